@@ -1,0 +1,1 @@
+"""What an administrator sees and says: hosting, access, commands, cards, notices, languages."""

@@ -1,0 +1,42 @@
+"""Encryption at rest: secrets enter the database only through ``Seal`` (MultiFernet, first key encrypts)."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+
+
+class Unreadable(Exception):
+    """A sealed secret cannot be opened with the keys at hand: the key is lost, the secret must be entered anew."""
+
+
+class Seal:
+    """Seals and opens secrets. Raises ``ValueError`` when built without a proper key."""
+
+    def __init__(self, keys: Sequence[str]) -> None:
+        self._fernet = MultiFernet([Fernet(key) for key in keys])
+
+    def close(self, secret: str) -> str:
+        return self._fernet.encrypt(secret.encode()).decode()
+
+    def open(self, sealed: str) -> str:
+        """Raises ``Unreadable``."""
+        try:
+            return self._fernet.decrypt(sealed.encode()).decode()
+        except InvalidToken:
+            raise Unreadable from None
+
+
+def key_from_file(path: Path) -> str:
+    """The key in ``path``, made at the first call, readable by its owner alone (mode 0600)."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(descriptor, "w") as file:
+        key = Fernet.generate_key().decode()
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return key

@@ -1,0 +1,145 @@
+"""What the conversation asks of sync, and what sync answers: plain values, no secrets in any ``repr``."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from sync.errors import SyncError
+from sync.presence import LineState, Presence
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLinkAccount:
+    """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one."""
+
+    region: str
+    account_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsApp:
+    """An application registered in Entra ID, with its client secret (the Value, not the ID)."""
+
+    tenant_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLinkCheck:
+    """What CloudLink answered: the account's name and how many people it has."""
+
+    account_name: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsCheck:
+    """What Entra and Graph answered: the organisation's name."""
+
+    organisation: str
+
+
+class Unmatched(StrEnum):
+    """Why a CloudLink person has no Teams counterpart."""
+
+    NO_ADDRESS = "no_address"
+    NOT_FOUND = "not_found"
+    AMBIGUOUS = "ambiguous"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class UnmatchedPerson:
+    name: str
+    address: str
+    reason: Unmatched
+
+
+@dataclass(frozen=True, slots=True)
+class WouldSend:
+    """A presence that would be sent now, for somebody who is on the phone now."""
+
+    name: str
+    line: LineState
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Whom enabling concerns: counts, everyone who is left out and why, and what would be sent now."""
+
+    matched: int
+    unmatched: tuple[UnmatchedPerson, ...]
+    would_send: tuple[WouldSend, ...]
+
+    @property
+    def people(self) -> int:
+        return self.matched + len(self.unmatched)
+
+
+class Service(StrEnum):
+    CLOUDLINK = "cloudlink"
+    ENTRA = "entra"
+    GRAPH = "graph"
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """A service's health: well when ``trouble`` is None. ``since`` is when the trouble began, UTC."""
+
+    service: Service
+    trouble: SyncError | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationView:
+    """An integration as an administrator may see it: ids in full, secrets not at all."""
+
+    id: str
+    name: str
+    enabled: bool
+    cloudlink_region: str
+    cloudlink_account_id: str
+    cloudlink_client_id: str
+    tenant_id: str
+    client_id: str
+    secret_expires_on: date | None
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An integration's state at a glance.
+
+    ``worst_age`` is the number of seconds a state can be old: how often CloudLink is asked when no webhook
+    reaches us, about a second when they do (``live``).
+    """
+
+    integration: IntegrationView
+    lights: tuple[Light, ...]
+    people: int
+    matched: int
+    in_a_call: int
+    waiting: int
+    last_change_at: datetime | None
+    live: bool
+    worst_age: int
+    unknown_states: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One step of a connection test: what was tried, how long it took (seconds), what failed."""
+
+    service: Service
+    step: str
+    seconds: float
+    trouble: SyncError | None = None
+
+
+class UnknownIntegration(LookupError):
+    """This tenant has no such integration (whether another tenant has one is not told)."""

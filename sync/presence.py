@@ -1,0 +1,33 @@
+"""The words for a person's line and a person's presence."""
+
+from enum import StrEnum
+
+
+class LineState(StrEnum):
+    """What a person's phone does, all its calls taken together."""
+
+    IDLE = "idle"
+    RINGING = "ringing"
+    ON_CALL = "on_call"
+    IN_CONFERENCE = "in_conference"
+    DO_NOT_DISTURB = "do_not_disturb"
+    OFFLINE = "offline"
+    UNKNOWN = "unknown"
+
+
+class Presence(StrEnum):
+    """The only pairs Graph's setPresence takes (Graph reference, presence: setPresence)."""
+
+    AVAILABLE = "Available/Available"
+    IN_A_CALL = "Busy/InACall"
+    IN_A_CONFERENCE_CALL = "Busy/InAConferenceCall"
+    AWAY = "Away/Away"
+    PRESENTING = "DoNotDisturb/Presenting"
+
+    @property
+    def availability(self) -> str:
+        return self.value.partition("/")[0]
+
+    @property
+    def activity(self) -> str:
+        return self.value.partition("/")[2]
