@@ -1,0 +1,1 @@
+"""Mitel CloudLink: the only place that knows its wire."""

@@ -1,0 +1,1 @@
+"""Entra ID and Microsoft Graph: the only place that knows msal and msgraph-sdk."""

@@ -1,0 +1,83 @@
+"""What CloudLink tells of a line, in our own words: events as they arrive and snapshots as they are asked for.
+
+Times named ``at`` are CloudLink's own clock in milliseconds since the epoch.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class CallState(StrEnum):
+    ORIGINATED = "originated"
+    RINGING = "ringing"
+    CONNECTED = "connected"
+    HELD = "held"
+    CONFERENCED = "conferenced"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class CallEvent:
+    """A call changed. ``state`` is None when no table knows ``state_name``."""
+
+    event_id: str
+    extension: str
+    user_id: str
+    call_id: str
+    state: CallState | None
+    state_name: str
+    conference: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointEvent:
+    """A phone changed: its do-not-disturb flag (None when the event does not tell)."""
+
+    event_id: str
+    extension: str
+    user_id: str
+    do_not_disturb: bool | None
+    state_name: str
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A webhook's body, checked: whose it is, which subscription sent it, what it tells."""
+
+    account_id: str
+    subscription_id: str
+    correlation_id: str
+    event: CallEvent | EndpointEvent
+
+
+@dataclass(frozen=True, slots=True)
+class CallSnapshot:
+    call_id: str
+    state: CallState | None
+    state_name: str
+    conference: bool
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class LineSnapshot:
+    """A phone as CloudLink answers it when asked: the endpoint and its calls."""
+
+    extension: str
+    user_id: str
+    state_name: str
+    do_not_disturb: bool
+    calls: tuple[CallSnapshot, ...]
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLinkUser:
+    """A person of the account. The SIP password that comes along is dropped on arrival."""
+
+    user_id: str
+    name: str
+    address: str
+    extension: str | None

@@ -1,0 +1,55 @@
+"""What is asked of Graph's presence calls, and what became of each."""
+
+from dataclasses import dataclass
+
+from sync.errors import SyncError
+from sync.presence import Presence
+
+
+@dataclass(frozen=True, slots=True)
+class SetPresence:
+    """Show ``presence`` from our session for ``seconds`` (300 to 14,400: Graph reference, setPresence)."""
+
+    user_id: str
+    presence: Presence
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClearPresence:
+    """End our session; that there was none is success."""
+
+    user_id: str
+
+
+Change = SetPresence | ClearPresence
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Graph accepted it (or had nothing to clear)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Throttled:
+    """This one was refused for the quota: wait ``retry_after`` seconds, then send it alone again."""
+
+    retry_after: float
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """This one failed: ``error`` is ``ServiceUnwell`` (try again) or ``CredentialsWrong``."""
+
+    error: SyncError
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Graph will never take this one as it is (a user that is gone, say): ``status`` and Graph's error code."""
+
+    status: int
+    code: str
+
+
+Outcome = Done | Throttled | Failed | Refused
