@@ -107,4 +107,12 @@ class Unreachable(Exception):
     """The conversation takes no more messages from the bot (403): never to be retried."""
 
 
+class Undelivered(Exception):
+    """The channel did not take a message, after retries; it may later. ``status`` is HTTP's, 0 for no answer."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(status)
+        self.status = status
+
+
 Handler = Callable[[Turn], Awaitable[None]]

@@ -1,10 +1,11 @@
 """Opens the database and lends sessions; SQLite by default (WAL, one writer at a time)."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,10 +15,27 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
+        self._is_sqlite = engine.dialect.name == "sqlite"
+        self._writer = asyncio.Lock()
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         async with AsyncSession(self.engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncSession]:
+        """A session that reads in order to write: on SQLite nobody else writes meanwhile.
+
+        Writers queue in this process rather than fight for the file's lock. Never await the network inside,
+        and never open another one inside: it would wait for itself.
+        """
+        if not self._is_sqlite:
+            async with self.session() as session:
+                yield session
+            return
+        async with self._writer, self.session() as session:
+            await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
             yield session
 
 

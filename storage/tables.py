@@ -24,6 +24,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+UNSURE = "unsure"
+"""The value of ``Person.applied`` while nobody can tell which presence Teams shows from us."""
+
+
 def new_id() -> str:
     return uuid4().hex
 
@@ -53,23 +57,27 @@ class Integration(SQLModel, table=True):
     subscription_id: str = ""
     subscription_url_hash: str = ""
     subscribed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    subscription_checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     matched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_webhook_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_change_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
-    quota_window_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    quota_used: int = 0
+    quota_spent: list[list[int]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     quota_blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
-    removing: bool = False
+    removing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Person(SQLModel, table=True):
     """A CloudLink user and, when matched, a Teams user; what Teams should show from us and what it does.
 
-    ``desired`` and ``applied`` are values of ``sync.presence.Presence``, None for "nothing from us".
+    ``desired`` is a value of ``sync.presence.Presence``, None for "nothing from us". ``applied`` is what
+    Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is under way: whoever dies
+    then leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
+    ``due_at`` is when the reconciler looks at the row next. Times named ``*_at`` that are integers are
+    CloudLink's own clock in milliseconds; ``heard_at`` is ours.
     """
 
     __table_args__ = (
@@ -85,14 +93,19 @@ class Person(SQLModel, table=True):
     address: str = ""
     teams_user_id: str | None = Field(default=None, index=True)
     unmatched: str | None = None
+    excluded: bool = False
+    gone: bool = False
 
     do_not_disturb: bool = False
-    do_not_disturb_at: int = Field(default=0, sa_type=BigInteger)
+    offline: bool = False
+    phone_at: int = Field(default=0, sa_type=BigInteger)
+    phone_heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     line: str = "unknown"
 
     desired: str | None = None
     desired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     applied: str | None = None
+    applied_user_id: str | None = None
     applied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     applied_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
@@ -110,6 +123,7 @@ class Call(SQLModel, table=True):
     state: str
     conference: bool = False
     at: int = Field(sa_type=BigInteger)
+    heard_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class SeenEvent(SQLModel, table=True):
@@ -130,14 +144,20 @@ class UnknownState(SQLModel, table=True):
 
 
 class Problem(SQLModel, table=True):
-    """Something an administrator must know of: open while ``healed_at`` is None."""
+    """Trouble of an integration, one open row for each fault: open while ``healed_at`` is None.
+
+    ``lasting`` tells credentials that a human must mend from a service that is unwell for a while.
+    ``checked_at`` is when it was last seen to be still so.
+    """
 
     id: str = Field(default_factory=new_id, primary_key=True)
     integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
     service: str
     fault: str
+    lasting: bool = False
     facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     since: datetime = Field(sa_type=UtcDateTime)
+    checked_at: datetime = Field(sa_type=UtcDateTime)
     healed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 

@@ -1,0 +1,99 @@
+# Everything runs from .venv and node_modules, in user space. `make demo` and `make test` need nothing done before.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
+
+.PHONY: help demo demo-reset test lint screenshots package lock clean node-tools
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo         the whole product on this machine, with no account anywhere"
+	@echo "make demo-reset   forget what was set up in the demo"
+	@echo "make test         every check"
+	@echo "make lint         the checks that run nothing: style, types, walls"
+	@echo "make screenshots  renew the pictures of the README"
+	@echo "make package      the Teams app package (ARGS=\"--bot-id ... --domain ...\")"
+	@echo "make lock         renew requirements/*.txt and package-lock.json"
+	@echo "make clean        remove what was installed and built here (data/ stays)"
+
+demo: $(VENV)/.runtime-installed node-tools
+	@exec $(BIN)/python -m sandbox.demo
+
+demo-reset:
+	@rm -rf data
+	@echo "The demo has forgotten everything."
+
+test: lint node-tools
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+screenshots: $(VENV)/.dev-installed node-tools
+	@$(BIN)/python -m pytest tests/e2e/test_by_hand.py
+	@mkdir -p docs/images
+	@for picture in chat.en chat.pt switchboard.en switchboard.pt; do \
+		cp build/screenshots/$$picture.png docs/images/ || exit 1; \
+	done
+	@echo "Renewed the pictures in docs/images/."
+
+package: $(VENV)/.runtime-installed
+	@$(BIN)/python -m manifest $(ARGS)
+
+# A maintainer's command: it alone needs uv, which it keeps to itself under build/.
+lock: build/lock/.uv-installed
+	@cd requirements && for name in runtime dev; do \
+		../build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+			--no-header --no-emit-index-url --no-emit-find-links $$name.in --output-file $$name.txt || exit 1; \
+	done
+	@npm update --package-lock-only --ignore-scripts --loglevel=error
+	@echo "Renewed requirements/*.txt and package-lock.json."
+
+build/lock/.uv-installed:
+	@$(PYTHON) -m venv build/lock
+	@build/lock/bin/python -m pip install -qq --disable-pip-version-check uv
+	@touch $@
+
+clean:
+	@rm -rf $(VENV) node_modules build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp is newer than the lock file it stands for, so a second run installs nothing.
+
+$(VENV)/.runtime-installed: requirements/runtime.txt | $(VENV)/.made
+	@echo "Installing the product's locked dependencies into $(VENV) (about a minute, once) ..."
+	@$(PIP_INSTALL) -r requirements/runtime.txt
+	@touch $@
+
+$(VENV)/.dev-installed: requirements/dev.txt $(VENV)/.runtime-installed
+	@echo "Installing the tests' locked dependencies into $(VENV) (about a minute, once) ..."
+	@$(PIP_INSTALL) -r requirements/dev.txt
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Python 3.11 or newer is needed; '$(PYTHON)' is not. Install it, or name it: make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { \
+		echo "Python could not make $(VENV): on Debian and Ubuntu, install the package python3-venv."; exit 1; }
+	@touch $@
+
+# Microsoft's Teams-like client and card renderer. Without Node the rest still works: the demo and the tests say what they lack.
+node-tools:
+	@if ! node -e 'process.exit(Number(process.versions.node.split(".")[0] < 20))' 2>/dev/null; then \
+		echo "Node.js 20 or newer is not here: going on without what needs it."; \
+	elif ! command -v npm >/dev/null; then \
+		echo "npm is not here: going on without what needs it."; \
+	else \
+		$(MAKE) --no-print-directory node_modules/.installed || echo "npm could not install: going on without what needs it."; \
+	fi
+
+node_modules/.installed: package-lock.json
+	@echo "Installing Microsoft's Teams-like client from its locked npm package (once) ..."
+	@npm ci --loglevel=error --ignore-scripts
+	@touch $@

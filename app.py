@@ -1,0 +1,189 @@
+"""The composition root and the command line: settings, storage, sync, bot, one aiohttp application."""
+
+import asyncio
+import logging
+import random
+import signal
+import sys
+from collections.abc import AsyncIterator, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from pydantic import ValidationError
+
+from bot.access import AccessRules
+from bot.conversation import Conversation
+from bot.hosting import AppType, Host, HostingConfig, InsecureHosting, open_host
+from settings import Settings
+from storage.database import Database, open_database
+from storage.schema import NewerDatabase, migrate
+from storage.sealing import Seal, key_from_file
+from sync.clock import utc_now
+from sync.cloudlink.wire import load_tables
+from sync.engine import Engine, EngineConfig, open_engine
+from sync.metrics import Metrics
+
+log = structlog.get_logger()
+
+LONGEST_LOG_FIELD = 300
+
+
+def main() -> int:
+    """Run the bot until it is told to stop. Exit code 2: the settings or the database do not allow it."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        return _refuse(
+            *(f"{'.'.join(map(str, e['loc'])).upper() or 'Settings'}: {e['msg']}" for e in error.errors())
+        )
+    configure_logging(settings)
+    try:
+        asyncio.run(serve(settings))
+    except (InsecureHosting, NewerDatabase, ValueError) as error:
+        return _refuse(str(error))
+    return 0
+
+
+def _refuse(*reasons: str) -> int:
+    for reason in reasons:
+        print(f"CloudLink Presence cannot start. {reason}", file=sys.stderr)
+    return 2
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; what is in flight is finished, the rest stays in the store."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with open_application(settings) as application, listening(application, settings) as port:
+        log.info("listening", host=settings.host, port=port)
+        await stop.wait()
+        log.info("stopping")
+
+
+@asynccontextmanager
+async def listening(application: web.Application, settings: Settings) -> AsyncIterator[int]:
+    """Listen on the settings' host and port; yields the port, which matters when 0 was asked for."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=8)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, settings.host, settings.port)
+        await site.start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def open_application(settings: Settings) -> AsyncIterator[web.Application]:
+    """Everything, wired: storage, then sync, then the bot, and the HTTP surface over them."""
+    async with AsyncExitStack() as stack:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = await stack.enter_async_context(open_database(_database_url(settings)))
+        await migrate(database)
+        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        registry = CollectorRegistry()
+        seal = Seal(_keys(settings))
+        engine = await stack.enter_async_context(
+            open_engine(
+                _engine_config(settings), database, seal, http, utc_now, random.SystemRandom(), Metrics(registry)
+            )
+        )
+        conversation = Conversation(database, seal, engine.integrations, AccessRules(settings.admins), utc_now)
+        host = await stack.enter_async_context(open_host(_hosting_config(settings), conversation, http, utc_now))
+        yield build_application(host, engine, database, registry)
+
+
+def build_application(
+    host: Host, engine: Engine, database: Database, registry: CollectorRegistry
+) -> web.Application:
+    """The HTTP surface."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.Response(text="alive\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        ready = await engine.ready()
+        return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application(client_max_size=256 * 1024)
+    application.router.add_route("*", "/api/messages", host.messages)
+    application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
+    application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
+    return application
+
+
+def configure_logging(settings: Settings) -> None:
+    """One line an event on standard output; fields cleaned of control characters and capped."""
+    level = getattr(logging, settings.log_level.upper())
+    renderer: Any = structlog.processors.JSONRenderer()
+    if settings.log_format == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            clean_fields,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
+
+
+def clean_fields(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: what came from outside cannot forge a line or flood the log."""
+    for name, value in fields.items():
+        if isinstance(value, str):
+            fields[name] = "".join(c if c.isprintable() else "�" for c in value[:LONGEST_LOG_FIELD])
+    return fields
+
+
+def _database_url(settings: Settings) -> str:
+    return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir / 'presence.db'}"
+
+
+def _keys(settings: Settings) -> list[str]:
+    given = [key.get_secret_value() for key in settings.secret_keys]
+    return given or [key_from_file(settings.data_dir / "secret.key")]
+
+
+def _engine_config(settings: Settings) -> EngineConfig:
+    return EngineConfig(
+        entra_url=settings.entra_url,
+        graph_url=settings.graph_url,
+        cloudlink_url=settings.cloudlink_url,
+        public_url=settings.public_url,
+        presence_quota=settings.presence_quota,
+        tables=load_tables(settings.cloudlink_tables),
+    )
+
+
+def _hosting_config(settings: Settings) -> HostingConfig:
+    return HostingConfig(
+        app_id=settings.bot_app_id,
+        app_password=settings.bot_app_password.get_secret_value(),
+        app_type=AppType(settings.bot_app_type),
+        tenant_id=settings.bot_tenant_id,
+        openid_metadata_url=settings.bot_openid_metadata_url,
+        token_issuer=settings.bot_token_issuer,
+        entra_url=settings.entra_url,
+        allowed_tenants=settings.allowed_tenants,
+        allowed_service_hosts=settings.allowed_service_hosts,
+        dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,184 @@
+"""What every card is made of. Words from outside go through ``plain``, where Markdown means nothing."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from microsoft_teams.cards.core import (
+    Action,
+    ActionSet,
+    AdaptiveCard,
+    CardElement,
+    Column,
+    ColumnSet,
+    Container,
+    ExecuteAction,
+    OpenUrlAction,
+    RichTextBlock,
+    SubmitAction,
+    TextBlock,
+    TextRun,
+)
+
+from bot.complaints import Complaint, Link
+from bot.languages import Texts
+from bot.turns import Card
+
+Style = Literal["default", "emphasis", "accent", "good", "attention", "warning"]
+Colour = Literal["Default", "Dark", "Light", "Accent", "Good", "Warning", "Attention"]
+Size = Literal["Small", "Default", "Medium", "Large", "ExtraLarge"]
+Weight = Literal["Default", "Bolder"]
+Spacing = Literal["None", "Small", "Default", "Medium", "Large"]
+
+SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
+MAX_ACTIONS = 6
+
+
+def card(
+    texts: Texts, title: str, body: Iterable[CardElement], actions: Sequence[Action] = (), wide: bool = False
+) -> Card:
+    """The finished card; ``title`` is what a notification shows, and a client that cannot draw cards."""
+    built = AdaptiveCard(version="1.5", lang=texts.language, fallback_text=title, body=list(body))
+    if actions:
+        built.actions = list(actions)
+    json: Card = {"$schema": SCHEMA, **built.model_dump(by_alias=True, exclude_none=True)}
+    if wide:
+        json["msteams"] = {"width": "Full"}
+    return json
+
+
+def summary(made: Card) -> str:
+    """What a notification says of the card."""
+    return str(made["fallbackText"])
+
+
+def header(symbol: str, title: str, subtitle: str = "", extra: Sequence[CardElement] = ()) -> Container:
+    """The band on top: a symbol, what this card is, and a line below it."""
+    words: list[CardElement] = [
+        TextBlock(text=title, size="Large", weight="Bolder", wrap=True, style="heading", spacing="None")
+    ]
+    if subtitle:
+        words.append(plain(subtitle, subtle=True, spacing="None"))
+    sign = TextBlock(text=symbol, size="ExtraLarge", spacing="None")
+    row = ColumnSet(columns=[_column([sign], "auto"), _column(words, "stretch")])
+    return Container(style="emphasis", bleed=True, items=[row, *extra])
+
+
+def progress(done: int, total: int) -> ColumnSet:
+    """A row of bars, the first ``done`` of them filled."""
+    return ColumnSet(spacing="Small", columns=[_bar(step < done) for step in range(total)])
+
+
+def _bar(filled: bool) -> Column:
+    return Column(
+        width="stretch",
+        style="accent" if filled else "default",
+        min_height="6px",
+        spacing="Small",
+        items=[TextBlock(text=" ", size="Small", spacing="None")],
+    )
+
+
+def text(
+    words: str,
+    *,
+    subtle: bool = False,
+    weight: Literal["Default", "Bolder"] = "Default",
+    spacing: Spacing = "Default",
+) -> TextBlock:
+    """A paragraph from the catalogue; Markdown counts. Never for words from outside."""
+    return TextBlock(text=words, wrap=True, is_subtle=subtle or None, weight=weight, spacing=spacing)
+
+
+def plain(
+    words: str,
+    *,
+    size: Size | None = None,
+    weight: Weight | None = None,
+    colour: Colour | None = None,
+    subtle: bool = False,
+    spacing: Spacing | None = None,
+) -> RichTextBlock:
+    """A paragraph shown to the letter, whoever wrote it."""
+    run = TextRun(text=words, size=size, weight=weight, color=colour, is_subtle=subtle or None)
+    return RichTextBlock(inlines=[run], spacing=spacing)
+
+
+def note(style: Style, symbol: str, *lines: str, link: Link | None = None) -> Container:
+    """A coloured box with a symbol: the first line strong, the others below, and a link that helps."""
+    words: list[CardElement] = [
+        plain(line, weight=None if index or len(lines) == 1 else "Bolder", spacing="Small" if index else "None")
+        for index, line in enumerate(lines)
+        if line
+    ]
+    sign = TextBlock(text=symbol, spacing="None")
+    items: list[CardElement] = [ColumnSet(columns=[_column([sign], "auto"), _column(words, "stretch")])]
+    if link:
+        items.append(ActionSet(actions=[open_link(link)], spacing="Small"))
+    return Container(style=style, items=items)
+
+
+def complaint_note(complaint: Complaint) -> Container:
+    return note("attention", "❌", complaint.sentence, complaint.remedy, link=complaint.link)
+
+
+def tiles(*pairs: tuple[str, str]) -> ColumnSet:
+    """Figures side by side: a large one with its small name below."""
+    return ColumnSet(columns=[_column([_figure(value), _caption(name)], "stretch") for name, value in pairs])
+
+
+def _figure(value: str) -> RichTextBlock:
+    return plain(value, size="Large", weight="Bolder", spacing="None")
+
+
+def _caption(name: str) -> RichTextBlock:
+    return plain(name, size="Small", subtle=True, spacing="None")
+
+
+def fact(name: str, value: str) -> Container:
+    """A name, small, and its value below."""
+    return Container(spacing="Small", items=[_caption(name), plain(value, spacing="None")])
+
+
+def row(symbol: str, *lines: str, spacing: Spacing = "Small") -> ColumnSet:
+    """A line of a list: a symbol, strong words, and subtle ones below them."""
+    words: list[CardElement] = [
+        plain(line, subtle=bool(index), size="Small" if index else None, spacing="None")
+        for index, line in enumerate(lines)
+        if line
+    ]
+    sign = TextBlock(text=symbol, spacing="None")
+    return ColumnSet(spacing=spacing, columns=[_column([sign], "auto"), _column(words, "stretch")])
+
+
+def _column(items: Sequence[CardElement], width: str) -> Column:
+    return Column(width=width, items=list(items))
+
+
+def button(
+    title: str,
+    verb: str,
+    data: Mapping[str, str] | None = None,
+    *,
+    style: Literal["default", "positive", "destructive"] | None = None,
+    inputs: bool = False,
+) -> ExecuteAction:
+    """A button whose answer replaces the card; older clients send the same as a plain submit.
+
+    Only with ``inputs`` it sends, and first checks, what was typed: *Back* and *Cancel* carry no secret.
+    """
+    carried = dict(data or {})
+    associated: Literal["auto", "none"] = "auto" if inputs else "none"
+    fallback = SubmitAction(title=title, data={**carried, "verb": verb}, associated_inputs=associated, style=style)
+    return ExecuteAction(
+        title=title, verb=verb, data=carried, associated_inputs=associated, style=style, fallback=fallback
+    )
+
+
+def open_link(link: Link) -> OpenUrlAction:
+    return OpenUrlAction(title=link.label, url=link.url)
+
+
+def capped(words: str, length: int = 80) -> str:
+    """Words from outside, on one line and no longer than ``length``."""
+    line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+    return line if len(line) <= length else line[: length - 1] + "…"

@@ -1,0 +1,122 @@
+"""The card before enabling: whom it concerns, who is left out and why, and what would be sent now."""
+
+from microsoft_teams.cards.core import Action, CardElement, Container
+
+from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
+from bot.cards.setup import step_header
+from bot.complaints import Complaint
+from bot.languages import Texts
+from bot.turns import Card
+from sync.model import IntegrationView, Preview, UnmatchedPerson, WouldSend
+
+PAGE = 10
+SENT_SHOWN = 5
+
+
+def preview_card(
+    texts: Texts, integration: IntegrationView, preview: Preview, page: int = 0, wizard: bool = False
+) -> Card:
+    """``page`` counts from 0 over those who do not match; in the ``wizard`` it is the fourth step."""
+    title = texts("preview.title")
+    body: list[CardElement] = [_top(texts, title, integration.name, wizard)]
+    if wizard and page == 0:
+        body.append(note("good", "✅", texts("preview.saved")))
+    body.append(_figures(texts, preview))
+    body.extend(_left_out(texts, preview, page))
+    body.extend(_would_send(texts, preview.would_send))
+    body.append(note("accent", "ℹ️", texts("preview.patience"), texts("preview.by_hand")))
+    return card(texts, title, body, _actions(texts, integration.id, preview, page, wizard), wide=True)
+
+
+def preview_failed(texts: Texts, integration: IntegrationView, complaint: Complaint, wizard: bool = False) -> Card:
+    """What is stored stays stored; the directories could not be read now."""
+    title = texts("preview.title")
+    body = [
+        _top(texts, title, integration.name, wizard),
+        note("attention", "❌", complaint.sentence, complaint.remedy, link=complaint.link),
+        text(texts("preview.kept")),
+    ]
+    verb = "setup" if wizard else "enable"
+    actions = [
+        button(texts("button.try_again"), f"{verb}.preview", {"integration": integration.id}, style="positive"),
+        button(texts("button.later"), f"{verb}.later", {"integration": integration.id}),
+    ]
+    return card(texts, title, body, actions)
+
+
+def enabled_card(texts: Texts, integration: IntegrationView) -> Card:
+    """It runs now."""
+    body = [
+        header("🎉", texts("enabled.title"), capped(integration.name)),
+        text(texts("enabled.what")),
+        note("accent", "ℹ️", texts("preview.patience"), texts("preview.by_hand")),
+    ]
+    actions = [
+        button(texts("button.status"), "status.show", {"integration": integration.id}, style="positive"),
+        button(texts("button.test"), "test.run", {"integration": integration.id}),
+    ]
+    return card(texts, texts("enabled.title"), body, actions)
+
+
+def later_card(texts: Texts, integration: IntegrationView) -> Card:
+    """Stored, not enabled: how to come back to it."""
+    body = [header("🕓", texts("later.title"), capped(integration.name)), text(texts("later.how"))]
+    actions = [
+        button(texts("button.enable"), "enable.preview", {"integration": integration.id}, style="positive"),
+        button(texts("button.status"), "status.show", {"integration": integration.id}),
+    ]
+    return card(texts, texts("later.title"), body, actions)
+
+
+def _top(texts: Texts, title: str, name: str, wizard: bool) -> Container:
+    return step_header(texts, 4, "👥", title) if wizard else header("👥", title, capped(name))
+
+
+def _figures(texts: Texts, preview: Preview) -> CardElement:
+    return tiles(
+        (texts("preview.people"), texts.number(preview.people)),
+        (texts("preview.matched"), texts.number(preview.matched)),
+        (texts("preview.unmatched"), texts.number(len(preview.unmatched))),
+    )
+
+
+def pages(preview: Preview) -> int:
+    return max(1, -(-len(preview.unmatched) // PAGE))
+
+
+def _left_out(texts: Texts, preview: Preview, page: int) -> list[CardElement]:
+    if not preview.unmatched:
+        return [row("✅", texts("preview.everybody"), spacing="Medium")]
+    title = texts("preview.left_out")
+    if pages(preview) > 1:
+        title = texts("preview.left_out_page", page=page + 1, pages=pages(preview))
+    shown = preview.unmatched[page * PAGE : (page + 1) * PAGE]
+    return [text(title, weight="Bolder", spacing="Medium"), *(_person(texts, person) for person in shown)]
+
+
+def _person(texts: Texts, person: UnmatchedPerson) -> CardElement:
+    reason = texts(f"unmatched.{person.reason}")
+    who = capped(person.address)
+    return row("👤", capped(person.name) or who, f"{reason} · {who}" if who else reason)
+
+
+def _would_send(texts: Texts, sent: tuple[WouldSend, ...]) -> list[CardElement]:
+    if not sent:
+        return [text(texts("preview.nobody_on_the_phone"), spacing="Medium")]
+    shown = [
+        row("📞", capped(one.name), f"{texts(f'line.{one.line}')} → {texts(f'presence.{one.presence.activity}')}")
+        for one in sent[:SENT_SHOWN]
+    ]
+    more = len(sent) - len(shown)
+    rest = [plain(texts.plural("preview.more", more), subtle=True)] if more else []
+    return [text(texts.plural("preview.would_send", len(sent)), weight="Bolder", spacing="Medium"), *shown, *rest]
+
+
+def _actions(texts: Texts, integration: str, preview: Preview, page: int, wizard: bool) -> list[Action]:
+    verb, data = "setup" if wizard else "enable", {"integration": integration}
+    actions: list[Action] = [button(texts("button.enable"), f"{verb}.now", data, style="positive")]
+    if page > 0:
+        actions.append(button(texts("button.previous"), f"{verb}.page", {**data, "page": str(page - 1)}))
+    if page + 1 < pages(preview):
+        actions.append(button(texts("button.more"), f"{verb}.page", {**data, "page": str(page + 1)}))
+    return [*actions, button(texts("button.later"), f"{verb}.later", data)]

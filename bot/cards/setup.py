@@ -1,0 +1,218 @@
+"""The wizard's cards: one card that replaces itself, in four steps. A secret is never among the values."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from microsoft_teams.cards.core import (
+    Action,
+    CardElement,
+    Column,
+    ColumnSet,
+    Container,
+    DateInput,
+    TextBlock,
+    TextInput,
+)
+
+from bot.cards.parts import (
+    button,
+    capped,
+    card,
+    complaint_note,
+    header,
+    note,
+    plain,
+    progress,
+    row,
+    text,
+)
+from bot.complaints import Complaint, Link, Links
+from bot.languages import Texts
+from bot.turns import Card
+
+Values = Mapping[str, str]
+STEPS = 4
+MAX_NAME = 60
+MAX_ID = 100
+MAX_SECRET = 512
+
+
+def cloudlink_step(
+    texts: Texts, draft: str, values: Values, proven: bool, complaints: Sequence[Complaint] = ()
+) -> Card:
+    """Step 1. ``proven`` says that a checked secret is held, so that the field may stay empty."""
+    secret = _secret(texts, "cloudlink_secret", required=not proven, kept=proven)
+    fields = [
+        _field(texts, "account_id", values, required=True),
+        _field(texts, "cloudlink_client_id", values, required=True),
+        secret,
+        _field(texts, "region", values, required=False),
+    ]
+    body = [
+        step_header(texts, 1, "☎️", texts("setup.cloudlink.title")),
+        text(texts("setup.cloudlink.intro")),
+        *_with_complaints(fields, complaints),
+        _safe(texts),
+    ]
+    actions = [
+        button(texts("button.check"), "setup.cloudlink", {"draft": draft}, style="positive", inputs=True),
+        _cancel(texts, draft),
+    ]
+    return card(texts, texts("setup.cloudlink.title"), body, actions)
+
+
+def register_step(texts: Texts, draft: str, values: Values, links: Links) -> Card:
+    """Step 2: what is to be done in the Azure portal, in Mitel's order and words, each with its place."""
+    body: list[CardElement] = [step_header(texts, 2, "🗝️", texts("setup.register.title"))]
+    if "people" in values:
+        body.append(_found(texts, values))
+    body.append(text(texts("setup.register.intro")))
+    places = _places(texts, values.get("tenant_id", ""), values.get("client_id", ""), links)
+    for number, (step, place) in enumerate(places.items(), start=1):
+        body.append(_checklist_row(texts, number, step, place))
+    actions = [
+        button(texts("button.next"), "setup.register", {"draft": draft}, style="positive"),
+        button(texts("button.back"), "setup.back", {"draft": draft, "to": "cloudlink"}),
+        _cancel(texts, draft),
+    ]
+    return card(texts, texts("setup.register.title"), body, actions, wide=True)
+
+
+def _places(texts: Texts, tenant_id: str, client_id: str, links: Links) -> dict[str, Link]:
+    return {
+        "registration": Link(texts("link.new_registration"), links.new_registration()),
+        "permissions": Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI")),
+        "consent": Link(texts("link.consent"), links.admin_consent(tenant_id, client_id)),
+        "secret": Link(texts("link.secrets"), links.registration(client_id, "Credentials")),
+        "ids": Link(texts("link.registrations"), links.registration(client_id)),
+    }
+
+
+def _checklist_row(texts: Texts, number: int, step: str, place: Link) -> ColumnSet:
+    words = [
+        text(texts(f"setup.register.{step}"), weight="Bolder", spacing="None"),
+        text(texts(f"setup.register.{step}.how"), spacing="None"),
+        text(f"[{place.label}]({place.url})", spacing="Small"),
+    ]
+    sign = TextBlock(text=f"{number}.", size="Large", weight="Bolder", color="Accent", spacing="None")
+    columns = [Column(width="28px", items=[sign]), Column(width="stretch", items=list(words))]
+    return ColumnSet(spacing="Medium", columns=columns)
+
+
+def teams_step(texts: Texts, draft: str, values: Values, complaints: Sequence[Complaint] = ()) -> Card:
+    """Step 3: Mitel's four fields and the secret's last day."""
+    fields: list[TextInput | DateInput] = [
+        _field(texts, "name", values, required=True, length=MAX_NAME),
+        _field(texts, "tenant_id", values, required=True, example="00000000-0000-0000-0000-000000000000"),
+        _field(texts, "client_id", values, required=True, example="00000000-0000-0000-0000-000000000000"),
+        _secret(texts, "client_secret", required=True, kept=False),
+        DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None),
+    ]
+    body = [
+        step_header(texts, 3, "🔐", texts("setup.teams.title")),
+        text(texts("setup.teams.intro")),
+        *_with_complaints(fields, complaints),
+        text(texts("setup.teams.expiry"), subtle=True, spacing="Small"),
+        _safe(texts),
+    ]
+    actions = [
+        button(texts("button.save"), "setup.save", {"draft": draft}, style="positive", inputs=True),
+        button(texts("button.back"), "setup.back", {"draft": draft, "to": "register"}),
+        _cancel(texts, draft),
+    ]
+    return card(texts, texts("setup.teams.title"), body, actions)
+
+
+def checking(texts: Texts, step: int, what: str) -> Card:
+    """Shown while a service is asked; ``what`` is ``cloudlink``, ``teams`` or ``people``."""
+    title = texts(f"setup.checking.{what}")
+    return card(
+        texts, title, [step_header(texts, step, "⏳", title), text(texts("setup.checking.wait"), subtle=True)]
+    )
+
+
+def resume(texts: Texts, draft: str, step: int, name: str) -> Card:
+    """A setup is under way: go on, or begin anew."""
+    body: list[CardElement] = [
+        step_header(texts, step, "⏸️", texts("setup.resume.title")),
+        text(texts("setup.resume.where", step=step, total=STEPS)),
+    ]
+    if name:
+        body.append(plain(capped(name), weight="Bolder"))
+    actions = [
+        button(texts("button.resume"), "setup.resume", {"draft": draft}, style="positive"),
+        button(texts("button.start_over"), "setup.restart", {"draft": draft}),
+        _cancel(texts, draft),
+    ]
+    return card(texts, texts("setup.resume.title"), body, actions)
+
+
+def cancelled(texts: Texts) -> Card:
+    body = [header("🗑️", texts("setup.cancelled.title")), text(texts("setup.cancelled.nothing_kept"))]
+    actions = [button(texts("button.setup"), "command.setup"), button(texts("button.help"), "command.help")]
+    return card(texts, texts("setup.cancelled.title"), body, actions)
+
+
+def ended(texts: Texts) -> Card:
+    """For a button of a setup that is over, cancelled or begun anew."""
+    body = [header("🕰️", texts("setup.ended.title")), text(texts("setup.ended.why"))]
+    actions = [
+        button(texts("button.setup"), "command.setup"),
+        button(texts("button.integrations"), "command.integrations"),
+    ]
+    return card(texts, texts("setup.ended.title"), body, actions)
+
+
+def step_header(texts: Texts, step: int, symbol: str, title: str) -> Container:
+    """The wizard's band: the step in words and as bars."""
+    where = texts("setup.step", step=step, total=STEPS)
+    return header(symbol, title, where, extra=[progress(step, STEPS)])
+
+
+def _found(texts: Texts, values: Values) -> Container:
+    people = int(values.get("people", "0"))
+    return note("good", "✅", texts.plural("setup.found", people, account=capped(values.get("account_name", ""))))
+
+
+def _safe(texts: Texts) -> CardElement:
+    return row("🔒", "", texts("setup.safe"))
+
+
+def _cancel(texts: Texts, draft: str) -> Action:
+    return button(texts("button.cancel"), "setup.cancel", {"draft": draft})
+
+
+def _field(
+    texts: Texts, field: str, values: Values, *, required: bool, length: int = MAX_ID, example: str = ""
+) -> TextInput:
+    label = texts(f"field.{field}")
+    return TextInput(
+        id=field,
+        label=label,
+        value=values.get(field) or None,
+        placeholder=example or texts(f"field.{field}.hint"),
+        is_required=required or None,
+        error_message=texts("check.required", field=label) if required else None,
+        max_length=length,
+    )
+
+
+def _secret(texts: Texts, field: str, *, required: bool, kept: bool) -> TextInput:
+    label = texts(f"field.{field}")
+    return TextInput(
+        id=field,
+        label=label,
+        style="Password",
+        placeholder=texts("field.secret.kept" if kept else f"field.{field}.hint"),
+        is_required=required or None,
+        error_message=texts("check.required", field=label) if required else None,
+        max_length=MAX_SECRET,
+    )
+
+
+def _with_complaints(fields: Iterable[TextInput | DateInput], complaints: Sequence[Complaint]) -> list[CardElement]:
+    """The whole card's complaints first, then each field with its own right below it."""
+    elements: list[CardElement] = [complaint_note(complaint) for complaint in complaints if not complaint.field]
+    for field in fields:
+        elements.append(field)
+        elements.extend(complaint_note(complaint) for complaint in complaints if complaint.field == field.id)
+    return elements

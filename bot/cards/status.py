@@ -1,0 +1,148 @@
+"""How an integration is doing, and how its connection tested: symbol, colour and words, never colour alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+
+from microsoft_teams.cards.core import Action, CardElement, Container
+
+from bot.cards.parts import MAX_ACTIONS, Style, button, capped, card, fact, header, note, row, text, tiles
+from bot.complaints import Complaint
+from bot.languages import Texts
+from bot.turns import Card
+from sync.errors import CredentialsWrong
+from sync.model import IntegrationView, Light, Probe, Service, Status
+
+UNKNOWN_SHOWN = 5
+WARN_DAYS = 30
+
+
+def status_card(texts: Texts, status: Status, complaints: Mapping[Service, Complaint], now: datetime) -> Card:
+    """``complaints`` says in words what troubles a service whose light is not well."""
+    integration = status.integration
+    body: list[CardElement] = [
+        header("📊", texts("status.title"), capped(integration.name)),
+        _running(texts, status),
+        *(_light(texts, light, complaints.get(light.service), now) for light in status.lights),
+        _figures(texts, status),
+        *_facts(texts, status, now),
+    ]
+    return card(texts, texts("status.title"), body, _actions(texts, integration), wide=True)
+
+
+def testing(texts: Texts, integration: IntegrationView) -> Card:
+    title = texts("test.title")
+    return card(
+        texts, title, [header("⏳", title, capped(integration.name)), text(texts("test.wait"), subtle=True)]
+    )
+
+
+def tested(
+    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], complaints: Mapping[int, Complaint]
+) -> Card:
+    """Each step with its time; ``complaints`` by the step's place in ``probes``."""
+    title = texts("test.title")
+    failed = sum(1 for probe in probes if probe.trouble)
+    verdict = texts.plural("test.failed", failed) if failed else texts("test.passed")
+    body: list[CardElement] = [
+        header("🔌", title, capped(integration.name)),
+        note("attention" if failed else "good", "❌" if failed else "✅", verdict),
+    ]
+    shown = _few_links(complaints)
+    for place, probe in enumerate(probes):
+        body.extend(_probe(texts, probe, shown.get(place)))
+    data = {"integration": integration.id}
+    actions = [
+        button(texts("button.test_again"), "test.run", data, style="positive"),
+        button(texts("button.status"), "status.show", data),
+    ]
+    return card(texts, title, body, actions, wide=True)
+
+
+def _few_links(complaints: Mapping[int, Complaint]) -> dict[int, Complaint]:
+    """A card takes six buttons, of which two are its own."""
+    linked = sorted(complaints)[: MAX_ACTIONS - 2]
+    return {place: said if place in linked else replace(said, link=None) for place, said in complaints.items()}
+
+
+def _running(texts: Texts, status: Status) -> Container:
+    if not status.integration.enabled:
+        return note("emphasis", "⏸️", texts("status.disabled"))
+    how_old = "status.live" if status.live else "status.polling"
+    return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
+
+
+def _light(texts: Texts, light: Light, complaint: Complaint | None, now: datetime) -> Container:
+    name = texts(f"service.{light.service}")
+    if light.trouble is None or complaint is None:
+        return note("default", "✅", f"{name} · {texts('light.well')}")
+    wrong = isinstance(light.trouble, CredentialsWrong)
+    state = texts("light.wrong" if wrong else "light.unwell")
+    since = texts("light.since", ago=texts.relative(light.since, now)) if light.since else ""
+    style: Style = "attention" if wrong else "warning"
+    symbol = "❌" if wrong else "⚠️"
+    head = f"{name} · {state}"
+    return note(style, symbol, head, complaint.sentence, complaint.remedy, since, link=complaint.link)
+
+
+def _figures(texts: Texts, status: Status) -> CardElement:
+    return tiles(
+        (texts.plural("status.matched", status.people), texts.number(status.matched)),
+        (texts("status.in_a_call"), texts.number(status.in_a_call)),
+        (texts("status.waiting"), texts.number(status.waiting)),
+    )
+
+
+def _facts(texts: Texts, status: Status, now: datetime) -> list[CardElement]:
+    changed = status.last_change_at
+    elements: list[CardElement] = [
+        fact(
+            texts("status.last_change"), texts.relative(changed, now) if changed else texts("status.no_change_yet")
+        ),
+        expiry(texts, status.integration.secret_expires_on, now.date()),
+    ]
+    if status.unknown_states:
+        elements.append(_unknown_states(texts, status.unknown_states))
+    return elements
+
+
+def expiry(texts: Texts, expires_on: date | None, today: date) -> CardElement:
+    """The secret's last day: loud when it is near, past or not known."""
+    if expires_on is None:
+        return note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
+    days, day = (expires_on - today).days, texts.date(expires_on)
+    if days < 0:
+        return note("attention", "❌", texts("expiry.past", day=day))
+    if days <= WARN_DAYS:
+        return note("warning", "⚠️", texts.plural("expiry.soon", days, day=day))
+    return fact(texts("expiry.label"), texts.plural("expiry.fine", days, day=day))
+
+
+def _unknown_states(texts: Texts, states: Sequence[tuple[str, int]]) -> Container:
+    named = [f"{capped(name, 40)} × {texts.number(count)}" for name, count in states[:UNKNOWN_SHOWN]]
+    more = len(states) - len(named)
+    if more:
+        named.append(texts.plural("status.more_states", more))
+    return note("warning", "❔", texts("status.unknown_states"), ", ".join(named))
+
+
+def _probe(texts: Texts, probe: Probe, complaint: Complaint | None) -> list[CardElement]:
+    key = f"probe.{probe.step}"
+    name = texts(key) if key in texts.keys else capped(probe.step)
+    told = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
+    if complaint is None:
+        return [row("✅", name, told)]
+    return [
+        row("❌", name, told),
+        note("attention", "🛠️", complaint.sentence, complaint.remedy, link=complaint.link),
+    ]
+
+
+def _actions(texts: Texts, integration: IntegrationView) -> list[Action]:
+    data = {"integration": integration.id}
+    turn = ("button.disable", "disable.ask") if integration.enabled else ("button.enable", "enable.preview")
+    return [
+        button(texts("button.refresh"), "status.show", data, style="positive"),
+        button(texts("button.test"), "test.run", data),
+        button(texts(turn[0]), turn[1], data),
+    ]

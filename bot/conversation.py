@@ -1,0 +1,205 @@
+"""The chain every turn passes on its way to a command: what concerns them all is done here, once."""
+
+import asyncio
+import secrets
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.access import AccessRules
+from bot.cards import integrations as things
+from bot.cards import welcome as cards
+from bot.commands import COMMANDS
+from bot.complaints import Link, Links
+from bot.exchange import Desk, Exchange
+from bot.languages import Language, language_of, load_texts
+from bot.ports import IntegrationsPort
+from bot.previews import Previews
+from bot.router import Router
+from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
+from storage import conversations
+from storage.database import Database
+from storage.sealing import Seal
+from storage.tables import Conversation as KnownConversation
+from sync.clock import Clock
+from sync.errors import SyncError
+from sync.model import UnknownIntegration
+
+log = structlog.get_logger()
+
+Proceed = Callable[[], Awaitable[None]]
+Step = Callable[[Exchange, Proceed], Awaitable[None]]
+
+
+class Conversation:
+    """Answers turns; a ``bot.turns.Handler``. Commands know nothing of the steps before them."""
+
+    def __init__(
+        self,
+        database: Database,
+        seal: Seal,
+        integrations: IntegrationsPort,
+        access: AccessRules,
+        clock: Clock,
+        links: Links | None = None,
+        new_reference: Callable[[], str] = lambda: secrets.token_hex(4),
+    ) -> None:
+        self._desk = Desk(
+            database, seal, integrations, access, clock, load_texts(), links or Links(), Previews(clock), COMMANDS
+        )
+        self._router = Router(COMMANDS)
+        self._new_reference = new_reference
+        self._queues = Queues()
+        self._chain: tuple[Step, ...] = (
+            self._apologise,
+            self._only_personal,
+            self._one_at_a_time,
+            self._remember,
+            self._admit,
+            self._welcome,
+            self._explain,
+        )
+
+    async def __call__(self, turn: Turn) -> None:
+        language = language_of(turn.incoming.locale)
+        await self._proceed(Exchange(turn, self._desk, self._desk.languages[language]), 0)
+
+    async def _proceed(self, exchange: Exchange, place: int) -> None:
+        if place == len(self._chain):
+            await self._match(exchange)
+        else:
+            await self._chain[place](exchange, lambda: self._proceed(exchange, place + 1))
+
+    async def _apologise(self, exchange: Exchange, proceed: Proceed) -> None:
+        """What nobody foresaw becomes an apology; the log gets where, but no message that might tell a secret."""
+        try:
+            await proceed()
+        except (Unreachable, Undelivered):
+            raise
+        except Exception as error:
+            reference = self._new_reference()
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
+            log.error("turn_failed", reference=reference, error=type(error).__name__, place=place)
+            await exchange.show(cards.apology(exchange.texts, reference))
+
+    async def _only_personal(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Groups and channels are asked to meet in a personal chat, and shown nothing else."""
+        incoming = exchange.turn.incoming
+        if incoming.personal:
+            await proceed()
+        elif not isinstance(incoming.what, Removed):
+            bot = incoming.address.bot_id
+            link = Link(exchange.texts("personal.open"), self._desk.links.personal_chat(bot)) if bot else None
+            await exchange.show(cards.meet_in_personal(exchange.texts, link))
+
+    async def _remember(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Where to speak first, later, and the language that was chosen here."""
+        incoming = exchange.turn.incoming
+        async with self._desk.database.writing() as session:
+            if isinstance(incoming.what, Removed):
+                await conversations.mark_unreachable(session, exchange.tenant, exchange.person)
+                return
+            known = await _remember(exchange, session)
+        if known.language in list(Language):
+            exchange.texts = self._desk.languages[Language(known.language)]
+        exchange.welcomed = known.welcomed
+        await proceed()
+
+    async def _admit(self, exchange: Exchange, proceed: Proceed) -> None:
+        if await self._desk.access.admit(exchange.turn):
+            await proceed()
+        else:
+            log.info("sender_refused", tenant=exchange.tenant, person=exchange.person)
+            await exchange.show(cards.refused(exchange.texts, self._desk.access.named()))
+
+    async def _one_at_a_time(self, exchange: Exchange, proceed: Proceed) -> None:
+        """A second press waits for the first, and then finds its work done."""
+        async with self._queues.turn_of((exchange.tenant, exchange.person)):
+            await proceed()
+
+    async def _welcome(self, exchange: Exchange, proceed: Proceed) -> None:
+        """The first words, or being added, bring the welcome; a command said first is then carried out too."""
+        what = exchange.turn.incoming.what
+        if isinstance(what, Installed) or not exchange.welcomed:
+            await exchange.send(cards.welcome(exchange.texts))
+            async with self._desk.database.writing() as session:
+                await conversations.mark_welcomed(session, exchange.tenant, exchange.person)
+            command = self._router.command(what.text) if isinstance(what, Message) else None
+            if not isinstance(what, Action) and (command is None or command.key == "help"):
+                return
+        await proceed()
+
+    async def _explain(self, exchange: Exchange, proceed: Proceed) -> None:
+        """What the outside answered, or an integration that is gone, said in words."""
+        try:
+            await proceed()
+        except UnknownIntegration:
+            await exchange.show(cards.stale(exchange.texts))
+        except SyncError as error:
+            what = exchange.turn.incoming.what
+            verb, data = (what.verb, _harmless(exchange)) if isinstance(what, Action) else ("", {})
+            await exchange.show(things.failed(exchange.texts, exchange.complaint(error), verb, data))
+
+    async def _match(self, exchange: Exchange) -> None:
+        match exchange.turn.incoming.what:
+            case Message(text):
+                await self._hear(exchange, text)
+            case Action(verb, data):
+                exchange.data = data
+                answer = self._router.answer(verb)
+                await (answer(exchange) if answer else exchange.show(cards.stale(exchange.texts)))
+            case _:
+                pass
+
+    async def _hear(self, exchange: Exchange, text: str) -> None:
+        command = self._router.command(text)
+        if command:
+            return await command.open(exchange)
+        language = exchange.texts.language
+        nearest = [(found.key, found.titles[language]) for found in self._router.nearest(text)]
+        return await exchange.show(cards.unknown(exchange.texts, nearest))
+
+
+async def _remember(exchange: Exchange, session: AsyncSession) -> KnownConversation:
+    incoming = exchange.turn.incoming
+    address = incoming.address
+    return await conversations.remember(
+        session,
+        tenant_id=exchange.tenant,
+        user_object_id=exchange.person,
+        service_url=address.service_url,
+        conversation_id=address.conversation_id,
+        user_id=address.user_id,
+        bot_id=address.bot_id,
+        channel_id=address.channel_id,
+        locale=incoming.locale,
+        now=exchange.now,
+    )
+
+
+def _harmless(exchange: Exchange) -> dict[str, str]:
+    """Of a pressed button's data, what may be put on a card again."""
+    return {key: exchange.data[key] for key in ("integration", "page") if key in exchange.data}
+
+
+class Queues:
+    """One queue a person, kept only while somebody stands in it."""
+
+    def __init__(self) -> None:
+        self._locks: dict[tuple[str, str], tuple[asyncio.Lock, int]] = {}
+
+    @asynccontextmanager
+    async def turn_of(self, person: tuple[str, str]) -> AsyncIterator[None]:
+        lock, waiting = self._locks.get(person, (asyncio.Lock(), 0))
+        self._locks[person] = (lock, waiting + 1)
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._locks.pop(person)
+            if waiting > 1:
+                self._locks[person] = (lock, waiting - 1)

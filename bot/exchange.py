@@ -1,0 +1,96 @@
+"""One thing said and its answer, with all that an answer may need: what a command is given."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.access import AccessRules
+from bot.cards.parts import summary
+from bot.complaints import Complaint, Links, complaint
+from bot.languages import Language, Texts
+from bot.ports import IntegrationsPort
+from bot.previews import Previews
+from bot.turns import Card, Turn
+from storage.database import Database
+from storage.sealing import Seal
+from sync.clock import Clock
+from sync.errors import SyncError
+from sync.model import IntegrationView, UnknownIntegration
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: what is typed for it and said of it in each language, and what it does.
+
+    ``titles`` and ``descriptions`` by language (``en``, ``pt``); ``aliases`` are understood too. ``actions`` are
+    the verbs of its cards' buttons, all beginning with ``key``.
+    """
+
+    key: str
+    titles: Mapping[str, str]
+    descriptions: Mapping[str, str]
+    open: "Answer"
+    aliases: tuple[str, ...] = ()
+    actions: Mapping[str, "Answer"] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What all commands work with."""
+
+    database: Database
+    seal: Seal
+    integrations: IntegrationsPort
+    access: AccessRules
+    clock: Clock
+    languages: Mapping[Language, Texts]
+    links: Links
+    previews: Previews
+    commands: Sequence[Command]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A turn on its way through the chain. ``data`` are the pressed button's inputs, empty for typed words."""
+
+    turn: Turn
+    desk: Desk
+    texts: Texts
+    data: Mapping[str, str] = field(default_factory=dict, repr=False)
+    welcomed: bool = False
+
+    @property
+    def tenant(self) -> str:
+        return self.turn.incoming.tenant_id
+
+    @property
+    def person(self) -> str:
+        """Who speaks, as the store knows them: Entra's object id, or the channel's own where there is none."""
+        sender = self.turn.incoming.sender
+        return sender.object_id or sender.channel_id
+
+    @property
+    def now(self) -> datetime:
+        return self.desk.clock()
+
+    async def show(self, card: Card) -> None:
+        """The answer: in the place of the pressed card, or below the typed words."""
+        await self.turn.replace(card, summary(card))
+
+    async def send(self, card: Card) -> None:
+        """A card of its own, whatever was pressed."""
+        await self.turn.send(card, summary(card))
+
+    def complaint(self, error: SyncError, tenant_id: str = "", client_id: str = "") -> Complaint:
+        return complaint(error, self.texts, self.desk.links, tenant_id, client_id)
+
+    async def integration(self) -> IntegrationView:
+        """The one that ``data`` names. Raises ``UnknownIntegration`` for a foreign, gone or missing id."""
+        wanted = self.data.get("integration", "")
+        for view in await self.desk.integrations.list(self.tenant):
+            if view.id == wanted:
+                return view
+        raise UnknownIntegration
+
+
+Answer = Callable[[Exchange], Awaitable[None]]

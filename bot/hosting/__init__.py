@@ -1,0 +1,10 @@
+"""The Bot Framework, and the only place that knows botbuilder: requests in, turns out, messages to Teams.
+
+A request passes: method, caller (``verifier``), body (``intake``), fields (``arrivals``), service and tenant
+(``config``); then botbuilder's adapter runs the turn, and what it sends goes through ``delivery``.
+"""
+
+from bot.hosting.config import AppType, HostingConfig, InsecureHosting
+from bot.hosting.host import Host, open_host
+
+__all__ = ["AppType", "Host", "HostingConfig", "InsecureHosting", "open_host"]

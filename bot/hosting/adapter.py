@@ -1,0 +1,55 @@
+"""botbuilder's adapter, sending through ``Delivery``."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from botbuilder.core import InvokeResponse, TurnContext
+from botbuilder.integration.aiohttp import CloudAdapter
+from botbuilder.schema import Activity, ActivityEventNames, ActivityTypes, ResourceResponse
+
+from bot.hosting.connector import Authentication
+from bot.hosting.delivery import Delivery
+from bot.hosting.roster import principal_name
+from bot.turns import Address
+
+Logic = Callable[[TurnContext], Awaitable[None]]
+
+
+class TeamsAdapter(CloudAdapter):  # type: ignore[misc]
+    """Runs turns (``process_activity``) and proactive turns (``continue_conversation``).
+
+    ``CloudAdapter.process`` is not used: it answers bad input with 500 and serialises bodies twice
+    (botbuilder 4.17.1). ``Host.messages`` stands in its place.
+    """
+
+    def __init__(self, authentication: Authentication, delivery: Delivery) -> None:
+        super().__init__(authentication)
+        self._authentication = authentication
+        self._delivery = delivery
+
+    async def run(
+        self, activity: Activity, logic: Callable[[TurnContext], Awaitable[None]]
+    ) -> InvokeResponse | None:
+        """Runs a turn whose caller was verified; the answer to an invoke or with expected replies, else None."""
+        return await self.process_activity(self._authentication.verified(), activity, logic)
+
+    async def principal_name(self, context: TurnContext, address: Address) -> str:
+        """As ``roster.principal_name``."""
+        connector = context.turn_state[self.BOT_CONNECTOR_CLIENT_KEY]
+        return await principal_name(connector, self._delivery, address)
+
+    async def send_activities(self, context: TurnContext, activities: list[Activity]) -> list[ResourceResponse]:
+        responses: list[ResourceResponse] = []
+        for activity in activities:
+            send = partial(super().send_activities, context, [activity])
+            if activity.type == ActivityTypes.invoke_response:
+                responses += await send()
+                continue
+            if context.activity.name == ActivityEventNames.continue_conversation:
+                activity.reply_to_id = None
+            responses += await self._delivery.deliver(activity.conversation.id, send)
+        return responses
+
+    async def update_activity(self, context: TurnContext, activity: Activity) -> ResourceResponse | None:
+        update = partial(super().update_activity, context, activity)
+        return await self._delivery.deliver(activity.conversation.id, update)

@@ -1,0 +1,42 @@
+"""Why a request is turned away, and the one line the log gets for it."""
+
+from typing import Any
+
+import orjson
+import structlog
+from aiohttp import web
+
+log = structlog.get_logger()
+
+
+class Refused(Exception):
+    """A request that goes no further: an HTTP status for the sender, a reason for the log only.
+
+    ``body`` is answered as JSON where the protocol has a shape for it; otherwise nothing is revealed.
+    """
+
+    def __init__(self, status: int, reason: str, body: dict[str, Any] | None = None) -> None:
+        super().__init__(status, reason)
+        self.status = status
+        self.reason = reason
+        self.body = body
+
+
+def refuse(refusal: Refused, peer: str | None) -> web.Response:
+    log.warning("activity_refused", status=refusal.status, reason=refusal.reason, peer=cleaned(peer or ""))
+    headers = {"Allow": "POST"} if refusal.status == 405 else {}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return json_answer(refusal.status, refusal.body, headers)
+
+
+def json_answer(status: int, body: dict[str, Any] | None, headers: dict[str, str] | None = None) -> web.Response:
+    """``body`` as JSON, serialised here and only here; no body at all for None."""
+    if body is None:
+        return web.Response(status=status, headers=headers)
+    return web.Response(status=status, headers=headers, body=orjson.dumps(body), content_type="application/json")
+
+
+def cleaned(text: str, limit: int = 100) -> str:
+    """A value from outside, fit for a log line: printable characters only, at most ``limit`` of them."""
+    return "".join(char if char.isprintable() else "?" for char in text[:limit])

@@ -1,0 +1,72 @@
+"""One incoming activity and the ways to answer it, on botbuilder's turn context."""
+
+from typing import Any
+
+from botbuilder.core import InvokeResponse, TurnContext
+from botbuilder.schema import Activity, ActivityTypes
+
+from bot.hosting.activities import CARD_TYPE, with_card
+from bot.hosting.adapter import TeamsAdapter
+from bot.hosting.arrivals import Arrival, What
+from bot.turns import Action, Card, Incoming, Undelivered
+
+_CANNOT_UPDATE = frozenset({404, 405, 501})
+
+
+class ActivityTurn:
+    """Implements ``bot.turns.Turn``."""
+
+    def __init__(self, adapter: TeamsAdapter, context: TurnContext, arrival: Arrival, what: What) -> None:
+        self._adapter = adapter
+        self._context = context
+        self._arrival = arrival
+        self._incoming = arrival.incoming(what)
+        self._shown_id = what.card_id if isinstance(what, Action) else ""
+        self._answer: Card | None = None
+        self._principal_name: str | None = None
+
+    @property
+    def incoming(self) -> Incoming:
+        return self._incoming
+
+    async def send(self, card: Card, summary: str) -> str:
+        posted = await self._context.send_activity(with_card(card, summary))
+        return (posted.id if posted else None) or ""
+
+    async def replace(self, card: Card, summary: str) -> None:
+        self._answer = card
+        if self._shown_id and await self._update(card, summary):
+            return
+        if not self._arrival.invoked:
+            self._shown_id = await self.send(card, summary)
+
+    async def _update(self, card: Card, summary: str) -> bool:
+        """Whether the stored message shows ``card`` now. An invoke's answer shows it in any case."""
+        try:
+            await self._context.update_activity(with_card(card, summary, self._shown_id))
+        except Undelivered as failure:
+            if not self._arrival.invoked and failure.status not in _CANNOT_UPDATE:
+                raise
+            return False
+        return True
+
+    async def principal_name(self) -> str:
+        if self._principal_name is None:
+            self._principal_name = await self._adapter.principal_name(self._context, self._incoming.address)
+        return self._principal_name
+
+    async def answer_invoke(self, body: dict[str, Any] | None = None) -> None:
+        """Answers the invoke with ``body``, or with the card shown last; for other activities does nothing."""
+        if not self._arrival.invoked:
+            return
+        body = body or _invoke_answer(self._answer)
+        inline = self._arrival.expects_replies
+        value = {"status": 200, "body": body} if inline else InvokeResponse(status=200, body=body)
+        await self._context.send_activity(Activity(type=ActivityTypes.invoke_response, value=value))
+
+
+def _invoke_answer(card: Card | None) -> dict[str, Any]:
+    """The card, or an empty message (Teams: Universal Actions for Adaptive Cards, "Response format")."""
+    if card is None:
+        return {"statusCode": 200, "type": "application/vnd.microsoft.activity.message", "value": ""}
+    return {"statusCode": 200, "type": CARD_TYPE, "value": card}

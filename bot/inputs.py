@@ -1,0 +1,70 @@
+"""What was typed into a card, cleaned and looked over before anybody outside is asked."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+
+from bot.cards.setup import MAX_ID, MAX_NAME, MAX_SECRET
+from bot.complaints import Complaint
+from bot.languages import Texts
+
+GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_LENGTHS = {"name": MAX_NAME, "cloudlink_secret": MAX_SECRET, "client_secret": MAX_SECRET}
+
+
+def cleaned(typed: str) -> str:
+    """On one line, without blanks around it or letters that cannot be seen."""
+    return " ".join("".join(letter if letter.isprintable() else " " for letter in typed).split())
+
+
+def entered(data: Mapping[str, str], *fields: str) -> dict[str, str]:
+    """The fields, cleaned; a field that was not sent is empty."""
+    return {field: cleaned(data.get(field, "")) for field in fields}
+
+
+def is_guid(typed: str) -> bool:
+    return GUID.fullmatch(typed) is not None
+
+
+def check_filled(texts: Texts, values: Mapping[str, str], *fields: str) -> list[Complaint]:
+    """One complaint for each field that is empty or too long; ``values`` may hold secrets, complaints do not."""
+    found = (_check_length(texts, field, values.get(field, "")) for field in fields)
+    return [complaint for complaint in found if complaint]
+
+
+def _check_length(texts: Texts, field: str, typed: str) -> Complaint | None:
+    if not typed:
+        name = texts(f"field.{field}")
+        return Complaint(texts("check.required", field=name), texts("check.required.remedy"), field=field)
+    if len(typed) > _LENGTHS.get(field, MAX_ID):
+        return Complaint(texts("check.too_long"), texts("check.too_long.remedy"), field=field)
+    return None
+
+
+def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[Complaint]:
+    """One complaint for each field that is filled, but not with the shape of an Entra id."""
+    return [
+        Complaint(texts("check.guid"), texts("check.guid.remedy"), field=field)
+        for field in fields
+        if values[field] and not is_guid(values[field])
+    ]
+
+
+def check_expiry(texts: Texts, typed: str, today: date) -> list[Complaint]:
+    """A complaint when the date is none, or past; an empty one is allowed."""
+    if not typed:
+        return []
+    day = day_of(typed)
+    if day is None:
+        return [Complaint(texts("check.date"), texts("check.date.remedy"), field="expires_on")]
+    if day < today:
+        return [Complaint(texts("check.past"), texts("check.past.remedy"), field="expires_on")]
+    return []
+
+
+def day_of(typed: str) -> date | None:
+    """The day written as ``2027-05-31``; None for anything else."""
+    try:
+        return date.fromisoformat(typed)
+    except ValueError:
+        return None

@@ -1,0 +1,104 @@
+"""Reads the catalogues beside this file and speaks from them; dates, numbers and ages as each language has them."""
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from gettext import c2py
+from pathlib import Path
+from string import Formatter
+
+from babel import Locale
+from babel.dates import format_date, format_timedelta
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
+
+
+class Language(StrEnum):
+    """The languages there is a catalogue for."""
+
+    ENGLISH = "en"
+    PORTUGUESE = "pt"
+
+
+_LOCALES = {Language.ENGLISH: Locale("en"), Language.PORTUGUESE: Locale("pt", "PT")}
+
+
+class Texts:
+    """One language's sentences by key. A key that is not in the catalogue raises ``KeyError``."""
+
+    def __init__(self, language: Language, catalogue: Catalog) -> None:
+        self.language = language
+        self._locale = _LOCALES[language]
+        self._forms = {_key(message.id): _forms(message.string) for message in catalogue if message.id}
+        self._form_of = c2py(catalogue.plural_expr)
+
+    def __call__(self, key: str, **values: object) -> str:
+        """The sentence under ``key`` with its placeholders filled."""
+        return self._forms[key][0].format_map(values)
+
+    def plural(self, key: str, count: int, **values: object) -> str:
+        """The form of ``key`` that goes with ``count``, which fills ``{count}``."""
+        return self._forms[key][self._form_of(abs(count))].format_map({**values, "count": self.number(count)})
+
+    def lenient(self, key: str, values: Mapping[str, object]) -> str:
+        """As calling, but a value that is not there becomes a dash: for facts that come from outside."""
+        return self._forms[key][0].format_map(_Dashes(values))
+
+    @property
+    def keys(self) -> frozenset[str]:
+        return frozenset(self._forms)
+
+    def placeholders(self, key: str) -> list[frozenset[str]]:
+        """The placeholders of each form of ``key``."""
+        return [frozenset(name for _, name, _, _ in Formatter().parse(form) if name) for form in self._forms[key]]
+
+    def number(self, number: float) -> str:
+        return format_decimal(number, locale=self._locale)
+
+    def date(self, day: date) -> str:
+        return format_date(day, format="long", locale=self._locale)
+
+    def relative(self, when: datetime, now: datetime) -> str:
+        """``when`` as seen from ``now``: "2 minutes ago"."""
+        return format_timedelta(when - now, add_direction=True, threshold=1.5, locale=self._locale)
+
+    def duration(self, seconds: float) -> str:
+        """A short time with a decimal where it matters: "0.4 s", "12 s"."""
+        return f"{self.number(round(seconds, 1 if seconds < 10 else 0))} s"
+
+    def span(self, seconds: int) -> str:
+        """A length of time in words: "5 minutes"."""
+        return format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self._locale)
+
+
+def language_of(locale: str) -> Language:
+    """The language for a client's locale: Portuguese for ``pt`` and all its kinds, English for any other."""
+    return Language.PORTUGUESE if locale.lower().replace("_", "-").split("-")[0] == "pt" else Language.ENGLISH
+
+
+def load_texts() -> dict[Language, Texts]:
+    """All languages, read from their catalogues. Raises ``ValueError`` when a sentence is left empty."""
+    return {language: _read(language) for language in Language}
+
+
+def _read(language: Language) -> Texts:
+    with (Path(__file__).parent / f"{language}.po").open("rb") as file:
+        catalogue = read_po(file, locale=str(_LOCALES[language]), abort_invalid=True)
+    return Texts(language, catalogue)
+
+
+def _key(identity: str | list[str] | tuple[str, ...]) -> str:
+    return identity if isinstance(identity, str) else identity[0]
+
+
+def _forms(text: str | list[str] | tuple[str, ...] | None) -> tuple[str, ...]:
+    forms = (text,) if isinstance(text, str) else tuple(text or ())
+    if not forms or not all(forms):
+        raise ValueError("a catalogue has a sentence without words")
+    return forms
+
+
+class _Dashes(dict[str, object]):
+    def __missing__(self, key: str) -> str:
+        return "–"

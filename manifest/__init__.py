@@ -1,0 +1,1 @@
+"""The Teams app package: what Teams shows of the bot before the first word, and the packer that zips it."""

@@ -1,0 +1,1 @@
+"""Mitel CloudLink: authentication, admin, media and notifications, and the webhooks it sends."""

@@ -1,0 +1,49 @@
+"""How CloudLink answers: collections, refusals, and a correlation id on everything."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.edge import WORLD, json_response, origin
+
+VERSION = "2017-09-01"
+
+
+class CloudLinkRefusal(Exception):
+    """A request refused, with CloudLink's word for it."""
+
+    def __init__(self, status: int, error: str, description: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(status, error, description)
+        self.status, self.error, self.description, self.headers = status, error, description, headers or {}
+
+
+def refused() -> CloudLinkRefusal:
+    return CloudLinkRefusal(401, "invalid_client", "The client, its secret or its account is wrong.")
+
+
+def not_found() -> CloudLinkRefusal:
+    return CloudLinkRefusal(404, "not_found", "The resource does not exist.")
+
+
+def bad_request(description: str) -> CloudLinkRefusal:
+    return CloudLinkRefusal(400, "bad_request", description)
+
+
+def answer(
+    request: web.Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
+) -> web.Response:
+    """JSON (nothing when ``body`` is None) with the correlation id that Mitel's support asks for."""
+    all_headers = {"x-mitel-correlation-id": request.app[WORLD].new_id(), **(headers or {})}
+    if body is None:
+        return web.Response(status=status, headers=all_headers)
+    return json_response(body, status, all_headers)
+
+
+def collection(items: Sequence[Any], next_url: str | None = None) -> dict[str, Any]:
+    links = {"next": {"href": next_url}} if next_url else {}
+    return {"count": len(items), "_links": links, "_embedded": {"items": list(items)}}
+
+
+def own_url(request: web.Request, path: str) -> str:
+    return f"{origin(request)}/{path}"

@@ -1,0 +1,154 @@
+"""The webhooks CloudLink sends: the documented body, in order for each subscription, tried a few times."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import aiohttp
+
+from sandbox.cloudlink.accounts import SITE_ID
+from sandbox.cloudlink.answers import VERSION
+from sandbox.cloudlink.notifications import TOPIC
+from sandbox.people import Person
+from sandbox.phones import PhoneCall
+from sandbox.state import Subscription, World
+
+RETRY_AFTER = (0.2, 0.5, 1.0, 2.0)
+_TIMEOUT = aiohttp.ClientTimeout(total=5)
+_MOST_WAITING = 1000
+
+
+def notification(world: World, person: Person, call: PhoneCall | None) -> dict[str, Any]:
+    """A step of a phone as CloudLink publishes it: of one call, or of the phone itself."""
+    subject = f"/{VERSION}/endpoints/{person.extension}"
+    content = {
+        "endpointId": person.extension,
+        "userId": person.id,
+        "principalId": person.id,
+        "accountId": world.saved.account.id,
+        "siteId": SITE_ID,
+        "eventId": world.new_id(),
+        **(_endpoint_content(person) if call is None else _call_content(call)),
+    }
+    return {
+        "publicationId": world.new_id(),
+        "topic": TOPIC,
+        "method": "POST" if call and call.state in ("ringing", "originated") else "PUT",
+        "subject": subject if call is None else f"{subject}/calls/{call.call_id}",
+        "content": content,
+        "publisher": {"accountId": world.saved.account.id, "userId": person.id},
+    }
+
+
+def _call_content(call: PhoneCall) -> dict[str, Any]:
+    return {
+        "eventType": "CallStateNotification",
+        "callId": call.call_id,
+        "state": call.state,
+        "cause": "normal",
+        "direction": call.direction,
+        "from": call.from_,
+        "to": call.to,
+        "timestamp": call.changed_ms,
+        "extraPbxData": {"conference": call.conference},
+    }
+
+
+def _endpoint_content(person: Person) -> dict[str, Any]:
+    return {
+        "eventType": "EndpointStateNotification",
+        "state": person.phone.state,
+        "doNotDisturb": person.phone.do_not_disturb,
+        "timestamp": person.phone.changed_ms,
+    }
+
+
+class Webhooks:
+    """Delivers what phones do to each subscription, one after the other."""
+
+    def __init__(
+        self, world: World, session: aiohttp.ClientSession, retry_after: Sequence[float] = RETRY_AFTER
+    ) -> None:
+        self._world, self._session, self._retry_after = world, session, retry_after
+        self._queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
+        self._workers: dict[str, asyncio.Task[None]] = {}
+
+    def publish(self, person: Person, call: PhoneCall | None) -> None:
+        """Queue a step of a phone for everybody who subscribed to it."""
+        published = notification(self._world, person, call)
+        self._forget_gone()
+        for subscription in self._world.saved.subscriptions.values():
+            if published["subject"].startswith(subscription.subject_filter):
+                self._queue(subscription).put_nowait(published)
+
+    def _queue(self, subscription: Subscription) -> asyncio.Queue[dict[str, Any]]:
+        queue = self._queues.get(subscription.id)
+        if queue is None:
+            queue = self._queues[subscription.id] = asyncio.Queue()
+            self._workers[subscription.id] = asyncio.create_task(self._work(subscription, queue))
+        while queue.qsize() >= _MOST_WAITING:
+            queue.get_nowait()
+        return queue
+
+    def _forget_gone(self) -> None:
+        for gone in self._queues.keys() - self._world.saved.subscriptions.keys():
+            del self._queues[gone]
+            self._workers.pop(gone).cancel()
+
+    async def _work(self, subscription: Subscription, queue: asyncio.Queue[dict[str, Any]]) -> None:
+        while True:
+            published = await queue.get()
+            if self._world.saved.trouble.lose_webhooks:
+                continue
+            for _ in range(2 if self._world.saved.trouble.double_webhooks else 1):
+                await self._deliver(subscription, published)
+
+    async def _deliver(self, subscription: Subscription, published: dict[str, Any]) -> None:
+        """Post until it is taken; a receiver that is down or failing gets a few more tries."""
+        body = published | {
+            "subscription": {"subscriptionId": subscription.id},
+            "notification": {
+                "createdOn": self._world.now().isoformat(),
+                "correlationId": self._world.new_id(),
+            },
+        }
+        for pause in (*self._retry_after, None):
+            if subscription.id not in self._world.saved.subscriptions or await self._post(subscription.url, body):
+                return
+            if pause is not None:
+                await asyncio.sleep(pause)
+
+    async def _post(self, url: str, body: dict[str, Any]) -> bool:
+        try:
+            async with self._session.post(url, json=body, timeout=_TIMEOUT, allow_redirects=False) as response:
+                taken = response.status < 300
+                final = response.status < 500 and response.status != 429
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+        if taken:
+            self._world.journal.counts.webhooks += 1
+            self._world.changed()
+        return final
+
+    async def stop(self) -> None:
+        for worker in self._workers.values():
+            worker.cancel()
+        for worker in self._workers.values():
+            with suppress(asyncio.CancelledError):
+                await worker
+        self._workers.clear()
+        self._queues.clear()
+
+
+@asynccontextmanager
+async def delivering(world: World, retry_after: Sequence[float] = RETRY_AFTER) -> AsyncIterator[Webhooks]:
+    """Deliver webhooks for as long as the context lasts."""
+    async with aiohttp.ClientSession() as session:
+        webhooks = Webhooks(world, session, retry_after)
+        world.on_phone.append(webhooks.publish)
+        try:
+            yield webhooks
+        finally:
+            world.on_phone.remove(webhooks.publish)
+            await webhooks.stop()

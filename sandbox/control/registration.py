@@ -1,0 +1,83 @@
+"""Handles on the credentials of both sides: the app registration and the CloudLink client."""
+
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from sandbox.control.guard import PREFIX, ControlRefusal, fields_sent, flag, number, text
+from sandbox.control.view import secret_json
+from sandbox.edge import WORLD, json_response
+from sandbox.registration import PERMISSIONS, Secret
+from sandbox.state import World
+
+
+def _done(world: World) -> web.Response:
+    world.changed()
+    return json_response({})
+
+
+def _secret(request: web.Request) -> Secret:
+    secret = request.app[WORLD].saved.registration.secret(request.match_info["key"])
+    if secret is None:
+        raise ControlRefusal(404, "There is no such secret.")
+    return secret
+
+
+async def _add_secret(request: web.Request) -> web.Response:
+    world = request.app[WORLD]
+    fields = await fields_sent(request, "description", "days")
+    description, days = text(fields, "description", "Client secret"), number(fields, "days", 180, 0.0001, 730)
+    secret = world.saved.registration.add_secret(description, days, world.now(), world.random)
+    world.changed()
+    return json_response(secret_json(secret, world.now()))
+
+
+async def _expire_secret(request: web.Request) -> web.Response:
+    await fields_sent(request)
+    _secret(request).end = request.app[WORLD].now()
+    return _done(request.app[WORLD])
+
+
+async def _remove_secret(request: web.Request) -> web.Response:
+    request.app[WORLD].saved.registration.secrets.remove(_secret(request))
+    return _done(request.app[WORLD])
+
+
+async def _permissions(request: web.Request) -> web.Response:
+    fields = await fields_sent(request, *PERMISSIONS)
+    changes = {name: flag(fields, name) for name in fields}
+    request.app[WORLD].saved.registration.permissions.update(changes)
+    return _done(request.app[WORLD])
+
+
+def _switch(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def switch(request: web.Request) -> web.Response:
+        setattr(request.app[WORLD].saved.registration, name, flag(await fields_sent(request, "on"), "on"))
+        return _done(request.app[WORLD])
+
+    return switch
+
+
+async def _new_cloudlink_secret(request: web.Request) -> web.Response:
+    """A new secret; the old one and every token that came of it are worth nothing from now on."""
+    await fields_sent(request)
+    world = request.app[WORLD]
+    world.saved.account.client_secret = world.new_secret()
+    world.saved.account.generation += 1
+    world.changed()
+    return json_response({"clientSecret": world.saved.account.client_secret})
+
+
+def routes() -> list[web.RouteDef]:
+    registration = f"{PREFIX}/registration"
+    return [
+        web.post(f"{registration}/secrets", _add_secret),
+        web.post(f"{registration}/secrets/{{key}}/expire", _expire_secret),
+        web.delete(f"{registration}/secrets/{{key}}", _remove_secret),
+        web.post(f"{registration}/permissions", _permissions),
+        web.post(f"{registration}/disabled", _switch("disabled")),
+        web.post(f"{registration}/deleted", _switch("deleted")),
+        web.post(f"{registration}/service-principal", _switch("service_principal")),
+        web.post(f"{registration}/conditional-access", _switch("conditional_access")),
+        web.post(f"{PREFIX}/cloudlink/secret", _new_cloudlink_secret),
+    ]

@@ -1,0 +1,125 @@
+"""The sample people: who has a phone, who has a Teams account, and how the two fail to meet."""
+
+from dataclasses import dataclass, field
+from uuid import NAMESPACE_DNS, uuid5
+
+from sandbox.phones import Phone
+from sandbox.presence import Chosen, Session, StatusMessage, TeamsClient
+
+DOMAIN = "valeverde.example"
+CLOUD_DOMAIN = "valeverde.onmicrosoft.example"
+ACCOUNT_NAME = "Vale Verde"
+
+
+def stable_id(name: str) -> str:
+    """A GUID that is the same at each start."""
+    return str(uuid5(NAMESPACE_DNS, f"{name}.{DOMAIN}"))
+
+
+@dataclass
+class TeamsUser:
+    """A user of the Entra tenant and what their Teams knows of them. ``changed`` numbers directory changes."""
+
+    id: str
+    name: str
+    upn: str
+    mail: str | None
+    proxy_addresses: list[str] = field(default_factory=list)
+    enabled: bool = True
+    removed: bool = False
+    changed: int = 0
+    client: TeamsClient | None = "Available"
+    chosen: Chosen | None = None
+    session: Session | None = None
+    status_message: StatusMessage | None = None
+
+
+@dataclass
+class Person:
+    """A CloudLink user, and the Teams user who is the same human being (``teams_id``), if any."""
+
+    id: str
+    name: str
+    address: str
+    extension: str | None
+    teams_id: str | None
+    phone: Phone
+
+
+_ALIKE = (
+    ("2001", "Ana Martins"),
+    ("2002", "Bruno Carvalho"),
+    ("2003", "Catarina Lopes"),
+    ("2004", "Diogo Ferreira"),
+    ("2005", "Emily Carter"),
+    ("2006", "Filipa Nunes"),
+    ("2007", "George Whitfield"),
+    ("2008", "Helena Duarte"),
+    ("2009", "Inês Almeida"),
+    ("2010", "James Holloway"),
+    ("2011", "João Pereira"),
+    ("2012", "Katherine Moss"),
+    ("2013", "Luís Gonçalves"),
+    ("2014", "Margaret Byrne"),
+    ("2015", "Miguel Tavares"),
+    ("2016", "Oliver Grant"),
+    ("2024", "Zoe Bennett"),
+    (None, "Frederico Sá"),
+)
+_PLAIN = str.maketrans("áãçéêíóõú", "aaceeioou")
+
+
+def _local(name: str) -> str:
+    return name.lower().translate(_PLAIN).replace(" ", ".")
+
+
+def _teams(name: str, local: str = "", **differences: object) -> TeamsUser:
+    address = f"{local or _local(name)}@{DOMAIN}"
+    fields: dict[str, object] = {"upn": address, "mail": address, "proxy_addresses": [f"SMTP:{address}"]}
+    return TeamsUser(id=stable_id(f"teams/{local or name}"), name=name, **(fields | differences))  # type: ignore[arg-type]
+
+
+def _person(extension: str | None, name: str, address: str | None, teams: TeamsUser | None) -> Person:
+    return Person(
+        id=stable_id(f"cloudlink/{name}"),
+        name=name,
+        address=f"{_local(name)}@{DOMAIN}" if address is None else address,
+        extension=extension,
+        teams_id=teams.id if teams else None,
+        phone=Phone(registered=extension is not None),
+    )
+
+
+def _mismatched() -> list[tuple[Person, list[TeamsUser]]]:
+    """One of each way in which an address matches oddly or not at all."""
+    patricia = _teams("Patrícia Rocha")
+    rui = _teams("Rui Azevedo", upn=f"rui.azevedo@{CLOUD_DOMAIN}")
+    sofia = _teams("Sofia Marques", proxy_addresses=[f"SMTP:sofia.marques@{DOMAIN}", f"smtp:s.marques@{DOMAIN}"])
+    vasco = _teams("Vasco Moreira", enabled=False, client=None)
+    william = _teams("William Hart")
+    namesake = _teams("William Hart (Porto)", "william.hart2", mail=f"william.hart@{DOMAIN}")
+    return [
+        (_person("2017", "Patrícia Rocha", "Patricia.ROCHA@ValeVerde.example", patricia), [patricia]),
+        (_person("2018", "Rui Azevedo", None, rui), [rui]),
+        (_person("2019", "Sofia Marques", f"s.marques@{DOMAIN}", sofia), [sofia]),
+        (_person("2020", "Thomas Reed", "thomas.reed@old-valeverde.example", None), []),
+        (_person("2021", "Teresa Pinto", "", None), []),
+        (_person("2022", "Vasco Moreira", None, vasco), [vasco]),
+        (_person("2023", "William Hart", None, william), [william, namesake]),
+    ]
+
+
+def sample_people() -> tuple[list[Person], list[TeamsUser]]:
+    """The CloudLink users by extension, and the Teams users.
+
+    20 of the 25 match by UPN or mail. The rest: an address known only as a proxy address (2019), one unknown to
+    Teams (2020), none at all (2021), a disabled account (2022), and one that two Teams users share (2023).
+    """
+    pairs = [(_person(extension, name, None, teams := _teams(name)), [teams]) for extension, name in _ALIKE]
+    pairs += _mismatched()
+    pairs.sort(key=lambda pair: pair[0].extension or "9999")
+    people, teams_users = [person for person, _ in pairs], [user for _, users in pairs for user in users]
+    for place, user in enumerate(teams_users):
+        if user.client and place % 9 == 4:
+            user.client = "Away"
+    return people, teams_users

@@ -1,0 +1,138 @@
+"""Desk phones: what a person does with one, and what CloudLink says about each step."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+class PhoneRefusal(Exception):
+    """A phone cannot do this now (no such call, nothing to hang up, not registered)."""
+
+
+@dataclass
+class PhoneCall:
+    call_id: str
+    state: str
+    direction: str
+    from_: str
+    to: str
+    since: datetime
+    conference: bool = False
+    changed_ms: int = 0
+
+
+@dataclass
+class Phone:
+    registered: bool = True
+    do_not_disturb: bool = False
+    calls: list[PhoneCall] = field(default_factory=list)
+    changed_ms: int = 0
+
+    @property
+    def state(self) -> str:
+        """``offline``, ``idle``, or the state of the liveliest call."""
+        if not self.registered:
+            return "offline"
+        states = {call.state for call in self.calls}
+        return next((state for state in _LIVELY if state in states), "busy" if states else "idle")
+
+    def call(self, call_id: str | None, *states: str) -> PhoneCall:
+        """The call by id, or the newest one in one of ``states``. Raises ``PhoneRefusal``."""
+        for call in reversed(self.calls):
+            if call.call_id == call_id or (call_id is None and (not states or call.state in states)):
+                return call
+        raise PhoneRefusal("There is no such call." if call_id else "There is no call to do this with.")
+
+
+_LIVELY = ("conferenced", "connected", "held", "ringing", "originated")
+_MOST_CALLS = 8
+
+Announce = Callable[[PhoneCall | None], None]
+"""Told which call changed; None when the phone itself did."""
+
+
+class Desk:
+    """One phone at work. Each step changes the phone and announces it, in order."""
+
+    def __init__(
+        self, extension: str, phone: Phone, announce: Announce, tick: Callable[[], tuple[datetime, int]]
+    ) -> None:
+        self.extension, self.phone, self._announce, self._tick = extension, phone, announce, tick
+
+    def ring(self, call_id: str, caller: str) -> PhoneCall:
+        return self._begin(PhoneCall(call_id, "ringing", "incoming", caller, self.extension, self._tick()[0]))
+
+    def dial(self, call_id: str, callee: str) -> PhoneCall:
+        """Call out; the other side answers at once. A call that was going on is held."""
+        call = self._begin(PhoneCall(call_id, "originated", "outgoing", self.extension, callee, self._tick()[0]))
+        self.answer(call.call_id)
+        return call
+
+    def answer(self, call_id: str | None = None) -> PhoneCall:
+        call = self.phone.call(call_id, "ringing", "originated")
+        if call.state not in ("ringing", "originated"):
+            raise PhoneRefusal("This call is answered already.")
+        for other in self.phone.calls:
+            if other is not call and other.state in ("connected", "conferenced"):
+                self._move(other, "held")
+        return self._move(call, "connected")
+
+    def hold(self, call_id: str | None = None) -> PhoneCall:
+        """Hold a call, or take it back when it is held."""
+        call = self.phone.call(call_id, "connected", "conferenced", "held")
+        if call.state == "held":
+            return self._move(call, "conferenced" if call.conference else "connected")
+        if call.state not in ("connected", "conferenced"):
+            raise PhoneRefusal("Only an answered call can be held.")
+        return self._move(call, "held")
+
+    def conference(self, call_id: str | None = None) -> PhoneCall:
+        call = self.phone.call(call_id, "connected", "held")
+        if call.state not in ("connected", "held"):
+            raise PhoneRefusal("Only an answered call can become a conference.")
+        call.conference = True
+        return self._move(call, "conferenced")
+
+    def hang_up(self, call_id: str | None = None) -> PhoneCall:
+        call = self.phone.call(call_id)
+        self.phone.calls.remove(call)
+        return self._move(call, "ended")
+
+    def hang_up_all(self) -> None:
+        while self.phone.calls:
+            self.hang_up()
+
+    def set_do_not_disturb(self, on: bool) -> None:
+        if self.phone.do_not_disturb != on:
+            self.phone.do_not_disturb = on
+            self._announce_phone()
+
+    def set_registered(self, on: bool) -> None:
+        if self.phone.registered != on:
+            self.hang_up_all()
+            self.phone.registered = on
+            self._announce_phone()
+
+    def say(self, state: str, call_id: str) -> str:
+        """Announce any state at all, known or not, of the newest call or else of a passing one; returns its id."""
+        passing = PhoneCall(call_id, state, "incoming", "", self.extension, self._tick()[0])
+        return self._move(self.phone.calls[-1] if self.phone.calls else passing, state).call_id
+
+    def _begin(self, call: PhoneCall) -> PhoneCall:
+        if not self.phone.registered:
+            raise PhoneRefusal("This phone is not registered.")
+        if len(self.phone.calls) >= _MOST_CALLS:
+            raise PhoneRefusal("This phone takes no more calls.")
+        self.phone.calls.append(call)
+        return self._move(call, call.state)
+
+    def _move(self, call: PhoneCall, state: str) -> PhoneCall:
+        call.state = state
+        call.since, call.changed_ms = self._tick()
+        self.phone.changed_ms = call.changed_ms
+        self._announce(call)
+        return call
+
+    def _announce_phone(self) -> None:
+        self.phone.changed_ms = self._tick()[1]
+        self._announce(None)

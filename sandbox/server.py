@@ -1,0 +1,101 @@
+"""The application: all services and the switchboard on one port, the journal, and the state file."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from sandbox import entra
+from sandbox.cloudlink import service as cloudlink
+from sandbox.cloudlink.webhooks import delivering
+from sandbox.control import page, phones, registration, switches, teams
+from sandbox.control.guard import guard
+from sandbox.control.view import iso
+from sandbox.edge import BATCH, LARGEST_BODY, WORLD, json_response
+from sandbox.graph import service as graph
+from sandbox.journal import Entry
+from sandbox.state import World, write_saved
+from sandbox.traffic import generating
+
+_SAVE_GAP = 0.5
+
+
+def make_app(world: World, state_file: Path | None = None) -> web.Application:
+    """The sandbox as an application. With ``state_file``, the world is kept there."""
+    app = web.Application(middlewares=[guard, _journal], client_max_size=LARGEST_BODY)
+    app[WORLD] = world
+    app[page.STOPPING] = asyncio.Event()
+    for room in (page, phones, teams, registration, switches, graph, cloudlink, entra):
+        app.add_routes(room.routes())
+    app.on_shutdown.append(_let_go)
+    if state_file:
+        app.cleanup_ctx.append(_keeping(world, state_file))
+    app.cleanup_ctx.append(_working)
+    return app
+
+
+async def _let_go(app: web.Application) -> None:
+    """Event streams never end by themselves."""
+    app[page.STOPPING].set()
+
+
+async def _working(app: web.Application) -> AsyncIterator[None]:
+    async with delivering(app[WORLD]), generating(app[WORLD]):
+        yield
+
+
+def _keeping(world: World, state_file: Path) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Save after changes, at most twice a second, and at the end."""
+
+    async def keep(_: web.Application) -> AsyncIterator[None]:
+        changed = asyncio.Event()
+        changed.set()
+        world.on_change.append(changed.set)
+
+        async def run() -> None:
+            while True:
+                await changed.wait()
+                changed.clear()
+                await asyncio.to_thread(write_saved, state_file, world.as_bytes())
+                await asyncio.sleep(_SAVE_GAP)
+
+        task = asyncio.create_task(run())
+        yield
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        write_saved(state_file, world.as_bytes())
+
+    return keep
+
+
+def _service(path: str) -> str | None:
+    """Whose request this is; None for the switchboard."""
+    first = path.strip("/").partition("/")[0]
+    if first in cloudlink.SERVICES:
+        return "cloudlink"
+    if first == graph.PREFIX.strip("/"):
+        return "graph"
+    return None if first == "switchboard" else "entra"
+
+
+@web.middleware
+async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Slow down when told to, and write down what was served: never a body of a token request, never a header."""
+    service = _service(request.path)
+    if service is None:
+        return await handler(request)
+    world = request.app[WORLD]
+    if world.saved.trouble.slow_seconds:
+        await asyncio.sleep(world.saved.trouble.slow_seconds)
+    try:
+        response = await handler(request)
+    except web.HTTPException as refusal:
+        response = json_response({"error": refusal.reason}, refusal.status)
+    world.journal.entries.append(
+        Entry(iso(world.now()), service, request.method, request.path[:500], response.status, request.get(BATCH))
+    )
+    return response

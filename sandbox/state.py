@@ -1,0 +1,186 @@
+"""The world: everything the sandbox plays, its clock and its dice, and the one file it survives a restart in."""
+
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from uuid import UUID
+
+from pydantic import TypeAdapter, ValidationError
+
+from sandbox.journal import Journal
+from sandbox.people import ACCOUNT_NAME, Person, TeamsUser, sample_people, stable_id
+from sandbox.phones import Desk, PhoneCall
+from sandbox.quota import Quota
+from sandbox.registration import Registration
+from sandbox.trouble import Trouble
+
+DEFAULT_PAGE_SIZE = 10
+
+
+class UnreadableState(Exception):
+    """The state file is not one of ours, or is damaged."""
+
+
+@dataclass
+class CloudLinkAccount:
+    """The customer account. ``generation`` counts its secrets: a token dies with the secret it came from."""
+
+    client_secret: str
+    id: str = stable_id("account")
+    name: str = ACCOUNT_NAME
+    client_id: str = stable_id("cloudlink-client")
+    region: str = ""
+    generation: int = 1
+
+
+@dataclass
+class Subscription:
+    """A webhook: where to, and which subjects (a prefix)."""
+
+    id: str
+    application_id: str
+    url: str
+    topic: str
+    subject_filter: str
+    publication_filter: str
+    created: datetime
+
+
+@dataclass
+class Planned:
+    """A step of the traffic generator that is still to come."""
+
+    at: datetime
+    step: str
+    extension: str
+    call_id: str
+
+
+@dataclass
+class Traffic:
+    running: bool = False
+    calls_per_minute: float = 6.0
+    next_call_at: datetime | None = None
+    planned: list[Planned] = field(default_factory=list)
+
+
+@dataclass
+class Saved:
+    """What a restart keeps."""
+
+    people: list[Person]
+    teams: list[TeamsUser]
+    registration: Registration
+    account: CloudLinkAccount
+    signing_key: str
+    subscriptions: dict[str, Subscription] = field(default_factory=dict)
+    trouble: Trouble = field(default_factory=Trouble)
+    traffic: Traffic = field(default_factory=Traffic)
+    page_size: int = DEFAULT_PAGE_SIZE
+    directory_version: int = 0
+    clock_ahead: float = 0.0
+    newest_ms: int = 0
+
+
+_SAVED = TypeAdapter(Saved)
+
+Announced = Callable[[Person, PhoneCall | None], None]
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class World:
+    """The state with its clock and dice.
+
+    The functions in ``on_change`` are called after each change, those in ``on_phone`` at each step of a phone.
+    """
+
+    def __init__(
+        self,
+        clock: Callable[[], datetime] = _utc_now,
+        random: Random | None = None,
+        page_size: int | None = None,
+        trouble: Trouble | None = None,
+        saved: Saved | None = None,
+    ) -> None:
+        self._clock = clock
+        self.random = random or Random()
+        self.saved = saved or self._begin()
+        self.saved.page_size = page_size or self.saved.page_size
+        self.saved.trouble = trouble or self.saved.trouble
+        self.journal = Journal()
+        self.quota = Quota()
+        self.on_change: list[Callable[[], None]] = []
+        self.on_phone: list[Announced] = []
+
+    def _begin(self) -> Saved:
+        people, teams = sample_people()
+        registration = Registration()
+        registration.add_secret("CloudLink Presence", 180, self._clock(), self.random)
+        return Saved(people, teams, registration, CloudLinkAccount(self.new_secret()), self.new_secret())
+
+    def now(self) -> datetime:
+        return self._clock() + timedelta(seconds=self.saved.clock_ahead)
+
+    def tick(self) -> tuple[datetime, int]:
+        """Now, and as CloudLink's milliseconds: each one later than the one before."""
+        now = self.now()
+        self.saved.newest_ms = max(self.saved.newest_ms + 1, int(now.timestamp() * 1000))
+        return now, self.saved.newest_ms
+
+    def new_id(self) -> str:
+        return str(UUID(int=self.random.getrandbits(128), version=4))
+
+    def new_secret(self) -> str:
+        return f"{self.random.getrandbits(256):064x}"
+
+    def changed(self) -> None:
+        for listener in self.on_change:
+            listener()
+
+    def person(self, extension: str) -> Person | None:
+        return next((each for each in self.saved.people if each.extension == extension), None)
+
+    def teams_user(self, user_id: str) -> TeamsUser | None:
+        """By object id, as long as the user is there."""
+        return next((each for each in self.saved.teams if each.id == user_id.lower() and not each.removed), None)
+
+    def desk(self, person: Person) -> Desk:
+        return Desk(person.extension or "", person.phone, lambda call: self._announce(person, call), self.tick)
+
+    def _announce(self, person: Person, call: PhoneCall | None) -> None:
+        for listener in self.on_phone:
+            listener(person, call)
+        self.changed()
+
+    def as_bytes(self) -> bytes:
+        return _SAVED.dump_json(self.saved, indent=1)
+
+
+def read_saved(path: Path) -> Saved | None:
+    """What the file keeps; None when there is none yet. Raises ``UnreadableState``."""
+    try:
+        return _SAVED.validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        raise UnreadableState(f"{path} is not a state of this sandbox: remove it to begin anew.") from error
+
+
+def write_saved(path: Path, content: bytes) -> None:
+    """Put the file in place as a whole, readable by its owner alone: it holds the sandbox's secrets."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.replace(draft, path)
+    except BaseException:
+        Path(draft).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,44 @@
+"""Bearer tokens and list positions: JWTs signed with the world's own key, on the world's clock."""
+
+from typing import Any
+
+import jwt
+
+from sandbox.state import World
+
+
+def issue(world: World, lifetime: int, **claims: Any) -> str:
+    """A token with ``claims``, good for ``lifetime`` seconds."""
+    now = int(world.now().timestamp())
+    return jwt.encode({"iat": now, "nbf": now, "exp": now + lifetime, **claims}, world.saved.signing_key, "HS256")
+
+
+def read(world: World, authorization: str | None) -> dict[str, Any] | None:
+    """The claims of an ``Authorization: Bearer`` header; None unless it is ours and in time."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    try:
+        claims: dict[str, Any] = jwt.decode(
+            token.strip(),
+            world.saved.signing_key,
+            ["HS256"],
+            options={"verify_aud": False, "verify_exp": False, "verify_nbf": False, "verify_iat": False},
+        )
+    except jwt.InvalidTokenError:
+        return None
+    return claims if claims.get("exp", 0) > world.now().timestamp() else None
+
+
+def seal(world: World, kind: str, content: dict[str, Any]) -> str:
+    """An opaque text that only this world can have written: where a list goes on."""
+    return jwt.encode({**content, "kind": kind}, world.saved.signing_key, "HS256")
+
+
+def unseal(world: World, kind: str, text: str) -> dict[str, Any] | None:
+    """What was sealed as ``kind``; None for anything else."""
+    try:
+        content: dict[str, Any] = jwt.decode(text, world.saved.signing_key, ["HS256"])
+    except jwt.InvalidTokenError:
+        return None
+    return content if content.get("kind") == kind else None

@@ -1,0 +1,63 @@
+"""What an engineer may break on purpose."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from sandbox.quota import DEFAULT_LIMIT
+
+_LARGEST = {"slow_seconds": 60.0, "graph_quota": 1_000_000, "retry_after": 3600}
+
+
+class BadTrouble(ValueError):
+    """Not a switch, or not a value for it."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """The switches. ``slow_seconds`` delays every answer; ``retry_after`` is what a forced throttle asks for."""
+
+    graph_throttle: bool = False
+    graph_outage: bool = False
+    graph_forbidden: bool = False
+    graph_drift: bool = False
+    graph_quota: int = DEFAULT_LIMIT
+    retry_after: int = 2
+    entra_outage: bool = False
+    entra_transient: bool = False
+    cloudlink_outage: bool = False
+    cloudlink_throttle: bool = False
+    cloudlink_not_admin: bool = False
+    lose_webhooks: bool = False
+    double_webhooks: bool = False
+    slow_seconds: float = 0.0
+
+    def as_json(self) -> dict[str, Any]:
+        return {_camel(name): getattr(self, name) for name in self._names()}
+
+    def changed(self, changes: dict[str, Any]) -> "Trouble":
+        """The switches after a partial change. Raises ``BadTrouble``."""
+        names = {_camel(name): name for name in self._names()}
+        if unknown := changes.keys() - names.keys():
+            raise BadTrouble(f"There is no such switch: {', '.join(sorted(unknown))[:80]}.")
+        return replace(self, **{names[key]: self._checked(names[key], value) for key, value in changes.items()})
+
+    def _checked(self, name: str, value: Any) -> Any:
+        present = getattr(self, name)
+        if isinstance(present, bool) != isinstance(value, bool):
+            raise BadTrouble(f"{_camel(name)} is of another type.")
+        if isinstance(present, bool):
+            return value
+        if not isinstance(value, int if isinstance(present, int) else int | float):
+            raise BadTrouble(f"{_camel(name)} takes a number.")
+        if not 0 <= value <= _LARGEST[name]:
+            raise BadTrouble(f"{_camel(name)} lies between 0 and {_LARGEST[name]}.")
+        return value
+
+    @staticmethod
+    def _names() -> list[str]:
+        return [each.name for each in fields(Trouble)]
+
+
+def _camel(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)

@@ -1,0 +1,114 @@
+"""Settings, from the environment or ``.env``; the README's table is held to these fields by a test."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from cryptography.fernet import Fernet
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Names = Annotated[tuple[str, ...], NoDecode]
+"""A comma-separated list."""
+
+
+class Settings(BaseSettings):
+    """Every setting with its default. Raises ``pydantic.ValidationError``, which names the setting at fault."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", hide_input_in_errors=True)
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    public_url: str = Field(
+        "", description="Where CloudLink reaches this bot from outside; without it there are no webhooks."
+    )
+    database_url: str = Field("", description="Database; the default is SQLite under `DATA_DIR`.")
+    data_dir: Path = Field(Path("data"), description="Where the database and the key file are kept.")
+    secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (), description="Fernet keys, the first encrypts; the default is a key file (mode 0600) under `DATA_DIR`."
+    )
+
+    bot_app_id: str = Field("", description="The bot's application (client) ID.")
+    bot_app_password: SecretStr = Field(SecretStr(""), description="The bot's own client secret.")
+    bot_tenant_id: str = Field("", description="The tenant where the bot is registered.")
+    bot_app_type: Literal["SingleTenant", "UserAssignedMSI", "MultiTenant"] = Field(
+        "SingleTenant", description="`SingleTenant`, `UserAssignedMSI` or `MultiTenant`."
+    )
+    admins: Names = Field(
+        (), description="Who may administer: Entra object ids or user principal names, comma-separated."
+    )
+    allowed_tenants: Names = Field(
+        (), description="Tenants that may talk to the bot; the default is `BOT_TENANT_ID` alone."
+    )
+    allowed_service_hosts: Names = Field(
+        ("smba.trafficmanager.net", "*.botframework.com", "*.infra.gov.teams.microsoft.us"),
+        description="Hosts to which answers may be sent; `*.` stands for any subdomain.",
+    )
+
+    entra_url: str = Field("https://login.microsoftonline.com", description="Entra ID.")
+    graph_url: str = Field("https://graph.microsoft.com", description="Microsoft Graph.")
+    cloudlink_url: str = Field(
+        "https://{service}.api.mitel.io", description="CloudLink; `{service}` is replaced by the service's name."
+    )
+    cloudlink_tables: Path | None = Field(
+        None, description="A JSON file that corrects the tables of CloudLink's call states."
+    )
+    bot_openid_metadata_url: str = Field(
+        "https://login.botframework.com/v1/.well-known/openidconfiguration",
+        description="Where the keys are published that sign what Teams sends.",
+    )
+    bot_token_issuer: str = Field(
+        "https://api.botframework.com", description="Who issues the tokens that Teams sends."
+    )
+    dangerously_allow_unauthenticated: bool = Field(
+        False, description="Development only, on loopback only: takes activities without a token."
+    )
+
+    presence_quota: int = Field(
+        1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
+    log_format: Literal["json", "text"] = Field("json", description="`json` for machines, `text` for people.")
+
+    @field_validator("admins", "allowed_tenants", "allowed_service_hosts", "secret_keys", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("secret_keys")
+    @classmethod
+    def _are_fernet_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for number, key in enumerate(keys, 1):
+            try:
+                Fernet(key.get_secret_value())
+            except ValueError:
+                raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)") from None
+        return keys
+
+    @field_validator("public_url", "entra_url", "graph_url", "cloudlink_url", "bot_openid_metadata_url")
+    @classmethod
+    def _is_https_or_loopback(cls, url: str) -> str:
+        if url and not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
+            raise ValueError("must be https; plain http is for loopback addresses only")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _unauthenticated_only_on_loopback(self) -> "Settings":
+        if self.dangerously_allow_unauthenticated and not is_loopback(f"//{self.host}"):
+            raise ValueError("DANGEROUSLY_ALLOW_UNAUTHENTICATED needs HOST on loopback")
+        return self
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the url's host is this machine's loopback. A name other than ``localhost`` is not trusted."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,67 @@
+"""Events taken in, calls that ended, states nobody knows: what the recorder keeps for a while."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.tables import Call, SeenEvent, UnknownState
+
+SLICE = 500
+
+
+async def seen_among(session: AsyncSession, integration_id: str, event_ids: Collection[str]) -> set[str]:
+    """Those of ``event_ids`` that were taken in before."""
+    found: set[str] = set()
+    names = sorted(event_ids)
+    for start in range(0, len(names), SLICE):
+        query = select(SeenEvent.event_id).where(
+            SeenEvent.integration_id == integration_id,
+            col(SeenEvent.event_id).in_(names[start : start + SLICE]),
+        )
+        found.update((await session.exec(query)).all())
+    return found
+
+
+def remember_seen(session: AsyncSession, integration_id: str, event_ids: Collection[str], now: datetime) -> None:
+    session.add_all(
+        SeenEvent(integration_id=integration_id, event_id=event_id, seen_at=now) for event_id in event_ids
+    )
+
+
+MOST_UNKNOWN_STATES = 50
+"""Names come from outside: more different ones than this are not kept for an integration."""
+
+
+async def count_unknown(
+    session: AsyncSession, integration_id: str, counts: Mapping[str, int], now: datetime
+) -> None:
+    """Add ``counts`` (by state name) to the integration's unknown states."""
+    known = {row.name: row for row in await _unknown_rows(session, integration_id)}
+    for name, count in counts.items():
+        row = known.get(name)
+        if row is None:
+            if len(known) >= MOST_UNKNOWN_STATES:
+                continue
+            row = known[name] = UnknownState(integration_id=integration_id, name=name, last_at=now)
+        row.count += count
+        row.last_at = now
+        session.add(row)
+
+
+async def unknown_states(session: AsyncSession, integration_id: str) -> list[tuple[str, int]]:
+    """Name and count, the most frequent first."""
+    rows = await _unknown_rows(session, integration_id)
+    return sorted(((row.name, row.count) for row in rows), key=lambda pair: (-pair[1], pair[0]))
+
+
+async def _unknown_rows(session: AsyncSession, integration_id: str) -> list[UnknownState]:
+    query = select(UnknownState).where(UnknownState.integration_id == integration_id)
+    return list((await session.exec(query)).all())
+
+
+async def forget_older_than(session: AsyncSession, before: datetime, ended: str) -> None:
+    """Drop events seen, and calls in the state ``ended`` heard of, before then."""
+    await session.exec(delete(SeenEvent).where(col(SeenEvent.seen_at) < before))
+    await session.exec(delete(Call).where(col(Call.state) == ended, col(Call.heard_at) < before))

@@ -1,0 +1,174 @@
+"""People of an integration: whom events concern, who is due to be told to Teams, and counts."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, case, func, or_, update
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.tables import Call, Integration, Person
+
+SLICE = 500
+"""How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
+
+
+async def of_integration(session: AsyncSession, integration_id: str) -> list[Person]:
+    """Everybody, by name; those whom CloudLink no longer has are left out."""
+    query = (
+        select(Person)
+        .where(Person.integration_id == integration_id, col(Person.gone).is_(False))
+        .order_by(col(Person.name), col(Person.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def including_gone(session: AsyncSession, integration_id: str) -> list[Person]:
+    return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
+
+
+async def by_extension(
+    session: AsyncSession, integration_id: str, extensions: Collection[str]
+) -> dict[str, Person]:
+    """The people at these extensions."""
+    found: dict[str, Person] = {}
+    for part in _slices(sorted(extensions)):
+        query = select(Person).where(Person.integration_id == integration_id, col(Person.extension).in_(part))
+        found |= {person.extension or "": person for person in (await session.exec(query)).all()}
+    return found
+
+
+async def by_cloudlink_user(
+    session: AsyncSession, integration_id: str, user_ids: Collection[str]
+) -> dict[str, Person]:
+    """The people with these CloudLink user ids."""
+    found: dict[str, Person] = {}
+    for part in _slices(sorted(user_ids)):
+        query = select(Person).where(
+            Person.integration_id == integration_id, col(Person.cloudlink_user_id).in_(part)
+        )
+        found |= {person.cloudlink_user_id: person for person in (await session.exec(query)).all()}
+    return found
+
+
+async def by_ids(session: AsyncSession, ids: Collection[str]) -> dict[str, Person]:
+    found: dict[str, Person] = {}
+    for part in _slices(sorted(ids)):
+        people = (await session.exec(select(Person).where(col(Person.id).in_(part)))).all()
+        found |= {person.id: person for person in people}
+    return found
+
+
+async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
+    """The extensions of matched people; those who are on the phone come first, for a hang-up may have got lost."""
+    query = (
+        select(Person.extension)
+        .where(
+            Person.integration_id == integration_id,
+            col(Person.teams_user_id).is_not(None),
+            col(Person.extension).is_not(None),
+            col(Person.gone).is_(False),
+        )
+        .order_by(case((col(Person.desired).is_not(None), 0), else_=1), col(Person.extension))
+    )
+    return [extension for extension in (await session.exec(query)).all() if extension]
+
+
+async def calls_of(session: AsyncSession, person_ids: Collection[str]) -> dict[str, list[Call]]:
+    """The known calls of each of these people."""
+    found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
+    for part in _slices(sorted(person_ids)):
+        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part)))).all():
+            found[call.person_id].append(call)
+    return found
+
+
+def _differs() -> ColumnElement[bool]:
+    return col(Person.desired).is_distinct_from(col(Person.applied))
+
+
+async def due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
+    """Who is to be looked at now: changes of state before renewals, the longest waiting first."""
+    urgent = or_(_differs(), col(Person.applied_until) <= now)
+    query = (
+        select(Person)
+        .where(Person.integration_id == integration.id, col(Person.due_at) <= now)
+        .order_by(case((urgent, 0), else_=1), col(Person.due_at), col(Person.id))
+        .limit(limit)
+        .with_for_update()
+    )
+    return (await session.exec(query)).all()
+
+
+async def next_due_at(session: AsyncSession, integration_id: str) -> datetime | None:
+    """When the next of them is due; None when nobody ever is."""
+    query = select(func.min(Person.due_at)).where(Person.integration_id == integration_id)
+    return (await session.exec(query)).one()
+
+
+async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
+    """Everybody whose desired and applied differ is due now, the refused too; returns how many."""
+    result = await session.exec(
+        update(Person)
+        .where(col(Person.integration_id) == integration_id, _differs())
+        .values(due_at=now, refusal="")
+    )
+    return int(result.rowcount)
+
+
+async def wish_nothing(session: AsyncSession, integration_id: str, now: datetime) -> int:
+    """Nothing is to be shown from us any more, and what phones do is forgotten.
+
+    Everybody for whom Teams shows something from us is due to be cleared now; returns how many.
+    """
+    ours = select(Person.id).where(Person.integration_id == integration_id)
+    await session.exec(delete(Call).where(col(Call.person_id).in_(ours)))
+    everybody = update(Person).where(col(Person.integration_id) == integration_id)
+    await session.exec(
+        everybody.values(
+            desired=None, line="unknown", do_not_disturb=False, offline=False, phone_at=0, due_at=None, refusal=""
+        )
+    )
+    result = await session.exec(everybody.where(col(Person.applied).is_not(None)).values(due_at=now))
+    return int(result.rowcount)
+
+
+async def shown(session: AsyncSession, integration_id: str) -> int:
+    """How many people Teams shows something of from us, or might."""
+    query = select(func.count()).where(
+        col(Person.integration_id) == integration_id, col(Person.applied).is_not(None)
+    )
+    return (await session.exec(query)).one()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers for a glance. ``waiting`` are changes not yet shown in Teams."""
+
+    people: int
+    matched: int
+    in_a_call: int
+    waiting: int
+
+
+async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
+    """``in_a_call`` names the lines that count as a call."""
+    matched = col(Person.teams_user_id).is_not(None)
+    query = select(
+        func.count(),
+        func.count(case((matched, 1))),
+        func.count(case((matched & col(Person.line).in_(in_a_call), 1))),
+    ).where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
+    people, with_teams, calling = (await session.exec(query)).one()
+    waiting = select(func.count()).where(
+        col(Person.integration_id) == integration_id,
+        _differs(),
+        or_(matched, col(Person.applied).is_not(None)),
+        col(Person.due_at).is_not(None),
+    )
+    return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
+
+
+def _slices(values: Sequence[str]) -> list[Sequence[str]]:
+    return [values[start : start + SLICE] for start in range(0, len(values), SLICE)]

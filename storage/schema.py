@@ -1,0 +1,81 @@
+"""Brings a database to the schema this code knows, by Alembic; refuses one from the future."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import structlog
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool
+
+from storage.database import Database
+
+HEAD = "0001"
+"""The newest migration; a test holds it to the folder ``migrations/versions``."""
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+log = structlog.get_logger()
+
+
+class NewerDatabase(Exception):
+    """The database was used by a newer release: this one does not know what stands in it."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            f"The database is of a newer release (schema {version}) than this one (schema {HEAD}). "
+            "Install that release again, or restore the backup made before it."
+        )
+        self.version = version
+
+
+async def migrate(database: Database) -> None:
+    """Create or upgrade the tables, in one transaction. Raises ``NewerDatabase``.
+
+    A database that is up to date costs one query; Alembic is only loaded, in a thread, when there is work.
+    """
+    version = await _version(database)
+    if version == HEAD:
+        return
+    url = database.engine.url
+    if database.engine.dialect.name == "sqlite":
+        url = url.set(drivername="sqlite")
+    await asyncio.to_thread(_upgrade_at, url)
+    log.info("database_migrated", before=version or "empty", now=HEAD)
+
+
+async def _version(database: Database) -> str | None:
+    try:
+        async with database.engine.connect() as connection:
+            return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()
+    except DBAPIError:
+        return None
+
+
+def _upgrade_at(url: Any) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            upgrade(connection)
+    finally:
+        engine.dispose()
+
+
+def upgrade(connection: Connection) -> None:
+    """Run the missing migrations on ``connection``. Blocks. Raises ``NewerDatabase``."""
+    from alembic import command
+    from alembic.config import Config
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    current = MigrationContext.configure(connection).get_current_revision()
+    if current is not None and current not in known:
+        raise NewerDatabase(current)
+    command.upgrade(config, "head")

@@ -1,0 +1,81 @@
+"""Where CloudLink's services live: ``https://{service}[.region].api.mitel.io/{version}/...``.
+
+The host pattern and the services are documented (CloudLink developer site, "Platform"); a region standing
+between service and ``api`` is only seen in client code, so the whole pattern is a setting.
+"""
+
+import re
+from enum import StrEnum
+from urllib.parse import quote, urlsplit
+
+from sync.errors import CredentialsWrong, Fault
+from sync.web import is_loopback
+
+VERSION = "2017-09-01"
+_REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){0,39}")
+
+
+class Service(StrEnum):
+    AUTHENTICATION = "authentication"
+    ADMIN = "admin"
+    NOTIFICATIONS = "notifications"
+    MEDIA = "media"
+
+
+def service_url(pattern: str, region: str, service: Service) -> str:
+    """A service's base URL, without a slash at its end.
+
+    A region goes where the pattern says ``{region}``, else behind the service's host label; a pattern that
+    names services by path, or lives on this machine, has no regions. Raises ``CredentialsWrong``
+    (CLOUDLINK_REGION_INVALID) for a region that could make a different host.
+    """
+    region = _checked(region)
+    if is_loopback(pattern):
+        filled = pattern.replace(".{region}", "").replace("{region}", "")
+    elif "{region}" in pattern:
+        filled = pattern.replace(".{region}", f".{region}" if region else "").replace("{region}", region)
+    elif region and "{service}" in urlsplit(pattern).netloc:
+        filled = pattern.replace("{service}", f"{{service}}.{region}")
+    else:
+        filled = pattern
+    return filled.replace("{service}", service).rstrip("/")
+
+
+def _checked(region: str) -> str:
+    region = region.strip()
+    if region and not _REGION.fullmatch(region):
+        raise CredentialsWrong(Fault.CLOUDLINK_REGION_INVALID)
+    return region
+
+
+def segment(value: str) -> str:
+    """A value as one segment of a path, whatever it holds."""
+    return quote(value, safe="").replace(".", "%2E") if value in {".", ".."} else quote(value, safe="")
+
+
+def token() -> str:
+    return f"/{VERSION}/token"
+
+
+def account(account_id: str) -> str:
+    return f"/{VERSION}/accounts/{segment(account_id)}"
+
+
+def users(account_id: str) -> str:
+    return f"{account(account_id)}/users"
+
+
+def endpoint(extension: str) -> str:
+    return f"/{VERSION}/endpoints/{segment(extension)}"
+
+
+def calls(extension: str) -> str:
+    return f"{endpoint(extension)}/calls"
+
+
+def subscriptions() -> str:
+    return f"/{VERSION}/subscriptions"
+
+
+def subscription(subscription_id: str) -> str:
+    return f"{subscriptions()}/{segment(subscription_id)}"

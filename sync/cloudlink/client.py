@@ -1,0 +1,203 @@
+"""CloudLink as this product uses it: who the account is, its people, its phones, its webhooks."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from random import Random
+from typing import Any
+from urllib.parse import urljoin
+
+import aiohttp
+
+from sync.clock import Clock
+from sync.cloudlink import addresses
+from sync.cloudlink.addresses import Service
+from sync.cloudlink.tables import WireTables, plain
+from sync.cloudlink.token import SharedToken
+from sync.cloudlink.transport import Answer, Sleep, Transport, sleep
+from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
+from sync.errors import CredentialsWrong, Fault, ServiceUnwell
+from sync.line_events import CloudLinkUser, LineSnapshot
+from sync.model import CloudLinkAccount
+from sync.web import same_origin
+
+AT_ONCE = 4
+MOST_PAGES = 2000
+
+
+class CloudLink:
+    """One customer account. Shares one token among all its calls; ``http`` belongs to the caller.
+
+    Every call raises ``CredentialsWrong`` (refused, forbidden, account unknown, region invalid) and
+    ``ServiceUnwell`` (unreachable, throttled, unreadable).
+    """
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        url: str,
+        account: CloudLinkAccount,
+        tables: WireTables,
+        clock: Clock,
+        random: Random,
+        sleep: Sleep = sleep,
+    ) -> None:
+        self._pattern = url
+        self._account = account
+        self._tables = tables
+        self._clock = clock
+        self._transport = Transport(http, clock, random, sleep)
+        self._token: SharedToken | None = None
+
+    async def account_name(self) -> str:
+        """Prove that the token is the account's own, and of a role that may read it; returns the account's name."""
+        owner = _fields(await self._get(Service.AUTHENTICATION, addresses.token()))
+        account_id, role = text_of(owner.get("accountId")), text_of(owner.get("role"))
+        if account_id and account_id.casefold() != self._account.account_id.strip().casefold():
+            raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
+        if plain(role) in self._tables.refused_roles:
+            raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN, role=role)
+        found = _fields(await self._get(Service.ADMIN, addresses.account(self._account.account_id)))
+        return text_of(found.get("displayName")) or text_of(found.get("name")) or self._account.account_id
+
+    async def users(self) -> list[CloudLinkUser]:
+        """Everybody in the account, all pages."""
+        items = await self._collection(Service.ADMIN, addresses.users(self._account.account_id))
+        return [user for user in map(parse_user, items) if user]
+
+    async def line(self, extension: str) -> LineSnapshot | None:
+        """A phone and its calls as they are now; None when CloudLink does not know the extension."""
+        asked_at = int(self._clock().timestamp() * 1000)
+        url = self._url(Service.MEDIA, addresses.endpoint(extension))
+        answer = await self._call("GET", url)
+        if answer.status == 404:
+            return None
+        found = _fields(_good(answer, Service.MEDIA))
+        endpoint = {"endpointId": extension, "timestamp": asked_at, **found}
+        calls = await self._collection(Service.MEDIA, addresses.calls(extension), missing_is_empty=True)
+        try:
+            return parse_snapshot(endpoint, calls, self._tables)
+        except Malformed as error:
+            unreadable = ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field=error.field)
+        raise unreadable
+
+    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
+        """The phones CloudLink knows of these, in their order; at most four are asked about at once."""
+        gate = asyncio.Semaphore(AT_ONCE)
+
+        async def one(extension: str) -> LineSnapshot | None:
+            async with gate:
+                return await self.line(extension)
+
+        tasks = [asyncio.ensure_future(one(extension)) for extension in extensions]
+        try:
+            found = await asyncio.gather(*tasks)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        return [line for line in found if line]
+
+    async def subscribe(self, webhook_url: str) -> str:
+        """Have calls and phones reported to ``webhook_url``; returns the subscription's id."""
+        body = {
+            "applicationId": self._account.client_id,
+            "deviceId": webhook_url,
+            "transport": "webhook",
+            "topic": self._tables.topic,
+            "subjectFilter": self._tables.subject_filter,
+        }
+        if self._tables.publication_filter:
+            body["publicationFilter"] = self._tables.publication_filter
+        url = self._url(Service.NOTIFICATIONS, addresses.subscriptions())
+        found = _fields(_good(await self._call("POST", url, body), Service.NOTIFICATIONS))
+        subscription_id = text_of(found.get("subscriptionId"))
+        if not subscription_id:
+            raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
+        return subscription_id
+
+    async def subscriptions(self) -> frozenset[str]:
+        """The ids of the subscriptions that stand."""
+        items = await self._collection(Service.NOTIFICATIONS, addresses.subscriptions())
+        ids = (text_of(item.get("subscriptionId")) for item in items if isinstance(item, Mapping))
+        return frozenset(subscription_id for subscription_id in ids if subscription_id)
+
+    async def unsubscribe(self, subscription_id: str) -> None:
+        """End a subscription; that it is gone already is success."""
+        url = self._url(Service.NOTIFICATIONS, addresses.subscription(subscription_id))
+        answer = await self._call("DELETE", url)
+        if answer.status != 404:
+            _good(answer, Service.NOTIFICATIONS)
+
+    async def _collection(self, service: Service, path: str, *, missing_is_empty: bool = False) -> list[Any]:
+        """All items of all pages. Links are followed on the service's own host only."""
+        url = start = self._url(service, path)
+        items: list[Any] = []
+        seen: set[str] = set()
+        while url:
+            if url in seen or len(seen) >= MOST_PAGES or not same_origin(url, start):
+                raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
+            seen.add(url)
+            answer = await self._call("GET", url)
+            if answer.status == 404 and missing_is_empty:
+                break
+            found, link = _page(_good(answer, service))
+            items += found
+            url = _joined(url, link) if link else ""
+        return items
+
+    async def _get(self, service: Service, path: str) -> Any:
+        return _good(await self._call("GET", self._url(service, path)), service)
+
+    async def _call(self, method: str, url: str, body: Mapping[str, str] | None = None) -> Answer:
+        """Ask with the shared token, and once more with a fresh one when it is refused."""
+        tokens = self._tokens()
+        token = await tokens.get()
+        answer = await self._transport.send(method, url, token, body)
+        if answer.status == 401:
+            answer = await self._transport.send(method, url, await tokens.get(refused=token), body)
+        return answer
+
+    def _tokens(self) -> SharedToken:
+        if self._token is None:
+            url = self._url(Service.AUTHENTICATION, addresses.token())
+            self._token = SharedToken(self._transport, url, self._account, self._tables, self._clock)
+        return self._token
+
+    def _url(self, service: Service, path: str) -> str:
+        return addresses.service_url(self._pattern, self._account.region, service) + path
+
+
+def _good(answer: Answer, service: Service) -> Any:
+    """The answer's body; only the admin service's paths name an account, so only there 404 means that."""
+    match answer.status:
+        case status if status < 400:
+            return answer.body
+        case 401:
+            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+        case 403:
+            raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
+        case 404 if service is Service.ADMIN:
+            raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
+    raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, status=answer.status)
+
+
+def _joined(url: str, link: str) -> str:
+    if link.isascii() and not set(link) & set(' \\<>"{}'):
+        with suppress(ValueError):
+            return urljoin(url, link)
+    raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
+
+
+def _fields(body: object) -> Mapping[str, Any]:
+    if not isinstance(body, Mapping):
+        raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE)
+    return body
+
+
+def _page(body: object) -> tuple[list[Any], str]:
+    try:
+        return page_items(body), next_link(body)
+    except Malformed as error:
+        unreadable = ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field=error.field)
+    raise unreadable

@@ -1,0 +1,136 @@
+"""The words CloudLink uses, which a customer can correct with a JSON file when Mitel's differ.
+
+Only ``ringing`` is documented as a call's state (CloudLink developer site, "Subscriptions"); all other words
+here are sensible guesses.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sync.line_events import CallState
+
+LARGEST_FILE = 100_000
+OFFLINE = "offline"
+"""The ``state_name`` of a phone that is not registered, whichever word CloudLink has for it."""
+
+
+def plain(word: str) -> str:
+    """A word as the tables hold it: ``On_Hold``, ``on-hold`` and ``onHold`` are one."""
+    return re.sub(r"[\W_]+", "", word).casefold()
+
+
+_CALL_STATES = {
+    CallState.ORIGINATED: ("originated", "originating", "initiated", "dialing", "dialling"),
+    CallState.RINGING: ("ringing", "alerting", "offered", "delivered"),
+    CallState.CONNECTED: ("connected", "active", "answered", "established", "talking"),
+    CallState.HELD: ("held", "hold", "onhold"),
+    CallState.CONFERENCED: ("conferenced", "conference"),
+    CallState.ENDED: ("ended", "cleared", "idle", "disconnected", "released", "terminated"),
+}
+
+
+def _default_call_states() -> Mapping[str, CallState]:
+    return MappingProxyType({word: state for state, words in _CALL_STATES.items() for word in words})
+
+
+@dataclass(frozen=True, slots=True)
+class WireTables:
+    """How CloudLink's words and fields are read. Words are compared by letters and digits alone, without case.
+
+    ``call_states``: a call's state, by CloudLink's name for it. ``offline_states``: names for a phone that is
+    not registered.
+    ``call_events`` and ``endpoint_events``: event types of calls and of phones; others change nothing.
+    ``do_not_disturb_fields`` and ``conference_fields``: where those flags are looked for, first found wins.
+    ``refused_roles``: token owners that may not read an account. ``refresh_field``: the refresh token's name
+    when it is sent. ``topic``, ``subject_filter``, ``publication_filter``: what is subscribed to.
+    """
+
+    call_states: Mapping[str, CallState] = field(default_factory=_default_call_states)
+    offline_states: frozenset[str] = frozenset({"offline", "unregistered", "outofservice", "unreachable"})
+    call_events: frozenset[str] = frozenset({"callstatenotification"})
+    endpoint_events: frozenset[str] = frozenset({"endpointstatenotification"})
+    do_not_disturb_fields: tuple[str, ...] = ("doNotDisturb", "dnd")
+    conference_fields: tuple[str, ...] = ("conference",)
+    refused_roles: frozenset[str] = frozenset({"user", "guest"})
+    refresh_field: str = "refresh_token"
+    topic: str = "platform-api-media"
+    subject_filter: str = "/2017-09-01/endpoints/"
+    publication_filter: str = ""
+
+    def call_state(self, name: str) -> CallState | None:
+        return self.call_states.get(plain(name))
+
+    def is_call_event(self, event_type: str) -> bool:
+        return plain(event_type) in self.call_events
+
+    def is_endpoint_event(self, event_type: str) -> bool:
+        return plain(event_type) in self.endpoint_events
+
+    def endpoint_state(self, name: str) -> str:
+        """``name``, or ``OFFLINE`` when it is one of the words for that."""
+        return OFFLINE if plain(name) in self.offline_states else name
+
+
+def load_tables(path: Path | None) -> WireTables:
+    """The defaults, corrected by the JSON file at ``path``: call states are added to, everything else is replaced.
+
+    Raises ``ValueError`` saying what is wrong with the file.
+    """
+    if path is None:
+        return WireTables()
+    corrections = _read(path)
+    names = {each.name for each in fields(WireTables)}
+    if unknown := sorted(set(corrections) - names):
+        raise ValueError(f"{path}: unknown setting {unknown[0]!r}; known are {', '.join(sorted(names))}")
+    defaults = WireTables()
+    try:
+        return replace(defaults, **{name: _corrected(defaults, name, value) for name, value in corrections.items()})
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            text = file.read(LARGEST_FILE + 1)
+        found = json.loads(text) if len(text) <= LARGEST_FILE else None
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise ValueError(f"{path}: must hold one JSON object of at most {LARGEST_FILE} bytes")
+    return found
+
+
+def _corrected(defaults: WireTables, name: str, value: object) -> Any:
+    default = getattr(defaults, name)
+    if isinstance(default, str):
+        return _word(name, value, empty=name == "publication_filter")
+    if isinstance(default, Mapping):
+        return MappingProxyType({**default, **_states(name, value)})
+    if not isinstance(value, list):
+        raise ValueError(f"{name} must be a list of words")
+    words = [_word(name, each) for each in value]
+    return tuple(words) if isinstance(default, tuple) else frozenset(plain(word) for word in words)
+
+
+def _states(name: str, value: object) -> dict[str, CallState]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{name} must be an object of CloudLink's names and ours")
+    ours = [state.value for state in CallState]
+    for word, state in value.items():
+        if state not in ours:
+            raise ValueError(f"{name}.{word} must be one of {', '.join(ours)}")
+    return {plain(word): CallState(state) for word, state in value.items()}
+
+
+def _word(name: str, value: object, empty: bool = False) -> str:
+    if not isinstance(value, str) or len(value) > 500 or not (value or empty):
+        raise ValueError(f"{name} must hold words")
+    return value

@@ -1,0 +1,98 @@
+"""The one token a CloudLink client works with: fetched once for all, renewed before it ends.
+
+Documented (CloudLink developer site, "Authentication"): ``POST token`` with JSON, the grants
+``client_credentials`` and ``refresh_token``, and the answer's fields. The body of the client_credentials grant
+is assumed, and sources differ on the refresh token's name: when refreshing fails, a fresh grant follows.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sync.clock import Clock
+from sync.cloudlink.tables import WireTables
+from sync.cloudlink.transport import Answer, Transport
+from sync.cloudlink.wire import text_of
+from sync.errors import CredentialsWrong, Fault, ServiceUnwell
+from sync.model import CloudLinkAccount
+
+MARGIN = timedelta(seconds=60)
+DEFAULT_LIFETIME = 300
+LONGEST_TOKEN = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str = field(repr=False)
+    refresh: str = field(repr=False)
+    renew_at: datetime
+
+
+class SharedToken:
+    """Hands out the current token; whoever comes first when it is due renews it, the others wait."""
+
+    def __init__(
+        self, transport: Transport, url: str, account: CloudLinkAccount, tables: WireTables, clock: Clock
+    ) -> None:
+        self._transport = transport
+        self._url = url
+        self._account = account
+        self._tables = tables
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._token: _Token | None = None
+
+    async def get(self, refused: str = "") -> str:
+        """A token that is good for a while. ``refused`` is one CloudLink would not take: a fresh grant replaces it.
+
+        Raises ``CredentialsWrong`` (CLOUDLINK_REFUSED, CLOUDLINK_ACCOUNT_UNKNOWN) and ``ServiceUnwell``.
+        """
+        async with self._lock:
+            if self._token and self._token.value == refused:
+                self._token = None
+            if self._token is None:
+                self._token = await self._granted()
+            elif self._clock() >= self._token.renew_at:
+                self._token = await self._refreshed(self._token) or await self._granted()
+            return self._token.value
+
+    async def _granted(self) -> _Token:
+        account = self._account
+        answer = await self._ask(
+            {
+                "grant_type": "client_credentials",
+                "client_id": account.client_id,
+                "client_secret": account.client_secret,
+                "account_id": account.account_id,
+            }
+        )
+        if answer.status == 404:
+            raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
+        if answer.status >= 400:
+            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED, status=answer.status)
+        if token := self._read(answer):
+            return token
+        raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE)
+
+    async def _refreshed(self, old: _Token) -> _Token | None:
+        if not old.refresh:
+            return None
+        answer = await self._ask({"grant_type": "refresh_token", self._tables.refresh_field: old.refresh})
+        return self._read(answer) if answer.status < 400 else None
+
+    async def _ask(self, body: Mapping[str, str]) -> Answer:
+        return await self._transport.send("POST", self._url, body=body)
+
+    def _read(self, answer: Answer) -> _Token | None:
+        body = answer.body if isinstance(answer.body, Mapping) else {}
+        value = text_of(body.get("access_token"), LONGEST_TOKEN)
+        refresh = text_of(body.get("refresh_token"), LONGEST_TOKEN) or text_of(body.get("token"), LONGEST_TOKEN)
+        lifetime = timedelta(seconds=_lifetime(body.get("expires_in")))
+        renew_at = self._clock() + max(lifetime - MARGIN, lifetime / 2)
+        return _Token(value, refresh, renew_at) if value.isascii() and value else None
+
+
+def _lifetime(value: object) -> int:
+    text = text_of(value)
+    return min(int(text), 86_400) if text.isdecimal() and len(text) < 10 else DEFAULT_LIFETIME

@@ -1,0 +1,124 @@
+"""One request to CloudLink and its answer, with everything that can go wrong on the way translated.
+
+Throttling follows Mitel's published sample: honour Retry-After, at most three tries, two seconds plus jitter.
+An application that misbehaves can get the customer's whole account locked, so nothing here insists.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import orjson
+import structlog
+from yarl import URL
+
+from sync.clock import Clock
+from sync.errors import Fault, ServiceUnwell
+from sync.web import TooLarge, cleaned, read_capped, retry_after
+
+APP = "cloudlink-presence/0.1.0"
+LARGEST_ANSWER = 5_000_000
+TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5, sock_connect=5)
+TRIES = 3
+PAUSE = 2.0
+LONGEST_PAUSE = 10.0
+"""A longer Retry-After than this is for the caller to sit out, not for us to sleep in a call."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: never a 3xx, 429 or 5xx, and JSON (or None for an empty or an unwelcome body)."""
+
+    status: int
+    body: Any
+
+
+class Transport:
+    """Speaks to CloudLink over a session that belongs to somebody else."""
+
+    def __init__(self, http: aiohttp.ClientSession, clock: Clock, random: Random, sleep: Sleep) -> None:
+        self._http = http
+        self._clock = clock
+        self._random = random
+        self._sleep = sleep
+        self._app = f"{APP};platform=python;session={uuid4()};"
+
+    async def send(self, method: str, url: str, bearer: str = "", body: Mapping[str, str] | None = None) -> Answer:
+        """Ask, and ask again when throttled. Raises ``ServiceUnwell``; a 4xx is the caller's to judge."""
+        headers = {"X-Mitel-App": self._app, "Accept": "application/json"}
+        if bearer:
+            headers["Authorization"] = f"Bearer {bearer}"
+        tries = 1
+        while isinstance(outcome := await self._once(method, url, headers, body), ServiceUnwell):
+            pause = PAUSE if outcome.retry_after is None else outcome.retry_after
+            if tries == TRIES or pause > LONGEST_PAUSE:
+                raise outcome
+            await self._sleep(pause + self._random.uniform(0, 1))
+            tries += 1
+        return outcome
+
+    async def _once(
+        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, str] | None
+    ) -> Answer | ServiceUnwell:
+        """An answer, or how long a throttled request has to wait."""
+        try:
+            async with self._http.request(
+                method, URL(url, encoded=True), headers=headers, json=body, timeout=TIMEOUT, allow_redirects=False
+            ) as response:
+                self._log(response)
+                return await self._judged(response)
+        except (aiohttp.ClientError, TimeoutError, OSError, TooLarge) as error:
+            trouble = _trouble(error)
+        raise trouble
+
+    async def _judged(self, response: aiohttp.ClientResponse) -> Answer | ServiceUnwell:
+        status = response.status
+        wait = retry_after(response.headers.get("Retry-After"), self._clock())
+        if status == 429:
+            return ServiceUnwell(Fault.CLOUDLINK_THROTTLED, retry_after=wait)
+        if status >= 500:
+            raise ServiceUnwell(Fault.CLOUDLINK_UNREACHABLE, retry_after=wait, status=status)
+        if status < 200 or status >= 300:
+            if status < 400:
+                raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, status=status)
+            return Answer(status, None)
+        return Answer(status, _decoded(await read_capped(response, LARGEST_ANSWER)))
+
+    def _log(self, response: aiohttp.ClientResponse) -> None:
+        if response.status >= 400:
+            level = logging.INFO if response.status == 404 else logging.WARNING
+            log.log(
+                level,
+                "cloudlink_refused",
+                status=response.status,
+                host=response.url.host,
+                correlation_id=cleaned(response.headers.get("x-mitel-correlation-id"), 100),
+            )
+
+
+def _decoded(body: bytes) -> Any:
+    if not body.strip():
+        return None
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE)
+
+
+def _trouble(error: Exception) -> ServiceUnwell:
+    if isinstance(error, TooLarge | aiohttp.ClientPayloadError):
+        return ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, error=type(error).__name__)
+    return ServiceUnwell(Fault.CLOUDLINK_UNREACHABLE, error=type(error).__name__)
+
+
+sleep: Sleep = asyncio.sleep

@@ -1,0 +1,237 @@
+"""What CloudLink sends, read tolerantly into our own words. Pure: bytes come and go elsewhere.
+
+The webhook's envelope is documented (CloudLink developer site, "Subscriptions"), users and collections are
+seen in client code, and the shapes of endpoints and of do-not-disturb are assumed. Fields nobody knows are
+passed over; a missing one that nothing can replace is ``Malformed``.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from sync.cloudlink.tables import OFFLINE, WireTables, load_tables
+from sync.line_events import (
+    CallEvent,
+    CallSnapshot,
+    CallState,
+    CloudLinkUser,
+    EndpointEvent,
+    LineSnapshot,
+    Notification,
+)
+
+__all__ = [
+    "OFFLINE",
+    "Malformed",
+    "WireTables",
+    "load_tables",
+    "next_link",
+    "page_items",
+    "parse_notification",
+    "parse_snapshot",
+    "parse_user",
+    "text_of",
+]
+
+LONGEST_TEXT = 200
+LATEST_TIME = 253_402_300_800_000
+"""The year 10000, in milliseconds: no clock is past it."""
+
+Fields = Mapping[str, Any]
+
+
+class Malformed(ValueError):
+    """CloudLink's JSON lacks something that cannot be done without; ``field`` says what and where."""
+
+    def __init__(self, field: str) -> None:
+        super().__init__(f"missing or unreadable: {field}")
+        self.field = field
+
+
+def parse_notification(body: object, tables: WireTables) -> Notification:
+    """A webhook's decoded JSON body, checked. Raises ``Malformed``, and nothing else, whatever ``body`` is."""
+    envelope = _object(body, "body")
+    content = _object(envelope.get("content"), "content")
+    publisher = _optional_object(envelope.get("publisher"))
+    subscription = _optional_object(envelope.get("subscription"))
+    notification = _optional_object(envelope.get("notification"))
+    account_id = text_of(content.get("accountId")) or text_of(publisher.get("accountId"))
+    return Notification(
+        account_id=_required(account_id, "content.accountId"),
+        subscription_id=_required(text_of(subscription.get("subscriptionId")), "subscription.subscriptionId"),
+        correlation_id=text_of(notification.get("correlationId")),
+        event=_event(envelope, content, tables),
+    )
+
+
+def _event(envelope: Fields, content: Fields, tables: WireTables) -> CallEvent | EndpointEvent:
+    """The event type decides which it is; without one, whether a call is named.
+
+    Of an unknown type nothing is believed: its name stands where the state's would, and it changes nothing.
+    """
+    extension, call_id = _subject(text_of(envelope.get("subject")))
+    extension = _required(text_of(content.get("endpointId")) or extension, "content.endpointId")
+    call_id = text_of(content.get("callId")) or call_id
+    kind = text_of(content.get("eventType"))
+    known = not kind or tables.is_call_event(kind) or tables.is_endpoint_event(kind)
+    common = {
+        "event_id": _required(
+            text_of(content.get("eventId")) or text_of(envelope.get("publicationId")), "content.eventId"
+        ),
+        "extension": extension,
+        "user_id": text_of(content.get("userId")),
+    }
+    at = _notified_at(envelope, content)
+    if tables.is_call_event(kind) or (call_id and not tables.is_endpoint_event(kind)):
+        name = text_of(content.get("state"))
+        state = tables.call_state(name) if known else None
+        return CallEvent(
+            **common,
+            call_id=_required(call_id, "content.callId"),
+            state=state,
+            state_name=name if known else kind,
+            conference=known and _in_conference(content, state, tables),
+            at=at,
+        )
+    return EndpointEvent(
+        **common,
+        do_not_disturb=_flag(content, tables.do_not_disturb_fields) if known else None,
+        state_name=tables.endpoint_state(text_of(content.get("state"))) if known else kind,
+        at=at,
+    )
+
+
+def _subject(subject: str) -> tuple[str, str]:
+    """Extension and call id from ``/2017-09-01/endpoints/2001/calls/{callId}``; empty where absent."""
+    parts = subject.strip("/").split("/")[1:]
+    names = dict(zip(parts[::2], parts[1::2], strict=False))
+    return names.get("endpoints", ""), names.get("calls", "")
+
+
+def _notified_at(envelope: Fields, content: Fields) -> int:
+    created = _optional_object(envelope.get("notification")).get("createdOn")
+    at = _milliseconds(content.get("timestamp")) or _milliseconds(created)
+    if at is None:
+        raise Malformed("content.timestamp")
+    return at
+
+
+def parse_user(item: object) -> CloudLinkUser | None:
+    """One item of an account's users; None when it is not one. Its SIP password goes no further than here."""
+    if not isinstance(item, Mapping) or not (user_id := text_of(item.get("userId"))):
+        return None
+    address = text_of(item.get("email"), 320)
+    name = text_of(item.get("displayName")) or text_of(item.get("name")) or address or user_id
+    return CloudLinkUser(user_id, name, address, text_of(item.get("extension")) or None)
+
+
+def parse_snapshot(endpoint: object, calls: object, tables: WireTables) -> LineSnapshot:
+    """An endpoint and its calls (the collection, or its items). Ended calls are left out.
+
+    ``at`` is the newest time either tells, 0 when neither does. Raises ``Malformed``.
+    """
+    phone = _object(endpoint, "endpoint")
+    items = calls if isinstance(calls, list | tuple) else page_items(calls)
+    ongoing = [_call(item, index, tables) for index, item in enumerate(items) if isinstance(item, Mapping)]
+    times = [_milliseconds(phone.get("timestamp")) or 0, *(call.at for call in ongoing)]
+    return LineSnapshot(
+        extension=_required(text_of(phone.get("endpointId")), "endpoint.endpointId"),
+        user_id=text_of(phone.get("userId")),
+        state_name=tables.endpoint_state(text_of(phone.get("state"))),
+        do_not_disturb=_flag(phone, tables.do_not_disturb_fields) or False,
+        calls=tuple(call for call in ongoing if call.state is not CallState.ENDED),
+        at=max(times),
+    )
+
+
+def _call(item: Fields, index: int, tables: WireTables) -> CallSnapshot:
+    name = text_of(item.get("state"))
+    state = tables.call_state(name)
+    return CallSnapshot(
+        call_id=text_of(item.get("callId")) or f"unnamed-{index}",
+        state=state,
+        state_name=name,
+        conference=_in_conference(item, state, tables),
+        at=_milliseconds(item.get("timestamp")) or 0,
+    )
+
+
+def page_items(page: object) -> list[Any]:
+    """The items of ``{"count": N, "_links": {...}, "_embedded": {"items": [...]}}``; raises ``Malformed``.
+
+    An empty collection may lack its items; an object that says nothing is no collection, lest an account
+    seem to have lost everybody.
+    """
+    collection = _object(page, "collection")
+    embedded = collection.get("_embedded")
+    items = _optional_object(embedded).get("items", [])
+    if not isinstance(items, list) or not (isinstance(embedded, Mapping) or collection.get("count") == 0):
+        raise Malformed("_embedded.items")
+    return items
+
+
+def next_link(page: object) -> str:
+    """Where the collection goes on, empty at its end; a link is a string or ``{"href": ...}``."""
+    link = _optional_object(_object(page, "collection").get("_links")).get("next")
+    return text_of(_optional_object(link).get("href") or link, 4000)
+
+
+def text_of(value: object, limit: int = LONGEST_TEXT) -> str:
+    """A string or a whole number as text; empty for anything else, and for what is too long or unprintable."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
+        value = str(value)
+    if not isinstance(value, str):
+        return ""
+    text = value.strip()
+    return text if len(text) <= limit and text.isprintable() else ""
+
+
+def _in_conference(fields: Fields, state: CallState | None, tables: WireTables) -> bool:
+    extra = _optional_object(fields.get("extraPbxData"))
+    flags = (_flag(fields, tables.conference_fields), _flag(extra, tables.conference_fields))
+    return state is CallState.CONFERENCED or any(flags)
+
+
+def _flag(fields: Fields, names: tuple[str, ...]) -> bool | None:
+    for name in names:
+        value = fields.get(name)
+        if isinstance(value, bool):
+            return value
+        if isinstance(value, str) and value.strip().lower() in {"true", "false"}:
+            return value.strip().lower() == "true"
+    return None
+
+
+def _milliseconds(value: object) -> int | None:
+    """Milliseconds since the epoch, as a number, digits or an ISO 8601 time."""
+    if isinstance(value, str):
+        value = _from_text(value.strip())
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return int(value) if 0 < value < LATEST_TIME else None
+
+
+def _from_text(text: str) -> float | None:
+    try:
+        if text.isdecimal() and len(text) <= 20:
+            return int(text)
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000
+    except (ValueError, OverflowError):
+        return None
+
+
+def _required(value: str, field: str) -> str:
+    if not value:
+        raise Malformed(field)
+    return value
+
+
+def _object(value: object, field: str) -> Fields:
+    if not isinstance(value, Mapping):
+        raise Malformed(field)
+    return value
+
+
+def _optional_object(value: object) -> Fields:
+    return value if isinstance(value, Mapping) else {}

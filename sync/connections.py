@@ -1,0 +1,85 @@
+"""The real services: CloudLink, Entra ID and Microsoft Graph, at the addresses the settings name."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from random import Random
+
+import aiohttp
+
+from sync.clock import Clock
+from sync.cloudlink.client import CloudLink
+from sync.cloudlink.wire import WireTables
+from sync.model import CloudLinkAccount, TeamsApp
+from sync.outside import Directory, Phones, PresenceService
+from sync.teams.credentials import EntraTokens, prove
+from sync.teams.directory import open_directory
+from sync.teams.presence import PresenceWriter
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the services are. ``cloudlink_url`` holds ``{service}``."""
+
+    entra_url: str
+    graph_url: str
+    cloudlink_url: str
+
+
+class Connections:
+    """Implements ``Outside``. Tokens are shared by whoever uses the same credentials; new ones replace them."""
+
+    def __init__(
+        self,
+        http: aiohttp.ClientSession,
+        addresses: Addresses,
+        tables: WireTables,
+        clock: Clock,
+        random: Random,
+    ) -> None:
+        self._http = http
+        self._addresses = addresses
+        self._tables = tables
+        self._clock = clock
+        self._random = random
+        self._phones: dict[tuple[str, str, str], tuple[CloudLinkAccount, CloudLink]] = {}
+        self._tokens: dict[tuple[str, str], tuple[TeamsApp, EntraTokens]] = {}
+
+    def phones(self, account: CloudLinkAccount) -> Phones:
+        name = (account.region, account.account_id, account.client_id)
+        known = self._phones.get(name)
+        if known is None or known[0] != account:
+            known = self._phones[name] = (account, self._connect(account))
+        return known[1]
+
+    def fresh_phones(self, account: CloudLinkAccount) -> Phones:
+        return self._connect(account)
+
+    def _connect(self, account: CloudLinkAccount) -> CloudLink:
+        return CloudLink(
+            self._http, self._addresses.cloudlink_url, account, self._tables, self._clock, self._random
+        )
+
+    def presence(self, app: TeamsApp) -> PresenceService:
+        return PresenceWriter(
+            self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock
+        )
+
+    def directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]:
+        return open_directory(self._tokens_of(app), self._addresses.graph_url)
+
+    @asynccontextmanager
+    async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[Directory]:
+        proven = await prove(app, self._addresses.entra_url)
+        async with open_directory(proven, self._addresses.graph_url) as directory:
+            yield directory
+
+    def forget(self, app: TeamsApp) -> None:
+        self._tokens.pop((app.tenant_id, app.client_id), None)
+
+    def _tokens_of(self, app: TeamsApp) -> EntraTokens:
+        name = (app.tenant_id, app.client_id)
+        known = self._tokens.get(name)
+        if known is None or known[0] != app:
+            known = self._tokens[name] = (app, EntraTokens(app, self._addresses.entra_url))
+        return known[1]

@@ -1,0 +1,136 @@
+"""Work done by and by, outside the request that asked for it.
+
+``Jobs`` is the seam. Its promises are those that a queue in a database can keep too: at most one waiting and
+one running for each job and key; a timer never stands in the way of work that is due now. A job must bear to
+be run twice and to be run for nothing: it reads from the store what there is to do.
+"""
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from random import Random
+from typing import Protocol
+
+import structlog
+
+from sync.clock import Clock
+from sync.metrics import Metrics
+
+JobFunction = Callable[[str], Awaitable[None]]
+"""Does the job for one key; the key names what to look at in the store."""
+
+FIRST_RETRY = 1.0
+LAST_RETRY = 60.0
+PATIENCE = 3.0
+"""Seconds that running jobs get to finish when the queue closes."""
+
+log = structlog.get_logger()
+
+
+class Jobs(Protocol):
+    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
+        """Have ``job`` done for ``key``, now or at ``at``. Already waiting: nothing more happens."""
+        ...
+
+
+class LocalJobs:
+    """Jobs as tasks of this process. Lost with it: at start, the store says what is to be done.
+
+    ``tick`` is how often, in seconds, the clock is looked at, for it may be set or a machine may sleep.
+    """
+
+    def __init__(self, clock: Clock, random: Random, metrics: Metrics, tick: float = 1.0) -> None:
+        self._clock = clock
+        self._random = random
+        self._metrics = metrics
+        self._tick = tick
+        self._functions: dict[str, JobFunction] = {}
+        self._waiting: set[tuple[str, str]] = set()
+        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._timers: dict[tuple[str, str], datetime] = {}
+        self._failures: dict[tuple[str, str], int] = {}
+        self._open = False
+
+    def register(self, job: str, function: JobFunction) -> None:
+        self._functions[job] = function
+
+    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
+        if job not in self._functions:
+            raise KeyError(job)
+        if at is None or at <= self._clock():
+            self._start((job, key))
+        else:
+            self._timers[job, key] = min(at, self._timers.get((job, key), at))
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Work for the length of the block; jobs deferred before it start now."""
+        self._open = True
+        for name in sorted(self._waiting):
+            self._start(name)
+        clockwork = asyncio.create_task(self._watch_timers())
+        try:
+            yield
+        finally:
+            self._open = False
+            clockwork.cancel()
+            await self._wind_up(clockwork)
+
+    @property
+    def alive(self) -> bool:
+        return self._open
+
+    def _start(self, name: tuple[str, str]) -> None:
+        if name in self._running or not self._open:
+            self._waiting.add(name)
+            return
+        self._waiting.discard(name)
+        self._running[name] = asyncio.create_task(self._run(name))
+
+    async def _run(self, name: tuple[str, str]) -> None:
+        job, key = name
+        try:
+            await self._functions[job](key)
+            self._failures.pop(name, None)
+        except Exception as error:
+            self._retry(name, error)
+        finally:
+            del self._running[name]
+            if name in self._waiting and self._open:
+                self._start(name)
+
+    def _retry(self, name: tuple[str, str], error: Exception) -> None:
+        failures = self._failures[name] = self._failures.get(name, 0) + 1
+        delay = min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * self._random.uniform(0.5, 1.5)
+        self._timers[name] = self._clock() + timedelta(seconds=delay)
+        self._metrics.retries.labels(job=name[0]).inc()
+        log.error("job_failed", job=name[0], key=name[1], error=type(error).__name__, where=_where(error))
+
+    async def _watch_timers(self) -> None:
+        while True:
+            now = self._clock()
+            for name in [name for name, at in self._timers.items() if at <= now]:
+                del self._timers[name]
+                self._start(name)
+            await asyncio.sleep(self._pause(now))
+
+    def _pause(self, now: datetime) -> float:
+        if not self._timers:
+            return self._tick
+        return max(0.001, min(self._tick, (min(self._timers.values()) - now).total_seconds()))
+
+    async def _wind_up(self, clockwork: asyncio.Task[None]) -> None:
+        tasks = list(self._running.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=PATIENCE)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(clockwork, *tasks, return_exceptions=True)
+
+
+def _where(error: Exception) -> str:
+    """The last frames by file and line: an exception's text may hold what belongs to no log."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)

@@ -1,0 +1,98 @@
+"""Asks CloudLink what phones do now: to find out without webhooks, and to heal what webhooks lost."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from storage import integrations, people
+from storage.database import Database
+from storage.sealing import Seal
+from storage.tables import Integration
+from sync import health
+from sync.clock import Clock
+from sync.errors import SyncError
+from sync.jobs import Jobs
+from sync.lines import silent
+from sync.model import Service
+from sync.names import PUSH
+from sync.outside import Outside, Phones
+from sync.recorder import Recorder
+from sync.secrets import account_of
+
+CHUNK = 25
+"""Phones asked for and stored together; the client bounds how many at once."""
+
+PAUSE = 1.0
+"""Seconds between chunks: about 25 phones a second, for CloudLink locks accounts of applications that press."""
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Poller:
+    """Polls the phones of integrations' matched people."""
+
+    def __init__(
+        self,
+        database: Database,
+        seal: Seal,
+        outside: Outside,
+        recorder: Recorder,
+        jobs: Jobs,
+        clock: Clock,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        self._database = database
+        self._seal = seal
+        self._outside = outside
+        self._recorder = recorder
+        self._jobs = jobs
+        self._clock = clock
+        self._sleep = sleep
+
+    async def poll(self, integration_id: str) -> None:
+        """The job: every matched person's phone, politely. Failures light a lamp."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+        if integration is None or not integration.enabled:
+            return
+        try:
+            await self.look(integration)
+        except SyncError as error:
+            async with self._database.writing() as session:
+                await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
+            return
+        await self._jobs.defer(PUSH, integration_id)
+
+    async def look(self, integration: Integration, at_most: int | None = None) -> None:
+        """Ask now, and record what is answered; ``at_most`` so many phones, then without pauses.
+
+        Raises ``SyncError``.
+        """
+        began = self._clock()
+        phones = self._outside.phones(account_of(integration, self._seal))
+        async with self._database.session() as session:
+            everybody = await people.to_poll(session, integration.id)
+        extensions = everybody[:at_most]
+        for start in range(0, len(extensions), CHUNK):
+            if start and at_most is None:
+                await self._sleep(PAUSE)
+            await self._look_at(phones, integration.id, extensions[start : start + CHUNK])
+        if len(extensions) == len(everybody):
+            await self._note(integration.id, began, bool(extensions))
+
+    async def _look_at(self, phones: Phones, integration_id: str, extensions: Sequence[str]) -> None:
+        asked_at = self._clock()
+        snapshots = await phones.lines(extensions)
+        answered = {snapshot.extension for snapshot in snapshots}
+        missing = [silent(extension, "") for extension in extensions if extension not in answered]
+        await self._recorder.look(integration_id, [*snapshots, *missing], asked_at)
+
+    async def _note(self, integration_id: str, began: datetime, asked_anybody: bool) -> None:
+        async with self._database.writing() as session:
+            integration = await integrations.locked(session, integration_id)
+            if integration is None:
+                return
+            integration.polled_at = began
+            session.add(integration)
+            if asked_anybody:
+                await health.healed(session, integration_id, [Service.CLOUDLINK], self._clock())

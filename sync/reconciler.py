@@ -1,0 +1,263 @@
+"""Closes the difference between what Teams should show and what it shows.
+
+A round: pick who is due, within the quota, and mark them as under way, in one transaction; send; store what
+became of it, in another. A crash in between leaves marked people, who are picked again. State is read when it
+is sent, so the newest wins; what changes during a round goes out in the next.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage import integrations, people, problems
+from storage.database import Database
+from storage.sealing import Seal
+from storage.tables import Integration, Person
+from sync import health, plan
+from sync.clock import Clock
+from sync.errors import CredentialsWrong, SyncError
+from sync.jobs import Jobs
+from sync.metrics import Metrics
+from sync.model import TeamsApp
+from sync.names import PUSH
+from sync.outside import Outside, PresenceService
+from sync.quota import Quota, recent, spend
+from sync.secrets import app_of
+from sync.teams.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, SetPresence, Throttled
+
+BATCH = 20
+"""Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
+
+AT_ONCE = 4
+"""Batches sent side by side in a round."""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """What Teams showed from us when a change was planned, to be put back if it was not taken."""
+
+    applied: str | None
+    user_id: str | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    person_id: str
+    change: Change
+    before: Before
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round sends. ``more`` tells that others may be due besides; ``wait_until`` that none may go now."""
+
+    app: TeamsApp | None = None
+    sendings: tuple[Sending, ...] = ()
+    more: bool = False
+    wait_until: datetime | None = None
+
+
+class Reconciler:
+    """Pushes an integration's due changes to Graph until none is left or the quota is."""
+
+    def __init__(
+        self,
+        database: Database,
+        seal: Seal,
+        outside: Outside,
+        jobs: Jobs,
+        quota: Quota,
+        clock: Clock,
+        random: Random,
+        metrics: Metrics,
+    ) -> None:
+        self._database = database
+        self._seal = seal
+        self._outside = outside
+        self._jobs = jobs
+        self._quota = quota
+        self._clock = clock
+        self._random = random
+        self._metrics = metrics
+
+    async def push(self, integration_id: str) -> None:
+        """The job: rounds until nobody is due."""
+        more = True
+        while more:
+            this = await self._pick(integration_id)
+            more = this.more
+            if this.wait_until:
+                self._metrics.quota_waits.inc()
+                await self._jobs.defer(PUSH, integration_id, at=this.wait_until)
+            if this.app and this.sendings:
+                outcomes = await self._send(self._outside.presence(this.app), this.sendings)
+                await self._store(integration_id, this.sendings, outcomes)
+
+    async def _pick(self, integration_id: str) -> Round:
+        now = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.locked(session, integration_id)
+            if integration is None or await self._stopped(session, integration_id):
+                return Round()
+            sharing = await integrations.sharing_quota(session, integration)
+            wait_until, left = self._allowance(sharing, now)
+            if wait_until:
+                return Round(wait_until=wait_until if await self._anybody(session, integration, now) else None)
+            try:
+                app = app_of(integration, self._seal)
+            except CredentialsWrong as error:
+                await health.broke(session, integration_id, error, now)
+                return Round()
+            return await self._pick_due(session, integration, app, left, now)
+
+    async def _pick_due(
+        self, session: AsyncSession, integration: Integration, app: TeamsApp, left: int, now: datetime
+    ) -> Round:
+        rows = await people.due(session, integration, now, min(left, BATCH * AT_ONCE))
+        sendings = [sending for person in rows if (sending := self._prepare(person, integration, now))]
+        session.add_all(rows)
+        if sendings:
+            integration.quota_spent = spend(integration.quota_spent, now, len(sendings))
+            session.add(integration)
+        return Round(app, tuple(sendings), more=bool(rows))
+
+    async def _stopped(self, session: AsyncSession, integration_id: str) -> bool:
+        return health.lasting(await problems.open_ones(session, integration_id), health.TEAMS) is not None
+
+    async def _anybody(self, session: AsyncSession, integration: Integration, now: datetime) -> bool:
+        return bool(await people.due(session, integration, now, 1))
+
+    def _allowance(self, sharing: Sequence[Integration], now: datetime) -> tuple[datetime | None, int]:
+        """Until when nothing may be sent, or how much."""
+        blocked = max((i.quota_blocked_until for i in sharing if i.quota_blocked_until), default=now)
+        spent = [pair for integration in sharing for pair in recent(integration.quota_spent, now)]
+        until = max(blocked, self._quota.free_at(spent, now))
+        return (until, 0) if until > now else (None, self._quota.left(spent, now))
+
+    def _prepare(self, person: Person, integration: Integration, now: datetime) -> Sending | None:
+        """Mark the person as under way; or, when there is nothing to send, say when to look again."""
+        change = plan.change_for(person, integration, now)
+        if change is None:
+            if person.applied and plan.has_ended(person, now):
+                plan.mark_nothing_shown(person)
+            person.due_at = plan.next_look(person, integration, now, self._random)
+            return None
+        before = Before(person.applied, person.applied_user_id, person.applied_until)
+        plan.mark_under_way(person, change, now)
+        return Sending(person.id, change, before)
+
+    async def _send(self, service: PresenceService, sendings: Sequence[Sending]) -> list[Outcome]:
+        changes = [sending.change for sending in sendings]
+        batches = [changes[start : start + BATCH] for start in range(0, len(changes), BATCH)]
+        answers = await asyncio.gather(*(_send_batch(service, batch) for batch in batches))
+        return [outcome for answer in answers for outcome in answer]
+
+    async def _store(self, integration_id: str, sendings: Sequence[Sending], outcomes: Sequence[Outcome]) -> None:
+        now = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.locked(session, integration_id)
+            if integration is None:
+                return
+            verdict = await self._judge(session, integration, outcomes, now)
+            rows = await people.by_ids(session, [sending.person_id for sending in sendings])
+            for sending, outcome in zip(sendings, outcomes, strict=True):
+                self._count(sending.change, outcome)
+                person = rows.get(sending.person_id)
+                if person is not None:
+                    self._settle(person, integration, sending, outcome, verdict, now)
+                    session.add(person)
+
+    async def _judge(
+        self, session: AsyncSession, integration: Integration, outcomes: Sequence[Outcome], now: datetime
+    ) -> datetime:
+        """Light the lamps, heed Retry-After; returns when a change that failed may go again."""
+        again = now + health.SHORTEST_BACKOFF * self._random.uniform(1, 3)
+        failures = [outcome.error for outcome in outcomes if isinstance(outcome, Failed)]
+        if any(isinstance(outcome, Done | Refused) for outcome in outcomes):
+            closed = await health.healed(session, integration.id, health.TEAMS, now)
+            if any(problem.lasting for problem in closed):
+                await people.make_due(session, integration.id, now)
+        elif failures:
+            again = await self._break(session, integration, failures, now)
+        waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
+        if waits:
+            self._block(integration, now + timedelta(seconds=max(waits)))
+        session.add(integration)
+        return again
+
+    async def _break(
+        self, session: AsyncSession, integration: Integration, failures: Sequence[SyncError], now: datetime
+    ) -> datetime:
+        """Nothing went through: stop for wrong credentials, hold back from an unwell service."""
+        worst = next((error for error in failures if isinstance(error, CredentialsWrong)), failures[0])
+        problem = await health.broke(session, integration.id, worst, now)
+        asked = max((getattr(error, "retry_after", None) or 0.0 for error in failures), default=0.0)
+        backoff = health.backoff(problem, now) * self._random.uniform(0.75, 1.25)
+        again = now + max(backoff, timedelta(seconds=asked))
+        if not problem.lasting:
+            self._block(integration, again)
+        return again
+
+    def _block(self, integration: Integration, until: datetime) -> None:
+        integration.quota_blocked_until = max(until, integration.quota_blocked_until or until)
+
+    def _settle(
+        self,
+        person: Person,
+        integration: Integration,
+        sending: Sending,
+        outcome: Outcome,
+        again: datetime,
+        now: datetime,
+    ) -> None:
+        """Store what became of one change, and when to look at the person next."""
+        match outcome:
+            case Done():
+                self._time(person, sending.change, now)
+                plan.mark_accepted(person, sending.change, now)
+                person.due_at = plan.next_look(person, integration, now, self._random)
+            case Throttled(retry_after):
+                _put_back(person, sending.before)
+                person.due_at = now + timedelta(seconds=retry_after)
+            case Failed():
+                person.due_at = again
+            case Refused(status, code):
+                self._refuse(person, integration, sending, f"{status} {code}", now)
+
+    def _refuse(
+        self, person: Person, integration: Integration, sending: Sending, refusal: str, now: datetime
+    ) -> None:
+        """Not tried again until something changes; a session that cannot be cleared is not there."""
+        if isinstance(sending.change, ClearPresence):
+            plan.mark_nothing_shown(person)
+            person.due_at = plan.next_look(person, integration, now, self._random)
+            return
+        _put_back(person, sending.before)
+        still_wanted = plan.wanted_of(person, integration) == sending.change.presence
+        person.refusal = refusal if still_wanted else ""
+        person.due_at = None if still_wanted else now
+
+    def _time(self, person: Person, change: Change, now: datetime) -> None:
+        shown = change.presence if isinstance(change, SetPresence) else None
+        if person.desired == shown and person.applied != shown and person.desired_at:
+            self._metrics.latency.observe(max(0.0, (now - person.desired_at).total_seconds()))
+
+    def _count(self, change: Change, outcome: Outcome) -> None:
+        kind = "set" if isinstance(change, SetPresence) else "clear"
+        self._metrics.changes.labels(kind=kind, outcome=type(outcome).__name__.lower()).inc()
+
+
+async def _send_batch(service: PresenceService, changes: Sequence[Change]) -> list[Outcome]:
+    try:
+        return await service.push(changes)
+    except SyncError as error:
+        return [Failed(error)] * len(changes)
+
+
+def _put_back(person: Person, before: Before) -> None:
+    person.applied, person.applied_user_id, person.applied_until = before.applied, before.user_id, before.until

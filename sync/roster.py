@@ -1,0 +1,145 @@
+"""Who belongs to an integration: both directories read, matched, and stored."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage import integrations, people, problems
+from storage.database import Database
+from storage.sealing import Seal
+from storage.tables import UNSURE, Integration, Person
+from sync import health
+from sync.clock import Clock
+from sync.errors import SyncError
+from sync.jobs import Jobs
+from sync.matching import Matching, match
+from sync.model import Service
+from sync.names import POLL, PUSH
+from sync.outside import Outside
+from sync.plan import mark_nothing_shown
+from sync.secrets import account_of, app_of
+
+
+class Roster:
+    """Keeps the people of integrations matched."""
+
+    def __init__(self, database: Database, seal: Seal, outside: Outside, jobs: Jobs, clock: Clock) -> None:
+        self._database = database
+        self._seal = seal
+        self._outside = outside
+        self._jobs = jobs
+        self._clock = clock
+
+    async def match(self, integration_id: str) -> None:
+        """The job: read and match again; who is newly matched is polled at once. Failures light a lamp."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+        if integration is None or not integration.enabled:
+            return
+        try:
+            found_new = await self.refresh(integration)
+        except SyncError as error:
+            async with self._database.writing() as session:
+                await health.broke(session, integration_id, error, self._clock())
+            return
+        await self._jobs.defer(PUSH, integration_id)
+        if found_new:
+            await self._jobs.defer(POLL, integration_id)
+
+    async def refresh(self, integration: Integration) -> bool:
+        """Read both directories now, store who is who; whether anybody is newly matched. Raises ``SyncError``."""
+        users = await self._outside.phones(account_of(integration, self._seal)).users()
+        async with self._outside.directory(app_of(integration, self._seal)) as directory:
+            accounts = await directory.users()
+        return await self.store(integration.id, match(users, accounts))
+
+    async def store(self, integration_id: str, matchings: Sequence[Matching]) -> bool:
+        now = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.locked(session, integration_id)
+            if integration is None:
+                return False
+            before = await people.including_gone(session, integration_id)
+            matched_before = {person.teams_user_id for person in before}
+            after = await _store_people(session, integration_id, before, matchings)
+            await _hand_over(session, after, now)
+            integration.matched_at = now
+            session.add(integration)
+            await session.flush()
+            if integration.enabled:
+                await people.make_due(session, integration_id, now)
+            await self._heal(session, integration_id, now)
+        return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
+
+    async def _heal(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
+        """Both directories answered. Wrong credentials of Graph's are healed by a probe: reading is not writing."""
+        services = [Service.CLOUDLINK]
+        if not health.lasting(await problems.open_ones(session, integration_id), health.TEAMS):
+            services.append(Service.ENTRA)
+        await health.healed(session, integration_id, services, now)
+
+
+async def _store_people(
+    session: AsyncSession, integration_id: str, before: Sequence[Person], matchings: Sequence[Matching]
+) -> list[Person]:
+    """A row for everybody CloudLink has. Who left is kept while Teams may show something of them, then deleted."""
+    known = {person.cloudlink_user_id: person for person in before}
+    present = {matching.person.user_id: matching for matching in matchings}
+    await _free_extensions(session, before)
+    for user_id, person in known.items():
+        if user_id not in present:
+            await _retire(session, person)
+    after = [_row(integration_id, known.get(user_id), matching) for user_id, matching in present.items()]
+    _give_extensions(after, present)
+    session.add_all(after)
+    return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
+
+
+async def _free_extensions(session: AsyncSession, rows: Iterable[Person]) -> None:
+    """Extensions are unique and may have changed hands: all are given up before any is given out."""
+    for person in rows:
+        person.extension = None
+        session.add(person)
+    await session.flush()
+
+
+def _give_extensions(rows: Iterable[Person], present: dict[str, Matching]) -> None:
+    """Two people at one extension: the first has it."""
+    taken: set[str] = set()
+    for person in rows:
+        extension = present[person.cloudlink_user_id].person.extension
+        if extension and extension not in taken:
+            taken.add(extension)
+            person.extension = extension
+
+
+async def _retire(session: AsyncSession, person: Person) -> None:
+    if not person.applied:
+        await session.delete(person)
+        return
+    person.gone, person.teams_user_id, person.desired = True, None, None
+    session.add(person)
+
+
+def _row(integration_id: str, person: Person | None, matching: Matching) -> Person:
+    user = matching.person
+    row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
+    row.name, row.address, row.gone = user.name, user.address, False
+    row.teams_user_id = matching.teams_user_id
+    row.unmatched = matching.reason.value if matching.reason else None
+    return row
+
+
+async def _hand_over(session: AsyncSession, rows: Sequence[Person], now: datetime) -> None:
+    """What Teams shows of a Teams user belongs to whoever is matched to that user now."""
+    owners = {person.teams_user_id: person for person in rows if person.teams_user_id}
+    for person in rows:
+        heir = owners.get(person.applied_user_id) if person.applied_user_id else None
+        if heir is None or heir is person:
+            continue
+        if heir.applied is None:
+            heir.applied, heir.applied_user_id = UNSURE, person.applied_user_id
+            heir.applied_at, heir.applied_until, heir.due_at = None, person.applied_until, now
+            mark_nothing_shown(person)
+            session.add_all([person, heir])

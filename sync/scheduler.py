@@ -1,0 +1,137 @@
+"""What is due when: read from the store at every sweep, so it does not matter who ran before, or whether."""
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from storage import drafts, integrations, people, problems
+from storage import events as event_store
+from storage.database import Database
+from storage.tables import Integration, Problem
+from sync import health
+from sync.clock import Clock
+from sync.jobs import Jobs
+from sync.line_events import CallState
+from sync.metrics import Metrics
+from sync.model import Service
+from sync.names import EVERYTHING, MATCH, POLL, PROBE, PUSH, REMOVE, SUBSCRIBE, SWEEP, TIDY
+
+KEEP_EVENTS = timedelta(hours=24)
+KEEP_DRAFTS = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    """How often, in seconds. ``poll`` is where no webhook reaches us, ``poll_with_webhooks`` where one does."""
+
+    sweep: float = 5
+    poll: float = 30
+    poll_with_webhooks: float = 300
+    match: float = 900
+    check_subscription: float = 300
+    renew_subscription: float = 12 * 3600
+    recheck_credentials: float = 180
+    tidy: float = 3600
+    removal_patience: float = 600
+    tick: float = 1
+
+
+class Scheduler:
+    """Defers what is due, for every integration."""
+
+    def __init__(
+        self, database: Database, jobs: Jobs, clock: Clock, metrics: Metrics, intervals: Intervals, public: bool
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._clock = clock
+        self._metrics = metrics
+        self._every = intervals
+        self._public = public
+
+    async def start(self) -> None:
+        """After a start: see what became of phones and presences meanwhile, then sweep for ever."""
+        async with self._database.session() as session:
+            rows = await integrations.all_of_them(session)
+        for integration in rows:
+            jobs = (PUSH, POLL, SUBSCRIBE) if integration.enabled else (PUSH,)
+            for job in jobs:
+                await self._jobs.defer(job, integration.id)
+        await self._jobs.defer(SWEEP, EVERYTHING)
+        await self._jobs.defer(TIDY, EVERYTHING)
+
+    async def sweep(self, _key: str) -> None:
+        """The job: defer what is due now, and the next sweep."""
+        now = self._clock()
+        await self._jobs.defer(SWEEP, EVERYTHING, at=now + timedelta(seconds=self._every.sweep))
+        troubles: Counter[str] = Counter()
+        async with self._database.session() as session:
+            due: list[tuple[str, str]] = []
+            for integration in await integrations.all_of_them(session):
+                opened = await problems.open_ones(session, integration.id)
+                troubles.update(problem.service for problem in opened)
+                next_push = await people.next_due_at(session, integration.id)
+                due += [(job, integration.id) for job in self.due(integration, opened, next_push, now)]
+        for service in Service:
+            self._metrics.open_problems.labels(service=service.value).set(troubles[service.value])
+        for job, key in due:
+            await self._jobs.defer(job, key)
+
+    def due(
+        self, integration: Integration, opened: Sequence[Problem], next_push: datetime | None, now: datetime
+    ) -> list[str]:
+        """The jobs this integration needs now."""
+        jobs = []
+        if next_push and next_push <= now:
+            jobs.append(PUSH)
+        if integration.removing_since:
+            return [*jobs, REMOVE]
+        problem = health.lasting(opened, health.TEAMS)
+        if problem and (
+            problem.checked_at == problem.since or self._is_past(problem.checked_at, self._recheck, now)
+        ):
+            jobs.append(PROBE)
+        if not self._may_ask(opened, [Service.CLOUDLINK], now):
+            return jobs
+        jobs += self._due_of_cloudlink(integration, now)
+        is_match_due = self._is_past(integration.matched_at, self._every.match, now)
+        if integration.enabled and is_match_due and self._may_ask(opened, list(Service), now):
+            jobs.append(MATCH)
+        return jobs
+
+    def _due_of_cloudlink(self, integration: Integration, now: datetime) -> list[str]:
+        if not integration.enabled:
+            return [SUBSCRIBE] if integration.subscription_id else []
+        jobs = []
+        live = self._public and bool(integration.subscription_id)
+        if self._is_past(integration.polled_at, self._every.poll_with_webhooks if live else self._every.poll, now):
+            jobs.append(POLL)
+        if self._public and self._is_past(integration.subscription_checked_at, self._every.check_subscription, now):
+            jobs.append(SUBSCRIBE)
+        return jobs
+
+    def _may_ask(self, opened: Sequence[Problem], services: Collection[Service], now: datetime) -> bool:
+        """Whether services that had trouble have been left alone for long enough."""
+        return all(
+            problem.checked_at
+            + (timedelta(seconds=self._recheck) if problem.lasting else health.backoff(problem, now))
+            <= now
+            for problem in opened
+            if problem.service in services
+        )
+
+    @property
+    def _recheck(self) -> float:
+        return self._every.recheck_credentials
+
+    def _is_past(self, since: datetime | None, seconds: float, now: datetime) -> bool:
+        return since is None or since + timedelta(seconds=seconds) <= now
+
+    async def tidy(self, _key: str) -> None:
+        """The job: forget what is kept for a while only, and defer the next."""
+        now = self._clock()
+        await self._jobs.defer(TIDY, EVERYTHING, at=now + timedelta(seconds=self._every.tidy))
+        async with self._database.writing() as session:
+            await event_store.forget_older_than(session, now - KEEP_EVENTS, CallState.ENDED.value)
+            await drafts.forget_older_than(session, now - KEEP_DRAFTS)

@@ -1,0 +1,95 @@
+"""``$batch`` bodies for presence changes, and what the inner answers mean. Pure.
+
+Sources: Graph reference, "presence: setPresence", "presence: clearPresence" (404 when there is no such session),
+and "Combine multiple requests using JSON batching": the outer 200 says nothing of the inner answers, and their
+order is not kept.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from sync.errors import CredentialsWrong, Fault, ServiceUnwell
+from sync.teams.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, Throttled
+from sync.web import cleaned, retry_after
+
+DEFAULT_WAIT = 10.0
+
+
+def batch_of(changes: Sequence[Change], client_id: str) -> dict[str, Any]:
+    """The batch's body; each request's id is the change's place."""
+    return {"requests": [_request(str(place), change, client_id) for place, change in enumerate(changes)]}
+
+
+def _request(request_id: str, change: Change, client_id: str) -> dict[str, Any]:
+    user = quote(change.user_id, safe="")
+    action, body = _action(change, client_id)
+    return {
+        "id": request_id,
+        "method": "POST",
+        "url": f"/users/{user}/presence/{action}",
+        "headers": {"Content-Type": "application/json"},
+        "body": body,
+    }
+
+
+def _action(change: Change, client_id: str) -> tuple[str, dict[str, str]]:
+    if isinstance(change, ClearPresence):
+        return "clearPresence", {"sessionId": client_id}
+    return "setPresence", {
+        "sessionId": client_id,
+        "availability": change.presence.availability,
+        "activity": change.presence.activity,
+        "expirationDuration": iso_duration(change.seconds),
+    }
+
+
+def iso_duration(seconds: int) -> str:
+    """``PT1H`` for 3600: the only form Graph takes."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    parts = ((hours, "H"), (minutes, "M"), (rest, "S"))
+    return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
+
+
+def outcomes_of(changes: Sequence[Change], answer: object, now: datetime) -> list[Outcome]:
+    """What became of each change, in their order. All that were throttled wait as long as the one waiting longest.
+
+    Raises ``ServiceUnwell`` (GRAPH_UNREADABLE) when ``answer`` is no batch answer at all.
+    """
+    responses = answer.get("responses") if isinstance(answer, Mapping) else None
+    if not isinstance(responses, list):
+        raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
+    by_id = {str(inner.get("id")): inner for inner in responses if isinstance(inner, Mapping)}
+    outcomes = [_outcome(change, by_id.get(str(place)), now) for place, change in enumerate(changes)]
+    longest = max((each.retry_after for each in outcomes if isinstance(each, Throttled)), default=0.0)
+    return [Throttled(longest) if isinstance(each, Throttled) else each for each in outcomes]
+
+
+def _outcome(change: Change, inner: Mapping[str, Any] | None, now: datetime) -> Outcome:
+    status = inner.get("status") if inner else None
+    if inner is None or not isinstance(status, int):
+        return Failed(ServiceUnwell(Fault.GRAPH_UNREADABLE))
+    if 200 <= status < 300 or (status == 404 and isinstance(change, ClearPresence)):
+        return Done()
+    wait = retry_after(_header(inner, "retry-after"), now)
+    if status == 429:
+        return Throttled(DEFAULT_WAIT if wait is None else wait)
+    if status in {401, 403}:
+        return Failed(CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status))
+    if 400 <= status < 500 and status not in {408, 409, 423}:
+        return Refused(status, _code(inner.get("body")))
+    return Failed(ServiceUnwell(Fault.GRAPH_UNREACHABLE, wait, status=status))
+
+
+def _header(inner: Mapping[str, Any], name: str) -> str | None:
+    headers = inner.get("headers")
+    if not isinstance(headers, Mapping):
+        return None
+    return next((str(value) for key, value in headers.items() if str(key).lower() == name), None)
+
+
+def _code(body: object) -> str:
+    error = body.get("error") if isinstance(body, Mapping) else None
+    return cleaned(error.get("code"), 100) if isinstance(error, Mapping) else ""

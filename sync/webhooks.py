@@ -1,0 +1,108 @@
+"""What CloudLink posts: checked, stored, then answered; nothing is lost after a 2xx.
+
+The path holds the only secret (no signature is documented); whoever does not know it, or speaks for another
+account or subscription, learns nothing.
+"""
+
+from enum import StrEnum
+
+import orjson
+import structlog
+from aiohttp import web
+
+from storage import integrations
+from storage.database import Database
+from storage.tables import Integration
+from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.line_events import Notification
+from sync.metrics import Metrics
+from sync.recorder import Recorder
+from sync.subscriber import hashed
+
+LARGEST_BODY = 64 * 1024
+LONGEST_TOKEN = 128
+
+log = structlog.get_logger()
+
+
+class Answer(StrEnum):
+    ACCEPTED = "accepted"
+    NOT_FOUND = "not_found"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    UNSUPPORTED = "unsupported"
+
+
+STATUS = {
+    Answer.ACCEPTED: 202,
+    Answer.NOT_FOUND: 404,
+    Answer.MALFORMED: 400,
+    Answer.TOO_LARGE: 413,
+    Answer.UNSUPPORTED: 415,
+}
+
+
+class Webhooks:
+    """Takes in notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``."""
+
+    def __init__(self, database: Database, recorder: Recorder, tables: WireTables, metrics: Metrics) -> None:
+        self._database = database
+        self._recorder = recorder
+        self._tables = tables
+        self._metrics = metrics
+
+    async def receive(self, request: web.Request) -> web.Response:
+        answer = await self._receive(request)
+        self._metrics.webhooks.labels(answer=answer.value).inc()
+        if answer is not Answer.ACCEPTED:
+            log.warning("webhook_refused", answer=answer.value, length=request.content_length or 0)
+        return web.Response(status=STATUS[answer])
+
+    async def _receive(self, request: web.Request) -> Answer:
+        integration = await self._integration(request.match_info["token"])
+        if integration is None:
+            return Answer.NOT_FOUND
+        if request.content_type != "application/json":
+            return Answer.UNSUPPORTED
+        body = await _read(request)
+        return Answer.TOO_LARGE if body is None else await self._take(integration, body)
+
+    async def handle(self, token: str, body: bytes) -> Answer:
+        """Check and store one notification."""
+        integration = await self._integration(token)
+        return Answer.NOT_FOUND if integration is None else await self._take(integration, body)
+
+    async def _integration(self, token: str) -> Integration | None:
+        if len(token) > LONGEST_TOKEN:
+            return None
+        async with self._database.session() as session:
+            return await integrations.by_webhook(session, hashed(token))
+
+    async def _take(self, integration: Integration, body: bytes) -> Answer:
+        try:
+            notification = parse_notification(orjson.loads(body), self._tables)
+        except (Malformed, orjson.JSONDecodeError):
+            return Answer.MALFORMED
+        if not _is_ours(integration, notification):
+            return Answer.NOT_FOUND
+        await self._recorder.record(integration.id, [notification.event])
+        return Answer.ACCEPTED
+
+
+def _is_ours(integration: Integration, notification: Notification) -> bool:
+    account = integration.cloudlink_account_id.strip().casefold()
+    return (
+        notification.account_id.casefold() == account
+        and bool(integration.subscription_id)
+        and notification.subscription_id == integration.subscription_id
+    )
+
+
+async def _read(request: web.Request) -> bytes | None:
+    """The body, None when it is larger than it may be."""
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > LARGEST_BODY:
+            return None
+    return bytes(body)

@@ -1,0 +1,131 @@
+"""The channel as small servers: a connector that records what the bot sends, and Entra for the bot's token."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request the bot made."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def card(self) -> dict[str, Any]:
+        content: dict[str, Any] = self.body["attachments"][0]["content"]
+        return content
+
+
+@dataclass
+class Connector:
+    """Plays ``serviceUrl``. ``answers`` are statuses (with headers) to give before it is well again."""
+
+    url: str = ""
+    calls: list[Call] = field(default_factory=list)
+    answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
+    update_status: int = 200
+    members: list[dict[str, Any]] = field(default_factory=list)
+    serves_one_member: bool = True
+
+    def sent(self, method: str = "POST") -> list[Call]:
+        return [call for call in self.calls if call.method == method]
+
+    def answer(self, status: int, **headers: str) -> None:
+        self.answers.append((status, {name.replace("_", "-"): value for name, value in headers.items()}))
+
+    async def _activities(self, request: web.Request) -> web.Response:
+        self.calls.append(Call(request.method, request.raw_path, dict(request.headers), await request.json()))
+        if self.answers:
+            status, headers = self.answers.popleft()
+            return web.Response(
+                status=status, headers=headers, text="<html>not JSON</html>", content_type="text/html"
+            )
+        if request.method == "PUT" and self.update_status != 200:
+            return web.Response(status=self.update_status)
+        return web.json_response(
+            {"id": f"posted-{len(self.calls)}"}, status=201 if request.method == "POST" else 200
+        )
+
+    async def _members(self, request: web.Request) -> web.Response:
+        return web.json_response(self.members)
+
+    async def _member(self, request: web.Request) -> web.Response:
+        wanted = request.match_info["member"]
+        found = [member for member in self.members if member["id"] == wanted]
+        if not self.serves_one_member or not found:
+            return web.json_response({"error": {"code": "NotFound"}}, status=404)
+        return web.json_response(found[0])
+
+
+@asynccontextmanager
+async def open_connector() -> AsyncIterator[Connector]:
+    connector = Connector()
+    app = web.Application()
+    app.router.add_post("/v3/conversations/{conversation}/activities", connector._activities)
+    app.router.add_post("/v3/conversations/{conversation}/activities/{activity}", connector._activities)
+    app.router.add_put("/v3/conversations/{conversation}/activities/{activity}", connector._activities)
+    app.router.add_get("/v3/conversations/{conversation}/members", connector._members)
+    app.router.add_get("/v3/conversations/{conversation}/members/{member}", connector._member)
+    async with TestServer(app, host="127.0.0.1") as server:
+        connector.url = str(server.make_url("")).rstrip("/")
+        yield connector
+
+
+@dataclass
+class BotEntra:
+    """Gives the bot its token, as Entra and as a managed identity's endpoint; ``requests`` counts them."""
+
+    url: str = ""
+    requests: list[dict[str, str]] = field(default_factory=list)
+    refuse: bool = False
+    delay: float = 0.0
+    lifetime: int = 3600
+
+    async def _discovery(self, request: web.Request) -> web.Response:
+        tenant = f"{self.url}/{request.match_info['tenant']}"
+        return web.json_response(
+            {
+                "issuer": f"{tenant}/v2.0".replace("http://", "https://"),
+                "authorization_endpoint": f"{tenant}/oauth2/v2.0/authorize",
+                "token_endpoint": f"{tenant}/oauth2/v2.0/token",
+            }
+        )
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        self.requests.append({"path": request.path} | {name: str(value) for name, value in form.items()})
+        await asyncio.sleep(self.delay)
+        if self.refuse:
+            return web.json_response({"error": "invalid_client", "error_description": "AADSTS7000215"}, status=401)
+        return web.json_response(
+            {"token_type": "Bearer", "expires_in": self.lifetime, "access_token": f"bot-token-{len(self.requests)}"}
+        )
+
+    async def _managed_identity(self, request: web.Request) -> web.Response:
+        self.requests.append(dict(request.query))
+        expires_on = 4_000_000_000
+        return web.json_response(
+            {"access_token": "msi-token", "expires_on": str(expires_on), "token_type": "Bearer"}
+        )
+
+
+@asynccontextmanager
+async def open_bot_entra() -> AsyncIterator[BotEntra]:
+    entra = BotEntra()
+    app = web.Application()
+    app.router.add_get("/{tenant}/v2.0/.well-known/openid-configuration", entra._discovery)
+    app.router.add_post("/{tenant}/oauth2/v2.0/token", entra._token)
+    app.router.add_get("/msi/token", entra._managed_identity)
+    async with TestServer(app, host="127.0.0.1") as server:
+        entra.url = str(server.make_url("")).rstrip("/")
+        yield entra

@@ -1,0 +1,74 @@
+"""The real thing for end-to-end tests: the sandbox and ``app.py``, each a process of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from sandbox.demo import bot_service, free_port, running, sandbox_service
+from sandbox.processes import Running, start
+from sandbox.state import World
+from tests.sandboxes import SandboxHandle
+
+START_SECONDS = 60.0
+
+
+class Bot:
+    """``app.py`` on its own data directory; it can be killed and started again."""
+
+    def __init__(self, data: Path, logs: Path, sandbox_url: str) -> None:
+        self.data = data
+        self._logs = logs
+        self._service = bot_service(free_port(0), sandbox_url, data)
+        self._running: Running | None = None
+        self.url = f"http://127.0.0.1:{self._service.port}"
+
+    async def start(self) -> None:
+        self._running = await start(self._service, self._logs)
+        await self._running.wait_ready(START_SECONDS)
+
+    async def kill(self) -> None:
+        """As a power cut would: no warning, no clean end. The log so far is kept under another name."""
+        assert self._running is not None
+        self._running.process.kill()
+        await self._running.process.wait()
+        self._running.log.rename(self._running.log.with_suffix(".before.log"))
+
+    async def stop(self) -> None:
+        if self._running is not None:
+            await self._running.stop()
+
+
+@asynccontextmanager
+async def running_product(directory: Path) -> AsyncIterator[tuple[SandboxHandle, Bot]]:
+    """A sandbox with a world of its own and a bot that knows nothing yet.
+
+    Under ``directory``: ``bot/`` is the bot's data, ``logs/`` what all printed, ``world/`` the sandbox's own.
+    """
+    data, logs, world = (directory / name for name in ("bot", "logs", "world"))
+    for each in (data, logs, world):
+        each.mkdir()
+    async with (
+        running([sandbox_service(free_port(0), world)], logs) as (process,),
+        aiohttp.ClientSession() as http,
+    ):
+        sandbox = SandboxHandle(await process.wait_ready(START_SECONDS), World(), http)
+        bot = Bot(data, logs, sandbox.url)
+        try:
+            await bot.start()
+            yield sandbox, bot
+        finally:
+            await bot.stop()
+
+
+async def becomes(sandbox: SandboxHandle, extension: str, presence: str, seconds: float = 10) -> None:
+    """Wait until Teams shows ``Availability/Activity`` of somebody. Raises ``AssertionError`` when it is late."""
+    seen = ""
+    try:
+        async with asyncio.timeout(seconds):
+            while (seen := "/".join(await sandbox.shown(extension))) != presence:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+    except TimeoutError:
+        raise AssertionError(f"Teams shows {extension} as {seen}, not {presence}, after {seconds} s") from None

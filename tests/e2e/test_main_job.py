@@ -1,0 +1,136 @@
+"""The main job, end to end: the real bot, the sandbox and Microsoft's own client, each a process of its own."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.journeys import (
+    ENGLISH,
+    NAME,
+    PORTUGUESE,
+    Words,
+    connect,
+    enable,
+    meet,
+    save,
+    through_cloudlink,
+    values_at_hand,
+)
+from tests.e2e.playground import Playground, running_playground
+from tests.e2e.product import Bot, becomes, running_product
+from tests.sandboxes import SandboxHandle
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+ANA, BRUNO = "2001", "2002"
+ON_A_CALL = "Busy/InACall"
+
+
+@asynccontextmanager
+async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playground, SandboxHandle, Bot]]:
+    async with (
+        running_product(directory) as (sandbox, bot),
+        running_playground(bot.url, directory / "logs", locale) as chat,
+    ):
+        yield chat, sandbox, bot
+
+
+@pytest.mark.parametrize("words", [ENGLISH, PORTUGUESE], ids=["english", "portuguese"])
+async def test_from_chat_to_presence(tmp_path: Path, words: Words) -> None:
+    async with everything(tmp_path, words.locale) as (chat, sandbox, _):
+        before = "/".join(await sandbox.shown(ANA))
+        values = await values_at_hand(sandbox)
+        key_id = (await sandbox.state())["registration"]["secrets"][-1]["keyId"]
+
+        await meet(chat, words)
+        await through_cloudlink(chat, words, values)
+        await chat.press(words.save, **values.teams | {"client_secret": key_id})
+        await chat.card_with(words.secret_is_id, words.steps[2])
+        await chat.press(words.save, **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"})
+        await chat.card_with(words.secret_wrong, words.steps[2])
+        await save(chat, words, values)
+        preview = await chat.card_with(words.preview)
+        assert {"25", "20", "5"} <= set(preview.words.splitlines())
+
+        await sandbox.call(BRUNO)
+        await enable(chat, words)
+        await becomes(sandbox, BRUNO, ON_A_CALL)
+
+        await sandbox.ring(ANA)
+        await sandbox.answer(ANA)
+        await becomes(sandbox, ANA, ON_A_CALL)
+        await chat.say(words.status_command)
+        status = await chat.card_with(words.status, NAME)
+        assert "2" in status.words.splitlines()
+        await chat.say(words.test_command)
+        await chat.card_with(words.test_passed)
+        await sandbox.hangup(ANA)
+        await becomes(sandbox, ANA, before)
+
+        await sandbox.dnd(ANA)
+        await becomes(sandbox, ANA, "DoNotDisturb/Presenting")
+        await chat.say(words.disable_command)
+        await chat.press(words.disable)
+        await chat.card_with(words.disabled)
+        await becomes(sandbox, ANA, before)
+        await becomes(sandbox, BRUNO, before)
+        await sandbox.hangup(BRUNO)
+        await sandbox.call(BRUNO)
+
+        await chat.say(words.remove_command)
+        await chat.press(words.remove, typed_name="Another office")
+        await chat.card_with("❌", NAME)
+        await chat.press(words.remove, typed_name=NAME)
+        await chat.card_with(words.removed)
+        assert "/".join(await sandbox.shown(BRUNO)) == before
+
+
+async def test_a_power_cut_in_mid_call_leaves_nothing_behind(tmp_path: Path) -> None:
+    async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, bot):
+        before = "/".join(await sandbox.shown(ANA))
+        await connect(chat, sandbox, ENGLISH)
+        await sandbox.call(ANA)
+        await becomes(sandbox, ANA, ON_A_CALL)
+
+        await bot.kill()
+        await sandbox.hangup(ANA)
+        await sandbox.call(BRUNO)
+        assert "/".join(await sandbox.shown(ANA)) == ON_A_CALL
+
+        await bot.start()
+        await becomes(sandbox, ANA, before)
+        await becomes(sandbox, BRUNO, ON_A_CALL)
+        await sandbox.ring(ANA)
+        await sandbox.answer(ANA)
+        await becomes(sandbox, ANA, ON_A_CALL)
+
+
+async def test_a_setup_goes_on_after_a_restart_where_it_was(tmp_path: Path) -> None:
+    async with everything(tmp_path, PORTUGUESE.locale) as (chat, sandbox, bot):
+        values = await values_at_hand(sandbox)
+        await meet(chat, PORTUGUESE)
+        await through_cloudlink(chat, PORTUGUESE, values)
+
+        await bot.kill()
+        await bot.start()
+        await chat.say(PORTUGUESE.setup_command)
+        await chat.card_with(PORTUGUESE.resume)
+        await chat.press(PORTUGUESE.go_on)
+        await chat.card_with(PORTUGUESE.steps[2])
+        await save(chat, PORTUGUESE, values)
+        await enable(chat, PORTUGUESE)
+        await sandbox.call(ANA)
+        await becomes(sandbox, ANA, ON_A_CALL)
+
+
+async def test_cancel_keeps_nothing(tmp_path: Path) -> None:
+    async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, _):
+        await meet(chat, ENGLISH)
+        await through_cloudlink(chat, ENGLISH, await values_at_hand(sandbox))
+        await chat.press(ENGLISH.cancel)
+        await chat.card_with("Nothing")
+        await chat.say(ENGLISH.setup_command)
+        first = await chat.card_with(ENGLISH.steps[0])
+        assert (await sandbox.state())["cloudlink"]["accountId"] not in first.words

@@ -1,0 +1,92 @@
+"""The whole conversation, with much going wrong that makes programs talk; then every secret is searched for."""
+
+import base64
+from pathlib import Path
+from urllib.parse import quote
+
+import aiohttp
+import orjson
+import pytest
+
+from tests.e2e.journeys import ENGLISH, NAME, Values, enable, meet, save, through_cloudlink, values_at_hand
+from tests.e2e.playground import Playground, running_playground
+from tests.e2e.product import Bot, becomes, running_product
+from tests.sandboxes import SandboxHandle
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+
+ANA = "2001"
+WRONG_CLOUDLINK = "wrong-cloudlink-secret-Zq81"
+WRONG_CLIENT = "Wr0ng~client.secret-typed_by.mistake-4711"
+
+
+def forms(secret: str) -> set[bytes]:
+    """How a secret may lie about: plain, in a URL, in base64."""
+    raw = secret.encode()
+    return {raw, quote(secret, safe="").encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw)}
+
+
+def contents(*directories: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for each in directories for path in each.rglob("*") if path.is_file()}
+
+
+async def whole_conversation(chat: Playground, sandbox: SandboxHandle, values: Values) -> None:
+    await meet(chat, ENGLISH)
+    await chat.say(ENGLISH.setup_command)
+    await chat.card_with(ENGLISH.steps[0])
+    await chat.press(ENGLISH.check, **values.cloudlink | {"cloudlink_secret": WRONG_CLOUDLINK})
+    await chat.card_with(ENGLISH.steps[0], "❌")
+    await chat.press(ENGLISH.cancel)
+    await through_cloudlink(chat, ENGLISH, values)
+    await chat.press(ENGLISH.save, **values.teams | {"client_secret": WRONG_CLIENT})
+    await chat.card_with(ENGLISH.secret_wrong)
+    await sandbox.trouble(entraOutage=True)
+    await chat.press(ENGLISH.save, **values.teams)
+    await chat.card_with(ENGLISH.steps[2], "❌")
+    await sandbox.trouble(entraOutage=False)
+    await save(chat, ENGLISH, values)
+    await enable(chat, ENGLISH)
+    await sandbox.call(ANA)
+    await becomes(sandbox, ANA, "Busy/InACall")
+    await sandbox.trouble(graphOutage=True, cloudlinkOutage=True)
+    for command in (ENGLISH.test_command, ENGLISH.status_command):
+        await chat.say(command)
+        await chat.card_with(NAME)
+    await sandbox.trouble(graphOutage=False, cloudlinkOutage=False)
+    await chat.say(values.teams["client_secret"])
+    await chat.card_with("Help")
+
+
+async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:
+    async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
+        values = await values_at_hand(sandbox)
+        await whole_conversation(chat, sandbox, values)
+        found = contents(bot.data, tmp_path / "logs")
+        found |= {"chat": "\n".join(chat.seen).encode(), "sandbox's log": orjson.dumps(await sandbox.log())}
+        found["metrics"] = await metrics(bot)
+    found |= {f"{name} (after the end)": each for name, each in contents(bot.data, tmp_path / "logs").items()}
+
+    assert_searched_where_things_are(found)
+    secrets = {values.cloudlink["cloudlink_secret"], values.teams["client_secret"], WRONG_CLOUDLINK, WRONG_CLIENT}
+    leaks = {
+        name: secret[:6] + "..."
+        for secret in secrets
+        for name, content in found.items()
+        if any(form in content for form in forms(secret))
+    }
+    assert leaks == {}
+
+
+async def metrics(bot: Bot) -> bytes:
+    async with aiohttp.ClientSession() as http, http.get(f"{bot.url}/metrics") as response:
+        return await response.read()
+
+
+def assert_searched_where_things_are(found: dict[str, bytes]) -> None:
+    """The search must be able to see: what is no secret is found in each of the places."""
+    holding_name = {name for name, content in found.items() if NAME.encode() in content}
+    assert "chat" in holding_name
+    assert any(".db" in name or ".sqlite" in name for name in holding_name), sorted(found)
+    assert any(name.endswith("bot.log") for name in found)
+    assert b"/token" in found["sandbox's log"]
+    assert found["metrics"]

@@ -1,0 +1,150 @@
+"""The engine, run inside a test against the sandbox: a store in a folder, a port for webhooks, helpers to ask."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from storage.database import Database, open_database
+from storage.schema import migrate
+from storage.sealing import Seal
+from sync.clock import utc_now
+from sync.engine import Engine, EngineConfig, open_engine
+from sync.metrics import Metrics
+from sync.model import CloudLinkAccount, IntegrationView, TeamsApp
+from sync.scheduler import Intervals
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle
+
+TENANT = "tenant-of-the-admin"
+KEY = Fernet.generate_key().decode()
+QUICK = Intervals(
+    sweep=0.1,
+    poll=0.4,
+    poll_with_webhooks=3600,
+    match=3600,
+    check_subscription=3600,
+    recheck_credentials=0.3,
+    tick=0.02,
+)
+
+
+def account_of(sandbox: SandboxHandle) -> CloudLinkAccount:
+    account = sandbox.world.saved.account
+    return CloudLinkAccount(account.region, account.id, account.client_id, account.client_secret)
+
+
+def app_of(sandbox: SandboxHandle) -> TeamsApp:
+    registration = sandbox.world.saved.registration
+    return TeamsApp(registration.tenant_id, registration.client_id, registration.secrets[-1].value)
+
+
+@dataclass
+class Running:
+    """An engine at work on a sandbox, with one integration in its store."""
+
+    engine: Engine
+    database: Database
+    registry: CollectorRegistry
+    sandbox: SandboxHandle
+    public_url: str
+    http: aiohttp.ClientSession
+
+    async def connect(self, enabled: bool = True) -> IntegrationView:
+        """Add the sandbox's account and application as an integration, with its people matched."""
+        view = await self.engine.integrations.add(
+            TENANT, "Vale Verde", account_of(self.sandbox), app_of(self.sandbox), None
+        )
+        await self.engine.integrations.preview(TENANT, view.id)
+        if enabled:
+            view = await self.engine.integrations.enable(TENANT, view.id)
+            if self.public_url:
+                await eventually(self._is_live)
+        return view
+
+    async def _is_live(self) -> bool:
+        return (await self.status()).live
+
+    async def integration_id(self) -> str:
+        return (await self.engine.integrations.list(TENANT))[0].id
+
+    async def status(self) -> Any:
+        return await self.engine.integrations.status(TENANT, await self.integration_id())
+
+    async def shows(self, who: str, availability: str, activity: str, within: float = 10.0) -> None:
+        """Wait until colleagues see this of somebody."""
+
+        async def seen() -> bool:
+            return await self.sandbox.shown(who) == (availability, activity)
+
+        await eventually(seen, within)
+
+    async def settled(self) -> None:
+        """Wait until nothing waits to be sent."""
+
+        async def nothing_waits() -> bool:
+            return (await self.status()).waiting == 0
+
+        await eventually(nothing_waits)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
+
+
+@asynccontextmanager
+async def running_engine(
+    sandbox: SandboxHandle,
+    folder: Path,
+    *,
+    webhooks: bool = True,
+    clock: Callable[[], datetime] = utc_now,
+    intervals: Intervals = QUICK,
+    quota: int = 1500,
+    keys: tuple[str, ...] = (KEY,),
+) -> AsyncIterator[Running]:
+    """An engine for the length of the block; what it stored in ``folder`` is there for the next one."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{folder / 'presence.db'}"))
+        await migrate(database)
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        door = Door()
+        public_url = await stack.enter_async_context(door.listening()) if webhooks else ""
+        registry = CollectorRegistry()
+        config = EngineConfig(
+            sandbox.url, sandbox.url, sandbox.cloudlink_url, public_url, quota, intervals=intervals
+        )
+        engine = await stack.enter_async_context(
+            open_engine(config, database, Seal(keys), http, clock, Random(7), Metrics(registry))
+        )
+        door.engine = engine
+        yield Running(engine, database, registry, sandbox, public_url, http)
+
+
+class Door:
+    """The webhooks' port: known before the engine is there, for the engine must know it."""
+
+    engine: Engine | None = None
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        assert self.engine is not None
+        return await self.engine.webhooks.receive(request)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        application = web.Application()
+        application.router.add_post("/webhooks/cloudlink/{token}", self._receive)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,212 @@
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from sandbox.cloudlink.webhooks import delivering
+from sandbox.state import Subscription, World
+from tests.sandbox.callers import CloudLink
+
+
+@dataclass
+class Receiver:
+    """A webhook's other end: answers ``statuses`` one by one, then 200."""
+
+    statuses: list[int] = field(default_factory=list)
+    slow: float = 0.0
+    bodies: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        await asyncio.sleep(self.slow)
+        self.bodies.append(await request.json())
+        status = self.statuses.pop(0) if self.statuses else 200
+        headers = {"Location": self.url + "elsewhere"} if status == 302 else {}
+        return web.Response(status=status, headers=headers)
+
+    async def wait(self, count: int) -> Sequence[dict[str, Any]]:
+        async with asyncio.timeout(5):
+            while len(self.bodies) < count:
+                await asyncio.sleep(0.005)
+        return self.bodies
+
+    def states(self) -> list[str]:
+        return [body["content"]["state"] for body in self.bodies]
+
+
+@asynccontextmanager
+async def serving(receiver: Receiver, port: int = 0) -> AsyncIterator[Receiver]:
+    app = web.Application()
+    app.router.add_post("/{path:.*}", receiver.take)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        receiver.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
+        yield receiver
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with serving(Receiver()) as running:
+        yield running
+
+
+async def test_a_calls_whole_life_arrives_in_order(cloudlink: CloudLink, receiver: Receiver, world: World) -> None:
+    receiver.slow = 0.02
+    subscription = (await cloudlink.subscribe(receiver.url)).body["subscriptionId"]
+    call_id = await cloudlink.sandbox.ring("2001", "+351211")
+    await cloudlink.sandbox.answer("2001")
+    await cloudlink.sandbox.conference("2001")
+    await cloudlink.sandbox.hangup("2001")
+    bodies = await receiver.wait(4)
+    assert receiver.states() == ["ringing", "connected", "conferenced", "ended"]
+    stamps = [body["content"]["timestamp"] for body in bodies]
+    assert stamps == sorted(set(stamps))
+    assert len({body["publicationId"] for body in bodies} | {body["content"]["eventId"] for body in bodies}) == 8
+    first, person, account = bodies[0], world.saved.people[0], world.saved.account.id
+    assert first["subject"] == f"/2017-09-01/endpoints/2001/calls/{call_id}"
+    assert (first["topic"], first["method"]) == ("platform-api-media", "POST")
+    assert first["subscription"] == {"subscriptionId": subscription}
+    assert first["publisher"]["accountId"] == account
+    assert datetime.fromisoformat(first["notification"]["createdOn"])
+    expected = {
+        "eventType": "CallStateNotification",
+        "callId": call_id,
+        "direction": "incoming",
+        "from": "+351211",
+        "to": "2001",
+        "endpointId": "2001",
+        "userId": person.id,
+        "principalId": person.id,
+        "accountId": account,
+        "cause": "normal",
+        "extraPbxData": {"conference": False},
+    }
+    assert expected.items() <= first["content"].items()
+    assert bodies[2]["content"]["extraPbxData"] == {"conference": True}
+
+
+async def test_a_phones_own_changes_arrive(cloudlink: CloudLink, receiver: Receiver) -> None:
+    await cloudlink.subscribe(receiver.url)
+    await cloudlink.sandbox.dnd("2002")
+    await cloudlink.sandbox.registered("2002", False)
+    flagged, gone = await receiver.wait(2)
+    assert flagged["subject"] == "/2017-09-01/endpoints/2002"
+    assert flagged["content"]["eventType"] == "EndpointStateNotification"
+    assert (flagged["content"]["state"], flagged["content"]["doNotDisturb"]) == ("idle", True)
+    assert (gone["content"]["state"], gone["content"]["doNotDisturb"]) == ("offline", True)
+
+
+async def test_a_strange_state_arrives_as_it_is(cloudlink: CloudLink, receiver: Receiver) -> None:
+    await cloudlink.subscribe(receiver.url)
+    await cloudlink.sandbox.say_state("2001", "parked")
+    await receiver.wait(1)
+    assert receiver.states() == ["parked"]
+
+
+async def test_the_subject_filter_is_a_prefix(cloudlink: CloudLink, receiver: Receiver) -> None:
+    await cloudlink.subscribe(receiver.url, subjectFilter="/2017-09-01/endpoints/2002")
+    await cloudlink.sandbox.ring("2001")
+    await cloudlink.sandbox.ring("2002")
+    (body,) = await receiver.wait(1)
+    assert body["content"]["endpointId"] == "2002"
+
+
+async def test_nothing_comes_after_unsubscribing(cloudlink: CloudLink, receiver: Receiver) -> None:
+    gone = (await cloudlink.subscribe(receiver.url)).body["subscriptionId"]
+    kept = (await cloudlink.subscribe(receiver.url)).body["subscriptionId"]
+    await cloudlink.sandbox.ring("2001")
+    await receiver.wait(2)
+    await cloudlink.delete(f"/notifications/2017-09-01/subscriptions/{gone}")
+    await cloudlink.sandbox.answer("2001")
+    await receiver.wait(3)
+    await cloudlink.sandbox.hangup("2001")
+    bodies = await receiver.wait(4)
+    assert [body["subscription"]["subscriptionId"] for body in bodies[2:]] == [kept, kept]
+
+
+async def test_lost_and_doubled_webhooks(cloudlink: CloudLink, receiver: Receiver) -> None:
+    await cloudlink.subscribe(receiver.url)
+    await cloudlink.sandbox.trouble(lose_webhooks=True)
+    await cloudlink.sandbox.ring("2001")
+    await cloudlink.sandbox.trouble(lose_webhooks=False, double_webhooks=True)
+    await cloudlink.sandbox.answer("2001")
+    first, second = await receiver.wait(2)
+    assert receiver.states() == ["connected", "connected"]
+    assert first["publicationId"] == second["publicationId"]
+    async with asyncio.timeout(2):
+        while (await cloudlink.sandbox.state())["counts"]["webhooks"] < 2:
+            await asyncio.sleep(0.01)
+
+
+def subscribe(world: World, url: str) -> None:
+    world.saved.subscriptions["s"] = Subscription("s", "app", url, "platform-api-media", "/", "", world.now())
+
+
+def dial_and_hang_up(world: World) -> None:
+    desk = world.desk(world.saved.people[0])
+    desk.dial("a", "+351")
+    desk.hang_up()
+
+
+@pytest.mark.parametrize("statuses", [[503], [500, 502], [429]])
+async def test_a_failing_receiver_is_tried_again_before_the_next(
+    world: World, receiver: Receiver, statuses: list[int]
+) -> None:
+    receiver.statuses = list(statuses)
+    subscribe(world, receiver.url)
+    async with delivering(world, (0.01, 0.01)):
+        dial_and_hang_up(world)
+        await receiver.wait(3 + len(statuses))
+    assert receiver.states() == ["originated"] * len(statuses) + ["originated", "connected", "ended"]
+    assert world.journal.counts.webhooks == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 302])
+async def test_a_refusing_receiver_is_left_alone(world: World, receiver: Receiver, status: int) -> None:
+    receiver.statuses = [status]
+    subscribe(world, receiver.url)
+    async with delivering(world, (0.01, 0.01)):
+        dial_and_hang_up(world)
+        await receiver.wait(3)
+    assert receiver.states() == ["originated", "connected", "ended"]
+
+
+async def test_a_receiver_that_stays_down_costs_its_notification_only(world: World, receiver: Receiver) -> None:
+    receiver.statuses = [503] * 3
+    subscribe(world, receiver.url)
+    async with delivering(world, (0.01, 0.01)):
+        dial_and_hang_up(world)
+        await receiver.wait(5)
+    assert receiver.states() == ["originated"] * 3 + ["connected", "ended"]
+    assert world.journal.counts.webhooks == 2
+
+
+async def test_a_receiver_that_comes_up_late_gets_what_it_missed(world: World) -> None:
+    async with serving(Receiver()) as early:
+        port = int(early.url.split(":")[2].split("/")[0])
+    subscribe(world, early.url)
+    async with delivering(world, (0.05,) * 40):
+        dial_and_hang_up(world)
+        await asyncio.sleep(0.1)
+        async with serving(Receiver(), port) as late:
+            await late.wait(3)
+    assert late.states() == ["originated", "connected", "ended"]
+
+
+async def test_ending_does_not_wait_for_a_receiver(world: World, receiver: Receiver) -> None:
+    receiver.statuses = [503] * 10
+    subscribe(world, receiver.url)
+    async with asyncio.timeout(2):
+        async with delivering(world, (60.0,)):
+            dial_and_hang_up(world)
+            await receiver.wait(1)
+    assert world.on_phone == []

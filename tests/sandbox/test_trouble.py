@@ -1,0 +1,46 @@
+from typing import Any
+
+import pytest
+
+from sandbox.trouble import BadTrouble, Trouble
+
+
+def test_a_partial_change_leaves_the_rest() -> None:
+    trouble = Trouble().changed({"graphOutage": True}).changed({"slowSeconds": 1, "graphQuota": 20})
+    assert (trouble.graph_outage, trouble.slow_seconds, trouble.graph_quota) == (True, 1, 20)
+    assert not trouble.entra_outage
+
+
+def test_the_switches_the_switchboard_shows() -> None:
+    promised = {
+        "graphThrottle": False,
+        "graphOutage": False,
+        "entraOutage": False,
+        "cloudlinkOutage": False,
+        "loseWebhooks": False,
+        "doubleWebhooks": False,
+        "slowSeconds": 0,
+        "graphQuota": 1500,
+        "graphForbidden": False,
+    }
+    assert promised.items() <= Trouble().as_json().items()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"graph_outage": True},
+        {"nothing": 1},
+        {"graphOutage": 1},
+        {"graphOutage": "true"},
+        {"graphQuota": True},
+        {"graphQuota": 1.5},
+        {"graphQuota": -1},
+        {"slowSeconds": 61},
+        {"slowSeconds": None},
+        {"slowSeconds": float("nan")},
+    ],
+)
+def test_other_changes_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(BadTrouble):
+        Trouble().changed(changes)

@@ -1,0 +1,94 @@
+"""A real HTTP server on loopback that answers as it is told and remembers what it was asked."""
+
+import asyncio
+import json
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+JSON_LIMIT = 10_000_000
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A request as it came over the wire; ``path`` is undecoded and holds the query."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """``body`` is JSON unless it is bytes; ``hang_up`` closes the connection without an answer."""
+
+    body: Any = None
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    hang_up: bool = False
+
+
+@dataclass
+class StubServer:
+    """Answers by method and path (without query), after ``delay`` seconds; the last of several stays."""
+
+    url: str = ""
+    seen: list[Seen] = field(default_factory=list)
+    delay: float = 0
+    at_once: int = 0
+    most_at_once: int = 0
+    _answers: defaultdict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
+
+    def on(self, route: str, *replies: Reply | dict[str, Any]) -> None:
+        """``route`` is such as ``GET /users``."""
+        self._answers[route] = [reply if isinstance(reply, Reply) else Reply(reply) for reply in replies]
+
+    def asked(self, route: str) -> list[Seen]:
+        return [seen for seen in self.seen if f"{seen.method} {seen.path.partition('?')[0]}" == route]
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await asyncio.sleep(self.delay)
+            return await self._answered(request)
+        finally:
+            self.at_once -= 1
+
+    async def _answered(self, request: web.Request) -> web.StreamResponse:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        self.seen.append(Seen(request.method, request.raw_path, headers, await request.read()))
+        replies = self._answers[f"{request.method} {request.raw_path.partition('?')[0]}"]
+        reply = (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else Reply({}, 404)
+        if reply.hang_up and request.transport:
+            request.transport.abort()
+        if isinstance(reply.body, bytes):
+            return web.Response(body=reply.body, status=reply.status, headers=reply.headers)
+        text = "" if reply.body is None else json.dumps(reply.body)
+        headers = {"Content-Type": "application/json", **reply.headers}
+        return web.Response(text=text, status=reply.status, headers=headers)
+
+
+@asynccontextmanager
+async def stub_server() -> AsyncIterator[StubServer]:
+    stub = StubServer()
+    app = web.Application(client_max_size=JSON_LIMIT)
+    app.router.add_route("*", "/{path:.*}", stub.answer)
+    runner = web.AppRunner(app, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        stub.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield stub
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,62 @@
+"""The READMEs say what the program does: their tables are held to the settings, commands and dependencies."""
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bot.commands import COMMANDS
+from settings import Settings
+
+ROOT = Path(__file__).parents[1]
+LANGUAGES = {"README.md": "en", "README.pt.md": "pt"}
+
+
+def table(readme: str, name: str) -> list[list[str]]:
+    """The rows of a marked table, without its head."""
+    text = (ROOT / readme).read_text()
+    block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
+    assert block is not None
+    return [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in block[1].splitlines()[2:]]
+
+
+def shown(default: object) -> str:
+    plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+    plain = ",".join(plain) if isinstance(plain, tuple) else plain
+    plain = str(plain).lower() if isinstance(plain, bool) else plain
+    return "" if plain in ("", None) else f"`{plain}`"
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_setting_stands_in_the_table_with_its_default(readme: str) -> None:
+    expected = [[f"`{name.upper()}`", shown(field.default)] for name, field in Settings.model_fields.items()]
+    assert [row[:2] for row in table(readme, "settings")] == expected
+
+
+def test_the_english_meanings_are_the_settings_own() -> None:
+    meanings = [field.description for field in Settings.model_fields.values()]
+    assert [row[2] for row in table("README.md", "settings")] == meanings
+
+
+@pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
+def test_every_command_stands_in_the_table(readme: str, language: str) -> None:
+    other = "pt" if language == "en" else "en"
+    expected = [[f"`{c.titles[language]}`", f"`{c.titles[other]}`"] for c in COMMANDS]
+    assert [row[:2] for row in table(readme, "commands")] == expected
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_dependency_has_its_reason(readme: str) -> None:
+    lines = (ROOT / "requirements/runtime.in").read_text().splitlines()
+    packages = [line.partition("[")[0] for line in lines if line and not line.startswith("#")]
+    rows = table(readme, "dependencies")
+    assert [row[0] for row in rows] == packages
+    assert all(row[1] for row in rows)
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_file_it_points_to_is_there(readme: str) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text())
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -1,0 +1,75 @@
+"""Settings: what is refused, and that a refusal never shows what was typed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from pydantic import ValidationError
+
+from settings import Settings, is_loopback
+
+
+def settings(**values: Any) -> Settings:
+    return Settings(_env_file=None, **values)
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        monkeypatch.delenv(name.upper(), raising=False)
+
+
+def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMINS", "ana@contoso.example, 11111111-2222-3333-4444-555555555555 ,")
+    assert settings().admins == ("ana@contoso.example", "11111111-2222-3333-4444-555555555555")
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PORT=4000\nLOG_LEVEL=DEBUG\n")
+    read = Settings(_env_file=tmp_path / ".env")
+    assert (read.port, read.log_level) == (4000, "debug")
+
+
+@pytest.mark.parametrize("url", ["http://graph.example", "http://127.0.0.1.evil.example", "ftp://127.0.0.1"])
+def test_plain_http_is_for_loopback_only(url: str) -> None:
+    with pytest.raises(ValidationError, match="loopback"):
+        settings(graph_url=url)
+
+
+def test_plain_http_on_loopback_is_taken() -> None:
+    assert settings(graph_url="http://127.0.0.1:3980/").graph_url == "http://127.0.0.1:3980"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.1", "bot.example", "localhost.example"])  # noqa: S104
+def test_unauthenticated_is_refused_off_loopback(host: str) -> None:
+    with pytest.raises(ValidationError, match="loopback"):
+        settings(host=host, dangerously_allow_unauthenticated=True)
+
+
+def test_a_bad_key_is_named_by_number_and_never_shown() -> None:
+    with pytest.raises(ValidationError, match="key 2") as caught:
+        settings(secret_keys=f"{Fernet.generate_key().decode()},not-a-key-but-secret")
+    assert "not-a-key-but-secret" not in str(caught.value)
+
+
+def test_secrets_do_not_show_in_repr() -> None:
+    key = Fernet.generate_key().decode()
+    shown = repr(settings(secret_keys=key, bot_app_password="hunter2hunter2"))
+    assert key not in shown
+    assert "hunter2hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "loopback"),
+    [
+        ("http://127.0.0.1:1", True),
+        ("http://[::1]:1", True),
+        ("http://localhost", True),
+        ("http://example.com", False),
+        ("//127.0.0.1@evil.example", False),
+        ("", False),
+    ],
+)
+def test_is_loopback(url: str, loopback: bool) -> None:
+    assert is_loopback(url) is loopback

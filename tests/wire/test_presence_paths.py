@@ -1,0 +1,493 @@
+"""Every way a presence can take, from a phone of the sandbox's CloudLink to its Graph."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from storage.tables import Integration, Person
+from sync.errors import Fault
+from sync.model import Service, UnknownIntegration
+from sync.scheduler import Intervals
+from tests.clocks import FakeClock
+from tests.engines import QUICK, TENANT, Running, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+SELF = ("Available", "Available")
+IN_A_CALL = ("Busy", "InACall")
+CONFERENCE = ("Busy", "InAConferenceCall")
+PRESENTING = ("DoNotDisturb", "Presenting")
+
+
+@asynccontextmanager
+async def connected(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running]]:
+    """A sandbox and an engine with an enabled integration; polls stay out of the way unless asked for."""
+    clock = options.get("clock")
+    world = {"clock": clock} if clock else {}
+    async with running_sandbox(**world) as sandbox, running_engine(sandbox, folder, **options) as running:
+        await running.connect()
+        await running.settled()
+        await sandbox.clear_log()
+        yield sandbox, running
+
+
+async def talk(sandbox: SandboxHandle, extension: str) -> str:
+    call_id = await sandbox.ring(extension)
+    await sandbox.answer(extension, call_id)
+    return call_id
+
+
+async def sent(sandbox: SandboxHandle) -> list[dict[str, Any]]:
+    """The presence calls that reached Graph inside batches, in their order."""
+    return [call for entry in await sandbox.log() for call in entry.get("batch") or []]
+
+
+async def person(running: Running, extension: str) -> Person:
+    async with running.database.session() as session:
+        return (await session.exec(select(Person).where(Person.extension == extension))).one()
+
+
+async def quiet(running: Running) -> None:
+    """Long enough for a push that should not be to have happened."""
+    await asyncio.sleep(0.3)
+    await running.settled()
+
+
+async def test_a_call_shows_as_in_a_call_and_hanging_up_clears_it(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        assert (await running.status()).in_a_call == 1
+        await sandbox.hangup("2001")
+        await running.shows("2001", *SELF)
+        assert [call["status"] for call in await sent(sandbox)] == [200, 200]
+
+
+async def test_ringing_changes_nothing(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.ring("2001")
+        await eventually(lambda: heard(running, "ringing"))
+        await quiet(running)
+        assert await sent(sandbox) == []
+        await sandbox.hangup("2001")
+        await quiet(running)
+        assert await sent(sandbox) == []
+
+
+async def heard(running: Running, state: str, extension: str = "2001") -> bool:
+    return (await person(running, extension)).line == state
+
+
+async def test_a_conference_shows_as_one(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await sandbox.conference("2001")
+        await running.shows("2001", *CONFERENCE)
+
+
+async def test_do_not_disturb_shows_as_presenting_and_outlasts_a_call(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.dnd("2001")
+        await running.shows("2001", *PRESENTING)
+        await talk(sandbox, "2001")
+        await eventually(lambda: calls_known(running, 1))
+        assert await sandbox.shown("2001") == PRESENTING
+        await sandbox.dnd("2001", on=False)
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.hangup("2001")
+        await running.shows("2001", *SELF)
+
+
+async def calls_known(running: Running, count: int) -> bool:
+    return running.metric("events_total", verdict="taken") >= count + 1
+
+
+async def test_of_two_overlapping_calls_the_last_to_end_clears(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        first = await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        second = await talk(sandbox, "2001")
+        await sandbox.hangup("2001", first)
+        await eventually(lambda: taken(running, 5))
+        await quiet(running)
+        assert await sandbox.shown("2001") == IN_A_CALL
+        assert len(await sent(sandbox)) == 1
+        await sandbox.hangup("2001", second)
+        await running.shows("2001", *SELF)
+
+
+async def taken(running: Running, count: float) -> bool:
+    return running.metric("events_total", verdict="taken") >= count
+
+
+async def test_a_state_nobody_knows_is_counted_and_changes_nothing(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.say_state("2001", "levitating")
+        await eventually(lambda: counted(running))
+        await quiet(running)
+        assert (await running.status()).unknown_states == (("levitating", 1),)
+        assert await sent(sandbox) == []
+
+
+async def counted(running: Running) -> bool:
+    return bool((await running.status()).unknown_states)
+
+
+async def test_doubled_webhooks_are_taken_once(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.trouble(doubleWebhooks=True)
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await eventually(lambda: doubled(running, 2))
+        await quiet(running)
+        assert running.metric("events_total", verdict="taken") == 2
+        assert len(await sent(sandbox)) == 1
+
+
+async def doubled(running: Running, count: int) -> bool:
+    return running.metric("events_total", verdict="double") == count
+
+
+async def test_what_webhooks_lost_the_poll_finds(tmp_path: Path) -> None:
+    intervals = replace(QUICK, poll_with_webhooks=0.2)
+    async with connected(tmp_path, intervals=intervals) as (sandbox, running):
+        await sandbox.trouble(loseWebhooks=True)
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.hangup("2001")
+        await running.shows("2001", *SELF)
+        assert running.metric("events_total", verdict="taken") == 0
+
+
+async def test_without_a_public_url_it_polls(tmp_path: Path) -> None:
+    async with connected(tmp_path, webhooks=False) as (sandbox, running):
+        status = await running.status()
+        assert (status.live, status.worst_age) == (False, int(QUICK.poll))
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.dnd("2002")
+        await running.shows("2002", *PRESENTING)
+
+
+async def test_a_throttled_change_is_sent_again_alone(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.trouble(graphQuota=2, retryAfter=1)
+        for extension in ("2001", "2002", "2003", "2004"):
+            await talk(sandbox, extension)
+        await eventually(lambda: throttled(running))
+        await sandbox.trouble(graphQuota=1500)
+        for extension in ("2001", "2002", "2003", "2004"):
+            await running.shows(extension, *IN_A_CALL)
+        accepted = [call["path"] for call in await sent(sandbox) if call["status"] == 200]
+        assert len(accepted) == len(set(accepted)) == 4
+
+
+async def throttled(running: Running) -> bool:
+    return running.metric("changes_total", kind="set", outcome="throttled") > 0
+
+
+async def test_the_quota_is_never_exceeded(tmp_path: Path) -> None:
+    clock = FakeClock()
+    extensions = [f"20{number:02}" for number in range(1, 9)]
+    async with connected(tmp_path, clock=clock, quota=5, intervals=SLOW_CLOCK) as (sandbox, running):
+        await sandbox.trouble(graphQuota=5)
+        clock.advance(seconds=60)
+        for extension in extensions:
+            await talk(sandbox, extension)
+        await eventually(lambda: presences(sandbox, IN_A_CALL, extensions, 5))
+        await asyncio.sleep(0.2)
+        assert len(await sent(sandbox)) == 5
+        clock.advance(seconds=33)
+        await eventually(lambda: presences(sandbox, IN_A_CALL, extensions, 8))
+        assert all(call["status"] == 200 for call in await sent(sandbox))
+        assert running.metric("quota_waits_total") > 0
+
+
+async def presences(sandbox: SandboxHandle, what: tuple[str, str], extensions: list[str], count: int) -> bool:
+    rows = {row["extension"]: row["teams"] for row in (await sandbox.state())["people"]}
+    shown = [rows[extension]["shown"] for extension in extensions if rows[extension]]
+    return [(each["availability"], each["activity"]) for each in shown].count(what) == count
+
+
+async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.trouble(graphOutage=True)
+        await talk(sandbox, "2001")
+        await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_UNREACHABLE))
+        await sandbox.trouble(graphOutage=False)
+        await running.shows("2001", *IN_A_CALL)
+        await eventually(lambda: fault_is(running, Service.GRAPH, None))
+
+
+async def fault_is(running: Running, service: Service, fault: Fault | None) -> bool:
+    light = next(light for light in (await running.status()).lights if light.service is service)
+    return (light.trouble.fault if light.trouble else None) == fault
+
+
+async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_it_is_back(tmp_path: Path) -> None:
+    intervals = replace(QUICK, recheck_credentials=1.0)
+    async with connected(tmp_path, intervals=intervals) as (sandbox, running):
+        await sandbox.permissions(Presence_ReadWrite_All=False)
+        await sandbox.trouble(graphForbidden=True)
+        await talk(sandbox, "2001")
+        await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING))
+        await sandbox.clear_log()
+        await sandbox.hangup("2001")
+        await talk(sandbox, "2001")
+        await sandbox.conference("2001")
+        await eventually(lambda: wants(running, "2001", "Busy/InAConferenceCall"))
+        assert await sent(sandbox) == []
+        await sandbox.trouble(graphForbidden=False)
+        await sandbox.permissions(Presence_ReadWrite_All=True)
+        await running.shows("2001", *CONFERENCE)
+        assert [call["status"] for call in await sent(sandbox)] == [200]
+        await eventually(lambda: fault_is(running, Service.GRAPH, None))
+
+
+async def wants(running: Running, extension: str, presence: str | None) -> bool:
+    return (await person(running, extension)).desired == presence
+
+
+async def test_a_new_secret_is_needed_when_cloudlinks_is_refused_and_calls_are_found_after(tmp_path: Path) -> None:
+    async with connected(tmp_path, webhooks=False) as (sandbox, running):
+        await sandbox.new_cloudlink_secret()
+        await eventually(lambda: fault_is(running, Service.CLOUDLINK, Fault.CLOUDLINK_REFUSED))
+
+
+SLOW_CLOCK = Intervals(
+    sweep=5, poll=3600, poll_with_webhooks=3600, match=36000, check_subscription=36000, tick=0.02
+)
+"""For a clock that stands still: everything is due only when the test moves it."""
+
+HALF_HOURLY = replace(SLOW_CLOCK, poll_with_webhooks=600, poll=600)
+
+
+async def test_a_long_call_is_renewed_at_half_its_life_and_not_before(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with connected(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        clock.advance(minutes=26)
+        await asyncio.sleep(0.2)
+        assert len(await sent(sandbox)) == 1
+        clock.advance(minutes=5)
+        await eventually(lambda: sent_so_far(sandbox, 2))
+        clock.advance(minutes=40)
+        await eventually(lambda: sent_so_far(sandbox, 3))
+        assert await sandbox.shown("2001") == IN_A_CALL
+
+
+async def sent_so_far(sandbox: SandboxHandle, count: int) -> bool:
+    return len(await sent(sandbox)) == count
+
+
+async def test_do_not_disturb_is_renewed_every_two_hours(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with connected(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
+        await sandbox.dnd("2001")
+        await running.shows("2001", *PRESENTING)
+        clock.advance(minutes=105)
+        await asyncio.sleep(0.2)
+        assert len(await sent(sandbox)) == 1
+        clock.advance(minutes=16)
+        await eventually(lambda: sent_so_far(sandbox, 2))
+
+
+async def test_what_somebody_chose_by_hand_wins(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await sandbox.chosen("2001", "Away")
+        await talk(sandbox, "2001")
+        await eventually(lambda: sent_so_far(sandbox, 1))
+        assert (await sandbox.shown("2001"))[0] == "Away"
+        await sandbox.chosen("2001", None)
+        await running.shows("2001", *IN_A_CALL)
+
+
+async def test_a_restart_in_mid_call_sends_nothing_anew_and_still_hears_the_hang_up(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox:
+        async with running_engine(sandbox, tmp_path) as running:
+            await running.connect()
+            await talk(sandbox, "2001")
+            await running.shows("2001", *IN_A_CALL)
+            await running.settled()
+        await sandbox.clear_log()
+        async with running_engine(sandbox, tmp_path) as running:
+            await eventually(lambda: polled(sandbox))
+            await quiet(running)
+            assert await sent(sandbox) == []
+            await sandbox.hangup("2001")
+            await running.shows("2001", *SELF)
+
+
+async def polled(sandbox: SandboxHandle) -> bool:
+    return any("/endpoints/2001" in entry["path"] for entry in await sandbox.log())
+
+
+async def test_a_call_that_ended_while_we_were_down_is_cleared_at_the_start(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox:
+        async with running_engine(sandbox, tmp_path) as running:
+            await running.connect()
+            await talk(sandbox, "2001")
+            await running.shows("2001", *IN_A_CALL)
+            await running.settled()
+        await sandbox.hangup("2001")
+        assert await sandbox.shown("2001") == IN_A_CALL
+        async with running_engine(sandbox, tmp_path) as running:
+            await running.shows("2001", *SELF)
+
+
+async def test_disabling_clears_what_we_set_and_enabling_sets_it_again(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await sandbox.dnd("2002")
+        await running.shows("2001", *IN_A_CALL)
+        await running.shows("2002", *PRESENTING)
+        integration = await running.integration_id()
+        assert await running.engine.integrations.disable(TENANT, integration) == 2
+        await running.shows("2001", *SELF)
+        await running.shows("2002", *SELF)
+        await eventually(lambda: subscriptions(sandbox, 0))
+        await running.engine.integrations.enable(TENANT, integration)
+        await running.shows("2001", *IN_A_CALL)
+        await eventually(lambda: subscriptions(sandbox, 1))
+
+
+async def subscriptions(sandbox: SandboxHandle, count: int) -> bool:
+    return len(sandbox.world.saved.subscriptions) == count
+
+
+async def test_removing_clears_unsubscribes_and_forgets(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        integration = await running.integration_id()
+        await running.engine.integrations.remove(TENANT, integration)
+        with pytest.raises(UnknownIntegration):
+            await running.engine.integrations.status(TENANT, integration)
+        await running.shows("2001", *SELF)
+        await eventually(lambda: forgotten(running))
+        assert await subscriptions(sandbox, 0)
+
+
+async def forgotten(running: Running) -> bool:
+    async with running.database.session() as session:
+        rows = [*(await session.exec(select(Integration))).all(), *(await session.exec(select(Person))).all()]
+    return not rows
+
+
+async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox:
+        async with running_engine(sandbox, tmp_path) as running:
+            await running.connect()
+            await talk(sandbox, "2001")
+            await running.shows("2001", *IN_A_CALL)
+            await sandbox.trouble(graphOutage=True)
+            await running.engine.integrations.remove(TENANT, await running.integration_id())
+        await sandbox.trouble(graphOutage=False)
+        async with running_engine(sandbox, tmp_path) as running:
+            await running.shows("2001", *SELF)
+            await eventually(lambda: forgotten(running))
+
+
+async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_the_same(tmp_path: Path) -> None:
+    async with connected(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.trouble(graphOutage=True)
+        await running.engine.integrations.remove(TENANT, await running.integration_id())
+        await eventually(lambda: forgotten(running), within=20)
+
+
+async def test_a_vanished_subscription_is_made_again(tmp_path: Path) -> None:
+    async with connected(tmp_path, intervals=replace(QUICK, check_subscription=0.2)) as (sandbox, running):
+        sandbox.world.saved.subscriptions.clear()
+        await eventually(lambda: subscriptions(sandbox, 1))
+        await quiet(running)
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+
+
+async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_path: Path) -> None:
+    intervals = replace(QUICK, check_subscription=0.2, renew_subscription=0.2)
+    async with connected(tmp_path, intervals=intervals) as (sandbox, _running):
+        before = set(sandbox.world.saved.subscriptions)
+
+        async def renewed() -> bool:
+            now = set(sandbox.world.saved.subscriptions)
+            return len(now) == 1 and not now & before
+
+        await eventually(renewed)
+
+
+async def test_who_leaves_cloudlink_is_cleared_and_forgotten(tmp_path: Path) -> None:
+    async with connected(tmp_path, intervals=replace(QUICK, match=0.3)) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        teams_name = (await sandbox.teams("2001"))["upn"]
+        gone = sandbox.world.person("2001")
+        assert gone is not None
+        user_id = gone.teams_id
+        sandbox.world.saved.people.remove(gone)
+
+        async def cleared() -> bool:
+            user = next(user for user in sandbox.world.saved.teams if user.id == user_id)
+            return user.session is None
+
+        await eventually(cleared)
+        assert teams_name
+
+        async def deleted() -> bool:
+            async with running.database.session() as session:
+                return not (await session.exec(select(Person).where(Person.cloudlink_user_id == gone.id))).all()
+
+        await eventually(deleted)
+
+
+async def test_the_preview_tells_who_matches_who_does_not_and_what_would_be_sent(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
+        await sandbox.dnd("2003")
+        view = await running.connect(enabled=False)
+        preview = await running.engine.integrations.preview(TENANT, view.id)
+        assert preview.people == len(sandbox.world.saved.people)
+        assert {one.reason.value for one in preview.unmatched} == {
+            "no_address",
+            "not_found",
+            "ambiguous",
+            "disabled",
+        }
+        assert [(one.name, one.presence.value) for one in preview.would_send] == [
+            ("Catarina Lopes", "DoNotDisturb/Presenting")
+        ]
+        assert await sent(sandbox) == []
+
+
+async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        integration = await running.integration_id()
+        probes = await running.engine.integrations.test_connection(TENANT, integration)
+        assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
+        assert not any(probe.trouble for probe in probes)
+        await sandbox.permissions(Presence_ReadWrite_All=False)
+        probes = await running.engine.integrations.test_connection(TENANT, integration)
+        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.GRAPH_CONSENT_MISSING]
+        assert await fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING)
+        await sandbox.permissions(Presence_ReadWrite_All=True)
+        await running.engine.integrations.test_connection(TENANT, integration)
+        assert await fault_is(running, Service.GRAPH, None)
+
+
+async def test_another_tenant_sees_nothing_of_it(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (_, running):
+        integration = await running.integration_id()
+        port = running.engine.integrations
+        assert await port.list("another-tenant") == []
+        for call in (port.status, port.enable, port.disable, port.remove, port.preview, port.test_connection):
+            with pytest.raises(UnknownIntegration):
+                await call("another-tenant", integration)  # type: ignore[operator]
+        assert (await running.status()).integration.enabled
