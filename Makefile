@@ -90,7 +90,7 @@ node-tools:
 	elif ! command -v npm >/dev/null; then \
 		echo "npm is not here: going on without what needs it."; \
 	else \
-		$(MAKE) --no-print-directory node_modules/.installed || echo "npm could not install: going on without what needs it."; \
+		$(MAKE) --silent --no-print-directory node_modules/.installed || echo "npm could not install: going on without what needs it."; \
 	fi
 
 node_modules/.installed: package-lock.json

@@ -24,7 +24,7 @@ from storage.database import Database, open_database
 from storage.schema import NewerDatabase, migrate
 from storage.sealing import Seal, key_from_file
 from sync.clock import utc_now
-from sync.cloudlink.wire import load_tables
+from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.metrics import Metrics
 
@@ -33,18 +33,20 @@ log = structlog.get_logger()
 LONGEST_LOG_FIELD = 300
 
 
+class WrongSetting(Exception):
+    """A setting that only its reader can judge; the message names it."""
+
+
 def main() -> int:
     """Run the bot until it is told to stop. Exit code 2: the settings or the database do not allow it."""
     try:
         settings = Settings()
     except ValidationError as error:
-        return _refuse(
-            *(f"{'.'.join(map(str, e['loc'])).upper() or 'Settings'}: {e['msg']}" for e in error.errors())
-        )
+        return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
     configure_logging(settings)
     try:
         asyncio.run(serve(settings))
-    except (InsecureHosting, NewerDatabase, ValueError) as error:
+    except (InsecureHosting, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
     return 0
 
@@ -166,8 +168,15 @@ def _engine_config(settings: Settings) -> EngineConfig:
         cloudlink_url=settings.cloudlink_url,
         public_url=settings.public_url,
         presence_quota=settings.presence_quota,
-        tables=load_tables(settings.cloudlink_tables),
+        tables=_tables(settings),
     )
+
+
+def _tables(settings: Settings) -> WireTables:
+    try:
+        return load_tables(settings.cloudlink_tables)
+    except ValueError as error:
+        raise WrongSetting(f"CLOUDLINK_TABLES: {error}") from None
 
 
 def _hosting_config(settings: Settings) -> HostingConfig:

@@ -28,12 +28,16 @@ class Call:
 
 @dataclass
 class Connector:
-    """Plays ``serviceUrl``. ``answers`` are statuses (with headers) to give before it is well again."""
+    """Plays ``serviceUrl``. ``answers`` are statuses (with headers) to give before it is well again.
+
+    ``body``, when set, is what a success is answered with instead of an id.
+    """
 
     url: str = ""
     calls: list[Call] = field(default_factory=list)
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
     update_status: int = 200
+    body: bytes | None = None
     members: list[dict[str, Any]] = field(default_factory=list)
     serves_one_member: bool = True
 
@@ -52,11 +56,15 @@ class Connector:
             )
         if request.method == "PUT" and self.update_status != 200:
             return web.Response(status=self.update_status)
+        if self.body is not None:
+            return web.Response(body=self.body, content_type="application/json")
         return web.json_response(
             {"id": f"posted-{len(self.calls)}"}, status=201 if request.method == "POST" else 200
         )
 
     async def _members(self, request: web.Request) -> web.Response:
+        if self.body is not None:
+            return web.Response(body=self.body, content_type="application/json")
         return web.json_response(self.members)
 
     async def _member(self, request: web.Request) -> web.Response:

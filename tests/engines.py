@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -19,7 +18,7 @@ from storage.sealing import Seal
 from sync.clock import utc_now
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.metrics import Metrics
-from sync.model import CloudLinkAccount, IntegrationView, TeamsApp
+from sync.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.scheduler import Intervals
 from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle
@@ -76,14 +75,15 @@ class Running:
     async def integration_id(self) -> str:
         return (await self.engine.integrations.list(TENANT))[0].id
 
-    async def status(self) -> Any:
+    async def status(self) -> Status:
         return await self.engine.integrations.status(TENANT, await self.integration_id())
 
     async def shows(self, who: str, availability: str, activity: str, within: float = 10.0) -> None:
         """Wait until colleagues see this of somebody."""
 
         async def seen() -> bool:
-            return await self.sandbox.shown(who) == (availability, activity)
+            seen: tuple[str, str] = await self.sandbox.shown(who)
+            return seen == (availability, activity)
 
         await eventually(seen, within)
 

@@ -31,6 +31,7 @@ Spacing = Literal["None", "Small", "Default", "Medium", "Large"]
 
 SCHEMA = "http://adaptivecards.io/schemas/adaptive-card.json"
 MAX_ACTIONS = 6
+BAR = "━━━━━━"
 
 
 def card(
@@ -63,19 +64,11 @@ def header(symbol: str, title: str, subtitle: str = "", extra: Sequence[CardElem
     return Container(style="emphasis", bleed=True, items=[row, *extra])
 
 
-def progress(done: int, total: int) -> ColumnSet:
-    """A row of bars, the first ``done`` of them filled."""
-    return ColumnSet(spacing="Small", columns=[_bar(step < done) for step in range(total)])
-
-
-def _bar(filled: bool) -> Column:
-    return Column(
-        width="stretch",
-        style="accent" if filled else "default",
-        min_height="6px",
-        spacing="Small",
-        items=[TextBlock(text=" ", size="Small", spacing="None")],
-    )
+def progress(done: int, total: int) -> RichTextBlock:
+    """A row of bars, the first ``done`` of them in the accent colour."""
+    filled = TextRun(text=" ".join([BAR] * done) + " ", color="Accent", weight="Bolder")
+    rest = TextRun(text=" ".join([BAR] * (total - done)) or " ", is_subtle=True)
+    return RichTextBlock(inlines=[filled, rest], spacing="Small")
 
 
 def text(

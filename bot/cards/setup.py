@@ -40,7 +40,7 @@ def cloudlink_step(
     texts: Texts, draft: str, values: Values, proven: bool, complaints: Sequence[Complaint] = ()
 ) -> Card:
     """Step 1. ``proven`` says that a checked secret is held, so that the field may stay empty."""
-    secret = _secret(texts, "cloudlink_secret", required=not proven, kept=proven)
+    secret = _secret(texts, "cloudlink_secret", required=not proven, hint=_secret_hint(proven, complaints))
     fields = [
         _field(texts, "account_id", values, required=True),
         _field(texts, "cloudlink_client_id", values, required=True),
@@ -104,7 +104,7 @@ def teams_step(texts: Texts, draft: str, values: Values, complaints: Sequence[Co
         _field(texts, "name", values, required=True, length=MAX_NAME),
         _field(texts, "tenant_id", values, required=True, example="00000000-0000-0000-0000-000000000000"),
         _field(texts, "client_id", values, required=True, example="00000000-0000-0000-0000-000000000000"),
-        _secret(texts, "client_secret", required=True, kept=False),
+        _secret(texts, "client_secret", required=True, hint=_secret_hint(False, complaints)),
         DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None),
     ]
     body = [
@@ -196,13 +196,19 @@ def _field(
     )
 
 
-def _secret(texts: Texts, field: str, *, required: bool, kept: bool) -> TextInput:
+def _secret_hint(proven: bool, complaints: Sequence[Complaint]) -> str:
+    if proven:
+        return "field.secret.kept"
+    return "field.secret.again" if complaints else ""
+
+
+def _secret(texts: Texts, field: str, *, required: bool, hint: str) -> TextInput:
     label = texts(f"field.{field}")
     return TextInput(
         id=field,
         label=label,
         style="Password",
-        placeholder=texts("field.secret.kept" if kept else f"field.{field}.hint"),
+        placeholder=texts(hint or f"field.{field}.hint"),
         is_required=required or None,
         error_message=texts("check.required", field=label) if required else None,
         max_length=MAX_SECRET,

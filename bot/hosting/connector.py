@@ -81,23 +81,23 @@ class Answer(AsyncClientResponse):
         self.status_code = answer.status
         self.reason = answer.reason
         self.headers = {"content-type": "application/json"}
-        self._json = _parse(body)
+        self._json = _parse(body, (dict, list) if request.method == "GET" else (dict,))
         self._body = b"" if self._json is None else body
 
     def body(self) -> bytes:
         return self._body
 
     def json(self) -> Any:
-        """The parsed object or list, None when there was none."""
+        """The parsed object (asked with GET: or list), None when there was none."""
         return self._json
 
 
-def _parse(body: bytes) -> Any:
+def _parse(body: bytes, shapes: tuple[type, ...]) -> Any:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    return parsed if isinstance(parsed, dict | list) else None
+    return parsed if isinstance(parsed, shapes) else None
 
 
 def _pipeline(config: BotFrameworkConnectorConfiguration) -> AsyncPipeline[Any, Any]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import aiohttp
 import structlog
-from msrest.exceptions import ClientException
+from msrest.exceptions import ClientException, DeserializationError
 
 from bot.hosting.connector import ChannelFailure
 from bot.hosting.pace import Pace
@@ -104,6 +104,6 @@ async def _translated(call: Callable[[], Awaitable[T]]) -> T:
         return await call()
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise ChannelFailure(502) from None
-    except (aiohttp.ClientError, TimeoutError, TooLarge, ClientException) as error:
+    except (aiohttp.ClientError, TimeoutError, TooLarge, ClientException, DeserializationError) as error:
         log.info("channel_outcome_unknown", error=type(error).__name__)
         raise Undelivered(0) from None

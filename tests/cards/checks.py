@@ -111,7 +111,7 @@ def _form_meant(
     elif isinstance(part, dict) and all("required" in form for form in forms):
         yield ValidationError(f"type {name!r} cannot stand here" if name else "a part without a type")
     else:
-        yield from Draft6Validator.VALIDATORS["anyOf"](validator, forms, part, whole)
+        yield from Draft6Validator.VALIDATORS["anyOf"](validator, forms, part, schema)
 
 
 def _definition(form: Json) -> str:

@@ -1,105 +1,54 @@
-"""What an administrator reads and presses on the way, in each language; and the way itself."""
+"""The main job as an administrator does it, in each language: what they type, read and press, step by step."""
 
 from dataclasses import dataclass
 
+from bot.languages import Language, Texts, load_texts
 from tests.e2e.playground import Playground
 from tests.sandboxes import SandboxHandle
 
 NAME = "Escritório do Porto"
+STEPS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """The titles and buttons of the main job, as that language has them."""
+class Tongue:
+    """A language: what is typed, letter by letter; what is read and pressed, by key of its catalogue."""
 
     locale: str
-    welcome: str
-    setup_command: str
-    steps: tuple[str, str, str]
-    check: str
-    next: str
-    save: str
-    back: str
-    cancel: str
-    people_found: str
-    preview: str
-    enable: str
-    enabled: str
-    disable_command: str
+    texts: Texts
+    setup: str
     disable: str
-    disabled: str
-    status_command: str
     status: str
-    test_command: str
-    test_passed: str
-    remove_command: str
+    test: str
     remove: str
-    removed: str
-    resume: str
-    go_on: str
-    secret_is_id: str
-    secret_wrong: str
+
+    def __call__(self, key: str) -> str:
+        return self.texts(key)
+
+    def step(self, number: int) -> str:
+        return self.texts("setup.step", step=number, total=STEPS)
 
 
-ENGLISH = Words(
-    locale="en-US",
-    welcome="Welcome to CloudLink Presence",
-    setup_command="setup integration",
-    steps=("Step 1 of 4", "Step 2 of 4", "Step 3 of 4"),
-    check="Check and continue",
-    next="Done, continue",
-    save="Save",
-    back="Back",
-    cancel="Cancel",
-    people_found="Found 25 people",
-    preview="Check and enable",
-    enable="Enable presence sync",
-    enabled="Presence sync is enabled",
-    disable_command="disable presence",
-    disable="Disable presence sync",
-    disabled="Presence sync is disabled",
-    status_command="status",
-    status="Presence sync is running",
-    test_command="test connection",
-    test_passed="Everything works.",
-    remove_command="remove integration",
-    remove="Remove",
-    removed="The integration is removed",
-    resume="A setup is under way",
-    go_on="Continue where you left off",
-    secret_is_id="This is the secret's ID, not its Value.",
-    secret_wrong="This client secret is not right.",
+_TEXTS = load_texts()
+ENGLISH = Tongue(
+    "en-US",
+    _TEXTS[Language.ENGLISH],
+    setup="setup integration",
+    disable="disable presence",
+    status="status",
+    test="test connection",
+    remove="remove integration",
 )
-
-PORTUGUESE = Words(
-    locale="pt-PT",
-    welcome="Bem-vindo ao CloudLink Presence",
-    setup_command="configurar integração",
-    steps=("Passo 1 de 4", "Passo 2 de 4", "Passo 3 de 4"),
-    check="Verificar e continuar",
-    next="Concluído, continuar",
-    save="Guardar",
-    back="Voltar",
-    cancel="Cancelar",
-    people_found="Foram encontradas 25 pessoas",
-    preview="Verificar e ativar",
-    enable="Ativar sincronização",
-    enabled="A sincronização de presença está ativa",
-    disable_command="desativar presença",
-    disable="Desativar sincronização",
-    disabled="A sincronização de presença está desativada",
-    status_command="estado",
-    status="A sincronização de presença está a funcionar",
-    test_command="testar ligação",
-    test_passed="Tudo funciona.",
-    remove_command="remover integração",
-    remove="Remover",
-    removed="A integração foi removida",
-    resume="Está uma configuração em curso",
-    go_on="Continuar de onde ficou",
-    secret_is_id="Este é o ID do segredo, e não o Valor.",
-    secret_wrong="Este segredo do cliente não está correto.",
+PORTUGUESE = Tongue(
+    "pt-PT",
+    _TEXTS[Language.PORTUGUESE],
+    setup="configurar integração",
+    disable="desativar presença",
+    status="estado",
+    test="testar ligação",
+    remove="remover integração",
 )
+TONGUES = (ENGLISH, PORTUGUESE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,36 +78,36 @@ async def values_at_hand(sandbox: SandboxHandle) -> Values:
     return Values(cloudlink, teams)
 
 
-async def meet(chat: Playground, words: Words) -> None:
+async def meet(chat: Playground, tongue: Tongue) -> None:
     await chat.install()
-    await chat.card_with(words.welcome)
+    await chat.card_with(tongue("welcome.title"))
 
 
-async def through_cloudlink(chat: Playground, words: Words, values: Values) -> None:
+async def through_cloudlink(chat: Playground, tongue: Tongue, values: Values) -> None:
     """Steps 1 and 2: up to the card that asks for the application's values."""
-    await chat.say(words.setup_command)
-    await chat.card_with(words.steps[0])
-    await chat.press(words.check, **values.cloudlink)
-    await chat.card_with(words.steps[1], words.people_found)
-    await chat.press(words.next)
-    await chat.card_with(words.steps[2])
+    await chat.say(tongue.setup)
+    await chat.card_with(tongue.step(1))
+    await chat.press(tongue("button.check"), **values.cloudlink)
+    await chat.card_with(tongue.step(2), tongue.texts.plural("setup.found", 25, account="Vale Verde"))
+    await chat.press(tongue("button.next"))
+    await chat.card_with(tongue.step(3))
 
 
-async def save(chat: Playground, words: Words, values: Values) -> None:
-    await chat.press(words.save, **values.teams)
-    await chat.card_with(words.preview, words.enable)
+async def save(chat: Playground, tongue: Tongue, values: Values) -> None:
+    await chat.press(tongue("button.save"), **values.teams)
+    await chat.card_with(tongue("preview.title"), tongue("button.enable"))
 
 
-async def enable(chat: Playground, words: Words) -> None:
-    await chat.press(words.enable)
-    await chat.card_with(words.enabled)
+async def enable(chat: Playground, tongue: Tongue) -> None:
+    await chat.press(tongue("button.enable"))
+    await chat.card_with(tongue("enabled.title"))
 
 
-async def connect(chat: Playground, sandbox: SandboxHandle, words: Words) -> Values:
+async def connect(chat: Playground, sandbox: SandboxHandle, tongue: Tongue) -> Values:
     """The whole way from nothing to an enabled integration, with nothing typed wrong."""
     values = await values_at_hand(sandbox)
-    await meet(chat, words)
-    await through_cloudlink(chat, words, values)
-    await save(chat, words, values)
-    await enable(chat, words)
+    await meet(chat, tongue)
+    await through_cloudlink(chat, tongue, values)
+    await save(chat, tongue, values)
+    await enable(chat, tongue)
     return values

@@ -10,7 +10,8 @@ from tests.e2e.journeys import (
     ENGLISH,
     NAME,
     PORTUGUESE,
-    Words,
+    TONGUES,
+    Tongue,
     connect,
     enable,
     meet,
@@ -37,53 +38,55 @@ async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playgr
         yield chat, sandbox, bot
 
 
-@pytest.mark.parametrize("words", [ENGLISH, PORTUGUESE], ids=["english", "portuguese"])
-async def test_from_chat_to_presence(tmp_path: Path, words: Words) -> None:
-    async with everything(tmp_path, words.locale) as (chat, sandbox, _):
+@pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
+async def test_from_chat_to_presence(tmp_path: Path, tongue: Tongue) -> None:
+    async with everything(tmp_path, tongue.locale) as (chat, sandbox, _):
         before = "/".join(await sandbox.shown(ANA))
         values = await values_at_hand(sandbox)
         key_id = (await sandbox.state())["registration"]["secrets"][-1]["keyId"]
 
-        await meet(chat, words)
-        await through_cloudlink(chat, words, values)
-        await chat.press(words.save, **values.teams | {"client_secret": key_id})
-        await chat.card_with(words.secret_is_id, words.steps[2])
-        await chat.press(words.save, **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"})
-        await chat.card_with(words.secret_wrong, words.steps[2])
-        await save(chat, words, values)
-        preview = await chat.card_with(words.preview)
+        await meet(chat, tongue)
+        await through_cloudlink(chat, tongue, values)
+        await chat.press(tongue("button.save"), **values.teams | {"client_secret": key_id})
+        await chat.card_with(tongue("fault.entra.secret_is_id"), tongue.step(3))
+        await chat.press(
+            tongue("button.save"), **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"}
+        )
+        await chat.card_with(tongue("fault.entra.secret_wrong"), tongue.step(3))
+        await save(chat, tongue, values)
+        preview = await chat.card_with(tongue("preview.title"))
         assert {"25", "20", "5"} <= set(preview.words.splitlines())
 
         await sandbox.call(BRUNO)
-        await enable(chat, words)
+        await enable(chat, tongue)
         await becomes(sandbox, BRUNO, ON_A_CALL)
 
         await sandbox.ring(ANA)
         await sandbox.answer(ANA)
         await becomes(sandbox, ANA, ON_A_CALL)
-        await chat.say(words.status_command)
-        status = await chat.card_with(words.status, NAME)
+        await chat.say(tongue.status)
+        status = await chat.card_with(tongue("status.enabled"), NAME)
         assert "2" in status.words.splitlines()
-        await chat.say(words.test_command)
-        await chat.card_with(words.test_passed)
+        await chat.say(tongue.test)
+        await chat.card_with(tongue("test.passed"))
         await sandbox.hangup(ANA)
         await becomes(sandbox, ANA, before)
 
         await sandbox.dnd(ANA)
         await becomes(sandbox, ANA, "DoNotDisturb/Presenting")
-        await chat.say(words.disable_command)
-        await chat.press(words.disable)
-        await chat.card_with(words.disabled)
+        await chat.say(tongue.disable)
+        await chat.press(tongue("button.disable"))
+        await chat.card_with(tongue("disabled.title"))
         await becomes(sandbox, ANA, before)
         await becomes(sandbox, BRUNO, before)
         await sandbox.hangup(BRUNO)
         await sandbox.call(BRUNO)
 
-        await chat.say(words.remove_command)
-        await chat.press(words.remove, typed_name="Another office")
+        await chat.say(tongue.remove)
+        await chat.press(tongue("button.remove"), typed_name="Another office")
         await chat.card_with("❌", NAME)
-        await chat.press(words.remove, typed_name=NAME)
-        await chat.card_with(words.removed)
+        await chat.press(tongue("button.remove"), typed_name=NAME)
+        await chat.card_with(tongue("removed.title"))
         assert "/".join(await sandbox.shown(BRUNO)) == before
 
 
@@ -115,10 +118,10 @@ async def test_a_setup_goes_on_after_a_restart_where_it_was(tmp_path: Path) -> N
 
         await bot.kill()
         await bot.start()
-        await chat.say(PORTUGUESE.setup_command)
-        await chat.card_with(PORTUGUESE.resume)
-        await chat.press(PORTUGUESE.go_on)
-        await chat.card_with(PORTUGUESE.steps[2])
+        await chat.say(PORTUGUESE.setup)
+        await chat.card_with(PORTUGUESE("setup.resume.title"))
+        await chat.press(PORTUGUESE("button.resume"))
+        await chat.card_with(PORTUGUESE.step(3))
         await save(chat, PORTUGUESE, values)
         await enable(chat, PORTUGUESE)
         await sandbox.call(ANA)
@@ -129,8 +132,8 @@ async def test_cancel_keeps_nothing(tmp_path: Path) -> None:
     async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, _):
         await meet(chat, ENGLISH)
         await through_cloudlink(chat, ENGLISH, await values_at_hand(sandbox))
-        await chat.press(ENGLISH.cancel)
-        await chat.card_with("Nothing")
-        await chat.say(ENGLISH.setup_command)
-        first = await chat.card_with(ENGLISH.steps[0])
+        await chat.press(ENGLISH("button.cancel"))
+        await chat.card_with(ENGLISH("setup.cancelled.title"))
+        await chat.say(ENGLISH.setup)
+        first = await chat.card_with(ENGLISH.step(1))
         assert (await sandbox.state())["cloudlink"]["accountId"] not in first.words

@@ -32,29 +32,29 @@ def contents(*directories: Path) -> dict[str, bytes]:
 
 async def whole_conversation(chat: Playground, sandbox: SandboxHandle, values: Values) -> None:
     await meet(chat, ENGLISH)
-    await chat.say(ENGLISH.setup_command)
-    await chat.card_with(ENGLISH.steps[0])
-    await chat.press(ENGLISH.check, **values.cloudlink | {"cloudlink_secret": WRONG_CLOUDLINK})
-    await chat.card_with(ENGLISH.steps[0], "❌")
-    await chat.press(ENGLISH.cancel)
+    await chat.say(ENGLISH.setup)
+    await chat.card_with(ENGLISH.step(1))
+    await chat.press(ENGLISH("button.check"), **values.cloudlink | {"cloudlink_secret": WRONG_CLOUDLINK})
+    await chat.card_with(ENGLISH.step(1), "❌")
+    await chat.press(ENGLISH("button.cancel"))
     await through_cloudlink(chat, ENGLISH, values)
-    await chat.press(ENGLISH.save, **values.teams | {"client_secret": WRONG_CLIENT})
-    await chat.card_with(ENGLISH.secret_wrong)
+    await chat.press(ENGLISH("button.save"), **values.teams | {"client_secret": WRONG_CLIENT})
+    await chat.card_with(ENGLISH("fault.entra.secret_wrong"))
     await sandbox.trouble(entraOutage=True)
-    await chat.press(ENGLISH.save, **values.teams)
-    await chat.card_with(ENGLISH.steps[2], "❌")
+    await chat.press(ENGLISH("button.save"), **values.teams)
+    await chat.card_with(ENGLISH.step(3), "❌")
     await sandbox.trouble(entraOutage=False)
     await save(chat, ENGLISH, values)
     await enable(chat, ENGLISH)
     await sandbox.call(ANA)
     await becomes(sandbox, ANA, "Busy/InACall")
     await sandbox.trouble(graphOutage=True, cloudlinkOutage=True)
-    for command in (ENGLISH.test_command, ENGLISH.status_command):
+    for command in (ENGLISH.test, ENGLISH.status):
         await chat.say(command)
         await chat.card_with(NAME)
     await sandbox.trouble(graphOutage=False, cloudlinkOutage=False)
     await chat.say(values.teams["client_secret"])
-    await chat.card_with("Help")
+    await chat.card_with(ENGLISH("unknown.title"))
 
 
 async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:

@@ -115,3 +115,26 @@ async def test_no_conversation_is_spoken_to_faster_than_teams_allows() -> None:
         before = len(bot.clock.slept)
         await bot.host.messenger.send(bot.address(conversation_id="another"), CARD, "News")
         assert len(bot.clock.slept) == before
+
+
+async def test_a_redirect_is_not_followed_with_the_token() -> None:
+    async with open_bot() as bot:
+        bot.connector.answer(307, Location=f"{bot.connector.url}/v3/conversations/elsewhere/activities")
+        with pytest.raises(Undelivered) as caught:
+            await bot.host.messenger.send(bot.address(), CARD, "News")
+        assert (caught.value.status, len(bot.connector.calls)) == (307, 1)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"[1]", b"{}", b"3", b"{", b"\xff", b'{"id": null}'])
+async def test_a_success_with_a_strange_body_is_a_success_without_an_id(body: bytes) -> None:
+    async with open_bot() as bot:
+        bot.connector.body = body
+        assert await bot.host.messenger.send(bot.address(), CARD, "News") == ""
+        await bot.host.messenger.update(bot.address(), "posted-1", CARD, "News")
+
+
+@pytest.mark.parametrize("body", [b'{"id": {"x": 1}}', b'{"id": [1]}', b'{"id": 5}'])
+async def test_an_id_of_the_wrong_type_breaks_nothing(body: bytes) -> None:
+    async with open_bot() as bot:
+        bot.connector.body = body
+        assert isinstance(await bot.host.messenger.send(bot.address(), CARD, "News"), str)

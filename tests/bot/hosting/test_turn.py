@@ -271,3 +271,19 @@ async def test_the_principal_name_comes_from_the_roster(
         bot.connector.members = members
         assert (await bot.post(bot.activity()))[0] == 200
         assert names == [name]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b"3", b'["x", null, 3]', b'[{"id": {}}]', b'{"error": "x"}', b"<html>"]
+)
+async def test_a_strange_roster_names_nobody(body: bytes) -> None:
+    names: list[str] = []
+
+    async def handler(turn: Turn) -> None:
+        names.append(await turn.principal_name())
+
+    async with open_bot(handler) as bot:
+        bot.connector.serves_one_member = False
+        bot.connector.body = body
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == [""]

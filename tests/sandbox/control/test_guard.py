@@ -1,3 +1,5 @@
+from io import BytesIO
+
 import pytest
 
 from tests.sandboxes import SandboxHandle
@@ -55,5 +57,5 @@ async def test_other_bodies(sandbox: SandboxHandle, content: bytes) -> None:
 
 async def test_an_oversized_body(sandbox: SandboxHandle) -> None:
     url = f"{sandbox.url}/switchboard/phones/2001/ring"
-    async with sandbox.session.post(url, data=b" " * 5_000_000, headers=JSON) as response:
+    async with sandbox.session.post(url, data=BytesIO(b" " * 5_000_000), headers=JSON) as response:
         assert response.status == 413

@@ -1,0 +1,186 @@
+"""The engine is killed (SIGKILL) at the worst moments; the next one must leave nobody with a false presence."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import aiohttp
+from aiohttp import web
+
+from tests.engines import KEY, TENANT, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+SELF = ("Available", "Available")
+IN_A_CALL = ("Busy", "InACall")
+
+
+class Gate:
+    """Stands before Graph. Closed, it lets a batch through to Graph but never lets the answer back."""
+
+    def __init__(self, graph_url: str, http: aiohttp.ClientSession) -> None:
+        self._graph_url = graph_url
+        self._http = http
+        self.closed = False
+        self.held = 0
+        self._opened = asyncio.Event()
+
+    async def pass_on(self, request: web.Request) -> web.Response:
+        headers = {
+            name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers
+        }
+        async with self._http.request(
+            request.method, self._graph_url + request.path_qs, data=await request.read(), headers=headers
+        ) as response:
+            body = await response.read()
+        if self.closed and request.path.endswith("/$batch"):
+            self.held += 1
+            await self._opened.wait()
+        return web.Response(status=response.status, body=body, content_type=response.content_type)
+
+    def let_go(self) -> None:
+        self._opened.set()
+
+
+@asynccontextmanager
+async def gate_before(sandbox: SandboxHandle) -> AsyncIterator[tuple[Gate, str]]:
+    async with aiohttp.ClientSession() as http:
+        gate = Gate(sandbox.url, http)
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", gate.pass_on)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield gate, f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            gate.let_go()
+            await runner.cleanup()
+
+
+@asynccontextmanager
+async def worker(sandbox: SandboxHandle, graph_url: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The engine in another process, killed at the end if the test did not."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.chaos.worker",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+    )
+    assert process.stdin
+    assert process.stdout
+    settings = {
+        "entra_url": sandbox.url,
+        "graph_url": graph_url,
+        "cloudlink_url": sandbox.cloudlink_url,
+        "database": f"sqlite+aiosqlite:///{folder / 'presence.db'}",
+        "key": KEY,
+    }
+    try:
+        process.stdin.write(json.dumps(settings).encode() + b"\n")
+        while (line := await asyncio.wait_for(process.stdout.readline(), 60)) and line != b"ready\n":
+            pass
+        yield process
+    finally:
+        await slain(process)
+
+
+async def slain(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+async def prepared(sandbox: SandboxHandle, folder: Path) -> None:
+    """A store with an enabled, matched integration in it."""
+    async with running_engine(sandbox, folder, webhooks=False) as running:
+        await running.connect()
+        await running.settled()
+
+
+async def is_held(gate: Gate) -> bool:
+    return gate.held > 0
+
+
+async def shows(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:
+    return await sandbox.shown(who) == what
+
+
+async def test_a_presence_accepted_but_not_yet_stored_is_cleared_after_the_crash(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+        await prepared(sandbox, tmp_path)
+        async with worker(sandbox, graph_url, tmp_path) as process:
+            gate.closed = True
+            await sandbox.call("2001")
+            await eventually(lambda: is_held(gate), within=30)
+            assert await sandbox.shown("2001") == IN_A_CALL
+            await slain(process)
+        await sandbox.hangup("2001")
+        async with running_engine(sandbox, tmp_path, webhooks=False) as running:
+            await running.shows("2001", *SELF)
+            await running.settled()
+
+
+async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+        await prepared(sandbox, tmp_path)
+        async with worker(sandbox, graph_url, tmp_path) as process:
+            await sandbox.call("2001")
+            await eventually(lambda: shows(sandbox, "2001", IN_A_CALL), within=30)
+            await eventually(lambda: nobody_is_under_way(tmp_path))
+            gate.closed = True
+            await sandbox.hangup("2001")
+            await eventually(lambda: is_held(gate), within=30)
+            assert await sandbox.shown("2001") == SELF
+            await slain(process)
+        await sandbox.call("2001")
+        async with running_engine(sandbox, tmp_path, webhooks=False) as running:
+            await running.shows("2001", *IN_A_CALL)
+
+
+async def nobody_is_under_way(folder: Path) -> bool:
+    """Whether the other process has stored what became of everything it sent."""
+    query = "SELECT applied FROM person WHERE applied IS NOT NULL"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        f"import sqlite3; print(sqlite3.connect({str(folder / 'presence.db')!r}).execute({query!r}).fetchall())",
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate()
+    return output.strip() == b"[('Busy/InACall',)]"
+
+
+async def test_killed_again_and_again_it_ends_with_what_phones_do(tmp_path: Path) -> None:
+    random = Random(2026)
+    extensions = [f"20{number:02}" for number in range(1, 13)]
+    async with running_sandbox() as sandbox:
+        await prepared(sandbox, tmp_path)
+        for _ in range(3):
+            async with worker(sandbox, sandbox.url, tmp_path):
+                for _ in range(12):
+                    extension = random.choice(extensions)
+                    await (sandbox.hangup_all(extension) if random.random() < 0.4 else sandbox.call(extension))
+                    await asyncio.sleep(random.uniform(0, 0.1))
+        async with running_engine(sandbox, tmp_path, webhooks=False) as running:
+            assert (await running.engine.integrations.list(TENANT))[0].enabled
+            await eventually(lambda: agrees(sandbox, extensions), within=20)
+
+
+async def agrees(sandbox: SandboxHandle, extensions: list[str]) -> bool:
+    """Whether Teams shows a call for exactly those who are in one."""
+    people = {person["extension"]: person for person in (await sandbox.state())["people"]}
+    for extension in extensions:
+        phone = sandbox.world.person(extension)
+        assert phone is not None
+        shown = people[extension]["teams"]["shown"]
+        if bool(phone.phone.calls) != ((shown["availability"], shown["activity"]) == IN_A_CALL):
+            return False
+    return True

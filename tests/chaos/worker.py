@@ -1,0 +1,31 @@
+"""An engine in a process of its own, to be killed: ``python -m tests.chaos.worker``, its settings as JSON on stdin."""
+
+import asyncio
+import json
+import sys
+from random import Random
+
+import aiohttp
+from prometheus_client import CollectorRegistry
+
+from storage.database import open_database
+from storage.schema import migrate
+from storage.sealing import Seal
+from sync.clock import utc_now
+from sync.engine import EngineConfig, open_engine
+from sync.metrics import Metrics
+from tests.engines import QUICK
+
+
+async def main(settings: dict[str, str]) -> None:
+    config = EngineConfig(settings["entra_url"], settings["graph_url"], settings["cloudlink_url"], intervals=QUICK)
+    async with open_database(settings["database"]) as database, aiohttp.ClientSession() as http:
+        await migrate(database)
+        seal = Seal([settings["key"]])
+        async with open_engine(config, database, seal, http, utc_now, Random(1), Metrics(CollectorRegistry())):
+            print("ready", flush=True)
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(json.loads(sys.stdin.readline())))

@@ -1,0 +1,156 @@
+"""The application as a whole: what it refuses at start, what it answers to the uninvited, what it logs."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+
+from app import LONGEST_LOG_FIELD, clean_fields, open_application
+from settings import Settings
+from tests.sandboxes import running_sandbox
+
+ROOT = Path(__file__).parents[1]
+
+
+@asynccontextmanager
+async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
+        values = {
+            "data_dir": data,
+            "entra_url": sandbox.url,
+            "graph_url": sandbox.url,
+            "cloudlink_url": sandbox.cloudlink_url,
+            "dangerously_allow_unauthenticated": True,
+        } | changed
+        settings = Settings(_env_file=None, **values)
+        async with open_application(settings) as application, TestServer(application) as server:
+            yield str(server.make_url("")).rstrip("/"), http
+
+
+def run(environment: dict[str, str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py")],
+        env=bare | environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_refuses_to_start_without_authentication(tmp_path: Path) -> None:
+    ended = run({}, tmp_path)
+    assert ended.returncode == 2
+    assert "BOT_APP_ID" in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_it_refuses_to_be_open_to_others_without_authentication(tmp_path: Path) -> None:
+    ended = run({"HOST": "0.0.0.0", "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)  # noqa: S104
+    assert ended.returncode == 2
+    assert "loopback" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PRESENCE_QUOTA", "none"), ("SECRET_KEYS", "oops-a-secret"), ("BOT_APP_TYPE", "SingelTenant")],
+)
+def test_it_names_a_wrong_setting_and_does_not_show_its_value(name: str, value: str, tmp_path: Path) -> None:
+    ended = run({name: value, "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
+    assert ended.returncode == 2
+    assert name in ended.stderr
+    assert value not in ended.stderr + ended.stdout
+
+
+def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:
+    tables = tmp_path / "tables.json"
+    tables.write_text('{"call_states": {"talking": "dancing"}}')
+    ended = run({"CLOUDLINK_TABLES": str(tables), "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
+    assert ended.returncode == 2
+    assert "CLOUDLINK_TABLES" in ended.stderr
+
+
+def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with sqlite3.connect(tmp_path / "data/presence.db") as database:
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+    database.close()
+    ended = run({"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
+    assert ended.returncode == 2
+    assert "newer" in ended.stderr
+
+
+def test_sigterm_ends_it_well(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")],
+        env=environment | {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true", "LOG_FORMAT": "text"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert any("listening" in line for line in iter(process.stdout.readline, ""))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert (tmp_path / "data/secret.key").stat().st_mode & 0o777 == 0o600
+
+
+async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http):
+        for path, text in (("healthz", "alive"), ("readyz", "ready"), ("metrics", "cloudlink_presence_")):
+            async with http.get(f"{url}/{path}") as response:
+                assert response.status == 200
+                assert text in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "content_type", "status"),
+    [
+        ("GET", b"", "application/json", 405),
+        ("PUT", b"{}", "application/json", 405),
+        ("POST", b"{}", "text/plain", 415),
+        ("POST", b"{broken", "application/json", 400),
+        ("POST", b"[]", "application/json", 400),
+        ("POST", b"{}", "application/json", 400),
+        ("POST", b'{"type": "conquest"}', "application/json", 400),
+        ("POST", b" " * 300_000, "application/json", 413),
+    ],
+)
+async def test_a_bad_message_is_a_4xx_and_one_log_line(
+    method: str, body: bytes, content_type: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_app(tmp_path) as (url, http):
+        capsys.readouterr()
+        headers = {"Content-Type": content_type}
+        async with http.request(method, f"{url}/api/messages", data=body, headers=headers) as response:
+            assert response.status == status
+    assert len([line for line in capsys.readouterr().out.splitlines() if "refused" in line]) == 1
+
+
+@pytest.mark.parametrize("path", ["cloudlink/guess", "cloudlink/" + "x" * 500, "other/x"])
+async def test_an_unknown_webhook_path_is_404_and_says_nothing(path: str, tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http), http.post(f"{url}/webhooks/{path}", json={}) as response:
+        assert response.status == 404
+        assert "token" not in (await response.text()).lower()
+
+
+def test_log_fields_cannot_forge_lines_or_flood() -> None:
+    cleaned = clean_fields(None, "", {"name": "a\nb\x1b[31m" + "x" * 1000, "count": 3})
+    assert "\n" not in cleaned["name"]
+    assert "\x1b" not in cleaned["name"]
+    assert len(cleaned["name"]) == LONGEST_LOG_FIELD
+    assert cleaned["count"] == 3
