@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 @asynccontextmanager
 async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        values = {
+        values: dict[str, Any] = {
             "data_dir": data,
             "entra_url": sandbox.url,
             "graph_url": sandbox.url,

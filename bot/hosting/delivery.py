@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import aiohttp
 import structlog
-from msrest.exceptions import ClientException, DeserializationError
+from azure.core.exceptions import DeserializationError
+from msrest.exceptions import ClientException
 
 from bot.hosting.connector import ChannelFailure
 from bot.hosting.pace import Pace

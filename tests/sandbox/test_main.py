@@ -43,11 +43,14 @@ async def running(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 async def test_it_starts_and_stops_quickly_with_a_stream_open(tmp_path: Path, stop: signal.Signals) -> None:
     path = tmp_path / "state.json"
-    async with running("--port", "0", "--state", str(path)) as (process, url), aiohttp.ClientSession() as session:
-        async with session.get(f"{url}/switchboard/events") as stream:
-            await stream.content.readline()
-            process.send_signal(stop)
-            assert await asyncio.wait_for(process.wait(), 4) == 0
+    async with (
+        running("--port", "0", "--state", str(path)) as (process, url),
+        aiohttp.ClientSession() as session,
+        session.get(f"{url}/switchboard/events") as stream,
+    ):
+        await stream.content.readline()
+        process.send_signal(stop)
+        assert await asyncio.wait_for(process.wait(), 4) == 0
     assert path.stat().st_mode & 0o777 == 0o600
 
 

@@ -18,7 +18,7 @@ class Line:
         self._ms = 0
 
     def _hear(self, call: PhoneCall | None) -> None:
-        self.said.append(call and (call.call_id, call.state))
+        self.said.append((call.call_id, call.state) if call else None)
         self.stamps.append(call.changed_ms if call else self.phone.changed_ms)
 
     def _tick(self) -> tuple[datetime, int]:

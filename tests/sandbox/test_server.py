@@ -1,9 +1,8 @@
-import asyncio
 import time
 from pathlib import Path
 
 from sandbox.state import World, read_saved
-from tests.sandbox.callers import FakeClock, ask_entra, call, connected, signed_in
+from tests.sandbox.callers import FakeClock, ask_entra, call, connected, eventually, signed_in
 from tests.sandboxes import SandboxHandle, running_sandbox
 
 
@@ -37,9 +36,7 @@ async def test_the_state_is_saved_soon_after_a_change(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     async with running_sandbox(state_file=path) as sandbox:
         await sandbox.ring("2001")
-        async with asyncio.timeout(3):
-            while not ((saved := read_saved(path)) and saved.people[0].phone.calls):
-                await asyncio.sleep(0.02)
+        await eventually(lambda: bool((saved := read_saved(path)) and saved.people[0].phone.calls))
 
 
 async def test_slow_answers(sandbox: SandboxHandle) -> None:

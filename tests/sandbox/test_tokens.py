@@ -28,7 +28,7 @@ def test_other_headers_are_no_token(world: World, header: str | None) -> None:
 
 def test_a_token_of_another_world_or_of_none_is_refused(world: World, clock: FakeClock) -> None:
     assert tokens.read(world, "Bearer " + tokens.issue(World(clock), 60)) is None
-    unsigned = jwt.encode({"exp": clock.now.timestamp() + 60}, None, "none")
+    unsigned = jwt.encode({"exp": clock.now.timestamp() + 60}, "", "none")
     assert tokens.read(world, f"Bearer {unsigned}") is None
 
 

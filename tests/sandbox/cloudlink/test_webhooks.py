@@ -10,7 +10,7 @@ from aiohttp import web
 
 from sandbox.cloudlink.webhooks import delivering
 from sandbox.state import Subscription, World
-from tests.sandbox.callers import CloudLink
+from tests.sandbox.callers import CloudLink, eventually
 
 
 @dataclass
@@ -30,9 +30,7 @@ class Receiver:
         return web.Response(status=status, headers=headers)
 
     async def wait(self, count: int) -> Sequence[dict[str, Any]]:
-        async with asyncio.timeout(5):
-            while len(self.bodies) < count:
-                await asyncio.sleep(0.005)
+        await eventually(lambda: len(self.bodies) >= count)
         return self.bodies
 
     def states(self) -> list[str]:
@@ -147,9 +145,7 @@ async def test_lost_and_doubled_webhooks(cloudlink: CloudLink, receiver: Receive
 
 async def delivered(world: World, count: int) -> None:
     """Wait until the sandbox has seen so many webhooks taken."""
-    async with asyncio.timeout(2):
-        while world.journal.counts.webhooks < count:
-            await asyncio.sleep(0.005)
+    await eventually(lambda: world.journal.counts.webhooks >= count)
     assert world.journal.counts.webhooks == count
 
 

@@ -10,6 +10,7 @@ from kiota_abstractions.authentication import AuthenticationProvider
 from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.request_information import RequestInformation
 from msgraph.generated.models.o_data_errors.o_data_error import ODataError
+from msgraph.generated.models.user import User
 from msgraph.generated.users.item.presence.set_presence.set_presence_post_request_body import (
     SetPresencePostRequestBody,
 )
@@ -50,7 +51,7 @@ async def test_users_page_by_page(sdk: GraphServiceClient, world: World) -> None
         select=["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled"], top=999
     )
     page = await sdk.users.get(RequestConfiguration(query_parameters=query))
-    found = []
+    found: list[User] = []
     while page is not None:
         found += page.value or []
         page = await sdk.users.with_url(page.odata_next_link).get() if page.odata_next_link else None
