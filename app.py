@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from bot.access import AccessRules
 from bot.conversation import Conversation
-from bot.hosting import AppType, Host, HostingConfig, InsecureHosting, open_host
+from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
 from settings import Settings
 from storage.database import Database, open_database
 from storage.schema import NewerDatabase, migrate
@@ -189,7 +189,7 @@ def _hosting_config(settings: Settings) -> HostingConfig:
         token_issuer=settings.bot_token_issuer,
         entra_url=settings.entra_url,
         allowed_tenants=settings.allowed_tenants,
-        allowed_service_hosts=settings.allowed_service_hosts,
+        allowed_service_hosts=settings.allowed_service_hosts or SERVICE_HOSTS,
         dangerously_allow_unauthenticated=settings.dangerously_allow_unauthenticated,
     )
 

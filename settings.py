@@ -42,8 +42,7 @@ class Settings(BaseSettings):
         (), description="Tenants that may talk to the bot; the default is `BOT_TENANT_ID` alone."
     )
     allowed_service_hosts: Names = Field(
-        ("smba.trafficmanager.net", "*.botframework.com", "*.infra.gov.teams.microsoft.us"),
-        description="Hosts to which answers may be sent; `*.` stands for any subdomain.",
+        (), description="Hosts to which answers may be sent, `*.` for any subdomain; the default is Teams' own."
     )
 
     entra_url: str = Field("https://login.microsoftonline.com", description="Entra ID.")

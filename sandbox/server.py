@@ -40,6 +40,7 @@ def make_app(world: World, state_file: Path | None = None) -> web.Application:
 async def _let_go(app: web.Application) -> None:
     """Event streams never end by themselves."""
     app[page.STOPPING].set()
+    app[WORLD].changed()
 
 
 async def _working(app: web.Application) -> AsyncIterator[None]:

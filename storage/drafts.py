@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.tables import Draft
@@ -26,7 +26,5 @@ async def forget(session: AsyncSession, tenant_id: str, user_object_id: str) -> 
 
 async def forget_older_than(session: AsyncSession, before: datetime) -> int:
     """Drop abandoned drafts: a sealed secret is not kept for somebody who went away. Returns how many."""
-    stale = (await session.exec(select(Draft).where(col(Draft.updated_at) < before))).all()
-    for draft in stale:
-        await session.delete(draft)
-    return len(stale)
+    result = await session.exec(delete(Draft).where(col(Draft.updated_at) < before))
+    return int(result.rowcount)

@@ -4,7 +4,7 @@ A request passes: method, caller (``verifier``), body (``intake``), fields (``ar
 (``config``); then botbuilder's adapter runs the turn, and what it sends goes through ``delivery``.
 """
 
-from bot.hosting.config import AppType, HostingConfig, InsecureHosting
+from bot.hosting.config import SERVICE_HOSTS, AppType, HostingConfig, InsecureHosting
 from bot.hosting.host import Host, open_host
 
-__all__ = ["AppType", "Host", "HostingConfig", "InsecureHosting", "open_host"]
+__all__ = ["SERVICE_HOSTS", "AppType", "Host", "HostingConfig", "InsecureHosting", "open_host"]

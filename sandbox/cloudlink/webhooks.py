@@ -75,12 +75,14 @@ class Webhooks:
         self._workers: dict[str, asyncio.Task[None]] = {}
 
     def publish(self, person: Person, call: PhoneCall | None) -> None:
-        """Queue a step of a phone for everybody who subscribed to it."""
-        published = notification(self._world, person, call)
+        """Queue a step of a phone for everybody who subscribed to it: once, or as trouble will have it."""
+        published, trouble = notification(self._world, person, call), self._world.saved.trouble
+        times = 0 if trouble.lose_webhooks else 2 if trouble.double_webhooks else 1
         self._forget_gone()
         for subscription in self._world.saved.subscriptions.values():
             if published["subject"].startswith(subscription.subject_filter):
-                self._queue(subscription).put_nowait(published)
+                for _ in range(times):
+                    self._queue(subscription).put_nowait(published)
 
     def _queue(self, subscription: Subscription) -> asyncio.Queue[dict[str, Any]]:
         queue = self._queues.get(subscription.id)
@@ -98,11 +100,7 @@ class Webhooks:
 
     async def _work(self, subscription: Subscription, queue: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
-            published = await queue.get()
-            if self._world.saved.trouble.lose_webhooks:
-                continue
-            for _ in range(2 if self._world.saved.trouble.double_webhooks else 1):
-                await self._deliver(subscription, published)
+            await self._deliver(subscription, await queue.get())
 
     async def _deliver(self, subscription: Subscription, published: dict[str, Any]) -> None:
         """Post until it is taken; a receiver that is down or failing gets a few more tries."""

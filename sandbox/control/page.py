@@ -1,8 +1,8 @@
 """The switchboard's page, and the state of the world as server-sent events."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 
 import orjson
@@ -41,12 +41,12 @@ def _watching(world: World) -> Iterator[asyncio.Event]:
         world.on_change.remove(event.set)
 
 
-async def _messages(world: World, stopping: asyncio.Event) -> AsyncIterator[bytes]:
+async def _messages(world: World, stopping: asyncio.Event) -> AsyncGenerator[bytes, None]:
     """The state at first and whenever it differs, not oftener than five times a second; signs of life between."""
     last, quiet = b"", 0.0
-    with _watching(world) as event:
+    with _watching(world) as changed:
         while not stopping.is_set():
-            event.clear()
+            changed.clear()
             state = orjson.dumps(world_json(world))
             if state != last:
                 yield b"event: state\ndata: " + state + b"\n\n"
@@ -55,28 +55,18 @@ async def _messages(world: World, stopping: asyncio.Event) -> AsyncIterator[byte
                 yield b": here\n\n"
                 quiet = 0.0
             await asyncio.sleep(_SHORTEST_GAP)
-            quiet += _SHORTEST_GAP + await _wait(event, stopping)
-
-
-async def _wait(event: asyncio.Event, stopping: asyncio.Event) -> float:
-    """Until a change, the end, or the next tick at which something may have aged; returns how long a tick is."""
-    waits = [asyncio.create_task(each.wait()) for each in (event, stopping)]
-    try:
-        await asyncio.wait(waits, timeout=_AGEING_TICK, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-    return _AGEING_TICK
+            with suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _AGEING_TICK)
+            quiet += _AGEING_TICK
 
 
 async def _events(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
     await response.prepare(request)
-    try:
-        async for message in _messages(request.app[WORLD], request.app[STOPPING]):
-            await response.write(message)
-    except ConnectionResetError:
-        pass
+    async with aclosing(_messages(request.app[WORLD], request.app[STOPPING])) as messages:
+        with suppress(ConnectionResetError):
+            async for message in messages:
+                await response.write(message)
     return response
 
 

@@ -182,8 +182,13 @@ async def _speaking(locale: str, bot_url: str) -> AsyncIterator[str]:
 
     async def relay(request: web.Request) -> web.Response:
         activity = {**await request.json(), "locale": locale}
-        async with http.post(f"{bot_url}{request.path}", json=activity) as answer:
-            return web.Response(status=answer.status, body=await answer.read(), content_type=answer.content_type)
+        try:
+            async with http.post(f"{bot_url}{request.path}", json=activity) as answer:
+                return web.Response(
+                    status=answer.status, body=await answer.read(), content_type=answer.content_type
+                )
+        except aiohttp.ClientError:
+            return web.Response(status=502)
 
     application = web.Application(client_max_size=1024 * 1024)
     application.router.add_post("/api/messages", relay)

@@ -1,0 +1,84 @@
+"""Somebody at a browser: reads, clicks, types, copies, pastes and photographs, in the chat and on the switchboard."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from playwright.async_api import Browser, Locator, Page, expect
+
+from tests.tools import ROOT
+
+PICTURES = ROOT / "build" / "screenshots"
+PATIENCE_MS = 15_000
+
+
+class Person:
+    """Two tabs of one browser: ``chat`` is the Playground's window, ``switchboard`` the sandbox's page."""
+
+    def __init__(self, chat: Page, switchboard: Page) -> None:
+        self._chat = chat
+        self._switchboard = switchboard
+
+    async def sees(self, *texts: str) -> None:
+        """Wait until all ``texts`` can be read in the chat; the newest one of each counts."""
+        for text in texts:
+            await expect(self._chat.get_by_text(text).last).to_be_visible(timeout=PATIENCE_MS)
+
+    async def says(self, text: str) -> None:
+        box = self._chat.locator("[data-lexical-editor=true]")
+        await box.click()
+        await self._chat.keyboard.type(text)
+        await self._chat.keyboard.press("Enter")
+
+    async def presses(self, title: str) -> None:
+        await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=PATIENCE_MS)
+
+    async def types(self, label: str, text: str) -> None:
+        await self._field(label).fill(text, timeout=PATIENCE_MS)
+
+    async def pastes(self, value: str, label: str) -> None:
+        """Copy ``value`` (the switchboard's name for it) by its button there, and paste it into the field here."""
+        await self._switchboard.bring_to_front()
+        await self._switchboard.get_by_test_id(f"copy-{value}").click()
+        await self._chat.bring_to_front()
+        await self._field(label).click()
+        await self._chat.keyboard.press("ControlOrMeta+A")
+        await self._chat.keyboard.press("ControlOrMeta+V")
+
+    async def turns(self, handle: str) -> None:
+        """Click a handle of the switchboard, such as ``ring-2001``."""
+        await self._switchboard.bring_to_front()
+        await self._switchboard.get_by_test_id(handle).click(timeout=PATIENCE_MS)
+
+    async def sees_in_teams(self, extension: str, text: str) -> None:
+        """Wait until the switchboard shows ``text`` as what colleagues see of that person."""
+        await expect(self._switchboard.get_by_test_id(f"presence-{extension}")).to_contain_text(
+            text, timeout=PATIENCE_MS
+        )
+
+    async def photographs_chat(self, name: str) -> None:
+        await self._photograph(self._chat, name)
+
+    async def photographs_switchboard(self, name: str) -> None:
+        await self._photograph(self._switchboard, name)
+
+    def _field(self, label: str) -> Locator:
+        return self._chat.get_by_label(re.compile(rf"^{re.escape(label)}( \*)?($| )")).last
+
+    async def _photograph(self, page: Page, name: str) -> None:
+        await page.bring_to_front()
+        await page.wait_for_timeout(400)
+        await page.screenshot(path=PICTURES / f"{name}.png")
+
+
+@asynccontextmanager
+async def sitting_down(browser: Browser, chat_url: str, switchboard_url: str, locale: str) -> AsyncIterator[Person]:
+    """A person with both pages open, allowed to use the clipboard; the chat's log panel is closed."""
+    async with await browser.new_context(locale=locale, viewport={"width": 1280, "height": 900}) as context:
+        await context.grant_permissions(["clipboard-read", "clipboard-write"])
+        chat, switchboard = await context.new_page(), await context.new_page()
+        await switchboard.goto(f"{switchboard_url}/switchboard")
+        await chat.bring_to_front()
+        await chat.goto(chat_url)
+        await chat.get_by_title("Hide log panel").click(timeout=PATIENCE_MS)
+        yield Person(chat, switchboard)

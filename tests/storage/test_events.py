@@ -1,0 +1,42 @@
+from datetime import timedelta
+from pathlib import Path
+
+from storage import events, people
+from storage.tables import Call
+from tests.clocks import NOON
+from tests.stores import empty_store, integration, person, stored
+
+
+async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), integration(id="i2"))
+        async with database.writing() as session:
+            events.remember_seen(session, "i1", ["a", "b"], NOON)
+        async with database.writing() as session:
+            assert await events.seen_among(session, "i1", ["b", "c"]) == {"b"}
+            assert await events.seen_among(session, "i2", ["b"]) == set()
+            await events.forget_older_than(session, NOON + timedelta(seconds=1), "ended")
+            assert await events.seen_among(session, "i1", ["a", "b"]) == set()
+
+
+async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), person())
+        for name, state in (("over", "ended"), ("on", "connected")):
+            await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
+        async with database.writing() as session:
+            await events.forget_older_than(session, NOON + timedelta(days=1), "ended")
+            calls = await people.calls_of(session, ["p1"])
+        assert [call.call_id for call in calls["p1"]] == ["on"]
+
+
+async def test_unknown_states_are_counted_and_only_so_many_names_kept(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        for counts in ({"odd": 2}, {"odd": 1, "new": 1}, {f"name {number}": 1 for number in range(100)}):
+            async with database.writing() as session:
+                await events.count_unknown(session, "i1", counts, NOON)
+        async with database.session() as session:
+            known = await events.unknown_states(session, "i1")
+        assert known[0] == ("odd", 3)
+        assert len(known) == events.MOST_UNKNOWN_STATES

@@ -1,0 +1,120 @@
+from datetime import timedelta
+from pathlib import Path
+
+from storage import integrations, people
+from storage.tables import Call
+from tests.clocks import NOON
+from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+
+CALL = "Busy/InACall"
+SOON = NOON - timedelta(seconds=1)
+
+
+async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_first(tmp_path: Path) -> None:
+    renewal = {"desired": CALL, "applied": CALL, "applied_until": NOON + timedelta(minutes=20)}
+    async with empty_store(tmp_path) as database:
+        await stored(
+            database,
+            integration(),
+            integration(id="i2"),
+            person("renewal", **renewal, due_at=NOON - timedelta(minutes=9)),
+            person("new", desired=CALL, due_at=SOON),
+            person(
+                "older", applied=CALL, applied_until=NOON + timedelta(hours=1), due_at=SOON - timedelta(minutes=1)
+            ),
+            person("ran out", **{**renewal, "applied_until": SOON}, due_at=NOON),
+            person("later", desired=CALL, due_at=NOON + timedelta(seconds=1)),
+            person("foreign", integration_id="i2", desired=CALL, due_at=SOON),
+        )
+        async with database.session() as session:
+            due = await people.due(session, await read_integration(database), NOON, 10)
+            assert [row.id for row in due] == ["older", "new", "ran out", "renewal"]
+            assert len(await people.due(session, await read_integration(database), NOON, 2)) == 2
+            assert await people.next_due_at(session, "i1") == NOON - timedelta(minutes=9)
+
+
+async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        call = Call(person_id="shown", call_id="c", state="connected", at=1, heard_at=NOON)
+        await stored(
+            database,
+            integration(),
+            person("shown", desired=CALL, applied=CALL, line="on_call"),
+            person("not yet", desired=CALL, due_at=NOON),
+        )
+        await stored(database, call)
+        async with database.writing() as session:
+            assert await people.wish_nothing(session, "i1", NOON) == 1
+        shown, not_yet = await read_person(database, "shown"), await read_person(database, "not yet")
+        assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
+        assert (not_yet.desired, not_yet.due_at) == (None, None)
+        async with database.session() as session:
+            assert await people.calls_of(session, ["shown"]) == {"shown": []}
+
+
+async def test_counts(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(
+            database,
+            integration(),
+            person("calling", desired=CALL, line="on_call", due_at=NOON),
+            person("shown", desired=CALL, applied=CALL, line="on_call", due_at=NOON),
+            person("stranger", teams_user_id=None, unmatched="not_found", desired=CALL, line="on_call"),
+            person("refused", desired=CALL, refusal="404 gone", line="on_call"),
+            person("gone", gone=True, teams_user_id=None),
+        )
+        async with database.session() as session:
+            counts = await people.counts(session, "i1", ["on_call"])
+            assert counts == people.Counts(people=4, matched=3, in_a_call=3, waiting=1)
+            assert await people.shown(session, "i1") == 1
+
+
+async def test_who_is_on_the_phone_is_polled_first_and_who_has_no_teams_not_at_all(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(
+            database,
+            integration(),
+            person("a"),
+            person("z", desired=CALL),
+            person("unmatched", teams_user_id=None),
+            person("no phone", extension=None),
+        )
+        async with database.session() as session:
+            assert await people.to_poll(session, "i1") == ["ext z", "ext a"]
+
+
+async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        async with database.writing() as session:
+            session.add_all(person(f"{number:04}") for number in range(1200))
+        wanted = [f"ext {number:04}" for number in range(1200)]
+        async with database.session() as session:
+            assert len(await people.by_extension(session, "i1", wanted)) == 1200
+
+
+async def test_an_integration_goes_with_all_that_hangs_on_it_and_only_that(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), integration(id="i2"), person(), person("p2", integration_id="i2"))
+        await stored(database, Call(person_id="p1", call_id="c", state="connected", at=1, heard_at=NOON))
+        async with database.writing() as session:
+            await integrations.forget(session, "i1")
+        async with database.session() as session:
+            assert [row.id for row in await integrations.all_of_them(session)] == ["i2"]
+            assert await people.including_gone(session, "i1") == []
+            assert len(await people.including_gone(session, "i2")) == 1
+
+
+async def test_a_tenant_sees_its_own_integrations_until_they_are_being_removed(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(
+            database,
+            integration(id="b", created_at=NOON + timedelta(seconds=1)),
+            integration(id="a"),
+            integration(id="foreign", owner_tenant="t2"),
+            integration(id="going", removing_since=NOON),
+        )
+        async with database.session() as session:
+            assert [row.id for row in await integrations.owned(session, "t1")] == ["a", "b"]
+            assert await integrations.owned_one(session, "t1", "foreign") is None
+            assert await integrations.owned_one(session, "t1", "going") is None

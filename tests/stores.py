@@ -1,0 +1,73 @@
+"""An empty store in a test's own folder, and rows for it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from storage.database import Database, open_database
+from storage.schema import migrate
+from storage.tables import Integration, Person
+from tests.clocks import NOON
+
+
+@asynccontextmanager
+async def empty_store(folder: Path) -> AsyncIterator[Database]:
+    async with open_database(f"sqlite+aiosqlite:///{folder / 'presence.db'}") as database:
+        await migrate(database)
+        yield database
+
+
+def integration(**values: Any) -> Integration:
+    """An enabled integration, polled just now."""
+    given = {
+        "id": "i1",
+        "owner_tenant": "t1",
+        "name": "Vale Verde",
+        "enabled": True,
+        "created_at": NOON,
+        "cloudlink_account_id": "account",
+        "cloudlink_client_id": "client",
+        "cloudlink_secret_sealed": "sealed",
+        "tenant_id": "entra",
+        "client_id": "app",
+        "client_secret_sealed": "sealed",
+        "webhook_token_sealed": "sealed",
+        "webhook_token_hash": f"hash of {values.get('id', 'i1')}",
+        "polled_at": NOON,
+    }
+    return Integration(**{**given, **values})
+
+
+def person(name: str = "p1", **values: Any) -> Person:
+    """A matched person of integration ``i1``: ids and extension follow from ``name``."""
+    given = {
+        "id": name,
+        "integration_id": "i1",
+        "cloudlink_user_id": f"cloudlink {name}",
+        "extension": f"ext {name}",
+        "name": name,
+        "address": f"{name}@example.com",
+        "teams_user_id": f"teams {name}",
+    }
+    return Person(**{**given, **values})
+
+
+async def stored(database: Database, *rows: Any) -> None:
+    for row in rows:
+        async with database.writing() as session:
+            session.add(row)
+
+
+async def read_person(database: Database, name: str = "p1") -> Person:
+    async with database.session() as session:
+        found = await session.get(Person, name)
+    assert found is not None
+    return found
+
+
+async def read_integration(database: Database, name: str = "i1") -> Integration:
+    async with database.session() as session:
+        found = await session.get(Integration, name)
+    assert found is not None
+    return found
