@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-reset test lint screenshots package lock clean node-tools
+.PHONY: help demo demo-reset test lint ruff-check ruff-format mypy lint-imports screenshots package lock clean node-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -26,14 +26,26 @@ demo-reset:
 	@rm -rf data
 	@echo "The demo has forgotten everything."
 
-test: lint node-tools
-	@$(BIN)/python -m pytest $(ARGS)
+# The tests run even where the lint has something to say; either failing fails the whole.
+test: $(VENV)/.dev-installed node-tools
+	@failed=0; \
+	$(MAKE) --no-print-directory --keep-going lint || failed=1; \
+	$(BIN)/python -m pytest $(ARGS) || failed=1; \
+	exit $$failed
 
-lint: $(VENV)/.dev-installed
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+lint: ruff-check ruff-format mypy lint-imports
+
+ruff-check: $(VENV)/.dev-installed
+	@$(BIN)/ruff check .
+
+ruff-format: $(VENV)/.dev-installed
+	@$(BIN)/ruff format --check .
+
+mypy: $(VENV)/.dev-installed
+	@$(BIN)/mypy
+
+lint-imports: $(VENV)/.dev-installed
+	@$(BIN)/lint-imports --no-logo
 
 screenshots: $(VENV)/.dev-installed node-tools
 	@$(BIN)/python -m pytest tests/e2e/test_by_hand.py

@@ -140,9 +140,15 @@ class Conversation:
         except UnknownIntegration:
             await exchange.show(cards.stale(exchange.texts))
         except SyncError as error:
-            what = exchange.turn.incoming.what
-            verb, data = (what.verb, _harmless(exchange)) if isinstance(what, Action) else ("", {})
-            await exchange.show(things.failed(exchange.texts, exchange.complaint(error), verb, data))
+            verb = self._verb(exchange.turn.incoming.what)
+            await exchange.show(things.failed(exchange.texts, exchange.complaint(error), verb, _harmless(exchange)))
+
+    def _verb(self, what: object) -> str:
+        """What to press to try the same again; empty when there is no such thing."""
+        if isinstance(what, Action):
+            return what.verb
+        command = self._router.command(what.text) if isinstance(what, Message) else None
+        return f"command.{command.key}" if command else ""
 
     async def _match(self, exchange: Exchange) -> None:
         match exchange.turn.incoming.what:

@@ -9,6 +9,7 @@ from bot.complaints import Complaint
 from bot.languages import Texts
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LENGTHS = {"name": MAX_NAME, "cloudlink_secret": MAX_SECRET, "client_secret": MAX_SECRET}
 
 
@@ -64,6 +65,8 @@ def check_expiry(texts: Texts, typed: str, today: date) -> list[Complaint]:
 
 def day_of(typed: str) -> date | None:
     """The day written as ``2027-05-31``; None for anything else."""
+    if not DAY.fullmatch(typed):
+        return None
     try:
         return date.fromisoformat(typed)
     except ValueError:

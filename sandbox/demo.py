@@ -76,7 +76,7 @@ async def demonstrate(data: Path, lack: str) -> None:
     logs = data / "logs"
     for directory in (data, logs):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    say("Starting the sandbox, the bot" + (" ..." if lack else " and the Teams-like client ..."))
+    say(f"Starting the sandbox{' and the bot' if lack else ', the bot and the Teams-like client'} ...")
     async with running(services(data, chat=not lack), logs) as started:
         urls = await asyncio.gather(*(each.wait_ready(READY_SECONDS) for each in started))
         say(summary(dict(zip((each.service.name for each in started), urls, strict=True)), lack, logs))
@@ -168,20 +168,21 @@ def free_port(preferred: int) -> int:
 
 def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
     """What the demo says once it is up."""
-    chat = urls.get("Chat", "not available: see below")
-    lines = [
-        "CloudLink Presence: the demo is running",
-        "",
-        f"Chat         {chat}",
-        f"Switchboard  {urls['Sandbox']}/switchboard",
-        f"Bot          {urls['Bot']}",
-        "",
+    steps = [
         "1. In the chat, type:  setup integration   (em português:  configurar integração)",
         "2. Paste what it asks for: the values are on the switchboard.",
         "3. Let a phone ring on the switchboard, answer it, and watch Teams beside it.",
+    ]
+    lines = [
+        "CloudLink Presence: the demo is running",
+        "",
+        f"Chat         {urls.get('Chat', 'not started, see below')}",
+        f"Switchboard  {urls['Sandbox']}/switchboard",
+        f"Bot          {urls['Bot']}",
+        "",
+        *([f"No chat: {lack}"] if lack else steps),
         "",
         f"Logs: {logs}   Ctrl-C ends all of it.",
-        *(["", f"No chat: {lack}"] if lack else []),
     ]
     width = max(map(len, lines))
     edge = f"+{'-' * (width + 4)}+"

@@ -11,6 +11,7 @@ from sandbox.state import Planned, World
 
 MOST_CALLS_PER_MINUTE = 600.0
 _TICK = 0.25
+_CATCH_UP = timedelta(seconds=1)
 _OUTSIDERS = ("+351210000100", "+351220000200", "+442070000300", "+442080000400")
 
 
@@ -32,7 +33,7 @@ class TrafficGenerator:
 
     def _start_calls(self, now: datetime) -> None:
         traffic, gap = self._world.saved.traffic, timedelta(seconds=60 / self._world.saved.traffic.calls_per_minute)
-        traffic.next_call_at = max(traffic.next_call_at or now, now - 20 * gap)
+        traffic.next_call_at = max(traffic.next_call_at or now, now - max(gap, _CATCH_UP))
         while traffic.next_call_at <= now:
             self._start_call(now)
             traffic.next_call_at += gap * self._world.random.uniform(0.5, 1.5)

@@ -51,14 +51,16 @@ class Scheduler:
         self._public = public
 
     async def start(self) -> None:
-        """After a start: see what became of phones and presences meanwhile, then sweep for ever."""
+        """After a start: see what became of phones meanwhile, tell Teams, then sweep for ever.
+
+        Phones are asked first, lest an old state be sent; the sweep sends it after all if nobody answers.
+        """
         async with self._database.session() as session:
             rows = await integrations.all_of_them(session)
         for integration in rows:
-            jobs = (PUSH, POLL, SUBSCRIBE) if integration.enabled else (PUSH,)
-            for job in jobs:
+            for job in (POLL, SUBSCRIBE) if integration.enabled else (PUSH,):
                 await self._jobs.defer(job, integration.id)
-        await self._jobs.defer(SWEEP, EVERYTHING)
+        await self._jobs.defer(SWEEP, EVERYTHING, at=self._clock() + timedelta(seconds=self._every.sweep))
         await self._jobs.defer(TIDY, EVERYTHING)
 
     async def sweep(self, _key: str) -> None:

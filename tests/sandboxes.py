@@ -16,11 +16,10 @@ from sandbox.state import World
 
 
 @dataclass
-class SandboxHandle:
-    """A running sandbox. ``url`` serves Entra (at its root), Graph (``/v1.0``) and the switchboard."""
+class Switchboard:
+    """A sandbox wherever it runs. ``url`` serves Entra (at its root), Graph (``/v1.0``) and the switchboard."""
 
     url: str
-    world: World
     session: aiohttp.ClientSession = field(repr=False)
 
     @property
@@ -150,6 +149,13 @@ class SandboxHandle:
         await self.delete("log")
 
 
+@dataclass
+class SandboxHandle(Switchboard):
+    """A sandbox that runs inside the test, with its world at hand."""
+
+    world: World
+
+
 def _camel(name: str) -> str:
     return re.sub("_([a-z])", lambda found: found[1].upper(), name)
 
@@ -165,6 +171,6 @@ async def running_sandbox(
     try:
         await web.TCPSite(runner, "127.0.0.1", port).start()
         async with aiohttp.ClientSession() as session:
-            yield SandboxHandle(f"http://127.0.0.1:{runner.addresses[0][1]}", world, session)
+            yield SandboxHandle(f"http://127.0.0.1:{runner.addresses[0][1]}", session, world)
     finally:
         await runner.cleanup()

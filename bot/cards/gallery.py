@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 from bot.cards import integrations, preview, setup, status, welcome
+from bot.commands import COMMANDS
 from bot.complaints import Complaint, Link, Links, complaint
 from bot.languages import Texts
 from bot.turns import Card
@@ -46,7 +47,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
 
 
 def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
-    commands = [("setup integration", "Connect CloudLink and Teams, step by step")] * 9
+    commands = [(one.titles[texts.language], one.descriptions[texts.language]) for one in COMMANDS]
     yield "welcome", welcome.welcome(texts)
     yield "help", welcome.help_card(texts, commands)
     yield "unknown", welcome.unknown(texts, [])

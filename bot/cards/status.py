@@ -68,6 +68,8 @@ def _few_links(complaints: Mapping[int, Complaint]) -> dict[int, Complaint]:
 def _running(texts: Texts, status: Status) -> Container:
     if not status.integration.enabled:
         return note("emphasis", "⏸️", texts("status.disabled"))
+    if any(isinstance(light.trouble, CredentialsWrong) for light in status.lights):
+        return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
     how_old = "status.live" if status.live else "status.polling"
     return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
 

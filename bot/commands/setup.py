@@ -6,13 +6,11 @@ CloudLink's is held between steps: after it was proven, sealed, until *Save* or 
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from bot import inputs
+from bot import drafts, inputs
 from bot.cards import setup as cards
 from bot.commands import enable
 from bot.complaints import Complaint
 from bot.exchange import Answer, Command, Exchange
-from storage import drafts
-from storage.sealing import Unreadable
 from storage.tables import Draft
 from sync.errors import CredentialsWrong, SyncError
 from sync.model import CloudLinkAccount, IntegrationView, TeamsApp, UnknownIntegration
@@ -26,9 +24,9 @@ DraftAnswer = Callable[[Exchange, Draft], Awaitable[None]]
 
 async def open_setup(exchange: Exchange) -> None:
     """The first step, or the question whether to go on with what was begun."""
-    draft = await _load(exchange)
+    draft = await drafts.load(exchange)
     if draft is None or not draft.values:
-        await show_cloudlink(exchange, draft or await _begin(exchange))
+        await show_cloudlink(exchange, draft or await drafts.begin(exchange))
     else:
         name = draft.values.get("name") or draft.values.get("account_name", "")
         step = STEPS.index(draft.step) + 1
@@ -45,17 +43,17 @@ async def resume(exchange: Exchange, draft: Draft) -> None:
 
 
 async def restart(exchange: Exchange, _: Draft) -> None:
-    await show_cloudlink(exchange, await _begin(exchange))
+    await show_cloudlink(exchange, await drafts.begin(exchange))
 
 
 async def back(exchange: Exchange, draft: Draft) -> None:
     draft.step = "register" if exchange.data.get("to") == "register" else "cloudlink"
-    await _save(exchange, draft)
+    await drafts.save(exchange, draft)
     await resume(exchange, draft)
 
 
 async def cancel(exchange: Exchange, _: Draft) -> None:
-    await _forget(exchange)
+    await drafts.forget(exchange)
     await exchange.show(cards.cancelled(exchange.texts))
 
 
@@ -70,10 +68,10 @@ async def show_cloudlink(exchange: Exchange, draft: Draft, complaints: Sequence[
 async def check_cloudlink(exchange: Exchange, draft: Draft) -> None:
     """Ask CloudLink at once; what it accepts is kept, the secret sealed."""
     typed = inputs.entered(exchange.data, *CLOUDLINK_FIELDS)
-    secret = inputs.cleaned(exchange.data.get("cloudlink_secret", "")) or _held_secret(exchange, draft)
+    secret = inputs.cleaned(exchange.data.get("cloudlink_secret", "")) or drafts.held_secret(exchange, draft)
     if any(draft.values.get(field, "") != typed[field] for field in CLOUDLINK_FIELDS):
         draft.cloudlink_secret_sealed = None
-    await _keep(exchange, draft, typed)
+    await drafts.keep(exchange, draft, typed)
     needed = ("account_id", "cloudlink_client_id", "cloudlink_secret")
     complaints = inputs.check_filled(exchange.texts, {**typed, "cloudlink_secret": secret}, *needed)
     if complaints:
@@ -88,11 +86,11 @@ async def _prove_cloudlink(exchange: Exchange, draft: Draft, secret: str) -> Non
     except SyncError as error:
         if isinstance(error, CredentialsWrong):
             draft.cloudlink_secret_sealed = None
-            await _save(exchange, draft)
+            await drafts.save(exchange, draft)
         return await show_cloudlink(exchange, draft, [exchange.complaint(error)])
     draft.step = "register"
     draft.cloudlink_secret_sealed = exchange.desk.seal.close(secret)
-    await _keep(exchange, draft, {"account_name": found.account_name, "people": str(found.people)})
+    await drafts.keep(exchange, draft, {"account_name": found.account_name, "people": str(found.people)})
     return await show_register(exchange, draft)
 
 
@@ -104,10 +102,10 @@ async def show_register(exchange: Exchange, draft: Draft) -> None:
 
 
 async def registered(exchange: Exchange, draft: Draft) -> None:
-    if not _held_secret(exchange, draft):
+    if not drafts.held_secret(exchange, draft):
         return await _ask_cloudlink_again(exchange, draft)
     draft.step = "teams"
-    await _save(exchange, draft)
+    await drafts.save(exchange, draft)
     return await show_teams(exchange, draft)
 
 
@@ -124,8 +122,8 @@ async def save(exchange: Exchange, draft: Draft) -> None:
     """Look the fields over, ask Microsoft, and only then store; then go on to whom it concerns."""
     typed = inputs.entered(exchange.data, *TEAMS_FIELDS)
     secret = inputs.cleaned(exchange.data.get("client_secret", ""))
-    held = _held_secret(exchange, draft)
-    await _keep(exchange, draft, typed)
+    held = drafts.held_secret(exchange, draft)
+    await drafts.keep(exchange, draft, typed)
     if not held:
         return await _ask_cloudlink_again(exchange, draft)
     complaints = await _look_over(exchange, typed, secret)
@@ -161,13 +159,13 @@ async def _look_over(exchange: Exchange, typed: dict[str, str], secret: str) -> 
 
 async def _saved(exchange: Exchange, draft: Draft, view: IntegrationView) -> None:
     draft.step, draft.integration_id, draft.cloudlink_secret_sealed = "enable", view.id, None
-    await _save(exchange, draft)
+    await drafts.save(exchange, draft)
     await enable.show_preview(exchange, view, wizard=True)
 
 
 async def _ask_cloudlink_again(exchange: Exchange, draft: Draft) -> None:
     draft.step, draft.cloudlink_secret_sealed = "cloudlink", None
-    await _save(exchange, draft)
+    await drafts.save(exchange, draft)
     texts = exchange.texts
     again = Complaint(
         texts("check.cloudlink_again"), texts("check.cloudlink_again.remedy"), field="cloudlink_secret"
@@ -199,9 +197,9 @@ async def later(exchange: Exchange) -> None:
 
 
 async def _finish(exchange: Exchange, view: IntegrationView) -> None:
-    draft = await _load(exchange)
+    draft = await drafts.load(exchange)
     if draft is not None and draft.integration_id == view.id:
-        await _forget(exchange)
+        await drafts.forget(exchange)
 
 
 # The draft
@@ -211,7 +209,7 @@ def of_draft(answer: DraftAnswer) -> Answer:
     """Only for the draft the pressed card belongs to; one that is saved already goes on at its last step."""
 
     async def checked(exchange: Exchange) -> None:
-        draft = await _load(exchange)
+        draft = await drafts.load(exchange)
         if draft is None or draft.id != exchange.data.get("draft"):
             await exchange.show(cards.ended(exchange.texts))
         elif draft.integration_id is not None and answer is not restart:
@@ -227,47 +225,9 @@ async def _continue_saved(exchange: Exchange, integration_id: str) -> None:
     try:
         view = await exchange.integration()
     except UnknownIntegration:
-        await _forget(exchange)
+        await drafts.forget(exchange)
         raise
     await enable.show_preview(exchange, view, wizard=True)
-
-
-async def _load(exchange: Exchange) -> Draft | None:
-    async with exchange.desk.database.session() as session:
-        return await drafts.load(session, exchange.tenant, exchange.person)
-
-
-async def _begin(exchange: Exchange) -> Draft:
-    draft = Draft(
-        tenant_id=exchange.tenant, user_object_id=exchange.person, step="cloudlink", updated_at=exchange.now
-    )
-    await _save(exchange, draft)
-    return draft
-
-
-async def _keep(exchange: Exchange, draft: Draft, values: dict[str, str]) -> None:
-    limits = {field: cards.MAX_NAME if field == "name" else cards.MAX_ID for field in values}
-    draft.values = {**draft.values, **{field: value[: limits[field]] for field, value in values.items()}}
-    await _save(exchange, draft)
-
-
-async def _save(exchange: Exchange, draft: Draft) -> None:
-    draft.updated_at = exchange.now
-    async with exchange.desk.database.writing() as session:
-        await drafts.save(session, draft)
-
-
-async def _forget(exchange: Exchange) -> None:
-    async with exchange.desk.database.writing() as session:
-        await drafts.forget(session, exchange.tenant, exchange.person)
-
-
-def _held_secret(exchange: Exchange, draft: Draft) -> str:
-    """CloudLink's proven secret; empty when there is none that can be opened."""
-    try:
-        return exchange.desk.seal.open(draft.cloudlink_secret_sealed) if draft.cloudlink_secret_sealed else ""
-    except Unreadable:
-        return ""
 
 
 def _account(draft: Draft, secret: str) -> CloudLinkAccount:

@@ -22,12 +22,7 @@ def _roles(world: World, request: web.Request) -> frozenset[str]:
         raise GraphRefusal(401, "InvalidAuthenticationToken", "Access token is empty.")
     claims = tokens.read(world, header)
     registration = world.saved.registration
-    if (
-        claims is None
-        or claims.get("aud") not in (GRAPH, origin(request))
-        or claims.get("appid") != registration.client_id
-        or not registration.usable
-    ):
+    if claims is None or claims.get("aud") not in (GRAPH, origin(request)) or not registration.usable:
         message = "Access token validation failure. Invalid audience, signature, application or lifetime."
         raise GraphRefusal(401, "InvalidAuthenticationToken", message)
     return frozenset(claims.get("roles", ()))

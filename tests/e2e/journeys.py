@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.languages import Language, Texts, load_texts
 from tests.e2e.playground import Playground
-from tests.sandboxes import SandboxHandle
+from tests.sandboxes import Switchboard
 
 NAME = "Escritório do Porto"
 STEPS = 4
@@ -59,7 +59,7 @@ class Values:
     teams: dict[str, str]
 
 
-async def values_at_hand(sandbox: SandboxHandle) -> Values:
+async def values_at_hand(sandbox: Switchboard) -> Values:
     """The values on the switchboard, with a client secret made for the purpose."""
     state, secret = await sandbox.state(), await sandbox.new_secret()
     account, registration = state["cloudlink"], state["registration"]
@@ -103,7 +103,7 @@ async def enable(chat: Playground, tongue: Tongue) -> None:
     await chat.card_with(tongue("enabled.title"))
 
 
-async def connect(chat: Playground, sandbox: SandboxHandle, tongue: Tongue) -> Values:
+async def connect(chat: Playground, sandbox: Switchboard, tongue: Tongue) -> Values:
     """The whole way from nothing to an enabled integration, with nothing typed wrong."""
     values = await values_at_hand(sandbox)
     await meet(chat, tongue)

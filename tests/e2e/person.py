@@ -1,4 +1,4 @@
-"""Somebody at a browser: reads, clicks, types, copies, pastes and photographs, in the chat and on the switchboard."""
+"""Somebody at a browser: reads, clicks, types, pastes and photographs, in the chat and on the switchboard."""
 
 import re
 from collections.abc import AsyncIterator

@@ -9,8 +9,7 @@ import aiohttp
 
 from sandbox.demo import bot_service, free_port, running, sandbox_service
 from sandbox.processes import Running, start
-from sandbox.state import World
-from tests.sandboxes import SandboxHandle
+from tests.sandboxes import Switchboard
 
 START_SECONDS = 60.0
 
@@ -42,7 +41,7 @@ class Bot:
 
 
 @asynccontextmanager
-async def running_product(directory: Path) -> AsyncIterator[tuple[SandboxHandle, Bot]]:
+async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, Bot]]:
     """A sandbox with a world of its own and a bot that knows nothing yet.
 
     Under ``directory``: ``bot/`` is the bot's data, ``logs/`` what all printed, ``world/`` the sandbox's own.
@@ -54,7 +53,7 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[SandboxHandle,
         running([sandbox_service(free_port(0), world)], logs) as (process,),
         aiohttp.ClientSession() as http,
     ):
-        sandbox = SandboxHandle(await process.wait_ready(START_SECONDS), World(), http)
+        sandbox = Switchboard(await process.wait_ready(START_SECONDS), http)
         bot = Bot(data, logs, sandbox.url)
         try:
             await bot.start()
@@ -63,7 +62,7 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[SandboxHandle,
             await bot.stop()
 
 
-async def becomes(sandbox: SandboxHandle, extension: str, presence: str, seconds: float = 10) -> None:
+async def becomes(sandbox: Switchboard, extension: str, presence: str, seconds: float = 10) -> None:
     """Wait until Teams shows ``Availability/Activity`` of somebody. Raises ``AssertionError`` when it is late."""
     seen = ""
     try:

@@ -9,7 +9,7 @@ from tests.e2e.journeys import NAME, TONGUES, Tongue
 from tests.e2e.person import Person, sitting_down
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
-from tests.sandboxes import SandboxHandle
+from tests.sandboxes import Switchboard
 from tests.tools import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -50,7 +50,7 @@ async def sets_up_cloudlink(person: Person, tongue: Tongue) -> None:
     await person.sees(tongue.step(3))
 
 
-async def connects_the_application(person: Person, sandbox: SandboxHandle, tongue: Tongue) -> None:
+async def connects_the_application(person: Person, sandbox: Switchboard, tongue: Tongue) -> None:
     secret = (await sandbox.state())["registration"]["secrets"][0]
     await person.types(tongue("field.name"), NAME)
     await person.pastes("tenantId", tongue("field.tenant_id"))
@@ -59,7 +59,7 @@ async def connects_the_application(person: Person, sandbox: SandboxHandle, tongu
     await person.types(tongue("field.expires_on"), secret["endDateTime"][:10])
     await person.presses(tongue("button.save"))
     await person.sees(tongue("fault.entra.secret_is_id"))
-    await person.photographs_chat(f"secret-id.{tongue.texts.language}")
+    await person.photographs_chat(f"chat.{tongue.texts.language}")
     await person.pastes(f"secretValue-{secret['keyId']}", tongue("field.client_secret"))
     await person.presses(tongue("button.save"))
     await person.sees(tongue("preview.title"), tongue("preview.saved"))
@@ -69,7 +69,7 @@ async def connects_the_application(person: Person, sandbox: SandboxHandle, tongu
     await person.photographs_chat(f"enabled.{tongue.texts.language}")
 
 
-async def takes_a_call(person: Person, sandbox: SandboxHandle, tongue: Tongue) -> None:
+async def takes_a_call(person: Person, sandbox: Switchboard, tongue: Tongue) -> None:
     await person.turns(f"ring-{ANA}")
     await person.turns(f"answer-{ANA}")
     await person.sees_in_teams(ANA, IN_A_CALL[tongue.locale])
@@ -85,7 +85,7 @@ async def takes_a_call(person: Person, sandbox: SandboxHandle, tongue: Tongue) -
     await person.sees_in_teams(ANA, AVAILABLE[tongue.locale])
 
 
-async def switches_it_off(person: Person, sandbox: SandboxHandle, tongue: Tongue) -> None:
+async def switches_it_off(person: Person, sandbox: Switchboard, tongue: Tongue) -> None:
     await person.says(tongue.disable)
     await person.sees(tongue("disable.title"))
     await person.presses(tongue("button.disable"))

@@ -21,7 +21,7 @@ from tests.e2e.journeys import (
 )
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
-from tests.sandboxes import SandboxHandle
+from tests.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -30,7 +30,7 @@ ON_A_CALL = "Busy/InACall"
 
 
 @asynccontextmanager
-async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playground, SandboxHandle, Bot]]:
+async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playground, Switchboard, Bot]]:
     async with (
         running_product(directory) as (sandbox, bot),
         running_playground(bot.url, directory / "logs", locale) as chat,

@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.journeys import ENGLISH, NAME, Values, enable, meet, save, through_cloudlink, values_at_hand
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
-from tests.sandboxes import SandboxHandle
+from tests.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
@@ -30,7 +30,7 @@ def contents(*directories: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for each in directories for path in each.rglob("*") if path.is_file()}
 
 
-async def whole_conversation(chat: Playground, sandbox: SandboxHandle, values: Values) -> None:
+async def whole_conversation(chat: Playground, sandbox: Switchboard, values: Values) -> None:
     await meet(chat, ENGLISH)
     await chat.say(ENGLISH.setup)
     await chat.card_with(ENGLISH.step(1))

@@ -88,7 +88,7 @@ def accepts(port: int) -> bool:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_ends_all_of_it_within_five_seconds(tmp_path: Path, number: signal.Signals) -> None:
     async with fake_demo(tmp_path / "data", "lives") as process:
-        said = await said_until(process, "No chat: Node.js is not here.")
+        said = await said_until(process, "Ctrl-C")
         ports = listening_ports(said)
         assert len(ports) == 2
         assert all(map(accepts, ports))
@@ -110,7 +110,7 @@ async def test_a_service_that_dies_is_named_and_takes_the_rest_along(tmp_path: P
 
 async def test_the_data_directory_is_its_owners_alone(tmp_path: Path) -> None:
     async with fake_demo(tmp_path / "data", "lives") as process:
-        await said_until(process, "No chat:")
+        await said_until(process, "Ctrl-C")
     for directory in (tmp_path / "data", tmp_path / "data" / "logs"):
         assert stat.S_IMODE(directory.stat().st_mode) == 0o700
 
@@ -176,3 +176,11 @@ def test_the_summary_names_three_addresses_and_the_first_words_to_type() -> None
     )
     assert len({len(line) for line in said.splitlines()}) == 1
     assert "No chat" not in said
+
+
+def test_without_the_chat_the_summary_says_why_instead() -> None:
+    urls = {"Sandbox": "http://127.0.0.1:1", "Bot": "http://127.0.0.1:2"}
+    said = summary(urls, "Node.js is not here.", Path("data/logs"))
+    assert "Chat         not started" in said
+    assert "No chat: Node.js is not here." in said
+    assert "In the chat, type" not in said

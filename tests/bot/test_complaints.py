@@ -1,0 +1,68 @@
+"""Where a fault is mended."""
+
+import pytest
+
+from bot.complaints import Complaint, Links, complaint
+from bot.languages import Language, load_texts
+from sync.errors import CredentialsWrong, Fault, ServiceUnwell
+
+TEXTS = load_texts()[Language.ENGLISH]
+LINKS = Links()
+TENANT, CLIENT = "tenant-1", "client-1"
+PORTAL = "https://portal.azure.com/#view/"
+
+
+def said(fault: Fault, client: str = CLIENT, **context: str | int) -> Complaint:
+    return complaint(CredentialsWrong(fault, **context), TEXTS, LINKS, TENANT, client)
+
+
+@pytest.mark.parametrize(
+    ("fault", "url"),
+    [
+        (Fault.ENTRA_TENANT_UNKNOWN, f"{PORTAL}Microsoft_AAD_IAM/ActiveDirectoryMenuBlade/~/Overview"),
+        (Fault.ENTRA_CLIENT_UNKNOWN, f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationsListBlade"),
+        (
+            Fault.ENTRA_SECRET_EXPIRED,
+            f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/Credentials/appId/{CLIENT}",
+        ),
+        (
+            Fault.GRAPH_FORBIDDEN,
+            f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/CallAnAPI/appId/{CLIENT}",
+        ),
+        (
+            Fault.GRAPH_CONSENT_MISSING,
+            f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}",
+        ),
+        (Fault.CLOUDLINK_REFUSED, LINKS.cloudlink_guide),
+        (Fault.GRAPH_UNREACHABLE, LINKS.service_health),
+    ],
+)
+def test_the_link_leads_to_where_it_is_mended(fault: Fault, url: str) -> None:
+    link = said(fault).link
+    assert link is not None
+    assert link.url == url
+
+
+def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
+    link = said(Fault.ENTRA_REFUSED, code=50126).link
+    assert link is not None
+    assert link.url == "https://login.microsoftonline.com/error?code=50126"
+    assert "AADSTS50126" in link.label
+
+
+def test_an_unknown_application_leads_to_the_list() -> None:
+    link = said(Fault.ENTRA_SECRET_WRONG, client="").link
+    assert link is not None
+    assert link.url == LINKS.registrations()
+
+
+@pytest.mark.parametrize("typed", ["a/../b", "a?b", "https://evil.example", "a#b", "a)b](c"])
+def test_what_was_typed_cannot_bend_a_link(typed: str) -> None:
+    """Quoted, it stays one piece of the address: no path, query or end of a Markdown link."""
+    pieces = [LINKS.admin_consent(typed, "client"), LINKS.registration(typed), LINKS.error(typed)]
+    rests = [url.partition("/~/Overview/appId/")[2] or url.removeprefix(LINKS.login) for url in pieces]
+    assert all(mark not in "".join(rests) for mark in ("/..", "://", "](", "#"))
+
+
+def test_a_service_that_is_unwell_concerns_no_field() -> None:
+    assert complaint(ServiceUnwell(Fault.ENTRA_UNREACHABLE, 3.0), TEXTS, LINKS).field == ""

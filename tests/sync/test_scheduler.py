@@ -1,0 +1,94 @@
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from storage.database import open_database
+from storage.tables import Integration, Problem
+from sync.metrics import Metrics
+from sync.scheduler import Intervals, Scheduler
+from tests.clocks import NOON, FakeClock
+from tests.outsides import FakeJobs
+from tests.stores import empty_store, integration, person, stored
+
+
+def ago(**span: float) -> datetime:
+    return NOON - timedelta(**span)
+
+
+def fresh(**values: Any) -> Integration:
+    """Nothing is due."""
+    times = {"polled_at": NOON, "matched_at": NOON, "subscription_checked_at": NOON, "subscription_id": "s"}
+    return integration(**{**times, **values})
+
+
+def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:
+    return Problem(
+        integration_id="i1", service=service, fault="x", lasting=lasting, since=since, checked_at=checked
+    )
+
+
+OLD, NEW = ago(hours=1), ago(seconds=20)
+DOWN = problem("cloudlink", False, ago(seconds=30), ago(seconds=5))
+REFUSED = problem("cloudlink", True, OLD, NEW)
+REVOKED = problem("graph", True, OLD, NEW)
+
+
+@pytest.mark.parametrize(
+    ("row", "opened", "expected"),
+    [
+        (fresh(), [], []),
+        (fresh(polled_at=ago(seconds=31)), [], []),
+        (fresh(polled_at=ago(seconds=301)), [], ["poll"]),
+        (fresh(polled_at=None, subscription_id=""), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
+        (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
+        (fresh(matched_at=ago(minutes=16)), [], ["match"]),
+        (fresh(polled_at=OLD), [DOWN], []),
+        (fresh(polled_at=OLD), [REFUSED], []),
+        (fresh(polled_at=OLD), [problem("cloudlink", True, OLD, ago(minutes=4))], ["poll"]),
+        (fresh(matched_at=OLD, polled_at=OLD), [REVOKED], ["poll"]),
+        (fresh(), [problem("graph", True, OLD, ago(minutes=4))], ["probe"]),
+        (fresh(), [problem("graph", True, NEW, NEW)], ["probe"]),
+        (fresh(enabled=False, polled_at=None, matched_at=None), [], ["subscribe"]),
+        (fresh(enabled=False, polled_at=None, subscription_id=""), [], []),
+        (fresh(removing_since=NOON, polled_at=None), [], ["remove"]),
+    ],
+)
+async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
+    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
+        metrics = Metrics(CollectorRegistry())
+        scheduler = Scheduler(database, FakeJobs(), FakeClock(), metrics, Intervals(), public=True)
+        assert scheduler.due(row, opened, None, NOON) == expected
+        assert scheduler.due(row, opened, NOON, NOON) == ["push", *expected]
+
+
+async def test_a_sweep_defers_what_is_due_counts_problems_and_comes_again(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(), fresh(id="i2", polled_at=OLD), person(due_at=NOON))
+        await stored(database, problem("graph", True, OLD, NEW))
+        jobs, registry = FakeJobs(), CollectorRegistry()
+        scheduler = Scheduler(database, jobs, FakeClock(), Metrics(registry), Intervals(), public=True)
+        await scheduler.sweep("all")
+        assert jobs.deferred == [
+            ("sweep", "all", NOON + timedelta(seconds=5)),
+            ("push", "i1", None),
+            ("poll", "i2", None),
+        ]
+        assert registry.get_sample_value("cloudlink_presence_open_problems", {"service": "graph"}) == 1
+
+
+async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(), fresh(id="i2", enabled=False))
+        jobs = FakeJobs()
+        await Scheduler(database, jobs, FakeClock(), Metrics(CollectorRegistry()), Intervals(), public=True).start()
+        assert jobs.deferred == [
+            ("poll", "i1", None),
+            ("subscribe", "i1", None),
+            ("push", "i2", None),
+            ("sweep", "all", NOON + timedelta(seconds=5)),
+            ("tidy", "all", None),
+        ]
