@@ -75,12 +75,12 @@ def mark_under_way(person: Person, change: Change, now: datetime) -> None:
     """Before it is sent: from here on nobody can tell what Teams shows, until it is known what became of it."""
     if isinstance(change, SetPresence):
         if person.applied != change.presence:
-            pass
+            person.applied = UNSURE
         until = now + timedelta(seconds=change.seconds) + LEEWAY
         person.applied_until = max(until, person.applied_until or until)
         person.applied_user_id = change.user_id
     else:
-        pass
+        person.applied = UNSURE
 
 
 def mark_accepted(person: Person, change: Change, now: datetime) -> None:

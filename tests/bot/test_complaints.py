@@ -43,6 +43,32 @@ def test_the_link_leads_to_where_it_is_mended(fault: Fault, url: str) -> None:
     assert link.url == url
 
 
+@pytest.mark.parametrize(
+    ("field", "faults"),
+    [
+        ("cloudlink_secret", {Fault.CLOUDLINK_REFUSED}),
+        ("account_id", {Fault.CLOUDLINK_ACCOUNT_UNKNOWN}),
+        ("cloudlink_client_id", {Fault.CLOUDLINK_FORBIDDEN}),
+        ("region", {Fault.CLOUDLINK_REGION_INVALID}),
+        ("tenant_id", {Fault.ENTRA_TENANT_UNKNOWN}),
+        (
+            "client_id",
+            {
+                Fault.ENTRA_CLIENT_UNKNOWN,
+                Fault.ENTRA_NO_SERVICE_PRINCIPAL,
+                Fault.ENTRA_APP_DISABLED,
+                Fault.ENTRA_CONDITIONAL_ACCESS,
+                Fault.GRAPH_CONSENT_MISSING,
+                Fault.GRAPH_FORBIDDEN,
+            },
+        ),
+        ("client_secret", {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}),
+    ],
+)
+def test_each_fault_stands_beside_the_field_that_mends_it(field: str, faults: set[Fault]) -> None:
+    assert {fault for fault in Fault if said(fault).field == field} == faults
+
+
 def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
     link = said(Fault.ENTRA_REFUSED, code=50126).link
     assert link is not None

@@ -74,7 +74,7 @@ class Person:
 @asynccontextmanager
 async def sitting_down(browser: Browser, chat_url: str, switchboard_url: str, locale: str) -> AsyncIterator[Person]:
     """A person with both pages open, allowed to use the clipboard; the chat's log panel is closed."""
-    async with await browser.new_context(locale=locale, viewport={"width": 1280, "height": 900}) as context:
+    async with await browser.new_context(locale=locale, viewport={"width": 1280, "height": 1060}) as context:
         await context.grant_permissions(["clipboard-read", "clipboard-write"])
         chat, switchboard = await context.new_page(), await context.new_page()
         await switchboard.goto(f"{switchboard_url}/switchboard")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 from sqlmodel import select
 
 from storage.tables import Integration, Person
@@ -152,6 +153,43 @@ async def test_doubled_webhooks_are_taken_once(tmp_path: Path) -> None:
 
 async def doubled(running: Running, count: int) -> bool:
     return running.metric("events_total", verdict="double") == count
+
+
+async def test_a_webhook_that_comes_late_does_not_undo_the_hang_up(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        call_id = await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.hangup("2001")
+        await running.shows("2001", *SELF)
+        assert await post_late(running, call_id) == 202
+        await eventually(lambda: late(running))
+        await quiet(running)
+        assert len(await sent(sandbox)) == 2
+
+
+async def post_late(running: Running, call_id: str) -> int:
+    """Tell, as CloudLink does, that the call was connected a second before it ended."""
+    account = running.sandbox.world.saved.account
+    [subscription] = running.sandbox.world.saved.subscriptions.values()
+    body = {
+        "subject": f"/2017-09-01/endpoints/2001/calls/{call_id}",
+        "content": {
+            "state": "connected",
+            "endpointId": "2001",
+            "callId": call_id,
+            "accountId": account.id,
+            "timestamp": running.sandbox.world.saved.newest_ms - 1000,
+            "eventId": "a late one",
+            "eventType": "CallStateNotification",
+        },
+        "subscription": {"subscriptionId": subscription.id},
+    }
+    async with running.http.post(subscription.url, json=body) as response:
+        return response.status
+
+
+async def late(running: Running) -> bool:
+    return running.metric("events_total", verdict="late") == 1
 
 
 async def test_what_webhooks_lost_the_poll_finds(tmp_path: Path) -> None:
@@ -496,3 +534,28 @@ async def test_another_tenant_sees_nothing_of_it(tmp_path: Path) -> None:
             with pytest.raises(UnknownIntegration):
                 await call("another-tenant", integration)
         assert (await running.status()).integration.enabled
+
+
+async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.trouble(graphForbidden=True)
+        await sandbox.hangup("2001")
+        await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_FORBIDDEN))
+        [subscription] = sandbox.world.saved.subscriptions.values()
+        secrets = [
+            sandbox.world.saved.account.client_secret,
+            sandbox.world.saved.registration.secrets[-1].value,
+            subscription.url.rpartition("/")[2],
+        ]
+        captured = capsys.readouterr()
+        everything = captured.out + captured.err + all_bytes(tmp_path) + generate_latest(running.registry).decode()
+        assert "service_broke" in everything
+        assert not [secret for secret in secrets if secret in everything]
+
+
+def all_bytes(folder: Path) -> str:
+    return b"".join(path.read_bytes() for path in folder.iterdir()).decode(errors="replace")

@@ -1,0 +1,96 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from storage import problems
+from storage.database import Database
+from storage.sealing import Seal
+from sync.errors import Fault, ServiceUnwell
+from sync.subscriber import Subscriber
+from tests.clocks import FakeClock
+from tests.outsides import FakeJobs, FakeOutside
+from tests.stores import empty_store, integration, read_integration, stored
+
+SEAL = Seal([Fernet.generate_key().decode()])
+URL = "https://bot.example"
+
+
+class Post:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.outside = FakeOutside()
+        self.cloudlink = self.outside.cloudlink
+        self.jobs = FakeJobs()
+        self.clock = FakeClock()
+
+    async def keep(self, public_url: str = URL) -> str:
+        """Run the job; the subscription that is stored after it."""
+        renew = timedelta(hours=12)
+        subscriber = Subscriber(self.database, SEAL, self.outside, self.jobs, self.clock, public_url, renew)
+        await subscriber.keep("i1")
+        return (await read_integration(self.database)).subscription_id
+
+
+@asynccontextmanager
+async def post(folder: Path, **values: object) -> AsyncIterator[Post]:
+    sealed = {"webhook_token_sealed": SEAL.close("token"), "cloudlink_secret_sealed": SEAL.close("secret")}
+    async with empty_store(folder) as database:
+        await stored(database, integration(**{**sealed, **values}))
+        yield Post(database)
+
+
+async def test_it_subscribes_once_and_polls_what_it_may_have_missed(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        assert [await at.keep(), await at.keep()] == ["s1", "s1"]
+        assert at.cloudlink.standing == {"s1": f"{URL}/webhooks/cloudlink/token"}
+        assert at.jobs.now() == ["poll"]
+
+
+async def test_one_that_vanished_is_made_again(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        await at.keep()
+        at.cloudlink.standing.clear()
+        assert await at.keep() == "s2"
+
+
+async def test_another_url_needs_another_subscription_and_the_old_one_ends(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        await at.keep()
+        assert await at.keep("https://elsewhere.example/") == "s2"
+        assert at.cloudlink.standing == {"s2": "https://elsewhere.example/webhooks/cloudlink/token"}
+
+
+async def test_it_is_renewed_by_schedule(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        await at.keep()
+        at.clock.advance(hours=11)
+        assert await at.keep() == "s1"
+        at.clock.advance(hours=2)
+        assert await at.keep() == "s2"
+        assert list(at.cloudlink.standing) == ["s2"]
+        assert await at.keep() == "s2"
+
+
+async def test_without_a_public_url_or_disabled_it_ends(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        await at.keep()
+        assert await at.keep("") == ""
+        assert at.cloudlink.standing == {}
+    disabled = tmp_path / "disabled"
+    disabled.mkdir()
+    async with post(disabled, enabled=False, subscription_id="s9") as at:
+        at.cloudlink.standing["s9"] = "somewhere"
+        assert await at.keep() == ""
+        assert at.cloudlink.standing == {}
+
+
+async def test_trouble_lights_a_lamp_and_keeps_what_is_known(tmp_path: Path) -> None:
+    async with post(tmp_path) as at:
+        await at.keep()
+        at.cloudlink.error = ServiceUnwell(Fault.CLOUDLINK_UNREACHABLE)
+        assert await at.keep() == "s1"
+        async with at.database.session() as session:
+            assert [row.fault for row in await problems.open_ones(session, "i1")] == ["cloudlink.unreachable"]
