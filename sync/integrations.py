@@ -34,7 +34,7 @@ from sync.model import (
 )
 from sync.names import MATCH, POLL, PUSH, REMOVE, SUBSCRIBE
 from sync.outside import Outside
-from sync.poller import Poller
+from sync.poller import CHUNK, PAUSE, Poller
 from sync.presence import LineState, Presence
 from sync.prober import Prober
 from sync.roster import Roster
@@ -180,9 +180,13 @@ class Integrations:
             waiting=counts.waiting,
             last_change_at=integration.last_change_at,
             live=live,
-            worst_age=1 if live else int(self._reach.poll_every.total_seconds()),
+            worst_age=1 if live else self._worst_age(counts.matched),
             unknown_states=tuple(unknown),
         )
+
+    def _worst_age(self, phones: int) -> int:
+        """Seconds between two looks at a phone; many phones take longer than the interval to ask politely."""
+        return int(max(self._reach.poll_every.total_seconds(), phones / CHUNK * PAUSE))
 
     async def test_connection(self, owner_tenant: str, integration_id: str) -> tuple[Probe, ...]:
         return await self._prober.test(await self._owned(owner_tenant, integration_id))

@@ -18,7 +18,7 @@ RENEW_FROM, RENEW_UNTIL = 0.45, 0.5
 STALE_AFTER = timedelta(hours=1)
 """A state not heard of nor polled for this long is not told any more: what Teams shows of it runs out."""
 
-LOOK_AGAIN = timedelta(minutes=5)
+LOOK_AGAIN = timedelta(seconds=30)
 
 
 def wanted_of(person: Person, integration: Integration) -> Presence | None:

@@ -1,6 +1,6 @@
 """Who belongs to an integration: both directories read, matched, and stored."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -86,32 +86,37 @@ async def _store_people(
     """A row for everybody CloudLink has. Who left is kept while Teams may show something of them, then deleted."""
     known = {person.cloudlink_user_id: person for person in before}
     present = {matching.person.user_id: matching for matching in matchings}
-    await _free_extensions(session, before)
+    extensions = _extensions(matchings)
+    await _free_extensions(session, before, extensions)
     for user_id, person in known.items():
         if user_id not in present:
             await _retire(session, person)
     after = [_row(integration_id, known.get(user_id), matching) for user_id, matching in present.items()]
-    _give_extensions(after, present)
+    for person in after:
+        person.extension = extensions[person.cloudlink_user_id]
     session.add_all(after)
     return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
 
 
-async def _free_extensions(session: AsyncSession, rows: Iterable[Person]) -> None:
-    """Extensions are unique and may have changed hands: all are given up before any is given out."""
+def _extensions(matchings: Sequence[Matching]) -> dict[str, str | None]:
+    """Everybody's extension; of two people at one, the first has it."""
+    owners: dict[str, str] = {}
+    for matching in matchings:
+        if matching.person.extension:
+            owners.setdefault(matching.person.extension, matching.person.user_id)
+    held = {user_id: extension for extension, user_id in owners.items()}
+    return {matching.person.user_id: held.get(matching.person.user_id) for matching in matchings}
+
+
+async def _free_extensions(
+    session: AsyncSession, rows: Iterable[Person], extensions: Mapping[str, str | None]
+) -> None:
+    """Extensions are unique and may change hands: those that do are given up before any is given out."""
     for person in rows:
-        person.extension = None
-        session.add(person)
+        if person.extension != extensions.get(person.cloudlink_user_id):
+            person.extension = None
+            session.add(person)
     await session.flush()
-
-
-def _give_extensions(rows: Iterable[Person], present: dict[str, Matching]) -> None:
-    """Two people at one extension: the first has it."""
-    taken: set[str] = set()
-    for person in rows:
-        extension = present[person.cloudlink_user_id].person.extension
-        if extension and extension not in taken:
-            taken.add(extension)
-            person.extension = extension
 
 
 async def _retire(session: AsyncSession, person: Person) -> None:

@@ -12,10 +12,12 @@ from storage.schema import HEAD, MIGRATIONS, upgrade
 def main(message: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with create_engine("sqlite://").begin() as connection:
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
         upgrade(connection)
         config.attributes["connection"] = connection
         command.revision(config, message, autogenerate=True, rev_id=f"{int(HEAD) + 1:04}")
+    engine.dispose()
 
 
 if __name__ == "__main__":
