@@ -14,6 +14,7 @@ from storage import integrations
 from storage.database import Database
 from storage.tables import Integration
 from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.inbox import Inbox
 from sync.line_events import Notification
 from sync.metrics import Metrics
 from sync.recorder import Recorder
@@ -47,7 +48,7 @@ class Webhooks:
 
     def __init__(self, database: Database, recorder: Recorder, tables: WireTables, metrics: Metrics) -> None:
         self._database = database
-        self._recorder = recorder
+        self._inbox = Inbox(recorder.record)
         self._tables = tables
         self._metrics = metrics
 
@@ -85,7 +86,7 @@ class Webhooks:
             return Answer.MALFORMED
         if not _is_ours(integration, notification):
             return Answer.NOT_FOUND
-        await self._recorder.record(integration.id, [notification.event])
+        await self._inbox.put(integration.id, notification.event)
         return Answer.ACCEPTED
 
 

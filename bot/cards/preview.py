@@ -85,6 +85,8 @@ def pages(preview: Preview) -> int:
 
 
 def _left_out(texts: Texts, preview: Preview, page: int) -> list[CardElement]:
+    if not preview.people:
+        return [note("warning", "❔", texts("preview.nobody"), texts("preview.nobody.remedy"))]
     if not preview.unmatched:
         return [row("✅", texts("preview.everybody"), spacing="Medium")]
     title = texts("preview.left_out")
@@ -114,7 +116,8 @@ def _would_send(texts: Texts, sent: tuple[WouldSend, ...]) -> list[CardElement]:
 
 def _actions(texts: Texts, integration: str, preview: Preview, page: int, wizard: bool) -> list[Action]:
     verb, data = "setup" if wizard else "enable", {"integration": integration}
-    actions: list[Action] = [button(texts("button.enable"), f"{verb}.now", data, style="positive")]
+    title, what = ("button.enable", "now") if preview.people else ("button.check_again", "preview")
+    actions: list[Action] = [button(texts(title), f"{verb}.{what}", data, style="positive")]
     if page > 0:
         actions.append(button(texts("button.previous"), f"{verb}.page", {**data, "page": str(page - 1)}))
     if page + 1 < pages(preview):

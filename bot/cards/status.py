@@ -48,7 +48,7 @@ def tested(
         header("🔌", title, capped(integration.name)),
         note("attention" if failed else "good", "❌" if failed else "✅", verdict),
     ]
-    shown = _few_links(complaints)
+    shown = _few_links(_each_once(complaints))
     for place, probe in enumerate(probes):
         body.extend(_probe(texts, probe, shown.get(place)))
     data = {"integration": integration.id}
@@ -57,6 +57,12 @@ def tested(
         button(texts("button.status"), "status.show", data),
     ]
     return card(texts, title, body, actions, wide=True)
+
+
+def _each_once(complaints: Mapping[int, Complaint]) -> dict[int, Complaint]:
+    """The same trouble in several steps is told, with its remedy, where it is met first."""
+    first = {complaints[place]: place for place in sorted(complaints, reverse=True)}
+    return {place: complaint for complaint, place in first.items()}
 
 
 def _few_links(complaints: Mapping[int, Complaint]) -> dict[int, Complaint]:
@@ -70,6 +76,8 @@ def _running(texts: Texts, status: Status) -> Container:
         return note("emphasis", "⏸️", texts("status.disabled"))
     if any(isinstance(light.trouble, CredentialsWrong) for light in status.lights):
         return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
+    if any(light.trouble for light in status.lights):
+        return note("warning", "⏳", texts("status.held_up"), texts("status.held_up.until"))
     how_old = "status.live" if status.live else "status.polling"
     return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
 
@@ -132,12 +140,10 @@ def _probe(texts: Texts, probe: Probe, complaint: Complaint | None) -> list[Card
     key = f"probe.{probe.step}"
     name = texts(key) if key in texts.keys else capped(probe.step)
     told = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
+    outcome = row("❌" if probe.trouble else "✅", name, told)
     if complaint is None:
-        return [row("✅", name, told)]
-    return [
-        row("❌", name, told),
-        note("attention", "🛠️", complaint.sentence, complaint.remedy, link=complaint.link),
-    ]
+        return [outcome]
+    return [outcome, note("attention", "🛠️", complaint.sentence, complaint.remedy, link=complaint.link)]
 
 
 def _actions(texts: Texts, integration: IntegrationView) -> list[Action]:
