@@ -18,15 +18,22 @@ from pydantic import ValidationError
 
 from bot.access import AccessRules
 from bot.conversation import Conversation
+from bot.exports import Exports
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
-from settings import Settings
+from bot.languages import load_texts
+from bot.notices import Notifier
+from bot.updates import UpdateCards
+from settings import Settings, is_loopback
 from storage.database import Database, open_database
 from storage.schema import NewerDatabase, migrate
 from storage.sealing import Seal, key_from_file
 from sync.clock import utc_now
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
+from sync.host_credentials import HostCredentials
 from sync.metrics import Metrics
+from sync.names import NOTIFY, SHOW_UPDATE
+from sync.skew import SkewWatch
 
 log = structlog.get_logger()
 
@@ -88,21 +95,47 @@ async def open_application(settings: Settings) -> AsyncIterator[web.Application]
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = await stack.enter_async_context(open_database(_database_url(settings)))
         await migrate(database)
-        http = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        skew = SkewWatch(utc_now)
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[skew.tracing()])
+        )
         registry = CollectorRegistry()
         seal = Seal(_keys(settings))
         engine = await stack.enter_async_context(
             open_engine(
-                _engine_config(settings), database, seal, http, utc_now, random.SystemRandom(), Metrics(registry)
+                _engine_config(settings),
+                database,
+                seal,
+                http,
+                utc_now,
+                random.SystemRandom(),
+                Metrics(registry),
+                skew,
             )
         )
-        conversation = Conversation(database, seal, engine.integrations, AccessRules(settings.admins), utc_now)
+        exports = Exports(database, seal, utc_now, load_texts(), settings.public_url, own_url(settings))
+        conversation = Conversation(
+            database,
+            seal,
+            engine.integrations,
+            AccessRules(settings.admins),
+            utc_now,
+            exports=exports,
+            updates=engine.updates,
+            credentials=engine.credentials,
+        )
         host = await stack.enter_async_context(open_host(_hosting_config(settings), conversation, http, utc_now))
-        yield build_application(host, engine, database, registry)
+        access = AccessRules(settings.admins)
+        notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
+        await notifier.start()
+        engine.jobs.register(NOTIFY, notifier.notify)
+        cards = UpdateCards(database, engine.updates, host.messenger, load_texts())
+        engine.jobs.register(SHOW_UPDATE, cards.show)
+        yield build_application(host, engine, database, registry, exports)
 
 
 def build_application(
-    host: Host, engine: Engine, database: Database, registry: CollectorRegistry
+    host: Host, engine: Engine, database: Database, registry: CollectorRegistry, exports: Exports
 ) -> web.Application:
     """The HTTP surface."""
 
@@ -119,8 +152,15 @@ def build_application(
     application = web.Application(client_max_size=256 * 1024)
     application.router.add_route("*", "/api/messages", host.messages)
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
+    application.router.add_get("/exports/{token}", exports.serve)
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     return application
+
+
+def own_url(settings: Settings) -> str:
+    """Where this machine reaches the bot; empty when that is not known, or not over loopback."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"http://{host}:{settings.port}" if settings.port and is_loopback(f"//{host}") else ""
 
 
 def configure_logging(settings: Settings) -> None:
@@ -168,7 +208,13 @@ def _engine_config(settings: Settings) -> EngineConfig:
         cloudlink_url=settings.cloudlink_url,
         public_url=settings.public_url,
         presence_quota=settings.presence_quota,
+        newcomers_at=settings.feature_version,
         tables=_tables(settings),
+        host=HostCredentials(
+            settings.certificate_path,
+            settings.certificate_password.get_secret_value(),
+            settings.federated_token_file,
+        ),
     )
 
 

@@ -9,6 +9,8 @@ from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from sync.features import NEWEST
+
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
 
@@ -64,8 +66,18 @@ class Settings(BaseSettings):
         False, description="Development only, on loopback only: takes activities without a token."
     )
 
+    certificate_path: Path | None = Field(
+        None, description="A PEM or PFX file by which integrations may prove themselves instead of a secret."
+    )
+    certificate_password: SecretStr = Field(SecretStr(""), description="The password of that file.")
+    federated_token_file: Path | None = Field(
+        None, description="A file with the platform's own token (workload identity), renewed by the platform."
+    )
     presence_quota: int = Field(
         1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
+    )
+    feature_version: int = Field(
+        NEWEST, ge=1, le=NEWEST, description="Feature version on which new integrations start."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "text"] = Field("json", description="`json` for machines, `text` for people.")

@@ -14,14 +14,23 @@ class AccessRules:
     admins: tuple[str, ...]
 
     async def admit(self, turn: Turn) -> bool:
-        """Whether the sender is an administrator; the roster is asked only when a name could decide it."""
-        admins = {admin.strip().casefold() for admin in self.admins} - {""}
-        if turn.incoming.sender.object_id.casefold() in admins:
-            return True
-        if not any("@" in admin for admin in admins):
-            return False
+        """Whether the sender is an administrator."""
+        return bool(await self.admitted_as(turn))
+
+    async def admitted_as(self, turn: Turn) -> str:
+        """The entry that names the sender, empty for none; the roster is asked only when a name could decide it."""
+        entries = self.entries()
+        object_id = turn.incoming.sender.object_id.casefold()
+        if object_id in entries:
+            return object_id
+        if not any("@" in entry for entry in entries):
+            return ""
         name = (await turn.principal_name()).strip().casefold()
-        return "@" in name and name in admins
+        return name if "@" in name and name in entries else ""
+
+    def entries(self) -> frozenset[str]:
+        """The administrators as they are compared: in small letters."""
+        return frozenset(admin.strip().casefold() for admin in self.admins) - {""}
 
     def named(self) -> list[str]:
         """Whom to ask: the administrators that are known by name, the first five."""

@@ -115,11 +115,13 @@ def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
             return Link(texts("link.registrations"), links.registrations())
         case Fault.ENTRA_SECRET_WRONG | Fault.ENTRA_SECRET_IS_ID | Fault.ENTRA_SECRET_EXPIRED:
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
-        case Fault.SECRET_UNREADABLE:
+        case Fault.SECRET_UNREADABLE | Fault.ENTRA_CERTIFICATE_UNKNOWN | Fault.ENTRA_CERTIFICATE_EXPIRED:
+            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
+        case Fault.ENTRA_FEDERATION_UNKNOWN:
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
         case Fault.ENTRA_NO_SERVICE_PRINCIPAL | Fault.GRAPH_CONSENT_MISSING:
             return Link(texts("link.consent"), links.admin_consent(tenant_id, client_id))
-        case Fault.GRAPH_FORBIDDEN:
+        case Fault.GRAPH_FORBIDDEN | Fault.GRAPH_ROTATION_FORBIDDEN:
             return Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
         case _:
             return _general_link(error, texts, links)

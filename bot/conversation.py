@@ -5,19 +5,23 @@ import secrets
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot import channels
 from bot.access import AccessRules
 from bot.cards import integrations as things
 from bot.cards import welcome as cards
 from bot.commands import COMMANDS
 from bot.complaints import Link, Links
 from bot.exchange import Desk, Exchange
+from bot.exports import Exports
 from bot.languages import Language, language_of, load_texts
-from bot.ports import IntegrationsPort
+from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
 from bot.previews import Previews
+from bot.recorded import Recorded
 from bot.router import Router
 from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
 from storage import conversations
@@ -45,10 +49,27 @@ class Conversation:
         access: AccessRules,
         clock: Clock,
         links: Links | None = None,
+        exports: Exports | None = None,
         new_reference: Callable[[], str] = lambda: secrets.token_hex(4),
+        *,
+        updates: UpdatesPort,
+        credentials: CredentialsPort,
     ) -> None:
+        languages = load_texts()
+        exports = exports or Exports(database, seal, clock, languages)
         self._desk = Desk(
-            database, seal, integrations, access, clock, load_texts(), links or Links(), Previews(clock), COMMANDS
+            database,
+            seal,
+            integrations,
+            access,
+            clock,
+            languages,
+            links or Links(),
+            Previews(clock),
+            exports,
+            updates,
+            credentials,
+            COMMANDS,
         )
         self._router = Router(COMMANDS)
         self._new_reference = new_reference
@@ -65,7 +86,15 @@ class Conversation:
 
     async def __call__(self, turn: Turn) -> None:
         language = language_of(turn.incoming.locale)
-        await self._proceed(Exchange(turn, self._desk, self._desk.languages[language]), 0)
+        exchange = Exchange(turn, self._desk, self._desk.languages[language])
+        exchange.desk = self._desk_of(exchange)
+        await self._proceed(exchange, 0)
+
+    def _desk_of(self, exchange: Exchange) -> Desk:
+        """The desk for one who speaks: what is done at it is recorded as done by them."""
+        desk = self._desk
+        recorded = Recorded(desk.integrations, desk.database, desk.clock, exchange.tenant, exchange.actor)
+        return replace(desk, integrations=recorded)
 
     async def _proceed(self, exchange: Exchange, place: int) -> None:
         if place == len(self._chain):
@@ -87,10 +116,16 @@ class Conversation:
             await exchange.show(cards.apology(exchange.texts, reference))
 
     async def _only_personal(self, exchange: Exchange, proceed: Proceed) -> None:
-        """Groups and channels are asked to meet in a personal chat, and shown nothing else."""
+        """Groups and channels are asked to meet in a personal chat, and shown nothing else.
+
+        The only exception: an administrator's wish that a channel be warned too, or no longer.
+        """
         incoming = exchange.turn.incoming
+        wish = None if incoming.personal else channels.wish(incoming)
         if incoming.personal:
             await proceed()
+        elif wish is not None and await self._desk.access.admit(exchange.turn):
+            await channels.obey(exchange, wish)
         elif not isinstance(incoming.what, Removed):
             bot = incoming.address.bot_id
             link = Link(exchange.texts("personal.open"), self._desk.links.personal_chat(bot)) if bot else None
@@ -106,11 +141,15 @@ class Conversation:
             known = await _remember(exchange, session)
         if known.language in list(Language):
             exchange.texts = self._desk.languages[Language(known.language)]
-        exchange.welcomed = known.welcomed
+        exchange.welcomed, exchange.admin_as = known.welcomed, known.admin_as
         await proceed()
 
     async def _admit(self, exchange: Exchange, proceed: Proceed) -> None:
-        if await self._desk.access.admit(exchange.turn):
+        admin_as = await self._desk.access.admitted_as(exchange.turn)
+        if admin_as != exchange.admin_as:
+            async with self._desk.database.writing() as session:
+                await conversations.set_admin(session, exchange.tenant, exchange.person, admin_as)
+        if admin_as:
             await proceed()
         else:
             log.info("sender_refused", tenant=exchange.tenant, person=exchange.person)
@@ -184,6 +223,8 @@ async def _remember(exchange: Exchange, session: AsyncSession) -> KnownConversat
         channel_id=address.channel_id,
         locale=incoming.locale,
         now=exchange.now,
+        name=incoming.sender.name,
+        time_zone=incoming.time_zone,
     )
 
 

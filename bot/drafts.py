@@ -1,6 +1,6 @@
 """The setup somebody has under way, between one card and the next."""
 
-from bot.cards.setup import MAX_ID, MAX_NAME
+from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.exchange import Exchange
 from storage import drafts as rows
 from storage.sealing import Unreadable

@@ -4,18 +4,22 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from bot.access import AccessRules
 from bot.cards.parts import summary
 from bot.complaints import Complaint, Links, complaint
+from bot.exports import Exports
 from bot.languages import Language, Texts
-from bot.ports import IntegrationsPort
+from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
 from bot.previews import Previews
 from bot.turns import Card, Turn
+from storage import history
 from storage.database import Database
 from storage.sealing import Seal
 from sync.clock import Clock
 from sync.errors import SyncError
-from sync.model import IntegrationView, UnknownIntegration
+from sync.model import Actor, IntegrationView, UnknownIntegration
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +27,8 @@ class Command:
     """A command: what is typed for it and said of it in each language, and what it does.
 
     ``titles`` and ``descriptions`` by language (``en``, ``pt``); ``aliases`` are understood too. ``actions`` are
-    the verbs of its cards' buttons, all beginning with ``key``.
+    the verbs of its cards' buttons, all beginning with ``key``. Teams' menu takes ten commands: those that are
+    not ``listed`` are in help alone.
     """
 
     key: str
@@ -31,6 +36,7 @@ class Command:
     descriptions: Mapping[str, str]
     open: "Answer"
     aliases: tuple[str, ...] = ()
+    listed: bool = True
     actions: Mapping[str, "Answer"] = field(default_factory=dict)
 
 
@@ -46,6 +52,9 @@ class Desk:
     languages: Mapping[Language, Texts]
     links: Links
     previews: Previews
+    exports: Exports
+    updates: UpdatesPort
+    credentials: CredentialsPort
     commands: Sequence[Command]
 
 
@@ -58,6 +67,7 @@ class Exchange:
     texts: Texts
     data: Mapping[str, str] = field(default_factory=dict, repr=False)
     welcomed: bool = False
+    admin_as: str = ""
 
     @property
     def tenant(self) -> str:
@@ -68,6 +78,11 @@ class Exchange:
         """Who speaks, as the store knows them: Entra's object id, or the channel's own where there is none."""
         sender = self.turn.incoming.sender
         return sender.object_id or sender.channel_id
+
+    @property
+    def actor(self) -> Actor:
+        """Who speaks, as history names them."""
+        return Actor(self.person, self.turn.incoming.sender.name)
 
     @property
     def now(self) -> datetime:
@@ -83,6 +98,23 @@ class Exchange:
 
     def complaint(self, error: SyncError, tenant_id: str = "", client_id: str = "") -> Complaint:
         return complaint(error, self.texts, self.desk.links, tenant_id, client_id)
+
+    async def record(
+        self, session: AsyncSession, view: IntegrationView | None, act: str, **facts: str | int
+    ) -> None:
+        """Keep in history that this was done (to ``view``); in the same transaction as what was done."""
+        await history.record(
+            session,
+            owner_tenant=self.tenant,
+            integration_id=view.id if view else "",
+            integration_name=view.name if view else "",
+            actor_id=self.actor.id,
+            actor_name=self.actor.name,
+            act=act,
+            result=history.DONE,
+            facts=dict(facts),
+            now=self.now,
+        )
 
     async def integration(self) -> IntegrationView:
         """The one that ``data`` names. Raises ``UnknownIntegration`` for a foreign, gone or missing id."""

@@ -4,13 +4,13 @@ import re
 from collections.abc import Mapping
 from datetime import date
 
-from bot.cards.setup import MAX_ID, MAX_NAME, MAX_SECRET
+from bot.cards.fields import MAX_ID, MAX_NAME, MAX_SECRET
 from bot.complaints import Complaint
 from bot.languages import Texts
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_LENGTHS = {"name": MAX_NAME, "cloudlink_secret": MAX_SECRET, "client_secret": MAX_SECRET}
+_LENGTHS = {"description": MAX_NAME, "name": MAX_NAME, "cloudlink_secret": MAX_SECRET, "client_secret": MAX_SECRET}
 
 
 def cleaned(typed: str) -> str:
@@ -31,6 +31,17 @@ def check_filled(texts: Texts, values: Mapping[str, str], *fields: str) -> list[
     """One complaint for each field that is empty or too long; ``values`` may hold secrets, complaints do not."""
     found = (_check_length(texts, field, values.get(field, "")) for field in fields)
     return [complaint for complaint in found if complaint]
+
+
+def check_lengths(texts: Texts, values: Mapping[str, str]) -> list[Complaint]:
+    """One complaint for each field that is too long; an empty one is allowed."""
+    found = (_check_length(texts, field, typed) for field, typed in values.items() if typed)
+    return [complaint for complaint in found if complaint]
+
+
+def name_taken(texts: Texts) -> Complaint:
+    """Names are unique within an organisation."""
+    return Complaint(texts("check.name_taken"), texts("check.name_taken.remedy"), field="name")
 
 
 def _check_length(texts: Texts, field: str, typed: str) -> Complaint | None:

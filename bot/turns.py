@@ -63,7 +63,10 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One thing that arrived, checked. ``locale`` is the client's (``pt-PT``), empty when it did not say."""
+    """One thing that arrived, checked.
+
+    ``locale`` (``pt-PT``) and ``time_zone`` (``Europe/Lisbon``) are the client's, empty when it did not say.
+    """
 
     what: Message | Action | Installed | Removed
     sender: Sender
@@ -71,6 +74,7 @@ class Incoming:
     tenant_id: str
     locale: str
     personal: bool
+    time_zone: str = ""
 
 
 class Turn(Protocol):
@@ -108,11 +112,15 @@ class Unreachable(Exception):
 
 
 class Undelivered(Exception):
-    """The channel did not take a message, after retries; it may later. ``status`` is HTTP's, 0 for no answer."""
+    """The channel did not take a message, after retries; it may later. ``status`` is HTTP's, 0 for no answer.
 
-    def __init__(self, status: int) -> None:
+    ``perhaps`` tells that the answer was lost on the way: the message may have arrived.
+    """
+
+    def __init__(self, status: int, *, perhaps: bool = False) -> None:
         super().__init__(status)
         self.status = status
+        self.perhaps = perhaps
 
 
 Handler = Callable[[Turn], Awaitable[None]]

@@ -111,7 +111,10 @@ def sandbox_service(port: int, data: Path) -> Service:
 
 
 def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
-    """``app.py`` against the sandbox. Settings of a ``.env`` meant for production are blanked."""
+    """``app.py`` against the sandbox. Settings of a ``.env`` meant for production are blanked.
+
+    Integrations start at the first feature version, so that there is an update to install.
+    """
     settings = {
         "HOST": "127.0.0.1",
         "PORT": str(port),
@@ -123,6 +126,7 @@ def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
         "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true",
         "ADMINS": administrator(),
         "LOG_FORMAT": "text",
+        "FEATURE_VERSION": "1",
     }
     blank = dict.fromkeys(("DATABASE_URL", "SECRET_KEYS", "BOT_APP_ID", "BOT_TENANT_ID", "ALLOWED_TENANTS"), "")
     return Service("Bot", (sys.executable, "app.py"), port, "/readyz", {**blank, **settings, **NO_PROXY}, ROOT)

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import tokens
+from sandbox import assertions, tokens
 from sandbox.edge import WORLD, json_response, origin
 from sandbox.registration import SecretVerdict
 from sandbox.state import World
@@ -94,6 +94,20 @@ def _check_secret(world: World, client_id: str, value: str) -> None:
         raise EntraRefusal(7000222, "invalid_client", 401, text)
 
 
+def _check_proof(world: World, form: dict[str, str]) -> None:
+    """A secret, or a signed assertion in its place."""
+    if form.get("client_assertion") and form.get("client_assertion_type") == assertions.TYPE:
+        try:
+            assertions.check(world.saved.registration, form["client_assertion"], world.now())
+        except assertions.BadAssertion as error:
+            raise EntraRefusal(error.code, "invalid_client", 401, error.text) from None
+    elif form.get("client_secret"):
+        _check_secret(world, form["client_id"], form["client_secret"])
+    else:
+        text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
+        raise EntraRefusal(7000218, "invalid_client", 401, text)
+
+
 def _check_scope(scope: str, own_origin: str) -> str:
     """The resource asked for."""
     resource, _, suffix = scope.rpartition("/")
@@ -120,10 +134,7 @@ def grant(world: World, tenant: str, form: dict[str, str], own_origin: str) -> d
         text = "The app requested an unsupported grant type."
         raise EntraRefusal(70003, "unsupported_grant_type", 400, text)
     _check_client(world, form["client_id"])
-    if not form.get("client_secret"):
-        text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-        raise EntraRefusal(7000218, "invalid_client", 401, text)
-    _check_secret(world, form["client_id"], form["client_secret"])
+    _check_proof(world, form)
     audience = _check_scope(form["scope"], own_origin)
     if world.saved.registration.conditional_access:
         text = (

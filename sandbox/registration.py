@@ -25,10 +25,31 @@ class Secret:
     value: str
     start: datetime
     end: datetime
+    accepted_from: datetime | None = None
 
     @property
     def hint(self) -> str:
         return self.value[:3]
+
+
+@dataclass
+class Certificate:
+    """The public part of a certificate (PEM), uploaded by an administrator. ``thumbprint`` is SHA-256, in hex."""
+
+    thumbprint: str
+    pem: str
+    start: datetime
+    end: datetime
+
+
+@dataclass
+class FederatedCredential:
+    """Whose tokens are taken for the application's own: ``public_key`` (PEM) stands for the issuer's key set."""
+
+    issuer: str
+    subject: str
+    audience: str
+    public_key: str
 
 
 @dataclass
@@ -43,6 +64,8 @@ class Registration:
         default_factory=lambda: {name: name in PERMISSIONS[:2] for name in PERMISSIONS}
     )
     secrets: list[Secret] = field(default_factory=list)
+    certificates: list[Certificate] = field(default_factory=list)
+    federated: list[FederatedCredential] = field(default_factory=list)
     service_principal: bool = True
     disabled: bool = False
     deleted: bool = False
@@ -60,10 +83,14 @@ class Registration:
     def knows_tenant(self, tenant: str) -> bool:
         return tenant.lower() in {self.tenant_id, *self.domains}
 
-    def add_secret(self, description: str, days: float, now: datetime, random: Random) -> Secret:
+    def add_secret(
+        self, description: str, days: float, now: datetime, random: Random, accepted_after: float = 0
+    ) -> Secret:
+        """A new secret, which the token endpoint takes after so many seconds."""
         value = "".join(random.choices(_ALPHABET, k=3)) + "8Q~" + "".join(random.choices(_ALPHABET, k=34))
         key_id = str(UUID(int=random.getrandbits(128), version=4))
-        secret = Secret(key_id, description, value, now, now + timedelta(days=days))
+        accepted_from = now + timedelta(seconds=accepted_after)
+        secret = Secret(key_id, description, value, now, now + timedelta(days=days), accepted_from)
         self.secrets.append(secret)
         return secret
 
@@ -72,7 +99,9 @@ class Registration:
 
     def judge(self, value: str, now: datetime) -> SecretVerdict:
         """Whether a secret's value opens the door."""
-        known = [secret for secret in self.secrets if secret.value == value]
+        known = [
+            secret for secret in self.secrets if secret.value == value and (secret.accepted_from or now) <= now
+        ]
         if any(now < secret.end for secret in known):
             return SecretVerdict.GOOD
         return SecretVerdict.EXPIRED if known else SecretVerdict.WRONG

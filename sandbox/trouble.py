@@ -5,7 +5,7 @@ from typing import Any
 
 from sandbox.quota import DEFAULT_LIMIT
 
-_LARGEST = {"slow_seconds": 60.0, "graph_quota": 1_000_000, "retry_after": 3600}
+_LARGEST = {"slow_seconds": 60.0, "secret_delay_seconds": 3600.0, "graph_quota": 1_000_000, "retry_after": 3600}
 
 
 class BadTrouble(ValueError):
@@ -14,7 +14,9 @@ class BadTrouble(ValueError):
 
 @dataclass(frozen=True)
 class Trouble:
-    """The switches. ``slow_seconds`` delays every answer; ``retry_after`` is what a forced throttle asks for."""
+    """The switches. ``slow_seconds`` delays every answer; ``retry_after`` is what a forced throttle asks for;
+    a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to spread.
+    """
 
     graph_throttle: bool = False
     graph_outage: bool = False
@@ -30,6 +32,7 @@ class Trouble:
     lose_webhooks: bool = False
     double_webhooks: bool = False
     slow_seconds: float = 0.0
+    secret_delay_seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         return {_camel(name): getattr(self, name) for name in self._names()}

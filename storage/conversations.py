@@ -1,5 +1,6 @@
 """Personal chats the bot has seen: where to speak first, and in which language."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlmodel import col, select, update
@@ -20,10 +21,12 @@ async def remember(
     channel_id: str,
     locale: str,
     now: datetime,
+    name: str = "",
+    time_zone: str = "",
 ) -> Conversation:
     """The conversation, stored with its newest address; who speaks can be spoken to again.
 
-    Language and welcome survive; an empty ``locale`` does not replace a known one.
+    Language and welcome survive; an empty ``locale``, ``name`` or ``time_zone`` does not replace a known one.
     """
     row = await find(session, tenant_id, user_object_id) or Conversation(
         tenant_id=tenant_id,
@@ -38,6 +41,7 @@ async def remember(
     row.service_url, row.conversation_id, row.channel_id = service_url, conversation_id, channel_id
     row.user_id, row.bot_id, row.seen_at = user_id, bot_id, now
     row.locale = locale or row.locale
+    row.name, row.time_zone = name or row.name, time_zone or row.time_zone
     row.unreachable = False
     session.add(row)
     return row
@@ -55,6 +59,30 @@ async def reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]
         .order_by(col(Conversation.seen_at).desc())
     )
     return list((await session.exec(query)).all())
+
+
+async def administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:
+    """The tenant's administrators who have spoken with the bot, those who cannot be reached among them."""
+    query = (
+        select(Conversation)
+        .where(Conversation.tenant_id == tenant_id, Conversation.admin_as != "")
+        .order_by(col(Conversation.user_object_id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, admin_as: str) -> None:
+    """``admin_as`` is the entry of ``ADMINS`` that admitted them; empty: they are no administrator."""
+    await _change(session, tenant_id, user_object_id, admin_as=admin_as)
+
+
+async def forget_administrators(session: AsyncSession, admins: Collection[str]) -> None:
+    """Whoever was admitted by an entry that is not among ``admins`` any more is no administrator now."""
+    await session.exec(
+        update(Conversation)
+        .where(col(Conversation.admin_as) != "", col(Conversation.admin_as).not_in(sorted(admins)))
+        .values(admin_as="")
+    )
 
 
 async def set_language(session: AsyncSession, tenant_id: str, user_object_id: str, language: str | None) -> None:

@@ -1,11 +1,13 @@
 """Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from sqlmodel import col, delete, select
+from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.tables import Integration
+from storage.tables import Integration, Rotation
 
 
 async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
@@ -26,6 +28,40 @@ async def owned_one(session: AsyncSession, owner_tenant: str, integration_id: st
         col(Integration.removing_since).is_(None),
     )
     return (await session.exec(query)).first()
+
+
+async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
+    """Whether another of the tenant's integrations (than ``but``) is called so; letter case does not count."""
+    taken = {one.name.casefold() for one in await owned(session, owner_tenant) if one.id != but}
+    return name.casefold() in taken
+
+
+async def revise(
+    session: AsyncSession, integration: Integration, revision: int, values: Mapping[str, Any]
+) -> Integration | None:
+    """Store ``values`` as the next revision if ``revision`` still is the integration's; None when it is not."""
+    edit = (
+        update(Integration)
+        .where(
+            col(Integration.id) == integration.id,
+            col(Integration.revision) == revision,
+            col(Integration.removing_since).is_(None),
+        )
+        .values(revision=revision + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if not (await session.exec(edit)).rowcount:
+        return None
+    await session.refresh(integration)
+    return integration
+
+
+async def give_up_rotations(session: AsyncSession, integration_id: str, now: datetime) -> None:
+    """What is under way is about credentials that were replaced by hand."""
+    under_way = update(Rotation).where(
+        col(Rotation.integration_id) == integration_id, col(Rotation.finished_at).is_(None)
+    )
+    await session.exec(under_way.values(finished_at=now, due_at=None, secret_sealed=None, fault="edited"))
 
 
 async def all_of_them(session: AsyncSession) -> list[Integration]:

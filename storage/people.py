@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, case, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.tables import Call, Integration, Person
+from storage.tables import UNSURE, Call, Integration, Person
 
 SLICE = 500
 """How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
@@ -130,16 +130,66 @@ async def wish_nothing(session: AsyncSession, integration_id: str, now: datetime
             desired=None, line="unknown", do_not_disturb=False, offline=False, phone_at=0, due_at=None, refusal=""
         )
     )
+    with_message = everybody.where(col(Person.status_message) != "")
+    await session.exec(with_message.values(status_due_at=now))
     result = await session.exec(everybody.where(col(Person.applied).is_not(None)).values(due_at=now))
     return int(result.rowcount)
 
 
+async def doubt_shown(session: AsyncSession, integration_id: str, look_again_at: datetime) -> list[str]:
+    """Before it is cleared: nobody can tell what Teams shows from us. Returns the Teams users concerned."""
+    showing = (col(Person.integration_id) == integration_id, col(Person.applied).is_not(None))
+    user_ids = (await session.exec(select(Person.applied_user_id).where(*showing))).all()
+    await session.exec(update(Person).where(*showing).values(applied=UNSURE, due_at=look_again_at))
+    return [user_id for user_id in user_ids if user_id]
+
+
+async def leave_tenant(session: AsyncSession, integration_id: str) -> list[str]:
+    """Nobody is matched, nothing of what was shown is ours to change any more; what phones do is kept.
+
+    Status messages run out by themselves within the hour. Returns the Teams users of whom something was shown
+    since it was cleared (``doubt_shown``).
+    """
+    since = (col(Person.applied).is_not(None), col(Person.applied) != UNSURE)
+    query = select(Person.applied_user_id).where(Person.integration_id == integration_id, *since)
+    user_ids = (await session.exec(query)).all()
+    everybody = update(Person).where(col(Person.integration_id) == integration_id)
+    unknown = {"teams_user_id": None, "unmatched": None, "due_at": None, "refusal": ""}
+    nothing = dict.fromkeys(("applied", "applied_user_id", "applied_at", "applied_until"))
+    nothing |= {"status_message": "", "status_user_id": None, "status_until": None, "status_due_at": None}
+    await session.exec(everybody.values(**unknown, **nothing))
+    return [user_id for user_id in user_ids if user_id]
+
+
+async def leave_account(session: AsyncSession, integration_id: str, now: datetime) -> None:
+    """The phones are another account's: nobody is found by the extension they had, nothing is known of calls."""
+    await wish_nothing(session, integration_id, now)
+    await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
+
+
 async def shown(session: AsyncSession, integration_id: str) -> int:
     """How many people Teams shows something of from us, or might."""
-    query = select(func.count()).where(
-        col(Person.integration_id) == integration_id, col(Person.applied).is_not(None)
-    )
+    ours = or_(col(Person.applied).is_not(None), col(Person.status_message) != "")
+    query = select(func.count()).where(col(Person.integration_id) == integration_id, ours)
     return (await session.exec(query)).one()
+
+
+async def message_due(session: AsyncSession, integration_id: str, now: datetime, limit: int) -> Sequence[Person]:
+    """Whose status message is to be looked at now, the longest waiting first."""
+    query = (
+        select(Person)
+        .where(Person.integration_id == integration_id, col(Person.status_due_at) <= now)
+        .order_by(col(Person.status_due_at), col(Person.id))
+        .limit(limit)
+        .with_for_update()
+    )
+    return (await session.exec(query)).all()
+
+
+async def with_messages_due(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """The integrations in which somebody's status message is to be looked at now."""
+    query = select(Person.integration_id).where(col(Person.status_due_at) <= now).distinct()
+    return (await session.exec(query)).all()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.tables import Problem
@@ -16,6 +16,15 @@ async def open_ones(session: AsyncSession, integration_id: str) -> list[Problem]
         select(Problem)
         .where(Problem.integration_id == integration_id, col(Problem.healed_at).is_(None))
         .order_by(col(Problem.since), col(Problem.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def open_or_healed_since(session: AsyncSession, integration_id: str, then: datetime) -> list[Problem]:
+    """What is wrong with the integration now, and what was until lately."""
+    query = select(Problem).where(
+        Problem.integration_id == integration_id,
+        or_(col(Problem.healed_at).is_(None), col(Problem.healed_at) >= then),
     )
     return list((await session.exec(query)).all())
 

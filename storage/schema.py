@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 
 from storage.database import Database
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test holds it to the folder ``migrations/versions``."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

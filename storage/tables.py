@@ -33,7 +33,14 @@ def new_id() -> str:
 
 
 class Integration(SQLModel, table=True):
-    """A CloudLink account connected to a Teams tenant. ``owner_tenant`` is the wall: who may see it."""
+    """A CloudLink account connected to a Teams tenant. ``owner_tenant`` is the wall: who may see it.
+
+    ``credential`` is a value of ``sync.model.CredentialKind``; ``expiry_source`` tells who told of the expiry
+    (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, so that two cannot overwrite each other.
+    ``status_text`` is the status message shown while somebody is on the phone (from feature version 3).
+    ``previous_secret_sealed`` holds the former credentials (``sync.former``) until the new ones have proven good;
+    ``pending_certificate_sealed`` a certificate whose public part has been handed out, but not taken up yet.
+    """
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)
@@ -51,6 +58,16 @@ class Integration(SQLModel, table=True):
     client_id: str
     client_secret_sealed: str = Field(repr=False)
     secret_expires_on: date | None = None
+    expiry_source: str = ""
+    secret_key_id: str = ""
+    auto_rotate: bool = False
+    credential: str = "secret"
+    certificate_sealed: str | None = Field(default=None, repr=False)
+    pending_certificate_sealed: str | None = Field(default=None, repr=False)
+    previous_secret_sealed: str | None = Field(default=None, repr=False)
+    expiry_checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revision: int = 1
+    status_text: str = ""
 
     webhook_token_sealed: str = Field(repr=False)
     webhook_token_hash: str = Field(unique=True, repr=False)
@@ -78,6 +95,10 @@ class Person(SQLModel, table=True):
     then leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
     ``due_at`` is when the reconciler looks at the row next. Times named ``*_at`` that are integers are
     CloudLink's own clock in milliseconds; ``heard_at`` is ours.
+
+    ``status_message`` is the words that stand beside the presence of ``status_user_id`` from us, or might: they
+    are stored before they are sent. ``status_until`` is when Graph takes them away by itself, at the latest;
+    ``status_due_at`` when they are looked at next.
     """
 
     __table_args__ = (
@@ -110,6 +131,10 @@ class Person(SQLModel, table=True):
     applied_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     refusal: str = ""
+    status_message: str = ""
+    status_user_id: str | None = None
+    status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 
 class Call(SQLModel, table=True):
@@ -162,7 +187,11 @@ class Problem(SQLModel, table=True):
 
 
 class Conversation(SQLModel, table=True):
-    """A personal chat with somebody: where to speak first, and in which language."""
+    """A personal chat with somebody: where to speak first, and in which language.
+
+    ``admin_as`` is the entry of ``ADMINS`` that admitted them, empty for who is no administrator;
+    ``time_zone`` is their client's (``Europe/Lisbon``), empty when it did not say.
+    """
 
     tenant_id: str = Field(primary_key=True)
     user_object_id: str = Field(primary_key=True)
@@ -175,6 +204,9 @@ class Conversation(SQLModel, table=True):
     language: str | None = None
     welcomed: bool = False
     unreachable: bool = False
+    admin_as: str = ""
+    name: str = ""
+    time_zone: str = ""
     seen_at: datetime = Field(sa_type=UtcDateTime)
 
 
@@ -190,3 +222,143 @@ class Draft(SQLModel, table=True):
     integration_id: str | None = None
     card_id: str = ""
     updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Act(SQLModel, table=True):
+    """Something an administrator (or the bot by itself) did: kept when the integration is gone. Never a secret."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    owner_tenant: str = Field(index=True)
+    integration_id: str = ""
+    integration_name: str = ""
+    actor_id: str
+    actor_name: str = ""
+    act: str
+    result: str
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class Notice(SQLModel, table=True):
+    """One warning to one person (or channel), unique by what it is about: the promise of "exactly once".
+
+    ``topic`` and ``stage`` say what it is about: ``expiry`` and a threshold, or ``problem`` and the problem's id.
+    ``state`` is ``waiting``, ``sending`` (claimed; whoever dies then leaves it so), ``sent``, ``unreachable``,
+    ``dropped`` (nobody needs it any more), ``closing`` (acted upon, its card still to be changed) or ``closed``
+    (its card says by whom). ``due_at`` is when it may be sent, or its card be changed, next.
+    """
+
+    __table_args__ = (UniqueConstraint("integration_id", "topic", "stage", "audience"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    owner_tenant: str
+    topic: str
+    stage: str
+    audience: str
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    state: str = "waiting"
+    attempts: int = 0
+    created_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    sent_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    conversation_id: str = ""
+    activity_id: str = ""
+    closed_by: str = ""
+    closed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class AlertPreference(SQLModel, table=True):
+    """How an administrator wants to be warned of an integration (empty id: of any). Times as ``HH:MM``."""
+
+    owner_tenant: str = Field(primary_key=True)
+    user_object_id: str = Field(primary_key=True)
+    integration_id: str = Field(primary_key=True, default="")
+    muted: bool = False
+    quiet_from: str = ""
+    quiet_until: str = ""
+    time_zone: str = "UTC"
+
+
+class AlertChannel(SQLModel, table=True):
+    """A channel that is warned too: where to post."""
+
+    owner_tenant: str = Field(primary_key=True)
+    conversation_id: str = Field(primary_key=True)
+    service_url: str
+    bot_id: str
+    channel_id: str
+    language: str = "en"
+    added_by: str = ""
+    added_at: datetime = Field(sa_type=UtcDateTime)
+    unreachable: bool = False
+
+
+class Rotation(SQLModel, table=True):
+    """A change of credentials under way or done; each step is stored before the next begins.
+
+    ``kind``: ``by_hand``, ``for_me`` or ``automatic``; ``step`` is a value of ``sync.rotation.Step``.
+    ``secret_sealed`` is the new secret while it may have to be taken up again; ``due_at`` is when to go on,
+    and while somebody is at it, when they are given up; ``attempts`` counts refusals.
+    """
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    owner_tenant: str
+    kind: str
+    step: str
+    secret_sealed: str | None = Field(default=None, repr=False)
+    new_key_id: str = ""
+    old_key_id: str = ""
+    expires_on: date | None = None
+    started_by: str = ""
+    started_by_name: str = ""
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    attempts: int = 0
+    fault: str = ""
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Monitor(SQLModel, table=True):
+    """A presence monitor of the other direction that may hold the same secret; kept by hand."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    owner_tenant: str = Field(index=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    name: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class MonitorTask(SQLModel, table=True):
+    """A monitor whose secret is to be renewed after a rotation: open while ``done_at`` is None."""
+
+    rotation_id: str = Field(primary_key=True)
+    monitor_id: str = Field(primary_key=True, foreign_key="monitor.id", ondelete="CASCADE")
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    done_by: str = ""
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class FeatureUpdate(SQLModel, table=True):
+    """An installation of a feature update: its step and how far it is; resumed after a crash.
+
+    ``state``: ``waiting`` (for the one before it), ``running``, ``completed``, ``rolling_back``, ``failed`` or
+    ``undone`` (taken back on request). ``facts`` is what its steps keep for each other and for the way back.
+    ``cards`` are those that show it, while they have something to be told.
+    """
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    owner_tenant: str
+    version: int
+    state: str
+    step: str
+    done: int = 0
+    total: int = 0
+    fault: str = ""
+    started_by: str = ""
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    cards: list[dict[str, str]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))

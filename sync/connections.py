@@ -10,8 +10,10 @@ import aiohttp
 from sync.clock import Clock
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.wire import WireTables
+from sync.host_credentials import HostCredentials
 from sync.model import CloudLinkAccount, TeamsApp
-from sync.outside import Directory, Phones, PresenceService
+from sync.outside import Directory, Phones, PresenceService, Registration
+from sync.teams.applications import Applications
 from sync.teams.credentials import EntraTokens, prove
 from sync.teams.directory import open_directory
 from sync.teams.presence import PresenceWriter
@@ -36,12 +38,14 @@ class Connections:
         tables: WireTables,
         clock: Clock,
         random: Random,
+        host: HostCredentials | None = None,
     ) -> None:
         self._http = http
         self._addresses = addresses
         self._tables = tables
         self._clock = clock
         self._random = random
+        self._host = host
         self._phones: dict[tuple[str, str, str], tuple[CloudLinkAccount, CloudLink]] = {}
         self._tokens: dict[tuple[str, str], tuple[TeamsApp, EntraTokens]] = {}
 
@@ -70,9 +74,15 @@ class Connections:
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[Directory]:
-        proven = await prove(app, self._addresses.entra_url)
+        proven = await prove(app, self._addresses.entra_url, host=self._host)
         async with open_directory(proven, self._addresses.graph_url) as directory:
             yield directory
+
+    def registration(self, app: TeamsApp) -> Registration:
+        return Applications(self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock)
+
+    async def prove(self, app: TeamsApp) -> None:
+        await prove(app, self._addresses.entra_url, host=self._host)
 
     def forget(self, app: TeamsApp) -> None:
         self._tokens.pop((app.tenant_id, app.client_id), None)
@@ -81,5 +91,5 @@ class Connections:
         name = (app.tenant_id, app.client_id)
         known = self._tokens.get(name)
         if known is None or known[0] != app:
-            known = self._tokens[name] = (app, EntraTokens(app, self._addresses.entra_url))
+            known = self._tokens[name] = (app, EntraTokens(app, self._addresses.entra_url, host=self._host))
         return known[1]

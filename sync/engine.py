@@ -16,10 +16,32 @@ from storage.sealing import Seal
 from sync.clock import Clock
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.connections import Addresses, Connections
+from sync.credential_changes import CredentialChanges
+from sync.editing import Editor
+from sync.features import NEWEST
+from sync.host_credentials import HostCredentials
 from sync.integrations import Integrations, Reach
 from sync.jobs import LocalJobs
+from sync.messages import Messages
 from sync.metrics import Metrics
-from sync.names import MATCH, POLL, PROBE, PUSH, REMOVE, SUBSCRIBE, SWEEP, TIDY
+from sync.moving import Mover
+from sync.names import (
+    EXPIRY,
+    INSTALL,
+    MATCH,
+    MESSAGE,
+    NOTIFY,
+    POLL,
+    PROBE,
+    PUSH,
+    REMOVE,
+    ROTATE,
+    SHOW_UPDATE,
+    SUBSCRIBE,
+    SWEEP,
+    TIDY,
+    WARN,
+)
 from sync.poller import Poller
 from sync.prober import Prober
 from sync.quota import Quota
@@ -27,8 +49,16 @@ from sync.reconciler import Reconciler
 from sync.recorder import Recorder
 from sync.remover import Remover
 from sync.roster import Roster
+from sync.rotator import Rotator
 from sync.scheduler import Intervals, Scheduler
+from sync.secret_expiry import SecretExpiry
+from sync.skew import SkewWatch
 from sync.subscriber import Subscriber
+from sync.updates import available
+from sync.updates.catalogue import catalogue
+from sync.updates.installer import Installer
+from sync.updates.updates import Updates
+from sync.warner import Warner
 from sync.webhooks import Webhooks
 
 log = structlog.get_logger()
@@ -43,7 +73,8 @@ class EngineConfig:
     """Where the services are and how much may be asked of them.
 
     ``cloudlink_url`` holds ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
-    ``presence_quota`` is in requests per 30 seconds, for each tenant and application.
+    ``presence_quota`` is in requests per 30 seconds, for each tenant and application. ``newcomers_at`` is the
+    feature version on which new integrations start.
     """
 
     entra_url: str
@@ -53,15 +84,30 @@ class EngineConfig:
     presence_quota: int = 1500
     tables: WireTables = field(default_factory=_default_tables)
     intervals: Intervals = field(default_factory=Intervals)
+    host: HostCredentials = field(default_factory=HostCredentials)
+    newcomers_at: int = NEWEST
 
 
 class Engine:
-    """Sync at work. ``webhooks.receive`` is the handler for what CloudLink posts."""
+    """Sync at work. ``webhooks.receive`` is the handler for what CloudLink posts.
 
-    def __init__(self, integrations: Integrations, webhooks: Webhooks, jobs: LocalJobs, database: Database) -> None:
+    With ``jobs`` whoever speaks to people registers what sync defers for them (``NOTIFY``).
+    """
+
+    def __init__(
+        self,
+        integrations: Integrations,
+        credentials: CredentialChanges,
+        webhooks: Webhooks,
+        updates: Updates,
+        jobs: LocalJobs,
+        database: Database,
+    ) -> None:
         self.integrations = integrations
+        self.credentials = credentials
         self.webhooks = webhooks
-        self._jobs = jobs
+        self.updates = updates
+        self.jobs = jobs
         self._database = database
 
     async def ready(self) -> bool:
@@ -72,7 +118,11 @@ class Engine:
         except SQLAlchemyError as error:
             log.warning("database_unwell", error=type(error).__name__)
             return False
-        return self._jobs.alive
+        return self.jobs.alive
+
+
+async def nobody_listens(_key: str) -> None:
+    """The job ``NOTIFY`` while nobody is there to speak to people: what waits goes on waiting."""
 
 
 @asynccontextmanager
@@ -84,11 +134,16 @@ async def open_engine(
     clock: Clock,
     random: Random,
     metrics: Metrics,
+    skew: SkewWatch | None = None,
 ) -> AsyncIterator[Engine]:
-    """Sync for the length of the block: takes up what was left behind, then goes on by its schedule."""
+    """Sync for the length of the block: takes up what was left behind, then goes on by its schedule.
+
+    ``skew`` watches the answers that come through ``http``; without it nobody warns of a wrong clock. The job
+    ``NOTIFY`` does nothing until somebody who speaks to people registers their own with ``Engine.jobs``.
+    """
     every = config.intervals
     addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
-    outside = Connections(http, addresses, config.tables, clock, random)
+    outside = Connections(http, addresses, config.tables, clock, random, config.host)
     jobs = LocalJobs(clock, random, metrics, every.tick)
     recorder = Recorder(database, jobs, clock, metrics)
     reconciler = Reconciler(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
@@ -109,11 +164,30 @@ async def open_engine(
         SWEEP: scheduler.sweep,
         TIDY: scheduler.tidy,
     }
+    rotation_lease = timedelta(seconds=every.rotation_lease)
+    rotator = Rotator(database, seal, outside, jobs, clock, random, rotation_lease)
+    expiry = SecretExpiry(database, seal, outside, config.host, clock)
+    functions |= {ROTATE: rotator.rotate, EXPIRY: expiry.refresh}
     for name, function in functions.items():
         jobs.register(name, function)
+    warn_every = timedelta(seconds=every.warn)
+    warner = Warner(database, jobs, clock, metrics, warn_every, available, (skew or SkewWatch(clock)).seconds)
+    jobs.register(WARN, warner.look)
+    jobs.register(NOTIFY, nobody_listens)
+    messages = Messages(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
+    update_catalogue = catalogue(database, roster, messages)
+    patience = timedelta(seconds=every.update_patience)
+    jobs.register(MESSAGE, messages.tell)
+    jobs.register(INSTALL, Installer(database, update_catalogue, jobs, clock, patience).install)
+    jobs.register(SHOW_UPDATE, nobody_listens)
+    updates = Updates(database, update_catalogue, jobs, clock)
+    editor = Editor(database, seal, outside, roster, Mover(database, seal, outside, clock), jobs, clock)
     reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
-    integrations = Integrations(database, seal, outside, roster, poller, prober, jobs, clock, reach)
+    integrations = Integrations(
+        database, seal, outside, roster, poller, prober, jobs, clock, reach, editor, config.newcomers_at
+    )
+    credentials = CredentialChanges(database, seal, outside, config.host, jobs, clock)
     webhooks = Webhooks(database, recorder, config.tables, metrics)
     async with jobs.running():
         await scheduler.start()
-        yield Engine(integrations, webhooks, jobs, database)
+        yield Engine(integrations, credentials, webhooks, updates, jobs, database)

@@ -30,11 +30,17 @@ class Fault(StrEnum):
     ENTRA_SECRET_EXPIRED = "entra.secret_expired"  # noqa: S105
     ENTRA_APP_DISABLED = "entra.app_disabled"
     ENTRA_CONDITIONAL_ACCESS = "entra.conditional_access"
+    ENTRA_CERTIFICATE_UNKNOWN = "entra.certificate_unknown"
+    ENTRA_CERTIFICATE_EXPIRED = "entra.certificate_expired"
+    ENTRA_CERTIFICATE_UNREADABLE = "entra.certificate_unreadable"
+    ENTRA_FEDERATION_UNKNOWN = "entra.federation_unknown"
+    ENTRA_FEDERATION_UNREADABLE = "entra.federation_unreadable"
     ENTRA_REFUSED = "entra.refused"
     ENTRA_UNREACHABLE = "entra.unreachable"
 
     GRAPH_CONSENT_MISSING = "graph.consent_missing"
     GRAPH_FORBIDDEN = "graph.forbidden"
+    GRAPH_ROTATION_FORBIDDEN = "graph.rotation_forbidden"
     GRAPH_UNREACHABLE = "graph.unreachable"
     GRAPH_THROTTLED = "graph.throttled"
     GRAPH_UNREADABLE = "graph.unreadable"

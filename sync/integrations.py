@@ -11,17 +11,22 @@ from datetime import date, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import events as event_store
-from storage import integrations, people, problems
+from storage import integrations, monitors, people, problems
 from storage.database import Database
 from storage.sealing import Seal
 from storage.tables import Integration, Person
-from sync import health
+from sync import features, health
 from sync.clock import Clock
+from sync.editing import Editor
 from sync.jobs import Jobs
 from sync.model import (
+    Actor,
     CloudLinkAccount,
     CloudLinkCheck,
+    CredentialKind,
+    ExpirySource,
     IntegrationView,
+    NameTaken,
     Preview,
     Probe,
     Status,
@@ -39,6 +44,7 @@ from sync.presence import LineState, Presence
 from sync.prober import Prober
 from sync.roster import Roster
 from sync.subscriber import hashed
+from sync.updates import available
 
 PREVIEWED = 250
 """At most so many phones are asked for a preview; with more people the rest is asked after enabling."""
@@ -68,6 +74,8 @@ class Integrations:
         jobs: Jobs,
         clock: Clock,
         reach: Reach,
+        editor: Editor,
+        newcomers_at: int = features.NEWEST,
     ) -> None:
         self._database = database
         self._seal = seal
@@ -78,6 +86,8 @@ class Integrations:
         self._jobs = jobs
         self._clock = clock
         self._reach = reach
+        self._editor = editor
+        self._newcomers_at = newcomers_at
 
     async def check_cloudlink(self, account: CloudLinkAccount) -> CloudLinkCheck:
         """Token, account, users, with fresh credentials; nothing stored. Raises ``SyncError``."""
@@ -91,13 +101,24 @@ class Integrations:
             return TeamsCheck(await directory.organisation())
 
     async def add(
-        self, owner_tenant: str, name: str, account: CloudLinkAccount, app: TeamsApp, expires_on: date | None
+        self,
+        owner_tenant: str,
+        name: str,
+        account: CloudLinkAccount,
+        app: TeamsApp,
+        expires_on: date | None,
+        status_text: str = "",
     ) -> IntegrationView:
-        """Store a new integration, not yet enabled. Prove both sides first."""
+        """Store a new integration, not yet enabled. Prove both sides first. Raises ``NameTaken``.
+
+        ``status_text`` is the status message of whoever is on the phone; without it none is shown.
+        """
         token = secrets.token_urlsafe(32)
         integration = Integration(
             owner_tenant=owner_tenant,
             name=name,
+            feature_version=self._newcomers_at,
+            status_text=status_text if self._newcomers_at >= features.STATUS_MESSAGES else "",
             created_at=self._clock(),
             cloudlink_region=account.region,
             cloudlink_account_id=account.account_id,
@@ -107,10 +128,13 @@ class Integrations:
             client_id=app.client_id,
             client_secret_sealed=self._seal.close(app.client_secret),
             secret_expires_on=expires_on,
+            expiry_source=(ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN).value,
             webhook_token_sealed=self._seal.close(token),
             webhook_token_hash=hashed(token),
         )
         async with self._database.writing() as session:
+            if await integrations.is_name_taken(session, owner_tenant, name):
+                raise NameTaken(name)
             session.add(integration)
         return view_of(integration)
 
@@ -164,12 +188,37 @@ class Integrations:
         session.add(integration)
         return await people.wish_nothing(session, integration.id, self._clock())
 
+    async def rename(
+        self, owner_tenant: str, integration_id: str, revision: int, name: str, by: Actor
+    ) -> IntegrationView:
+        """Raises ``EditedMeanwhile``, ``NameTaken``."""
+        return view_of(await self._editor.rename(owner_tenant, integration_id, revision, name, by))
+
+    async def edit_cloudlink(
+        self, owner_tenant: str, integration_id: str, revision: int, account: CloudLinkAccount, by: Actor
+    ) -> IntegrationView:
+        """Prove and store; an empty secret keeps the one there is. Raises ``SyncError``, ``EditedMeanwhile``."""
+        return view_of(await self._editor.edit_cloudlink(owner_tenant, integration_id, revision, account, by))
+
+    async def edit_teams(
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        revision: int,
+        app: TeamsApp,
+        expires_on: date | None,
+        by: Actor,
+    ) -> IntegrationView:
+        """Prove and store; an empty secret keeps the one there is. Raises ``SyncError``, ``EditedMeanwhile``."""
+        return view_of(await self._editor.edit_teams(owner_tenant, integration_id, revision, app, expires_on, by))
+
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         async with self._database.session() as session:
             integration = await self._find(session, owner_tenant, integration_id)
             opened = await problems.open_ones(session, integration_id)
             counts = await people.counts(session, integration_id, IN_A_CALL)
             unknown = await event_store.unknown_states(session, integration_id)
+            monitors_open = await monitors.count_open(session, integration_id)
         live = self._reach.has_public_url and bool(integration.subscription_id)
         return Status(
             integration=view_of(integration),
@@ -182,6 +231,8 @@ class Integrations:
             live=live,
             worst_age=1 if live else self._worst_age(counts.matched),
             unknown_states=tuple(unknown),
+            monitors_open=monitors_open,
+            update=available(integration),
         )
 
     def _worst_age(self, phones: int) -> int:
@@ -214,6 +265,11 @@ def view_of(integration: Integration) -> IntegrationView:
         client_id=integration.client_id,
         secret_expires_on=integration.secret_expires_on,
         created_at=integration.created_at,
+        feature_version=integration.feature_version,
+        credential=CredentialKind(integration.credential),
+        expiry_source=ExpirySource(integration.expiry_source),
+        auto_rotate=integration.auto_rotate,
+        revision=integration.revision,
     )
 
 

@@ -109,12 +109,20 @@ class LocalJobs:
         log.error("job_failed", job=name[0], key=name[1], error=type(error).__name__, where=_where(error))
 
     async def _watch_timers(self) -> None:
+        before = self._clock()
         while True:
             now = self._clock()
+            self._put_forward(before - now)
+            before = now
             for name in [name for name, at in self._timers.items() if at <= now]:
                 del self._timers[name]
                 self._start(name)
             await asyncio.sleep(self._pause(now))
+
+    def _put_forward(self, back: timedelta) -> None:
+        """The clock was set back by so much: what was to be done in a minute is not to wait for a day."""
+        if back > timedelta(0):
+            self._timers = {name: at - back for name, at in self._timers.items()}
 
     def _pause(self, now: datetime) -> float:
         if not self._timers:

@@ -19,6 +19,8 @@ class Account(Protocol):
     @property
     def mail(self) -> str | None: ...
     @property
+    def proxy_addresses(self) -> Sequence[str]: ...
+    @property
     def enabled(self) -> bool: ...
 
 
@@ -31,11 +33,34 @@ class Matching:
     reason: Unmatched | None
 
 
-def match(people: Sequence[CloudLinkUser], accounts: Iterable[Account]) -> list[Matching]:
-    """Compared without case. An address that two people share, on either side, is nobody's: never guessed."""
-    directory = _by_address(accounts)
+def match(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool = False) -> list[Matching]:
+    """Compared without case. An address that two people share, on either side, is nobody's: never guessed.
+
+    With ``proxies``, whoever is not found by principal name or mail is looked for by the other addresses of
+    Teams users; nobody loses a match by that.
+    """
     owners = Counter(_plain(person.address) for person in people)
-    return _without_doubles([_match_one(person, directory, owners) for person in people])
+    directory = _by_address(accounts)
+    found = _without_doubles([_match_one(person, directory, owners) for person in people])
+    if not proxies:
+        return found
+    aliases = _by_address(accounts, proxies=True)
+    return _without_rivals(found, [_by_alias(one, aliases, owners) for one in found])
+
+
+def _by_alias(one: Matching, aliases: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
+    return _match_one(one.person, aliases, owners) if one.reason is Unmatched.NOT_FOUND else one
+
+
+def _without_rivals(before: Sequence[Matching], after: Sequence[Matching]) -> list[Matching]:
+    """A Teams user found by principal name or mail is taken; two who reach another by aliases are ambiguous."""
+    taken = {one.teams_user_id for one in before if one.teams_user_id}
+    newly = _without_doubles([new for old, new in zip(before, after, strict=True) if new is not old])
+    judged = {
+        one.person.user_id: Matching(one.person, None, Unmatched.AMBIGUOUS) if one.teams_user_id in taken else one
+        for one in newly
+    }
+    return [judged.get(old.person.user_id, old) for old in before]
 
 
 def _match_one(person: CloudLinkUser, directory: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
@@ -52,10 +77,11 @@ def _match_one(person: CloudLinkUser, directory: Mapping[str, list[Account]], ow
     return Matching(person, found[0].id, None)
 
 
-def _by_address(accounts: Iterable[Account]) -> dict[str, list[Account]]:
+def _by_address(accounts: Iterable[Account], proxies: bool = False) -> dict[str, list[Account]]:
     directory: dict[str, list[Account]] = defaultdict(list)
     for account in accounts:
-        for address in {_plain(account.principal_name), _plain(account.mail or "")} - {""}:
+        names = account.proxy_addresses if proxies else (account.principal_name, account.mail or "")
+        for address in {_plain(name) for name in names} - {""}:
             directory[address].append(account)
     return directory
 

@@ -36,3 +36,15 @@ class Metrics:
         self.open_problems = Gauge(
             f"{PREFIX}_open_problems", "Problems not healed yet, by service", ["service"], registry=registry
         )
+        self.notices = Gauge(f"{PREFIX}_notices", "Notices, by state", ["state"], registry=registry)
+        self.warned_at = Gauge(
+            f"{PREFIX}_warned_timestamp_seconds",
+            "When it was last looked at what is owed to whom, in seconds since the epoch",
+            registry=registry,
+        )
+        self.unreachable_admins = Gauge(
+            f"{PREFIX}_unreachable_admins", "Administrators who take no more messages", registry=registry
+        )
+        self.nobody_reachable = Gauge(
+            f"{PREFIX}_nobody_reachable", "Integrations of which nobody can be warned", registry=registry
+        )

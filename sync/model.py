@@ -18,13 +18,44 @@ class CloudLinkAccount:
     client_secret: str = field(repr=False)
 
 
+class EditedMeanwhile(Exception):
+    """Somebody else changed the integration since it was shown: nothing was stored."""
+
+
+class NameTaken(Exception):
+    """The tenant has another integration of this name."""
+
+
+class CredentialKind(StrEnum):
+    """How an integration proves itself to Entra ID."""
+
+    SECRET = "secret"  # noqa: S105
+    CERTIFICATE = "certificate"
+    FEDERATED = "federated"
+
+
+class ExpirySource(StrEnum):
+    """Who told of the expiry; the card says it."""
+
+    UNKNOWN = ""
+    ADMIN = "admin"
+    GRAPH = "graph"
+    CERTIFICATE = "certificate"
+
+
 @dataclass(frozen=True, slots=True)
 class TeamsApp:
-    """An application registered in Entra ID, with its client secret (the Value, not the ID)."""
+    """An application registered in Entra ID, with its client secret (the Value, not the ID).
+
+    Of another ``kind`` it has no secret: ``certificate`` is then its private key and certificate as PEM, empty
+    for the one the host keeps in a file; a federated token is always the host's.
+    """
 
     tenant_id: str
     client_id: str
     client_secret: str = field(repr=False)
+    kind: CredentialKind = CredentialKind.SECRET
+    certificate: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +140,11 @@ class IntegrationView:
     client_id: str
     secret_expires_on: date | None
     created_at: datetime
+    revision: int = 1
+    credential: CredentialKind = CredentialKind.SECRET
+    expiry_source: ExpirySource = ExpirySource.UNKNOWN
+    auto_rotate: bool = False
+    feature_version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +152,8 @@ class Status:
     """An integration's state at a glance.
 
     ``worst_age`` is the number of seconds a state can be old: how often CloudLink is asked when no webhook
-    reaches us, about a second when they do (``live``).
+    reaches us, about a second when they do (``live``). ``update`` is the feature version that could be
+    installed, None for none.
     """
 
     integration: IntegrationView
@@ -129,6 +166,8 @@ class Status:
     live: bool
     worst_age: int
     unknown_states: tuple[tuple[str, int], ...]
+    monitors_open: int = 0
+    update: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +182,14 @@ class Probe:
 
 class UnknownIntegration(LookupError):
     """This tenant has no such integration (whether another tenant has one is not told)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something: an administrator, or the bot by itself (``BOT``)."""
+
+    id: str
+    name: str = ""
+
+
+BOT = Actor("bot")

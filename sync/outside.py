@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Protocol
 
 from sync.line_events import CloudLinkUser, LineSnapshot
 from sync.matching import Account
 from sync.model import CloudLinkAccount, TeamsApp
-from sync.teams.changes import Change, Outcome
+from sync.teams.applications import NewPassword, Password
+from sync.teams.changes import Outcome, Request
 
 
 class Phones(Protocol):
@@ -37,12 +39,32 @@ class Directory(Protocol):
 
 
 class PresenceService(Protocol):
-    async def push(self, changes: Sequence[Change]) -> list[Outcome]:
+    async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         """Send at most 20 changes; an outcome for each, in their order. Raises ``SyncError`` when all failed."""
         ...
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Availability and activity by user id. Raises ``SyncError``."""
+        ...
+
+    async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        """Status messages by user id, empty for none; at most 650. Raises ``SyncError``."""
+        ...
+
+
+class Registration(Protocol):
+    """An application's own registration. Every call raises ``SyncError``."""
+
+    async def may_read(self) -> bool: ...
+
+    async def may_rotate(self) -> bool: ...
+
+    async def passwords(self) -> list[Password]: ...
+
+    async def add_password(self, name: str, expires_at: datetime) -> NewPassword: ...
+
+    async def remove_password(self, key_id: str) -> None:
+        """That it is not there (any more) is success."""
         ...
 
 
@@ -61,6 +83,12 @@ class Outside(Protocol):
 
     def fresh_directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]:
         """Read with a fresh token, once it is proven to hold the roles we need. Entering raises ``SyncError``."""
+        ...
+
+    def registration(self, app: TeamsApp) -> Registration: ...
+
+    async def prove(self, app: TeamsApp) -> None:
+        """A fresh token with the roles we need in it; nothing is read. Raises ``SyncError``."""
         ...
 
     def forget(self, app: TeamsApp) -> None:

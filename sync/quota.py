@@ -8,6 +8,7 @@ the integration, so that another process goes on where this one stopped.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 Spent = list[list[int]]
 
@@ -31,6 +32,22 @@ class Quota:
         if not kept or self.left(kept, now):
             return now
         return datetime.fromtimestamp(kept[0][0] + 1, UTC) + timedelta(seconds=WINDOW + MARGIN)
+
+    def allowance(self, sharing: Sequence["Spender"], now: datetime) -> tuple[datetime | None, int]:
+        """Until when nothing may be sent by all who share the quota, or how much."""
+        blocked = max((each.quota_blocked_until for each in sharing if each.quota_blocked_until), default=now)
+        spent = [pair for each in sharing for pair in recent(each.quota_spent, now)]
+        until = max(blocked, self.free_at(spent, now))
+        return (until, 0) if until > now else (None, self.left(spent, now))
+
+
+class Spender(Protocol):
+    """What an integration keeps of its spending."""
+
+    @property
+    def quota_spent(self) -> Spent: ...
+    @property
+    def quota_blocked_until(self) -> datetime | None: ...
 
 
 def recent(spent: Sequence[Sequence[int]], now: datetime) -> Spent:

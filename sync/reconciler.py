@@ -21,11 +21,12 @@ from sync import health, plan
 from sync.clock import Clock
 from sync.errors import CredentialsWrong, SyncError
 from sync.jobs import Jobs
+from sync.message_plan import needs_look
 from sync.metrics import Metrics
 from sync.model import TeamsApp
-from sync.names import PUSH
+from sync.names import MESSAGE, PUSH, ROTATE
 from sync.outside import Outside, PresenceService
-from sync.quota import Quota, recent, spend
+from sync.quota import Quota, spend
 from sync.secrets import app_of
 from sync.teams.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, SetPresence, Throttled
 
@@ -54,12 +55,15 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round sends. ``more`` tells that others may be due besides; ``wait_until`` that none may go now."""
+    """What one round sends. ``more`` tells that others may be due besides; ``wait_until`` that none may go now;
+    ``messages`` that status messages are to be looked at.
+    """
 
     app: TeamsApp | None = None
     sendings: tuple[Sending, ...] = ()
     more: bool = False
     wait_until: datetime | None = None
+    messages: bool = False
 
 
 class Reconciler:
@@ -96,7 +100,9 @@ class Reconciler:
                 await self._jobs.defer(PUSH, integration_id, at=this.wait_until)
             if this.app and this.sendings:
                 outcomes = await self._send(self._outside.presence(this.app), this.sendings)
-                await self._store(integration_id, this.sendings, outcomes)
+                await self._store(integration_id, this.app, this.sendings, outcomes)
+            if this.messages:
+                await self._jobs.defer(MESSAGE, integration_id)
 
     async def _pick(self, integration_id: str) -> Round:
         now = self._clock()
@@ -105,7 +111,7 @@ class Reconciler:
             if integration is None or await self._stopped(session, integration_id):
                 return Round()
             sharing = await integrations.sharing_quota(session, integration)
-            wait_until, left = self._allowance(sharing, now)
+            wait_until, left = self._quota.allowance(sharing, now)
             if wait_until:
                 return Round(wait_until=wait_until if await self._anybody(session, integration, now) else None)
             try:
@@ -124,7 +130,7 @@ class Reconciler:
         if sendings:
             integration.quota_spent = spend(integration.quota_spent, now, len(sendings))
             session.add(integration)
-        return Round(app, tuple(sendings), more=bool(rows))
+        return Round(app, tuple(sendings), bool(rows), messages=any(person.status_due_at for person in rows))
 
     async def _stopped(self, session: AsyncSession, integration_id: str) -> bool:
         return health.lasting(await problems.open_ones(session, integration_id), health.TEAMS) is not None
@@ -132,15 +138,10 @@ class Reconciler:
     async def _anybody(self, session: AsyncSession, integration: Integration, now: datetime) -> bool:
         return bool(await people.due(session, integration, now, 1))
 
-    def _allowance(self, sharing: Sequence[Integration], now: datetime) -> tuple[datetime | None, int]:
-        """Until when nothing may be sent, or how much."""
-        blocked = max((i.quota_blocked_until for i in sharing if i.quota_blocked_until), default=now)
-        spent = [pair for integration in sharing for pair in recent(integration.quota_spent, now)]
-        until = max(blocked, self._quota.free_at(spent, now))
-        return (until, 0) if until > now else (None, self._quota.left(spent, now))
-
     def _prepare(self, person: Person, integration: Integration, now: datetime) -> Sending | None:
         """Mark the person as under way; or, when there is nothing to send, say when to look again."""
+        if needs_look(person, integration, now):
+            person.status_due_at = now
         change = plan.change_for(person, integration, now)
         if change is None:
             if person.applied and plan.has_ended(person, now):
@@ -157,13 +158,17 @@ class Reconciler:
         answers = await asyncio.gather(*(_send_batch(service, batch) for batch in batches))
         return [outcome for answer in answers for outcome in answer]
 
-    async def _store(self, integration_id: str, sendings: Sequence[Sending], outcomes: Sequence[Outcome]) -> None:
+    async def _store(
+        self, integration_id: str, app: TeamsApp, sendings: Sequence[Sending], outcomes: Sequence[Outcome]
+    ) -> None:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.locked(session, integration_id)
             if integration is None:
                 return
-            verdict = await self._judge(session, integration, outcomes, now)
+            is_current = app_of(integration, self._seal) == app
+            verdict = await self._judge(session, integration, outcomes, now) if is_current else now
+            is_proven = is_current and _forget_former(integration, outcomes)
             rows = await people.by_ids(session, [sending.person_id for sending in sendings])
             for sending, outcome in zip(sendings, outcomes, strict=True):
                 self._count(sending.change, outcome)
@@ -171,6 +176,8 @@ class Reconciler:
                 if person is not None:
                     self._settle(person, integration, sending, outcome, verdict, now)
                     session.add(person)
+        if is_proven:
+            await self._jobs.defer(ROTATE, integration_id)
 
     async def _judge(
         self, session: AsyncSession, integration: Integration, outcomes: Sequence[Outcome], now: datetime
@@ -257,6 +264,14 @@ async def _send_batch(service: PresenceService, changes: Sequence[Change]) -> li
         return await service.push(changes)
     except SyncError as error:
         return [Failed(error)] * len(changes)
+
+
+def _forget_former(integration: Integration, outcomes: Sequence[Outcome]) -> bool:
+    """Something was pushed with new credentials: the former ones are not needed any longer."""
+    if integration.previous_secret_sealed is None or not any(isinstance(each, Done) for each in outcomes):
+        return False
+    integration.previous_secret_sealed = None
+    return True
 
 
 def _put_back(person: Person, before: Before) -> None:

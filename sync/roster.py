@@ -9,11 +9,14 @@ from storage import integrations, people, problems
 from storage.database import Database
 from storage.sealing import Seal
 from storage.tables import UNSURE, Integration, Person
-from sync import health
+from sync import health, unmatched
 from sync.clock import Clock
 from sync.errors import SyncError
+from sync.features import matches_proxies
 from sync.jobs import Jobs
-from sync.matching import Matching, match
+from sync.line_events import CloudLinkUser
+from sync.matching import Account, Matching, match
+from sync.message_plan import hand_over_message
 from sync.model import Service
 from sync.names import POLL, PUSH
 from sync.outside import Outside
@@ -49,10 +52,14 @@ class Roster:
 
     async def refresh(self, integration: Integration) -> bool:
         """Read both directories now, store who is who; whether anybody is newly matched. Raises ``SyncError``."""
+        users, accounts = await self.read(integration)
+        return await self.store(integration.id, match(users, accounts, matches_proxies(integration)))
+
+    async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
+        """Both directories as they are now. Raises ``SyncError``."""
         users = await self._outside.phones(account_of(integration, self._seal)).users()
         async with self._outside.directory(app_of(integration, self._seal)) as directory:
-            accounts = await directory.users()
-        return await self.store(integration.id, match(users, accounts))
+            return users, await directory.users()
 
     async def store(self, integration_id: str, matchings: Sequence[Matching]) -> bool:
         now = self._clock()
@@ -62,6 +69,7 @@ class Roster:
                 return False
             before = await people.including_gone(session, integration_id)
             matched_before = {person.teams_user_id for person in before}
+            was_matched = {person.id for person in before if person.teams_user_id}
             after = await _store_people(session, integration_id, before, matchings)
             await _hand_over(session, after, now)
             integration.matched_at = now
@@ -70,6 +78,7 @@ class Roster:
             if integration.enabled:
                 await people.make_due(session, integration_id, now)
             await self._heal(session, integration_id, now)
+            await unmatched.note(session, integration_id, was_matched, after, now)
         return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
 
     async def _heal(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
@@ -120,7 +129,7 @@ async def _free_extensions(
 
 
 async def _retire(session: AsyncSession, person: Person) -> None:
-    if not person.applied:
+    if not person.applied and not person.status_message:
         await session.delete(person)
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
@@ -143,6 +152,7 @@ async def _hand_over(session: AsyncSession, rows: Sequence[Person], now: datetim
         heir = owners.get(person.applied_user_id) if person.applied_user_id else None
         if heir is None or heir is person:
             continue
+        hand_over_message(person, heir)
         if heir.applied is None:
             heir.applied, heir.applied_user_id = UNSURE, person.applied_user_id
             heir.applied_at, heir.applied_until, heir.due_at = None, person.applied_until, now

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import drafts, integrations, people, problems
+from storage import drafts, integrations, people, problems, rotations, updates
 from storage import events as event_store
 from storage.database import Database
 from storage.tables import Integration, Problem
@@ -15,10 +15,29 @@ from sync.jobs import Jobs
 from sync.line_events import CallState
 from sync.metrics import Metrics
 from sync.model import Service
-from sync.names import EVERYTHING, MATCH, POLL, PROBE, PUSH, REMOVE, SUBSCRIBE, SWEEP, TIDY
+from sync.names import (
+    EVERYTHING,
+    EXPIRY,
+    INSTALL,
+    MATCH,
+    MESSAGE,
+    POLL,
+    PROBE,
+    PUSH,
+    REMOVE,
+    ROTATE,
+    SHOW_UPDATE,
+    SUBSCRIBE,
+    SWEEP,
+    TIDY,
+    WARN,
+)
+from sync.rotator import is_due_by_itself
 
 KEEP_EVENTS = timedelta(hours=24)
 KEEP_DRAFTS = timedelta(days=7)
+SHOW_UPDATES = timedelta(days=1)
+"""How long it is tried to tell cards how an installation ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +52,11 @@ class Intervals:
     renew_subscription: float = 12 * 3600
     recheck_credentials: float = 180
     tidy: float = 3600
+    warn: float = 10
     removal_patience: float = 600
+    update_patience: float = 120
+    rotation_lease: float = 60
+    read_expiry: float = 24 * 3600
     tick: float = 1
 
 
@@ -62,6 +85,7 @@ class Scheduler:
                 await self._jobs.defer(job, integration.id)
         await self._jobs.defer(SWEEP, EVERYTHING, at=self._clock() + timedelta(seconds=self._every.sweep))
         await self._jobs.defer(TIDY, EVERYTHING)
+        await self._jobs.defer(WARN, EVERYTHING)
 
     async def sweep(self, _key: str) -> None:
         """The job: defer what is due now, and the next sweep."""
@@ -70,6 +94,12 @@ class Scheduler:
         troubles: Counter[str] = Counter()
         async with self._database.session() as session:
             due: list[tuple[str, str]] = []
+            due += [(ROTATE, key) for key in await rotations.due(session, now)]
+            due += [(MESSAGE, key) for key in await people.with_messages_due(session, now)]
+            due += [
+                (INSTALL if row.state in updates.OPEN else SHOW_UPDATE, row.integration_id)
+                for row in await updates.unfinished(session, now - SHOW_UPDATES)
+            ]
             for integration in await integrations.all_of_them(session):
                 opened = await problems.open_ones(session, integration.id)
                 troubles.update(problem.service for problem in opened)
@@ -94,6 +124,10 @@ class Scheduler:
             problem.checked_at == problem.since or self._is_past(problem.checked_at, self._recheck, now)
         ):
             jobs.append(PROBE)
+        elif problem is None and self._is_past(integration.expiry_checked_at, self._every.read_expiry, now):
+            jobs.append(EXPIRY)
+        if is_due_by_itself(integration, now):
+            jobs.append(ROTATE)
         if not self._may_ask(opened, [Service.CLOUDLINK], now):
             return jobs
         jobs += self._due_of_cloudlink(integration, now)
@@ -128,7 +162,8 @@ class Scheduler:
         return self._every.recheck_credentials
 
     def _is_past(self, since: datetime | None, seconds: float, now: datetime) -> bool:
-        return since is None or since + timedelta(seconds=seconds) <= now
+        """Or so far ahead that the clock must have been set back since."""
+        return since is None or abs(now - since) >= timedelta(seconds=seconds)
 
     async def tidy(self, _key: str) -> None:
         """The job: forget what is kept for a while only, and defer the next."""

@@ -30,7 +30,8 @@ class Call:
 class Connector:
     """Plays ``serviceUrl``. ``answers`` are statuses (with headers) to give before it is well again.
 
-    ``body``, when set, is what a success is answered with instead of an id.
+    ``body``, when set, is what a success is answered with instead of an id. ``blocking`` are conversations
+    that take no messages: 403.
     """
 
     url: str = ""
@@ -38,6 +39,7 @@ class Connector:
     answers: deque[tuple[int, dict[str, str]]] = field(default_factory=deque)
     update_status: int = 200
     body: bytes | None = None
+    blocking: set[str] = field(default_factory=set)
     members: list[dict[str, Any]] = field(default_factory=list)
     serves_one_member: bool = True
 
@@ -54,6 +56,8 @@ class Connector:
             return web.Response(
                 status=status, headers=headers, text="<html>not JSON</html>", content_type="text/html"
             )
+        if request.match_info["conversation"] in self.blocking:
+            return web.json_response({"error": {"code": "MessageWritesBlocked"}}, status=403)
         if request.method == "PUT" and self.update_status != 200:
             return web.Response(status=self.update_status)
         if self.body is not None:

@@ -17,6 +17,8 @@ from storage.schema import migrate
 from storage.sealing import Seal
 from sync.clock import utc_now
 from sync.engine import Engine, EngineConfig, open_engine
+from sync.features import FIRST
+from sync.host_credentials import HostCredentials
 from sync.metrics import Metrics
 from sync.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.scheduler import Intervals
@@ -32,6 +34,7 @@ QUICK = Intervals(
     match=3600,
     check_subscription=3600,
     recheck_credentials=0.3,
+    rotation_lease=3,
     tick=0.02,
 )
 
@@ -109,8 +112,13 @@ async def running_engine(
     intervals: Intervals = QUICK,
     quota: int = 1500,
     keys: tuple[str, ...] = (KEY,),
+    newcomers_at: int = FIRST,
+    host: HostCredentials | None = None,
 ) -> AsyncIterator[Running]:
-    """An engine for the length of the block; what it stored in ``folder`` is there for the next one."""
+    """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
+
+    New integrations start at the first feature version, unless a test asks for another.
+    """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{folder / 'presence.db'}"))
         await migrate(database)
@@ -119,7 +127,14 @@ async def running_engine(
         public_url = await stack.enter_async_context(door.listening()) if webhooks else ""
         registry = CollectorRegistry()
         config = EngineConfig(
-            sandbox.url, sandbox.url, sandbox.cloudlink_url, public_url, quota, intervals=intervals
+            sandbox.url,
+            sandbox.url,
+            sandbox.cloudlink_url,
+            public_url,
+            quota,
+            intervals=intervals,
+            newcomers_at=newcomers_at,
+            host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
             open_engine(config, database, Seal(keys), http, clock, Random(7), Metrics(registry))

@@ -9,22 +9,23 @@ from sync.errors import SyncError
 from sync.line_events import CloudLinkUser, LineSnapshot
 from sync.matching import Account
 from sync.model import CloudLinkAccount, TeamsApp
-from sync.teams.changes import Change, Done, Outcome
+from sync.outside import Registration
+from sync.teams.changes import Done, Outcome, Request
 
-Answering = Callable[[Change], Outcome]
+Answering = Callable[[Request], Outcome]
 
 
 @dataclass
 class FakeGraph:
     """Takes changes; ``answer`` decides on each, ``error`` on all; ``meanwhile`` happens on the way."""
 
-    pushed: list[list[Change]] = field(default_factory=list)
+    pushed: list[list[Request]] = field(default_factory=list)
     answer: Answering = lambda _: Done()
     error: SyncError | None = None
     meanwhile: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
 
-    async def push(self, changes: Sequence[Change]) -> list[Outcome]:
+    async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         self.pushed.append(list(changes))
         if self.meanwhile:
             happening = self.meanwhile()
@@ -35,13 +36,18 @@ class FakeGraph:
         return [self.answer(change) for change in changes]
 
     @property
-    def sent(self) -> list[Change]:
+    def sent(self) -> list[Request]:
         return [change for batch in self.pushed for change in batch]
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         if self.error:
             raise self.error
         return dict.fromkeys(user_ids, ("Available", "Available"))
+
+    async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        if self.error:
+            raise self.error
+        return dict.fromkeys(user_ids, "")
 
     async def organisation(self) -> str:
         if self.error:
@@ -120,6 +126,14 @@ class FakeOutside:
         if self.graph.error:
             raise self.graph.error
         yield self.graph
+
+    async def prove(self, app: TeamsApp) -> None:
+        if self.graph.error:
+            raise self.graph.error
+
+    def registration(self, app: TeamsApp) -> Registration:
+        """Changing registrations is tried on the wire."""
+        raise NotImplementedError
 
     def forget(self, app: TeamsApp) -> None: ...
 

@@ -19,7 +19,7 @@ async def empty_store(folder: Path) -> AsyncIterator[Database]:
 
 
 def integration(**values: Any) -> Integration:
-    """An enabled integration, polled just now."""
+    """An enabled integration, polled and its expiry read just now."""
     given = {
         "id": "i1",
         "owner_tenant": "t1",
@@ -35,6 +35,7 @@ def integration(**values: Any) -> Integration:
         "webhook_token_sealed": "sealed",
         "webhook_token_hash": f"hash of {values.get('id', 'i1')}",
         "polled_at": NOON,
+        "expiry_checked_at": NOON,
     }
     return Integration(**{**given, **values})
 

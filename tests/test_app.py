@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
 
-from app import LONGEST_LOG_FIELD, clean_fields, open_application
+from app import LONGEST_LOG_FIELD, clean_fields, open_application, own_url
 from settings import Settings
 from tests.sandboxes import running_sandbox
 
@@ -146,6 +146,26 @@ async def test_an_unknown_webhook_path_is_404_and_says_nothing(path: str, tmp_pa
     async with running_app(tmp_path) as (url, http), http.post(f"{url}/webhooks/{path}", json={}) as response:
         assert response.status == 404
         assert "token" not in (await response.text()).lower()
+
+
+@pytest.mark.parametrize("token", ["guess", "x" * 3000])
+async def test_a_guessed_export_is_404_and_says_nothing(token: str, tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http), http.get(f"{url}/exports/{token}") as response:
+        assert response.status == 404
+        assert "Content-Disposition" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 3978, "http://127.0.0.1:3978"),
+        ("::1", 3978, "http://[::1]:3978"),
+        ("localhost", 0, ""),
+        ("0.0.0.0", 3978, ""),  # noqa: S104
+    ],
+)
+def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
+    assert own_url(Settings(_env_file=None, host=host, port=port)) == url
 
 
 def test_log_fields_cannot_forge_lines_or_flood() -> None:

@@ -1,9 +1,20 @@
 """Every card in every state worth looking at, with sample data, the largest included: for tests and for the eye."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
-from bot.cards import integrations, preview, setup, status, welcome
+from bot.cards import (
+    integrations,
+    management_samples,
+    notice_samples,
+    preview,
+    rotation_samples,
+    setup,
+    status,
+    update_samples,
+    welcome,
+)
 from bot.commands import COMMANDS
 from bot.complaints import Complaint, Link, Links, complaint
 from bot.languages import Texts
@@ -42,8 +53,23 @@ VALUES = {
 def gallery(texts: Texts) -> dict[str, Card]:
     """The cards by name, in the language of ``texts``."""
     return dict(
-        [*_meeting(texts), *_setup(texts), *_faults(texts), *_enabling(texts), *_health(texts), *_things(texts)]
+        [
+            *_meeting(texts),
+            *_setup(texts),
+            *_faults(texts),
+            *_enabling(texts),
+            *_health(texts),
+            *_things(texts),
+            *management_samples.samples(texts, integration(), _every_field(texts)),
+            *notice_samples.samples(texts),
+            *update_samples.samples(texts, integration()),
+            *rotation_samples.samples(texts, integration(), _forbidden(texts)),
+        ]
     )
+
+
+def _forbidden(texts: Texts) -> Complaint:
+    return replace(complaint(example(Fault.GRAPH_ROTATION_FORBIDDEN), texts, LINKS), field="")
 
 
 def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
@@ -118,6 +144,8 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
     large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG))
     yield "preview", preview.preview_card(texts, one, small, wizard=True)
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
+    newest = replace(one, feature_version=3)
+    yield "preview_newest", preview.preview_card(texts, newest, small, wizard=True)
     yield "preview_nobody", preview.preview_card(texts, one, Preview(0, (), ()))
     yield "preview_large_first", preview.preview_card(texts, one, large, wizard=True)
     yield "preview_large_middle", preview.preview_card(texts, one, large, page=50, wizard=True)
@@ -176,8 +204,13 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     one, off = integration(), integration(enabled=False, expires=None)
     many = [integration(name=LONG, identity=f"{number:032}") for number in range(200)]
     yield "none_yet", integrations.none_yet(texts)
-    yield "listed", integrations.listed(texts, [one, off])
-    yield "listed_many", integrations.listed(texts, many)
+    lights = tuple(Light(service) for service in Service)
+    dark = tuple(Light(service, example(Fault.ENTRA_SECRET_EXPIRED), NOW) for service in Service)
+    yield "listed", integrations.listed(texts, [one, off], {one.id: lights}, 2)
+    page = many[: integrations.SHOWN]
+    yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
+    yield "integration", integrations.one(texts, sample_status(one, lights), NOW)
+    yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
     yield "pick", integrations.pick(texts, [one, off], "status.show")
     yield "pick_many", integrations.pick(texts, many, "status.show")
     yield "disable_asked", integrations.disable_asked(texts, one)
@@ -202,6 +235,10 @@ def integration(
     return IntegrationView(
         identity, name, enabled, "", "1000200030", "presence-reader", GUID, GUID, expires, NOW - timedelta(days=9)
     )
+
+
+def sample_status(view: IntegrationView, lights: tuple[Light, ...]) -> Status:
+    return Status(view, lights, 27, 25, 3, 1, NOW - timedelta(minutes=3), True, 1, ())
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:

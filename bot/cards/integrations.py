@@ -1,18 +1,22 @@
 """The cards about integrations as things: the list, the choice among several, switching off, taking away."""
 
-from collections.abc import Sequence
-from datetime import date
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
-from bot.cards.parts import button, capped, card, complaint_note, header, note, plain, row, text
-from bot.cards.setup import MAX_NAME
+from bot.cards.edit import cloudlink_side
+from bot.cards.fields import MAX_NAME
+from bot.cards.history import where
+from bot.cards.parts import button, capped, card, complaint_note, fact, header, note, plain, row, text
+from bot.cards.status import expiry
 from bot.complaints import Complaint
 from bot.languages import Texts
 from bot.turns import Card
-from sync.model import IntegrationView
+from sync.errors import CredentialsWrong
+from sync.model import IntegrationView, Light, Status
 
-SHOWN = 10
+SHOWN = 8
 CHOICES = 40
 
 
@@ -26,37 +30,90 @@ def none_yet(texts: Texts) -> Card:
     return card(texts, texts("none.title"), body, actions)
 
 
-def listed(texts: Texts, integrations: Sequence[IntegrationView]) -> Card:
-    """Every integration in a line; the first ten when there are more."""
+def listed(
+    texts: Texts,
+    integrations: Sequence[IntegrationView],
+    lights: Mapping[str, Sequence[Light]],
+    total: int,
+    page: int = 0,
+) -> Card:
+    """A page of integrations, each with its ``lights`` (by id), and a choice among them."""
     title = texts("integrations.title")
-    body: list[CardElement] = [header("🧩", title, texts.plural("integrations.count", len(integrations)))]
-    body.extend(_line(texts, integration) for integration in integrations[:SHOWN])
-    more = len(integrations) - SHOWN
-    if more > 0:
-        body.append(plain(texts.plural("integrations.more", more), subtle=True))
+    body: list[CardElement] = [header("🧩", title, texts.plural("integrations.count", total))]
+    for integration in integrations:
+        body.append(_line(texts, integration))
+        body.append(plain(lamps(texts, lights.get(integration.id, ())), size="Small", spacing="None"))
+    pages = -(-total // SHOWN)
+    if pages > 1:
+        body.append(plain(where(texts, page, pages), subtle=True))
+    body.append(_chooser(texts, integrations))
     actions: list[Action] = [
-        button(texts("button.status"), "command.status", style="positive"),
+        button(texts("button.open"), "integrations.open", style="positive", inputs=True),
         button(texts("button.setup_another"), "command.setup"),
-        button(texts("button.remove"), "command.remove"),
+    ]
+    if page:
+        actions.append(button(texts("button.previous"), "integrations.page", {"page": str(page - 1)}))
+    if page + 1 < pages:
+        actions.append(button(texts("button.more"), "integrations.page", {"page": str(page + 1)}))
+    return card(texts, title, body, actions, wide=True)
+
+
+def one(texts: Texts, status: Status, now: datetime) -> Card:
+    """An integration, how it does, and everything one can do with it."""
+    integration = status.integration
+    title = capped(integration.name, MAX_NAME)
+    body: list[CardElement] = [
+        header("▶️" if integration.enabled else "⏸️", texts("integration.title"), title),
+        plain(lamps(texts, status.lights)),
+        fact(texts("integration.state"), _state(texts, integration)),
+        *cloudlink_side(texts, integration),
+        fact(texts("field.tenant_id"), integration.tenant_id),
+        fact(texts("field.client_id"), integration.client_id),
+        expiry(texts, integration, now.date()),
+    ]
+    data = {"integration": integration.id}
+    turn = ("button.pause", "disable.ask") if integration.enabled else ("button.resume_sync", "enable.preview")
+    actions: list[Action] = [
+        button(texts("button.status"), "status.show", data, style="positive"),
+        button(texts("button.test"), "test.run", data),
+        button(texts(turn[0]), turn[1], data),
+        button(texts("button.edit"), "edit.open", data),
+        button(texts("button.rotate"), "rotate.ask", data),
+        button(texts("button.remove"), "remove.ask", data, style="destructive"),
     ]
     return card(texts, title, body, actions, wide=True)
 
 
+def lamps(texts: Texts, lights: Sequence[Light]) -> str:
+    """The services' lights on one line: symbol and words, never colour alone."""
+    return " · ".join(_lamp(texts, light) for light in lights)
+
+
+def _lamp(texts: Texts, light: Light) -> str:
+    name = texts(f"service.{light.service}")
+    if light.trouble is None:
+        return f"✅ {name}"
+    wrong = isinstance(light.trouble, CredentialsWrong)
+    return f"❌ {name}: {texts('light.wrong')}" if wrong else f"⚠️ {name}: {texts('light.unwell')}"
+
+
 def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str) -> Card:
     """Which of several; the choice is sent with ``verb``."""
-    choices = [Choice(title=capped(one.name, MAX_NAME), value=one.id) for one in integrations[:CHOICES]]
-    chooser = ChoiceSetInput(
+    body = [header("🧩", texts("pick.title")), _chooser(texts, integrations[:CHOICES])]
+    actions = [button(texts("button.continue"), verb, style="positive", inputs=True)]
+    return card(texts, texts("pick.title"), body, actions)
+
+
+def _chooser(texts: Texts, integrations: Sequence[IntegrationView]) -> ChoiceSetInput:
+    return ChoiceSetInput(
         id="integration",
         label=texts("pick.label"),
-        choices=choices,
+        choices=[Choice(title=capped(one.name, MAX_NAME), value=one.id) for one in integrations],
         value=integrations[0].id,
         style="compact",
         is_required=True,
         error_message=texts("pick.required"),
     )
-    body = [header("🧩", texts("pick.title")), chooser]
-    actions = [button(texts("button.continue"), verb, style="positive", inputs=True)]
-    return card(texts, texts("pick.title"), body, actions)
 
 
 def disable_asked(texts: Texts, integration: IntegrationView) -> Card:
@@ -140,10 +197,13 @@ def failed(texts: Texts, complaint: Complaint, verb: str, data: dict[str, str]) 
 
 
 def _line(texts: Texts, integration: IntegrationView) -> CardElement:
-    state = texts("integrations.enabled" if integration.enabled else "integrations.disabled")
     expires = _expires(texts, integration.secret_expires_on)
     symbol = "▶️" if integration.enabled else "⏸️"
-    return row(symbol, capped(integration.name), f"{state} · {expires}", spacing="Default")
+    return row(symbol, capped(integration.name), f"{_state(texts, integration)} · {expires}", spacing="Default")
+
+
+def _state(texts: Texts, integration: IntegrationView) -> str:
+    return texts("integrations.enabled" if integration.enabled else "integrations.disabled")
 
 
 def _expires(texts: Texts, day: date | None) -> str:

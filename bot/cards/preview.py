@@ -25,6 +25,8 @@ def preview_card(
     body.extend(_left_out(texts, preview, page))
     body.extend(_would_send(texts, preview.would_send))
     body.append(note("accent", "ℹ️", texts("preview.patience"), texts("preview.by_hand")))
+    if page == 0:
+        body.extend(_also(texts, integration.feature_version))
     return card(texts, title, body, _actions(texts, integration.id, preview, page, wizard), wide=True)
 
 
@@ -78,6 +80,13 @@ def _figures(texts: Texts, preview: Preview) -> CardElement:
         (texts("preview.matched"), texts.number(preview.matched)),
         (texts("preview.unmatched"), texts.number(len(preview.unmatched))),
     )
+
+
+def _also(texts: Texts, feature_version: int) -> list[CardElement]:
+    """What this integration does besides the first release's behaviour."""
+    versions = range(2, feature_version + 1)
+    notes = [text(texts(f"update.{version}.notes"), spacing="Small") for version in versions]
+    return [text(texts("preview.also"), weight="Bolder", spacing="Medium"), *notes] if notes else []
 
 
 def pages(preview: Preview) -> int:

@@ -1,6 +1,6 @@
 """The wizard's cards: one card that replaces itself, in four steps. A secret is never among the values."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from microsoft_teams.cards.core import (
     Action,
@@ -13,45 +13,40 @@ from microsoft_teams.cards.core import (
     TextInput,
 )
 
+from bot.cards.fields import GUID_EXAMPLE, MAX_NAME, Values, expiry_day, field, safe, secret, with_complaints
 from bot.cards.parts import (
     button,
     capped,
     card,
-    complaint_note,
     header,
     note,
     plain,
     progress,
-    row,
     text,
 )
 from bot.complaints import Complaint, Link, Links
 from bot.languages import Texts
 from bot.turns import Card
 
-Values = Mapping[str, str]
 STEPS = 4
-MAX_NAME = 60
-MAX_ID = 100
-MAX_SECRET = 512
 
 
 def cloudlink_step(
     texts: Texts, draft: str, values: Values, proven: bool, complaints: Sequence[Complaint] = ()
 ) -> Card:
     """Step 1. ``proven`` says that a checked secret is held, so that the field may stay empty."""
-    secret = _secret(texts, "cloudlink_secret", required=not proven, hint=_secret_hint(proven, complaints))
+    masked = secret(texts, "cloudlink_secret", required=not proven, hint=_secret_hint(proven, complaints))
     fields = [
-        _field(texts, "account_id", values, required=True),
-        _field(texts, "cloudlink_client_id", values, required=True),
-        secret,
-        _field(texts, "region", values, required=False),
+        field(texts, "account_id", values, required=True),
+        field(texts, "cloudlink_client_id", values, required=True),
+        masked,
+        field(texts, "region", values, required=False),
     ]
     body = [
         step_header(texts, 1, "☎️", texts("setup.cloudlink.title")),
         text(texts("setup.cloudlink.intro")),
-        *_with_complaints(fields, complaints),
-        _safe(texts),
+        *with_complaints(fields, complaints),
+        safe(texts),
     ]
     actions = [
         button(texts("button.check"), "setup.cloudlink", {"draft": draft}, style="positive", inputs=True),
@@ -101,18 +96,18 @@ def _checklist_row(texts: Texts, number: int, step: str, place: Link) -> ColumnS
 def teams_step(texts: Texts, draft: str, values: Values, complaints: Sequence[Complaint] = ()) -> Card:
     """Step 3: Mitel's four fields and the secret's last day."""
     fields: list[TextInput | DateInput] = [
-        _field(texts, "name", values, required=True, length=MAX_NAME),
-        _field(texts, "tenant_id", values, required=True, example="00000000-0000-0000-0000-000000000000"),
-        _field(texts, "client_id", values, required=True, example="00000000-0000-0000-0000-000000000000"),
-        _secret(texts, "client_secret", required=True, hint=_secret_hint(False, complaints)),
-        DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None),
+        field(texts, "name", values, required=True, length=MAX_NAME),
+        field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
+        field(texts, "client_id", values, required=True, example=GUID_EXAMPLE),
+        secret(texts, "client_secret", required=True, hint=_secret_hint(False, complaints)),
+        expiry_day(texts, values),
     ]
     body = [
         step_header(texts, 3, "🔐", texts("setup.teams.title")),
         text(texts("setup.teams.intro")),
-        *_with_complaints(fields, complaints),
+        *with_complaints(fields, complaints),
         text(texts("setup.teams.expiry"), subtle=True, spacing="Small"),
-        _safe(texts),
+        safe(texts),
     ]
     actions = [
         button(texts("button.save"), "setup.save", {"draft": draft}, style="positive", inputs=True),
@@ -123,11 +118,13 @@ def teams_step(texts: Texts, draft: str, values: Values, complaints: Sequence[Co
 
 
 def checking(texts: Texts, step: int, what: str) -> Card:
-    """Shown while a service is asked; ``what`` is ``cloudlink``, ``teams`` or ``people``."""
+    """Shown while a service is asked, in no ``step`` (0) outside the wizard.
+
+    ``what`` is ``cloudlink``, ``teams`` or ``people``.
+    """
     title = texts(f"setup.checking.{what}")
-    return card(
-        texts, title, [step_header(texts, step, "⏳", title), text(texts("setup.checking.wait"), subtle=True)]
-    )
+    head = step_header(texts, step, "⏳", title) if step else header("⏳", title)
+    return card(texts, title, [head, text(texts("setup.checking.wait"), subtle=True)])
 
 
 def resume(texts: Texts, draft: str, step: int, name: str) -> Card:
@@ -173,52 +170,11 @@ def _found(texts: Texts, values: Values) -> Container:
     return note("good", "✅", texts.plural("setup.found", people, account=capped(values.get("account_name", ""))))
 
 
-def _safe(texts: Texts) -> CardElement:
-    return row("🔒", "", texts("setup.safe"))
-
-
 def _cancel(texts: Texts, draft: str) -> Action:
     return button(texts("button.cancel"), "setup.cancel", {"draft": draft})
-
-
-def _field(
-    texts: Texts, field: str, values: Values, *, required: bool, length: int = MAX_ID, example: str = ""
-) -> TextInput:
-    label = texts(f"field.{field}")
-    return TextInput(
-        id=field,
-        label=label,
-        value=values.get(field) or None,
-        placeholder=example or texts(f"field.{field}.hint"),
-        is_required=required or None,
-        error_message=texts("check.required", field=label) if required else None,
-        max_length=length,
-    )
 
 
 def _secret_hint(proven: bool, complaints: Sequence[Complaint]) -> str:
     if proven:
         return "field.secret.kept"
     return "field.secret.again" if complaints else ""
-
-
-def _secret(texts: Texts, field: str, *, required: bool, hint: str) -> TextInput:
-    label = texts(f"field.{field}")
-    return TextInput(
-        id=field,
-        label=label,
-        style="Password",
-        placeholder=texts(hint or f"field.{field}.hint"),
-        is_required=required or None,
-        error_message=texts("check.required", field=label) if required else None,
-        max_length=MAX_SECRET,
-    )
-
-
-def _with_complaints(fields: Iterable[TextInput | DateInput], complaints: Sequence[Complaint]) -> list[CardElement]:
-    """The whole card's complaints first, then each field with its own right below it."""
-    elements: list[CardElement] = [complaint_note(complaint) for complaint in complaints if not complaint.field]
-    for field in fields:
-        elements.append(field)
-        elements.extend(complaint_note(complaint) for complaint in complaints if complaint.field == field.id)
-    return elements

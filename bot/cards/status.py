@@ -11,7 +11,7 @@ from bot.complaints import Complaint
 from bot.languages import Texts
 from bot.turns import Card
 from sync.errors import CredentialsWrong
-from sync.model import IntegrationView, Light, Probe, Service, Status
+from sync.model import CredentialKind, IntegrationView, Light, Probe, Service, Status
 
 UNKNOWN_SHOWN = 5
 WARN_DAYS = 30
@@ -26,8 +26,12 @@ def status_card(texts: Texts, status: Status, complaints: Mapping[Service, Compl
         *(_light(texts, light, complaints.get(light.service), now) for light in status.lights),
         _figures(texts, status),
         *_facts(texts, status, now),
+        *_monitors(texts, status),
+        *_update(texts, status),
     ]
-    return card(texts, texts("status.title"), body, _actions(texts, integration), wide=True)
+    links = sum(1 for complaint in complaints.values() if complaint.link)
+    actions = _actions(texts, status)[: MAX_ACTIONS - links]
+    return card(texts, texts("status.title"), body, actions, wide=True)
 
 
 def testing(texts: Texts, integration: IntegrationView) -> Card:
@@ -95,6 +99,13 @@ def _light(texts: Texts, light: Light, complaint: Complaint | None, now: datetim
     return note(style, symbol, head, complaint.sentence, complaint.remedy, since, link=complaint.link)
 
 
+def _monitors(texts: Texts, status: Status) -> list[CardElement]:
+    """How many presence monitors wait for the new secret; the command that lists them is in the words."""
+    if not status.monitors_open:
+        return []
+    return [note("warning", "📡", texts.plural("monitors.open", status.monitors_open), texts("monitors.say"))]
+
+
 def _figures(texts: Texts, status: Status) -> CardElement:
     return tiles(
         (texts.plural("status.matched", status.people), texts.number(status.matched)),
@@ -109,23 +120,34 @@ def _facts(texts: Texts, status: Status, now: datetime) -> list[CardElement]:
         fact(
             texts("status.last_change"), texts.relative(changed, now) if changed else texts("status.no_change_yet")
         ),
-        expiry(texts, status.integration.secret_expires_on, now.date()),
+        expiry(texts, status.integration, now.date()),
     ]
+    if status.integration.credential is CredentialKind.SECRET:
+        elements.append(text(texts("status.recommend_certificate"), subtle=True))
     if status.unknown_states:
         elements.append(_unknown_states(texts, status.unknown_states))
     return elements
 
 
-def expiry(texts: Texts, expires_on: date | None, today: date) -> CardElement:
-    """The secret's last day: loud when it is near, past or not known."""
+def expiry(texts: Texts, integration: IntegrationView, today: date) -> CardElement:
+    """The last day of what proves the integration, and who says so: loud when it is near, past or not known."""
+    if integration.credential is CredentialKind.FEDERATED:
+        return fact(texts("certificate.in_use"), texts("expiry.nothing"))
+    expires_on = integration.secret_expires_on
     if expires_on is None:
         return note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
+    certificate = integration.credential is CredentialKind.CERTIFICATE
     days, day = (expires_on - today).days, texts.date(expires_on)
+    source = texts(f"expiry.source.{integration.expiry_source}") if integration.expiry_source else ""
     if days < 0:
-        return note("attention", "❌", texts("expiry.past", day=day))
+        past = texts("expiry.certificate.past" if certificate else "expiry.past", day=day)
+        return note("attention", "❌", past, source)
+    label = texts("expiry.certificate" if certificate else "expiry.label")
+    told = texts.plural("expiry.fine", days, day=day)
     if days <= WARN_DAYS:
-        return note("warning", "⚠️", texts.plural("expiry.soon", days, day=day))
-    return fact(texts("expiry.label"), texts.plural("expiry.fine", days, day=day))
+        soon = f"{label}: {told}" if certificate else texts.plural("expiry.soon", days, day=day)
+        return note("warning", "⚠️", soon, source)
+    return fact(label, f"{told} ({source})" if source else told)
 
 
 def _unknown_states(texts: Texts, states: Sequence[tuple[str, int]]) -> Container:
@@ -146,11 +168,24 @@ def _probe(texts: Texts, probe: Probe, complaint: Complaint | None) -> list[Card
     return [outcome, note("attention", "🛠️", complaint.sentence, complaint.remedy, link=complaint.link)]
 
 
-def _actions(texts: Texts, integration: IntegrationView) -> list[Action]:
+def _update(texts: Texts, status: Status) -> list[CardElement]:
+    if status.update is None:
+        return []
+    return [note("accent", "✨", texts("update.available", version=texts.number(status.update)))]
+
+
+def _actions(texts: Texts, status: Status) -> list[Action]:
+    """The most wanted first: of several troubles with links of their own, the last have no room."""
+    integration = status.integration
     data = {"integration": integration.id}
     turn = ("button.disable", "disable.ask") if integration.enabled else ("button.enable", "enable.preview")
+    wanted = [("button.install_update", "update.show")] if status.update else []
+    wanted.append(("button.refresh", "status.show"))
     return [
-        button(texts("button.refresh"), "status.show", data, style="positive"),
-        button(texts("button.test"), "test.run", data),
+        *(
+            button(texts(key), verb, data, style=None if place else "positive")
+            for place, (key, verb) in enumerate(wanted)
+        ),
         button(texts(turn[0]), turn[1], data),
+        button(texts("button.test"), "test.run", data),
     ]

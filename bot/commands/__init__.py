@@ -1,15 +1,23 @@
 """Every command, in the order of help and README, each with its whole conversation in one file."""
 
 from bot.commands import (
+    alerts,
+    auto_rotate,
+    certificate,
     connection_test,
     disable,
+    edit,
     enable,
     help,  # noqa: A004
+    history,
     integrations,
     language,
+    monitors,
     remove,
+    rotate,
     setup,
     status,
+    update,
 )
 from bot.exchange import Command
 
@@ -18,9 +26,18 @@ COMMANDS: tuple[Command, ...] = (
     enable.COMMAND,
     disable.COMMAND,
     status.COMMAND,
+    update.COMMAND,
     connection_test.COMMAND,
     remove.COMMAND,
     integrations.COMMAND,
+    edit.COMMAND,
+    rotate.COMMAND,
+    auto_rotate.COMMAND,
+    certificate.COMMAND,
+    monitors.COMMAND,
+    alerts.COMMAND,
+    history.COMMAND,
+    history.EXPORT,
     language.COMMAND,
     help.COMMAND,
 )

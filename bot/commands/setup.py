@@ -13,7 +13,7 @@ from bot.complaints import Complaint
 from bot.exchange import Answer, Command, Exchange
 from storage.tables import Draft
 from sync.errors import CredentialsWrong, SyncError
-from sync.model import CloudLinkAccount, IntegrationView, TeamsApp, UnknownIntegration
+from sync.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
 
 STEPS = ("cloudlink", "register", "teams", "enable")
 CLOUDLINK_FIELDS = ("region", "account_id", "cloudlink_client_id")
@@ -134,8 +134,15 @@ async def save(exchange: Exchange, draft: Draft) -> None:
     try:
         await exchange.desk.integrations.check_teams(app)
         view = await exchange.desk.integrations.add(
-            exchange.tenant, typed["name"], _account(draft, held), app, inputs.day_of(typed["expires_on"])
+            exchange.tenant,
+            typed["name"],
+            _account(draft, held),
+            app,
+            inputs.day_of(typed["expires_on"]),
+            exchange.texts("update.3.words"),
         )
+    except NameTaken:
+        return await show_teams(exchange, draft, [inputs.name_taken(exchange.texts)])
     except SyncError as error:
         complaint = exchange.complaint(error, typed["tenant_id"], typed["client_id"])
         return await show_teams(exchange, draft, [complaint])
@@ -152,8 +159,7 @@ async def _look_over(exchange: Exchange, typed: dict[str, str], secret: str) -> 
     ]
     names = {view.name.casefold() for view in await exchange.desk.integrations.list(exchange.tenant)}
     if typed["name"].casefold() in names:
-        taken = Complaint(texts("check.name_taken"), texts("check.name_taken.remedy"), field="name")
-        found.append(taken)
+        found.append(inputs.name_taken(texts))
     return found
 
 

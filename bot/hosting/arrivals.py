@@ -7,6 +7,7 @@ wire (a field of the wrong type makes its deserialiser raise). Source of the sha
 
 import re
 from dataclasses import dataclass
+from zoneinfo import available_timezones
 
 from bot.hosting.fields import Json, flag, identifier, obj, objects, required, text
 from bot.hosting.inputs import read_execute, read_submit
@@ -19,6 +20,8 @@ _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _UNUSED = frozenset(
     {"typing", "messageReaction", "event", "endOfConversation", "messageUpdate", "messageDelete"},
 )
+
+_ZONES = available_timezones()
 
 What = Message | Action | Installed | Removed
 
@@ -36,13 +39,16 @@ class Arrival:
     personal: bool
     conversation_type: str
     expects_replies: bool
+    time_zone: str = ""
 
     @property
     def invoked(self) -> bool:
         return self.type == "invoke"
 
     def incoming(self, what: What) -> Incoming:
-        return Incoming(what, self.sender, self.address, self.address.tenant_id, self.locale, self.personal)
+        return Incoming(
+            what, self.sender, self.address, self.address.tenant_id, self.locale, self.personal, self.time_zone
+        )
 
 
 def read_arrival(activity: Json) -> Arrival:
@@ -62,6 +68,7 @@ def read_arrival(activity: Json) -> Arrival:
         personal=conversation_type == "personal" or (not conversation_type and not group),
         conversation_type=conversation_type,
         expects_replies=identifier(activity, "deliveryMode") == "expectReplies",
+        time_zone=_time_zone(activity),
     )
 
 
@@ -87,6 +94,13 @@ def _sender(account: Json) -> Sender:
 
 def _locale(said: str) -> str:
     return said if _LOCALE.fullmatch(said) else ""
+
+
+def _time_zone(activity: Json) -> str:
+    """The client's time zone (Bot Framework: ``localTimezone``; Teams: the entity ``clientInfo``), if it is one."""
+    clients = [entity for entity in objects(activity, "entities") if entity.get("type") == "clientInfo"]
+    said = [text(activity, "localTimezone"), *(text(client, "timezone") for client in clients)]
+    return next((zone for zone in said if zone in _ZONES), "")
 
 
 def _what(kind: str, activity: Json, bot_id: str) -> What | None:

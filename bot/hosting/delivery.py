@@ -107,4 +107,4 @@ async def _translated(call: Callable[[], Awaitable[T]]) -> T:
         raise ChannelFailure(502) from None
     except (aiohttp.ClientError, TimeoutError, TooLarge, ClientException, DeserializationError) as error:
         log.info("channel_outcome_unknown", error=type(error).__name__)
-        raise Undelivered(0) from None
+        raise Undelivered(0, perhaps=True) from None

@@ -1,14 +1,14 @@
 """Reads the catalogues beside this file and speaks from them; dates, numbers and ages as each language has them."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from gettext import c2py
 from pathlib import Path
 from string import Formatter
 
 from babel import Locale
-from babel.dates import format_date, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -58,6 +58,10 @@ class Texts:
 
     def date(self, day: date) -> str:
         return format_date(day, format="long", locale=self._locale)
+
+    def moment(self, when: datetime) -> str:
+        """A day and an hour in UTC: "Nov 22, 2026, 12:00 UTC"."""
+        return f"{format_datetime(when, format='d MMM y, HH:mm', tzinfo=UTC, locale=self._locale)} UTC"
 
     def relative(self, when: datetime, now: datetime) -> str:
         """``when`` as seen from ``now``: "2 minutes ago"."""

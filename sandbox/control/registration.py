@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+from sandbox.assertions import read_certificate
 from sandbox.control.guard import PREFIX, ControlRefusal, fields_sent, flag, number, text
 from sandbox.control.view import secret_json
 from sandbox.edge import WORLD, json_response
-from sandbox.registration import PERMISSIONS, Secret
+from sandbox.registration import PERMISSIONS, FederatedCredential, Secret
 from sandbox.state import World
 
 
@@ -27,7 +28,8 @@ async def _add_secret(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     fields = await fields_sent(request, "description", "days")
     description, days = text(fields, "description", "Client secret"), number(fields, "days", 180, 0.0001, 730)
-    secret = world.saved.registration.add_secret(description, days, world.now(), world.random)
+    delay = world.saved.trouble.secret_delay_seconds
+    secret = world.saved.registration.add_secret(description, days, world.now(), world.random, delay)
     world.changed()
     return json_response(secret_json(secret, world.now()))
 
@@ -40,6 +42,39 @@ async def _expire_secret(request: web.Request) -> web.Response:
 
 async def _remove_secret(request: web.Request) -> web.Response:
     request.app[WORLD].saved.registration.secrets.remove(_secret(request))
+    return _done(request.app[WORLD])
+
+
+async def _add_certificate(request: web.Request) -> web.Response:
+    """Upload the public part of a certificate, as the portal takes it."""
+    world = request.app[WORLD]
+    pem = text(await fields_sent(request, "pem"), "pem", longest=10_000)
+    try:
+        certificate = read_certificate(pem)
+    except ValueError:
+        raise ControlRefusal(400, "That is not a certificate in PEM.") from None
+    world.saved.registration.certificates.append(certificate)
+    world.changed()
+    return json_response({"thumbprint": certificate.thumbprint})
+
+
+async def _remove_certificate(request: web.Request) -> web.Response:
+    registration, thumbprint = request.app[WORLD].saved.registration, request.match_info["thumbprint"].lower()
+    kept = [each for each in registration.certificates if each.thumbprint != thumbprint]
+    if len(kept) == len(registration.certificates):
+        raise ControlRefusal(404, "There is no such certificate.")
+    registration.certificates = kept
+    return _done(request.app[WORLD])
+
+
+async def _federate(request: web.Request) -> web.Response:
+    """Take an issuer's tokens for the application's own."""
+    fields = await fields_sent(request, "issuer", "subject", "audience", "publicKey")
+    issuer, subject = text(fields, "issuer", longest=500), text(fields, "subject", longest=500)
+    public_key = text(fields, "publicKey", longest=10_000)
+    audience = text(fields, "audience", "api://AzureADTokenExchange")
+    credential = FederatedCredential(issuer, subject, audience, public_key)
+    request.app[WORLD].saved.registration.federated.append(credential)
     return _done(request.app[WORLD])
 
 
@@ -74,6 +109,9 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{registration}/secrets", _add_secret),
         web.post(f"{registration}/secrets/{{key}}/expire", _expire_secret),
         web.delete(f"{registration}/secrets/{{key}}", _remove_secret),
+        web.post(f"{registration}/certificates", _add_certificate),
+        web.delete(f"{registration}/certificates/{{thumbprint}}", _remove_certificate),
+        web.post(f"{registration}/federated", _federate),
         web.post(f"{registration}/permissions", _permissions),
         web.post(f"{registration}/disabled", _switch("disabled")),
         web.post(f"{registration}/deleted", _switch("deleted")),

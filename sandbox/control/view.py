@@ -111,6 +111,9 @@ def _registration_json(world: World) -> dict[str, Any]:
         "conditionalAccess": registration.conditional_access,
         "permissions": dict(registration.permissions),
         "secrets": [secret_json(secret, now) for secret in registration.secrets],
+        "certificates": [
+            {"thumbprint": each.thumbprint, "endDateTime": iso(each.end)} for each in registration.certificates
+        ],
     }
 
 

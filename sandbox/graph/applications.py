@@ -60,7 +60,8 @@ def add_password(world: World, call: GraphCall, found: Match[str]) -> GraphAnswe
     name = wish.get("displayName") or ""
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         raise bad_request("Invalid value specified for property 'displayName'.", "Request_BadRequest")
-    secret = registration.add_secret(name, _days(world, wish.get("endDateTime")), world.now(), world.random)
+    days, delay = _days(world, wish.get("endDateTime")), world.saved.trouble.secret_delay_seconds
+    secret = registration.add_secret(name, days, world.now(), world.random, delay)
     world.changed()
     return GraphAnswer(body={**_credential(secret), "secretText": secret.value})
 

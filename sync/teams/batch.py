@@ -1,28 +1,39 @@
 """``$batch`` bodies for presence changes, and what the inner answers mean. Pure.
 
 Sources: Graph reference, "presence: setPresence", "presence: clearPresence" (404 when there is no such session),
-and "Combine multiple requests using JSON batching": the outer 200 says nothing of the inner answers, and their
-order is not kept.
+"presence: setStatusMessage", and "Combine multiple requests using JSON batching": the outer 200 says nothing of
+the inner answers, and their order is not kept.
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell
-from sync.teams.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, Throttled
+from sync.teams.changes import (
+    ClearMessage,
+    ClearPresence,
+    Done,
+    Failed,
+    MessageChange,
+    Outcome,
+    Refused,
+    Request,
+    SetMessage,
+    Throttled,
+)
 from sync.web import cleaned, retry_after
 
 DEFAULT_WAIT = 10.0
 
 
-def batch_of(changes: Sequence[Change], client_id: str) -> dict[str, Any]:
+def batch_of(changes: Sequence[Request], client_id: str) -> dict[str, Any]:
     """The batch's body; each request's id is the change's place."""
     return {"requests": [_request(str(place), change, client_id) for place, change in enumerate(changes)]}
 
 
-def _request(request_id: str, change: Change, client_id: str) -> dict[str, Any]:
+def _request(request_id: str, change: Request, client_id: str) -> dict[str, Any]:
     user = quote(change.user_id, safe="")
     action, body = _action(change, client_id)
     return {
@@ -34,7 +45,9 @@ def _request(request_id: str, change: Change, client_id: str) -> dict[str, Any]:
     }
 
 
-def _action(change: Change, client_id: str) -> tuple[str, dict[str, str]]:
+def _action(change: Request, client_id: str) -> tuple[str, dict[str, Any]]:
+    if isinstance(change, SetMessage | ClearMessage):
+        return "setStatusMessage", {"statusMessage": _status_message(change)}
     if isinstance(change, ClearPresence):
         return "clearPresence", {"sessionId": client_id}
     return "setPresence", {
@@ -42,6 +55,17 @@ def _action(change: Change, client_id: str) -> tuple[str, dict[str, str]]:
         "availability": change.presence.availability,
         "activity": change.presence.activity,
         "expirationDuration": iso_duration(change.seconds),
+    }
+
+
+def _status_message(change: MessageChange) -> dict[str, Any]:
+    """The time without its zone, which is named beside it (Graph reference, dateTimeTimeZone)."""
+    if isinstance(change, ClearMessage):
+        return {"message": {"content": "", "contentType": "text"}}
+    until = change.until.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()
+    return {
+        "message": {"content": change.text, "contentType": "text"},
+        "expiryDateTime": {"dateTime": until, "timeZone": "UTC"},
     }
 
 
@@ -53,7 +77,7 @@ def iso_duration(seconds: int) -> str:
     return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
 
 
-def outcomes_of(changes: Sequence[Change], answer: object, now: datetime) -> list[Outcome]:
+def outcomes_of(changes: Sequence[Request], answer: object, now: datetime) -> list[Outcome]:
     """What became of each change, in their order. All that were throttled wait as long as the one waiting longest.
 
     Raises ``ServiceUnwell`` (GRAPH_UNREADABLE) when ``answer`` is no batch answer at all.
@@ -67,7 +91,7 @@ def outcomes_of(changes: Sequence[Change], answer: object, now: datetime) -> lis
     return [Throttled(longest) if isinstance(each, Throttled) else each for each in outcomes]
 
 
-def _outcome(change: Change, inner: Mapping[str, Any] | None, now: datetime) -> Outcome:
+def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) -> Outcome:
     status = inner.get("status") if inner else None
     if inner is None or not isinstance(status, int):
         return Failed(ServiceUnwell(Fault.GRAPH_UNREADABLE))

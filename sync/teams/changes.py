@@ -1,6 +1,7 @@
 """What is asked of Graph's presence calls, and what became of each."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sync.errors import SyncError
 from sync.presence import Presence
@@ -23,6 +24,26 @@ class ClearPresence:
 
 
 Change = SetPresence | ClearPresence
+
+
+@dataclass(frozen=True, slots=True)
+class SetMessage:
+    """Show ``text`` beside the presence until ``until`` (UTC)."""
+
+    user_id: str
+    text: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ClearMessage:
+    """Take away the status message, by an empty one: Graph's reference (setStatusMessage) has no other way."""
+
+    user_id: str
+
+
+MessageChange = SetMessage | ClearMessage
+Request = Change | MessageChange
 
 
 @dataclass(frozen=True, slots=True)

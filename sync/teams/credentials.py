@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from sync import certificates
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
-from sync.model import TeamsApp
+from sync.host_credentials import HostCredentials
+from sync.model import CredentialKind, TeamsApp
 from sync.teams.entra import checked_tenant, discovery_refusal, refusal
 from sync.teams.entra_http import MICROSOFT_HOSTS, EntraHttp, Unwell
 
@@ -49,10 +51,13 @@ class ProvenToken:
 class EntraTokens:
     """An application's tokens, kept by one msal client until they expire."""
 
-    def __init__(self, app: TeamsApp, entra_url: str, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, app: TeamsApp, entra_url: str, timeout: float = TIMEOUT, host: HostCredentials | None = None
+    ) -> None:
         self._app = app
         self._entra_url = entra_url
         self._timeout = timeout
+        self._host = host
         self._lock = asyncio.Lock()
         self._client: _Client | None = None
 
@@ -60,7 +65,7 @@ class EntraTokens:
         """The cached token, or a new one. Raises ``CredentialsWrong`` and ``ServiceUnwell`` (ENTRA_*)."""
         async with self._lock:
             if self._client is None:
-                self._client = _Client(self._app, self._entra_url, self._timeout)
+                self._client = _Client(self._app, self._entra_url, self._timeout, self._host)
             return await self._client.token()
 
     def forget(self) -> None:
@@ -68,7 +73,9 @@ class EntraTokens:
         self._client = None
 
 
-async def prove(app: TeamsApp, entra_url: str, patience: float = TIMEOUT) -> ProvenToken:
+async def prove(
+    app: TeamsApp, entra_url: str, patience: float = TIMEOUT, host: HostCredentials | None = None
+) -> ProvenToken:
     """A fresh token with the two roles we need in it, from a client nobody used before.
 
     ``patience`` is in seconds, for each request to Entra.
@@ -77,7 +84,7 @@ async def prove(app: TeamsApp, entra_url: str, patience: float = TIMEOUT) -> Pro
     which; ``ServiceUnwell`` (ENTRA_UNREACHABLE). Missing consent is no error of Entra's: the token comes without
     the role ("Application permissions" in the Microsoft identity platform's documentation).
     """
-    value = await _Client(app, entra_url, patience).token()
+    value = await _Client(app, entra_url, patience, host).token()
     roles = roles_in(value)
     missing = [role for role in NEEDED_ROLES if role not in roles] if roles is not None else []
     if missing:
@@ -100,10 +107,11 @@ class _Client:
     """One msal client. Inside, failures are values: no exception of msal's, which holds the request and
     with it the secret, is ever chained to one of ours."""
 
-    def __init__(self, app: TeamsApp, entra_url: str, timeout: float) -> None:
+    def __init__(self, app: TeamsApp, entra_url: str, timeout: float, host: HostCredentials | None) -> None:
         self._app = app
         self._entra_url = entra_url
         self._timeout = timeout
+        self._host = host or HostCredentials()
         self._msal: Any = None
 
     async def token(self) -> str:
@@ -134,11 +142,21 @@ class _Client:
         parts = urlsplit(self._entra_url)
         return msal.ConfidentialClientApplication(
             self._app.client_id.strip(),
-            client_credential=self._app.client_secret,
+            client_credential=self._credential(),
             authority=f"https://{parts.netloc}/{checked_tenant(self._app.tenant_id)}",
             http_client=EntraHttp(self._entra_url, self._timeout),
             instance_discovery=None if parts.hostname in MICROSOFT_HOSTS else False,
         )
+
+    def _credential(self) -> str | dict[str, Any]:
+        """As msal takes it; a file of the host's is read now, a federated token again for each sign-in."""
+        if self._app.kind is CredentialKind.FEDERATED:
+            return {"client_assertion": self._host.federated_token}
+        if self._app.kind is CredentialKind.CERTIFICATE:
+            pem = self._app.certificate
+            certificate = certificates.parse(pem) if pem else self._host.certificate()
+            return {"private_key": certificate.private_key, "public_certificate": certificate.public}
+        return self._app.client_secret
 
 
 def _translated(error: Exception, secret: str) -> SyncError:
@@ -146,6 +164,8 @@ def _translated(error: Exception, secret: str) -> SyncError:
         return error
     if isinstance(error, Unwell):
         return ServiceUnwell(Fault.ENTRA_UNREACHABLE, error.retry_after, **error.context)
+    if isinstance(error, certificates.NoCertificate):
+        return CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
     if isinstance(error, ValueError):
         return discovery_refusal(f"{error} {error.__context__ or ''}", secret)
     return ServiceUnwell(Fault.ENTRA_UNREACHABLE, error=type(error).__name__)

@@ -61,7 +61,7 @@ class EntraHttp:
         return self._send("GET", url, params=params, headers=headers)
 
     def post(self, url: str, params: Any = None, data: Any = None, headers: Any = None, **_: Any) -> Reply:
-        body = {"content": data} if isinstance(data, str | bytes) else {"data": data}
+        body = {"content": data} if isinstance(data, str | bytes) else {"data": _as_text(data)}
         return self._send("POST", url, params=params, headers=headers, **body)
 
     def close(self) -> None:
@@ -88,6 +88,13 @@ class EntraHttp:
         if self._http_at:
             text = text.replace(f"http://{self._http_at}", f"https://{self._http_at}")
         return Reply(response.status_code, text, dict(response.headers))
+
+
+def _as_text(form: Any) -> Any:
+    """msal signs assertions as bytes, of which httpx would send Python's own spelling. Measured with httpx 0.28."""
+    if not isinstance(form, dict):
+        return form
+    return {name: value.decode() if isinstance(value, bytes) else value for name, value in form.items()}
 
 
 def _is_object(response: httpx.Response) -> bool:

@@ -14,13 +14,15 @@ from sync.clock import Clock, utc_now
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
 from sync.presence import Presence
 from sync.teams.batch import batch_of, outcomes_of
-from sync.teams.changes import Change, Failed, Outcome
+from sync.teams.changes import Failed, Outcome, Request
 from sync.teams.credentials import Tokens
 from sync.web import TooLarge, cleaned, read_capped, retry_after
 
 MOST_CHANGES = 20
 MOST_READ = 650
 LARGEST_ANSWER = 5_000_000
+LONGEST_MESSAGE = 2000
+PINNED = "<pinnednote></pinnednote>"
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5, sock_connect=5)
 
 _WORDS = {
@@ -46,7 +48,7 @@ class PresenceWriter:
         self._client_id = client_id
         self._clock = clock
 
-    async def push(self, changes: Sequence[Change]) -> list[Outcome]:
+    async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         """Send at most twenty changes; what became of each, in their order."""
         if len(changes) > MOST_CHANGES:
             raise ValueError(f"a batch holds at most {MOST_CHANGES} changes")
@@ -60,6 +62,13 @@ class PresenceWriter:
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Availability and activity of at most 650 people, by the ids asked for; unknown words as they came."""
+        return {user_id: _words(each) for user_id, each in (await self._read(user_ids)).items()}
+
+    async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        """The status messages of at most 650 people, by the ids asked for, empty for those who have none."""
+        return {user_id: _message(each) for user_id, each in (await self._read(user_ids)).items()}
+
+    async def _read(self, user_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
         if len(user_ids) > MOST_READ:
             raise ValueError(f"at most {MOST_READ} people are read at once")
         if not user_ids:
@@ -70,7 +79,7 @@ class PresenceWriter:
             raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
         asked = {user_id.casefold(): user_id for user_id in user_ids}
         shown = {str(each.get("id")).casefold(): each for each in found if isinstance(each, Mapping)}
-        return {asked[key]: _words(each) for key, each in shown.items() if key in asked}
+        return {asked[key]: each for key, each in shown.items() if key in asked}
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Graph's answer, decoded; a refused token is replaced and the call made again, once."""
@@ -111,6 +120,14 @@ class PresenceWriter:
 
 def _words(presence: Mapping[str, Any]) -> tuple[str, str]:
     return _word(presence.get("availability")), _word(presence.get("activity"))
+
+
+def _message(presence: Mapping[str, Any]) -> str:
+    """What stands in ``statusMessage``, without the mark by which Teams pins it (seen, not documented)."""
+    status = presence.get("statusMessage")
+    message = status.get("message") if isinstance(status, Mapping) else None
+    content = message.get("content") if isinstance(message, Mapping) else None
+    return cleaned(content, LONGEST_MESSAGE).replace(PINNED, "").strip() if isinstance(content, str) else ""
 
 
 def _word(value: object) -> str:

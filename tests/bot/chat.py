@@ -12,9 +12,12 @@ from sqlmodel import SQLModel
 import storage.tables  # noqa: F401
 from bot.access import AccessRules
 from bot.conversation import Conversation
+from bot.exports import Exports
 from bot.turns import Action, Card, Installed, Message, Removed
 from storage.database import Database, open_database
 from storage.sealing import Seal
+from tests.bot.fake_credentials import FakeCredentials
+from tests.bot.fake_updates import FakeUpdates
 from tests.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -35,10 +38,13 @@ class Chat:
     principal_name: str = ""
     admins: tuple[str, ...] = (ADMIN,)
     key: str = KEY
+    exports: Exports | None = None
     shown: list[Card] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.integrations = FakeIntegrations(self.clock)
+        self.updates = FakeUpdates()
+        self.credentials = FakeCredentials(self.integrations)
         self.restart()
 
     def clock(self) -> datetime:
@@ -48,7 +54,15 @@ class Chat:
         """A new process over the same database: nothing is left but what was stored."""
         rules = AccessRules(self.admins)
         self.conversation = Conversation(
-            self.database, Seal([self.key]), self.integrations, rules, self.clock, new_reference=lambda: "ref-1"
+            self.database,
+            Seal([self.key]),
+            self.integrations,
+            rules,
+            self.clock,
+            new_reference=lambda: "ref-1",
+            updates=self.updates,
+            credentials=self.credentials,
+            exports=self.exports,
         )
 
     async def turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
@@ -67,6 +81,10 @@ class Chat:
     async def press(self, card: Card, verb: str, typed: Mapping[str, str] | None = None) -> Card:
         """Press a button of ``card``; what stands in its place in the end."""
         return (await self.turn(press(card, verb, typed))).answer
+
+    async def turn_of_press(self, card: Card, verb: str, typed: Mapping[str, str] | None = None) -> RecordingTurn:
+        """Press a button of ``card``; every card it was answered with."""
+        return await self.turn(press(card, verb, typed))
 
     async def act(self, verb: str, **data: str) -> Card:
         """An action nobody's card offered, as an attacker would send it."""

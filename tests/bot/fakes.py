@@ -10,8 +10,10 @@ from uuid import uuid4
 from bot.turns import Action, Address, Card, Incoming, Installed, Message, Removed, Sender
 from sync.clock import Clock
 from sync.model import (
+    Actor,
     CloudLinkAccount,
     CloudLinkCheck,
+    EditedMeanwhile,
     IntegrationView,
     Light,
     Preview,
@@ -88,6 +90,7 @@ class FakeIntegrations:
     found: Preview = field(default_factory=lambda: Preview(25, (), ()))
     lights: tuple[Light, ...] = tuple(Light(service) for service in Service)
     probes: tuple[Probe, ...] = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.ENTRA, "token", 0.3))
+    monitors_open: int = 0
     calls: list[str] = field(default_factory=list)
     accounts: list[CloudLinkAccount] = field(default_factory=list)
     apps: list[TeamsApp] = field(default_factory=list)
@@ -109,7 +112,13 @@ class FakeIntegrations:
         return TeamsCheck("Contoso")
 
     async def add(
-        self, owner_tenant: str, name: str, account: CloudLinkAccount, app: TeamsApp, expires_on: date | None
+        self,
+        owner_tenant: str,
+        name: str,
+        account: CloudLinkAccount,
+        app: TeamsApp,
+        expires_on: date | None,
+        status_text: str = "",
     ) -> IntegrationView:
         self.accounts.append(account)
         self.apps.append(app)
@@ -159,10 +168,46 @@ class FakeIntegrations:
         self._called("remove")
         del self.stored[self._find(owner_tenant, integration_id).id]
 
+    def _revise(self, owner_tenant: str, integration_id: str, revision: int, **changed: Any) -> IntegrationView:
+        view = self._find(owner_tenant, integration_id)
+        if view.revision != revision:
+            raise EditedMeanwhile
+        self.stored[view.id] = (owner_tenant, replace(view, revision=revision + 1, **changed))
+        return self.stored[view.id][1]
+
+    async def rename(
+        self, owner_tenant: str, integration_id: str, revision: int, name: str, by: Actor
+    ) -> IntegrationView:
+        self._called("rename")
+        return self._revise(owner_tenant, integration_id, revision, name=name)
+
+    async def edit_cloudlink(
+        self, owner_tenant: str, integration_id: str, revision: int, account: CloudLinkAccount, by: Actor
+    ) -> IntegrationView:
+        self.accounts.append(account)
+        self._called("edit_cloudlink")
+        changed = {"cloudlink_account_id": account.account_id, "cloudlink_client_id": account.client_id}
+        return self._revise(owner_tenant, integration_id, revision, cloudlink_region=account.region, **changed)
+
+    async def edit_teams(
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        revision: int,
+        app: TeamsApp,
+        expires_on: date | None,
+        by: Actor,
+    ) -> IntegrationView:
+        self.apps.append(app)
+        self._called("edit_teams")
+        changed = {"tenant_id": app.tenant_id, "client_id": app.client_id, "secret_expires_on": expires_on}
+        return self._revise(owner_tenant, integration_id, revision, **changed)
+
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         self._called("status")
         view = self._find(owner_tenant, integration_id)
-        return Status(view, self.lights, 27, 25, 3, 0, None, True, 1, (("parked", 4),))
+        unknown = (("parked", 4),)
+        return Status(view, self.lights, 27, 25, 3, 0, None, True, 1, unknown, monitors_open=self.monitors_open)
 
     async def test_connection(self, owner_tenant: str, integration_id: str) -> tuple[Probe, ...]:
         self._called("test_connection")

@@ -203,7 +203,7 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
 
 
 def test_commands_fit_the_manifest() -> None:
-    assert len(COMMANDS) <= 10
+    assert sum(command.listed for command in COMMANDS) <= 10
     assert all(len(title) <= 32 for command in COMMANDS for title in command.titles.values())
     assert all(set(command.titles) == set(command.descriptions) == {"en", "pt"} for command in COMMANDS)
 

@@ -65,7 +65,9 @@ async def gate_before(sandbox: SandboxHandle) -> AsyncIterator[tuple[Gate, str]]
 
 
 @asynccontextmanager
-async def worker(sandbox: SandboxHandle, graph_url: str, folder: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+async def worker(
+    sandbox: SandboxHandle, graph_url: str, folder: Path, entra_url: str = ""
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The engine in another process, killed at the end if the test did not."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -79,7 +81,7 @@ async def worker(sandbox: SandboxHandle, graph_url: str, folder: Path) -> AsyncI
     assert process.stdin
     assert process.stdout
     settings = {
-        "entra_url": sandbox.url,
+        "entra_url": entra_url or sandbox.url,
         "graph_url": graph_url,
         "cloudlink_url": sandbox.cloudlink_url,
         "database": f"sqlite+aiosqlite:///{folder / 'presence.db'}",

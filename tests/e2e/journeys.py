@@ -21,9 +21,15 @@ class Tongue:
     status: str
     test: str
     remove: str
+    monitors: str
+    integrations: str
+    edit: str
+    history: str
+    export: str
+    update: str
 
-    def __call__(self, key: str) -> str:
-        return self.texts(key)
+    def __call__(self, key: str, **values: str) -> str:
+        return self.texts(key, **values)
 
     def step(self, number: int) -> str:
         return self.texts("setup.step", step=number, total=STEPS)
@@ -38,6 +44,12 @@ ENGLISH = Tongue(
     status="status",
     test="test connection",
     remove="remove integration",
+    monitors="monitors",
+    integrations="integrations",
+    edit="edit integration",
+    history="history",
+    export="export history",
+    update="install update",
 )
 PORTUGUESE = Tongue(
     "pt-PT",
@@ -47,6 +59,12 @@ PORTUGUESE = Tongue(
     status="estado",
     test="testar ligação",
     remove="remover integração",
+    monitors="monitores",
+    integrations="integrações",
+    edit="editar integração",
+    history="histórico",
+    export="exportar histórico",
+    update="instalar atualização",
 )
 TONGUES = (ENGLISH, PORTUGUESE)
 
@@ -103,10 +121,20 @@ async def enable(chat: Playground, tongue: Tongue) -> None:
     await chat.card_with(tongue("enabled.title"))
 
 
-async def connect(chat: Playground, sandbox: Switchboard, tongue: Tongue) -> Values:
-    """The whole way from nothing to an enabled integration, with nothing typed wrong."""
-    values = await values_at_hand(sandbox)
+async def connect(chat: Playground, sandbox: Switchboard, tongue: Tongue, expires_on: str = "") -> Values:
+    """The whole way from nothing to an enabled integration, with nothing typed wrong.
+
+    ``expires_on`` is typed as the secret's last day instead of its own.
+    """
     await meet(chat, tongue)
+    return await set_up(chat, sandbox, tongue, expires_on)
+
+
+async def set_up(chat: Playground, sandbox: Switchboard, tongue: Tongue, expires_on: str = "") -> Values:
+    """As ``connect``, for somebody who has been welcomed already."""
+    values = await values_at_hand(sandbox)
+    if expires_on:
+        values.teams["expires_on"] = expires_on
     await through_cloudlink(chat, tongue, values)
     await save(chat, tongue, values)
     await enable(chat, tongue)

@@ -45,6 +45,9 @@ class Person:
         await self._chat.keyboard.press("ControlOrMeta+A")
         await self._chat.keyboard.press("ControlOrMeta+V")
 
+    async def ticks(self, choice: str) -> None:
+        await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=PATIENCE_MS)
+
     async def turns(self, handle: str) -> None:
         """Click a handle of the switchboard, such as ``ring-2001``."""
         await self._switchboard.bring_to_front()
@@ -56,7 +59,11 @@ class Person:
             text, timeout=PATIENCE_MS
         )
 
-    async def photographs_chat(self, name: str) -> None:
+    async def photographs_chat(self, name: str, showing: str = "") -> None:
+        """The window as it stands, or scrolled to where ``showing`` can be read."""
+        if showing:
+            await self._chat.bring_to_front()
+            await self._chat.get_by_text(showing).last.scroll_into_view_if_needed(timeout=PATIENCE_MS)
         await self._photograph(self._chat, name)
 
     async def photographs_switchboard(self, name: str) -> None:

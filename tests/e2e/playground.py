@@ -65,7 +65,10 @@ class Playground:
 
         The message, showing what the bot answered: as in the real client, the answer replaces the card.
         """
-        message = await self._with_button(title)
+        return await self.press_on(await self._with_button(title), title, **typed)
+
+    async def press_on(self, message: Message, title: str, **typed: str) -> Message:
+        """The same, on that very message."""
         pressed = button(message.card, title, typed)
         self._acted = self._events
         action = {"type": "Action.Execute", "verb": pressed.verb, "data": pressed.data}
@@ -99,6 +102,12 @@ class Playground:
             f"shows {texts}", lambda shown: all(text in shown.words for text in texts), seconds
         )
 
+    async def told(self, *texts: str, seconds: float = ANSWER_SECONDS) -> Message:
+        """The newest message with all of ``texts``, unasked or not, whenever it came; waits for it."""
+        return await self._message(
+            f"shows {texts}", lambda shown: all(text in shown.words for text in texts), seconds, since=0
+        )
+
     async def listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         """Take in what the bot posts, until the socket closes."""
         async for frame in socket:
@@ -126,9 +135,11 @@ class Playground:
 
     async def _answer(self, what: str, fits: Callable[[Message], bool], seconds: float) -> Message:
         """The newest fitting message among those that came or changed since we last did something."""
+        return await self._message(what, fits, seconds, since=self._acted)
 
+    async def _message(self, what: str, fits: Callable[[Message], bool], seconds: float, since: int) -> Message:
         def newest() -> Message | None:
-            answers = (each for each in reversed(self.messages.values()) if each.changed > self._acted)
+            answers = (each for each in reversed(self.messages.values()) if each.changed > since)
             return next(filter(fits, answers), None)
 
         try:

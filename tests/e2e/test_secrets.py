@@ -1,16 +1,13 @@
 """The whole conversation, with much going wrong that makes programs talk; then every secret is searched for."""
 
-import base64
 from pathlib import Path
-from urllib.parse import quote
 
-import aiohttp
-import orjson
 import pytest
 
 from tests.e2e.journeys import ENGLISH, NAME, Values, enable, meet, save, through_cloudlink, values_at_hand
 from tests.e2e.playground import Playground, running_playground
-from tests.e2e.product import Bot, becomes, running_product
+from tests.e2e.product import becomes, running_product
+from tests.e2e.searches import contents, everything_kept, leaks
 from tests.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -18,16 +15,6 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 ANA = "2001"
 WRONG_CLOUDLINK = "wrong-cloudlink-secret-Zq81"
 WRONG_CLIENT = "Wr0ng~client.secret-typed_by.mistake-4711"
-
-
-def forms(secret: str) -> set[bytes]:
-    """How a secret may lie about: plain, in a URL, in base64."""
-    raw = secret.encode()
-    return {raw, quote(secret, safe="").encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw)}
-
-
-def contents(*directories: Path) -> dict[str, bytes]:
-    return {str(path): path.read_bytes() for each in directories for path in each.rglob("*") if path.is_file()}
 
 
 async def whole_conversation(chat: Playground, sandbox: Switchboard, values: Values) -> None:
@@ -61,25 +48,12 @@ async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         values = await values_at_hand(sandbox)
         await whole_conversation(chat, sandbox, values)
-        found = contents(bot.data, tmp_path / "logs")
-        found |= {"chat": "\n".join(chat.seen).encode(), "sandbox's log": orjson.dumps(await sandbox.log())}
-        found["metrics"] = await metrics(bot)
+        found = await everything_kept(chat, sandbox, bot, tmp_path / "logs")
     found |= {f"{name} (after the end)": each for name, each in contents(bot.data, tmp_path / "logs").items()}
 
     assert_searched_where_things_are(found)
     secrets = {values.cloudlink["cloudlink_secret"], values.teams["client_secret"], WRONG_CLOUDLINK, WRONG_CLIENT}
-    leaks = {
-        name: secret[:6] + "..."
-        for secret in secrets
-        for name, content in found.items()
-        if any(form in content for form in forms(secret))
-    }
-    assert leaks == {}
-
-
-async def metrics(bot: Bot) -> bytes:
-    async with aiohttp.ClientSession() as http, http.get(f"{bot.url}/metrics") as response:
-        return await response.read()
+    assert leaks(found, secrets) == {}
 
 
 def assert_searched_where_things_are(found: dict[str, bytes]) -> None:

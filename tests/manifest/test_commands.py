@@ -10,7 +10,7 @@ from manifest.packer import FOLDER
 
 LANGUAGES = ("en", "pt")
 WORDS_OF_THE_BOT = {
-    language: [(command.titles[language], command.descriptions[language]) for command in COMMANDS]
+    language: [(command.titles[language], command.descriptions[language]) for command in COMMANDS if command.listed]
     for language in LANGUAGES
 }
 

@@ -160,9 +160,9 @@ def test_the_apps_name_keeps_the_stores_rule(part: str, manifest: Json, portugue
         assert "microsoft" not in name.lower()
 
 
-def test_the_bot_is_met_in_personal_chats_only(manifest: Json) -> None:
+def test_the_bot_is_met_in_personal_chats_and_added_to_a_team_only_for_its_alerts(manifest: Json) -> None:
     (bot,) = manifest["bots"]
-    assert bot["scopes"] == ["personal"]
+    assert bot["scopes"] == ["personal", "team"]
     assert [commands["scopes"] for commands in bot["commandLists"]] == [["personal"]]
     assert (bot["supportsFiles"], bot["isNotificationOnly"]) == (False, False)
 

@@ -118,3 +118,38 @@ async def test_a_tenant_sees_its_own_integrations_until_they_are_being_removed(t
             assert [row.id for row in await integrations.owned(session, "t1")] == ["a", "b"]
             assert await integrations.owned_one(session, "t1", "foreign") is None
             assert await integrations.owned_one(session, "t1", "going") is None
+
+
+async def test_leaving_an_account_forgets_where_phones_were_and_clears_what_is_shown(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        shown = person("p1", desired=CALL, applied=CALL, line="on_call")
+        await stored(
+            database, integration(), shown, Call(person_id="p1", call_id="c", state="x", at=1, heard_at=NOON)
+        )
+        async with database.writing() as session:
+            await people.leave_account(session, "i1", NOON)
+            assert await people.calls_of(session, ["p1"]) == {"p1": []}
+        row = await read_person(database)
+        assert (row.extension, row.desired, row.applied, row.due_at) == (None, None, CALL, NOON)
+
+
+async def test_leaving_a_tenant_forgets_who_is_who_and_keeps_what_phones_do(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        calling = {"desired": CALL, "applied": CALL, "line": "on_call", "due_at": NOON}
+        await stored(
+            database,
+            integration(),
+            integration(id="i2"),
+            person("cleared", **calling, applied_user_id="old cleared"),
+            person("foreign", **calling, integration_id="i2", applied_user_id="old foreign"),
+        )
+        async with database.writing() as session:
+            assert await people.doubt_shown(session, "i1", NOON + timedelta(seconds=60)) == ["old cleared"]
+        await stored(database, person("set since", **calling, applied_user_id="old set since"))
+        async with database.writing() as session:
+            assert await people.leave_tenant(session, "i1") == ["old set since"]
+        for name in ("cleared", "set since"):
+            row = await read_person(database, name)
+            assert (row.desired, row.line, row.extension) == (CALL, "on_call", f"ext {name}")
+            assert (row.teams_user_id, row.applied, row.applied_user_id, row.due_at) == (None, None, None, None)
+        assert (await read_person(database, "foreign")).applied == CALL

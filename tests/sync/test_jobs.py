@@ -127,3 +127,16 @@ async def test_closing_waits_a_little_and_then_ends_what_hangs(monkeypatch: pyte
         await eventually(lambda: work.has_begun(1))
     assert (work.at_once, work.begun) == (0, ["a"])
     assert not jobs.alive
+
+
+async def test_a_clock_set_back_by_a_day_does_not_hold_a_timer_up_for_a_day() -> None:
+    clock = FakeClock()
+    async with at_work(clock) as (jobs, work):
+        await jobs.defer("work", "one", at=clock() + timedelta(seconds=10))
+        await asyncio.sleep(0.02)
+        clock.advance(days=-1)
+        await asyncio.sleep(0.02)
+        assert work.begun == []
+        clock.advance(seconds=10)
+        await eventually(lambda: work.has_begun(1))
+        work.go.set()

@@ -11,6 +11,7 @@ class Somebody:
     principal_name: str
     mail: str = ""
     enabled: bool = True
+    proxy_addresses: tuple[str, ...] = ()
 
 
 def user(address: str, user_id: str = "u") -> CloudLinkUser:
@@ -57,3 +58,38 @@ def test_two_people_who_reach_one_account_by_its_two_addresses_are_ambiguous() -
 def test_a_disabled_account_is_no_match() -> None:
     disabled = Somebody("ana", "ana@example.com", enabled=False)
     assert matched("ana@example.com", disabled) == (None, Unmatched.DISABLED)
+
+
+def by_proxies(people: list[CloudLinkUser], *accounts: Somebody) -> list[tuple[str | None, Unmatched | None]]:
+    return [(found.teams_user_id, found.reason) for found in match(people, accounts, proxies=True)]
+
+
+ALIASED = Somebody("rui", "rui@example.com", proxy_addresses=("R.Azevedo@Example.com", "rui@example.com"))
+
+
+def test_other_addresses_count_only_where_they_are_asked_for() -> None:
+    assert matched("r.azevedo@example.com", ALIASED) == (None, Unmatched.NOT_FOUND)
+    assert by_proxies([user(" r.AZEVEDO@example.com")], ALIASED) == [("rui", None)]
+
+
+def test_an_alias_that_two_users_have_is_nobody_s() -> None:
+    other = Somebody("other", "other@example.com", proxy_addresses=("r.azevedo@example.com",))
+    assert by_proxies([user("r.azevedo@example.com")], ALIASED, other) == [(None, Unmatched.AMBIGUOUS)]
+
+
+def test_a_disabled_user_s_alias_says_so() -> None:
+    gone = Somebody("rui", "rui@example.com", enabled=False, proxy_addresses=("r.azevedo@example.com",))
+    assert by_proxies([user("r.azevedo@example.com")], gone) == [(None, Unmatched.DISABLED)]
+
+
+def test_nobody_loses_a_match_to_somebody_s_alias() -> None:
+    thief = Somebody("thief", "thief@example.com", proxy_addresses=("ana@example.com",))
+    assert by_proxies([user("ana@example.com")], ANA, thief) == [("ana", None)]
+    people = [user("rui@example.com", "first"), user("r.azevedo@example.com", "second")]
+    assert by_proxies(people, ALIASED) == [("rui", None), (None, Unmatched.AMBIGUOUS)]
+
+
+def test_two_people_who_reach_one_user_by_its_aliases_are_ambiguous() -> None:
+    both = Somebody("rui", "rui@example.com", proxy_addresses=("a@example.com", "b@example.com"))
+    people = [user("a@example.com", "first"), user("b@example.com", "second")]
+    assert by_proxies(people, both) == [(None, Unmatched.AMBIGUOUS), (None, Unmatched.AMBIGUOUS)]

@@ -18,7 +18,7 @@ from sync.metrics import Metrics
 from sync.presence import Presence
 from sync.quota import Quota
 from sync.reconciler import Reconciler
-from sync.teams.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, SetPresence, Throttled
+from sync.teams.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, person, read_integration, read_person, stored
@@ -63,7 +63,7 @@ class Bench:
             Metrics(self.registry),
         )
 
-    async def push(self) -> list[Change]:
+    async def push(self) -> list[Request]:
         """Push; what was sent by it."""
         before = len(self.outside.graph.sent)
         await self.reconciler.push("i1")
@@ -82,7 +82,7 @@ async def bench(folder: Path, *people: Person, quota: int = 1500, **values: Any)
 
 
 def only(user_id: str, outcome: Outcome) -> Any:
-    def answer(change: Change) -> Outcome:
+    def answer(change: Request) -> Outcome:
         return outcome if change.user_id == user_id else Done()
 
     return answer

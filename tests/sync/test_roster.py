@@ -29,6 +29,7 @@ class Somebody:
     principal_name: str
     mail: str = ""
     enabled: bool = True
+    proxy_addresses: tuple[str, ...] = ()
 
 
 class Office:

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from storage.database import open_database
-from storage.tables import Integration, Problem
+from storage.tables import Integration, Problem, Rotation
 from sync.metrics import Metrics
 from sync.scheduler import Intervals, Scheduler
 from tests.clocks import NOON, FakeClock
@@ -55,6 +55,10 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(enabled=False, polled_at=None, matched_at=None), [], ["subscribe"]),
         (fresh(enabled=False, polled_at=None, subscription_id=""), [], []),
         (fresh(removing_since=NOON, polled_at=None), [], ["remove"]),
+        (fresh(expiry_checked_at=None), [], ["expiry"]),
+        (fresh(expiry_checked_at=ago(hours=25)), [], ["expiry"]),
+        (fresh(expiry_checked_at=None), [REVOKED], []),
+        (fresh(auto_rotate=True, secret_expires_on=NOON.date()), [], ["rotate"]),
     ],
 )
 async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
@@ -91,4 +95,18 @@ async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
             ("push", "i2", None),
             ("sweep", "all", NOON + timedelta(seconds=5)),
             ("tidy", "all", None),
+            ("warn", "all", None),
         ]
+
+
+async def test_a_rotation_that_can_go_on_is_taken_up(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(), fresh(id="i2"))
+        for key, due_at in (("i1", NOON), ("i2", NOON + timedelta(minutes=1))):
+            row = Rotation(integration_id=key, owner_tenant="t1", kind="for_me", step="wait", started_at=OLD)
+            row.due_at = due_at
+            await stored(database, row)
+        jobs = FakeJobs()
+        metrics = Metrics(CollectorRegistry())
+        await Scheduler(database, jobs, FakeClock(), metrics, Intervals(), public=True).sweep("")
+        assert [name for name in jobs.deferred if name[0] == "rotate"] == [("rotate", "i1", None)]

@@ -54,7 +54,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
     return caught.value
 
 
-async def refusal_of(sandbox: SandboxHandle, **changes: str) -> SyncError:
+async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
     """How proving the application fails, having checked that no secret is told."""
     app = replace(app_of(sandbox), **changes)
     error = await failure_of(prove(app, sandbox.url))

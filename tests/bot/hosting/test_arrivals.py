@@ -198,3 +198,26 @@ def test_whatever_arrives_is_read_or_refused(kind: str, changed: dict[str, Any])
     with suppress(Refused):
         arrival = read_arrival(TEAMS | {"type": kind, "name": "adaptiveCard/action"} | changed)
         assert arrival.address.conversation_id
+
+
+@pytest.mark.parametrize(
+    ("changed", "zone"),
+    [
+        ({"localTimezone": "Europe/Lisbon"}, "Europe/Lisbon"),
+        ({"entities": [{"type": "clientInfo", "timezone": "Asia/Tokyo"}]}, "Asia/Tokyo"),
+        (
+            {"localTimezone": "Mars/Base", "entities": [{"type": "clientInfo", "timezone": "Asia/Tokyo"}]},
+            "Asia/Tokyo",
+        ),
+        ({"localTimezone": "../../etc/passwd"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_clients_time_zone(changed: dict[str, Any], zone: str) -> None:
+    arrival = _read(**changed)
+    assert arrival.what is not None
+    assert arrival.incoming(arrival.what).time_zone == zone
+
+
+def test_a_time_zone_of_the_wrong_type_is_refused() -> None:
+    assert _refusal(localTimezone=7).status == 400

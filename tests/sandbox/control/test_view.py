@@ -79,6 +79,7 @@ def test_the_accounts(world: World) -> None:
                 "expired": False,
             }
         ],
+        "certificates": [],
     }
 
 

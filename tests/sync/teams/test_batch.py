@@ -1,6 +1,6 @@
 """Batches for presence, and every answer an inner request can get."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,7 +10,17 @@ from hypothesis import strategies as st
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell
 from sync.presence import Presence
 from sync.teams.batch import batch_of, iso_duration, outcomes_of
-from sync.teams.changes import Change, ClearPresence, Done, Failed, Refused, SetPresence, Throttled
+from sync.teams.changes import (
+    Change,
+    ClearMessage,
+    ClearPresence,
+    Done,
+    Failed,
+    Refused,
+    SetMessage,
+    SetPresence,
+    Throttled,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SET = SetPresence("u1", Presence.IN_A_CALL, 3600)
@@ -167,3 +177,26 @@ def test_every_change_has_an_outcome_whatever_graph_answers(responses: list[Any]
     outcomes = outcomes_of([SET, CLEAR], {"responses": responses}, NOW)
     assert len(outcomes) == 2
     assert all(isinstance(each, Done | Throttled | Failed | Refused) for each in outcomes)
+
+
+def test_status_messages_as_graph_takes_them() -> None:
+    """The time without its zone, which is named beside it; taking away is an empty message without an end."""
+    lisbon = timezone(timedelta(hours=1))
+    until = datetime(2026, 11, 22, 14, 0, 0, 250, tzinfo=lisbon)
+    requests = batch_of([SetMessage("u/1", "On the phone", until), ClearMessage("u2")], "client-1")["requests"]
+    assert [request["url"] for request in requests] == [
+        "/users/u%2F1/presence/setStatusMessage",
+        "/users/u2/presence/setStatusMessage",
+    ]
+    assert requests[0]["body"] == {
+        "statusMessage": {
+            "message": {"content": "On the phone", "contentType": "text"},
+            "expiryDateTime": {"dateTime": "2026-11-22T13:00:00", "timeZone": "UTC"},
+        }
+    }
+    assert requests[1]["body"] == {"statusMessage": {"message": {"content": "", "contentType": "text"}}}
+
+
+def test_a_message_for_somebody_who_is_gone_is_refused_not_done() -> None:
+    (outcome,) = outcomes_of([ClearMessage("u2")], {"responses": [inner(0, 404)]}, NOW)
+    assert isinstance(outcome, Refused)

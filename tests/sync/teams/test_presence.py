@@ -157,3 +157,34 @@ async def test_650_are_read_at_most(bench: Bench) -> None:
         await bench.writer.read([str(n) for n in range(651)])
     assert await bench.writer.read([]) == {}
     assert not bench.graph.seen
+
+
+async def test_status_messages_are_read_however_graph_leaves_them_out(bench: Bench) -> None:
+    def said(content: object) -> dict[str, Any]:
+        return {"message": {"content": content, "contentType": "text"}}
+
+    pinned = said("Back at three<pinnednote></pinnednote>")
+    bench.graph.on(
+        READ,
+        {
+            "value": [
+                {"id": "U1", "statusMessage": said("On the phone")},
+                {"id": "u2", "statusMessage": pinned},
+                {"id": "u3", "statusMessage": None},
+                {"id": "u4"},
+                {"id": "u5", "statusMessage": said(5)},
+                {"id": "u6", "statusMessage": {"message": "x"}},
+                {"id": "stranger", "statusMessage": said("hello")},
+            ]
+        },
+    )
+    assert await bench.writer.messages(["u1", "u2", "u3", "u4", "u5", "u6", "u7"]) == {
+        "u1": "On the phone",
+        "u2": "Back at three",
+        "u3": "",
+        "u4": "",
+        "u5": "",
+        "u6": "",
+    }
+    with pytest.raises(ValueError, match="650"):
+        await bench.writer.messages([str(n) for n in range(651)])

@@ -1,0 +1,96 @@
+"""A certificate, or the platform's own token, in the place of a client secret."""
+
+from microsoft_teams.cards.core import Action, CardElement, CodeBlock, TextBlock
+
+from bot.cards.parts import button, capped, card, complaint_note, fact, header, note, open_link, row, text
+from bot.complaints import Complaint, Link, Links
+from bot.languages import Texts
+from bot.turns import Card
+from sync.model import CredentialKind, IntegrationView
+from sync.rotation import CredentialChoices, NewCertificate, RotationView, Step
+
+SYMBOL = "📜"
+
+
+def choose(
+    texts: Texts, view: IntegrationView, choices: CredentialChoices, complaint: Complaint | None = None
+) -> Card:
+    """What is used now, and what could take its place."""
+    title = texts("certificate.title")
+    body: list[CardElement] = [
+        header(SYMBOL, title, capped(view.name)),
+        fact(texts("certificate.in_use"), texts(f"credential.{view.credential}")),
+        text(texts("certificate.why")),
+        row("📜", texts("certificate.make"), texts("certificate.make.how")),
+    ]
+    if choices.host_certificate:
+        body.append(row("🖥️", texts("certificate.host"), texts("certificate.host.how")))
+    if choices.federated:
+        body.append(row("🪪", texts("certificate.federated"), texts("certificate.federated.how")))
+    if complaint:
+        body.append(complaint_note(complaint))
+    return card(texts, title, body, _choices(texts, view, choices))
+
+
+def _choices(texts: Texts, view: IntegrationView, choices: CredentialChoices) -> list[Action]:
+    data = {"integration": view.id}
+    actions: list[Action] = [button(texts("button.certificate_make"), "certificate.make", data, style="positive")]
+    if choices.host_certificate:
+        actions.append(button(texts("button.certificate_host"), "certificate.host", data))
+    if choices.federated:
+        actions.append(button(texts("button.certificate_federated"), "certificate.federated", data))
+    if view.credential is not CredentialKind.SECRET:
+        actions.append(button(texts("button.certificate_secret"), "rotate.ask", data))
+    return [*actions, button(texts("button.cancel"), "certificate.cancel", data)]
+
+
+def handed_out(
+    texts: Texts, view: IntegrationView, made: NewCertificate, links: Links, complaint: Complaint | None = None
+) -> Card:
+    """The public part, to be uploaded in Azure; the private key never leaves the bot."""
+    title = texts("certificate.upload")
+    data = {"integration": view.id}
+    body: list[CardElement] = [
+        header(SYMBOL, title, capped(view.name)),
+        row("1.", texts("certificate.copy")),
+        _code(made.public),
+        row("2.", texts("certificate.upload.where")),
+        row("3.", texts("certificate.compare")),
+        fact(texts("certificate.thumbprint"), made.thumbprint),
+        fact(texts("field.certificate_expires"), texts.date(made.expires_on)),
+        row("🔒", "", texts("certificate.safe")),
+    ]
+    if complaint:
+        body.append(complaint_note(complaint))
+    page = Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))
+    actions: list[Action] = [
+        button(texts("button.certificate_use"), "certificate.use", data, style="positive"),
+        open_link(page),
+        button(texts("button.cancel"), "certificate.cancel", data),
+    ]
+    return card(texts, title, body, actions, wide=True)
+
+
+def _code(pem: str) -> CodeBlock:
+    """Text that can be copied as it is; clients without code blocks get plain letters of one width."""
+    plain = TextBlock(text=pem.strip().replace("\n", "\n\n"), font_type="Monospace", size="Small", wrap=True)
+    return CodeBlock(code_snippet=pem.strip(), language="PlainText", fallback=plain)
+
+
+def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Card:
+    """From now on without a secret."""
+    title = texts("certificate.switched")
+    is_done = rotation.step is Step.DONE
+    body: list[CardElement] = [
+        header(SYMBOL, title, capped(view.name)),
+        note(
+            "good" if is_done else "accent",
+            "✅" if is_done else "⏳",
+            texts(f"certificate.now.{view.credential}"),
+            texts("certificate.secret_left") if is_done else texts("rotate.old_kept"),
+        ),
+    ]
+    if view.secret_expires_on:
+        body.append(fact(texts("field.certificate_expires"), texts.date(view.secret_expires_on)))
+    actions = [button(texts("button.status"), "status.show", {"integration": view.id}, style="positive")]
+    return card(texts, title, body, actions)

@@ -1,0 +1,64 @@
+"""The inputs that setting up, editing and rotating share, each with its complaint right below it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from microsoft_teams.cards.core import CardElement, DateInput, TextInput
+
+from bot.cards.parts import complaint_note, row
+from bot.complaints import Complaint
+from bot.languages import Texts
+
+Values = Mapping[str, str]
+MAX_NAME = 60
+MAX_ID = 100
+MAX_SECRET = 512
+GUID_EXAMPLE = "00000000-0000-0000-0000-000000000000"
+
+
+def field(
+    texts: Texts, name: str, values: Values, *, required: bool, length: int = MAX_ID, example: str = ""
+) -> TextInput:
+    """A line to type into, filled with what is known; its words are ``field.<name>`` and ``field.<name>.hint``."""
+    label = texts(f"field.{name}")
+    return TextInput(
+        id=name,
+        label=label,
+        value=values.get(name) or None,
+        placeholder=example or texts(f"field.{name}.hint"),
+        is_required=required or None,
+        error_message=texts("check.required", field=label) if required else None,
+        max_length=length,
+    )
+
+
+def secret(texts: Texts, name: str, *, required: bool, hint: str = "") -> TextInput:
+    """A masked line, always empty; ``hint`` is the key of what it says before anything is typed."""
+    label = texts(f"field.{name}")
+    return TextInput(
+        id=name,
+        label=label,
+        style="Password",
+        placeholder=texts(hint or f"field.{name}.hint"),
+        is_required=required or None,
+        error_message=texts("check.required", field=label) if required else None,
+        max_length=MAX_SECRET,
+    )
+
+
+def expiry_day(texts: Texts, values: Values) -> DateInput:
+    """The secret's last day."""
+    return DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None)
+
+
+def with_complaints(fields: Iterable[TextInput | DateInput], complaints: Sequence[Complaint]) -> list[CardElement]:
+    """The whole card's complaints first, then each field with its own right below it."""
+    elements: list[CardElement] = [complaint_note(complaint) for complaint in complaints if not complaint.field]
+    for one in fields:
+        elements.append(one)
+        elements.extend(complaint_note(complaint) for complaint in complaints if complaint.field == one.id)
+    return elements
+
+
+def safe(texts: Texts) -> CardElement:
+    """What becomes of a secret that is typed here."""
+    return row("🔒", "", texts("setup.safe"))

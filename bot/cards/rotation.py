@@ -1,0 +1,186 @@
+"""Replacing a client secret: by hand, by the bot, and by the bot unattended."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from microsoft_teams.cards.core import Action, CardElement, DateInput, TextInput
+
+from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, with_complaints
+from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
+from bot.complaints import Complaint, Link, Links
+from bot.languages import Texts
+from bot.turns import Card
+from sync.model import CredentialKind, IntegrationView
+from sync.rotation import Kind, RotationView, Step
+
+FIELDS = ("description", "client_secret", "expires_on")
+SHOWN_STEPS = (Step.ADD, Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE)
+SYMBOL = "🔑"
+
+
+def form(
+    texts: Texts,
+    view: IntegrationView,
+    values: Values,
+    links: Links,
+    complaints: Sequence[Complaint] = (),
+    offer_for_me: bool = False,
+) -> Card:
+    """The new secret, for exactly this tenant and application; ``offer_for_me`` if the bot could make one."""
+    title = texts("rotate.title")
+    data = {"integration": view.id}
+    page = _secrets_page(texts, view, links)
+    told = [replace(one, link=None) if one.link == page else one for one in complaints]
+    fields: list[TextInput | DateInput] = [
+        field(texts, "description", values, required=True, length=MAX_NAME),
+        secret(texts, "client_secret", required=True, hint="field.secret.again" if complaints else ""),
+        expiry_day(texts, values),
+    ]
+    body: list[CardElement] = [
+        header(SYMBOL, title, capped(view.name)),
+        text(texts("rotate.intro")),
+        fact(texts("field.tenant_id"), capped(view.tenant_id)),
+        fact(texts("field.client_id"), capped(view.client_id)),
+        *with_complaints(fields, told),
+        safe(texts),
+    ]
+    actions: list[Action] = [button(texts("button.rotate"), "rotate.save", data, style="positive", inputs=True)]
+    if offer_for_me:
+        actions.append(button(texts("button.rotate_for_me"), "rotate.for_me", data))
+    actions += [
+        open_link(page),
+        button(texts("button.cancel"), "rotate.cancel", data),
+    ]
+    return card(texts, title, body, actions)
+
+
+def checking(texts: Texts, view: IntegrationView) -> Card:
+    title = texts("rotate.checking")
+    return card(texts, title, [header("⏳", title, capped(view.name)), text(texts("setup.checking.wait"))])
+
+
+def replaced(
+    texts: Texts, view: IntegrationView, rotation: RotationView, complaint: Complaint | None = None
+) -> Card:
+    """The new secret is in use; whether it has shown its worth yet."""
+    title = texts("rotate.replaced")
+    body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
+    if rotation.step is Step.FAILED:
+        return failed(texts, view, complaint)
+    if rotation.finished:
+        body.append(note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten")))
+    else:
+        body.append(note("accent", "⏳", texts("rotate.swapped"), texts("rotate.old_kept")))
+        if complaint:
+            body.append(note("warning", "⏳", texts("rotate.held_up"), complaint.sentence))
+    body.append(_until(texts, rotation))
+    body.append(text(texts("rotate.monitors"), subtle=True))
+    data = {"integration": view.id}
+    actions: list[Action] = [button(texts("button.status"), "status.show", data, style="positive")]
+    if not rotation.finished:
+        actions.append(button(texts("button.refresh"), "rotate.progress", data))
+    actions.append(button(texts("button.monitors"), "monitors.show", data))
+    return card(texts, title, body, actions)
+
+
+def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
+    """What the bot would do; begun only when pressed again."""
+    title = texts("rotate.for_me.title")
+    body: list[CardElement] = [
+        header("🔄", title, capped(view.name)),
+        text(texts("rotate.for_me.what")),
+        *(row(f"{number}.", texts(f"rotate.step.{step}")) for number, step in enumerate(SHOWN_STEPS, start=1)),
+        note("warning", "📡", texts("rotate.for_me.monitors")),
+    ]
+    data = {"integration": view.id}
+    actions = [
+        button(texts("button.rotate_start"), "rotate.start", data, style="positive"),
+        button(texts("button.rotate_by_hand"), "rotate.ask", data),
+        button(texts("button.cancel"), "rotate.cancel", data),
+    ]
+    return card(texts, title, body, actions)
+
+
+def progress(texts: Texts, view: IntegrationView, rotation: RotationView, complaint: Complaint | None) -> Card:
+    """How far the bot's own rotation is, and what it waits for."""
+    if rotation.step in (Step.FAILED, Step.UNDO):
+        return failed(texts, view, complaint)
+    title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
+    place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
+    body: list[CardElement] = [header("🔄", title, capped(view.name))]
+    body += [
+        row("✅" if number < place else "⏳" if number == place else "▫️", texts(f"rotate.step.{step}"))
+        for number, step in enumerate(SHOWN_STEPS)
+    ]
+    if complaint and not rotation.finished:
+        body.append(note("warning", "⏳", texts("rotate.held_up"), complaint.sentence))
+    if rotation.finished:
+        body.append(_until(texts, rotation))
+    if rotation.old_left and rotation.kind is not Kind.BY_HAND:
+        body.append(note("warning", "🗝️", texts("rotate.old_left"), texts("rotate.old_left.remedy")))
+    return card(texts, title, body, _progress_actions(texts, view, rotation))
+
+
+def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationView) -> list[Action]:
+    data = {"integration": view.id}
+    status = button(texts("button.status"), "status.show", data)
+    if rotation.finished:
+        return [status, button(texts("button.monitors"), "monitors.show", data)]
+    return [button(texts("button.refresh"), "rotate.progress", data, style="positive"), status]
+
+
+def failed(texts: Texts, view: IntegrationView, complaint: Complaint | None) -> Card:
+    """It did not work: why, and that things are as they were."""
+    title = texts("rotate.failed")
+    body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
+    if complaint:
+        body.append(note("attention", "❌", complaint.sentence, complaint.remedy, link=complaint.link))
+    body.append(text(texts("rotate.failed.as_before")))
+    data = {"integration": view.id}
+    actions = [
+        button(texts("button.rotate_by_hand"), "rotate.ask", data, style="positive"),
+        button(texts("button.status"), "status.show", data),
+    ]
+    return card(texts, title, body, actions)
+
+
+def under_way(texts: Texts, view: IntegrationView) -> Card:
+    """Nobody can type a secret in while the bot changes it."""
+    title = texts("rotate.under_way")
+    data = {"integration": view.id}
+    body: list[CardElement] = [header("🔄", title, capped(view.name)), text(texts("rotate.under_way.what"))]
+    return card(texts, title, body, [button(texts("button.refresh"), "rotate.progress", data, style="positive")])
+
+
+def automatic(texts: Texts, view: IntegrationView, possible: bool, links: Links) -> Card:
+    """Whether the bot changes the secret unattended; ``possible`` if the application lets it."""
+    title = texts("auto_rotate.title")
+    data = {"integration": view.id}
+    body: list[CardElement] = [header("🔄", title, capped(view.name))]
+    actions: list[Action] = []
+    if view.credential is not CredentialKind.SECRET:
+        body.append(note("good", "✅", texts("auto_rotate.no_secret")))
+    elif view.auto_rotate:
+        body.append(note("good", "✅", texts("auto_rotate.is_on"), texts("auto_rotate.what")))
+        actions.append(button(texts("button.auto_rotate_off"), "auto_rotate.off", data))
+    else:
+        body.append(note("emphasis", "⏸️", texts("auto_rotate.is_off"), texts("auto_rotate.what")))
+        if possible:
+            actions.append(button(texts("button.auto_rotate_on"), "auto_rotate.on", data, style="positive"))
+    if view.credential is CredentialKind.SECRET and not possible:
+        page = Link(texts("link.permissions"), links.registration(view.client_id, "CallAnAPI"))
+        what = texts("fault.graph.rotation_forbidden"), texts("fault.graph.rotation_forbidden.remedy")
+        body.append(note("warning", "🔒", *what, link=page))
+        actions.append(button(texts("button.refresh"), "auto_rotate.show", data))
+    actions.append(button(texts("button.status"), "status.show", data))
+    return card(texts, title, body, actions)
+
+
+def _until(texts: Texts, rotation: RotationView) -> CardElement:
+    if rotation.expires_on is None:
+        return note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
+    return fact(texts("field.expires_on"), texts.date(rotation.expires_on))
+
+
+def _secrets_page(texts: Texts, view: IntegrationView, links: Links) -> Link:
+    return Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))

@@ -1,0 +1,225 @@
+"""The dialog for a feature update: what is new, what it would change here, how far it is, how it ended."""
+
+from collections.abc import Sequence
+
+from microsoft_teams.cards.core import Action, CardElement, Container, RichTextBlock, TextRun
+
+from bot.cards.parts import button, capped, card, complaint_note, header, note, plain, row, text
+from bot.complaints import Complaint
+from bot.languages import Texts
+from bot.turns import Card
+from sync.model import IntegrationView
+from sync.updates.model import Due, Effect, Installation, Offer, Progress, State
+
+SEGMENTS = 20
+"""Of the bar: so many blocks fit one line of a narrow chat."""
+
+SYMBOLS = {
+    State.WAITING: "▫️",
+    State.RUNNING: "⏳",
+    State.COMPLETED: "✅",
+    State.ROLLING_BACK: "↩️",
+    State.FAILED: "❌",
+    State.UNDONE: "↩️",
+}
+
+
+def looking(texts: Texts, integration: IntegrationView) -> Card:
+    title = texts("update.title")
+    body = [header("⏳", title, capped(integration.name)), text(texts("update.looking"), subtle=True)]
+    return card(texts, title, body)
+
+
+def offered(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
+    """The dialog: release notes and dry run of everything that is due."""
+    title = texts("update.title")
+    body: list[CardElement] = [header("✨", title, capped(integration.name)), text(texts("update.until_then"))]
+    for due in offer.due:
+        body.extend(_due(texts, due))
+    if len(offer.due) > 1:
+        body.append(text(texts("update.in_order"), subtle=True))
+    body.append(note("accent", "ℹ️", texts("update.goes_on")))
+    data = {"integration": integration.id, "version": str(offer.due[-1].version)}
+    actions: list[Action] = [
+        button(texts("button.install_update"), "update.install", data, style="positive"),
+        button(texts("button.not_now"), "update.later", {"integration": integration.id}),
+    ]
+    return card(texts, title, body, actions, wide=True)
+
+
+def not_readable(texts: Texts, integration: IntegrationView, complaint: Complaint) -> Card:
+    """What the update would change could not be found out; so it is not offered."""
+    title = texts("update.title")
+    body = [header("✨", title, capped(integration.name)), complaint_note(complaint), text(texts("update.unread"))]
+    actions = [button(texts("button.try_again"), "update.show", {"integration": integration.id}, style="positive")]
+    return card(texts, title, body, actions)
+
+
+def nothing_to_install(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
+    title = texts("update.nothing")
+    standing = texts("update.stands_on", version=texts.number(offer.installed))
+    body = [header("✅", title, capped(integration.name)), text(standing)]
+    return card(texts, title, body, _after(texts, integration.id, offer.undoable))
+
+
+def put_off(texts: Texts, integration: IntegrationView) -> Card:
+    title = texts("update.later")
+    body = [header("⏸️", title, capped(integration.name)), text(texts("update.later.how"))]
+    return card(texts, title, body)
+
+
+def installation_card(texts: Texts, installation: Installation, complaint: Complaint | None = None) -> Card:
+    """Where an installation stands, from its first step to its end; ``complaint`` says why it failed."""
+    match installation.current.state:
+        case State.FAILED:
+            return _failed(texts, installation, complaint)
+        case State.UNDONE:
+            return _undone(texts, installation)
+        case State.COMPLETED if not installation.is_open:
+            return _completed(texts, installation)
+        case _:
+            return _under_way(texts, installation)
+
+
+def done(texts: Texts, integration: IntegrationView, version: int) -> Card:
+    """The dialog, closed."""
+    title = texts("update.completed")
+    standing = texts("update.stands_on", version=texts.number(version))
+    return card(texts, title, [header("✅", title, capped(integration.name)), text(standing)])
+
+
+def bar(texts: Texts, percent: int) -> list[CardElement]:
+    """A bar of blocks, full and in the accent colour as far as it is; and the figure.
+
+    Full and light blocks are equally wide, so the bar keeps its length; in bold they would not be.
+    """
+    filled = round(SEGMENTS * percent / 100)
+    runs = [TextRun(text="█" * filled, color="Accent"), TextRun(text="░" * (SEGMENTS - filled), is_subtle=True)]
+    figure = f"{texts.number(percent)} %"
+    return [
+        RichTextBlock(inlines=[run for run in runs if run.text], spacing="Small"),
+        plain(figure, weight="Bolder", spacing="None"),
+    ]
+
+
+def _due(texts: Texts, due: Due) -> list[CardElement]:
+    items: list[CardElement] = [
+        plain(_name(texts, due.version), weight="Bolder"),
+        text(texts(f"update.{due.version}.notes"), spacing="Small"),
+        plain(texts("update.here"), weight="Bolder", spacing="Small"),
+        *(_effect(texts, due.version, effect) for effect in due.effects),
+    ]
+    return [Container(style="emphasis", items=items, spacing="Medium")]
+
+
+def _effect(texts: Texts, version: int, effect: Effect) -> CardElement:
+    said = texts.plural(f"update.{version}.effect.{effect.key}", effect.count)
+    return row("•", said, _names(texts, effect))
+
+
+def _names(texts: Texts, effect: Effect) -> str:
+    if not effect.names:
+        return ""
+    names = ", ".join(capped(name, 40) for name in effect.names)
+    more = effect.count - len(effect.names)
+    return texts.plural("update.more_names", more, names=names) if more > 0 else names
+
+
+def _name(texts: Texts, version: int) -> str:
+    return texts("update.version", version=texts.number(version), name=texts(f"update.{version}.name"))
+
+
+def _under_way(texts: Texts, installation: Installation) -> Card:
+    going_back = installation.current.state is State.ROLLING_BACK
+    title = texts("update.going_back" if going_back else "update.installing")
+    body: list[CardElement] = [
+        header("⏳", title, capped(installation.name)),
+        *bar(texts, installation.percent),
+        *(_line(texts, progress) for progress in installation.updates),
+        text(texts("update.goes_on"), subtle=True),
+    ]
+    if installation.by:
+        body.append(plain(texts("update.by", name=capped(installation.by, 60)), subtle=True))
+    actions = [button(texts("button.progress"), "update.show", {"integration": installation.integration_id})]
+    return card(texts, title, body, actions, wide=True)
+
+
+def _line(texts: Texts, progress: Progress) -> CardElement:
+    at_work = progress.state in (State.RUNNING, State.ROLLING_BACK) and progress.step
+    return row(SYMBOLS[progress.state], _name(texts, progress.version), _step(texts, progress) if at_work else "")
+
+
+def _step(texts: Texts, progress: Progress) -> str:
+    values = {
+        "place": texts.number(progress.place + 1),
+        "steps": texts.number(progress.steps),
+        "name": texts(f"update.{progress.version}.step.{progress.step}"),
+        "done": texts.number(progress.done),
+        "total": texts.number(progress.total),
+    }
+    return texts("update.step_back" if progress.state is State.ROLLING_BACK else "update.step", **values)
+
+
+def _completed(texts: Texts, installation: Installation) -> Card:
+    title = texts("update.completed")
+    body: list[CardElement] = [
+        header("✅", title, capped(installation.name)),
+        *bar(texts, 100),
+        *(_line(texts, progress) for progress in installation.updates),
+        *_results(texts, installation.updates),
+    ]
+    version = installation.updates[-1].version
+    data = {"integration": installation.integration_id, "version": str(version)}
+    actions: list[Action] = [
+        button(texts("button.done"), "update.done", data, style="positive"),
+        button(texts("button.undo_update", version=texts.number(version)), "update.undo", data),
+    ]
+    return card(texts, title, body, actions, wide=True)
+
+
+def _results(texts: Texts, updates: Sequence[Progress]) -> list[CardElement]:
+    return [
+        row("•", texts.plural(f"update.{progress.version}.result.{key}", count))
+        for progress in updates
+        for key, count in progress.results.items()
+        if count
+    ]
+
+
+def _failed(texts: Texts, installation: Installation, complaint: Complaint | None) -> Card:
+    title = texts("update.failed")
+    current = installation.current
+    step = texts(f"update.{current.version}.step.{current.failed_step}") if current.failed_step else ""
+    body: list[CardElement] = [
+        header("❌", title, capped(installation.name)),
+        *(_line(texts, progress) for progress in installation.updates),
+        complaint_note(complaint or Complaint(texts("update.unexpected"), texts("update.unexpected.remedy"))),
+        text(texts("update.rolled_back", step=step)),
+    ]
+    data = {"integration": installation.integration_id}
+    actions = [
+        button(texts("button.try_again"), "update.show", data, style="positive"),
+        button(texts("button.status"), "status.show", data),
+    ]
+    return card(texts, title, body, actions, wide=True)
+
+
+def _undone(texts: Texts, installation: Installation) -> Card:
+    title = texts("update.undone")
+    version = installation.current.version
+    standing = texts("update.stands_on", version=texts.number(version - 1))
+    body: list[CardElement] = [
+        header("↩️", title, capped(installation.name)),
+        plain(_name(texts, version), weight="Bolder"),
+        text(standing),
+    ]
+    return card(texts, title, body, _after(texts, installation.integration_id, None))
+
+
+def _after(texts: Texts, integration_id: str, undoable: int | None) -> list[Action]:
+    data = {"integration": integration_id}
+    actions: list[Action] = [button(texts("button.status"), "status.show", data, style="positive")]
+    if undoable is not None:
+        title = texts("button.undo_update", version=texts.number(undoable))
+        actions.append(button(title, "update.undo", {**data, "version": str(undoable)}))
+    return actions

@@ -1,0 +1,156 @@
+"""``alerts``: of what, when and with whom one is warned; and the buttons that notices carry."""
+
+from datetime import timedelta
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.cards import notices as cards
+from bot.cards.notices import INTEGRATIONS_SHOWN, AlertsView, Listening
+from bot.cards.welcome import stale
+from bot.exchange import Command, Exchange
+from bot.quiet import ZONES, is_time, local, zone_of
+from storage import alerts, conversations, integrations, notices
+from storage.alerts import ANY, CHANNEL
+from storage.notices import State
+from storage.tables import Conversation, Notice
+from sync.warnings import AGAIN, base
+
+STATES = {
+    State.WAITING: "waiting",
+    State.SENDING: "waiting",
+    State.SENT: "told",
+    State.CLOSING: "told",
+    State.CLOSED: "told",
+    State.UNREACHABLE: "unreachable",
+    State.DROPPED: "muted",
+}
+"""How a notice's state is called on a card."""
+
+
+async def open_alerts(exchange: Exchange) -> None:
+    await exchange.show(cards.alerts(exchange.texts, await _view(exchange)))
+
+
+async def save(exchange: Exchange) -> None:
+    """Toggles of integrations that are not this tenant's, and of those not shown, change nothing."""
+    data = exchange.data
+    begin, end = data.get("quiet_from", ""), data.get("quiet_until", "")
+    view = await _view(exchange)
+    zone = data.get("time_zone", "")
+    if bool(begin) != bool(end) or not all(is_time(typed) for typed in (begin, end) if typed):
+        return await exchange.show(cards.alerts(exchange.texts, view, "alerts.both_times"))
+    if zone not in {*view.zones, view.zone}:
+        return await exchange.show(cards.alerts(exchange.texts, view, "alerts.unknown_zone"))
+    known = {one.id: one for one in await exchange.desk.integrations.list(exchange.tenant)}
+    async with exchange.desk.database.writing() as session:
+        await alerts.set_quiet_hours(session, exchange.tenant, exchange.person, begin, end, zone)
+        if (begin, end, zone) != (view.quiet_from, view.quiet_until, view.zone):
+            await exchange.record(session, None, "alerts_quiet", hours=f"{begin}-{end}", time_zone=zone)
+        for key, _, was_on in view.integrations[:INTEGRATIONS_SHOWN]:
+            is_on = data.get(f"on_{key}", str(was_on).lower()) == "true"
+            if is_on != was_on:
+                await alerts.mute(session, exchange.tenant, exchange.person, key, not is_on)
+                await exchange.record(session, known.get(key), "alerts_on" if is_on else "alerts_off")
+    return await exchange.show(cards.alerts(exchange.texts, await _view(exchange), "alerts.saved"))
+
+
+async def remind(exchange: Exchange) -> None:
+    """The same again tomorrow, for this person alone; pressed twice, still once."""
+    notice = await _notice(exchange)
+    if notice is None:
+        return await exchange.show(stale(exchange.texts))
+    at = exchange.now + timedelta(days=1)
+    again = Notice(
+        integration_id=notice.integration_id,
+        owner_tenant=notice.owner_tenant,
+        topic=notice.topic,
+        stage=f"{base(notice.stage)}{AGAIN}{at.date().isoformat()}",
+        audience=exchange.person,
+        facts={key: value for key, value in notice.facts.items() if key != "closed"},
+        created_at=exchange.now,
+        due_at=at,
+    )
+    async with exchange.desk.database.writing() as session:
+        await notices.add_new(session, [again])
+        person = await conversations.find(session, exchange.tenant, exchange.person)
+        chosen = (await alerts.preferences(session, exchange.tenant, exchange.person)).get(ANY)
+    zone = zone_of(chosen.time_zone if chosen else "", person.time_zone if person else "", exchange.texts.language)
+    return await exchange.show(cards.reminded(exchange.texts, local(at, zone).date()))
+
+
+async def told(exchange: Exchange) -> None:
+    """Who else is told: a card of its own, so that the notice keeps its buttons."""
+    notice = await _notice(exchange)
+    if notice is None:
+        return await exchange.show(stale(exchange.texts))
+    async with exchange.desk.database.session() as session:
+        integration = await integrations.owned_one(session, exchange.tenant, notice.integration_id)
+        about = {row.audience: row.state for row in await notices.about(session, notice)}
+        muted = await alerts.muted(session, exchange.tenant, notice.integration_id)
+        everybody = await _everybody(session, exchange.tenant, muted, about)
+    name = integration.name if integration else ""
+    return await exchange.send(cards.told(exchange.texts, name, everybody))
+
+
+async def _notice(exchange: Exchange) -> Notice | None:
+    """The one that the button names; None for a foreign or gone one, or one of an integration being removed."""
+    async with exchange.desk.database.session() as session:
+        notice = await notices.owned_one(session, exchange.tenant, exchange.data.get("notice", ""))
+        if notice is None or await integrations.owned_one(session, exchange.tenant, notice.integration_id) is None:
+            return None
+        return notice
+
+
+async def _view(exchange: Exchange) -> AlertsView:
+    tenant, person = exchange.tenant, exchange.person
+    async with exchange.desk.database.session() as session:
+        mine = await alerts.preferences(session, tenant, person)
+        known = await conversations.find(session, tenant, person)
+        everybody = await _everybody(session, tenant, set(), {})
+    views = await exchange.desk.integrations.list(tenant)
+    general = mine.get(ANY)
+    told_zone = known.time_zone if known else ""
+    zone = zone_of(general.time_zone if general else "", told_zone, exchange.texts.language)
+    return AlertsView(
+        integrations=[(one.id, one.name, not (one.id in mine and mine[one.id].muted)) for one in views],
+        quiet_from=general.quiet_from if general else "",
+        quiet_until=general.quiet_until if general else "",
+        zone=zone,
+        zones=ZONES if not told_zone or told_zone in ZONES else (told_zone, *ZONES),
+        listeners=everybody,
+    )
+
+
+async def _everybody(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listening]:
+    """The tenant's administrators and channels, each with what became of a notice for them."""
+    people = await conversations.administrators(session, tenant)
+    found = [Listening(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
+    for channel in await alerts.channels(session, tenant):
+        state = about.get(CHANNEL + channel.conversation_id)
+        here = "unreachable" if channel.unreachable else STATES[State(state)] if state else "listening"
+        found.append(Listening("", here, is_channel=True))
+    return found
+
+
+def _state(person: Conversation, muted: set[str], state: str | None) -> str:
+    if state in (State.SENT, State.CLOSING, State.CLOSED):
+        return "told"
+    if person.unreachable:
+        return "unreachable"
+    if person.user_object_id in muted:
+        return "muted"
+    return STATES[State(state)] if state else "listening"
+
+
+COMMAND = Command(
+    key="alerts",
+    titles={"en": "alerts", "pt": "alertas"},
+    descriptions={
+        "en": "Of what you are warned, and when",
+        "pt": "De que é avisado e quando",
+    },
+    aliases=("notifications", "mute", "quiet hours", "notificações", "avisos", "horas de silêncio"),
+    listed=False,
+    open=open_alerts,
+    actions={"alerts.save": save, "alerts.remind": remind, "alerts.told": told},
+)

@@ -1,0 +1,98 @@
+"""Who wants to be warned, and how: preferences of administrators, and channels that are warned too."""
+
+from datetime import datetime
+
+from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.tables import AlertChannel, AlertPreference
+
+ANY = ""
+"""The integration id of the row that holds a person's quiet hours and time zone."""
+
+CHANNEL = "channel:"
+"""How the audience of a notice begins that goes to a channel; its conversation id follows."""
+
+
+async def preferences(session: AsyncSession, owner_tenant: str, person: str) -> dict[str, AlertPreference]:
+    """A person's preferences by integration id, ``ANY`` among them when it is set."""
+    query = select(AlertPreference).where(
+        AlertPreference.owner_tenant == owner_tenant, AlertPreference.user_object_id == person
+    )
+    return {row.integration_id: row for row in (await session.exec(query)).all()}
+
+
+async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:
+    """Who does not want to hear of this integration."""
+    query = select(AlertPreference.user_object_id).where(
+        AlertPreference.owner_tenant == owner_tenant,
+        AlertPreference.integration_id == integration_id,
+        col(AlertPreference.muted).is_(True),
+    )
+    return set((await session.exec(query)).all())
+
+
+async def mute(session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool) -> None:
+    row = await session.get(AlertPreference, (owner_tenant, person, integration_id)) or AlertPreference(
+        owner_tenant=owner_tenant, user_object_id=person, integration_id=integration_id
+    )
+    row.muted = is_muted
+    session.add(row)
+
+
+async def set_quiet_hours(
+    session: AsyncSession, owner_tenant: str, person: str, begin: str, end: str, time_zone: str
+) -> None:
+    """From ``begin`` until ``end`` (``HH:MM``, both empty for none) in ``time_zone``."""
+    row = await session.get(AlertPreference, (owner_tenant, person, ANY)) or AlertPreference(
+        owner_tenant=owner_tenant, user_object_id=person, integration_id=ANY
+    )
+    row.quiet_from, row.quiet_until, row.time_zone = begin, end, time_zone
+    session.add(row)
+
+
+async def channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
+    query = select(AlertChannel).where(AlertChannel.owner_tenant == owner_tenant)
+    return list((await session.exec(query.order_by(col(AlertChannel.added_at)))).all())
+
+
+async def add_channel(
+    session: AsyncSession,
+    *,
+    owner_tenant: str,
+    conversation_id: str,
+    service_url: str,
+    bot_id: str,
+    channel_id: str,
+    language: str,
+    added_by: str,
+    now: datetime,
+) -> None:
+    """Warn this channel too; said again, its address and language are renewed and it counts as reachable."""
+    row = await session.get(AlertChannel, (owner_tenant, conversation_id)) or AlertChannel(
+        owner_tenant=owner_tenant,
+        conversation_id=conversation_id,
+        service_url=service_url,
+        bot_id=bot_id,
+        channel_id=channel_id,
+        added_at=now,
+    )
+    row.service_url, row.bot_id, row.channel_id = service_url, bot_id, channel_id
+    row.language, row.added_by, row.unreachable = language, added_by, False
+    session.add(row)
+
+
+async def remove_channel(session: AsyncSession, owner_tenant: str, conversation_id: str) -> bool:
+    """Whether it was one of those that are warned."""
+    query = delete(AlertChannel).where(
+        col(AlertChannel.owner_tenant) == owner_tenant, col(AlertChannel.conversation_id) == conversation_id
+    )
+    return bool((await session.exec(query)).rowcount)
+
+
+async def mark_channel_unreachable(session: AsyncSession, owner_tenant: str, conversation_id: str) -> None:
+    await session.exec(
+        update(AlertChannel)
+        .where(col(AlertChannel.owner_tenant) == owner_tenant, col(AlertChannel.conversation_id) == conversation_id)
+        .values(unreachable=True)
+    )

@@ -1,0 +1,48 @@
+"""Changes of credentials: at most one under way for each integration."""
+
+from datetime import datetime
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.tables import Monitor, Rotation
+
+
+async def under_way(session: AsyncSession, integration_id: str) -> Rotation | None:
+    query = select(Rotation).where(Rotation.integration_id == integration_id, col(Rotation.finished_at).is_(None))
+    return (await session.exec(query)).first()
+
+
+async def owned_one(session: AsyncSession, owner_tenant: str, rotation_id: str) -> Rotation | None:
+    """None for one that is gone, or another tenant's."""
+    query = select(Rotation).where(Rotation.id == rotation_id, Rotation.owner_tenant == owner_tenant)
+    return (await session.exec(query)).first()
+
+
+async def locked(session: AsyncSession, rotation_id: str) -> Rotation | None:
+    """The rotation, nobody else's to change until the session ends."""
+    return (await session.exec(select(Rotation).where(Rotation.id == rotation_id).with_for_update())).first()
+
+
+async def latest(session: AsyncSession, integration_id: str, kind: str = "") -> Rotation | None:
+    """The one begun last, of this kind if one is named."""
+    query = select(Rotation).where(Rotation.integration_id == integration_id)
+    if kind:
+        query = query.where(Rotation.kind == kind)
+    return (await session.exec(query.order_by(col(Rotation.started_at).desc()))).first()
+
+
+async def of_integration(session: AsyncSession, integration_id: str) -> list[Rotation]:
+    return list((await session.exec(select(Rotation).where(Rotation.integration_id == integration_id))).all())
+
+
+async def due(session: AsyncSession, now: datetime) -> list[str]:
+    """The integrations whose rotation can go on now."""
+    query = select(Rotation.integration_id).where(col(Rotation.finished_at).is_(None), col(Rotation.due_at) <= now)
+    return list((await session.exec(query)).all())
+
+
+async def has_monitors(session: AsyncSession, integration_id: str) -> bool:
+    """Whether somebody else may be using the same secret."""
+    query = select(Monitor.id).where(Monitor.integration_id == integration_id).limit(1)
+    return (await session.exec(query)).first() is not None

@@ -1,0 +1,48 @@
+"""Credentials that whoever hosts the bot keeps in files: read anew when needed, so that they may change."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sync.certificates import Certificate, NoCertificate, read
+from sync.errors import CredentialsWrong, Fault
+
+LARGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class HostCredentials:
+    """``certificate_path`` is a PEM or PFX file; ``federated_token_file`` holds a token of the platform's own.
+
+    The token is taken by Entra where the application has a federated credential for it ("Workload identity
+    federation"); Kubernetes and Azure write such a file and renew it. Reading blocks: call in a thread.
+    """
+
+    certificate_path: Path | None = None
+    certificate_password: str = field(default="", repr=False)
+    federated_token_file: Path | None = None
+
+    def certificate(self) -> Certificate:
+        """Raises ``CredentialsWrong`` (ENTRA_CERTIFICATE_UNREADABLE)."""
+        content = _content(self.certificate_path)
+        try:
+            return read(content or b"", self.certificate_password)
+        except NoCertificate:
+            pass
+        raise CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
+
+    def federated_token(self) -> str:
+        """Raises ``CredentialsWrong`` (ENTRA_FEDERATION_UNREADABLE)."""
+        token = (_content(self.federated_token_file) or b"").decode("ascii", "ignore").strip()
+        if not token:
+            raise CredentialsWrong(Fault.ENTRA_FEDERATION_UNREADABLE)
+        return token
+
+
+def _content(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as file:
+            return file.read(LARGEST)
+    except OSError:
+        return None

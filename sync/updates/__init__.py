@@ -1,0 +1,9 @@
+"""Feature updates: new behaviour that each integration takes on when its administrator says so."""
+
+from storage.tables import Integration
+from sync.features import NEWEST
+
+
+def available(integration: Integration) -> int | None:
+    """The version an integration could be brought to; None when it has everything."""
+    return NEWEST if integration.feature_version < NEWEST else None

@@ -1,0 +1,18 @@
+"""Every feature update there is, by its number. A new one is a module beside this one and a line here."""
+
+from collections.abc import Mapping
+
+from storage.database import Database
+from sync.messages import Messages
+from sync.roster import Roster
+from sync.updates.proxy_addresses import ProxyAddresses
+from sync.updates.status_messages import StatusMessages
+from sync.updates.update import Update
+
+Catalogue = Mapping[int, Update]
+
+
+def catalogue(database: Database, roster: Roster, messages: Messages) -> Catalogue:
+    """The updates by version, in the order in which they are installed."""
+    updates: tuple[Update, ...] = (ProxyAddresses(database, roster), StatusMessages(database, messages))
+    return {update.version: update for update in updates}

@@ -1,0 +1,178 @@
+"""Warnings from the store to the wire: real store, real hosting, a connector that records what arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import unquote
+
+from prometheus_client import CollectorRegistry
+from sqlmodel import select
+
+from bot.access import AccessRules
+from bot.notices import Notifier
+from bot.turns import Card
+from storage.database import Database, open_database
+from storage.notices import State
+from storage.schema import migrate
+from storage.tables import Conversation, Integration, Notice
+from sync.metrics import Metrics
+from sync.names import NOTIFY
+from sync.warner import Warner
+from tests.bot.fakes import words
+from tests.bot.hosting.harness import TENANT, Bot, open_bot
+from tests.connectors import Call
+from tests.stores import integration, stored
+
+ADMINS = ("ada", "ben")
+
+
+@dataclass
+class Noted:
+    """Jobs that are only written down."""
+
+    deferred: list[tuple[str, str]] = field(default_factory=list)
+
+    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
+        if at is None:
+            self.deferred.append((job, key))
+
+
+@dataclass
+class Process:
+    """What one process does about notices; ``skew`` and ``update`` are what it is told of clock and version."""
+
+    warner: Warner
+    notifier: Notifier
+    jobs: Noted
+    registry: CollectorRegistry
+    skew: float | None = None
+    update: int | None = None
+
+    async def look(self) -> None:
+        """See what is owed, then tell what is due."""
+        await self.warner.look("all")
+        await self.tell()
+
+    async def tell(self) -> None:
+        keys = {key for job, key in self.jobs.deferred if job == NOTIFY}
+        self.jobs.deferred.clear()
+        await asyncio.gather(*(self.notifier.notify(key) for key in keys))
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
+
+
+@dataclass
+class Notifying:
+    """A store, a bot, a connector, and one process; ``another`` makes one more on the same store."""
+
+    bot: Bot
+    database: Database
+    path: Path
+    process: Process
+    stack: AsyncExitStack
+
+    @property
+    def now(self) -> datetime:
+        return self.bot.clock.now
+
+    async def look(self) -> None:
+        await self.process.look()
+
+    async def another(self) -> Process:
+        database = await self.stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{self.path}"))
+        return make_process(self.bot, database)
+
+    async def admin(self, name: str, **changed: Any) -> None:
+        """An administrator who has spoken with the bot."""
+        given: dict[str, Any] = {
+            "tenant_id": TENANT,
+            "user_object_id": name,
+            "service_url": self.bot.connector.url,
+            "conversation_id": f"a:{name}",
+            "user_id": f"29:{name}",
+            "bot_id": "28:bot",
+            "channel_id": "msteams",
+            "locale": "en-US",
+            "admin_as": name,
+            "name": name.title(),
+            "seen_at": self.now,
+        }
+        await stored(self.database, Conversation(**{**given, **changed}))
+
+    async def integration(self, days: int | None, **changed: Any) -> Integration:
+        """An integration whose secret expires in so many days."""
+        expires = None if days is None else self.now.date() + timedelta(days=days)
+        given = {"owner_tenant": TENANT, "secret_expires_on": expires, "created_at": self.now}
+        row = integration(**{**given, **changed})
+        await stored(self.database, row)
+        return row
+
+    async def change(self, row: Any, **values: Any) -> None:
+        async with self.database.writing() as session:
+            merged = await session.merge(row)
+            for name, value in values.items():
+                setattr(merged, name, value)
+            session.add(merged)
+
+    async def notices(self) -> list[Notice]:
+        async with self.database.session() as session:
+            return list((await session.exec(select(Notice))).all())
+
+    async def states(self) -> dict[str, list[State]]:
+        """The states of each audience's notices."""
+        found: dict[str, list[State]] = {}
+        for notice in await self.notices():
+            found.setdefault(notice.audience, []).append(State(notice.state))
+        return found
+
+    def arrived(self, audience: str = "") -> list[Call]:
+        """What was posted, to everybody or to one chat."""
+        return [call for call in self.bot.connector.sent() if not audience or chat_of(call) == f"a:{audience}"]
+
+    def said(self, audience: str) -> list[str]:
+        """The titles of what was posted to one chat."""
+        return [title(call.card) for call in self.arrived(audience)]
+
+    def changed(self) -> list[str]:
+        """What cards were changed to: all their words."""
+        return [words(call.card) for call in self.bot.connector.sent("PUT")]
+
+
+def chat_of(call: Call) -> str:
+    return unquote(call.path.split("/")[3])
+
+
+def title(card: Card) -> str:
+    return str(card["fallbackText"])
+
+
+def make_process(bot: Bot, database: Database) -> Process:
+    jobs, registry = Noted(), CollectorRegistry()
+    notifier = Notifier(database, bot.host.messenger, AccessRules(ADMINS), bot.clock, Random(3))
+    warner = Warner(
+        database,
+        jobs,
+        bot.clock,
+        Metrics(registry),
+        timedelta(seconds=10),
+        lambda _: process.update,
+        lambda: process.skew,
+    )
+    process = Process(warner, notifier, jobs, registry)
+    return process
+
+
+@asynccontextmanager
+async def notifying(folder: Path) -> AsyncIterator[Notifying]:
+    async with AsyncExitStack() as stack:
+        bot = await stack.enter_async_context(open_bot())
+        path = folder / "notices.db"
+        database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{path}"))
+        await migrate(database)
+        yield Notifying(bot, database, path, make_process(bot, database), stack)

@@ -1,0 +1,178 @@
+"""The engine is killed (SIGKILL) in each step of a rotation; the next one ends it with exactly one secret of ours.
+
+What is lost is either a request on its way out or, worse, the answer to one that was served.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from storage.database import open_database
+from storage.sealing import Seal
+from storage.tables import Rotation
+from sync.clock import utc_now
+from sync.rotation import Step
+from sync.secrets import app_of
+from tests.chaos.test_kill import slain, worker
+from tests.engines import KEY, TENANT, Running, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.stores import read_integration, stored
+
+SELF = ("Available", "Available")
+IN_A_CALL = ("Busy", "InACall")
+
+
+@dataclass
+class Gate:
+    """Stands before Entra and Graph. The ``nth`` matching request is held: before it is served, or after."""
+
+    sandbox: SandboxHandle
+    http: aiohttp.ClientSession
+    path: str
+    secrets: int
+    served: bool
+    nth: int = 1
+    held: asyncio.Event = field(default_factory=asyncio.Event)
+    opened: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: bool = True
+
+    async def pass_on(self, request: web.Request) -> web.Response:
+        body = await request.read()
+        hold = self._is_it(request)
+        if hold and not self.served:
+            await self._hold()
+        answer = await self._serve(request, body)
+        if hold and self.served:
+            await self._hold()
+        return answer
+
+    def _is_it(self, request: web.Request) -> bool:
+        known = len(self.sandbox.world.saved.registration.secrets)
+        if not self.closed or known != self.secrets or self.path not in f"{request.method} {request.path}":
+            return False
+        self.nth -= 1
+        return self.nth == 0
+
+    async def _serve(self, request: web.Request, body: bytes) -> web.Response:
+        kept = ("Host", "Authorization", "Content-Type")
+        headers = {name: request.headers[name] for name in kept if name in request.headers}
+        url = self.sandbox.url + request.path_qs
+        async with self.http.request(request.method, url, data=body, headers=headers) as response:
+            content = await response.read()
+            return web.Response(status=response.status, body=content, content_type=response.content_type)
+
+    async def _hold(self) -> None:
+        self.held.set()
+        await self.opened.wait()
+
+
+@asynccontextmanager
+async def standing(gate: Gate) -> AsyncIterator[str]:
+    application = web.Application()
+    application.router.add_route("*", "/{path:.*}", gate.pass_on)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finally:
+        gate.opened.set()
+        await runner.cleanup()
+
+
+@dataclass(frozen=True)
+class Death:
+    """Where: the request at which the engine dies, with so many secrets at hand; and whether it was served."""
+
+    step: Step
+    path: str
+    secrets: int
+    served: bool
+
+
+DEATHS = {
+    "before listing the secrets": Death(Step.ADD, "GET /v1.0/applications", 1, False),
+    "adding, before it is served": Death(Step.ADD, "/addPassword", 1, False),
+    "adding, its answer lost": Death(Step.ADD, "/addPassword", 1, True),
+    "waiting for its acceptance": Death(Step.WAIT, "/oauth2/v2.0/token", 2, False),
+    "accepted, nobody told": Death(Step.WAIT, "/oauth2/v2.0/token", 2, True),
+    "proving, before it is served": Death(Step.PROVE, "GET /v1.0/organization", 2, False),
+    "proving, its answer lost": Death(Step.PROVE, "GET /v1.0/organization", 2, True),
+    "removing, before it is served": Death(Step.REMOVE, "/removePassword", 2, False),
+    "removing, its answer lost": Death(Step.REMOVE, "/removePassword", 2, True),
+}
+
+
+async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
+    """An integration with somebody in a call, whose rotation is to begin when an engine starts."""
+    await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+    async with running_engine(sandbox, folder, webhooks=False) as running:
+        view = await running.connect()
+        await sandbox.call("2002")
+        await running.shows("2002", *IN_A_CALL)
+        await running.settled()
+        rotation = Rotation(
+            integration_id=view.id,
+            owner_tenant=TENANT,
+            kind="for_me",
+            step=Step.ADD,
+            started_by="admin-1",
+            started_at=utc_now(),
+            due_at=utc_now() + timedelta(hours=1),
+        )
+        await stored(running.database, rotation)
+        return rotation.id
+
+
+async def step_of(running: Running, rotation_id: str) -> str:
+    async with running.database.session() as session:
+        rotation = await session.get(Rotation, rotation_id)
+    assert rotation is not None
+    return rotation.step
+
+
+async def is_done(running: Running, rotation_id: str) -> bool:
+    return await step_of(running, rotation_id) == Step.DONE
+
+
+@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
+async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path, death: Death) -> None:
+    async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
+        rotation_id = await prepared(sandbox, tmp_path)
+        old = sandbox.world.saved.registration.secrets[-1].value
+        gate = Gate(sandbox, http, death.path, death.secrets, death.served)
+        async with standing(gate) as url:
+            await start_rotation(tmp_path, rotation_id)
+            async with worker(sandbox, url, tmp_path, entra_url=url) as process:
+                await asyncio.wait_for(gate.held.wait(), 30)
+                await slain(process)
+        await sandbox.hangup("2002")
+        await sandbox.call("2001")
+        async with running_engine(sandbox, tmp_path, webhooks=False) as running:
+            assert await step_of(running, rotation_id) == death.step
+            await eventually(lambda: is_done(running, rotation_id), within=30)
+            await running.shows("2001", *IN_A_CALL)
+            await running.shows("2002", *SELF)
+            integration = await read_integration(running.database, await running.integration_id())
+            used = app_of(integration, Seal([KEY])).client_secret
+            assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
+            assert used != old
+            assert integration.previous_secret_sealed is None
+
+
+async def start_rotation(folder: Path, rotation_id: str) -> None:
+    """What is due in an hour is due now."""
+    path = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
+    async with open_database(path) as database, database.writing() as session:
+        rotation = await session.get(Rotation, rotation_id)
+        assert rotation is not None
+        rotation.due_at = utc_now()
+        session.add(rotation)

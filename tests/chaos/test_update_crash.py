@@ -1,0 +1,73 @@
+"""The engine is killed (SIGKILL) in the middle of an installation; the next one goes on from the stored step."""
+
+import asyncio
+from pathlib import Path
+
+from sqlmodel import select
+
+from storage.tables import FeatureUpdate
+from sync.model import Actor
+from sync.updates.model import CardPlace
+from tests.chaos.test_kill import IN_A_CALL, gate_before, is_held, prepared, slain, worker
+from tests.engines import TENANT, Running, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+WORDS = "On the phone"
+
+
+async def begun(sandbox: SandboxHandle, folder: Path) -> None:
+    """A store in which somebody pressed *Install update* and the process died at once."""
+    async with running_engine(sandbox, folder, webhooks=False) as running:
+        name = (await running.engine.integrations.list(TENANT))[0].id
+        await sandbox.trouble(graphOutage=True)
+        card = CardPlace(TENANT, "ana", "card-1")
+        assert await running.engine.updates.begin(TENANT, name, 3, WORDS, Actor("ana", "Ana"), card)
+    await sandbox.trouble(graphOutage=False)
+
+
+async def rows(running: Running) -> list[FeatureUpdate]:
+    async with running.database.session() as session:
+        found = await session.exec(select(FeatureUpdate).order_by(FeatureUpdate.version))  # type: ignore[arg-type]
+        return list(found.all())
+
+
+async def is_over(running: Running) -> bool:
+    return all(row.state == "completed" for row in await rows(running))
+
+
+async def test_killed_while_pushing_for_the_newly_matched_it_goes_on(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+        await prepared(sandbox, tmp_path)
+        await begun(sandbox, tmp_path)
+        await sandbox.call("2001")
+        async with worker(sandbox, graph_url, tmp_path) as process:
+            gate.closed = True
+            await eventually(lambda: is_held(gate), within=30)
+            await slain(process)
+        async with running_engine(sandbox, tmp_path, webhooks=False) as running:
+            await eventually(lambda: is_over(running), within=20)
+            assert (await running.engine.updates.to_show(await running.integration_id())) is not None
+            await running.shows("2001", *IN_A_CALL)
+            await eventually(lambda: says(sandbox, "2001", WORDS))
+
+
+async def says(sandbox: SandboxHandle, who: str, words: str) -> bool:
+    return bool((await sandbox.teams(who))["statusMessage"] == words)
+
+
+async def test_killed_again_and_again_every_step_is_done_once(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox:
+        await prepared(sandbox, tmp_path)
+        await begun(sandbox, tmp_path)
+        await sandbox.trouble(slowSeconds=0.15)
+        for patience in (0.3, 0.6, 0.9):
+            async with worker(sandbox, sandbox.url, tmp_path):
+                await asyncio.sleep(patience)
+        await sandbox.trouble(slowSeconds=0.0)
+        async with running_engine(sandbox, tmp_path, webhooks=False) as running:
+            await eventually(lambda: is_over(running), within=20)
+            assert [row.version for row in await rows(running)] == [2, 3]
+            assert (await rows(running))[0].facts["results"] == {"matched": 1}
+            status = await running.status()
+            assert (status.matched, status.update) == (21, None)

@@ -1,0 +1,271 @@
+"""A year in the life of one integration, on the wire: every notice exactly once, no presence lost.
+
+Ada reads English; Ben Portuguese, with quiet hours at night in Lisbon; Cleo has muted the integration; Dan has
+blocked the bot; Eve is no administrator. People call and hang up all through the year, and whenever the
+credentials are good Teams comes to show what phones say.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from storage import alerts, integrations
+from storage.notices import State
+from storage.sealing import Seal
+from storage.tables import Act, Conversation, Notice, Rotation
+from sync.errors import Fault
+from sync.features import NEWEST
+from sync.model import Actor
+from sync.rotation import Step
+from sync.secrets import app_of as app_in
+from tests.bot.fakes import words
+from tests.engines import KEY, TENANT, account_of, app_of
+from tests.eventually import eventually
+from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, beginning, chat_of
+from tests.stores import read_integration, stored
+
+ADA = Actor("ada", "Ada Example")
+REPLACED = "The client secret was replaced automatically"
+SUBSTITUIDO = "O segredo do cliente foi substituído automaticamente"
+STEPS = (Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE, Step.DONE)
+"""What is to be done next when a rotation's first step is done, and so on: after each the power is cut."""
+
+
+def soon(*days: int) -> list[str]:
+    return [f"The client secret expires in {n} day{'' if n == 1 else 's'}" for n in days]
+
+
+def em_breve(*days: int) -> list[str]:
+    return [f"O segredo do cliente expira dentro de {n} dia{'' if n == 1 else 's'}" for n in days]
+
+
+async def meet(year: Year, name: str, **changed: Any) -> None:
+    given: dict[str, Any] = {
+        "tenant_id": TENANT,
+        "user_object_id": name,
+        "service_url": year.bot.connector.url,
+        "conversation_id": f"a:{name}",
+        "user_id": f"29:{name}",
+        "bot_id": "28:bot",
+        "channel_id": "msteams",
+        "locale": "en-GB",
+        "admin_as": name if name in ADMINS else "",
+        "name": name.title(),
+        "seen_at": year.bot.clock(),
+    }
+    await stored(year.engine.database, Conversation(**{**given, **changed}))
+
+
+async def connect(year: Year, days: int) -> str:
+    """The integration at work, whose secret expires in so many days, and everybody who may hear of it."""
+    await year.sandbox.new_secret(days=days)
+    account, app = account_of(year.sandbox), app_of(year.sandbox)
+    running = year.engine
+    expires = await year.in_days(days)
+    view = await running.engine.integrations.add(TENANT, "Vale Verde", account, app, expires)
+    await running.engine.integrations.preview(TENANT, view.id)
+    await running.engine.integrations.enable(TENANT, view.id)
+    async with running.database.writing() as session:
+        row = await integrations.get(session, view.id)
+        assert row is not None
+        row.feature_version = NEWEST
+        session.add(row)
+    for name in ("ada", "cleo", "dan", "eve"):
+        await meet(year, name)
+    await meet(year, "ben", locale="pt-PT", time_zone="Europe/Lisbon")
+    year.bot.connector.blocking.add("a:dan")
+    async with year.engine.database.writing() as session:
+        await alerts.mute(session, TENANT, "cleo", view.id, True)
+        await alerts.set_quiet_hours(session, TENANT, "ben", "22:00", "07:00", "Europe/Lisbon")
+    return view.id
+
+
+async def rotated(year: Year, integration_id: str, days: int, spare: int = 0) -> None:
+    """Ada replaces the secret by hand: so many days she says it lasts, and it lasts some more."""
+    secret = await year.sandbox.new_secret(days=days + spare)
+    expires = await year.in_days(days)
+    await year.engine.engine.credentials.replace_secret(
+        TENANT, integration_id, "Vale Verde", secret["value"], expires, ADA
+    )
+    await year.settle()
+
+
+async def changed_cards(year: Year, before: int, **expected: str) -> list[str]:
+    """Whose cards were changed since, each of them saying what is expected of it."""
+    changes = year.bot.connector.sent("PUT")[before:]
+    for call in changes:
+        assert expected[chat_of(call)] in words(call.card)
+    return sorted(chat_of(call) for call in changes)
+
+
+async def the_first_secret(year: Year, integration_id: str) -> None:
+    """Told of at every threshold; nobody is at work for some of them; replaced by hand on its last day."""
+    await year.pass_over(30)
+    await year.live(9)
+    assert await year.arrived() == {}
+
+    # A day begins at midnight (UTC): Ben, who sleeps, is told in the morning.
+    await year.half_a_day()
+    assert await year.arrived() == {"ada": soon(60), "dan": soon(60)}
+    await year.half_a_day()
+    assert await year.arrived() == {"ben": em_breve(60)}
+
+    await year.pass_over(25)
+    await year.live(21)
+    assert await year.arrived() == {"ada": soon(30, 14), "ben": em_breve(30, 14)}
+
+    # Nobody is at work while the threshold of seven days passes, and the next one: only the latest is told.
+    await year.stop()
+    for _ in range(6):
+        year.bot.clock.advance(days=2)
+        await year.stir()
+    assert await year.astray() != []
+    await year.start()
+    await year.settle()
+    await year.live(1)
+    assert await year.arrived() == {"ada": soon(2, 1), "ben": em_breve(2, 1)}
+
+    # The clock is set back by two months, and right again: nothing is repeated.
+    year.time.set_clock_back(timedelta(days=60))
+    await year.stir()
+    await year.settle()
+    year.time.set_clock_right()
+    await year.settle()
+    assert await year.arrived() == {}
+
+    # A rotation by hand, from the card: every card that was sent says who did it.
+    await rotated(year, integration_id, days=180, spare=7)
+    english, portuguese = "Ada Example replaced the secret on", "Ada Example substituiu o segredo em"
+    assert await changed_cards(year, 0, ada=english, ben=portuguese) == ["ada"] * 5 + ["ben"] * 5
+    assert await year.arrived() == {}
+
+
+async def the_second_secret(year: Year, integration_id: str) -> None:
+    """Dan comes back, Cleo listens again; this one is let expire."""
+    year.bot.connector.blocking.clear()
+    await meet(year, "fay", admin_as="dan")
+    async with year.engine.database.writing() as session:
+        await alerts.mute(session, TENANT, "cleo", integration_id, False)
+    await year.pass_over(118)
+    assert await year.arrived() == {}
+    await year.live(64)
+    today, past = "The client secret expires today", "The client secret expired {} ago"
+    english = [*soon(60, 30, 14, 7, 3, 1), today, past.format("1 day"), past.format("2 days")]
+    heard = await year.arrived()
+    assert heard["ada"] == heard["cleo"] == heard["fay"] == english
+    expired = [f"O segredo do cliente expirou há {n} dia{'' if n == 1 else 's'}" for n in (1, 2)]
+    assert heard["ben"] == [*em_breve(60, 30, 14, 7, 3, 1), "O segredo do cliente expira hoje", *expired]
+    assert "dan" not in heard
+    assert "eve" not in heard
+    await it_is_refused(year)
+
+    # Replaced: what phones said meanwhile is shown; an all-clear each.
+    await year.stir()
+    assert await year.astray() != []
+    await rotated(year, integration_id, days=75)
+    year.bot.clock.advance(minutes=3)
+    await year.settle()
+    await year.live(2)
+    clear = await year.arrived()
+    assert clear["ada"] == clear["cleo"] == ["All clear: Microsoft Entra ID works again"]
+    assert clear["ben"] == ["Tudo em ordem: Microsoft Entra ID volta a funcionar"]
+
+
+async def it_is_refused(year: Year) -> None:
+    """Entra refuses the secret, at night: told at once, quiet hours or not, and once. Calls go on."""
+    await year.half_a_day()
+    assert "ben" not in await year.arrived()
+    for secret in list(year.sandbox.world.saved.registration.secrets):
+        await year.sandbox.expire_secret(secret.key_id)
+    year.bot.clock.advance(minutes=61)  # no token of before is good any longer
+    for extension in CALLERS:
+        await year.sandbox.hangup_all(extension)
+        await year.sandbox.call(extension)
+    await eventually(lambda: is_refused(year))
+    year.bot.clock.advance(minutes=1)
+    await year.tell()
+    await year.tell()
+    urgent = await year.arrived()
+    assert urgent["ada"] == ["Microsoft Entra ID needs you"]
+    assert urgent["ben"] == ["Microsoft Entra ID precisa de si"]
+    assert len(await year.astray()) == len(CALLERS)
+
+
+async def is_refused(year: Year) -> bool:
+    year.bot.clock.advance(seconds=5)
+    lights = (await year.engine.status()).lights
+    return any(light.trouble and light.trouble.fault is Fault.ENTRA_SECRET_EXPIRED for light in lights)
+
+
+async def the_third_secret(year: Year, integration_id: str) -> None:
+    """Replaced by the bot itself, thirty days before its end, though the power is cut after each step."""
+    await year.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+    await year.engine.engine.credentials.set_auto_rotate(TENANT, integration_id, True, ADA)
+    await year.live(15)
+    await year.pass_over(25)
+    await year.live(3)
+    heard = await year.arrived()
+    assert heard == {"ada": soon(60), "ben": em_breve(60), "cleo": soon(60), "fay": soon(60)}
+    before, old = len(year.bot.connector.sent("PUT")), await secret_of(year, integration_id)
+
+    year.leap(12)
+    for step in STEPS:
+        year.power.at = step
+        await year.die()
+        await year.stir()
+        await year.start()
+        assert await step_of(year, integration_id) == step
+        await year.stir()
+        await year.settle()
+        year.bot.clock.advance(seconds=LEASE.total_seconds())
+    await year.settle()
+
+    used = await secret_of(year, integration_id)
+    assert used != old
+    assert live_secrets(year) == [used]
+    told = {"ada": [*soon(30), REPLACED], "ben": [*em_breve(30), SUBSTITUIDO]}
+    assert await year.arrived() == told | {"cleo": told["ada"], "fay": told["ada"]}
+    english = "The bot replaced the secret by itself on"
+    portuguese = "O bot substituiu o segredo sozinho em"
+    changed = await changed_cards(year, before, ada=english, ben=portuguese, cleo=english, fay=english)
+    assert changed == ["ada"] * 2 + ["ben"] * 2 + ["cleo"] * 2 + ["fay"] * 2
+
+
+async def step_of(year: Year, integration_id: str) -> str:
+    rotation = await year.engine.engine.credentials.rotation(TENANT, integration_id)
+    assert rotation is not None
+    return rotation.step
+
+
+async def secret_of(year: Year, integration_id: str) -> str:
+    return app_in(await read_integration(year.engine.database, integration_id), Seal([KEY])).client_secret
+
+
+def live_secrets(year: Year) -> list[str]:
+    now = year.bot.clock()
+    return [secret.value for secret in year.sandbox.world.saved.registration.secrets if secret.end > now]
+
+
+@pytest.mark.timeout(600)
+async def test_a_year(tmp_path: Path) -> None:
+    async with beginning(tmp_path) as year:
+        first_day = year.bot.clock()
+        integration_id = await connect(year, days=100)
+        await the_first_secret(year, integration_id)
+        await the_second_secret(year, integration_id)
+        await the_third_secret(year, integration_id)
+        await year.pass_over(35)
+        assert await year.arrived() == {}
+        assert 360 <= (year.bot.clock() - first_day).days <= 370
+
+        async with year.engine.database.session() as session:
+            states = (await session.exec(select(Notice.state))).all()
+            kinds = (await session.exec(select(Rotation.kind, Rotation.step))).all()
+            acts = (await session.exec(select(Act.act).where(Act.actor_id == "bot"))).all()
+        assert set(states) <= {State.SENT, State.CLOSED, State.UNREACHABLE, State.DROPPED}
+        assert sorted(kinds) == [("automatic", "done"), ("by_hand", "done"), ("by_hand", "done")]
+        assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
+        assert min(year.begun, year.ended) > 40

@@ -1,0 +1,78 @@
+"""Two engines on one store set about the same automatic rotation: there is one rotation, and one secret."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from sqlmodel import col, select
+
+from storage.sealing import Seal
+from storage.tables import Act, Rotation
+from sync.names import ROTATE
+from sync.rotation import Step
+from sync.secrets import app_of
+from tests.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.stores import read_integration
+
+IN_A_CALL = ("Busy", "InACall")
+RACING = replace(QUICK, sweep=0.05, rotation_lease=10)
+
+
+async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
+    """An integration whose secret expires in twenty days, to be replaced as soon as an engine looks."""
+    await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+    sandbox.world.saved.registration.secrets.clear()
+    await sandbox.new_secret(days=20)
+    idle = replace(QUICK, sweep=3600)
+    async with running_engine(sandbox, folder, webhooks=False, intervals=idle) as running:
+        view = await running.connect()
+        integration = await read_integration(running.database, view.id)
+        integration.auto_rotate = True
+        integration.secret_expires_on = sandbox.world.saved.registration.secrets[-1].end.date()
+        async with running.database.writing() as session:
+            await session.merge(integration)
+    return view.id
+
+
+async def is_over(running: Running, integration_id: str) -> bool:
+    rotation = await running.engine.credentials.rotation(TENANT, integration_id)
+    return rotation is not None and rotation.step is Step.DONE
+
+
+async def press(racing: list[Running], integration_id: str) -> None:
+    """All of them look at once, again and again."""
+    while True:
+        await asyncio.gather(*(one.engine.jobs.defer(ROTATE, integration_id) for one in racing))
+        await asyncio.sleep(0.01)
+
+
+async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, AsyncExitStack() as stack:
+        integration_id = await due_for_rotation(sandbox, tmp_path)
+        old = sandbox.world.saved.registration.secrets[-1].value
+        await sandbox.trouble(secret_delay_seconds=1.0)
+        await sandbox.call("2001")
+        racing = [
+            await stack.enter_async_context(running_engine(sandbox, tmp_path, webhooks=False, intervals=RACING))
+            for _ in range(2)
+        ]
+        pressing = asyncio.create_task(press(racing, integration_id))
+        await eventually(lambda: is_over(racing[0], integration_id), within=30)
+        await asyncio.sleep(0.5)  # for whoever comes too late
+        pressing.cancel()
+
+        async with racing[1].database.session() as session:
+            rotations = (await session.exec(select(Rotation))).all()
+            acts = (await session.exec(select(Act.act).where(col(Act.act).startswith("rotate")))).all()
+        assert [(row.kind, row.step) for row in rotations] == [("automatic", "done")]
+        assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
+        used = app_of(await read_integration(racing[0].database, integration_id), Seal([KEY])).client_secret
+        assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
+        assert used != old
+        served = [entry["path"] for entry in await sandbox.log()]
+        assert len([path for path in served if path.endswith("/addPassword")]) == 1
+        assert len([path for path in served if path.endswith("/removePassword")]) == 1
+        await racing[1].shows("2001", *IN_A_CALL)

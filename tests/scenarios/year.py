@@ -1,0 +1,277 @@
+"""The product at work for a year, on a clock moved by hand: processes that come, go and die; phones; Teams.
+
+Two processes on one store, the real sandbox, the real hosting and a connector that records what arrives. The
+sandbox lives by the same clock: secrets expire, tokens end and what Teams shows runs out as time passes.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import unquote
+
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from bot.access import AccessRules
+from bot.notices import Notifier
+from sandbox.state import World
+from storage import notices
+from storage.database import Database
+from storage.notices import State
+from storage.tables import Notice, Rotation
+from sync.clock import Clock
+from sync.names import EVERYTHING, NOTIFY, WARN
+from sync.rotation import Step
+from sync.scheduler import Intervals
+from tests.bot.hosting.harness import Bot, FakeClock, open_bot
+from tests.connectors import Call
+from tests.engines import Running, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+ADMINS = ("ada", "ben", "cleo", "dan")
+CALLERS = ("2001", "2002", "2003", "2004")
+IN_A_CALL = ("Busy", "InACall")
+LEASE = timedelta(hours=1)
+"""How long nobody takes up a step of a rotation whose process died."""
+
+UNHURRIED = Intervals(
+    poll=300,
+    match=1e9,
+    tidy=1e9,
+    warn=1e9,
+    tick=0.005,
+    recheck_credentials=10,
+    rotation_lease=LEASE.total_seconds(),
+)
+
+
+class Died(Exception):
+    """This process is no more: whatever it still does comes to nothing."""
+
+
+@dataclass
+class TrueTime:
+    """The world's time: that of the product's clock, unless that has been set wrong."""
+
+    clock: FakeClock
+    ahead: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return self.clock() + self.ahead
+
+    def set_clock_back(self, span: timedelta) -> None:
+        self.clock.now -= span
+        self.ahead += span
+
+    def set_clock_right(self) -> None:
+        self.clock.now += self.ahead
+        self.ahead = timedelta(0)
+
+
+@dataclass
+class PowerCut:
+    """Both processes die as soon as a rotation's step before ``at`` is stored and ``at`` itself not begun."""
+
+    clock: Clock
+    at: Step | None = None
+    happened: bool = False
+
+    def strikes(self, database: Database) -> None:
+        """From now on the store takes what was written until the power is cut, and nothing after it."""
+        writing = database.writing
+
+        @asynccontextmanager
+        async def until_then() -> AsyncIterator[AsyncSession]:
+            async with writing() as session:
+                if self.happened:
+                    raise Died
+                yield session
+                is_now = self._is_now(session)
+            if is_now:
+                self.happened = True
+                raise Died
+
+        database.writing = until_then  # type: ignore[method-assign]
+
+    def _is_now(self, session: AsyncSession) -> bool:
+        """Whether this transaction claims the step, or ends the rotation."""
+        rows = [row for row in session.sync_session.identity_map.values() if isinstance(row, Rotation)]
+        return any(row.step == self.at and (row.due_at is None or row.due_at > self.clock()) for row in rows)
+
+
+@dataclass
+class Year:
+    """The product at work, and the world around it."""
+
+    bot: Bot
+    sandbox: SandboxHandle
+    folder: Path
+    time: TrueTime
+    processes: list[Running] = field(default_factory=list)
+    stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    dice: Random = field(default_factory=lambda: Random(365))
+    power: PowerCut = field(init=False)
+    seen: int = 0
+    begun: int = 0
+    ended: int = 0
+
+    def __post_init__(self) -> None:
+        self.power = PowerCut(self.bot.clock)
+
+    # Processes
+
+    @property
+    def engine(self) -> Running:
+        return self.processes[0]
+
+    async def start(self, count: int = 2) -> None:
+        """Processes begin to work on the store, as app.py wires them."""
+        self.power = PowerCut(self.bot.clock)
+        for _ in range(count):
+            running = await self.stack.enter_async_context(
+                running_engine(self.sandbox, self.folder, webhooks=False, clock=self.bot.clock, intervals=UNHURRIED)
+            )
+            self.power.strikes(running.database)
+            rules = AccessRules(ADMINS)
+            notifier = Notifier(
+                running.database, self.bot.host.messenger, rules, self.bot.clock, Random(len(rules.admins))
+            )
+            await notifier.start()
+            running.engine.jobs.register(NOTIFY, notifier.notify)
+            self.processes.append(running)
+
+    async def stop(self) -> None:
+        """All of them end."""
+        await self.stack.aclose()
+        self.processes.clear()
+
+    async def die(self) -> None:
+        """Time passes until the power is cut."""
+        await eventually(self._is_dark)
+        await self.stop()
+
+    async def _is_dark(self) -> bool:
+        self.bot.clock.advance(seconds=0 if self.power.happened else 5)
+        return self.power.happened
+
+    # Time
+
+    async def settle(self) -> None:
+        """What phones say is shown, every process looks at what is owed now, and what is due is told."""
+        await self.converge()
+        await self.tell()
+
+    async def converge(self) -> None:
+        """Some time passes, until Teams shows what phones say and nothing waits to be sent."""
+        self.bot.clock.advance(seconds=1)
+        await eventually(self._has_converged, within=15)
+
+    async def _has_converged(self) -> bool:
+        if not await self.astray() and (await self.engine.status()).waiting == 0:
+            return True
+        self.bot.clock.advance(seconds=10)
+        return False
+
+    async def tell(self) -> None:
+        """Every process looks at what is owed now, and what is due is told."""
+        self.bot.clock.advance(seconds=1)
+        since = self.bot.clock()
+        for running in self.processes:
+            await running.engine.jobs.defer(WARN, EVERYTHING)
+        await eventually(lambda: self._has_told(since))
+
+    async def _has_told(self, since: datetime) -> bool:
+        looked = [running.metric("warned_timestamp_seconds") - since.timestamp() for running in self.processes]
+        if not all(0 <= after < LEASE.total_seconds() for after in looked):
+            return False
+        async with self.engine.database.session() as session:
+            due = await notices.integrations_with_due(session, self.bot.clock())
+            moving = col(Notice.state).in_((State.SENDING, State.CLOSING))
+            under_way = (await session.exec(select(Notice.id).where(moving))).all()
+        return not due and not under_way
+
+    async def half_a_day(self) -> None:
+        """Until the next noon or midnight (UTC); meanwhile somebody calls or hangs up."""
+        await self._until(0, 12)
+
+    async def live(self, days: int) -> None:
+        """Day by day, at noon; every day somebody calls or hangs up."""
+        for _ in range(days):
+            await self._until(12)
+
+    async def pass_over(self, days: int) -> None:
+        """So many days at once, as if the machine had slept."""
+        await self.stir()
+        self.bot.clock.advance(days=days)
+        await self.settle()
+
+    async def _until(self, *hours: int) -> None:
+        await self.stir()
+        self.leap(*hours)
+        await self.settle()
+
+    def leap(self, *hours: int) -> None:
+        """To the next of these hours of the day."""
+        hour = self.bot.clock().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
+        while hour.hour not in hours:
+            hour += timedelta(hours=1)
+        self.bot.clock.now = hour
+
+    async def in_days(self, days: int) -> date:
+        return self.bot.clock().date() + timedelta(days=days)
+
+    # Phones, and what colleagues see of them
+
+    async def stir(self) -> None:
+        """One of the callers calls, or hangs up."""
+        extension = self.dice.choice(CALLERS)
+        if (await self.sandbox.person(extension))["phone"]["calls"]:
+            await self.sandbox.hangup(extension)
+            self.ended += 1
+        else:
+            await self.sandbox.call(extension)
+            self.begun += 1
+
+    async def astray(self) -> list[str]:
+        """Who is shown as something else than their phone and their own Teams client say."""
+        people = (await self.sandbox.state())["people"]
+        return [row["name"] for row in people if row["extension"] and row["teams"] and _is_astray(row)]
+
+    # Notices
+
+    async def arrived(self) -> dict[str, list[str]]:
+        """The titles of what arrived since this was asked last, by who got them."""
+        calls, found = self.bot.connector.sent(), dict[str, list[str]]()
+        for call in calls[self.seen :]:
+            found.setdefault(chat_of(call), []).append(str(call.card["fallbackText"]))
+        self.seen = len(calls)
+        return found
+
+
+def _is_astray(row: Mapping[str, Any]) -> bool:
+    teams, own = row["teams"], row["teams"]["client"] or "Offline"
+    expected = IN_A_CALL if row["phone"]["calls"] else (own, own)
+    return (teams["shown"]["availability"], teams["shown"]["activity"]) != expected
+
+
+def chat_of(call: Call) -> str:
+    return unquote(call.path.split("/")[3]).removeprefix("a:")
+
+
+@asynccontextmanager
+async def beginning(folder: Path) -> AsyncIterator[Year]:
+    async with AsyncExitStack() as stack:
+        bot = await stack.enter_async_context(open_bot())
+        time = TrueTime(bot.clock)
+        world = World(time)
+        del world.saved.people[len(CALLERS) + 1 :]
+        sandbox = await stack.enter_async_context(running_sandbox(world))
+        year = Year(bot, sandbox, folder, time)
+        stack.push_async_callback(year.stop)
+        await year.start()
+        yield year

@@ -1,0 +1,97 @@
+"""What was done is kept, newest first, for its own tenant alone."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from storage import history, integrations
+from storage.database import Database
+from tests.clocks import NOON
+from tests.stores import empty_store, integration, stored
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[Database]:
+    async with empty_store(tmp_path) as opened:
+        yield opened
+
+
+async def record(database: Database, act: str, at: datetime = NOON, **values: Any) -> None:
+    given: dict[str, Any] = {
+        "owner_tenant": "t1",
+        "integration_id": "i1",
+        "integration_name": "Vale Verde",
+        "actor_id": "ada",
+        "actor_name": "Ada",
+        "result": history.DONE,
+        "facts": {},
+    }
+    async with database.writing() as session:
+        await history.record(session, act=act, now=at, **{**given, **values})
+
+
+async def acts(database: Database, offset: int = 0, limit: int = 10, **which: str) -> list[str]:
+    async with database.session() as session:
+        found = await history.page(session, which.get("tenant", "t1"), offset, limit, which.get("of", ""))
+    return [act.act for act in found]
+
+
+async def test_newest_first_and_by_pages(database: Database) -> None:
+    for number in (3, 1, 2, 4):
+        await record(database, f"act {number}", NOON + timedelta(minutes=number))
+    assert await acts(database) == ["act 4", "act 3", "act 2", "act 1"]
+    assert await acts(database, offset=1, limit=2) == ["act 3", "act 2"]
+    assert await acts(database, offset=9) == []
+
+
+async def test_another_tenant_sees_nothing_of_it(database: Database) -> None:
+    await record(database, "enable")
+    assert await acts(database, tenant="t2", of="i1") == []
+    async with database.session() as session:
+        assert await history.count(session, "t2") == 0
+        assert await history.latest(session, "t2", "i1", ["enable"]) is None
+        assert [act async for act in history.everything(session, "t2")] == []
+
+
+async def test_of_one_integration(database: Database) -> None:
+    await record(database, "enable")
+    await record(database, "disable", integration_id="i2")
+    assert await acts(database, of="i2") == ["disable"]
+    async with database.session() as session:
+        assert (await history.count(session, "t1"), await history.count(session, "t1", "i1")) == (2, 1)
+
+
+async def test_it_outlives_the_integration(database: Database) -> None:
+    await stored(database, integration())
+    await record(database, "remove")
+    async with database.writing() as session:
+        await integrations.forget(session, "i1")
+    assert await acts(database) == ["remove"]
+
+
+async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Database) -> None:
+    await record(database, "rename", NOON)
+    await record(database, "edit_teams", NOON + timedelta(minutes=1), result="entra.refused")
+    await record(database, "test", NOON + timedelta(minutes=2))
+    async with database.session() as session:
+        found = await history.latest(session, "t1", "i1", ["rename", "edit_teams"])
+    assert found is not None
+    assert found.act == "rename"
+
+
+async def test_everything_is_read_by_and_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "SLICE", 2)
+    for number in range(5):
+        await record(database, str(number), NOON + timedelta(minutes=number))
+    async with database.session() as session:
+        assert [act.act async for act in history.everything(session, "t1")] == ["4", "3", "2", "1", "0"]
+
+
+async def test_names_from_outside_are_capped(database: Database) -> None:
+    await record(database, "rename", integration_name="x" * 5000, actor_name="y" * 5000)
+    async with database.session() as session:
+        (act,) = await history.page(session, "t1", 0, 10)
+    assert (len(act.integration_name), len(act.actor_name)) == (history.LONGEST, history.LONGEST)

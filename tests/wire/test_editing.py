@@ -1,0 +1,327 @@
+"""Editing an integration, against the sandbox: proven before stored, nobody overwritten, nothing left behind."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from sqlmodel import select
+
+from storage import history, people
+from storage.sealing import Seal
+from storage.tables import UNSURE, Act, Integration, Rotation
+from sync.clock import utc_now
+from sync.errors import CredentialsWrong, Fault, SyncError
+from sync.model import Actor, EditedMeanwhile, IntegrationView, NameTaken, UnknownIntegration
+from tests.clocks import NOON
+from tests.engines import KEY, TENANT, Running, account_of, app_of, running_engine
+from tests.eventually import eventually
+from tests.fronts import Front, make_another, one_address
+from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.stores import stored
+
+ADA, BEN = Actor("ada", "Ada Example"), Actor("ben", "Ben Example")
+ANA = "Ana Martins"
+
+
+@pytest_asyncio.fixture
+async def running(tmp_path: Path) -> AsyncIterator[Running]:
+    async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
+        yield running
+
+
+async def row_of(running: Running, view: IntegrationView) -> Integration:
+    async with running.database.session() as session:
+        found = await session.get(Integration, view.id)
+    assert found is not None
+    return found
+
+
+async def acts(running: Running) -> list[Act]:
+    async with running.database.session() as session:
+        return await history.page(session, TENANT, 0, 50)
+
+
+async def test_a_new_name(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    renamed = await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
+    assert (renamed.name, renamed.revision) == ("Porto", view.revision + 1)
+    (act,) = await acts(running)
+    assert (act.act, act.actor_name, act.result, act.facts) == (
+        "rename",
+        "Ada Example",
+        "done",
+        {"from": "Vale Verde", "to": "Porto"},
+    )
+
+
+async def test_a_name_is_unique_within_the_tenant(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    port = running.engine.integrations
+    with pytest.raises(NameTaken):
+        await port.add(TENANT, "VALE verde", account_of(running.sandbox), app_of(running.sandbox), None)
+    other = await port.add(TENANT, "Porto", account_of(running.sandbox), app_of(running.sandbox), None)
+    with pytest.raises(NameTaken):
+        await port.rename(TENANT, other.id, other.revision, "vale VERDE", ADA)
+    await port.add("another tenant", "Vale Verde", account_of(running.sandbox), app_of(running.sandbox), None)
+    assert (await port.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
+
+
+async def test_of_two_at_once_one_wins_and_the_other_is_told(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    port = running.engine.integrations
+    account, app = account_of(running.sandbox), app_of(running.sandbox)
+    outcomes = await asyncio.gather(
+        port.edit_cloudlink(TENANT, view.id, view.revision, replace(account, client_secret=""), ADA),
+        port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), BEN),
+        return_exceptions=True,
+    )
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["EditedMeanwhile", "IntegrationView"]
+    assert (await row_of(running, view)).revision == view.revision + 1
+    assert [act.result for act in await acts(running)] == ["done"]
+
+
+@pytest.mark.parametrize("tenant", [TENANT, "another tenant"])
+async def test_what_is_not_there_cannot_be_edited(running: Running, tenant: str) -> None:
+    view = await running.connect(enabled=False)
+    wanted = view.id if tenant != TENANT else "no such id"
+    with pytest.raises(UnknownIntegration):
+        await running.engine.integrations.rename(tenant, wanted, view.revision, "Ours now", ADA)
+    with pytest.raises(UnknownIntegration):
+        await running.engine.integrations.edit_teams(
+            tenant, wanted, view.revision, app_of(running.sandbox), None, ADA
+        )
+
+
+async def test_an_old_form_is_refused_before_anybody_outside_is_asked(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
+    await running.sandbox.clear_log()
+    with pytest.raises(EditedMeanwhile):
+        await running.engine.integrations.edit_cloudlink(
+            TENANT, view.id, view.revision, account_of(running.sandbox), BEN
+        )
+    assert [entry for entry in await running.sandbox.log() if "authentication" in str(entry)] == []
+
+
+# The CloudLink side
+
+
+async def test_another_cloudlink_secret_is_proven_and_kept(running: Running) -> None:
+    view = await running.connect()
+    secret = await running.sandbox.new_cloudlink_secret()
+    account = replace(account_of(running.sandbox), client_secret=secret)
+    edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
+    row = await row_of(running, edited)
+    assert Seal([KEY]).open(row.cloudlink_secret_sealed) == secret
+    assert (await acts(running))[0].facts == {"new_secret": "yes"}
+    await running.sandbox.client(ANA, "Available")
+    await running.sandbox.call("2001")
+    await running.shows(ANA, "Busy", "InACall")
+
+
+async def test_an_empty_cloudlink_secret_keeps_the_one_there_is(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    before = Seal([KEY]).open((await row_of(running, view)).cloudlink_secret_sealed)
+    kept = replace(account_of(running.sandbox), client_secret="")
+    await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
+    assert Seal([KEY]).open((await row_of(running, view)).cloudlink_secret_sealed) == before
+
+
+async def test_what_cloudlink_refuses_is_not_stored(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    before = await row_of(running, view)
+    wrong = replace(account_of(running.sandbox), client_secret="nothing of the sort")
+    with pytest.raises(CredentialsWrong) as caught:
+        await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, wrong, ADA)
+    assert caught.value.fault is Fault.CLOUDLINK_REFUSED
+    assert (await row_of(running, view)) == before
+
+
+async def test_another_account_gets_another_door(running: Running) -> None:
+    """What the former account still tells must not be taken for somebody else's phone."""
+    view = await running.connect()
+    before = await row_of(running, view)
+    await running.sandbox.client(ANA, "Available")
+    await running.sandbox.call("2001")
+    await running.shows(ANA, "Busy", "InACall")
+    await running.sandbox.hangup("2001")
+    running.sandbox.world.saved.account.id = "2000200030"
+    account = account_of(running.sandbox)
+    edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
+    assert edited.cloudlink_account_id == "2000200030"
+    assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
+    await eventually(running._is_live)
+    assert before.subscription_id not in running.sandbox.world.saved.subscriptions
+    old_door = f"{running.public_url}/webhooks/cloudlink/{Seal([KEY]).open(before.webhook_token_sealed)}"
+    async with running.http.post(old_door, json={}) as answer:
+        assert answer.status == 404
+    await running.shows(ANA, "Available", "Available")
+    await running.sandbox.call("2001")
+    await running.shows(ANA, "Busy", "InACall")
+
+
+# The Teams side
+
+
+async def test_another_secret_of_the_same_application(running: Running) -> None:
+    view = await running.connect()
+    await stored(running.database, _rotation(view))
+    secret = (await running.sandbox.new_secret())["value"]
+    app = replace(app_of(running.sandbox), client_secret=secret)
+    port = running.engine.integrations
+    edited = await port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
+    assert edited.secret_expires_on == date(2027, 5, 31)
+    row = await row_of(running, view)
+    assert (Seal([KEY]).open(row.client_secret_sealed), row.expiry_source) == (secret, "admin")
+    async with running.database.session() as session:
+        (rotation,) = (await session.exec(select(Rotation))).all()
+    assert (rotation.fault, rotation.secret_sealed, rotation.due_at) == ("edited", None, None)
+    assert rotation.finished_at is not None
+    assert secret not in repr(await acts(running))
+
+
+def _rotation(view: IntegrationView) -> Rotation:
+    return Rotation(
+        integration_id=view.id,
+        owner_tenant=TENANT,
+        kind="for_me",
+        step="nowhere",
+        secret_sealed="sealed",
+        started_at=NOON,
+    )
+
+
+async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(running: Running) -> None:
+    view = await running.connect()
+    await running.sandbox.client(ANA, "Available")
+    await running.sandbox.call("2001")
+    await running.shows(ANA, "Busy", "InACall")
+    before = await row_of(running, view)
+    elsewhere = replace(app_of(running.sandbox), client_id="99999999-0000-4000-8000-000000000009")
+    with pytest.raises(SyncError) as caught:
+        await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, elsewhere, None, ADA)
+    assert caught.value.fault is Fault.ENTRA_CLIENT_UNKNOWN
+    row = await row_of(running, view)
+    assert (row.client_id, row.revision, row.client_secret_sealed) == (
+        before.client_id,
+        before.revision,
+        before.client_secret_sealed,
+    )
+    assert await running.sandbox.shown(ANA) == ("Busy", "InACall")
+
+
+async def test_another_application_needs_its_own_secret(running: Running) -> None:
+    view = await running.connect(enabled=False)
+    await running.sandbox.clear_log()
+    app = replace(app_of(running.sandbox), tenant_id="99999999-0000-4000-8000-000000000009", client_secret="")
+    with pytest.raises(CredentialsWrong) as caught:
+        await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
+    assert caught.value.fault is Fault.ENTRA_SECRET_WRONG
+    assert [entry for entry in await running.sandbox.log() if app.tenant_id in str(entry)] == []
+
+
+async def test_wrong_credentials_mended_by_hand_go_on_at_once(running: Running) -> None:
+    view = await running.connect()
+    await running.sandbox.client(ANA, "Available")
+    secret = (await running.sandbox.new_secret())["value"]
+    for known in list(running.sandbox.world.saved.registration.secrets)[:-1]:
+        await running.sandbox.expire_secret(known.key_id)
+    await running.engine.integrations.test_connection(TENANT, view.id)
+    await running.sandbox.call("2001")
+    app = replace(app_of(running.sandbox), client_secret=secret)
+    await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
+    await running.shows(ANA, "Busy", "InACall")
+    assert all(light.trouble is None for light in (await running.status()).lights)
+
+
+@asynccontextmanager
+async def two_tenants(folder: Path) -> AsyncIterator[tuple[Running, SandboxHandle, SandboxHandle, Front]]:
+    """An engine whose Entra and Graph know two tenants."""
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(running_sandbox())
+        second = await stack.enter_async_context(running_sandbox())
+        make_another(second)
+        url, front = await stack.enter_async_context(one_address(first, second))
+        running = await stack.enter_async_context(running_engine(replace(first, url=url), folder))
+        yield running, first, second, front
+
+
+async def test_another_tenant(tmp_path: Path) -> None:
+    """Cleared in the old one with the old credentials, matched and shown in the new one, the call going on."""
+    async with two_tenants(tmp_path) as (running, old, new, _):
+        view = await running.connect()
+        for sandbox in (old, new):
+            await sandbox.client(ANA, "Available")
+        await old.call("2001")
+        await eventually(lambda: _shows(old, "Busy", "InACall"))
+        port = running.engine.integrations
+        edited = await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        assert await old.shown(ANA) == ("Available", "Available")
+        assert edited.tenant_id == new.world.saved.registration.tenant_id
+        await eventually(lambda: _shows(new, "Busy", "InACall"))
+        await old.hangup("2001")
+        await eventually(lambda: _shows(new, "Available", "Available"))
+        assert await old.shown(ANA) == ("Available", "Available")
+        assert (await acts(running))[0].facts.keys() == {"tenant_id", "client_id", "new_secret"}
+
+
+async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with two_tenants(tmp_path) as (running, old, new, _):
+        view = await running.connect()
+        await old.client(ANA, "Available")
+        await old.call("2001")
+        await eventually(lambda: _shows(old, "Busy", "InACall"))
+        await running.settled()
+
+        async def die(*_: object) -> None:
+            raise RuntimeError
+
+        monkeypatch.setattr(people, "leave_tenant", die)
+        port = running.engine.integrations
+        with pytest.raises(RuntimeError):
+            await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        assert await old.shown(ANA) == ("Available", "Available")
+        assert (await row_of(running, view)).tenant_id == view.tenant_id
+        async with running.database.session() as session:
+            (ana,) = [one for one in await people.of_integration(session, view.id) if one.name == ANA]
+        assert (ana.applied, ana.desired) == (UNSURE, "Busy/InACall")
+        assert ana.due_at is not None
+        assert ana.due_at <= utc_now() + timedelta(seconds=60)
+
+
+async def test_another_tenant_when_the_old_credentials_serve_no_more(tmp_path: Path) -> None:
+    async with two_tenants(tmp_path) as (running, old, new, _):
+        view = await running.connect()
+        for sandbox in (old, new):
+            await sandbox.client(ANA, "Available")
+        await old.call("2001")
+        await eventually(lambda: _shows(old, "Busy", "InACall"))
+        await old.registration_switch("deleted")
+        await old.trouble(graph_outage=True)
+        port = running.engine.integrations
+        await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        await eventually(lambda: _shows(new, "Busy", "InACall"))
+
+
+async def test_another_tenant_while_presence_is_off(tmp_path: Path) -> None:
+    async with two_tenants(tmp_path) as (running, _, new, _front):
+        view = await running.connect(enabled=False)
+        matched = (await running.status()).matched
+        port = running.engine.integrations
+        await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        assert (await running.status()).matched == matched > 0
+        await port.enable(TENANT, view.id)
+        await new.client(ANA, "Available")
+        await running.sandbox.call("2001")
+        await eventually(lambda: _shows(new, "Busy", "InACall"))
+
+
+async def _shows(sandbox: SandboxHandle, availability: str, activity: str) -> bool:
+    return await sandbox.shown(ANA) == (availability, activity)

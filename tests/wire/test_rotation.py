@@ -1,0 +1,478 @@
+"""Changes of credentials against the sandbox's Entra ID and Graph, by the whole engine."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+import pytest
+import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    pkcs12,
+)
+from cryptography.x509 import load_pem_x509_certificate
+
+from storage.sealing import Seal
+from storage.tables import Act, Integration, Monitor, Rotation
+from sync import certificates
+from sync.clock import utc_now
+from sync.errors import CredentialsWrong, Fault
+from sync.host_credentials import HostCredentials
+from sync.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
+from sync.rotation import RotationUnderWay, RotationView, Step
+from sync.secrets import app_of
+from tests.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.stores import read_integration, stored
+
+ADMIN = Actor("admin-1", "Ada Admin")
+IN_A_CALL = ("Busy", "InACall")
+SELF = ("Available", "Available")
+PATIENT = replace(QUICK, rotation_lease=5.0)
+
+
+@pytest_asyncio.fixture
+async def sandbox() -> AsyncIterator[SandboxHandle]:
+    async with running_sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest_asyncio.fixture
+async def running(sandbox: SandboxHandle, tmp_path: Path) -> AsyncIterator[Running]:
+    async with running_engine(sandbox, tmp_path, webhooks=False, intervals=PATIENT) as running:
+        yield running
+
+
+async def owned(sandbox: SandboxHandle) -> None:
+    await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+
+
+async def finished(running: Running, rotation: RotationView, within: float = 20.0) -> RotationView:
+    """The rotation in its end."""
+
+    async def is_finished() -> bool:
+        return (await current(running, rotation)).finished
+
+    await eventually(is_finished, within)
+    return await current(running, rotation)
+
+
+async def current(running: Running, rotation: RotationView) -> RotationView:
+    found = await running.engine.credentials.rotation(TENANT, rotation.integration_id)
+    assert found is not None
+    assert found.id == rotation.id
+    return found
+
+
+async def row(running: Running) -> Integration:
+    return await read_integration(running.database, await running.integration_id())
+
+
+async def secret_of(running: Running) -> str:
+    return app_of(await row(running), Seal([KEY])).client_secret
+
+
+async def acts(running: Running) -> list[tuple[str, str, str]]:
+    from sqlmodel import col, select
+
+    async with running.database.session() as session:
+        found = (await session.exec(select(Act).order_by(col(Act.at)))).all()
+    return [(act.act, act.result, act.actor_name) for act in found]
+
+
+def live_secrets(sandbox: SandboxHandle) -> list[str]:
+    return [secret.value for secret in sandbox.world.saved.registration.secrets]
+
+
+# By hand
+
+
+async def test_a_new_secret_is_proven_swapped_and_the_old_one_forgotten(
+    sandbox: SandboxHandle, running: Running
+) -> None:
+    view = await running.connect()
+    await running.settled()
+    new = await sandbox.new_secret("Second")
+    expires_on = utc_now().date() + timedelta(days=100)
+    rotation = await running.engine.credentials.replace_secret(
+        TENANT, view.id, "Second", new["value"], expires_on, ADMIN
+    )
+    done = await finished(running, rotation)
+    assert (done.step, done.trouble) == (Step.DONE, None)
+    integration = await row(running)
+    assert integration.previous_secret_sealed is None
+    assert (integration.name, integration.secret_expires_on) == ("Second", expires_on)
+    assert integration.expiry_source == ExpirySource.ADMIN
+    assert await secret_of(running) == new["value"]
+    assert ("rotate", "done", "Ada Admin") in await acts(running)
+    assert ("rotate_proven", "done", "Ada Admin") in await acts(running)
+
+
+async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
+    sandbox: SandboxHandle, running: Running
+) -> None:
+    view = await running.connect()
+    await running.settled()
+    for secret in list(sandbox.world.saved.registration.secrets):
+        await sandbox.expire_secret(secret.key_id)
+    sandbox.world.saved.signing_key += "x"  # Graph takes no token of before any longer
+    await sandbox.call("2001")
+    await eventually(lambda: is_in_trouble(running))
+    assert await sandbox.shown("2001") == SELF
+    new = await sandbox.new_secret()
+    rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
+    await running.shows("2001", *IN_A_CALL)
+    assert (await finished(running, rotation)).step is Step.DONE
+    assert not await is_in_trouble(running)
+
+
+async def is_in_trouble(running: Running) -> bool:
+    return any(light.trouble for light in (await running.status()).lights)
+
+
+@pytest.mark.parametrize(
+    ("secret", "fault"),
+    [("nobody's~secret", Fault.ENTRA_SECRET_WRONG), ("", Fault.ENTRA_SECRET_IS_ID)],
+)
+async def test_a_secret_that_is_not_right_changes_nothing(
+    sandbox: SandboxHandle, running: Running, secret: str, fault: Fault
+) -> None:
+    view = await running.connect()
+    before = await secret_of(running)
+    pasted = secret or sandbox.world.saved.registration.secrets[0].key_id
+    with pytest.raises(CredentialsWrong) as caught:
+        await running.engine.credentials.replace_secret(TENANT, view.id, "New", pasted, None, ADMIN)
+    assert caught.value.fault is fault
+    assert await secret_of(running) == before
+    assert (await row(running)).name == view.name
+    assert await running.engine.credentials.rotation(TENANT, view.id) is None
+
+
+async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHandle, running: Running) -> None:
+    view = await running.connect()
+    new, credentials = await sandbox.new_secret(), running.engine.credentials
+    with pytest.raises(UnknownIntegration):
+        await credentials.replace_secret("other", view.id, "New", new["value"], None, ADMIN)
+    with pytest.raises(UnknownIntegration):
+        await credentials.rotate_for_me("other", view.id, ADMIN)
+    with pytest.raises(UnknownIntegration):
+        await credentials.make_certificate("other", view.id, ADMIN)
+
+
+async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_again(
+    sandbox: SandboxHandle, running: Running
+) -> None:
+    """Entra's servers do not all learn of a new secret at once."""
+    view = await running.connect(enabled=False)
+    old, new = await secret_of(running), await sandbox.new_secret()
+    known = sandbox.world.saved.registration.secret(new["keyId"])
+    assert known is not None
+    async with after_proof(running, lambda: setattr(known, "accepted_from", utc_now() + timedelta(seconds=4))):
+        rotation = await running.engine.credentials.replace_secret(
+            TENANT, view.id, "New", new["value"], None, ADMIN
+        )
+    await eventually(lambda: has_secret(running, old))
+    assert (await current(running, rotation)).trouble is not None
+    assert (await finished(running, rotation)).step is Step.DONE
+    assert await secret_of(running) == new["value"]
+    assert ("rotate_fell_back", Fault.ENTRA_SECRET_WRONG.value, "Ada Admin") in await acts(running)
+
+
+@asynccontextmanager
+async def after_proof(running: Running, happens: Any) -> AsyncIterator[None]:
+    """Have something happen right after the first proof inside the block."""
+    outside = running.engine.credentials._outside
+    prove = outside.prove
+
+    async def then(app: Any) -> None:
+        await prove(app)
+        happens()
+        outside.prove = prove  # type: ignore[method-assign]
+
+    outside.prove = then  # type: ignore[method-assign]
+    yield
+
+
+async def has_secret(running: Running, secret: str) -> bool:
+    return await secret_of(running) == secret
+
+
+# Read from Graph
+
+
+async def test_the_expiry_is_read_from_graph_once_it_may_be(sandbox: SandboxHandle, running: Running) -> None:
+    await sandbox.new_secret("Other")
+    await running.connect()
+    assert (await row(running)).expiry_source == ""
+    await sandbox.permissions(Application_Read_All=True)
+    async with restarted(running) as again:
+        await eventually(lambda: knows_expiry(again))
+        integration = await row(again)
+        used = sandbox.world.saved.registration.secrets[-1]
+        assert (integration.secret_expires_on, integration.secret_key_id) == (used.end.date(), used.key_id)
+
+
+@asynccontextmanager
+async def restarted(running: Running) -> AsyncIterator[Running]:
+    """Another engine on the same store, a day later for what is done once a day."""
+    async with running.database.writing() as session:
+        integration = await session.get(Integration, await running.integration_id())
+        assert integration is not None
+        integration.expiry_checked_at = None
+        session.add(integration)
+    folder = Path(str(running.database.engine.url.database)).parent
+    async with running_engine(running.sandbox, folder, webhooks=False, intervals=PATIENT) as again:
+        yield again
+
+
+async def knows_expiry(running: Running) -> bool:
+    return (await row(running)).expiry_source == ExpirySource.GRAPH
+
+
+async def test_without_permission_graph_is_not_even_asked(sandbox: SandboxHandle, running: Running) -> None:
+    await running.connect()
+    await eventually(lambda: is_checked(running))
+    assert (await row(running)).expiry_source == ""
+    assert not [entry for entry in await sandbox.log() if "applications" in entry["path"]]
+
+
+async def is_checked(running: Running) -> bool:
+    return (await row(running)).expiry_checked_at is not None
+
+
+# For me
+
+
+async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
+    sandbox: SandboxHandle, running: Running
+) -> None:
+    await owned(sandbox)
+    await sandbox.trouble(secret_delay_seconds=1.5)
+    view = await running.connect()
+    await running.settled()
+    old = await secret_of(running)
+    await sandbox.call("2001")
+    assert await running.engine.credentials.may_rotate(TENANT, view.id)
+    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    steps = [seen.step async for seen in running.engine.credentials.follow(TENANT, rotation.id)]
+    assert steps[-1] is Step.DONE
+    assert Step.WAIT in steps
+    done = await finished(running, rotation)
+    assert not done.old_left
+    (left,) = live_secrets(sandbox)
+    assert left != old
+    assert await secret_of(running) == left
+    integration = await row(running)
+    assert (integration.expiry_source, integration.previous_secret_sealed) == ("graph", None)
+    assert integration.secret_expires_on == sandbox.world.saved.registration.secrets[0].end.date()
+    await running.shows("2001", *IN_A_CALL)
+    assert ("rotate_begun", "done", "Ada Admin") in await acts(running)
+
+
+async def test_asked_twice_it_is_done_once(sandbox: SandboxHandle, running: Running) -> None:
+    await owned(sandbox)
+    await sandbox.trouble(secret_delay_seconds=1.0)
+    view = await running.connect(enabled=False)
+    first = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    assert (await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)).id == first.id
+    old = await secret_of(running)
+    with pytest.raises(RotationUnderWay):
+        await running.engine.credentials.replace_secret(TENANT, view.id, "By hand", old, None, ADMIN)
+    await finished(running, first)
+    assert len(live_secrets(sandbox)) == 1
+
+
+async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandle, running: Running) -> None:
+    view = await running.connect()
+    assert not await running.engine.credentials.may_rotate(TENANT, view.id)
+    before = live_secrets(sandbox)
+    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    failed = await finished(running, rotation)
+    assert failed.step is Step.FAILED
+    assert failed.trouble is not None
+    assert failed.trouble.fault is Fault.GRAPH_ROTATION_FORBIDDEN
+    assert live_secrets(sandbox) == before
+    assert ("rotate_failed", Fault.GRAPH_ROTATION_FORBIDDEN.value, "Ada Admin") in await acts(running)
+
+
+async def test_a_secret_that_monitors_may_share_is_left_alone(sandbox: SandboxHandle, running: Running) -> None:
+    await owned(sandbox)
+    view = await running.connect(enabled=False)
+    await stored(
+        running.database,
+        Monitor(owner_tenant=TENANT, integration_id=view.id, name="Monitor 1", created_at=utc_now()),
+    )
+    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    assert (await finished(running, rotation)).old_left
+    assert len(live_secrets(sandbox)) == 2
+
+
+async def test_an_outage_in_the_middle_is_waited_out(sandbox: SandboxHandle, running: Running) -> None:
+    await owned(sandbox)
+    await sandbox.trouble(secret_delay_seconds=0.5)
+    view = await running.connect(enabled=False)
+    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    await sandbox.trouble(graph_outage=True, entra_outage=True)
+    await eventually(lambda: held_up(running, rotation))
+    await sandbox.trouble(graph_outage=False, entra_outage=False)
+    assert (await finished(running, rotation, within=30)).step is Step.DONE
+    assert len(live_secrets(sandbox)) == 1
+
+
+async def held_up(running: Running, rotation: RotationView) -> bool:
+    return (await current(running, rotation)).trouble is not None
+
+
+# By itself
+
+
+async def test_auto_rotate_changes_the_secret_thirty_days_before_it_expires(
+    sandbox: SandboxHandle, running: Running
+) -> None:
+    await owned(sandbox)
+    sandbox.world.saved.registration.secrets[-1].end = utc_now() + timedelta(days=29)
+    view = await running.connect()
+    await eventually(lambda: knows_expiry(running))
+    assert await running.engine.credentials.rotation(TENANT, view.id) is None
+    await running.engine.credentials.set_auto_rotate(TENANT, view.id, True, ADMIN)
+    await eventually(lambda: has_rotation(running, view))
+    rotation = await running.engine.credentials.rotation(TENANT, view.id)
+    assert rotation is not None
+    assert (await finished(running, rotation)).step is Step.DONE
+    assert len(live_secrets(sandbox)) == 1
+    async with running.database.session() as session:
+        stored_rotation = await session.get(Rotation, rotation.id)
+    assert stored_rotation is not None
+    assert (stored_rotation.kind, stored_rotation.started_by) == ("automatic", "bot")
+    assert stored_rotation.secret_sealed is None
+    assert ("auto_rotate", "done", "Ada Admin") in await acts(running)
+
+
+async def has_rotation(running: Running, view: IntegrationView) -> bool:
+    return await running.engine.credentials.rotation(TENANT, view.id) is not None
+
+
+async def test_it_is_left_alone_while_there_is_time(sandbox: SandboxHandle, running: Running) -> None:
+    await owned(sandbox)
+    view = await running.connect()
+    await running.engine.credentials.set_auto_rotate(TENANT, view.id, True, ADMIN)
+    await eventually(lambda: knows_expiry(running))
+    await running.settled()
+    assert await running.engine.credentials.rotation(TENANT, view.id) is None
+    assert len(live_secrets(sandbox)) == 1
+
+
+# A certificate, or no secret at all
+
+
+async def test_a_certificate_made_here_takes_the_secrets_place(sandbox: SandboxHandle, running: Running) -> None:
+    view = await running.connect()
+    credentials = running.engine.credentials
+    made = await credentials.make_certificate(TENANT, view.id, ADMIN)
+    assert (await credentials.make_certificate(TENANT, view.id, ADMIN)).thumbprint == made.thumbprint
+    assert "PRIVATE" not in made.public
+    with pytest.raises(CredentialsWrong) as caught:
+        await credentials.use_certificate(TENANT, view.id, ADMIN)
+    assert caught.value.fault is Fault.ENTRA_CERTIFICATE_UNKNOWN
+    assert (await row(running)).credential == CredentialKind.SECRET
+    await sandbox.post("registration/certificates", {"pem": made.public})
+    done = await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
+    assert done.step is Step.DONE
+    for secret in list(sandbox.world.saved.registration.secrets):
+        await sandbox.delete(f"registration/secrets/{secret.key_id}")
+    await sandbox.call("2001")
+    await running.shows("2001", *IN_A_CALL)
+    integration = await row(running)
+    assert (integration.credential, integration.expiry_source) == ("certificate", "certificate")
+    assert integration.secret_expires_on == made.expires_on
+    assert integration.pending_certificate_sealed is None
+    assert ("switch_credential", "done", "Ada Admin") in await acts(running)
+
+
+@pytest.mark.parametrize("form", ["pem", "pfx"])
+async def test_a_certificate_from_the_hosts_file(sandbox: SandboxHandle, tmp_path: Path, form: str) -> None:
+    made = certificates.generate("From a file", utc_now())
+    path, password = tmp_path / f"certificate.{form}", "open sesame"
+    path.write_bytes(made.pem.encode() if form == "pem" else as_pfx(made, password))
+    await sandbox.post("registration/certificates", {"pem": made.public})
+    host = HostCredentials(path, password if form == "pfx" else "")
+    async with running_engine(sandbox, tmp_path, webhooks=False, host=host) as running:
+        view = await running.connect()
+        assert running.engine.credentials.choices().host_certificate
+        await finished(running, await running.engine.credentials.use_host_certificate(TENANT, view.id, ADMIN))
+        integration = await row(running)
+        assert (integration.credential, integration.certificate_sealed) == ("certificate", None)
+        assert integration.secret_expires_on == made.expires_on
+        await sandbox.call("2001")
+        await running.shows("2001", *IN_A_CALL)
+
+
+def as_pfx(made: certificates.Certificate, password: str) -> bytes:
+    key: Any = load_pem_private_key(made.private_key.encode(), None)
+    certificate = load_pem_x509_certificate(made.public.encode())
+    locked = BestAvailableEncryption(password.encode())
+    return pkcs12.serialize_key_and_certificates(b"x", key, certificate, None, locked)
+
+
+async def test_no_secret_at_all_but_the_platforms_own_token(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    issuer, subject = "https://cluster.example", "system:serviceaccount:presence"
+    file = tmp_path / "token"
+    now = int(utc_now().timestamp())
+    claims = {"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "nbf": now, "exp": now + 600}
+    file.write_text(jwt.encode(claims, key, "RS256") + "\n")
+    host = HostCredentials(federated_token_file=file)
+    async with running_engine(sandbox, tmp_path, webhooks=False, host=host) as running:
+        view = await running.connect()
+        with pytest.raises(CredentialsWrong) as caught:
+            await running.engine.credentials.use_federated(TENANT, view.id, ADMIN)
+        assert caught.value.fault is Fault.ENTRA_FEDERATION_UNKNOWN
+        trusted = {"issuer": issuer, "subject": subject, "publicKey": public}
+        await sandbox.post("registration/federated", trusted)
+        await finished(running, await running.engine.credentials.use_federated(TENANT, view.id, ADMIN))
+        integration = await row(running)
+        assert (integration.credential, integration.secret_expires_on) == ("federated", None)
+        await sandbox.call("2001")
+        await running.shows("2001", *IN_A_CALL)
+
+
+async def test_a_file_that_is_not_there_is_said_to_be(sandbox: SandboxHandle, running: Running) -> None:
+    view = await running.connect(enabled=False)
+    for use, fault in (
+        (running.engine.credentials.use_host_certificate, Fault.ENTRA_CERTIFICATE_UNREADABLE),
+        (running.engine.credentials.use_federated, Fault.ENTRA_FEDERATION_UNREADABLE),
+    ):
+        with pytest.raises(CredentialsWrong) as caught:
+            await use(TENANT, view.id, ADMIN)
+        assert caught.value.fault is fault
+
+
+async def test_back_to_a_secret(sandbox: SandboxHandle, running: Running) -> None:
+    view = await running.connect(enabled=False)
+    credentials = running.engine.credentials
+    made = await credentials.make_certificate(TENANT, view.id, ADMIN)
+    await sandbox.post("registration/certificates", {"pem": made.public})
+    await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
+    new = await sandbox.new_secret()
+    rotation = await credentials.replace_secret(TENANT, view.id, "Again a secret", new["value"], None, ADMIN)
+    assert (await finished(running, rotation)).step is Step.DONE
+    integration = await row(running)
+    assert (integration.credential, integration.certificate_sealed) == ("secret", None)
+    assert await secret_of(running) == new["value"]
+
+
+async def test_consent_given_a_moment_ago_is_seen(sandbox: SandboxHandle, running: Running) -> None:
+    view = await running.connect()
+    assert not await running.engine.credentials.may_rotate(TENANT, view.id)
+    await owned(sandbox)
+    assert await running.engine.credentials.may_rotate(TENANT, view.id)
