@@ -34,6 +34,7 @@ from sync.host_credentials import HostCredentials
 from sync.metrics import Metrics
 from sync.names import NOTIFY, SHOW_UPDATE
 from sync.skew import SkewWatch
+from sync.teams.managed_identity import managed_identity
 
 log = structlog.get_logger()
 
@@ -202,6 +203,7 @@ def _keys(settings: Settings) -> list[str]:
 
 
 def _engine_config(settings: Settings) -> EngineConfig:
+    identity = settings.managed_identity_client_id
     return EngineConfig(
         entra_url=settings.entra_url,
         graph_url=settings.graph_url,
@@ -214,6 +216,7 @@ def _engine_config(settings: Settings) -> EngineConfig:
             settings.certificate_path,
             settings.certificate_password.get_secret_value(),
             settings.federated_token_file,
+            managed_identity(identity) if identity else None,
         ),
     )
 

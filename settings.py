@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     federated_token_file: Path | None = Field(
         None, description="A file with the platform's own token (workload identity), renewed by the platform."
     )
+    managed_identity_client_id: str = Field(
+        "", description="The platform's user-assigned managed identity, where there is no such file."
+    )
     presence_quota: int = Field(
         1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
     )

@@ -135,9 +135,7 @@ class CredentialChanges:
 
     def choices(self) -> CredentialChoices:
         """What the host has been set up for."""
-        return CredentialChoices(
-            self._host.certificate_path is not None, self._host.federated_token_file is not None
-        )
+        return CredentialChoices(self._host.certificate_path is not None, self._host.is_federated)
 
     async def make_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> NewCertificate:
         """A new key and certificate, the key sealed; it is used only once ``use_certificate`` has proven it.

@@ -1,5 +1,6 @@
-"""Credentials that whoever hosts the bot keeps in files: read anew when needed, so that they may change."""
+"""Credentials of whoever hosts the bot, in files or from its platform: read anew each time, for they may change."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,12 +15,19 @@ class HostCredentials:
     """``certificate_path`` is a PEM or PFX file; ``federated_token_file`` holds a token of the platform's own.
 
     The token is taken by Entra where the application has a federated credential for it ("Workload identity
-    federation"); Kubernetes and Azure write such a file and renew it. Reading blocks: call in a thread.
+    federation"); Kubernetes and Azure write such a file and renew it. Without a file, ``platform_token`` fetches
+    one (a managed identity). Reading blocks: call in a thread.
     """
 
     certificate_path: Path | None = None
     certificate_password: str = field(default="", repr=False)
     federated_token_file: Path | None = None
+    platform_token: Callable[[], str] | None = field(default=None, repr=False)
+
+    @property
+    def is_federated(self) -> bool:
+        """Whether the host has a token at all."""
+        return self.federated_token_file is not None or self.platform_token is not None
 
     def certificate(self) -> Certificate:
         """Raises ``CredentialsWrong`` (ENTRA_CERTIFICATE_UNREADABLE)."""
@@ -32,6 +40,8 @@ class HostCredentials:
 
     def federated_token(self) -> str:
         """Raises ``CredentialsWrong`` (ENTRA_FEDERATION_UNREADABLE)."""
+        if self.federated_token_file is None and self.platform_token:
+            return self.platform_token()
         token = (_content(self.federated_token_file) or b"").decode("ascii", "ignore").strip()
         if not token:
             raise CredentialsWrong(Fault.ENTRA_FEDERATION_UNREADABLE)

@@ -1,5 +1,6 @@
 """Changes of credentials against the sandbox's Entra ID and Graph, by the whole engine."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,8 @@ from typing import Any
 import jwt
 import pytest
 import pytest_asyncio
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
@@ -29,6 +32,7 @@ from sync.host_credentials import HostCredentials
 from sync.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
 from sync.rotation import RotationUnderWay, RotationView, Step
 from sync.secrets import app_of
+from sync.teams.managed_identity import AUDIENCE, managed_identity
 from tests.engines import KEY, QUICK, TENANT, Running, running_engine
 from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle, running_sandbox
@@ -423,9 +427,13 @@ def as_pfx(made: certificates.Certificate, password: str) -> bytes:
     return pkcs12.serialize_key_and_certificates(b"x", key, certificate, None, locked)
 
 
-async def test_no_secret_at_all_but_the_platforms_own_token(sandbox: SandboxHandle, tmp_path: Path) -> None:
+def key_pair() -> tuple[rsa.RSAPrivateKey, str]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    return key, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+async def test_no_secret_at_all_but_the_platforms_own_token(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    key, public = key_pair()
     issuer, subject = "https://cluster.example", "system:serviceaccount:presence"
     file = tmp_path / "token"
     now = int(utc_now().timestamp())
@@ -444,6 +452,44 @@ async def test_no_secret_at_all_but_the_platforms_own_token(sandbox: SandboxHand
         assert (integration.credential, integration.secret_expires_on) == ("federated", None)
         await sandbox.call("2001")
         await running.shows("2001", *IN_A_CALL)
+
+
+async def test_a_managed_identity(sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer, subject = "https://login.microsoftonline.com/a-tenant/v2.0", "the-identity"
+    key, public = key_pair()
+    now = int(utc_now().timestamp())
+    claims = {"iss": issuer, "sub": subject, "aud": "api://AzureADTokenExchange", "nbf": now, "exp": now + 600}
+    asked: list[dict[str, str]] = []
+
+    async def give(request: web.Request) -> web.Response:
+        asked.append(dict(request.query) | {"header": request.headers["X-IDENTITY-HEADER"]})
+        token = jwt.encode(claims, key, "RS256")
+        return web.json_response({"access_token": token, "expires_on": str(now + 600), "resource": AUDIENCE})
+
+    platform = web.Application()
+    platform.router.add_get("/msi/token", give)
+    host = HostCredentials(platform_token=managed_identity("an-identity"))
+    await sandbox.post("registration/federated", {"issuer": issuer, "subject": subject, "publicKey": public})
+    async with (
+        TestServer(platform) as server,
+        running_engine(sandbox, tmp_path, webhooks=False, host=host) as running,
+    ):
+        monkeypatch.setenv("IDENTITY_ENDPOINT", str(server.make_url("/msi/token")))
+        monkeypatch.setenv("IDENTITY_HEADER", "the-header")
+        view = await running.connect()
+        await finished(running, await running.engine.credentials.use_federated(TENANT, view.id, ADMIN))
+        await sandbox.call("2001")
+        await running.shows("2001", *IN_A_CALL)
+        assert (asked[0]["resource"], asked[0]["client_id"]) == (AUDIENCE, "an-identity")
+        assert asked[0]["header"] == "the-header"
+
+
+async def test_no_managed_identity_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
+    monkeypatch.setenv("IDENTITY_HEADER", "the-header")
+    with pytest.raises(CredentialsWrong) as caught:
+        await asyncio.to_thread(HostCredentials(platform_token=managed_identity("x")).federated_token)
+    assert caught.value.fault is Fault.ENTRA_FEDERATION_UNREADABLE
 
 
 async def test_a_file_that_is_not_there_is_said_to_be(sandbox: SandboxHandle, running: Running) -> None:
