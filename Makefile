@@ -81,6 +81,7 @@ clean:
 $(VENV)/.runtime-installed: requirements/runtime.txt | $(VENV)/.made
 	@echo "Installing the product's locked dependencies into $(VENV) (about a minute, once) ..."
 	@$(PIP_INSTALL) -r requirements/runtime.txt
+	@$(BIN)/python -c 'import app, manifest.packer, sandbox.demo, sandbox.server, storage.schema'
 	@touch $@
 
 $(VENV)/.dev-installed: requirements/dev.txt $(VENV)/.runtime-installed
