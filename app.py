@@ -1,11 +1,12 @@
 """The composition root and the command line: settings, storage, sync, bot, one aiohttp application."""
 
+import argparse
 import asyncio
 import logging
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -45,18 +46,26 @@ class WrongSetting(Exception):
     """A setting that only its reader can judge; the message names it."""
 
 
-def main() -> int:
-    """Run the bot until it is told to stop. Exit code 2: the settings or the database do not allow it."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says. Exit code 2: the settings or the database do not allow it."""
+    command = _command_line().parse_args(arguments).command
     try:
         settings = Settings()
     except ValidationError as error:
         return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
     configure_logging(settings)
     try:
-        asyncio.run(serve(settings))
+        asyncio.run(COMMANDS[command](settings))
     except (InsecureHosting, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
     return 0
+
+
+def _command_line() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="app.py", description=__doc__)
+    told = "; ".join(f"{name}: {function.__doc__}" for name, function in COMMANDS.items())
+    parser.add_argument("command", nargs="?", default="serve", choices=COMMANDS, help=told)
+    return parser
 
 
 def _refuse(*reasons: str) -> int:
@@ -74,6 +83,18 @@ async def serve(settings: Settings) -> None:
         log.info("listening", host=settings.host, port=port)
         await stop.wait()
         log.info("stopping")
+
+
+async def bring_up_to_date(settings: Settings) -> None:
+    """Create or upgrade the database's tables, and end."""
+    async with open_database(_database_url(settings)) as database:
+        await migrate(database)
+
+
+COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
+    "serve": serve,
+    "migrate": bring_up_to_date,
+}
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from storage.database import database_url as parse_database_url
 from sync.features import NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -25,7 +26,9 @@ class Settings(BaseSettings):
     public_url: str = Field(
         "", description="Where CloudLink reaches this bot from outside; without it there are no webhooks."
     )
-    database_url: str = Field("", description="Database; the default is SQLite under `DATA_DIR`.")
+    database_url: str = Field(
+        "", description="Database, `postgresql://…` or SQLite; the default is SQLite under `DATA_DIR`."
+    )
     data_dir: Path = Field(Path("data"), description="Where the database and the key file are kept.")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Fernet keys, the first encrypts; the default is a key file (mode 0600) under `DATA_DIR`."
@@ -111,6 +114,13 @@ class Settings(BaseSettings):
         if url and not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
             raise ValueError("must be https; plain http is for loopback addresses only")
         return url.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_known_database(cls, url: str) -> str:
+        if url:
+            parse_database_url(url)
+        return url
 
     @model_validator(mode="after")
     def _unauthenticated_only_on_loopback(self) -> "Settings":

@@ -1,11 +1,12 @@
-"""Opens the database and lends sessions; SQLite by default (WAL, one writer at a time)."""
+"""Opens the database and lends sessions; SQLite by default (WAL, one writer at a time), or PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event, text
+from sqlalchemy import URL, event, make_url, text
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -39,10 +40,26 @@ class Database:
             yield session
 
 
+DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
+
+
+def database_url(url: str) -> URL:
+    """``url`` with the driver that is used here: ``postgresql://...`` and ``sqlite:///...`` need name none.
+
+    Raises ``ValueError`` for another kind of database, or what is no such address; it does not repeat the address,
+    which may hold a password.
+    """
+    try:
+        read = make_url(url)
+        return read.set(drivername=DRIVERS[read.drivername.partition("+")[0]])
+    except (ArgumentError, KeyError):
+        raise ValueError("is no address of an SQLite or PostgreSQL database (postgresql://...)") from None
+
+
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """A database for the length of the block; ``url`` as SQLAlchemy writes it (``sqlite+aiosqlite:///...``)."""
-    engine = create_async_engine(url)
+    """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
+    engine = create_async_engine(database_url(url))
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     try:

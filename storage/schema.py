@@ -14,6 +14,9 @@ from storage.database import Database
 HEAD = "0002"
 """The newest migration; a test holds it to the folder ``migrations/versions``."""
 
+ONE_AT_A_TIME = 0xC10D
+"""The number of the lock that a PostgreSQL server keeps for whoever migrates; several that start migrate once."""
+
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 log = structlog.get_logger()
@@ -59,6 +62,8 @@ def _upgrade_at(url: Any) -> None:
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            else:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
             upgrade(connection)
     finally:
         engine.dispose()

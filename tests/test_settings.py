@@ -73,3 +73,10 @@ def test_secrets_do_not_show_in_repr() -> None:
 )
 def test_is_loopback(url: str, loopback: bool) -> None:
     assert is_loopback(url) is loopback
+
+
+def test_another_kind_of_database_is_refused_without_showing_its_address() -> None:
+    with pytest.raises(ValidationError, match="PostgreSQL") as caught:
+        settings(database_url="mysql://bot:hunter2hunter2@db/presence")
+    assert "hunter2" not in str(caught.value)
+    assert settings(database_url="postgresql://db/presence").database_url == "postgresql://db/presence"

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
-from storage.database import Database
+from storage.database import Database, database_url
 from storage.tables import Integration
 from tests.stores import empty_store, integration, read_integration, stored
 
@@ -45,3 +45,24 @@ async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
             session.add(integration(id="i2"))
             await session.flush()
             assert (await read_integration(database)).id == "i1"
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("postgresql://bot:secret@db/presence", "postgresql+psycopg"),
+        ("postgres://db/presence", "postgresql+psycopg"),
+        ("sqlite:///presence.db", "sqlite+aiosqlite"),
+        ("sqlite+aiosqlite:///presence.db", "sqlite+aiosqlite"),
+    ],
+)
+def test_an_address_needs_no_driver(given: str, driver: str) -> None:
+    url = database_url(given)
+    assert (url.drivername, url.password) == (driver, "secret" if "secret" in given else None)
+
+
+@pytest.mark.parametrize("given", ["mysql://bot:secret@db/presence", "secret", ""])
+def test_another_database_is_refused_without_repeating_its_address(given: str) -> None:
+    with pytest.raises(ValueError, match="PostgreSQL") as refusal:
+        database_url(given)
+    assert "secret" not in str(refusal.value)
