@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from enum import StrEnum
 from typing import Any
 
 import aiohttp
@@ -32,8 +33,10 @@ from sync.clock import utc_now
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.host_credentials import HostCredentials
+from sync.jobs import LocalJobs, Workshop
 from sync.metrics import Metrics
 from sync.names import NOTIFY, SHOW_UPDATE
+from sync.queued_jobs import QueuedJobs
 from sync.skew import SkewWatch
 from sync.teams.managed_identity import managed_identity
 
@@ -74,25 +77,50 @@ def _refuse(*reasons: str) -> int:
     return 2
 
 
+class Role(StrEnum):
+    """What a process does; all of it, or a part beside others that share a PostgreSQL."""
+
+    ALL = "serve"
+    WEB = "web"
+    WORKER = "worker"
+
+
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; what is in flight is finished, the rest stays in the store."""
+    """All in one: answer Teams and CloudLink, and do the work (the default)"""
+    await _serve(settings, Role.ALL)
+
+
+async def web_role(settings: Settings) -> None:
+    """Answer Teams and CloudLink; leave the work to workers"""
+    await _serve(settings, Role.WEB)
+
+
+async def worker_role(settings: Settings) -> None:
+    """Do the work; any number of them"""
+    await _serve(settings, Role.WORKER)
+
+
+async def _serve(settings: Settings, role: Role) -> None:
+    """Until SIGTERM or SIGINT; what is in flight is finished, the rest stays in the store."""
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_application(settings) as application, listening(application, settings) as port:
-        log.info("listening", host=settings.host, port=port)
+    async with open_application(settings, role) as application, listening(application, settings) as port:
+        log.info("listening", role=role.value, host=settings.host, port=port)
         await stop.wait()
         log.info("stopping")
 
 
 async def bring_up_to_date(settings: Settings) -> None:
-    """Create or upgrade the database's tables, and end."""
+    """Create or upgrade the database's tables, and end"""
     async with open_database(_database_url(settings)) as database:
         await migrate(database)
 
 
 COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
     "serve": serve,
+    "web": web_role,
+    "worker": worker_role,
     "migrate": bring_up_to_date,
 }
 
@@ -111,7 +139,7 @@ async def listening(application: web.Application, settings: Settings) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_application(settings: Settings) -> AsyncIterator[web.Application]:
+async def open_application(settings: Settings, role: Role = Role.ALL) -> AsyncIterator[web.Application]:
     """Everything, wired: storage, then sync, then the bot, and the HTTP surface over them."""
     async with AsyncExitStack() as stack:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -123,6 +151,7 @@ async def open_application(settings: Settings) -> AsyncIterator[web.Application]
         )
         registry = CollectorRegistry()
         seal = Seal(_keys(settings))
+        metrics = Metrics(registry)
         engine = await stack.enter_async_context(
             open_engine(
                 _engine_config(settings),
@@ -131,7 +160,8 @@ async def open_application(settings: Settings) -> AsyncIterator[web.Application]
                 http,
                 utc_now,
                 random.SystemRandom(),
-                Metrics(registry),
+                metrics,
+                _workshop(database, metrics, role),
                 skew,
             )
         )
@@ -153,13 +183,21 @@ async def open_application(settings: Settings) -> AsyncIterator[web.Application]
         engine.jobs.register(NOTIFY, notifier.notify)
         cards = UpdateCards(database, engine.updates, host.messenger, load_texts())
         engine.jobs.register(SHOW_UPDATE, cards.show)
-        yield build_application(host, engine, database, registry, exports)
+        application = build_application(engine, registry)
+        if role is not Role.WORKER:
+            add_public_routes(application, host, engine, exports)
+        yield application
 
 
-def build_application(
-    host: Host, engine: Engine, database: Database, registry: CollectorRegistry, exports: Exports
-) -> web.Application:
-    """The HTTP surface."""
+def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: Exports) -> None:
+    """What Teams, CloudLink and browsers ask for."""
+    application.router.add_route("*", "/api/messages", host.messages)
+    application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
+    application.router.add_get("/exports/{token}", exports.serve)
+
+
+def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
+    """What machines ask every process for."""
 
     async def healthz(_: web.Request) -> web.Response:
         return web.Response(text="alive\n")
@@ -172,9 +210,6 @@ def build_application(
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application(client_max_size=256 * 1024)
-    application.router.add_route("*", "/api/messages", host.messages)
-    application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
-    application.router.add_get("/exports/{token}", exports.serve)
     application.add_routes([web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)])
     return application
 
@@ -212,6 +247,18 @@ def clean_fields(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> 
         if isinstance(value, str):
             fields[name] = "".join(c if c.isprintable() else "�" for c in value[:LONGEST_LOG_FIELD])
     return fields
+
+
+def _workshop(database: Database, metrics: Metrics, role: Role) -> Workshop:
+    """Where jobs are done: in PostgreSQL for any number of processes, or in this one with SQLite."""
+    random_ = random.SystemRandom()
+    if not database.is_sqlite:
+        return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB)
+    if role is not Role.ALL:
+        raise WrongSetting(
+            f"DATABASE_URL: the role {role.value} shares a PostgreSQL with others; SQLite is for one process."
+        )
+    return LocalJobs(utc_now, random_, metrics)
 
 
 def _database_url(settings: Settings) -> str:

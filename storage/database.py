@@ -16,8 +16,13 @@ class Database:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
-        self._is_sqlite = engine.dialect.name == "sqlite"
+        self.is_sqlite = engine.dialect.name == "sqlite"
         self._writer = asyncio.Lock()
+
+    @property
+    def conninfo(self) -> str:
+        """The address as PostgreSQL's own library reads it; it may hold a password."""
+        return self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
@@ -31,7 +36,7 @@ class Database:
         Writers queue in this process rather than fight for the file's lock. Never await the network inside,
         and never open another one inside: it would wait for itself.
         """
-        if not self._is_sqlite:
+        if not self.is_sqlite:
             async with self.session() as session:
                 yield session
             return
@@ -59,7 +64,7 @@ def database_url(url: str) -> URL:
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
-    engine = create_async_engine(database_url(url))
+    engine = create_async_engine(database_url(url), pool_pre_ping=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     try:

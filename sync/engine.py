@@ -21,7 +21,7 @@ from sync.editing import Editor
 from sync.features import NEWEST
 from sync.host_credentials import HostCredentials
 from sync.integrations import Integrations, Reach
-from sync.jobs import LocalJobs
+from sync.jobs import Workshop
 from sync.messages import Messages
 from sync.metrics import Metrics
 from sync.moving import Mover
@@ -100,7 +100,7 @@ class Engine:
         credentials: CredentialChanges,
         webhooks: Webhooks,
         updates: Updates,
-        jobs: LocalJobs,
+        jobs: Workshop,
         database: Database,
     ) -> None:
         self.integrations = integrations
@@ -118,7 +118,7 @@ class Engine:
         except SQLAlchemyError as error:
             log.warning("database_unwell", error=type(error).__name__)
             return False
-        return self.jobs.alive
+        return await self.jobs.alive()
 
 
 async def nobody_listens(_key: str) -> None:
@@ -134,17 +134,18 @@ async def open_engine(
     clock: Clock,
     random: Random,
     metrics: Metrics,
+    jobs: Workshop,
     skew: SkewWatch | None = None,
 ) -> AsyncIterator[Engine]:
     """Sync for the length of the block: takes up what was left behind, then goes on by its schedule.
 
-    ``skew`` watches the answers that come through ``http``; without it nobody warns of a wrong clock. The job
-    ``NOTIFY`` does nothing until somebody who speaks to people registers their own with ``Engine.jobs``.
+    ``jobs`` is opened and filled here; its job ``NOTIFY`` does nothing until somebody who speaks to people
+    registers their own. ``skew`` watches the answers that come through ``http``; without it nobody warns of a
+    wrong clock.
     """
     every = config.intervals
     addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
     outside = Connections(http, addresses, config.tables, clock, random, config.host)
-    jobs = LocalJobs(clock, random, metrics, every.tick)
     recorder = Recorder(database, jobs, clock, metrics)
     reconciler = Reconciler(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
     roster = Roster(database, seal, outside, jobs, clock)
@@ -189,5 +190,6 @@ async def open_engine(
     credentials = CredentialChanges(database, seal, outside, config.host, jobs, clock)
     webhooks = Webhooks(database, recorder, config.tables, metrics)
     async with jobs.running():
-        await scheduler.start()
+        if jobs.works:
+            await scheduler.start()
         yield Engine(integrations, credentials, webhooks, updates, jobs, database)

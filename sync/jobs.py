@@ -7,8 +7,8 @@ be run twice and to be run for nothing: it reads from the store what there is to
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
 from typing import Protocol
@@ -34,12 +34,50 @@ class Jobs(Protocol):
         """Have ``job`` done for ``key``, now or at ``at``. Already waiting: nothing more happens."""
         ...
 
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        """Have each of these, job and key, done now: cheaper than one by one."""
+        ...
+
+
+class Workshop(Jobs, Protocol):
+    """Where jobs are done: ``LocalJobs`` in this process, ``sync.queued_jobs.QueuedJobs`` in any number of them."""
+
+    def register(self, job: str, function: JobFunction) -> None:
+        """``function`` does ``job`` from now on, in the place of what did it before."""
+        ...
+
+    def running(self) -> AbstractAsyncContextManager[None]:
+        """Work for the length of the block."""
+        ...
+
+    @property
+    def works(self) -> bool:
+        """Whether jobs are done in this process, not only deferred."""
+        ...
+
+    async def alive(self) -> bool:
+        """Whether jobs can be deferred and, where they are done here, are being done."""
+        ...
+
+
+def delay_after(failures: int, random: Random) -> timedelta:
+    """How long a job that failed so many times in a row is left alone."""
+    return timedelta(seconds=min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5))
+
+
+def tell_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None:
+    """Count and log it, without the exception's text, which may hold what belongs to no log."""
+    metrics.retries.labels(job=job).inc()
+    log.error("job_failed", job=job, key=key, error=type(error).__name__, where=_where(error))
+
 
 class LocalJobs:
     """Jobs as tasks of this process. Lost with it: at start, the store says what is to be done.
 
     ``tick`` is how often, in seconds, the clock is looked at, for it may be set or a machine may sleep.
     """
+
+    works = True
 
     def __init__(self, clock: Clock, random: Random, metrics: Metrics, tick: float = 1.0) -> None:
         self._clock = clock
@@ -64,6 +102,10 @@ class LocalJobs:
         else:
             self._timers[job, key] = min(at, self._timers.get((job, key), at))
 
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        for job, key in names:
+            await self.defer(job, key)
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Work for the length of the block; jobs deferred before it start now."""
@@ -78,8 +120,7 @@ class LocalJobs:
             clockwork.cancel()
             await self._wind_up(clockwork)
 
-    @property
-    def alive(self) -> bool:
+    async def alive(self) -> bool:
         return self._open
 
     def _start(self, name: tuple[str, str]) -> None:
@@ -103,10 +144,8 @@ class LocalJobs:
 
     def _retry(self, name: tuple[str, str], error: Exception) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1
-        delay = min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * self._random.uniform(0.5, 1.5)
-        self._timers[name] = self._clock() + timedelta(seconds=delay)
-        self._metrics.retries.labels(job=name[0]).inc()
-        log.error("job_failed", job=name[0], key=name[1], error=type(error).__name__, where=_where(error))
+        self._timers[name] = self._clock() + delay_after(failures, self._random)
+        tell_failure(self._metrics, *name, error)
 
     async def _watch_timers(self) -> None:
         before = self._clock()
@@ -139,6 +178,6 @@ class LocalJobs:
 
 
 def _where(error: Exception) -> str:
-    """The last frames by file and line: an exception's text may hold what belongs to no log."""
+    """The last frames, by file and line."""
     frames = traceback.extract_tb(error.__traceback__)[-4:]
     return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)

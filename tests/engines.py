@@ -19,6 +19,7 @@ from sync.clock import utc_now
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.features import FIRST
 from sync.host_credentials import HostCredentials
+from sync.jobs import LocalJobs
 from sync.metrics import Metrics
 from sync.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.scheduler import Intervals
@@ -136,8 +137,10 @@ async def running_engine(
             newcomers_at=newcomers_at,
             host=host or HostCredentials(),
         )
+        metrics = Metrics(registry)
+        jobs = LocalJobs(clock, Random(7), metrics, intervals.tick)
         engine = await stack.enter_async_context(
-            open_engine(config, database, Seal(keys), http, clock, Random(7), Metrics(registry))
+            open_engine(config, database, Seal(keys), http, clock, Random(7), metrics, jobs)
         )
         door.engine = engine
         yield Running(engine, database, registry, sandbox, public_url, http)

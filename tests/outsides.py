@@ -1,6 +1,6 @@
 """The services as values: what they were asked, and what they are to answer next."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -146,6 +146,10 @@ class FakeJobs:
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         self.deferred.append((job, key, at))
+
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        for job, key in names:
+            await self.defer(job, key)
 
     def now(self) -> list[str]:
         """The jobs to be done at once."""

@@ -16,6 +16,7 @@ from aiohttp.test_utils import TestServer
 
 from app import LONGEST_LOG_FIELD, clean_fields, open_application, own_url
 from settings import Settings
+from tests.postgres import fresh_database
 from tests.sandboxes import running_sandbox
 
 ROOT = Path(__file__).parents[1]
@@ -36,10 +37,10 @@ async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, ai
             yield str(server.make_url("")).rstrip("/"), http
 
 
-def run(environment: dict[str, str], tmp_path: Path) -> subprocess.CompletedProcess[str]:
+def run(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     return subprocess.run(
-        [sys.executable, str(ROOT / "app.py")],
+        [sys.executable, str(ROOT / "app.py"), *arguments],
         env=bare | environment,
         cwd=tmp_path,
         capture_output=True,
@@ -174,3 +175,19 @@ def test_log_fields_cannot_forge_lines_or_flood() -> None:
     assert "\x1b" not in cleaned["name"]
     assert len(cleaned["name"]) == LONGEST_LOG_FIELD
     assert cleaned["count"] == 3
+
+
+@pytest.mark.parametrize("role", ["web", "worker"])
+def test_a_role_of_its_own_needs_a_postgresql(tmp_path: Path, role: str) -> None:
+    ended = run({"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path, role)
+    assert ended.returncode == 2
+    assert "DATABASE_URL" in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_migrate_brings_the_tables_up_to_date_and_ends(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        for times in range(2):
+            ended = run({"DATABASE_URL": url}, tmp_path, "migrate")
+            assert (ended.returncode, ended.stderr) == (0, "")
+            assert ended.stdout.count("database_migrated") == (times == 0)

@@ -1,7 +1,7 @@
 """Warnings from the store to the wire: real store, real hosting, a connector that records what arrives."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -40,6 +40,10 @@ class Noted:
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if at is None:
             self.deferred.append((job, key))
+
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        for job, key in names:
+            await self.defer(job, key)
 
 
 @dataclass

@@ -13,6 +13,7 @@ from storage.schema import migrate
 from storage.sealing import Seal
 from sync.clock import utc_now
 from sync.engine import EngineConfig, open_engine
+from sync.jobs import LocalJobs
 from sync.metrics import Metrics
 from tests.engines import QUICK
 
@@ -22,7 +23,9 @@ async def main(settings: dict[str, str]) -> None:
     async with open_database(settings["database"]) as database, aiohttp.ClientSession() as http:
         await migrate(database)
         seal = Seal([settings["key"]])
-        async with open_engine(config, database, seal, http, utc_now, Random(1), Metrics(CollectorRegistry())):
+        metrics = Metrics(CollectorRegistry())
+        jobs = LocalJobs(utc_now, Random(1), metrics, QUICK.tick)
+        async with open_engine(config, database, seal, http, utc_now, Random(1), metrics, jobs):
             print("ready", flush=True)
             await asyncio.Event().wait()
 

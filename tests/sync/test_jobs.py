@@ -11,32 +11,7 @@ from sync.jobs import LocalJobs
 from sync.metrics import Metrics
 from tests.clocks import FakeClock
 from tests.eventually import eventually
-
-
-class Work:
-    """A job that notes its runs and waits until it is let go on."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self.at_once = 0
-        self.most_at_once = 0
-        self.go = asyncio.Event()
-        self.failures = 0
-
-    async def __call__(self, key: str) -> None:
-        self.begun.append(key)
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
-        try:
-            await self.go.wait()
-            if self.failures:
-                self.failures -= 1
-                raise ValueError("a secret that must not be logged")
-        finally:
-            self.at_once -= 1
-
-    async def has_begun(self, times: int) -> bool:
-        return len(self.begun) == times
+from tests.sync.work import Work
 
 
 @asynccontextmanager
@@ -126,7 +101,7 @@ async def test_closing_waits_a_little_and_then_ends_what_hangs(monkeypatch: pyte
         await jobs.defer("work", "a")
         await eventually(lambda: work.has_begun(1))
     assert (work.at_once, work.begun) == (0, ["a"])
-    assert not jobs.alive
+    assert not await jobs.alive()
 
 
 async def test_a_clock_set_back_by_a_day_does_not_hold_a_timer_up_for_a_day() -> None:

@@ -1,6 +1,6 @@
 """The runner alone, with steps that a test makes: what is stored, resumed, taken back."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -74,6 +74,10 @@ class Deferred:
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         self.asked.append((job, at))
+
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        for job, key in names:
+            await self.defer(job, key)
 
     def names(self) -> list[str]:
         return [job for job, _ in self.asked]

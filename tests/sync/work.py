@@ -1,0 +1,29 @@
+"""A job to try a queue with."""
+
+import asyncio
+
+
+class Work:
+    """A job that notes its runs and waits until it is let go on."""
+
+    def __init__(self) -> None:
+        self.begun: list[str] = []
+        self.at_once = 0
+        self.most_at_once = 0
+        self.go = asyncio.Event()
+        self.failures = 0
+
+    async def __call__(self, key: str) -> None:
+        self.begun.append(key)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            await self.go.wait()
+            if self.failures:
+                self.failures -= 1
+                raise ValueError("a secret that must not be logged")
+        finally:
+            self.at_once -= 1
+
+    async def has_begun(self, times: int) -> bool:
+        return len(self.begun) == times
