@@ -82,7 +82,7 @@ class Running:
     async def status(self) -> Status:
         return await self.engine.integrations.status(TENANT, await self.integration_id())
 
-    async def shows(self, who: str, availability: str, activity: str, within: float = 10.0) -> None:
+    async def shows(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
         """Wait until colleagues see this of somebody."""
 
         async def seen() -> bool:

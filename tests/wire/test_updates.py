@@ -50,7 +50,7 @@ async def seen(running: Running) -> Installation:
     return found[0]
 
 
-async def ended(running: Running, within: float = 10.0) -> Installation:
+async def ended(running: Running, within: float = 30.0) -> Installation:
     async def is_over() -> bool:
         return not (await seen(running)).is_open
 
