@@ -115,13 +115,16 @@ async def running_engine(
     keys: tuple[str, ...] = (KEY,),
     newcomers_at: int = FIRST,
     host: HostCredentials | None = None,
+    database_url: str = "",
 ) -> AsyncIterator[Running]:
     """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
 
-    New integrations start at the first feature version, unless a test asks for another.
+    ``database_url`` puts it elsewhere. New integrations start at the first feature version, unless a test asks for
+    another.
     """
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{folder / 'presence.db'}"))
+        store = database_url or f"sqlite:///{folder / 'presence.db'}"
+        database = await stack.enter_async_context(open_database(store))
         await migrate(database)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         door = Door()

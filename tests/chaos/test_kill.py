@@ -8,60 +8,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 
-import aiohttp
-from aiohttp import web
 from sqlmodel import select
 
 from storage.tables import Person
+from tests.chaos.gate import Gate, gate_before
 from tests.engines import KEY, TENANT, Running, running_engine
 from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle, running_sandbox
 
 SELF = ("Available", "Available")
 IN_A_CALL = ("Busy", "InACall")
-
-
-class Gate:
-    """Stands before Graph. Closed, it lets a batch through to Graph but never lets the answer back."""
-
-    def __init__(self, graph_url: str, http: aiohttp.ClientSession) -> None:
-        self._graph_url = graph_url
-        self._http = http
-        self.closed = False
-        self.held = 0
-        self._opened = asyncio.Event()
-
-    async def pass_on(self, request: web.Request) -> web.Response:
-        headers = {
-            name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers
-        }
-        async with self._http.request(
-            request.method, self._graph_url + request.path_qs, data=await request.read(), headers=headers
-        ) as response:
-            body = await response.read()
-        if self.closed and request.path.endswith("/$batch"):
-            self.held += 1
-            await self._opened.wait()
-        return web.Response(status=response.status, body=body, content_type=response.content_type)
-
-    def let_go(self) -> None:
-        self._opened.set()
-
-
-@asynccontextmanager
-async def gate_before(sandbox: SandboxHandle) -> AsyncIterator[tuple[Gate, str]]:
-    async with aiohttp.ClientSession() as http:
-        gate = Gate(sandbox.url, http)
-        application = web.Application()
-        application.router.add_route("*", "/{path:.*}", gate.pass_on)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield gate, f"http://127.0.0.1:{runner.addresses[0][1]}"
-        finally:
-            gate.let_go()
-            await runner.cleanup()
 
 
 @asynccontextmanager

@@ -8,7 +8,8 @@ from sqlmodel import select
 from storage.tables import FeatureUpdate
 from sync.model import Actor
 from sync.updates.model import CardPlace
-from tests.chaos.test_kill import IN_A_CALL, gate_before, is_held, prepared, slain, worker
+from tests.chaos.gate import gate_before
+from tests.chaos.test_kill import IN_A_CALL, is_held, prepared, slain, worker
 from tests.engines import TENANT, Running, running_engine
 from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle, running_sandbox

@@ -1,0 +1,218 @@
+"""One web process, two workers, one PostgreSQL: a worker dies in the middle of its work, and nobody notices.
+
+Real processes, killed with SIGKILL. The worker to be killed has Graph's answer withheld, so that it is certain
+which of the two had the work; the other must finish it.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from sandbox.demo import free_port
+from sandbox.processes import Running as RunningProcess
+from sandbox.processes import Service, start
+from storage import conversations, integrations
+from sync.clock import utc_now
+from tests.chaos.gate import Gate, gate_before
+from tests.connectors import Connector, open_connector
+from tests.engines import KEY, TENANT, running_engine
+from tests.eventually import eventually
+from tests.postgres import fresh_database
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+ROOT = Path(__file__).parents[2]
+ADMIN = "7f3b2a10-0000-4000-8000-000000000001"
+IN_A_CALL = ("Busy", "InACall")
+EXTENSIONS = [f"20{number:02}" for number in range(1, 19)]
+QUOTA = 30
+"""Requests per 30 s: little, so that whoever takes over must know what was spent before."""
+
+
+@dataclass
+class Fleet:
+    """The processes that share a database; each worker reaches Graph through a gate of its own."""
+
+    sandbox: SandboxHandle
+    database_url: str
+    folder: Path
+    stack: AsyncExitStack
+    running: dict[str, RunningProcess] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
+    web_url: str = ""
+
+    async def start(self, name: str, role: str) -> None:
+        gate, graph_url = await self.stack.enter_async_context(gate_before(self.sandbox))
+        port = free_port(0)
+        if role == "web":
+            self.web_url = f"http://127.0.0.1:{port}"
+        environment = {
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "PUBLIC_URL": self.web_url,
+            "DATABASE_URL": self.database_url,
+            "DATA_DIR": str(self.folder / name),
+            "SECRET_KEYS": KEY,
+            "ENTRA_URL": self.sandbox.url,
+            "GRAPH_URL": graph_url,
+            "CLOUDLINK_URL": self.sandbox.cloudlink_url,
+            "PRESENCE_QUOTA": str(QUOTA),
+            "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true",
+            "ADMINS": ADMIN,
+            "NO_PROXY": "*",
+        }
+        service = Service(name, (sys.executable, str(ROOT / "app.py"), role), port, "/readyz", environment, ROOT)
+        process = await start(service, self.folder)
+        self.running[name], self.gates[name] = process, gate
+        self.stack.push_async_callback(process.stop)
+        await process.wait_ready(60)
+
+    async def kill(self, name: str) -> None:
+        """As a power cut would."""
+        process = self.running[name].process
+        process.kill()
+        await process.wait()
+
+    def holding(self) -> list[str]:
+        """The workers whose request Graph has taken, and who do not know it."""
+        return [name for name, gate in self.gates.items() if gate.held]
+
+    def logs(self) -> str:
+        return "".join(process.log.read_text(errors="replace") for process in self.running.values())
+
+
+@asynccontextmanager
+async def fleet(folder: Path, secret_days: int | None = None) -> AsyncIterator[tuple[Fleet, Connector]]:
+    """A sandbox, an enabled integration and its administrator, one web process and two workers."""
+    with fresh_database() as url:
+        async with AsyncExitStack() as stack:
+            sandbox = await stack.enter_async_context(running_sandbox())
+            connector = await stack.enter_async_context(open_connector())
+            await prepare(sandbox, connector, folder, url, secret_days)
+            ships = Fleet(sandbox, url, folder, stack)
+            await ships.start("web", "web")
+            await asyncio.gather(ships.start("worker-1", "worker"), ships.start("worker-2", "worker"))
+            await eventually(lambda: is_subscribed(sandbox))
+            await sandbox.trouble(graphQuota=QUOTA)
+            await sandbox.clear_log()
+            yield ships, connector
+
+
+async def prepare(
+    sandbox: SandboxHandle, connector: Connector, folder: Path, url: str, secret_days: int | None
+) -> None:
+    async with running_engine(sandbox, folder, webhooks=False, database_url=url) as running:
+        view = await running.connect()
+        await running.settled()
+        async with running.database.writing() as session:
+            row = await integrations.get(session, view.id)
+            assert row is not None
+            row.quota_spent = []
+            if secret_days is not None:
+                row.secret_expires_on = (utc_now() + timedelta(days=secret_days)).date()
+            session.add(row)
+            await conversations.remember(
+                session,
+                tenant_id=TENANT,
+                user_object_id=ADMIN,
+                service_url=connector.url,
+                conversation_id="chat-of-the-admin",
+                user_id="29:admin",
+                bot_id="28:bot",
+                channel_id="msteams",
+                locale="en",
+                now=utc_now(),
+            )
+            await conversations.set_admin(session, TENANT, ADMIN, ADMIN)
+
+
+async def is_subscribed(sandbox: SandboxHandle) -> bool:
+    return len(sandbox.world.saved.subscriptions) == 1
+
+
+async def refused_by_quota(sandbox: SandboxHandle) -> list[dict[str, Any]]:
+    answers = [call for entry in await sandbox.log() for call in entry.get("batch") or []]
+    return [call for call in answers if call["status"] == 429]
+
+
+async def agrees(sandbox: SandboxHandle) -> bool:
+    """Whether Teams shows a call for exactly those who are in one."""
+    people = {person["extension"]: person for person in (await sandbox.state())["people"]}
+    for extension in EXTENSIONS:
+        phone = sandbox.world.person(extension)
+        assert phone is not None
+        shown = people[extension]["teams"]["shown"]
+        if bool(phone.phone.calls) != ((shown["availability"], shown["activity"]) == IN_A_CALL):
+            return False
+    return True
+
+
+@pytest.mark.timeout(240)
+async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota_exceeded(tmp_path: Path) -> None:
+    async with fleet(tmp_path) as (ships, _):
+        sandbox = ships.sandbox
+        for gate in ships.gates.values():
+            gate.closed = True
+        await sandbox.call(EXTENSIONS[0])
+        await eventually(lambda: is_held(ships))
+        [victim] = ships.holding()
+        for gate in ships.gates.values():
+            gate.closed = False
+        random = Random(2026)
+        for extension in random.sample(EXTENSIONS[1:], 12):
+            await sandbox.call(extension)
+        await sandbox.hangup(EXTENSIONS[0])
+        died = monotonic()
+        await ships.kill(victim)
+        await eventually(lambda: agrees(sandbox), within=60)
+        print(f"Taken over and converged {monotonic() - died:.1f} s after SIGKILL.")
+        assert await refused_by_quota(sandbox) == []
+        assert "job_taken_over" in ships.logs()
+
+
+async def is_held(ships: Fleet) -> bool:
+    return bool(ships.holding())
+
+
+@pytest.mark.timeout(240)
+async def test_workers_killed_one_after_the_other_end_with_what_phones_do(tmp_path: Path) -> None:
+    random = Random(4)
+    async with fleet(tmp_path) as (ships, _):
+        for round_ in range(2):
+            victim = f"worker-{round_ + 1}"
+            for _ in range(8):
+                extension = random.choice(EXTENSIONS)
+                await (
+                    ships.sandbox.hangup_all(extension) if random.random() < 0.4 else ships.sandbox.call(extension)
+                )
+            await ships.kill(victim)
+            await ships.start(f"worker-{round_ + 3}", "worker")
+        await eventually(lambda: agrees(ships.sandbox), within=90)
+        assert await refused_by_quota(ships.sandbox) == []
+
+
+@pytest.mark.timeout(240)
+async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path) -> None:
+    async with fleet(tmp_path, secret_days=3) as (ships, connector):
+        await eventually(lambda: arrived(connector, 1), within=60)
+        await ships.kill("worker-1")
+        await ships.start("worker-3", "worker")
+        await ships.kill("worker-2")
+        await ships.sandbox.call(EXTENSIONS[0])
+        await eventually(lambda: agrees(ships.sandbox), within=60)
+        await asyncio.sleep(12)  # longer than it takes to look again at what is owed to whom
+        told = [call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()]
+        assert sorted(told) == sorted(set(told))
+        assert any("secret" in each for each in told), told
+
+
+async def arrived(connector: Connector, count: int) -> bool:
+    return len(connector.sent()) >= count
