@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import in_turn
 from storage.tables import AlertChannel, AlertPreference
 
 ANY = ""
@@ -33,6 +34,7 @@ async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -
 
 
 async def mute(session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool) -> None:
+    await in_turn(session, "alerts", owner_tenant, person)
     row = await session.get(AlertPreference, (owner_tenant, person, integration_id)) or AlertPreference(
         owner_tenant=owner_tenant, user_object_id=person, integration_id=integration_id
     )
@@ -44,6 +46,7 @@ async def set_quiet_hours(
     session: AsyncSession, owner_tenant: str, person: str, begin: str, end: str, time_zone: str
 ) -> None:
     """From ``begin`` until ``end`` (``HH:MM``, both empty for none) in ``time_zone``."""
+    await in_turn(session, "alerts", owner_tenant, person)
     row = await session.get(AlertPreference, (owner_tenant, person, ANY)) or AlertPreference(
         owner_tenant=owner_tenant, user_object_id=person, integration_id=ANY
     )
@@ -69,6 +72,7 @@ async def add_channel(
     now: datetime,
 ) -> None:
     """Warn this channel too; said again, its address and language are renewed and it counts as reachable."""
+    await in_turn(session, "channel", owner_tenant, conversation_id)
     row = await session.get(AlertChannel, (owner_tenant, conversation_id)) or AlertChannel(
         owner_tenant=owner_tenant,
         conversation_id=conversation_id,

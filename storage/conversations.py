@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import in_turn
 from storage.tables import Conversation
 
 
@@ -28,6 +29,7 @@ async def remember(
 
     Language and welcome survive; an empty ``locale``, ``name`` or ``time_zone`` does not replace a known one.
     """
+    await in_turn(session, "conversation", tenant_id, user_object_id)
     row = await find(session, tenant_id, user_object_id) or Conversation(
         tenant_id=tenant_id,
         user_object_id=user_object_id,

@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from hashlib import sha256
+from typing import Any, TypeVar
 
-from sqlalchemy import URL, event, make_url, text
+from sqlalchemy import URL, event, func, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+Row = TypeVar("Row")
 
 
 class Database:
@@ -43,6 +48,24 @@ class Database:
         async with self._writer, self.session() as session:
             await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
             yield session
+
+
+def locking(query: SelectOfScalar[Row], of: Any = None) -> SelectOfScalar[Row]:
+    """``query``, whose rows are nobody else's to change until the session ends, and are read as they are by then.
+
+    Only on PostgreSQL, where writers do not wait for each other otherwise; ``of`` is the one table to lock.
+    """
+    return query.with_for_update(of=of).execution_options(populate_existing=True)
+
+
+async def in_turn(session: AsyncSession, *name: str) -> None:
+    """Wait until the session of whoever asked for the same name before has ended: for rows that are not there yet.
+
+    On SQLite writers take turns anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        number = int.from_bytes(sha256("\n".join(name).encode()).digest()[:8], signed=True)
+        await session.exec(select(func.pg_advisory_xact_lock(number)))
 
 
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlmodel import col, delete
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import in_turn
 from storage.tables import Draft
 
 
@@ -14,6 +15,7 @@ async def load(session: AsyncSession, tenant_id: str, user_object_id: str) -> Dr
 
 async def save(session: AsyncSession, draft: Draft) -> None:
     """Store ``draft``, new or changed, in the place of the administrator's former one."""
+    await in_turn(session, "draft", draft.tenant_id, draft.user_object_id)
     await session.merge(draft)
 
 

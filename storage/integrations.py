@@ -1,12 +1,14 @@
 """Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import in_turn, locking
 from storage.tables import Integration, Rotation
 
 
@@ -20,18 +22,27 @@ async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
     return list((await session.exec(query)).all())
 
 
-async def owned_one(session: AsyncSession, owner_tenant: str, integration_id: str) -> Integration | None:
-    """None for an integration that is gone, being removed, or another tenant's."""
+async def owned_one(
+    session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
+) -> Integration | None:
+    """None for an integration that is gone, being removed, or another tenant's.
+
+    With ``lock`` it is nobody else's to change until the session ends.
+    """
     query = select(Integration).where(
         Integration.id == integration_id,
         Integration.owner_tenant == owner_tenant,
         col(Integration.removing_since).is_(None),
     )
-    return (await session.exec(query)).first()
+    return (await session.exec(locking(query) if lock else query)).first()
 
 
 async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
-    """Whether another of the tenant's integrations (than ``but``) is called so; letter case does not count."""
+    """Whether another of the tenant's integrations (than ``but``) is called so; letter case does not count.
+
+    Until the session ends nobody else gives a name in that tenant. Lock the integration itself before, if at all.
+    """
+    await in_turn(session, "names", owner_tenant)
     taken = {one.name.casefold() for one in await owned(session, owner_tenant) if one.id != but}
     return name.casefold() in taken
 
@@ -74,22 +85,24 @@ async def get(session: AsyncSession, integration_id: str) -> Integration | None:
 
 async def locked(session: AsyncSession, integration_id: str) -> Integration | None:
     """The integration, nobody else's to change until the session ends."""
-    query = select(Integration).where(Integration.id == integration_id).with_for_update()
-    return (await session.exec(query)).first()
+    query = select(Integration).where(Integration.id == integration_id)
+    return (await session.exec(locking(query))).first()
 
 
-async def sharing_quota(session: AsyncSession, integration: Integration) -> Sequence[Integration]:
-    """All integrations, this one among them, whose requests Graph counts together: same tenant, same application.
+async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
+    """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
 
-    Locked, in a fixed order, so that two of them cannot spend the same quota.
+    Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
+    each other for ever. So no integration may be locked before.
     """
+    this = aliased(Integration)
     query = (
         select(Integration)
-        .where(Integration.tenant_id == integration.tenant_id, Integration.client_id == integration.client_id)
+        .join(this, (col(this.tenant_id) == Integration.tenant_id) & (col(this.client_id) == Integration.client_id))
+        .where(this.id == integration_id)
         .order_by(col(Integration.id))
-        .with_for_update()
     )
-    return (await session.exec(query)).all()
+    return {row.id: row for row in (await session.exec(locking(query, of=Integration))).all()}
 
 
 async def by_webhook(session: AsyncSession, token_hash: str) -> Integration | None:

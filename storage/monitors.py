@@ -8,6 +8,7 @@ from sqlalchemy import func
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import in_turn
 from storage.tables import Act, Monitor, MonitorTask, Rotation
 
 MOST = 50
@@ -34,6 +35,7 @@ async def add(
     session: AsyncSession, owner_tenant: str, integration_id: str, names: Sequence[str], now: datetime
 ) -> list[str]:
     """List those of ``names`` that are not yet, as far as there is room; returns the names added."""
+    await in_turn(session, "monitors", integration_id)
     known = {monitor.name.casefold() for monitor in await listed(session, owner_tenant, integration_id)}
     added: list[str] = []
     for name in names:
@@ -86,6 +88,7 @@ async def is_answered(session: AsyncSession, rotation: Rotation, answers: Collec
 
 async def ask_for(session: AsyncSession, owner_tenant: str, integration_id: str, rotation_id: str) -> int:
     """Open a task for every monitor of the integration; those there are already stay. Returns how many are new."""
+    await in_turn(session, "monitors", integration_id)
     query = select(MonitorTask.monitor_id).where(MonitorTask.rotation_id == rotation_id)
     known = set((await session.exec(query)).all())
     monitors = [one for one in await listed(session, owner_tenant, integration_id) if one.id not in known]

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, case, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import locking
 from storage.tables import UNSURE, Call, Integration, Person
 
 SLICE = 500
@@ -96,9 +97,8 @@ async def due(session: AsyncSession, integration: Integration, now: datetime, li
         .where(Person.integration_id == integration.id, col(Person.due_at) <= now)
         .order_by(case((urgent, 0), else_=1), col(Person.due_at), col(Person.id))
         .limit(limit)
-        .with_for_update()
     )
-    return (await session.exec(query)).all()
+    return (await session.exec(locking(query))).all()
 
 
 async def next_due_at(session: AsyncSession, integration_id: str) -> datetime | None:
@@ -181,9 +181,8 @@ async def message_due(session: AsyncSession, integration_id: str, now: datetime,
         .where(Person.integration_id == integration_id, col(Person.status_due_at) <= now)
         .order_by(col(Person.status_due_at), col(Person.id))
         .limit(limit)
-        .with_for_update()
     )
-    return (await session.exec(query)).all()
+    return (await session.exec(locking(query))).all()
 
 
 async def with_messages_due(session: AsyncSession, now: datetime) -> Sequence[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage import integrations
 from storage.tables import Problem
 
 
@@ -39,6 +40,7 @@ async def raise_one(
     now: datetime,
 ) -> bool:
     """Open the problem; True when it is new. One that is open already is marked as seen again at ``now``."""
+    await integrations.locked(session, integration_id)
     for problem in await open_ones(session, integration_id):
         if problem.fault == fault and problem.service == service:
             problem.checked_at, problem.facts, problem.lasting = now, facts, lasting

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import locking
 from storage.tables import Monitor, Rotation
 
 
@@ -21,7 +22,7 @@ async def owned_one(session: AsyncSession, owner_tenant: str, rotation_id: str) 
 
 async def locked(session: AsyncSession, rotation_id: str) -> Rotation | None:
     """The rotation, nobody else's to change until the session ends."""
-    return (await session.exec(select(Rotation).where(Rotation.id == rotation_id).with_for_update())).first()
+    return (await session.exec(locking(select(Rotation).where(Rotation.id == rotation_id)))).first()
 
 
 async def latest(session: AsyncSession, integration_id: str, kind: str = "") -> Rotation | None:

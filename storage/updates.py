@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import locking
 from storage.tables import FeatureUpdate
 
 WAITING, RUNNING, ROLLING_BACK = "waiting", "running", "rolling_back"
@@ -14,8 +15,8 @@ OPEN = (WAITING, RUNNING, ROLLING_BACK)
 
 async def get(session: AsyncSession, update_id: str) -> FeatureUpdate | None:
     """The installation, nobody else's to change until the session ends."""
-    query = select(FeatureUpdate).where(FeatureUpdate.id == update_id).with_for_update()
-    return (await session.exec(query)).first()
+    query = select(FeatureUpdate).where(FeatureUpdate.id == update_id)
+    return (await session.exec(locking(query))).first()
 
 
 async def open_ones(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:

@@ -85,7 +85,7 @@ class CredentialChanges:
         """Begin a rotation; asked twice, there is still one."""
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             rotation = await rotations.under_way(session, integration_id)
             if rotation is None or rotation.kind == Kind.BY_HAND:
                 await self._supersede(session, integration_id)
@@ -123,7 +123,7 @@ class CredentialChanges:
     async def set_auto_rotate(self, owner_tenant: str, integration_id: str, on: bool, by: Actor) -> None:
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             if integration.auto_rotate == on:
                 return
             integration.auto_rotate = on
@@ -147,7 +147,7 @@ class CredentialChanges:
             return _public(certificates.parse(self._pending(integration)))
         made = await asyncio.to_thread(certificates.generate, integration.name, self._clock())
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             if integration.pending_certificate_sealed:
                 return _public(certificates.parse(self._pending(integration)))
             integration.pending_certificate_sealed = self._seal.close(made.pem)
@@ -191,7 +191,7 @@ class CredentialChanges:
         await self._outside.prove(former.as_app(before, new))
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             if (integration.tenant_id, integration.client_id) != (before.tenant_id, before.client_id):
                 raise EditedMeanwhile
             if name and await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
@@ -257,8 +257,10 @@ class CredentialChanges:
         async with self._database.session() as session:
             return await self._find(session, owner_tenant, integration_id)
 
-    async def _find(self, session: AsyncSession, owner_tenant: str, integration_id: str) -> Integration:
-        integration = await integrations.owned_one(session, owner_tenant, integration_id)
+    async def _find(
+        self, session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
+    ) -> Integration:
+        integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
         if integration is None:
             raise UnknownIntegration(integration_id)
         return integration

@@ -65,7 +65,7 @@ class Editor:
     ) -> Integration:
         """Raises ``NameTaken``."""
         async with self._database.writing() as session:
-            before = await self._find(session, owner_tenant, integration_id, revision)
+            before = await self._find(session, owner_tenant, integration_id, revision, lock=True)
             if await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
                 raise NameTaken(name)
             facts = {"from": before.name, "to": name}
@@ -91,7 +91,7 @@ class Editor:
             **(self._new_door() if account_facts(before) != _facts_of_account(account) else {}),
         }
         async with self._database.writing() as session:
-            current = await self._find(session, owner_tenant, integration_id, revision)
+            current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
             edited = await self._revise(session, current, revision, "edit_cloudlink", facts, by, **values)
             if has_moved:
                 await people.leave_account(session, integration_id, self._clock())
@@ -125,7 +125,7 @@ class Editor:
             await self._mover.take_back(before)
         now = self._clock()
         async with self._database.writing() as session:
-            current = await self._find(session, owner_tenant, integration_id, revision)
+            current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
             edited = await self._revise(session, current, revision, "edit_teams", facts, by, **values)
             left = await people.leave_tenant(session, integration_id) if has_moved else []
             if has_moved or app.client_secret:
@@ -196,9 +196,9 @@ class Editor:
             return await self._find(session, owner_tenant, integration_id, revision)
 
     async def _find(
-        self, session: AsyncSession, owner_tenant: str, integration_id: str, revision: int
+        self, session: AsyncSession, owner_tenant: str, integration_id: str, revision: int, *, lock: bool = False
     ) -> Integration:
-        integration = await integrations.owned_one(session, owner_tenant, integration_id)
+        integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
         if integration is None:
             raise UnknownIntegration(integration_id)
         if integration.revision != revision:

@@ -157,7 +157,7 @@ class Integrations:
     async def enable(self, owner_tenant: str, integration_id: str) -> IntegrationView:
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             integration.enabled = True
             session.add(integration)
             await people.make_due(session, integration_id, now)
@@ -168,7 +168,7 @@ class Integrations:
     async def disable(self, owner_tenant: str, integration_id: str) -> int:
         """Stop, and clear what we set; returns how many people are being cleared."""
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             cleared = await self._stop(session, integration)
         await self._jobs.defer(PUSH, integration_id)
         await self._jobs.defer(SUBSCRIBE, integration_id)
@@ -177,7 +177,7 @@ class Integrations:
     async def remove(self, owner_tenant: str, integration_id: str) -> None:
         """Stop, clear what we set, forget the secrets and the integration; it cannot be seen from now on."""
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id)
+            integration = await self._find(session, owner_tenant, integration_id, lock=True)
             await self._stop(session, integration)
             integration.removing_since = self._clock()
         await self._jobs.defer(REMOVE, integration_id)
@@ -246,8 +246,10 @@ class Integrations:
         async with self._database.session() as session:
             return await self._find(session, owner_tenant, integration_id)
 
-    async def _find(self, session: AsyncSession, owner_tenant: str, integration_id: str) -> Integration:
-        integration = await integrations.owned_one(session, owner_tenant, integration_id)
+    async def _find(
+        self, session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
+    ) -> Integration:
+        integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
         if integration is None:
             raise UnknownIntegration(integration_id)
         return integration

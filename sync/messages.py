@@ -5,7 +5,7 @@ what became of it. It shares presence's quota and leaves it half of each window,
 troubles light no lamp, for presence goes the same way and tells of them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
@@ -76,7 +76,7 @@ class Messages:
             try:
                 found = await service.messages(sorted(set(look.users.values())))
             except SyncError as error:
-                await self._put_off(look, error)
+                await self._put_off(integration_id, look, error)
                 return
             sendings = await self._prepare(integration_id, look, found)
             outcomes = await _send(service, [change for _, change in sendings])
@@ -86,10 +86,11 @@ class Messages:
         """The status messages of these Teams users, at most 650, within the quota. Raises ``SyncError``."""
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await integrations.locked(session, integration_id)
+            sharing = await integrations.sharing_quota(session, integration_id)
+            integration = sharing.get(integration_id)
             if integration is None or not user_ids:
                 return {}
-            wait_until, left = self._quota.allowance(await integrations.sharing_quota(session, integration), now)
+            wait_until, left = self._quota.allowance(sharing.values(), now)
             if wait_until or not left:
                 wait = (wait_until - now).total_seconds() if wait_until else None
                 raise ServiceUnwell(Fault.GRAPH_THROTTLED, wait)
@@ -100,12 +101,13 @@ class Messages:
     async def _pick(self, integration_id: str) -> Look | None:
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await integrations.locked(session, integration_id)
+            sharing = await integrations.sharing_quota(session, integration_id)
+            integration = sharing.get(integration_id)
             opened = await problems.open_ones(session, integration_id)
             if integration is None or health.lasting(opened, health.TEAMS):
                 return None
             rows = await people.message_due(session, integration_id, now, BATCH)
-            wait_until, left = await self._allowance(session, integration, now)
+            wait_until, left = self._allowance(sharing.values(), now)
             if rows and left < 2:
                 await self._jobs.defer(MESSAGE, integration_id, at=wait_until or now + RETRY)
                 return None
@@ -123,10 +125,7 @@ class Messages:
                 _spend(session, integration, now, 1)
             return Look(app, users) if looked_at else None
 
-    async def _allowance(
-        self, session: AsyncSession, integration: Integration, now: datetime
-    ) -> tuple[datetime | None, int]:
-        sharing = await integrations.sharing_quota(session, integration)
+    def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
         wait_until, left = self._quota.allowance(sharing, now)
         return wait_until, left - self._quota.limit // 2
 
@@ -187,11 +186,12 @@ class Messages:
                 plan.forget_message(person)
                 person.status_due_at = None
 
-    async def _put_off(self, look: Look, error: SyncError) -> None:
+    async def _put_off(self, integration_id: str, look: Look, error: SyncError) -> None:
         wait = timedelta(seconds=getattr(error, "retry_after", None) or 0)
         again = self._clock() + max(wait, RETRY * self._random.uniform(0.75, 1.5))
         log.info("messages_not_read", fault=error.fault.value, people=len(look.users))
         async with self._database.writing() as session:
+            await integrations.locked(session, integration_id)
             for person in (await people.by_ids(session, list(look.users))).values():
                 person.status_due_at = again
                 session.add(person)

@@ -47,8 +47,8 @@ class Mover:
         now = self._clock()
         again = now + timedelta(seconds=6 * self._patience)
         async with self._database.writing() as session:
-            user_ids = await people.doubt_shown(session, integration.id, again)
             locked = await integrations.locked(session, integration.id)
+            user_ids = await people.doubt_shown(session, integration.id, again)
             if locked and user_ids:
                 locked.quota_spent = spend(locked.quota_spent, now, len(user_ids))
                 session.add(locked)

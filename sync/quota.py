@@ -5,7 +5,7 @@ request in a ``$batch`` counts. Spending is kept as pairs ``[second, requests]``
 the integration, so that another process goes on where this one stopped.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -33,7 +33,7 @@ class Quota:
             return now
         return datetime.fromtimestamp(kept[0][0] + 1, UTC) + timedelta(seconds=WINDOW + MARGIN)
 
-    def allowance(self, sharing: Sequence["Spender"], now: datetime) -> tuple[datetime | None, int]:
+    def allowance(self, sharing: Collection["Spender"], now: datetime) -> tuple[datetime | None, int]:
         """Until when nothing may be sent by all who share the quota, or how much."""
         blocked = max((each.quota_blocked_until for each in sharing if each.quota_blocked_until), default=now)
         spent = [pair for each in sharing for pair in recent(each.quota_spent, now)]

@@ -107,11 +107,11 @@ class Reconciler:
     async def _pick(self, integration_id: str) -> Round:
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await integrations.locked(session, integration_id)
+            sharing = await integrations.sharing_quota(session, integration_id)
+            integration = sharing.get(integration_id)
             if integration is None or await self._stopped(session, integration_id):
                 return Round()
-            sharing = await integrations.sharing_quota(session, integration)
-            wait_until, left = self._quota.allowance(sharing, now)
+            wait_until, left = self._quota.allowance(sharing.values(), now)
             if wait_until:
                 return Round(wait_until=wait_until if await self._anybody(session, integration, now) else None)
             try:

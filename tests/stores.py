@@ -1,19 +1,42 @@
-"""An empty store in a test's own folder, and rows for it."""
+"""An empty store, on either database, and rows for it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from storage.database import Database, open_database
 from storage.schema import migrate
 from storage.tables import Integration, Person
 from tests.clocks import NOON
+from tests.postgres import fresh_database, with_tables
+
+SQLITE = "sqlite"
+POSTGRESQL = "postgresql"
+
+_on = SQLITE
+
+
+@pytest.fixture(params=[SQLITE, POSTGRESQL])
+def each_database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Runs a test once for each database; its stores are on that one."""
+    global _on
+    _on = request.param
+    yield _on
+    _on = SQLITE
 
 
 @asynccontextmanager
 async def empty_store(folder: Path) -> AsyncIterator[Database]:
-    async with open_database(f"sqlite+aiosqlite:///{folder / 'presence.db'}") as database:
+    """In a file in ``folder``; on PostgreSQL in a test that is for ``each_database``."""
+    if _on == POSTGRESQL:
+        with fresh_database(with_tables()) as url:
+            async with open_database(url) as database:
+                yield database
+        return
+    async with open_database(f"sqlite:///{folder / 'presence.db'}") as database:
         await migrate(database)
         yield database
 

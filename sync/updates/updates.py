@@ -183,8 +183,7 @@ async def _find(session: AsyncSession, owner_tenant: str, integration_id: str) -
 
 
 async def _locked(session: AsyncSession, owner_tenant: str, integration_id: str) -> Integration:
-    await _find(session, owner_tenant, integration_id)
-    integration = await integrations.locked(session, integration_id)
+    integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=True)
     if integration is None:
         raise UnknownIntegration(integration_id)
     return integration

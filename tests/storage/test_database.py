@@ -2,10 +2,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlmodel import select
 
+from storage import integrations
 from storage.database import Database, database_url
-from storage.tables import Integration
 from tests.stores import empty_store, integration, read_integration, stored
 
 
@@ -15,10 +14,26 @@ async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -
 
         async def add_one() -> None:
             async with database.writing() as session:
-                row = (await session.exec(select(Integration))).one()
+                row = await integrations.locked(session, "i1")
+                assert row is not None
                 row.feature_version += 1
                 await asyncio.sleep(0)
                 session.add(row)
+
+        await asyncio.gather(*(add_one() for _ in range(20)))
+        assert (await read_integration(database)).feature_version == 21
+
+
+async def test_what_is_locked_is_read_as_it_is_by_then(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+
+        async def add_one() -> None:
+            async with database.writing() as session:
+                assert await integrations.owned_one(session, "t1", "i1")
+                row = await integrations.owned_one(session, "t1", "i1", lock=True)
+                assert row is not None
+                row.feature_version += 1
 
         await asyncio.gather(*(add_one() for _ in range(20)))
         assert (await read_integration(database)).feature_version == 21

@@ -11,6 +11,8 @@ from sync.model import Light, Service
 from tests.clocks import NOON
 from tests.stores import empty_store, integration, stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 LATER = NOON + timedelta(minutes=5)
 DOWN = ServiceUnwell(Fault.GRAPH_UNREACHABLE, status=503)
 

@@ -2,6 +2,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
@@ -17,6 +18,8 @@ from sync.recorder import Recorder
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SEAL = Seal([Fernet.generate_key().decode()])
 CALL = "Busy/InACall"

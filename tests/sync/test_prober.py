@@ -3,6 +3,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 
 from storage import problems
@@ -15,6 +16,8 @@ from sync.prober import Prober
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SEAL = Seal([Fernet.generate_key().decode()])
 RECHECK = timedelta(minutes=3)

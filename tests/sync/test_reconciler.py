@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -6,10 +7,11 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import pytest
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
-from storage import problems
+from storage import integrations, problems
 from storage.database import Database
 from storage.sealing import Seal
 from storage.tables import UNSURE, Integration, Person
@@ -22,6 +24,8 @@ from sync.teams.changes import ClearPresence, Done, Failed, Outcome, Refused, Re
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 CALL = Presence.IN_A_CALL
 SEAL = Seal([Fernet.generate_key().decode()])
@@ -227,6 +231,20 @@ async def test_two_integrations_of_one_application_share_its_quota(tmp_path: Pat
         assert len(await at.push()) == 3
         at.clock.advance(seconds=33)
         assert len(await at.push()) == 6
+
+
+async def test_two_that_share_a_quota_push_at_once_and_neither_waits_for_ever(tmp_path: Path) -> None:
+    async with bench(tmp_path, quota=1000) as at:
+        await stored(at.database, integration(id="i2", client_secret_sealed=SECRET))
+        for number in range(5):
+            names = {f"{of} {number}": of for of in ("i1", "i2")}
+            await stored(at.database, *(calling(name, integration_id=of) for name, of in names.items()))
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(at.reconciler.push(of) for of in ("i1", "i2")))
+            assert [(await read_person(at.database, name)).applied for name in names] == [CALL, CALL]
+        async with at.database.writing() as session:
+            sharing = await integrations.sharing_quota(session, "i1")
+            assert sum(count for each in sharing.values() for _, count in each.quota_spent) == 10
 
 
 async def test_another_applications_quota_is_its_own(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from prometheus_client import CollectorRegistry
 
 from storage import events as event_store
@@ -14,6 +15,8 @@ from sync.recorder import Recorder
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs
 from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 CALL = "Busy/InACall"
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cryptography.fernet import Fernet
 
 from storage import people, problems
@@ -17,6 +18,8 @@ from sync.roster import Roster
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, person, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SEAL = Seal([Fernet.generate_key().decode()])
 CALL = "Busy/InACall"

@@ -152,6 +152,7 @@ def test_what_another_key_sealed_is_as_good_as_gone() -> None:
     assert former.kept(row, SEAL) is None
 
 
+@pytest.mark.usefixtures("each_database")
 async def test_a_swap_keeps_the_proven_ones_and_loses_no_presence(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         row = integration(revision=4)

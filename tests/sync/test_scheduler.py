@@ -13,6 +13,8 @@ from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs
 from tests.stores import empty_store, integration, person, stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 def ago(**span: float) -> datetime:
     return NOON - timedelta(**span)

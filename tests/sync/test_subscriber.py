@@ -3,6 +3,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from cryptography.fernet import Fernet
 
 from storage import problems
@@ -13,6 +14,8 @@ from sync.subscriber import Subscriber
 from tests.clocks import FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, read_integration, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 SEAL = Seal([Fernet.generate_key().decode()])
 URL = "https://bot.example"

@@ -12,6 +12,8 @@ from sync import unmatched
 from tests.clocks import NOON
 from tests.stores import empty_store, integration, person, stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 
 def people(count: int, lost: Collection[int] = ()) -> list[Person]:
     return [person(f"p{n}", teams_user_id=None if n in lost else f"t{n}") for n in range(count)]

@@ -21,6 +21,8 @@ from tests.clocks import FakeClock
 from tests.outsides import FakeJobs
 from tests.stores import empty_store, integration, person, read_person, stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 TOKEN = "an-unguessable-token"
 
 

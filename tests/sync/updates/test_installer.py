@@ -20,6 +20,8 @@ from sync.updates.updates import Updates
 from tests.clocks import FakeClock
 from tests.stores import empty_store, integration, read_integration, stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 CARD = CardPlace("t1", "ana", "card-1")
 ANA = Actor("ana", "Ana")
 

@@ -1,0 +1,142 @@
+"""Several processes at once do what one alone would have done: nothing twice, nothing lost, nobody stuck."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from sqlmodel import SQLModel, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage import alerts, conversations, drafts, integrations, monitors, problems
+from storage.database import Database
+from storage.tables import (
+    AlertChannel,
+    AlertPreference,
+    Conversation,
+    Draft,
+    Integration,
+    Monitor,
+    MonitorTask,
+    Problem,
+    Rotation,
+)
+from tests.clocks import NOON
+from tests.stores import empty_store, integration, stored
+
+AT_ONCE = 8
+
+Act = Callable[[AsyncSession, int], Awaitable[object]]
+
+
+async def add_named(session: AsyncSession, number: int) -> None:
+    if not await integrations.is_name_taken(session, "t1", "Lobby"):
+        session.add(integration(id=f"new {number}", name="Lobby"))
+
+
+async def break_down(session: AsyncSession, number: int) -> None:
+    await problems.raise_one(session, "i1", "entra", "entra.secret_wrong", {}, True, NOON)
+
+
+async def speak(session: AsyncSession, number: int) -> None:
+    await conversations.remember(
+        session,
+        tenant_id="t1",
+        user_object_id="ada",
+        service_url="https://one.example/",
+        conversation_id=f"c{number}",
+        user_id="29:1",
+        bot_id="28:1",
+        channel_id="msteams",
+        locale="",
+        now=NOON,
+    )
+
+
+async def type_in(session: AsyncSession, number: int) -> None:
+    await drafts.save(session, Draft(tenant_id="t1", user_object_id="ada", step=f"step {number}", updated_at=NOON))
+
+
+async def mute(session: AsyncSession, number: int) -> None:
+    await alerts.mute(session, "t1", "ada", "i1", bool(number % 2))
+
+
+async def be_quiet(session: AsyncSession, number: int) -> None:
+    await alerts.set_quiet_hours(session, "t1", "ada", "22:00", "07:00", "UTC")
+
+
+async def tell_channel(session: AsyncSession, number: int) -> None:
+    await alerts.add_channel(
+        session,
+        owner_tenant="t1",
+        conversation_id="19:channel",
+        service_url="https://one.example/",
+        bot_id="28:1",
+        channel_id="msteams",
+        language="en",
+        added_by="ada",
+        now=NOON,
+    )
+
+
+async def list_monitor(session: AsyncSession, number: int) -> None:
+    await monitors.add(session, "t1", "i1", ["Lobby"], NOON)
+
+
+async def ask_for(session: AsyncSession, number: int) -> None:
+    await monitors.ask_for(session, "t1", "i1", "r1")
+
+
+async def at_once(database: Database, act: Act) -> None:
+    async def one(number: int) -> None:
+        async with database.writing() as session:
+            await act(session, number)
+            await asyncio.sleep(0.02)  # long enough that the others would get in
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(one(number) for number in range(AT_ONCE)))
+
+
+@pytest.mark.parametrize(
+    ("act", "table", "rows"),
+    [
+        (add_named, Integration, 2),
+        (break_down, Problem, 1),
+        (speak, Conversation, 1),
+        (type_in, Draft, 1),
+        (mute, AlertPreference, 1),
+        (be_quiet, AlertPreference, 1),
+        (tell_channel, AlertChannel, 1),
+        (list_monitor, Monitor, 2),
+        (ask_for, MonitorTask, 1),
+    ],
+)
+async def test_what_is_there_once_is_made_once(act: Act, table: type[SQLModel], rows: int, tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(
+            database,
+            integration(),
+            Rotation(id="r1", integration_id="i1", owner_tenant="t1", kind="by_hand", step="done", started_at=NOON),
+            Monitor(owner_tenant="t1", integration_id="i1", name="Attic", created_at=NOON),
+        )
+        await at_once(database, act)
+        async with database.session() as session:
+            assert len((await session.exec(select(table))).all()) == rows
+
+
+async def test_a_shared_quota_is_locked_in_one_order_whoever_begins(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, *(integration(id=f"i{number}") for number in range(4)))
+        await stored(database, integration(id="foreign", client_id="another"))
+
+        async def lock(session: AsyncSession, number: int) -> None:
+            found = await integrations.sharing_quota(session, f"i{number % 4}")
+            assert list(found) == ["i0", "i1", "i2", "i3"]
+
+        for _ in range(5):
+            await at_once(database, lock)
+
+
+async def test_the_quota_of_what_is_gone_is_shared_by_nobody(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database, database.writing() as session:
+        assert await integrations.sharing_quota(session, "gone") == {}

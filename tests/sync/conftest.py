@@ -1,0 +1,1 @@
+from tests.stores import each_database as each_database
