@@ -17,6 +17,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import ValidationError
+from sqlalchemy.exc import OperationalError
 
 from bot.access import AccessRules
 from bot.conversation import Conversation
@@ -61,6 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.run(COMMANDS[command](settings))
     except (InsecureHosting, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
+    except OperationalError as error:
+        return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
     return 0
 
 
@@ -113,7 +116,7 @@ async def _serve(settings: Settings, role: Role) -> None:
 
 async def bring_up_to_date(settings: Settings) -> None:
     """Create or upgrade the database's tables, and end"""
-    async with open_database(_database_url(settings)) as database:
+    async with open_store(settings) as database:
         await migrate(database)
 
 
@@ -142,8 +145,7 @@ async def listening(application: web.Application, settings: Settings) -> AsyncIt
 async def open_application(settings: Settings, role: Role = Role.ALL) -> AsyncIterator[web.Application]:
     """Everything, wired: storage, then sync, then the bot, and the HTTP surface over them."""
     async with AsyncExitStack() as stack:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        database = await stack.enter_async_context(open_database(_database_url(settings)))
+        database = await stack.enter_async_context(open_store(settings))
         await migrate(database)
         skew = SkewWatch(utc_now)
         http = await stack.enter_async_context(
@@ -259,6 +261,14 @@ def _workshop(database: Database, metrics: Metrics, role: Role) -> Workshop:
             f"DATABASE_URL: the role {role.value} shares a PostgreSQL with others; SQLite is for one process."
         )
     return LocalJobs(utc_now, random_, metrics)
+
+
+@asynccontextmanager
+async def open_store(settings: Settings) -> AsyncIterator[Database]:
+    """The database the settings name; the folder for what is kept in files is there then."""
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with open_database(_database_url(settings)) as database:
+        yield database
 
 
 def _database_url(settings: Settings) -> str:

@@ -84,6 +84,12 @@ def database_url(url: str) -> URL:
         raise ValueError("is no address of an SQLite or PostgreSQL database (postgresql://...)") from None
 
 
+def sync_url(url: str | URL) -> URL:
+    """The same address for what blocks, such as Alembic."""
+    read = database_url(url) if isinstance(url, str) else url
+    return read.set(drivername="sqlite") if read.drivername.startswith("sqlite") else read
+
+
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""

@@ -2,14 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from typing import Any
 
 import structlog
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from storage.database import Database
+from storage.database import Database, sync_url
 
 HEAD = "0002"
 """The newest migration; a test holds it to the folder ``migrations/versions``."""
@@ -41,11 +40,9 @@ async def migrate(database: Database) -> None:
     version = await _version(database)
     if version == HEAD:
         return
-    url = database.engine.url
-    if database.engine.dialect.name == "sqlite":
-        url = url.set(drivername="sqlite")
-    await asyncio.to_thread(_upgrade_at, url)
-    log.info("database_migrated", before=version or "empty", now=HEAD)
+    before = await asyncio.to_thread(_upgrade_at, sync_url(database.engine.url))
+    if before != HEAD:
+        log.info("database_migrated", before=before or "empty", now=HEAD)
 
 
 async def _version(database: Database) -> str | None:
@@ -56,7 +53,7 @@ async def _version(database: Database) -> str | None:
         return None
 
 
-def _upgrade_at(url: Any) -> None:
+def _upgrade_at(url: URL) -> str | None:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.begin() as connection:
@@ -64,13 +61,16 @@ def _upgrade_at(url: Any) -> None:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
-            upgrade(connection)
+            return upgrade(connection)
     finally:
         engine.dispose()
 
 
-def upgrade(connection: Connection) -> None:
-    """Run the missing migrations on ``connection``. Blocks. Raises ``NewerDatabase``."""
+def upgrade(connection: Connection) -> str | None:
+    """Run the missing migrations on ``connection``; returns the version before. Blocks.
+
+    Raises ``NewerDatabase``.
+    """
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
@@ -84,3 +84,4 @@ def upgrade(connection: Connection) -> None:
     if current is not None and current not in known:
         raise NewerDatabase(current)
     command.upgrade(config, "head")
+    return current

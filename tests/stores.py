@@ -1,7 +1,7 @@
 """An empty store, on either database, and rows for it."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,20 @@ def each_database(request: pytest.FixtureRequest) -> Iterator[str]:
 @asynccontextmanager
 async def empty_store(folder: Path) -> AsyncIterator[Database]:
     """In a file in ``folder``; on PostgreSQL in a test that is for ``each_database``."""
+    with empty_database(folder, with_tables) as url:
+        async with open_database(url) as database:
+            await migrate(database)
+            yield database
+
+
+@contextmanager
+def empty_database(folder: Path, template: Callable[[], str] = lambda: "template1") -> Iterator[str]:
+    """The address of a database that nobody used before; on PostgreSQL it may be made from a ``template``."""
     if _on == POSTGRESQL:
-        with fresh_database(with_tables()) as url:
-            async with open_database(url) as database:
-                yield database
-        return
-    async with open_database(f"sqlite:///{folder / 'presence.db'}") as database:
-        await migrate(database)
-        yield database
+        with fresh_database(template()) as url:
+            yield url
+    else:
+        yield f"sqlite:///{folder / 'presence.db'}"
 
 
 def integration(**values: Any) -> Integration:

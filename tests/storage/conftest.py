@@ -1,10 +1,21 @@
 """What is stored is stored alike on SQLite and on PostgreSQL."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from tests.stores import each_database as each_database
+from tests.stores import empty_database
 
 
 @pytest.fixture(autouse=True)
 def _on_each_database(each_database: str) -> None:
     """Every test of this folder."""
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> Iterator[str]:
+    """The address of a database without tables."""
+    with empty_database(tmp_path) as url:
+        yield url

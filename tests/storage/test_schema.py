@@ -1,4 +1,4 @@
-from pathlib import Path
+import asyncio
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -6,9 +6,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
+from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
-from storage.database import open_database
+from storage.database import Database, open_database, sync_url
 from storage.schema import HEAD, MIGRATIONS, NewerDatabase, migrate, upgrade
 
 
@@ -18,29 +19,36 @@ def test_head_is_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == HEAD
 
 
-def test_the_migrations_make_the_tables_as_the_code_has_them() -> None:
-    engine = create_engine("sqlite://")
+def test_the_migrations_make_the_tables_as_the_code_has_them(url: str) -> None:
+    engine = create_engine(sync_url(url), poolclass=NullPool)
     with engine.begin() as connection:
-        upgrade(connection)
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        assert upgrade(connection) is None
+        context = MigrationContext.configure(connection, opts={"compare_type": connection.dialect.name != "sqlite"})
         assert compare_metadata(context, SQLModel.metadata) == []
-    engine.dispose()
+        assert upgrade(connection) == HEAD
 
 
-async def test_an_empty_database_gets_all_tables_and_a_second_start_changes_nothing(tmp_path: Path) -> None:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
+async def test_an_empty_database_gets_all_tables_and_a_second_start_changes_nothing(url: str) -> None:
+    async with open_database(url) as database:
         await migrate(database)
         await migrate(database)
-        async with database.engine.connect() as connection:
-            names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-        assert set(SQLModel.metadata.tables) <= set(names)
+        assert set(SQLModel.metadata.tables) <= set(await tables_of(database))
 
 
-async def test_a_database_of_a_newer_release_is_refused_and_left_alone(tmp_path: Path) -> None:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
+async def test_several_at_once_migrate_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def start() -> None:
+        async with open_database(url) as database:
+            await migrate(database)
+
+    await asyncio.gather(*(start() for _ in range(4)))
+    assert capsys.readouterr().out.count("database_migrated") == 1
+
+
+async def test_a_database_of_a_newer_release_is_refused_and_left_alone(url: str) -> None:
+    async with open_database(url) as database:
         await migrate(database)
-        async with database.writing() as session:
-            await session.exec(text("UPDATE alembic_version SET version_num = '9999'"))  # type: ignore[call-overload]
+        async with database.engine.begin() as connection:
+            await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
         with pytest.raises(NewerDatabase, match="9999"):
             await migrate(database)
         async with database.engine.connect() as connection:
@@ -48,12 +56,15 @@ async def test_a_database_of_a_newer_release_is_refused_and_left_alone(tmp_path:
         assert version == "9999"
 
 
-async def test_a_migration_that_fails_leaves_the_database_empty(tmp_path: Path) -> None:
-    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
+async def test_a_migration_that_fails_leaves_the_database_empty(url: str) -> None:
+    async with open_database(url) as database:
         async with database.engine.begin() as connection:
             await connection.execute(text("CREATE TABLE person (id TEXT)"))
         with pytest.raises(Exception, match="person"):
             await migrate(database)
-        async with database.engine.connect() as connection:
-            names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-        assert names == ["person"]
+        assert await tables_of(database) == ["person"]
+
+
+async def tables_of(database: Database) -> list[str]:
+    async with database.engine.connect() as connection:
+        return await connection.run_sync(lambda sync: inspect(sync).get_table_names())
