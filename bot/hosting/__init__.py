@@ -1,7 +1,8 @@
-"""The Bot Framework, and the only place that knows botbuilder: requests in, turns out, messages to Teams.
+"""The Bot Framework: requests in, turns out, messages to Teams.
 
 A request passes: method, caller (``verifier``), body (``intake``), fields (``arrivals``), service and tenant
-(``config``); then botbuilder's adapter runs the turn, and what it sends goes through ``delivery``.
+(``config``); then botbuilder, in ``sdk`` and nowhere else, runs the turn, and what it sends goes through
+``delivery``.
 """
 
 from bot.hosting.config import SERVICE_HOSTS, AppType, HostingConfig, InsecureHosting

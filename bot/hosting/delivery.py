@@ -9,10 +9,7 @@ from typing import TypeVar
 
 import aiohttp
 import structlog
-from azure.core.exceptions import DeserializationError
-from msrest.exceptions import ClientException
 
-from bot.hosting.connector import ChannelFailure
 from bot.hosting.pace import Pace
 from bot.hosting.streams import TooLarge
 from bot.turns import Undelivered, Unreachable
@@ -28,6 +25,19 @@ RETRIED = frozenset({412, 429, 502, 504})
 FIRST_PAUSE = 1.0
 PATIENCE = timedelta(seconds=60)
 """The longest a message waits for its moment or for a Retry-After; a turn is not held up longer."""
+
+
+class ChannelFailure(Exception):
+    """The channel answered no: its HTTP status, and its Retry-After as it was written."""
+
+    def __init__(self, status: int, retry_after: str = "") -> None:
+        super().__init__(status)
+        self.status = status
+        self.retry_after = retry_after
+
+
+class Unreadable(ValueError):
+    """The channel answered yes, and something that cannot be read."""
 
 
 class Delivery:
@@ -105,6 +115,6 @@ async def _translated(call: Callable[[], Awaitable[T]]) -> T:
         return await call()
     except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
         raise ChannelFailure(502) from None
-    except (aiohttp.ClientError, TimeoutError, TooLarge, ClientException, DeserializationError) as error:
+    except (aiohttp.ClientError, TimeoutError, TooLarge, Unreadable) as error:
         log.info("channel_outcome_unknown", error=type(error).__name__)
         raise Undelivered(0, perhaps=True) from None

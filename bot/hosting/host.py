@@ -1,7 +1,7 @@
 """``POST /api/messages``: admit, run the turn, answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from random import Random, SystemRandom
@@ -9,21 +9,19 @@ from random import Random, SystemRandom
 import aiohttp
 import structlog
 from aiohttp import web
-from botbuilder.core import TurnContext
 
-from bot.hosting.activities import arrived
-from bot.hosting.adapter import TeamsAdapter
 from bot.hosting.arrivals import Arrival, What, invoke_error
-from bot.hosting.bot_token import token_source
+from bot.hosting.bot_token import TokenSource, token_source
 from bot.hosting.config import HostingConfig
-from bot.hosting.connector import Authentication, Connectors
 from bot.hosting.delivery import Delivery, Sleep
+from bot.hosting.framework import Framework, Talk
 from bot.hosting.gate import Gate
 from bot.hosting.installs import Installs
 from bot.hosting.messenger import ProactiveMessenger
 from bot.hosting.pace import Pace
 from bot.hosting.refusals import Refused, json_answer, refuse
 from bot.hosting.running import ANSWER_SECONDS, Running, TurnFailed, log_failure
+from bot.hosting.sdk import botbuilder
 from bot.hosting.signing_keys import SigningKeys
 from bot.hosting.turn import ActivityTurn
 from bot.hosting.verifier import Verifier
@@ -32,17 +30,19 @@ from sync.clock import Clock
 
 log = structlog.get_logger()
 
+MakeFramework = Callable[[HostingConfig, aiohttp.ClientSession, TokenSource, Delivery], Framework]
+
 
 class Host:
     """The bot as the web sees it (``messages``) and as the product speaks first (``messenger``)."""
 
     def __init__(
-        self, gate: Gate, installs: Installs, adapter: TeamsAdapter, running: Running, messenger: Messenger
+        self, gate: Gate, installs: Installs, framework: Framework, running: Running, messenger: Messenger
     ) -> None:
         self.messenger = messenger
         self._gate = gate
         self._installs = installs
-        self._adapter = adapter
+        self._framework = framework
         self._running = running
 
     async def messages(self, request: web.Request) -> web.Response:
@@ -62,11 +62,11 @@ class Host:
             return web.Response(status=500)
 
     async def _process(self, arrival: Arrival, what: What) -> web.Response:
-        answer = await self._adapter.run(arrived(arrival), partial(self._turn, arrival, what))
-        return json_answer(int(answer.status), answer.body) if answer else web.Response(status=200)
+        answer = await self._framework.run(arrival, partial(self._turn, arrival, what))
+        return json_answer(answer.status, answer.body) if answer else web.Response(status=200)
 
-    async def _turn(self, arrival: Arrival, what: What, context: TurnContext) -> None:
-        turn = ActivityTurn(self._adapter, context, arrival, what)
+    async def _turn(self, arrival: Arrival, what: What, talk: Talk) -> None:
+        turn = ActivityTurn(talk, arrival, what)
         try:
             await self._running.run(turn, to_its_end=arrival.expects_replies)
         except TurnFailed as failure:
@@ -88,19 +88,18 @@ async def open_host(
     sleep: Sleep = asyncio.sleep,
     random: Random | None = None,
     answer_seconds: float = ANSWER_SECONDS,
+    make_framework: MakeFramework = botbuilder,
 ) -> AsyncIterator[Host]:
     """The bot for the length of the block; turns under way are let finish on leaving it.
 
     A turn slower than ``answer_seconds`` is answered with the card shown so far and goes on.
     """
     delivery = Delivery(Pace(clock), clock, sleep, random or SystemRandom())
-    connectors = Connectors(config, token_source(config, clock), http)
-    adapter = TeamsAdapter(Authentication(config, connectors), delivery)
+    framework = make_framework(config, http, token_source(config, clock), delivery)
     running = Running(handler, answer_seconds)
     gate = Gate(config, _verifier(config, http, clock))
-    messenger = ProactiveMessenger(adapter, config.app_id)
     try:
-        yield Host(gate, Installs(clock), adapter, running, messenger)
+        yield Host(gate, Installs(clock), framework, running, ProactiveMessenger(framework))
     finally:
         await running.close()
 

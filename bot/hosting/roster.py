@@ -1,43 +1,36 @@
 """Who a member of a conversation is in Entra, as the channel has it."""
 
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 import structlog
-from botframework.connector.aio import ConnectorClient
 
-from bot.hosting.connector import Answer
 from bot.hosting.delivery import Delivery
-from bot.turns import Address, Undelivered, Unreachable
+from bot.turns import Undelivered, Unreachable
 
 log = structlog.get_logger()
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 
+Question = Callable[[], Awaitable[Any]]
 
-async def principal_name(connector: ConnectorClient, delivery: Delivery, address: Address) -> str:
-    """The user principal name of ``address.user_id``; empty when the roster has none or does not answer."""
-    conversations, conversation_id, user_id = connector.conversations, address.conversation_id, address.user_id
-    one = partial(conversations.get_conversation_member, conversation_id, user_id, raw=True)
-    everyone = partial(conversations.get_conversation_members, conversation_id, raw=True)
+
+async def principal_name(delivery: Delivery, one: Question, everyone: Question, user_id: str) -> str:
+    """The user principal name of ``user_id``; empty when the roster has none or does not answer.
+
+    ``one`` asks for this member, ``everyone`` for all: some channels know only the latter.
+    """
     try:
         try:
-            members = [await _read(delivery, one)]
+            members = [await delivery.ask(one)]
         except Undelivered as failure:
             if failure.status not in _NO_SUCH_ROUTE:
                 raise
-            members = await _read(delivery, everyone)
+            members = await delivery.ask(everyone)
     except (Undelivered, Unreachable) as failure:
         log.warning("roster_unreadable", error=type(failure).__name__)
         return ""
     return _name_among(members, user_id)
-
-
-async def _read(delivery: Delivery, call: Callable[[], Awaitable[Any]]) -> Any:
-    """The JSON as it came: botbuilder's model of a member has no principal name."""
-    answer: Answer = (await delivery.ask(call)).response
-    return answer.json()
 
 
 def _name_among(members: Any, user_id: str) -> str:

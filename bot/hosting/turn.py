@@ -1,14 +1,12 @@
-"""One incoming activity and the ways to answer it, on botbuilder's turn context."""
+"""One incoming activity and the ways to answer it."""
 
 from typing import Any
 
-from botbuilder.core import InvokeResponse, TurnContext
-from botbuilder.schema import Activity, ActivityTypes
-
-from bot.hosting.activities import CARD_TYPE, with_card
-from bot.hosting.adapter import TeamsAdapter
 from bot.hosting.arrivals import Arrival, What
+from bot.hosting.framework import Talk
 from bot.turns import Action, Card, Incoming, Undelivered
+
+CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
 _CANNOT_UPDATE = frozenset({404, 405, 501})
 
@@ -16,9 +14,8 @@ _CANNOT_UPDATE = frozenset({404, 405, 501})
 class ActivityTurn:
     """Implements ``bot.turns.Turn``."""
 
-    def __init__(self, adapter: TeamsAdapter, context: TurnContext, arrival: Arrival, what: What) -> None:
-        self._adapter = adapter
-        self._context = context
+    def __init__(self, talk: Talk, arrival: Arrival, what: What) -> None:
+        self._talk = talk
         self._arrival = arrival
         self._incoming = arrival.incoming(what)
         self._shown_id = what.card_id if isinstance(what, Action) else ""
@@ -30,8 +27,7 @@ class ActivityTurn:
         return self._incoming
 
     async def send(self, card: Card, summary: str) -> str:
-        posted = await self._context.send_activity(with_card(card, summary))
-        return (posted.id if posted else None) or ""
+        return await self._talk.send(card, summary)
 
     async def replace(self, card: Card, summary: str) -> None:
         self._answer = card
@@ -43,7 +39,7 @@ class ActivityTurn:
     async def _update(self, card: Card, summary: str) -> bool:
         """Whether the stored message shows ``card`` now. An invoke's answer shows it in any case."""
         try:
-            await self._context.update_activity(with_card(card, summary, self._shown_id))
+            await self._talk.update(card, summary, self._shown_id)
         except Undelivered as failure:
             if not self._arrival.invoked and failure.status not in _CANNOT_UPDATE:
                 raise
@@ -52,17 +48,13 @@ class ActivityTurn:
 
     async def principal_name(self) -> str:
         if self._principal_name is None:
-            self._principal_name = await self._adapter.principal_name(self._context, self._incoming.address)
+            self._principal_name = await self._talk.principal_name(self._incoming.address.user_id)
         return self._principal_name
 
     async def answer_invoke(self, body: dict[str, Any] | None = None) -> None:
         """Answers the invoke with ``body``, or with the card shown last; for other activities does nothing."""
-        if not self._arrival.invoked:
-            return
-        body = body or _invoke_answer(self._answer)
-        inline = self._arrival.expects_replies
-        value = {"status": 200, "body": body} if inline else InvokeResponse(status=200, body=body)
-        await self._context.send_activity(Activity(type=ActivityTypes.invoke_response, value=value))
+        if self._arrival.invoked:
+            await self._talk.answer(200, body or _invoke_answer(self._answer))
 
 
 def _invoke_answer(card: Card | None) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from bot.hosting import AppType, HostingConfig, InsecureHosting
 from bot.turns import Turn
 from tests.bot.hosting.harness import CARD, OTHER_CARD, TENANT, open_bot
 
+pytestmark = pytest.mark.usefixtures("framework")
+
 
 async def _replace(turn: Turn) -> None:
     await turn.replace(CARD, "card")

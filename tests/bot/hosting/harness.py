@@ -12,6 +12,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.hosting import Host, HostingConfig, open_host
+from bot.hosting.host import MakeFramework
+from bot.hosting.sdk import botbuilder
 from bot.turns import Address, Incoming, Turn
 from tests.connectors import BotEntra, Connector, open_bot_entra, open_connector
 from tests.issuers import Issuer, open_issuer
@@ -21,6 +23,9 @@ PASSWORD = "the-bots-own-password"
 TENANT = "aaaaaaaa-0000-0000-0000-00000000000a"
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Olá"}]}
 OTHER_CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Done"}]}
+
+make_framework: MakeFramework = botbuilder
+"""The fixture ``framework`` puts another one here."""
 
 
 class FakeClock:
@@ -130,7 +135,14 @@ async def open_bot(
 
         host = await stack.enter_async_context(
             open_host(
-                config, recorded, http, clock, sleep=clock.sleep, random=Random(1), answer_seconds=answer_seconds
+                config,
+                recorded,
+                http,
+                clock,
+                sleep=clock.sleep,
+                random=Random(1),
+                answer_seconds=answer_seconds,
+                make_framework=make_framework,
             )
         )
         app = web.Application()

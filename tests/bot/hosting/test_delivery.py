@@ -6,6 +6,8 @@ from bot.turns import Undelivered, Unreachable
 from tests.bot.hosting.harness import CARD, OTHER_CARD, open_bot
 from tests.bot.hosting.test_pace import assert_within_limits
 
+pytestmark = pytest.mark.usefixtures("framework")
+
 
 async def test_a_message_is_posted_to_a_conversation_seen_before() -> None:
     async with open_bot() as bot:

@@ -10,6 +10,8 @@ from structlog.testing import capture_logs
 from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
 from tests.bot.hosting.harness import CARD, OTHER_CARD, TENANT, open_bot
 
+pytestmark = pytest.mark.usefixtures("framework")
+
 SECRET = "8Q~a-secret-nobody-may-see"
 
 

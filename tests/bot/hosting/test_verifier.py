@@ -11,6 +11,8 @@ from structlog.testing import capture_logs
 
 from tests.bot.hosting.harness import APP_ID, Bot, open_bot
 
+pytestmark = pytest.mark.usefixtures("framework")
+
 
 async def _refused(bot: Bot, token: str) -> str:
     """The logged reason of a 401 that reveals nothing, neither to the sender nor of the token."""

@@ -2,17 +2,18 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
+from azure.core.exceptions import DeserializationError
 from botbuilder.core import InvokeResponse, TurnContext
 from botbuilder.integration.aiohttp import CloudAdapter
 from botbuilder.schema import Activity, ActivityEventNames, ActivityTypes, ResourceResponse
+from msrest.exceptions import ClientException
 
-from bot.hosting.connector import Authentication
-from bot.hosting.delivery import Delivery
-from bot.hosting.roster import principal_name
-from bot.turns import Address
+from bot.hosting.delivery import Delivery, Unreadable
+from bot.hosting.sdk.connector import Authentication
 
-Logic = Callable[[TurnContext], Awaitable[None]]
+T = TypeVar("T")
 
 
 class TeamsAdapter(CloudAdapter):  # type: ignore[misc]
@@ -33,11 +34,6 @@ class TeamsAdapter(CloudAdapter):  # type: ignore[misc]
         """Runs a turn whose caller was verified; the answer to an invoke or with expected replies, else None."""
         return await self.process_activity(self._authentication.verified(), activity, logic)
 
-    async def principal_name(self, context: TurnContext, address: Address) -> str:
-        """As ``roster.principal_name``."""
-        connector = context.turn_state[self.BOT_CONNECTOR_CLIENT_KEY]
-        return await principal_name(connector, self._delivery, address)
-
     async def send_activities(self, context: TurnContext, activities: list[Activity]) -> list[ResourceResponse]:
         responses: list[ResourceResponse] = []
         for activity in activities:
@@ -47,9 +43,17 @@ class TeamsAdapter(CloudAdapter):  # type: ignore[misc]
                 continue
             if context.activity.name == ActivityEventNames.continue_conversation:
                 activity.reply_to_id = None
-            responses += await self._delivery.deliver(activity.conversation.id, send)
+            responses += await self._delivery.deliver(activity.conversation.id, partial(understood, send))
         return responses
 
     async def update_activity(self, context: TurnContext, activity: Activity) -> ResourceResponse | None:
         update = partial(super().update_activity, context, activity)
-        return await self._delivery.deliver(activity.conversation.id, update)
+        return await self._delivery.deliver(activity.conversation.id, partial(understood, update))
+
+
+async def understood(call: Callable[[], Awaitable[T]]) -> T:
+    """Raises ``Unreadable`` where msrest cannot make an object of a success."""
+    try:
+        return await call()
+    except (ClientException, DeserializationError):
+        raise Unreadable from None

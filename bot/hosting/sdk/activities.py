@@ -11,9 +11,8 @@ from botbuilder.schema import (
 )
 
 from bot.hosting.arrivals import Arrival
+from bot.hosting.turn import CARD_TYPE
 from bot.turns import Address, Card
-
-CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
 
 def arrived(arrival: Arrival) -> Activity:

@@ -1,0 +1,49 @@
+"""What a bot's SDK does for this package: run turns, and speak first. botbuilder's part ends behind these seams."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from bot.hosting.arrivals import Arrival
+from bot.turns import Address, Card
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an invoke, or an activity with expected replies, is answered with over HTTP."""
+
+    status: int
+    body: dict[str, Any] | None
+
+
+class Talk(Protocol):
+    """A conversation with the bot's turn to speak. Raises ``Unreachable`` and ``Undelivered``."""
+
+    async def send(self, card: Card, summary: str) -> str:
+        """Returns the posted activity's id, empty when the channel gave none."""
+        ...
+
+    async def update(self, card: Card, summary: str, activity_id: str) -> None: ...
+
+    async def answer(self, status: int, body: dict[str, Any]) -> None:
+        """Answers the invoke under way."""
+        ...
+
+    async def principal_name(self, user_id: str) -> str:
+        """A member's user principal name; empty when the roster has none or does not answer."""
+        ...
+
+
+Logic = Callable[[Talk], Awaitable[None]]
+
+
+class Framework(Protocol):
+    """Runs ``logic`` in a turn, and raises what it raises."""
+
+    async def run(self, arrival: Arrival, logic: Logic) -> Answer | None:
+        """A turn about what arrived and was checked."""
+        ...
+
+    async def speak(self, address: Address, logic: Logic) -> None:
+        """A turn of the bot's own, in a conversation seen before."""
+        ...

@@ -1,0 +1,79 @@
+"""``Framework`` and ``Talk`` as botbuilder does them."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import aiohttp
+from botbuilder.core import InvokeResponse, TurnContext
+from botbuilder.schema import Activity, ActivityTypes, DeliveryModes
+
+from bot.hosting.arrivals import Arrival
+from bot.hosting.bot_token import TokenSource
+from bot.hosting.config import HostingConfig
+from bot.hosting.delivery import Delivery
+from bot.hosting.framework import Answer, Framework, Logic
+from bot.hosting.outgoing import Outgoing
+from bot.hosting.roster import principal_name
+from bot.hosting.sdk.activities import arrived, reference, with_card
+from bot.hosting.sdk.adapter import TeamsAdapter, understood
+from bot.hosting.sdk.connector import Authentication, Connectors
+from bot.turns import Address, Card
+
+
+class Botbuilder:
+    """Implements ``Framework``."""
+
+    def __init__(self, adapter: TeamsAdapter, delivery: Delivery, app_id: str) -> None:
+        self._adapter = adapter
+        self._delivery = delivery
+        self._app_id = app_id
+
+    async def run(self, arrival: Arrival, logic: Logic) -> Answer | None:
+        answer = await self._adapter.run(arrived(arrival), partial(self._talk, logic))
+        return Answer(int(answer.status), answer.body) if answer else None
+
+    async def speak(self, address: Address, logic: Logic) -> None:
+        await self._adapter.continue_conversation(reference(address), partial(self._talk, logic), self._app_id)
+
+    async def _talk(self, logic: Logic, context: TurnContext) -> None:
+        await logic(ContextTalk(context, self._delivery))
+
+
+class ContextTalk:
+    """Implements ``Talk`` on a turn context."""
+
+    def __init__(self, context: TurnContext, delivery: Delivery) -> None:
+        self._context = context
+        self._delivery = delivery
+
+    async def send(self, card: Card, summary: str) -> str:
+        posted = await self._context.send_activity(with_card(card, summary))
+        return (posted.id if posted else None) or ""
+
+    async def update(self, card: Card, summary: str, activity_id: str) -> None:
+        await self._context.update_activity(with_card(card, summary, activity_id))
+
+    async def answer(self, status: int, body: dict[str, Any]) -> None:
+        inline = self._context.activity.delivery_mode == DeliveryModes.expect_replies
+        value = {"status": status, "body": body} if inline else InvokeResponse(status=status, body=body)
+        await self._context.send_activity(Activity(type=ActivityTypes.invoke_response, value=value))
+
+    async def principal_name(self, user_id: str) -> str:
+        conversations = self._context.turn_state[TeamsAdapter.BOT_CONNECTOR_CLIENT_KEY].conversations
+        conversation_id = self._context.activity.conversation.id
+        one = partial(conversations.get_conversation_member, conversation_id, user_id, raw=True)
+        everyone = partial(conversations.get_conversation_members, conversation_id, raw=True)
+        return await principal_name(self._delivery, partial(_json, one), partial(_json, everyone), user_id)
+
+
+async def _json(call: Callable[[], Awaitable[Any]]) -> Any:
+    """The answer as it came: botbuilder's model of a member has no principal name."""
+    return (await understood(call)).response.json()
+
+
+def botbuilder(
+    config: HostingConfig, http: aiohttp.ClientSession, tokens: TokenSource, delivery: Delivery
+) -> Framework:
+    connectors = Connectors(config, Outgoing(http, tokens))
+    return Botbuilder(TeamsAdapter(Authentication(config, connectors), delivery), delivery, config.app_id)

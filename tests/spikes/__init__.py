@@ -1,0 +1,1 @@
+"""Ways out that are kept open: tried, tested, and not in the product."""

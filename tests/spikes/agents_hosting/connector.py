@@ -1,0 +1,79 @@
+"""The SDK's connector client over ``Outgoing``: it brings one of its own, which the page tells why not to use."""
+
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+from microsoft_agents.activity import Activity, ResourceResponse
+from microsoft_agents.hosting.core import ClaimsIdentity
+
+from bot.hosting.config import HostingConfig
+from bot.hosting.outgoing import Outgoing, parse
+from bot.turns import Undelivered
+
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+
+
+class Conversations:
+    """The three calls the bot makes, and the two questions it asks."""
+
+    def __init__(self, service_url: str, outgoing: Outgoing) -> None:
+        self._root = f"{service_url.rstrip('/')}/v3/conversations"
+        self._outgoing = outgoing
+
+    async def send_to_conversation(self, conversation_id: str, activity: Activity) -> ResourceResponse:
+        return await self._say("POST", activity, conversation_id, "activities")
+
+    async def reply_to_activity(
+        self, conversation_id: str, activity_id: str, activity: Activity
+    ) -> ResourceResponse:
+        return await self._say("POST", activity, conversation_id, "activities", activity_id)
+
+    async def update_activity(self, conversation_id: str, activity_id: str, activity: Activity) -> ResourceResponse:
+        return await self._say("PUT", activity, conversation_id, "activities", activity_id)
+
+    async def members(self, conversation_id: str, *user_id: str) -> Any:
+        """All of them or one, as JSON: the SDK's model of a member drops what the roster needs not at all."""
+        return await self._ask("GET", None, conversation_id, "members", *user_id)
+
+    async def _say(self, method: str, activity: Activity, *path: str) -> ResourceResponse:
+        said = activity.model_dump(by_alias=True, exclude_unset=True, exclude_none=True, mode="json")
+        answer = await self._ask(method, orjson.dumps(said), *path) or {}
+        posted = answer.get("id")
+        return ResourceResponse(id=posted) if posted and isinstance(posted, str) else ResourceResponse()
+
+    async def _ask(self, method: str, data: bytes | None, *path: str) -> Any:
+        url = "/".join([self._root, *(quote(part, safe="") for part in path)])
+        return parse(method, await self._outgoing.request(method, url, HEADERS, data))
+
+
+class Connector:
+    """Stands where the SDK wants its ``ConnectorClientBase`` and its ``UserTokenClientBase``."""
+
+    def __init__(self, service_url: str, outgoing: Outgoing) -> None:
+        self.base_uri = service_url
+        self.attachments = None
+        self.conversations = Conversations(service_url, outgoing)
+
+    async def close(self) -> None:
+        """The session is not ours to close."""
+
+
+class Connectors:
+    """The SDK's ``ChannelServiceClientFactoryBase``."""
+
+    def __init__(self, config: HostingConfig, outgoing: Outgoing) -> None:
+        self._config = config
+        self._outgoing = outgoing
+
+    async def create_connector_client(
+        self, _context: Any, _identity: ClaimsIdentity, service_url: str, *_more: Any, **_named: Any
+    ) -> Connector:
+        """Raises ``Undelivered`` for a service the configuration does not allow: no token goes there."""
+        if not self._config.allows_service(service_url):
+            raise Undelivered(0)
+        return Connector(service_url, self._outgoing)
+
+    async def create_user_token_client(self, *_ignored: Any) -> Connector:
+        """The bot signs nobody in; the SDK closes whatever it is given here."""
+        return Connector("", self._outgoing)

@@ -1,0 +1,97 @@
+"""``Framework`` and ``Talk`` as the Agents SDK does them."""
+
+from functools import partial
+from typing import Any
+
+import aiohttp
+from microsoft_agents.activity import Activity, ActivityTypes, ResourceResponse
+from microsoft_agents.hosting.core import ChannelServiceAdapter, ClaimsIdentity, TurnContext
+
+from bot.hosting.arrivals import Arrival
+from bot.hosting.bot_token import TokenSource
+from bot.hosting.config import HostingConfig
+from bot.hosting.delivery import Delivery
+from bot.hosting.framework import Answer, Framework, Logic
+from bot.hosting.outgoing import Outgoing
+from bot.hosting.roster import principal_name
+from bot.turns import Address, Card
+from tests.spikes.agents_hosting.activities import arrived, continuation, invoke_response, with_card
+from tests.spikes.agents_hosting.connector import Connector, Connectors
+
+
+class Adapter(ChannelServiceAdapter):
+    """Sends through ``Delivery``. The SDK's ``CloudAdapter`` is not used, for the reasons botbuilder's is not."""
+
+    def __init__(self, connectors: Connectors, delivery: Delivery) -> None:
+        super().__init__(connectors)  # type: ignore[arg-type]
+        self._delivery = delivery
+
+    def _resolve_if_connector_client_is_needed(self, activity: Activity) -> bool:
+        """Always: with expected replies the SDK makes none, and then no stored message can be updated."""
+        return True
+
+    async def send_activities(self, context: TurnContext, activities: list[Activity]) -> list[ResourceResponse]:
+        responses: list[ResourceResponse] = []
+        for activity in activities:
+            send = partial(super().send_activities, context, [activity])
+            if activity.type == ActivityTypes.invoke_response:
+                responses += await send()
+            else:
+                responses += await self._delivery.deliver(activity.conversation.id, send)
+        return responses
+
+    async def update_activity(self, context: TurnContext, activity: Activity) -> Any:
+        update = partial(super().update_activity, context, activity)
+        return await self._delivery.deliver(activity.conversation.id, update)
+
+
+class AgentsSdk:
+    """Implements ``Framework``."""
+
+    def __init__(self, adapter: Adapter, delivery: Delivery, app_id: str) -> None:
+        self._adapter = adapter
+        self._delivery = delivery
+        self._identity = ClaimsIdentity({"aud": app_id, "appid": app_id})
+
+    async def run(self, arrival: Arrival, logic: Logic) -> Answer | None:
+        answer: Any = await self._adapter.process_activity(
+            self._identity, arrived(arrival), partial(self._talk, logic)
+        )
+        return Answer(int(answer.status), answer.body) if answer else None
+
+    async def speak(self, address: Address, logic: Logic) -> None:
+        await self._adapter.continue_conversation_with_claims(
+            self._identity, continuation(address), partial(self._talk, logic)
+        )
+
+    async def _talk(self, logic: Logic, context: TurnContext) -> None:
+        await logic(ContextTalk(context, self._delivery))
+
+
+class ContextTalk:
+    """Implements ``Talk`` on the SDK's turn context."""
+
+    def __init__(self, context: TurnContext, delivery: Delivery) -> None:
+        self._context = context
+        self._delivery = delivery
+
+    async def send(self, card: Card, summary: str) -> str:
+        return (await self._context.send_activity(with_card(card, summary))).id or ""
+
+    async def update(self, card: Card, summary: str, activity_id: str) -> None:
+        await self._context.update_activity(with_card(card, summary, activity_id))
+
+    async def answer(self, status: int, body: dict[str, Any]) -> None:
+        await self._context.send_activity(invoke_response(status, body))
+
+    async def principal_name(self, user_id: str) -> str:
+        connector: Any = self._context.turn_state["ConnectorClient"]
+        assert isinstance(connector, Connector)
+        members = partial(connector.conversations.members, self._context.activity.conversation.id)
+        return await principal_name(self._delivery, partial(members, user_id), members, user_id)
+
+
+def agents_sdk(
+    config: HostingConfig, http: aiohttp.ClientSession, tokens: TokenSource, delivery: Delivery
+) -> Framework:
+    return AgentsSdk(Adapter(Connectors(config, Outgoing(http, tokens)), delivery), delivery, config.app_id)
