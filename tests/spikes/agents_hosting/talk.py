@@ -30,7 +30,9 @@ class Adapter(ChannelServiceAdapter):
         """Always: with expected replies the SDK makes none, and then no stored message can be updated."""
         return True
 
-    async def send_activities(self, context: TurnContext, activities: list[Activity]) -> list[ResourceResponse]:
+    async def send_activities(  # type: ignore[override]  # as the SDK's own adapter overrides its protocol
+        self, context: TurnContext, activities: list[Activity]
+    ) -> list[ResourceResponse]:
         responses: list[ResourceResponse] = []
         for activity in activities:
             send = partial(super().send_activities, context, [activity])
@@ -40,7 +42,9 @@ class Adapter(ChannelServiceAdapter):
                 responses += await self._delivery.deliver(activity.conversation.id, send)
         return responses
 
-    async def update_activity(self, context: TurnContext, activity: Activity) -> Any:
+    async def update_activity(  # type: ignore[override]
+        self, context: TurnContext, activity: Activity
+    ) -> Any:
         update = partial(super().update_activity, context, activity)
         return await self._delivery.deliver(activity.conversation.id, update)
 
