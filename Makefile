@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-reset test lint ruff-check ruff-format mypy lint-imports screenshots package lock clean node-tools
+.PHONY: help demo demo-reset test lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -17,6 +17,7 @@ help:
 	@echo "make screenshots  renew the pictures of the README"
 	@echo "make package      the Teams app package (ARGS=\"--bot-id ... --domain ...\")"
 	@echo "make lock         renew requirements/*.txt and package-lock.json"
+	@echo "make audit        ask whether a locked version is known to be vulnerable"
 	@echo "make clean        remove what was installed and built here (data/ stays)"
 
 demo: $(VENV)/.runtime-installed node-tools
@@ -70,6 +71,20 @@ lock: build/lock/.uv-installed
 build/lock/.uv-installed:
 	@$(PYTHON) -m venv build/lock
 	@build/lock/bin/python -m pip install -qq --disable-pip-version-check uv
+	@touch $@
+
+# Another: it needs the advisory services, and fails where they do not know a package (docs/dependencies.md).
+audit: build/audit/.pip-audit-installed
+	@failed=0; \
+	for name in runtime dev; do \
+		build/audit/bin/pip-audit --strict --require-hashes --disable-pip -r requirements/$$name.txt || failed=1; \
+	done; \
+	npm audit || failed=1; \
+	exit $$failed
+
+build/audit/.pip-audit-installed:
+	@$(PYTHON) -m venv build/audit
+	@build/audit/bin/python -m pip install -qq --disable-pip-version-check pip-audit
 	@touch $@
 
 clean:
