@@ -27,8 +27,8 @@ LONGEST_TOKEN = 2000
 BYTE_ORDER_MARK = "\ufeff"
 """Excel takes a file for UTF-8 only when it begins so."""
 
-DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A cell that begins so is a formula to a spreadsheet (OWASP, CSV injection)."""
+DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""A cell that begins so is a formula to a spreadsheet, of full width too (OWASP, CSV injection)."""
 
 HEADERS = {
     "Content-Type": "text/csv; charset=utf-8",

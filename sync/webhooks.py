@@ -4,6 +4,7 @@ The path holds the only secret (no signature is documented); whoever does not kn
 account or subscription, learns nothing.
 """
 
+import asyncio
 from enum import StrEnum
 
 import orjson
@@ -22,6 +23,7 @@ from sync.subscriber import hashed
 
 LARGEST_BODY = 64 * 1024
 LONGEST_TOKEN = 128
+LONGEST_READ = 15.0
 
 log = structlog.get_logger()
 
@@ -31,6 +33,7 @@ class Answer(StrEnum):
     NOT_FOUND = "not_found"
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
     UNSUPPORTED = "unsupported"
 
 
@@ -39,6 +42,7 @@ STATUS = {
     Answer.NOT_FOUND: 404,
     Answer.MALFORMED: 400,
     Answer.TOO_LARGE: 413,
+    Answer.TOO_SLOW: 408,
     Answer.UNSUPPORTED: 415,
 }
 
@@ -46,11 +50,19 @@ STATUS = {
 class Webhooks:
     """Takes in notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``."""
 
-    def __init__(self, database: Database, recorder: Recorder, tables: WireTables, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        database: Database,
+        recorder: Recorder,
+        tables: WireTables,
+        metrics: Metrics,
+        longest_read: float = LONGEST_READ,
+    ) -> None:
         self._database = database
         self._inbox = Inbox(recorder.record)
         self._tables = tables
         self._metrics = metrics
+        self._longest_read = longest_read
 
     async def receive(self, request: web.Request) -> web.Response:
         answer = await self._receive(request)
@@ -65,8 +77,8 @@ class Webhooks:
             return Answer.NOT_FOUND
         if request.content_type != "application/json":
             return Answer.UNSUPPORTED
-        body = await _read(request)
-        return Answer.TOO_LARGE if body is None else await self._take(integration, body)
+        body = await _read(request, self._longest_read)
+        return body if isinstance(body, Answer) else await self._take(integration, body)
 
     async def handle(self, token: str, body: bytes) -> Answer:
         """Check and store one notification."""
@@ -99,11 +111,17 @@ def _is_ours(integration: Integration, notification: Notification) -> bool:
     )
 
 
-async def _read(request: web.Request) -> bytes | None:
-    """The body, None when it is larger than it may be."""
+async def _read(request: web.Request, seconds: float) -> bytes | Answer:
+    """The body, decompressed, or what is wrong with it."""
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            return None
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    return Answer.TOO_LARGE
+    except TimeoutError:
+        return Answer.TOO_SLOW
+    except web.RequestPayloadError:
+        return Answer.MALFORMED
     return bytes(body)

@@ -95,13 +95,17 @@ async def open_connector() -> AsyncIterator[Connector]:
 
 @dataclass
 class BotEntra:
-    """Gives the bot its token, as Entra and as a managed identity's endpoint; ``requests`` counts them."""
+    """Gives the bot its token, as Entra and as a managed identity's endpoint; ``requests`` counts them.
+
+    ``elsewhere``, when set, is where it says that the token is to be had.
+    """
 
     url: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
     refuse: bool = False
     delay: float = 0.0
     lifetime: int = 3600
+    elsewhere: str = ""
 
     async def _discovery(self, request: web.Request) -> web.Response:
         tenant = f"{self.url}/{request.match_info['tenant']}"
@@ -117,6 +121,8 @@ class BotEntra:
         form = await request.post()
         self.requests.append({"path": request.path} | {name: str(value) for name, value in form.items()})
         await asyncio.sleep(self.delay)
+        if self.elsewhere:
+            return web.Response(status=307, headers={"Location": self.elsewhere + request.path})
         if self.refuse:
             return web.json_response({"error": "invalid_client", "error_description": "AADSTS7000215"}, status=401)
         return web.json_response(

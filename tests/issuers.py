@@ -22,12 +22,16 @@ def _private_key(_key_id: str, bits: int) -> rsa.RSAPrivateKey:
 
 
 class Issuer:
-    """Signs tokens with the newest key. ``fetches`` counts how often its keys were asked for."""
+    """Signs tokens with the newest key. ``fetches`` counts how often its keys were asked for.
+
+    ``elsewhere``, when set, is where it says that its metadata is to be had.
+    """
 
     def __init__(self) -> None:
         self.url = ""
         self.fetches = 0
         self.down = False
+        self.elsewhere = ""
         self.keys: dict[str, tuple[rsa.RSAPrivateKey, list[str]]] = {}
         self.add_key("key-1")
 
@@ -71,6 +75,8 @@ class Issuer:
     async def _metadata(self, _request: web.Request) -> web.Response:
         if self.down:
             return web.Response(status=503)
+        if self.elsewhere:
+            return web.Response(status=302, headers={"Location": self.elsewhere})
         return web.json_response({"issuer": ISSUER, "jwks_uri": f"{self.url}/v1/.well-known/keys"})
 
     async def _jwks(self, _request: web.Request) -> web.Response:

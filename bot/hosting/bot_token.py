@@ -119,17 +119,18 @@ def _as_https(url: str) -> str:
 
 
 def _http_client(entra_url: str) -> requests.Session:
-    session = _TimedSession()
+    session = _BoundSession()
     if urlsplit(entra_url).scheme == "http":
         session.mount(_as_https(entra_url) + "/", _PlainLoopback(entra_url.rstrip("/")))
     return session
 
 
-class _TimedSession(requests.Session):
-    """A session that never waits for ever: requests itself has no timeout."""
+class _BoundSession(requests.Session):
+    """Never waits for ever, and takes the password nowhere else: requests has no timeout, and follows redirects."""
 
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         kwargs.setdefault("timeout", TIMEOUT_SECONDS)
+        kwargs["allow_redirects"] = False
         return super().request(method, url, *args, **kwargs)
 
 

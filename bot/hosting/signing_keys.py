@@ -96,7 +96,7 @@ class SigningKeys:
         return keys
 
     async def _get(self, url: str) -> dict[str, Any]:
-        async with self._http.get(url, timeout=TIMEOUT, raise_for_status=True) as answer:
+        async with self._http.get(url, timeout=TIMEOUT, raise_for_status=True, allow_redirects=False) as answer:
             document = orjson.loads(await read_at_most(answer.content, MAX_DOCUMENT_BYTES))
         if not isinstance(document, dict):
             raise ValueError("not an object")

@@ -269,7 +269,7 @@ async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer
     assert row["O que foi feito"] == "Presença ativada"
 
 
-@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1"])
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1+1"])
 async def test_no_cell_is_a_formula(chat: Chat, server: TestServer, name: str) -> None:
     await fill(chat, 1, integration_name=name)
     (row,) = rows((await fetch(await exported(chat)))[2])

@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from sync.cloudlink.wire import load_tables
 from sync.metrics import Metrics
 from sync.recorder import Recorder
 from sync.subscriber import hashed
-from sync.webhooks import Answer, Webhooks
+from sync.webhooks import LONGEST_READ, Answer, Webhooks
 from tests.clocks import FakeClock
 from tests.outsides import FakeJobs
 from tests.stores import empty_store, integration, person, read_person, stored
@@ -62,14 +63,14 @@ class Door:
 
 
 @asynccontextmanager
-async def door(folder: Path) -> AsyncIterator[Door]:
+async def door(folder: Path, longest_read: float = LONGEST_READ) -> AsyncIterator[Door]:
     async with empty_store(folder) as database, aiohttp.ClientSession() as http:
         row = integration(webhook_token_hash=hashed(TOKEN), subscription_id="s1")
         await stored(database, row, person())
         registry = CollectorRegistry()
         metrics = Metrics(registry)
         recorder = Recorder(database, FakeJobs(), FakeClock(), metrics)
-        webhooks = Webhooks(database, recorder, load_tables(None), metrics)
+        webhooks = Webhooks(database, recorder, load_tables(None), metrics, longest_read)
         application = web.Application()
         application.router.add_post("/{token}", webhooks.receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
@@ -141,6 +142,28 @@ async def test_other_content_types_and_large_bodies_are_refused(tmp_path: Path) 
         assert await at.post(body(), content_type="text/plain") == 415
         assert await at.post(b" " * 70_000 + orjson.dumps(body())) == 413
         assert (await read_person(at.database)).line == "unknown"
+
+
+async def test_a_body_that_unpacks_to_much_more_is_cut_off(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        packed = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        for data, status in ((gzip.compress(b" " * 50_000_000), 413), (b"not gzip at all", 400)):
+            async with at.http.post(f"{at.url}/{TOKEN}", data=data, headers=packed) as response:
+                assert response.status == status
+
+
+async def test_a_body_that_never_ends_is_not_waited_for(tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield b"{"
+        await go_on.wait()
+
+    async with door(tmp_path, longest_read=0.1) as at:
+        headers = {"Content-Type": "application/json"}
+        async with at.http.post(f"{at.url}/{TOKEN}", data=dripping(), headers=headers) as response:
+            assert response.status == 408
+        go_on.set()
 
 
 async def test_nothing_is_revealed_in_the_log_or_the_metrics(
