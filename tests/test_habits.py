@@ -82,6 +82,17 @@ def test_nothing_that_was_read_is_run() -> None:
     assert [place for place, _, called in calls() if called in run] == []
 
 
+def test_no_statement_is_pieced_together() -> None:
+    """Values are bound; what is written as SQL is written in full."""
+    written = [
+        (place, call)
+        for place, call, called in calls()
+        if called in {"text", "sqlalchemy.text"} and place.startswith(("storage/", "sync/"))
+    ]
+    assert written
+    assert [place for place, call in written if not all(isinstance(each, ast.Constant) for each in call.args)] == []
+
+
 def patterns() -> list[tuple[str, re.Pattern[str]]]:
     names = [
         str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in SOURCES if path.stem[0] != "_"
