@@ -29,8 +29,8 @@ class Talk(Protocol):
         """Answers the invoke under way."""
         ...
 
-    async def principal_name(self, user_id: str) -> str:
-        """A member's user principal name; empty when the roster has none or does not answer."""
+    async def principal_name(self, address: Address) -> str:
+        """The user principal name of ``address.user_id``; empty when the roster has none or does not answer."""
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from bot.hosting.delivery import Delivery
-from bot.turns import Undelivered, Unreachable
+from bot.turns import Address, Undelivered, Unreachable
 
 log = structlog.get_logger()
 
@@ -15,8 +15,8 @@ _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 Question = Callable[[], Awaitable[Any]]
 
 
-async def principal_name(delivery: Delivery, one: Question, everyone: Question, user_id: str) -> str:
-    """The user principal name of ``user_id``; empty when the roster has none or does not answer.
+async def principal_name(delivery: Delivery, one: Question, everyone: Question, address: Address) -> str:
+    """The user principal name of ``address.user_id``; empty when the roster has none or does not answer.
 
     ``one`` asks for this member, ``everyone`` for all: some channels know only the latter.
     """
@@ -30,12 +30,12 @@ async def principal_name(delivery: Delivery, one: Question, everyone: Question, 
     except (Undelivered, Unreachable) as failure:
         log.warning("roster_unreadable", error=type(failure).__name__)
         return ""
-    return _name_among(members, user_id)
+    return _name_among(members, address)
 
 
-def _name_among(members: Any, user_id: str) -> str:
+def _name_among(members: Any, address: Address) -> str:
     for member in members if isinstance(members, list) else []:
-        if isinstance(member, dict) and member.get("id") == user_id:
+        if isinstance(member, dict) and member.get("id") == address.user_id:
             name = member.get("userPrincipalName")
             return name if isinstance(name, str) else ""
     return ""

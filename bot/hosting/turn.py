@@ -48,7 +48,7 @@ class ActivityTurn:
 
     async def principal_name(self) -> str:
         if self._principal_name is None:
-            self._principal_name = await self._talk.principal_name(self._incoming.address.user_id)
+            self._principal_name = await self._talk.principal_name(self._incoming.address)
         return self._principal_name
 
     async def answer_invoke(self, body: dict[str, Any] | None = None) -> None:

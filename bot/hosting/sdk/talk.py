@@ -59,12 +59,11 @@ class ContextTalk:
         value = {"status": status, "body": body} if inline else InvokeResponse(status=status, body=body)
         await self._context.send_activity(Activity(type=ActivityTypes.invoke_response, value=value))
 
-    async def principal_name(self, user_id: str) -> str:
+    async def principal_name(self, address: Address) -> str:
         conversations = self._context.turn_state[TeamsAdapter.BOT_CONNECTOR_CLIENT_KEY].conversations
-        conversation_id = self._context.activity.conversation.id
-        one = partial(conversations.get_conversation_member, conversation_id, user_id, raw=True)
-        everyone = partial(conversations.get_conversation_members, conversation_id, raw=True)
-        return await principal_name(self._delivery, partial(_json, one), partial(_json, everyone), user_id)
+        one = partial(conversations.get_conversation_member, address.conversation_id, address.user_id, raw=True)
+        everyone = partial(conversations.get_conversation_members, address.conversation_id, raw=True)
+        return await principal_name(self._delivery, partial(_json, one), partial(_json, everyone), address)
 
 
 async def _json(call: Callable[[], Awaitable[Any]]) -> Any:

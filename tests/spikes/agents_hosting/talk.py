@@ -88,11 +88,11 @@ class ContextTalk:
     async def answer(self, status: int, body: dict[str, Any]) -> None:
         await self._context.send_activity(invoke_response(status, body))
 
-    async def principal_name(self, user_id: str) -> str:
+    async def principal_name(self, address: Address) -> str:
         connector: Any = self._context.turn_state["ConnectorClient"]
         assert isinstance(connector, Connector)
-        members = partial(connector.conversations.members, self._context.activity.conversation.id)
-        return await principal_name(self._delivery, partial(members, user_id), members, user_id)
+        members = partial(connector.conversations.members, address.conversation_id)
+        return await principal_name(self._delivery, partial(members, address.user_id), members, address)
 
 
 def agents_sdk(
