@@ -15,16 +15,18 @@ from prometheus_client import CollectorRegistry
 from storage.database import Database, open_database
 from storage.schema import migrate
 from storage.sealing import Seal
-from sync.clock import utc_now
+from sync.clock import Clock, utc_now
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.features import FIRST
 from sync.host_credentials import HostCredentials
-from sync.jobs import LocalJobs
+from sync.jobs import LocalJobs, Workshop
 from sync.metrics import Metrics
 from sync.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
+from sync.queued_jobs import QueuedJobs
 from sync.scheduler import Intervals
 from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle
+from tests.stores import database_in
 
 TENANT = "tenant-of-the-admin"
 KEY = Fernet.generate_key().decode()
@@ -106,7 +108,7 @@ class Running:
 @asynccontextmanager
 async def running_engine(
     sandbox: SandboxHandle,
-    folder: Path,
+    folder: Path | None = None,
     *,
     webhooks: bool = True,
     clock: Callable[[], datetime] = utc_now,
@@ -115,16 +117,15 @@ async def running_engine(
     keys: tuple[str, ...] = (KEY,),
     newcomers_at: int = FIRST,
     host: HostCredentials | None = None,
-    database_url: str = "",
+    url: str = "",
 ) -> AsyncIterator[Running]:
     """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
 
-    ``database_url`` puts it elsewhere. New integrations start at the first feature version, unless a test asks for
+    ``url`` names another database. New integrations start at the first feature version, unless a test asks for
     another.
     """
     async with AsyncExitStack() as stack:
-        store = database_url or f"sqlite:///{folder / 'presence.db'}"
-        database = await stack.enter_async_context(open_database(store))
+        database = await stack.enter_async_context(open_database(url or database_in(folder or Path())))
         await migrate(database)
         http = await stack.enter_async_context(aiohttp.ClientSession())
         door = Door()
@@ -141,12 +142,19 @@ async def running_engine(
             host=host or HostCredentials(),
         )
         metrics = Metrics(registry)
-        jobs = LocalJobs(clock, Random(7), metrics, intervals.tick)
+        jobs = workshop(database, clock, metrics, intervals.tick)
         engine = await stack.enter_async_context(
             open_engine(config, database, Seal(keys), http, clock, Random(7), metrics, jobs)
         )
         door.engine = engine
         yield Running(engine, database, registry, sandbox, public_url, http)
+
+
+def workshop(database: Database, clock: Clock, metrics: Metrics, tick: float) -> Workshop:
+    """The queue that belongs to the database; but the one in PostgreSQL lives by the server's clock alone."""
+    if database.is_sqlite or clock is not utc_now:
+        return LocalJobs(clock, Random(7), metrics, tick)
+    return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
 
 
 class Door:

@@ -47,14 +47,25 @@ def url_of(database: str) -> str:
     return server_url().replace("/postgres?", f"/{database}?")
 
 
-@contextmanager
-def fresh_database(template: str = "template1") -> Iterator[str]:
-    """A new database's address, for the length of the block; whoever is still connected then is cut off."""
+def create(template: str = "template1") -> str:
+    """A new database's address; it is like ``template``."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server_url(), autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
+    return url_of(name)
+
+
+def drop(url: str) -> None:
+    """Whoever is still connected is cut off."""
+    with psycopg.connect(server_url(), autocommit=True) as server:
+        server.execute(f'DROP DATABASE "{database_url(url).database}" WITH (FORCE)')
+
+
+@contextmanager
+def fresh_database(template: str = "template1") -> Iterator[str]:
+    """A new database's address, for the length of the block."""
+    url = create(template)
     try:
-        yield url_of(name)
+        yield url
     finally:
-        with psycopg.connect(server_url(), autocommit=True) as server:
-            server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        drop(url)

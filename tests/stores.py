@@ -11,12 +11,13 @@ from storage.database import Database, open_database
 from storage.schema import migrate
 from storage.tables import Integration, Person
 from tests.clocks import NOON
-from tests.postgres import fresh_database, with_tables
+from tests.postgres import create, drop, fresh_database, with_tables
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
 
 _on = SQLITE
+_kept: dict[Path, str] = {}
 
 
 @pytest.fixture(params=[SQLITE, POSTGRESQL])
@@ -25,7 +26,19 @@ def each_database(request: pytest.FixtureRequest) -> Iterator[str]:
     global _on
     _on = request.param
     yield _on
+    for url in _kept.values():
+        drop(url)
+    _kept.clear()
     _on = SQLITE
+
+
+def database_in(folder: Path) -> str:
+    """The address of a folder's own database with all tables: the same one each time, until the test ends."""
+    if _on == SQLITE:
+        return f"sqlite:///{folder / 'presence.db'}"
+    if folder not in _kept:
+        _kept[folder] = create(with_tables())
+    return _kept[folder]
 
 
 @asynccontextmanager

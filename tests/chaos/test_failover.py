@@ -109,7 +109,7 @@ async def fleet(folder: Path, secret_days: int | None = None) -> AsyncIterator[t
 async def prepare(
     sandbox: SandboxHandle, connector: Connector, folder: Path, url: str, secret_days: int | None
 ) -> None:
-    async with running_engine(sandbox, folder, webhooks=False, database_url=url) as running:
+    async with running_engine(sandbox, folder, webhooks=False, url=url) as running:
         view = await running.connect()
         await running.settled()
         async with running.database.writing() as session:

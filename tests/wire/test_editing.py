@@ -24,6 +24,8 @@ from tests.fronts import Front, make_another, one_address
 from tests.sandboxes import SandboxHandle, running_sandbox
 from tests.stores import stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 ADA, BEN = Actor("ada", "Ada Example"), Actor("ben", "Ben Example")
 ANA = "Ana Martins"
 

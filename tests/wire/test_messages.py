@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlmodel import col, update
 
 from sandbox.presence import StatusMessage
@@ -15,6 +16,8 @@ from tests.engines import TENANT, Running, running_engine
 from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle, running_sandbox
 from tests.wire.test_updates import IN_A_CALL, WORDS, integration, person, says
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 OWN = "Back at three"
 

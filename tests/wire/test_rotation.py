@@ -38,6 +38,8 @@ from tests.eventually import eventually
 from tests.sandboxes import SandboxHandle, running_sandbox
 from tests.stores import read_integration, stored
 
+pytestmark = pytest.mark.usefixtures("each_database")
+
 ADMIN = Actor("admin-1", "Ada Admin")
 IN_A_CALL = ("Busy", "InACall")
 SELF = ("Available", "Available")
@@ -233,8 +235,8 @@ async def restarted(running: Running) -> AsyncIterator[Running]:
         assert integration is not None
         integration.expiry_checked_at = None
         session.add(integration)
-    folder = Path(str(running.database.engine.url.database)).parent
-    async with running_engine(running.sandbox, folder, webhooks=False, intervals=PATIENT) as again:
+    url = running.database.engine.url.render_as_string(hide_password=False)
+    async with running_engine(running.sandbox, url=url, webhooks=False, intervals=PATIENT) as again:
         yield again
 
 
