@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import logging
 import random
 import signal
@@ -33,17 +34,19 @@ from storage.sealing import Seal, key_from_file
 from sync.clock import utc_now
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
+from sync.grace import GRACE_SECONDS, Grace
 from sync.host_credentials import HostCredentials
 from sync.jobs import LocalJobs, Workshop
 from sync.metrics import Metrics
 from sync.names import NOTIFY, SHOW_UPDATE
-from sync.queued_jobs import QueuedJobs
 from sync.skew import SkewWatch
 from sync.teams.managed_identity import managed_identity
 
 log = structlog.get_logger()
 
 LONGEST_LOG_FIELD = 300
+REQUEST_SECONDS = GRACE_SECONDS / 2 - 0.5
+"""What requests under way get when the process stops. aiohttp 3.14 gives it twice: to answer, then to give up."""
 
 
 class WrongSetting(Exception):
@@ -53,6 +56,7 @@ class WrongSetting(Exception):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. Exit code 2: the settings or the database do not allow it."""
     command = _command_line().parse_args(arguments).command
+    gc.freeze()  # what was imported stays: to look through it again costs every full collection, and the end, 0.5 s
     try:
         settings = Settings()
     except ValidationError as error:
@@ -108,9 +112,11 @@ async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with open_application(settings, role) as application, listening(application, settings) as port:
+    grace = Grace()
+    async with open_application(settings, role, grace) as application, listening(application, settings) as port:
         log.info("listening", role=role.value, host=settings.host, port=port)
         await stop.wait()
+        grace.begin()
         log.info("stopping")
 
 
@@ -131,7 +137,7 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
 @asynccontextmanager
 async def listening(application: web.Application, settings: Settings) -> AsyncIterator[int]:
     """Listen on the settings' host and port; yields the port, which matters when 0 was asked for."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=8)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=REQUEST_SECONDS)
     await runner.setup()
     try:
         site = web.TCPSite(runner, settings.host, settings.port)
@@ -142,8 +148,13 @@ async def listening(application: web.Application, settings: Settings) -> AsyncIt
 
 
 @asynccontextmanager
-async def open_application(settings: Settings, role: Role = Role.ALL) -> AsyncIterator[web.Application]:
-    """Everything, wired: storage, then sync, then the bot, and the HTTP surface over them."""
+async def open_application(
+    settings: Settings, role: Role = Role.ALL, grace: Grace | None = None
+) -> AsyncIterator[web.Application]:
+    """Everything, wired: storage, then sync, then the bot, and the HTTP surface over them.
+
+    ``grace`` is what is in flight gets to finish on leaving the block.
+    """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_store(settings))
         await migrate(database)
@@ -163,7 +174,7 @@ async def open_application(settings: Settings, role: Role = Role.ALL) -> AsyncIt
                 utc_now,
                 random.SystemRandom(),
                 metrics,
-                _workshop(database, metrics, role),
+                _workshop(database, metrics, role, grace),
                 skew,
             )
         )
@@ -178,7 +189,9 @@ async def open_application(settings: Settings, role: Role = Role.ALL) -> AsyncIt
             updates=engine.updates,
             credentials=engine.credentials,
         )
-        host = await stack.enter_async_context(open_host(_hosting_config(settings), conversation, http, utc_now))
+        host = await stack.enter_async_context(
+            open_host(_hosting_config(settings), conversation, http, utc_now, grace=grace)
+        )
         access = AccessRules(settings.admins)
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
@@ -251,16 +264,18 @@ def clean_fields(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> 
     return fields
 
 
-def _workshop(database: Database, metrics: Metrics, role: Role) -> Workshop:
+def _workshop(database: Database, metrics: Metrics, role: Role, grace: Grace | None) -> Workshop:
     """Where jobs are done: in PostgreSQL for any number of processes, or in this one with SQLite."""
     random_ = random.SystemRandom()
     if not database.is_sqlite:
-        return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB)
+        from sync.queued_jobs import QueuedJobs  # slow to import, and of no use to SQLite
+
+        return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, grace=grace)
     if role is not Role.ALL:
         raise WrongSetting(
             f"DATABASE_URL: the role {role.value} shares a PostgreSQL with others; SQLite is for one process."
         )
-    return LocalJobs(utc_now, random_, metrics)
+    return LocalJobs(utc_now, random_, metrics, grace=grace)
 
 
 @asynccontextmanager

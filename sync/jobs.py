@@ -16,6 +16,7 @@ from typing import Protocol
 import structlog
 
 from sync.clock import Clock
+from sync.grace import Grace
 from sync.metrics import Metrics
 
 JobFunction = Callable[[str], Awaitable[None]]
@@ -24,7 +25,7 @@ JobFunction = Callable[[str], Awaitable[None]]
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
 PATIENCE = 3.0
-"""Seconds that running jobs get to finish when the queue closes."""
+"""Seconds that running jobs get to finish when the queue closes, where nobody says otherwise."""
 
 log = structlog.get_logger()
 
@@ -74,16 +75,20 @@ def tell_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None
 class LocalJobs:
     """Jobs as tasks of this process. Lost with it: at start, the store says what is to be done.
 
-    ``tick`` is how often, in seconds, the clock is looked at, for it may be set or a machine may sleep.
+    ``tick`` is how often, in seconds, the clock is looked at, for it may be set or a machine may sleep. ``grace``
+    is what running jobs get to finish when the queue closes.
     """
 
     works = True
 
-    def __init__(self, clock: Clock, random: Random, metrics: Metrics, tick: float = 1.0) -> None:
+    def __init__(
+        self, clock: Clock, random: Random, metrics: Metrics, tick: float = 1.0, grace: Grace | None = None
+    ) -> None:
         self._clock = clock
         self._random = random
         self._metrics = metrics
         self._tick = tick
+        self._grace = grace or Grace(PATIENCE)
         self._functions: dict[str, JobFunction] = {}
         self._waiting: set[tuple[str, str]] = set()
         self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
@@ -171,7 +176,7 @@ class LocalJobs:
     async def _wind_up(self, clockwork: asyncio.Task[None]) -> None:
         tasks = list(self._running.values())
         if tasks:
-            await asyncio.wait(tasks, timeout=PATIENCE)
+            await asyncio.wait(tasks, timeout=self._grace.left)
         for task in tasks:
             task.cancel()
         await asyncio.gather(clockwork, *tasks, return_exceptions=True)

@@ -18,6 +18,7 @@ from procrastinate.jobs import DeleteJobCondition, Job, Status
 from psycopg import AsyncConnection
 
 from sync.clock import Clock
+from sync.grace import GRACE_SECONDS, Grace
 from sync.jobs import PATIENCE, JobFunction, delay_after, tell_failure
 from sync.metrics import Metrics
 from sync.names import PUSH, SWEEP
@@ -50,7 +51,7 @@ class QueuedJobs:
     """Defers jobs to the queue in the database at ``conninfo`` and, if it ``works``, does them.
 
     Of each job and key at most one waits, one runs, and one is set for later; ``tick`` is how often, in seconds,
-    it is looked whether the last is due.
+    it is looked whether the last is due. ``grace`` is what running jobs get to finish when the queue closes.
     """
 
     def __init__(
@@ -62,16 +63,18 @@ class QueuedJobs:
         tick: float = 1.0,
         *,
         works: bool = True,
+        grace: Grace | None = None,
     ) -> None:
         self._conninfo = conninfo
         self._clock = clock
         self._random = random
         self._metrics = metrics
         self._tick = tick
+        self._grace = grace or Grace(PATIENCE)
         self.works = works
         self._app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS))
         self._functions: dict[str, JobFunction] = {}
-        self._at_work: set[int] = set()
+        self._at_work: dict[int, asyncio.Task[None]] = {}
         self._suspects: set[int] = set()
         self._worker_id: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -134,9 +137,17 @@ class QueuedJobs:
             try:
                 yield
             finally:
-                for task in self._tasks:
-                    task.cancel()
-                await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._wind_up()
+
+    async def _wind_up(self) -> None:
+        """No job begins any more; those under way are waited for a while, then put back."""
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._grace.left)
+        for job in self._at_work.values():
+            job.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def alive(self) -> bool:
         try:
@@ -153,7 +164,7 @@ class QueuedJobs:
                     fetch_job_polling_interval=self._tick,
                     delete_jobs=DeleteJobCondition.ALWAYS,
                     install_signal_handlers=False,
-                    shutdown_graceful_timeout=PATIENCE,
+                    shutdown_graceful_timeout=GRACE_SECONDS,
                     update_heartbeat_interval=HEARTBEAT,
                     stalled_worker_timeout=STALLED,
                 )
@@ -164,7 +175,8 @@ class QueuedJobs:
     async def _run(self, context: JobContext, job: str, key: str, failures: int) -> None:
         job_id = context.job.id or 0
         self._worker_id = context.job.worker_id
-        self._at_work.add(job_id)
+        if task := asyncio.current_task():
+            self._at_work[job_id] = task
         try:
             await self._functions[job](key)
         except asyncio.CancelledError:
@@ -174,7 +186,7 @@ class QueuedJobs:
             tell_failure(self._metrics, job, key, error)
             await self._put(job, key, self._clock() + delay_after(failures + 1, self._random), failures + 1)
         finally:
-            self._at_work.discard(job_id)
+            self._at_work.pop(job_id, None)
 
     async def _rescue(self) -> None:
         """Look for ever after jobs whose worker died, or that ended here without the database hearing of it."""
@@ -190,7 +202,7 @@ class QueuedJobs:
         manager = self._app.job_manager
         stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED))
         begun = [job for job in await manager.list_jobs_async(status="doing") if job.worker_id == self._worker_id]
-        lost = {job.id for job in begun if job.id} - self._at_work
+        lost = {job.id for job in begun if job.id} - self._at_work.keys()
         twice = lost & self._suspects
         self._suspects = lost
         return stalled + [job for job in begun if job.id in twice]

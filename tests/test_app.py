@@ -110,6 +110,22 @@ def test_sigterm_ends_it_well(tmp_path: Path) -> None:
     assert (tmp_path / "data/secret.key").stat().st_mode & 0o777 == 0o600
 
 
+def test_what_is_slow_to_import_is_left_for_later() -> None:
+    """A start takes a second; each of these would add as much, or is not needed by everybody."""
+    slow = [
+        "msgraph",
+        "kiota_abstractions",
+        "alembic",
+        "procrastinate",
+        "psycopg",
+        "azure.identity",
+        "azure.keyvault",
+    ]
+    loaded = f"import sys, app; print(*(name for name in {slow} if name in sys.modules))"
+    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []
+
+
 async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:
     async with running_app(tmp_path) as (url, http):
         for path, text in (("healthz", "alive"), ("readyz", "ready"), ("metrics", "cloudlink_presence_")):

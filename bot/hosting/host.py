@@ -27,6 +27,7 @@ from bot.hosting.turn import ActivityTurn
 from bot.hosting.verifier import Verifier
 from bot.turns import Handler, Messenger
 from sync.clock import Clock
+from sync.grace import Grace
 
 log = structlog.get_logger()
 
@@ -89,14 +90,16 @@ async def open_host(
     random: Random | None = None,
     answer_seconds: float = ANSWER_SECONDS,
     make_framework: MakeFramework = botbuilder,
+    grace: Grace | None = None,
 ) -> AsyncIterator[Host]:
-    """The bot for the length of the block; turns under way are let finish on leaving it.
+    """The bot for the length of the block; turns under way are let finish on leaving it, for as
+    long as ``grace`` allows.
 
     A turn slower than ``answer_seconds`` is answered with the card shown so far and goes on.
     """
     delivery = Delivery(Pace(clock), clock, sleep, random or SystemRandom())
     framework = make_framework(config, http, token_source(config, clock), delivery)
-    running = Running(handler, answer_seconds)
+    running = Running(handler, answer_seconds, grace or Grace())
     gate = Gate(config, _verifier(config, http, clock))
     try:
         yield Host(gate, Installs(clock), framework, running, ProactiveMessenger(framework))

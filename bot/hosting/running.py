@@ -8,13 +8,12 @@ from uuid import uuid4
 import structlog
 
 from bot.turns import Handler, Turn
+from sync.grace import Grace
 
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 8.0
 """Teams gives up on an invoke after ten seconds and shows an error."""
-
-CLOSE_SECONDS = 5.0
 
 
 class TurnFailed(Exception):
@@ -28,8 +27,9 @@ class TurnFailed(Exception):
 class Running:
     """The turns under way. What a slow turn shows last still reaches the stored message."""
 
-    def __init__(self, handler: Handler, answer_seconds: float) -> None:
+    def __init__(self, handler: Handler, answer_seconds: float, grace: Grace) -> None:
         self._handler = handler
+        self._grace = grace
         self._answer_seconds = answer_seconds
         self._tasks: set[asyncio.Task[str]] = set()
 
@@ -54,7 +54,7 @@ class Running:
         """Lets the turns under way finish, for a while."""
         if not self._tasks:
             return
-        _, unfinished = await asyncio.wait(self._tasks, timeout=CLOSE_SECONDS)
+        _, unfinished = await asyncio.wait(self._tasks, timeout=self._grace.left)
         for task in unfinished:
             task.cancel()
         await asyncio.gather(*unfinished, return_exceptions=True)

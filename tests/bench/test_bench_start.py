@@ -1,0 +1,60 @@
+"""How long from nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), beside a measure of the machine."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+
+import aiohttp
+
+from sandbox.demo import bot_service, free_port
+from sandbox.processes import start
+from tests.sandboxes import running_sandbox
+
+STARTS = 5
+LIBRARIES = "import aiohttp, sqlmodel, botbuilder.core, microsoft_teams.cards, structlog, pydantic_settings"
+"""What the product cannot do without; how long this takes says how fast the machine is today."""
+
+
+def importing_seconds() -> float:
+    began = perf_counter()
+    subprocess.run([sys.executable, "-c", LIBRARIES], check=True)
+    return perf_counter() - began
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with http.get(url) as response:
+            return response.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+async def test_from_nothing_to_ready_and_to_the_end(tmp_path: Path) -> None:
+    ready, busy, ended = [], [], []
+    async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
+        for _ in range(STARTS):
+            began = perf_counter()
+            running = await start(bot_service(free_port(0), sandbox.url, tmp_path), tmp_path)
+            async with asyncio.timeout(60):
+                while not await answers(http, f"{running.url}/readyz"):  # noqa: ASYNC110 a process tells nobody
+                    await asyncio.sleep(0.005)
+            ready.append(perf_counter() - began)
+            busy.append(processor_seconds(running.process.pid))
+            began = perf_counter()
+            running.process.terminate()
+            assert await asyncio.wait_for(running.process.wait(), 60) == 0
+            ended.append(perf_counter() - began)
+    libraries = median(importing_seconds() for _ in range(STARTS))
+    print(
+        f"\nready after {median(ready):.2f} s ({median(busy):.2f} s of processor), {median(ready) / libraries:.1f} times "
+        f"what its libraries take to import ({libraries:.2f} s); ended after {median(ended):.2f} s"
+    )

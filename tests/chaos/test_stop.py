@@ -1,0 +1,257 @@
+"""The product is asked to end (SIGTERM) with something in flight: that is finished, the rest stays in the store."""
+
+import asyncio
+import json
+import signal
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any, TypeVar
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from sqlmodel import SQLModel, select
+
+from sandbox.cloudlink.webhooks import notification
+from sandbox.demo import administrator, bot_service, free_port
+from sandbox.processes import Running, start
+from storage.database import open_database
+from storage.tables import UNSURE, Call, Integration, Person
+from tests.chaos.test_kill import IN_A_CALL, gate_before, is_held, prepared
+from tests.engines import KEY
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+Row = TypeVar("Row", bound=SQLModel)
+PRESENCE = "/".join(IN_A_CALL)
+START_SECONDS = 60.0
+HANG_SECONDS = 60.0
+"""Nothing is measured here: a process that has not ended by then never will."""
+
+
+@dataclass(frozen=True)
+class Product:
+    """``app.py`` in a process of its own."""
+
+    running: Running
+    url: str
+
+    async def told_to_stop(self) -> None:
+        self.running.process.send_signal(signal.SIGTERM)
+        await eventually(self._is_stopping)
+
+    async def _is_stopping(self) -> bool:
+        return "stopping" in self.running.log.read_text()
+
+    async def ended(self) -> int:
+        """Its exit code; how long it took is printed (``pytest -s``)."""
+        began = perf_counter()
+        code = await asyncio.wait_for(self.running.process.wait(), HANG_SECONDS)
+        print(f"\nended {perf_counter() - began:.1f} s after it was told to stop")
+        return code
+
+
+@asynccontextmanager
+async def product(sandbox: SandboxHandle, graph_url: str, folder: Path) -> AsyncIterator[Product]:
+    """At work on the store in ``folder``; killed at the end if the test did not end it."""
+    service = bot_service(free_port(0), sandbox.url, folder)
+    settings = {**service.environment, "GRAPH_URL": graph_url, "SECRET_KEYS": KEY}
+    running = await start(replace(service, environment=settings), folder)
+    try:
+        yield Product(running, await running.wait_ready(START_SECONDS))
+    finally:
+        await running.stop()
+
+
+async def rows(folder: Path, table: type[Row]) -> list[Row]:
+    path = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
+    async with open_database(path) as database, database.session() as session:
+        return list((await session.exec(select(table))).all())
+
+
+async def stored_person(folder: Path, extension: str) -> Person:
+    (person,) = [person for person in await rows(folder, Person) if person.extension == extension]
+    return person
+
+
+async def cleared(sandbox: SandboxHandle) -> list[str]:
+    """Whose presence Graph was asked to clear."""
+    return [entry for entry in map(json.dumps, await sandbox.log()) if "clearPresence" in entry]
+
+
+async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+        await prepared(sandbox, tmp_path)
+        await sandbox.call("2001")
+        gate.closed = True
+        async with product(sandbox, graph_url, tmp_path) as running:
+            await eventually(lambda: is_held(gate), within=30)
+            await running.told_to_stop()
+            gate.let_go()
+            assert await running.ended() == 0
+        person = await stored_person(tmp_path, "2001")
+        assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
+        assert await sandbox.shown("2001") == IN_A_CALL
+
+
+async def is_applied(folder: Path, extension: str, presence: str) -> bool:
+    return (await stored_person(folder, extension)).applied == presence
+
+
+@dataclass
+class Event:
+    """What CloudLink posts; ``sent`` once the product has begun to take it and nothing is kept back."""
+
+    url: str
+    body: bytes
+    sent: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def parts(self) -> AsyncIterator[bytes]:
+        yield self.body
+        self.sent.set()
+
+    async def post(self, http: aiohttp.ClientSession) -> int:
+        headers = {"Content-Type": "application/json"}
+        async with http.post(self.url, data=self.parts(), headers=headers, expect100=True) as response:
+            return response.status
+
+
+@contextmanager
+def nobody_may_write(folder: Path) -> Iterator[None]:
+    """Another process holds the database's lock for the length of the block."""
+    with closing(sqlite3.connect(folder / "presence.db", isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        yield
+        database.execute("ROLLBACK")
+
+
+async def event_of_a_call(sandbox: SandboxHandle, extension: str) -> Event:
+    """A call begins; CloudLink posts nothing of it by itself."""
+    await sandbox.trouble(loseWebhooks=True)
+    await sandbox.call(extension)
+    person = sandbox.world.person(extension)
+    assert person is not None
+    (subscription,) = sandbox.world.saved.subscriptions.values()
+    body = notification(sandbox.world, person, person.phone.calls[-1])
+    body |= {"subscription": {"subscriptionId": subscription.id}}
+    return Event(subscription.url, json.dumps(body).encode())
+
+
+async def is_subscribed(folder: Path) -> bool:
+    return [row.subscription_id is not None for row in await rows(folder, Integration)] == [True]
+
+
+async def test_a_webhook_in_flight_is_taken_in(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
+        await prepared(sandbox, tmp_path)
+        async with product(sandbox, sandbox.url, tmp_path) as running:
+            await eventually(lambda: is_subscribed(tmp_path), within=30)
+            event = await event_of_a_call(sandbox, "2001")
+            with nobody_may_write(tmp_path):
+                posting = asyncio.create_task(event.post(http))
+                await asyncio.wait_for(event.sent.wait(), 30)
+                await running.told_to_stop()
+            assert await posting == 202
+            assert await running.ended() == 0
+        person = await stored_person(tmp_path, "2001")
+        assert [call.person_id for call in await rows(tmp_path, Call)] == [person.id]
+        assert person.desired == PRESENCE
+
+
+@dataclass
+class SlowTeams:
+    """Plays ``serviceUrl``, and takes its time over what the bot sends."""
+
+    said: list[dict[str, Any]] = field(default_factory=list)
+    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.said.append(await request.json())
+        await self.go_on.wait()
+        return web.json_response({"id": f"said-{len(self.said)}"}, status=201)
+
+    async def has_heard(self) -> bool:
+        return bool(self.said)
+
+
+@asynccontextmanager
+async def slow_teams() -> AsyncIterator[tuple[SlowTeams, str]]:
+    teams = SlowTeams()
+    application = web.Application()
+    application.router.add_post("/v3/conversations/{conversation}/activities", teams.take)
+    application.router.add_post("/v3/conversations/{conversation}/activities/{activity}", teams.take)
+    async with TestServer(application, host="127.0.0.1") as server:
+        try:
+            yield teams, str(server.make_url("")).rstrip("/")
+        finally:
+            teams.go_on.set()
+
+
+def said_to_the_bot(text: str, service_url: str) -> dict[str, Any]:
+    return {
+        "type": "message",
+        "id": "activity-1",
+        "text": text,
+        "channelId": "msteams",
+        "serviceUrl": service_url,
+        "from": {"id": "29:ana", "name": "Ana", "aadObjectId": administrator()},
+        "recipient": {"id": "28:bot", "name": "Bot"},
+        "conversation": {"id": "a:chat;1", "conversationType": "personal", "tenantId": "tenant-1"},
+        "channelData": {"tenant": {"id": "tenant-1"}},
+        "locale": "en-GB",
+    }
+
+
+async def status_of_post(http: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> int:
+    async with http.post(url, json=body) as response:
+        return response.status
+
+
+async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
+    async with (
+        running_sandbox() as sandbox,
+        slow_teams() as (teams, service_url),
+        aiohttp.ClientSession() as http,
+        product(sandbox, sandbox.url, tmp_path) as running,
+    ):
+        said = said_to_the_bot("help", service_url)
+        asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
+        await eventually(teams.has_heard, within=30)
+        await running.told_to_stop()
+        teams.go_on.set()
+        assert await asking == 200
+        assert await running.ended() == 0
+        assert [activity["type"] for activity in teams.said] == ["message"]
+
+
+async def test_what_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
+    """A turn and an answer of Graph hang at once: both together are waited for no longer than one."""
+    async with (
+        running_sandbox() as sandbox,
+        gate_before(sandbox) as (gate, graph_url),
+        slow_teams() as (teams, service_url),
+        aiohttp.ClientSession() as http,
+    ):
+        await prepared(sandbox, tmp_path)
+        await sandbox.call("2001")
+        gate.closed = True
+        async with product(sandbox, graph_url, tmp_path) as running:
+            await eventually(lambda: is_held(gate), within=30)
+            said = said_to_the_bot("help", service_url)
+            asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
+            await eventually(teams.has_heard, within=30)
+            await running.told_to_stop()
+            assert await running.ended() == 0
+            await asyncio.gather(asking, return_exceptions=True)
+        person = await stored_person(tmp_path, "2001")
+        assert (person.desired, person.applied) == (PRESENCE, UNSURE)
+        async with product(sandbox, sandbox.url, tmp_path) as running:
+            await eventually(lambda: is_applied(tmp_path, "2001", PRESENCE), within=30)
+            await running.told_to_stop()
+            assert await running.ended() == 0
+        assert await sandbox.shown("2001") == IN_A_CALL
+        assert await cleared(sandbox) == []
