@@ -1,5 +1,6 @@
-"""Settings, from the environment or ``.env``; the README's table is held to these fields by a test."""
+"""Settings, from the environment, ``.env`` or files of secrets; a test holds the README's table to these fields."""
 
+import os
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -7,13 +8,21 @@ from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from storage.database import database_url as parse_database_url
 from sync.features import NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
+
+CONTAINER_SECRETS = "/run/secrets"
 
 
 class Settings(BaseSettings):
@@ -88,6 +97,19 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "text"] = Field("json", description="`json` for machines, `text` for people.")
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What the platform lays out as files stands last: a setting in the environment overrides it."""
+        files = SecretsSettingsSource(settings_cls, secrets_dir=secret_folders())
+        return init_settings, env_settings, dotenv_settings, files
+
     @field_validator("admins", "allowed_tenants", "allowed_service_hosts", "secret_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
@@ -127,6 +149,12 @@ class Settings(BaseSettings):
         if self.dangerously_allow_unauthenticated and not is_loopback(f"//{self.host}"):
             raise ValueError("DANGEROUSLY_ALLOW_UNAUTHENTICATED needs HOST on loopback")
         return self
+
+
+def secret_folders() -> list[Path]:
+    """Where a container's and systemd's secrets are, each in a file named as its setting."""
+    named = (CONTAINER_SECRETS, os.environ.get("CREDENTIALS_DIRECTORY"))
+    return [Path(name) for name in named if name and Path(name).is_dir()]
 
 
 def is_loopback(url: str) -> bool:

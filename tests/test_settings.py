@@ -80,3 +80,36 @@ def test_another_kind_of_database_is_refused_without_showing_its_address() -> No
         settings(database_url="mysql://bot:hunter2hunter2@db/presence")
     assert "hunter2" not in str(caught.value)
     assert settings(database_url="postgresql://db/presence").database_url == "postgresql://db/presence"
+
+
+def test_a_secret_may_be_a_file_where_the_platform_lays_secrets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [Fernet.generate_key().decode() for _ in range(2)]
+    (tmp_path / "secret_keys").write_text(",".join(keys) + "\n")
+    (tmp_path / "bot_app_password").write_text("from a file\n")
+    (tmp_path / "somebody_elses").write_text("?")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    read = settings()
+    assert [key.get_secret_value() for key in read.secret_keys] == keys
+    assert read.bot_app_password.get_secret_value() == "from a file"
+
+
+def test_the_environment_is_asked_before_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "bot_app_password").write_text("from a file")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("BOT_APP_PASSWORD", "from the environment")
+    assert settings().bot_app_password.get_secret_value() == "from the environment"
+
+
+def test_a_bad_secret_in_a_file_is_named_and_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "secret_keys").write_text("oops-a-secret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    with pytest.raises(ValidationError, match="secret_keys") as refused:
+        settings()
+    assert "oops" not in str(refused.value)
+
+
+def test_where_there_are_no_files_nothing_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "nowhere"))
+    assert settings().secret_keys == ()

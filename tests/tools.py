@@ -34,6 +34,7 @@ _FINDERS: dict[str, tuple[Callable[[], str | None], str]] = {
     "node": (lambda: _on_path("node", "nodejs"), "install Node.js 20"),
     "npx": (lambda: _on_path("npx"), "install Node.js 20 with npm"),
     "chromium": (lambda: _on_path("chromium", "chromium-browser"), "install Debian's package chromium"),
+    "systemd-analyze": (lambda: _on_path("systemd-analyze"), "install Debian's package systemd"),
     "postgres": (_postgres, "install Debian's package postgresql"),
     "playground": (lambda: _module("@microsoft/m365agentsplayground/cli.js"), "run npm ci"),
     "adaptivecards": (lambda: _module("adaptivecards"), "run npm ci"),

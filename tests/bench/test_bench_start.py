@@ -1,4 +1,4 @@
-"""How long from nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), beside a measure of the machine."""
+"""From nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), beside a measure of the machine."""
 
 import asyncio
 import os
@@ -55,6 +55,7 @@ async def test_from_nothing_to_ready_and_to_the_end(tmp_path: Path) -> None:
             ended.append(perf_counter() - began)
     libraries = median(importing_seconds() for _ in range(STARTS))
     print(
-        f"\nready after {median(ready):.2f} s ({median(busy):.2f} s of processor), {median(ready) / libraries:.1f} times "
+        f"\nready after {median(ready):.2f} s ({median(busy):.2f} s of processor), "
+        f"{median(ready) / libraries:.1f} times "
         f"what its libraries take to import ({libraries:.2f} s); ended after {median(ended):.2f} s"
     )

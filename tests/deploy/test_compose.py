@@ -1,0 +1,101 @@
+"""The compose file is held to the program: its settings, its commands, and walls around each container."""
+
+from typing import Any
+
+import pytest
+import yaml
+
+from app import COMMANDS
+from tests.deploy.dockerfiles import read_stages
+from tests.deploy.settings_files import SECRETS, SETTINGS, read_env_file
+from tests.tools import ROOT
+
+FOLDER = ROOT / "deploy"
+ROLES = ("migrate", "web", "worker")
+EXAMPLE = FOLDER / "presence.env.example"
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def compose() -> Json:
+    read: Json = yaml.safe_load((FOLDER / "compose.yaml").read_text())
+    return read
+
+
+def test_each_role_is_a_command_of_the_program(compose: Json) -> None:
+    commands = {name: compose["services"][name]["command"] for name in ROLES}
+    assert commands == {name: [name] for name in ROLES}
+    assert set(ROLES) - set(COMMANDS) == set()
+
+
+def test_there_are_one_that_listens_two_that_work_and_the_database(compose: Json) -> None:
+    assert set(compose["services"]) == {*ROLES, "database"}
+    assert compose["services"]["worker"]["deploy"]["replicas"] == 2
+    assert "deploy" not in compose["services"]["web"]
+
+
+def test_the_tables_are_brought_up_to_date_before_anybody_works(compose: Json) -> None:
+    services = compose["services"]
+    assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
+    assert services["migrate"]["restart"] == "no"
+    for role in ("web", "worker"):
+        assert services[role]["depends_on"] == {"migrate": {"condition": "service_completed_successfully"}}
+        assert services[role]["restart"] == "unless-stopped"
+
+
+@pytest.mark.parametrize("service", [*ROLES, "database"])
+def test_each_container_is_walled_in(service: str, compose: Json) -> None:
+    container = compose["services"][service]
+    assert container["read_only"] is True
+    assert container["cap_drop"] == ["ALL"]
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "user", "network_mode", "pid"} & set(container)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_program_may_write_to_two_places_in_memory_and_gets_time_to_stop(role: str, compose: Json) -> None:
+    container = compose["services"][role]
+    user, group = read_stages(ROOT / "Dockerfile")[-1].last("USER").text.split(":")
+    assert container["tmpfs"] == ["/tmp", f"/data:uid={user},gid={group},mode=0700"]  # noqa: S108
+    assert "volumes" not in container
+    assert container["stop_grace_period"] == "15s"
+    assert "cap_add" not in container
+
+
+def test_only_the_bot_is_reached_from_outside_and_only_through_this_machine(compose: Json) -> None:
+    ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert ports == {"web": ["127.0.0.1:3978:3978"]}
+
+
+def test_no_secret_stands_in_an_environment(compose: Json) -> None:
+    for role in ROLES:
+        container = compose["services"][role]
+        assert "environment" not in container
+        assert {name.upper() for name in container["secrets"]} == {
+            "DATABASE_URL",
+            "SECRET_KEYS",
+            "BOT_APP_PASSWORD",
+        }
+        assert container["env_file"] == "presence.env"
+    database = compose["services"]["database"]
+    assert database["environment"]["POSTGRES_PASSWORD_FILE"] == "/run/secrets/postgres_password"
+    assert "POSTGRES_PASSWORD" not in database["environment"]
+
+
+def test_every_secret_is_a_file_and_all_but_the_databases_own_are_settings(compose: Json) -> None:
+    assert {name: entry["file"] for name, entry in compose["secrets"].items()} == {
+        name: f"secrets/{name}" for name in compose["secrets"]
+    }
+    assert {name.upper() for name in compose["secrets"]} - {"POSTGRES_PASSWORD"} <= SECRETS & SETTINGS
+
+
+def test_the_example_sets_what_is_a_setting_and_no_secret() -> None:
+    example = read_env_file(EXAMPLE)
+    assert set(example) <= SETTINGS - SECRETS
+    assert {"BOT_APP_ID", "BOT_TENANT_ID", "PUBLIC_URL"} <= set(example)
+
+
+def test_what_is_filled_in_is_kept_out_of_the_history() -> None:
+    ignored = (ROOT / ".gitignore").read_text().splitlines()
+    assert {"/deploy/presence.env", "/deploy/secrets/"} <= set(ignored)
