@@ -21,9 +21,11 @@ from sandbox.demo import administrator, bot_service, free_port
 from sandbox.processes import Running, start
 from storage.database import open_database
 from storage.tables import UNSURE, Call, Integration, Person
-from tests.chaos.test_kill import IN_A_CALL, gate_before, is_held, prepared
-from tests.engines import KEY
+from tests.chaos.gate import Gate, gate_before
+from tests.chaos.test_kill import IN_A_CALL, prepared
+from tests.engines import KEY, running_engine
 from tests.eventually import eventually
+from tests.postgres import fresh_database
 from tests.sandboxes import SandboxHandle, running_sandbox
 
 Row = TypeVar("Row", bound=SQLModel)
@@ -56,25 +58,29 @@ class Product:
 
 
 @asynccontextmanager
-async def product(sandbox: SandboxHandle, graph_url: str, folder: Path) -> AsyncIterator[Product]:
-    """At work on the store in ``folder``; killed at the end if the test did not end it."""
+async def product(
+    sandbox: SandboxHandle, graph_url: str, folder: Path, *role: str, database_url: str = ""
+) -> AsyncIterator[Product]:
+    """At work on the store in ``folder``, or another; killed at the end if the test did not end it."""
     service = bot_service(free_port(0), sandbox.url, folder)
-    settings = {**service.environment, "GRAPH_URL": graph_url, "SECRET_KEYS": KEY}
-    running = await start(replace(service, environment=settings), folder)
+    settings = {"GRAPH_URL": graph_url, "SECRET_KEYS": KEY, "DATABASE_URL": database_url}
+    changed = replace(service, command=(*service.command, *role), environment={**service.environment, **settings})
+    running = await start(changed, folder)
     try:
         yield Product(running, await running.wait_ready(START_SECONDS))
     finally:
         await running.stop()
 
 
-async def rows(folder: Path, table: type[Row]) -> list[Row]:
-    path = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
-    async with open_database(path) as database, database.session() as session:
+async def rows(store: Path | str, table: type[Row]) -> list[Row]:
+    """All of a table's, in a folder's store or at a database's address."""
+    url = store if isinstance(store, str) else f"sqlite+aiosqlite:///{store / 'presence.db'}"
+    async with open_database(url) as database, database.session() as session:
         return list((await session.exec(select(table))).all())
 
 
-async def stored_person(folder: Path, extension: str) -> Person:
-    (person,) = [person for person in await rows(folder, Person) if person.extension == extension]
+async def stored_person(store: Path | str, extension: str) -> Person:
+    (person,) = [person for person in await rows(store, Person) if person.extension == extension]
     return person
 
 
@@ -96,6 +102,27 @@ async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> 
         person = await stored_person(tmp_path, "2001")
         assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
         assert await sandbox.shown("2001") == IN_A_CALL
+
+
+async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+            async with running_engine(sandbox, tmp_path, webhooks=False, database_url=url) as engine:
+                await engine.connect()
+                await engine.settled()
+            await sandbox.call("2001")
+            gate.closed = True
+            async with product(sandbox, graph_url, tmp_path, "worker", database_url=url) as running:
+                await eventually(lambda: is_held(gate), within=30)
+                await running.told_to_stop()
+                gate.let_go()
+                assert await running.ended() == 0
+            person = await stored_person(url, "2001")
+            assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
+
+
+async def is_held(gate: Gate) -> bool:
+    return gate.held > 0
 
 
 async def is_applied(folder: Path, extension: str, presence: str) -> bool:

@@ -68,8 +68,8 @@ def test_it_is_told_to_stop_and_gets_time_for_it(name: str) -> None:
 
 
 def test_all_are_walled_in_alike() -> None:
-    own = ("ExecStart", "Environment", "LoadCredential", "StateDirectory", "StateDirectoryMode")
-    own += ("RuntimeDirectory", "RuntimeDirectoryMode")
+    folders = {"StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryMode"}
+    own = {"ExecStart", "Environment", "LoadCredential"} | folders
     walls = [{key: value for key, value in service(name).items() if key not in own} for name in UNITS]
     assert walls[1:] == walls[:-1]
     assert (walls[0]["DynamicUser"], walls[0]["ProtectSystem"], walls[0]["NoNewPrivileges"]) == (
