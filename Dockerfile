@@ -12,7 +12,7 @@ COPY bot bot
 COPY sync sync
 COPY storage storage
 # Nothing can be compiled later, on a read-only file system: what the product imports is compiled by importing it.
-RUN /venv/bin/python -c "import app, sync.teams.sdk, alembic.command, psycopg, procrastinate, msal" \
+RUN /venv/bin/python -c "import app, sync.teams.sdk, sync.queued_jobs, alembic.command, msal" \
     && /venv/bin/python -m compileall -q app.py settings.py bot sync storage
 
 FROM python:3.11-slim

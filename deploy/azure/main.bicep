@@ -1,11 +1,11 @@
 // CloudLink Presence on Azure: Container Apps, PostgreSQL, Key Vault, a managed identity and the bot's registration.
 //
 //   az deployment group create --resource-group <group> --template-file deploy/azure/main.bicep \
-//     --parameters registryName=<registry> image=cloudlink-presence:<version> \
-//     --parameters secretKeys=<keys> databasePassword=<password>
+//     --parameters registryName=<registry> image=cloudlink-presence:<version>
 //
-// The image must be in the registry before. No secret stands in a container's environment: Key Vault holds them, and the
-// identity reads them. The bot itself has no secret at all: it is registered as this managed identity.
+// It asks for secretKeys and databasePassword, so that neither stands on a command line. The image must be in the
+// registry before. No secret stands in the apps' settings: Key Vault holds them, and the identity reads them. The bot
+// itself has no secret at all: it is registered as this managed identity.
 
 targetScope = 'resourceGroup'
 

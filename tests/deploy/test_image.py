@@ -183,6 +183,13 @@ def test_its_tree_would_not_let_it_write(stages: list[Stage], tmp_path: Path) ->
     assert tried.returncode != 0
 
 
+def test_what_is_compiled_beforehand_by_importing_it_can_be_imported(built: Stage, tmp_path: Path) -> None:
+    lay_out(built, tmp_path)
+    (imported,) = re.findall(r'-c "(.+?)"', commands(built))
+    assert {"app", "sync.teams.sdk", "sync.queued_jobs"} <= set(re.findall(r"[\w.]+", imported))
+    subprocess.run([sys.executable, "-c", imported], cwd=tmp_path, check=True)
+
+
 def test_a_command_is_given_after_the_images_name(stages: list[Stage], tmp_path: Path) -> None:
     with container(stages, tmp_path, "migrate") as (process, _):
         assert process.wait(60) == 0

@@ -1,0 +1,80 @@
+"""What the guide has typed into a terminal is tried, as far as it needs no network and no service manager."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from settings import Settings
+from storage.database import database_url
+from tests.tools import ROOT
+
+PAGES = [ROOT / "docs" / language / "deploy.md" for language in ("en", "pt")]
+
+
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+
+
+def block_with(words: str) -> str:
+    (found,) = [block for block in blocks(PAGES[0]) if words in block]
+    return found
+
+
+def test_the_same_is_typed_in_both_languages() -> None:
+    english, portuguese = map(blocks, PAGES)
+    assert english == portuguese
+    assert len(english) > 10
+
+
+@pytest.mark.parametrize("block", blocks(PAGES[0]))
+def test_every_file_of_ours_that_is_named_exists(block: str) -> None:
+    made = ("deploy/presence.env", "deploy/secrets")
+    named = re.findall(r"(?<![\w/.-])(?:deploy|requirements)/[\w./@*-]+", block)
+    assert [name for name in named if not name.startswith(made) and not (ROOT / name).exists()] == []
+
+
+def test_the_secrets_it_makes_are_settings_that_the_program_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deploy").mkdir()
+    typed = subprocess.run(
+        ["bash", "-euc", block_with("mkdir -m 700 deploy/secrets")],
+        cwd=tmp_path,
+        input="the bot's own password\n",
+        text=True,
+        check=False,
+    )
+    assert typed.returncode == 0
+    folder = tmp_path / "deploy/secrets"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o644}
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
+    for name in ("SECRET_KEYS", "DATABASE_URL", "BOT_APP_PASSWORD"):
+        monkeypatch.delenv(name, raising=False)
+    read = Settings(_env_file=None)
+    assert len(read.secret_keys) == 1
+    assert read.bot_app_password.get_secret_value() == "the bot's own password"
+    address = database_url(read.database_url)
+    assert (address.host, address.database) == ("database", "presence")
+    assert address.password == (folder / "postgres_password").read_text().strip()
+
+
+def test_the_package_is_made_as_it_says(tmp_path: Path) -> None:
+    (arguments,) = re.findall(r'ARGS="(.+?)"', block_with("make package"), re.DOTALL)
+    command = f'"$PYTHON" -m manifest {arguments} --out "$OUT"'
+    environment = {"PYTHON": sys.executable, "OUT": str(tmp_path / "app.zip"), "PATH": "/usr/bin:/bin"}
+    subprocess.run(["bash", "-euc", command], cwd=ROOT, env=environment, check=True, capture_output=True)
+    assert (tmp_path / "app.zip").exists()
+
+
+def test_the_proxies_pass_on_what_is_for_outside_and_nothing_else() -> None:
+    (caddy,) = re.findall(r"@bot path (.+)", block_with("reverse_proxy"))
+    assert caddy.split() == ["/api/messages", "/webhooks/*", "/exports/*"]
+    (nginx,) = re.findall(r"location ~ (\S+) \{", block_with("proxy_pass"))
+    for path in ("/api/messages", "/webhooks/cloudlink/token", "/exports/token"):
+        assert re.search(nginx, path)
+    for path in ("/metrics", "/readyz", "/healthz", "/", "/api/messages/x", "/x/webhooks/"):
+        assert not re.search(nginx, path)
