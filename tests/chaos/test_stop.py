@@ -107,7 +107,7 @@ async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> 
 async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
     with fresh_database() as url:
         async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
-            async with running_engine(sandbox, tmp_path, webhooks=False, database_url=url) as engine:
+            async with running_engine(sandbox, tmp_path, webhooks=False, url=url) as engine:
                 await engine.connect()
                 await engine.settled()
             await sandbox.call("2001")
