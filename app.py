@@ -20,6 +20,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from bot import claims
 from bot.access import AccessRules
 from bot.conversation import Conversation
 from bot.exports import Exports
@@ -55,7 +56,7 @@ class WrongSetting(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says. Exit code 2: the settings or the database do not allow it."""
-    command = _command_line().parse_args(arguments).command
+    asked = _command_line().parse_args(arguments)
     gc.freeze()  # what was imported stays: to look through it again costs every full collection, and the end, 0.5 s
     try:
         settings = Settings()
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
     configure_logging(settings)
     try:
-        asyncio.run(COMMANDS[command](settings))
+        asyncio.run(_work(settings, asked))
     except (InsecureHosting, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
     except OperationalError as error:
@@ -71,10 +72,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _work(settings: Settings, asked: argparse.Namespace) -> Coroutine[Any, Any, None]:
+    if asked.command == "claim-code":
+        return claim_code(settings, asked.tenant)
+    return COMMANDS[asked.command](settings)
+
+
 def _command_line() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="app.py", description=__doc__)
     told = "; ".join(f"{name}: {function.__doc__}" for name, function in COMMANDS.items())
     parser.add_argument("command", nargs="?", default="serve", choices=COMMANDS, help=told)
+    parser.add_argument("--tenant", default="", help="whose first owner the code of claim-code is for")
     return parser
 
 
@@ -115,6 +123,8 @@ async def _serve(settings: Settings, role: Role) -> None:
     grace = Grace()
     async with open_application(settings, role, grace) as application, listening(application, settings) as port:
         log.info("listening", role=role.value, host=settings.host, port=port)
+        if role is not Role.WORKER:
+            await offer_claim(settings)
         await stop.wait()
         grace.begin()
         log.info("stopping")
@@ -126,11 +136,30 @@ async def bring_up_to_date(settings: Settings) -> None:
         await migrate(database)
 
 
+async def claim_code(settings: Settings, tenant: str = "") -> None:
+    """Print a one-time code by which a tenant's first owner comes in (--tenant ID), and end"""
+    tenant = tenant.strip().lower() or settings.home_tenant
+    if not tenant or not _hosting_config(settings).allows_tenant(tenant):
+        raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
+    async with open_store(settings) as database:
+        await migrate(database)
+        print(claims.told(await claims.make(database, utc_now, tenant, claims.new_code()), tenant))
+
+
+async def offer_claim(settings: Settings) -> None:
+    """While nobody may use the bot, tell who started it how somebody can: on the terminal, never in the log."""
+    async with open_store(settings) as database:
+        told = await claims.offer(database, _access(settings), utc_now, claims.new_code())
+    if told:
+        print(told, flush=True)
+
+
 COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
     "serve": serve,
     "web": web_role,
     "worker": worker_role,
     "migrate": bring_up_to_date,
+    "claim-code": claim_code,
 }
 
 
@@ -179,11 +208,12 @@ async def open_application(
             )
         )
         exports = Exports(database, seal, utc_now, load_texts(), settings.public_url, own_url(settings))
+        access = _access(settings)
         conversation = Conversation(
             database,
             seal,
             engine.integrations,
-            AccessRules(settings.admins),
+            access,
             utc_now,
             exports=exports,
             updates=engine.updates,
@@ -192,7 +222,6 @@ async def open_application(
         host = await stack.enter_async_context(
             open_host(_hosting_config(settings), conversation, http, utc_now, grace=grace)
         )
-        access = AccessRules(settings.admins)
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
         engine.jobs.register(NOTIFY, notifier.notify)
@@ -276,6 +305,10 @@ def _workshop(database: Database, metrics: Metrics, role: Role, grace: Grace | N
             f"DATABASE_URL: the role {role.value} shares a PostgreSQL with others; SQLite is for one process."
         )
     return LocalJobs(utc_now, random_, metrics, grace=grace)
+
+
+def _access(settings: Settings) -> AccessRules:
+    return AccessRules(settings.admins, settings.home_tenant)
 
 
 @asynccontextmanager

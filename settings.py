@@ -50,7 +50,7 @@ class Settings(BaseSettings):
         "SingleTenant", description="`SingleTenant`, `UserAssignedMSI` or `MultiTenant`."
     )
     admins: Names = Field(
-        (), description="Who may administer: Entra object ids or user principal names, comma-separated."
+        (), description="Owners: Entra object ids or user principal names (of another tenant: `tenant/name`)."
     )
     allowed_tenants: Names = Field(
         (), description="Tenants that may talk to the bot; the default is `BOT_TENANT_ID` alone."
@@ -109,6 +109,15 @@ class Settings(BaseSettings):
         """What the platform lays out as files stands last: a setting in the environment overrides it."""
         files = SecretsSettingsSource(settings_cls, secrets_dir=secret_folders())
         return init_settings, env_settings, dotenv_settings, files
+
+    @property
+    def home_tenant(self) -> str:
+        """The tenant where names need no tenant before them; empty when several may be meant."""
+        allowed = {tenant.lower() for tenant in self.allowed_tenants}
+        home = self.bot_tenant_id.lower()
+        if not allowed or home in allowed:
+            return home
+        return allowed.pop() if len(allowed) == 1 else ""
 
     @field_validator("admins", "allowed_tenants", "allowed_service_hosts", "secret_keys", mode="before")
     @classmethod

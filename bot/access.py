@@ -1,37 +1,54 @@
-"""Who may speak with the bot: the people named in the setting ``ADMINS``, by Entra object id or by UPN."""
+"""Who is an owner by the setting ``ADMINS``; whoever else has a role is found in the store (``bot.admission``).
 
+The setting names people by Entra object id, which nobody else has anywhere, or by user principal name. A name
+counts in the bot's home tenant alone, or in the tenant that is written before it (``tenant/name``): what another
+tenant calls its people is not for us to trust. Whatever is in doubt does not count.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bot.turns import Turn
 
-NAMED = 5
-
 
 @dataclass(frozen=True, slots=True)
 class AccessRules:
-    """``admins`` are Entra object ids or user principal names; letter case does not count. None: nobody may."""
+    """``admins`` are the setting's entries; letter case does not count. ``home`` is the home tenant, if any."""
 
     admins: tuple[str, ...]
-
-    async def admit(self, turn: Turn) -> bool:
-        """Whether the sender is an administrator."""
-        return bool(await self.admitted_as(turn))
+    home: str = ""
 
     async def admitted_as(self, turn: Turn) -> str:
         """The entry that names the sender, empty for none; the roster is asked only when a name could decide it."""
-        entries = self.entries()
+        counting = self.counting(turn.incoming.tenant_id)
         object_id = turn.incoming.sender.object_id.casefold()
-        if object_id in entries:
-            return object_id
-        if not any("@" in entry for entry in entries):
+        if not object_id or object_id in counting:
+            return counting.get(object_id, "")
+        if not any("@" in who for who in counting):
             return ""
         name = (await turn.principal_name()).strip().casefold()
-        return name if "@" in name and name in entries else ""
+        return counting.get(name, "") if "@" in name else ""
 
     def entries(self) -> frozenset[str]:
-        """The administrators as they are compared: in small letters."""
+        """All entries as they are compared: in small letters."""
         return frozenset(admin.strip().casefold() for admin in self.admins) - {""}
 
-    def named(self) -> list[str]:
-        """Whom to ask: the administrators that are known by name, the first five."""
-        return [admin.strip() for admin in self.admins if "@" in admin][:NAMED]
+    def counting(self, tenant: str) -> Mapping[str, str]:
+        """The entries that count in a tenant, by the object id or name they mean."""
+        found: dict[str, str] = {}
+        for entry in self.entries():
+            where, _, who = entry.rpartition("/")
+            meant = where or (tenant if "@" not in who else self.home)
+            if who and tenant and meant.casefold() == tenant.casefold():
+                found[who] = entry
+        return found
+
+    def names(self, entry: str, tenant: str) -> bool:
+        """Whether somebody who was once admitted to the tenant as ``entry`` still is."""
+        return bool(entry) and entry in self.counting(tenant).values()
+
+    def named(self, tenant: str) -> list[str]:
+        """The owners of a tenant that are known by name, as the setting has them."""
+        counting = set(self.counting(tenant).values())
+        known = [admin.strip() for admin in self.admins if admin.strip().casefold() in counting]
+        return [admin.rpartition("/")[2] for admin in known if "@" in admin]

@@ -12,6 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import channels
 from bot.access import AccessRules
+from bot.admission import role_of, whom_to_ask
 from bot.cards import integrations as things
 from bot.cards import welcome as cards
 from bot.commands import COMMANDS
@@ -26,6 +27,7 @@ from bot.router import Router
 from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
 from storage import conversations
 from storage.database import Database
+from storage.roles import Role
 from storage.sealing import Seal
 from storage.tables import Conversation as KnownConversation
 from sync.clock import Clock
@@ -80,6 +82,7 @@ class Conversation:
             self._one_at_a_time,
             self._remember,
             self._admit,
+            self._permit,
             self._welcome,
             self._explain,
         )
@@ -124,7 +127,7 @@ class Conversation:
         wish = None if incoming.personal else channels.wish(incoming)
         if incoming.personal:
             await proceed()
-        elif wish is not None and await self._desk.access.admit(exchange.turn):
+        elif wish is not None and (await role_of(exchange)).covers(Role.ADMINISTRATOR):
             await channels.obey(exchange, wish)
         elif not isinstance(incoming.what, Removed):
             bot = incoming.address.bot_id
@@ -145,15 +148,32 @@ class Conversation:
         await proceed()
 
     async def _admit(self, exchange: Exchange, proceed: Proceed) -> None:
-        admin_as = await self._desk.access.admitted_as(exchange.turn)
-        if admin_as != exchange.admin_as:
-            async with self._desk.database.writing() as session:
-                await conversations.set_admin(session, exchange.tenant, exchange.person, admin_as)
-        if admin_as:
+        """Who has no role is told whom to ask, unless they say what everybody may."""
+        exchange.role = await role_of(exchange)
+        if exchange.role is not Role.EVERYONE:
             await proceed()
+        elif self._needed(exchange) is Role.EVERYONE:
+            await self._match(exchange)
         else:
             log.info("sender_refused", tenant=exchange.tenant, person=exchange.person)
-            await exchange.show(cards.refused(exchange.texts, self._desk.access.named()))
+            await exchange.show(cards.refused(exchange.texts, await whom_to_ask(exchange)))
+
+    async def _permit(self, exchange: Exchange, proceed: Proceed) -> None:
+        """Each command takes a role, for its words and for its buttons alike."""
+        needed = self._needed(exchange)
+        if needed is None or exchange.role.covers(needed):
+            return await proceed()
+        log.info("command_refused", tenant=exchange.tenant, person=exchange.person, role=exchange.role.value)
+        asked = await whom_to_ask(exchange)
+        return await exchange.show(cards.not_for_role(exchange.texts, exchange.role, needed, asked))
+
+    def _needed(self, exchange: Exchange) -> Role | None:
+        """The least role for what was said or pressed; None for what means nothing here."""
+        what = exchange.turn.incoming.what
+        if isinstance(what, Action):
+            return exchange.needed(what.verb)
+        command = self._router.command(what.text) if isinstance(what, Message) else None
+        return command.least if command else None
 
     async def _one_at_a_time(self, exchange: Exchange, proceed: Proceed) -> None:
         """A second press waits for the first, and then finds its work done."""

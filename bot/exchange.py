@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.access import AccessRules
-from bot.cards.parts import summary
+from bot.cards.parts import summary, verbs, without_buttons
 from bot.complaints import Complaint, Links, complaint
 from bot.exports import Exports
 from bot.languages import Language, Texts
@@ -16,6 +16,7 @@ from bot.previews import Previews
 from bot.turns import Card, Turn
 from storage import history
 from storage.database import Database
+from storage.roles import Role
 from storage.sealing import Seal
 from sync.clock import Clock
 from sync.errors import SyncError
@@ -28,16 +29,23 @@ class Command:
 
     ``titles`` and ``descriptions`` by language (``en``, ``pt``); ``aliases`` are understood too. ``actions`` are
     the verbs of its cards' buttons, all beginning with ``key``. Teams' menu takes ten commands: those that are
-    not ``listed`` are in help alone.
+    not ``listed`` are in help alone. ``least`` is the role it takes, for its words and for all its verbs. With
+    ``takes_words`` something of one's own may follow what is typed.
     """
 
     key: str
     titles: Mapping[str, str]
     descriptions: Mapping[str, str]
     open: "Answer"
+    least: Role
     aliases: tuple[str, ...] = ()
     listed: bool = True
+    takes_words: bool = False
     actions: Mapping[str, "Answer"] = field(default_factory=dict)
+
+    def has(self, verb: str) -> bool:
+        """Whether a button's verb is this command's."""
+        return verb in self.actions or verb == f"command.{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,7 @@ class Exchange:
     data: Mapping[str, str] = field(default_factory=dict, repr=False)
     welcomed: bool = False
     admin_as: str = ""
+    role: Role = Role.EVERYONE
 
     @property
     def tenant(self) -> str:
@@ -90,11 +99,24 @@ class Exchange:
 
     async def show(self, card: Card) -> None:
         """The answer: in the place of the pressed card, or below the typed words."""
-        await self.turn.replace(card, summary(card))
+        await self.turn.replace(self._without_what_they_may_not(card), summary(card))
 
     async def send(self, card: Card) -> None:
         """A card of its own, whatever was pressed."""
-        await self.turn.send(card, summary(card))
+        await self.turn.send(self._without_what_they_may_not(card), summary(card))
+
+    def _without_what_they_may_not(self, card: Card) -> Card:
+        """Without the buttons of commands that take another role than the speaker's."""
+        return without_buttons(card, {verb for verb in verbs(card) if not self.may(verb)})
+
+    def may(self, verb: str) -> bool:
+        """Whether the speaker may press it."""
+        needed = self.needed(verb)
+        return needed is not None and self.role.covers(needed)
+
+    def needed(self, verb: str) -> Role | None:
+        """The least role a button takes; None, which nobody has, for what belongs to no command."""
+        return next((command.least for command in self.desk.commands if command.has(verb)), None)
 
     def complaint(self, error: SyncError, tenant_id: str = "", client_id: str = "") -> Complaint:
         return complaint(error, self.texts, self.desk.links, tenant_id, client_id)

@@ -35,8 +35,10 @@ class Router:
             self._answers.update(command.actions)
 
     def command(self, words: str) -> Command | None:
-        """The command that is called so, in any language."""
-        return self._names.get(normalised(words))
+        """The command that is called so, in any language; or that takes the words after its name."""
+        said = normalised(words)
+        first = self._names.get(said.partition(" ")[0])
+        return self._names.get(said) or (first if first and first.takes_words else None)
 
     def answer(self, verb: str) -> Answer | None:
         return self._answers.get(verb)

@@ -3,11 +3,13 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlmodel import col, select, update
+from sqlalchemy import ColumnElement, exists
+from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import in_turn
-from storage.tables import Conversation
+from storage.roles import TOLD
+from storage.tables import Conversation, Member
 
 
 async def remember(
@@ -64,17 +66,46 @@ async def reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]
 
 
 async def administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:
-    """The tenant's administrators who have spoken with the bot, those who cannot be reached among them."""
+    """The tenant's owners and administrators who have spoken with the bot, reachable or not."""
     query = (
         select(Conversation)
-        .where(Conversation.tenant_id == tenant_id, Conversation.admin_as != "")
+        .where(Conversation.tenant_id == tenant_id, is_administrator())
         .order_by(col(Conversation.user_object_id))
     )
     return list((await session.exec(query)).all())
 
 
+def is_administrator() -> ColumnElement[bool]:
+    """Of a conversation: with an owner by the setting, or with somebody whose role is told of problems."""
+    by_role = exists().where(
+        col(Member.owner_tenant) == col(Conversation.tenant_id),
+        col(Member.user_object_id) == col(Conversation.user_object_id),
+        col(Member.role).in_(TOLD),
+    )
+    return or_(col(Conversation.admin_as) != "", by_role)
+
+
+async def strangers(session: AsyncSession, tenant_id: str, most: int) -> list[Conversation]:
+    """Who has spoken with the bot and has no role, lately seen first."""
+    has_role = exists().where(
+        col(Member.owner_tenant) == col(Conversation.tenant_id),
+        col(Member.user_object_id) == col(Conversation.user_object_id),
+    )
+    query = select(Conversation).where(Conversation.tenant_id == tenant_id, Conversation.admin_as == "", ~has_role)
+    return list((await session.exec(query.order_by(col(Conversation.seen_at).desc()).limit(most))).all())
+
+
+async def owners_by_setting(session: AsyncSession, tenant_id: str) -> list[Conversation]:
+    """Who was admitted by an entry of ``ADMINS``; whether the entry still counts is for the reader to see."""
+    query = select(Conversation).where(Conversation.tenant_id == tenant_id, Conversation.admin_as != "")
+    return list((await session.exec(query.order_by(col(Conversation.name)))).all())
+
+
 async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, admin_as: str) -> None:
-    """``admin_as`` is the entry of ``ADMINS`` that admitted them; empty: they are no administrator."""
+    """``admin_as`` is the entry of ``ADMINS`` that admits them, and from now on them alone; empty for none."""
+    if admin_as:
+        others = col(Conversation.tenant_id) == tenant_id, col(Conversation.admin_as) == admin_as
+        await session.exec(update(Conversation).where(*others).values(admin_as=""))
     await _change(session, tenant_id, user_object_id, admin_as=admin_as)
 
 

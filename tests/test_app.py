@@ -1,6 +1,7 @@
 """The application as a whole: what it refuses at start, what it answers to the uninvited, what it logs."""
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -13,8 +14,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
-from app import LONGEST_LOG_FIELD, clean_fields, open_application, own_url
+from app import LONGEST_LOG_FIELD, bring_up_to_date, clean_fields, offer_claim, open_application, own_url
 from settings import Settings
 from tests.postgres import fresh_database
 from tests.sandboxes import running_sandbox
@@ -55,6 +57,46 @@ def test_it_refuses_to_start_without_authentication(tmp_path: Path) -> None:
     assert ended.returncode == 2
     assert "BOT_APP_ID" in ended.stderr
     assert "Traceback" not in ended.stderr + ended.stdout
+
+
+MADE = re.compile(r"^In a personal chat with the bot, type: +claim (([A-Z2-9]{4}-){4}[A-Z2-9]{4})$", re.MULTILINE)
+SWITCH = {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}
+
+
+@pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "T2"), "t1,t2"), ((), "t1")])
+def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
+    tmp_path: Path, arguments: tuple[str, ...], allowed: str
+) -> None:
+    ended = run({**SWITCH, "ALLOWED_TENANTS": allowed, "LOG_FORMAT": "json"}, tmp_path, "claim-code", *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    shown = MADE.findall(ended.stdout)[0][0]
+    with sqlite3.connect(tmp_path / "data/presence.db") as database:
+        ((tenant, name),) = database.execute("SELECT tenant_id, id FROM claimcode").fetchall()
+    database.close()
+    assert (tenant, name) == (allowed[-2:], shown[:4])
+    assert shown not in "".join(line for line in ended.stdout.splitlines() if line.startswith("{"))
+    assert shown.replace("-", "").encode() not in (tmp_path / "data/presence.db").read_bytes()
+
+
+@pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "t3"), "t1,t2"), ((), "t1,t2")])
+def test_it_makes_no_code_for_a_tenant_that_may_not_speak_to_it(
+    tmp_path: Path, arguments: tuple[str, ...], allowed: str
+) -> None:
+    ended = run({**SWITCH, "ALLOWED_TENANTS": allowed}, tmp_path, "claim-code", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--tenant" in ended.stderr
+
+
+@pytest.mark.parametrize(("admins", "codes"), [("", 1), ("ana@valeverde.example", 0)])
+async def test_while_nobody_owns_it_a_start_prints_a_code_and_does_not_log_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], admins: str, codes: int
+) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, admins=admins, allowed_tenants="t1")
+    await bring_up_to_date(settings)
+    with capture_logs() as logs:
+        await offer_claim(settings)
+    assert len(MADE.findall(capsys.readouterr().out)) == codes
+    assert logs == []
 
 
 def test_it_refuses_to_be_open_to_others_without_authentication(tmp_path: Path) -> None:
@@ -105,6 +147,7 @@ def test_sigterm_ends_it_well(tmp_path: Path) -> None:
     assert process.stdout is not None
     with process.stdout:
         assert any("listening" in line for line in iter(process.stdout.readline, ""))
+        assert "claim-code --tenant ID" in process.stdout.readline()
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
     assert (tmp_path / "data/secret.key").stat().st_mode & 0o777 == 0o600

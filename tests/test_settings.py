@@ -25,6 +25,24 @@ def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings().admins == ("ana@contoso.example", "11111111-2222-3333-4444-555555555555")
 
 
+@pytest.mark.parametrize(
+    ("bot_tenant", "allowed", "home"),
+    [
+        ("", "", ""),
+        ("T1", "", "t1"),
+        ("t1", "T1,t2", "t1"),
+        ("t1", "t2,t3", ""),
+        ("t1", "T2", "t2"),
+        ("", "t2", "t2"),
+        ("", "t2,t3", ""),
+    ],
+)
+def test_a_name_needs_no_tenant_before_it_where_only_one_can_be_meant(
+    bot_tenant: str, allowed: str, home: str
+) -> None:
+    assert settings(bot_tenant_id=bot_tenant, allowed_tenants=allowed).home_tenant == home
+
+
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=4000\nLOG_LEVEL=DEBUG\n")
     read = Settings(_env_file=tmp_path / ".env")

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.cards import (
+    access_samples,
     integrations,
     management_samples,
     notice_samples,
@@ -63,6 +64,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *management_samples.samples(texts, integration(), _every_field(texts)),
             *notice_samples.samples(texts),
             *update_samples.samples(texts, integration()),
+            *access_samples.samples(texts),
             *rotation_samples.samples(texts, integration(), _forbidden(texts)),
         ]
     )

@@ -1,7 +1,7 @@
 """What every card is made of. Words from outside go through ``plain``, where Markdown means nothing."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from typing import Any, Literal, cast
 
 from microsoft_teams.cards.core import (
     Action,
@@ -165,6 +165,35 @@ def button(
     return ExecuteAction(
         title=title, verb=verb, data=carried, associated_inputs=associated, style=style, fallback=fallback
     )
+
+
+def verbs(made: Card) -> set[str]:
+    """What can be pressed on a card."""
+    return {str(part["verb"]) for part in _parts(made) if part.get("type") == "Action.Execute"}
+
+
+def without_buttons(made: Card, unwanted: Set[str]) -> Card:
+    """The same card without the buttons of these verbs."""
+    return cast(Card, _without(made, unwanted)) if unwanted else made
+
+
+def _parts(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _parts(inner)
+
+
+def _without(value: Any, unwanted: Set[str]) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(inner, unwanted) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without(inner, unwanted) for inner in value if not _is_button_of(inner, unwanted)]
+    return value
+
+
+def _is_button_of(value: Any, unwanted: Set[str]) -> bool:
+    return isinstance(value, dict) and value.get("type") == "Action.Execute" and value.get("verb") in unwanted
 
 
 def open_link(link: Link) -> OpenUrlAction:

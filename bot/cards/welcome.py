@@ -4,10 +4,11 @@ from collections.abc import Sequence
 
 from microsoft_teams.cards.core import ExecuteAction
 
-from bot.cards.parts import button, card, header, note, open_link, plain, row, text
+from bot.cards.parts import button, capped, card, header, note, open_link, plain, row, text
 from bot.complaints import Link
 from bot.languages import Texts
 from bot.turns import Card
+from storage.roles import Role
 
 
 def welcome(texts: Texts) -> Card:
@@ -47,10 +48,21 @@ def refused(texts: Texts, administrators: Sequence[str]) -> Card:
     body = [header("🔒", texts("refused.title")), text(texts("welcome.does")), text(texts("refused.why"))]
     if administrators:
         body.append(text(texts("refused.ask"), weight="Bolder"))
-        body.extend(row("👤", name) for name in administrators)
+        body.extend(row("👤", capped(name)) for name in administrators)
     else:
         body.append(text(texts("refused.nobody_named")))
     return card(texts, texts("refused.title"), body)
+
+
+def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) -> Card:
+    """For those who may do something, but not this: what it takes, and whom to ask."""
+    title = texts("not_for_role.title")
+    told = texts("not_for_role.why", role=texts(f"role.{role}"), needed=texts(f"role.{needed}"))
+    body = [header("🔒", title), text(told)]
+    if owners:
+        body.append(text(texts("refused.ask"), weight="Bolder"))
+        body.extend(row("👤", capped(name)) for name in owners)
+    return card(texts, title, body, [button(texts("button.help"), "command.help")])
 
 
 def meet_in_personal(texts: Texts, link: Link | None) -> Card:

@@ -1,9 +1,11 @@
 """Every command, in the order of help and README, each with its whole conversation in one file."""
 
 from bot.commands import (
+    admins,
     alerts,
     auto_rotate,
     certificate,
+    claim,
     connection_test,
     disable,
     edit,
@@ -38,6 +40,8 @@ COMMANDS: tuple[Command, ...] = (
     alerts.COMMAND,
     history.COMMAND,
     history.EXPORT,
+    admins.COMMAND,
+    claim.COMMAND,
     language.COMMAND,
     help.COMMAND,
 )

@@ -12,6 +12,7 @@ from bot.quiet import ZONES, is_time, local, zone_of
 from storage import alerts, conversations, integrations, notices
 from storage.alerts import ANY, CHANNEL
 from storage.notices import State
+from storage.roles import Role
 from storage.tables import Conversation, Notice
 from sync.warnings import AGAIN, base
 
@@ -152,5 +153,6 @@ COMMAND = Command(
     aliases=("notifications", "mute", "quiet hours", "notificações", "avisos", "horas de silêncio"),
     listed=False,
     open=open_alerts,
+    least=Role.ADMINISTRATOR,
     actions={"alerts.save": save, "alerts.remind": remind, "alerts.told": told},
 )

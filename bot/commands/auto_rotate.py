@@ -5,6 +5,7 @@ from bot.commands.choice import choose
 from bot.exchange import Command, Exchange
 from bot.router import normalised
 from bot.turns import Message
+from storage.roles import Role
 from sync.model import IntegrationView
 
 ON = ("auto-rotate on", "auto rotate on", "ligar rotação automática", "ativar rotação automática")
@@ -66,5 +67,6 @@ COMMAND = Command(
     aliases=("auto rotate", *ON, *OFF),
     listed=False,
     open=open_auto_rotate,
+    least=Role.ADMINISTRATOR,
     actions={"auto_rotate.show": show, "auto_rotate.on": on, "auto_rotate.off": off},
 )

@@ -7,6 +7,7 @@ from bot.cards import integrations as things
 from bot.cards.rotation import checking, under_way
 from bot.commands.choice import choose
 from bot.exchange import Command, Exchange
+from storage.roles import Role
 from sync.errors import SyncError
 from sync.model import IntegrationView
 from sync.rotation import RotationUnderWay, RotationView
@@ -88,6 +89,7 @@ COMMAND = Command(
     aliases=("use certificate", "managed identity", "usar certificado", "identidade gerida"),
     listed=False,
     open=open_certificate,
+    least=Role.ADMINISTRATOR,
     actions={
         "certificate.show": show,
         "certificate.make": make,

@@ -3,6 +3,7 @@
 from bot.cards import status as cards
 from bot.commands.choice import choose
 from bot.exchange import Command, Exchange
+from storage.roles import Role
 from sync.model import IntegrationView
 
 
@@ -34,5 +35,6 @@ COMMAND = Command(
     },
     aliases=("test", "check connection", "testar", "verificar ligação"),
     open=open_test,
+    least=Role.ADMINISTRATOR,
     actions={"test.run": run},
 )

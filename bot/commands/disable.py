@@ -3,6 +3,7 @@
 from bot.cards import integrations as cards
 from bot.commands.choice import choose
 from bot.exchange import Command, Exchange
+from storage.roles import Role
 from sync.model import IntegrationView
 
 
@@ -37,5 +38,6 @@ COMMAND = Command(
     descriptions={"en": "Stop, and clear what was shown", "pt": "Parar e limpar o que foi mostrado"},
     aliases=("disable", "turn off presence", "desabilitar presença", "desligar presença"),
     open=open_disable,
+    least=Role.ADMINISTRATOR,
     actions={"disable.ask": ask, "disable.now": now, "disable.keep": keep},
 )

@@ -10,6 +10,7 @@ from bot.commands.choice import choose
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from storage import history
+from storage.roles import Role
 from sync.errors import SyncError
 from sync.model import CloudLinkAccount, CredentialKind, EditedMeanwhile, IntegrationView, NameTaken, TeamsApp
 
@@ -157,6 +158,7 @@ COMMAND = Command(
     },
     aliases=("edit", "rename integration", "reconfigure", "editar", "mudar o nome", "reconfigurar"),
     open=open_edit,
+    least=Role.ADMINISTRATOR,
     listed=False,
     actions={
         "edit.open": menu,

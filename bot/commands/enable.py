@@ -5,6 +5,7 @@ from bot.cards import preview as cards
 from bot.cards.setup import checking
 from bot.commands.choice import choose
 from bot.exchange import Command, Exchange
+from storage.roles import Role
 from sync.errors import SyncError
 from sync.model import IntegrationView
 
@@ -79,6 +80,7 @@ COMMAND = Command(
     },
     aliases=("enable", "turn on presence", "habilitar presença", "ligar presença"),
     open=open_enable,
+    least=Role.ADMINISTRATOR,
     actions={
         "enable.preview": preview,
         "enable.page": page,

@@ -2,11 +2,14 @@
 
 from bot.cards.welcome import help_card
 from bot.exchange import Command, Exchange
+from storage.roles import GRANTED, Role
 
 
 async def open_help(exchange: Exchange) -> None:
+    """What the speaker may say."""
     language = exchange.texts.language
-    said = [(command.titles[language], command.descriptions[language]) for command in exchange.desk.commands]
+    mine = [one for one in exchange.desk.commands if exchange.role.covers(one.least) and one.least in GRANTED]
+    said = [(command.titles[language], command.descriptions[language]) for command in mine]
     await exchange.show(help_card(exchange.texts, said))
 
 
@@ -16,4 +19,5 @@ COMMAND = Command(
     descriptions={"en": "What the bot does and understands", "pt": "O que o bot faz e entende"},
     aliases=("hi", "hello", "hey", "?", "olá", "oi", "bom dia", "boa tarde", "boa noite", "start", "menu"),
     open=open_help,
+    least=Role.VIEWER,
 )

@@ -5,6 +5,7 @@ from bot.complaints import Link
 from bot.exchange import Command, Exchange
 from bot.exports import Wish, written
 from storage import history
+from storage.roles import Role
 
 
 async def show(exchange: Exchange) -> None:
@@ -61,6 +62,7 @@ COMMAND = Command(
     descriptions={"en": "Who did what, and when", "pt": "Quem fez o quê, e quando"},
     aliases=("show history", "log", "who did what", "mostrar histórico", "registo"),
     open=show,
+    least=Role.VIEWER,
     listed=False,
     actions={"history.show": show, "history.page": show, "history.filter": show},
 )
@@ -71,6 +73,7 @@ EXPORT = Command(
     descriptions={"en": "The history as a CSV file", "pt": "O histórico como ficheiro CSV"},
     aliases=("export", "csv", "exportar"),
     open=export,
+    least=Role.VIEWER,
     listed=False,
     actions={"export.link": export, "export.text": as_text},
 )

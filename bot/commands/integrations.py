@@ -2,6 +2,7 @@
 
 from bot.cards import integrations as cards
 from bot.exchange import Command, Exchange
+from storage.roles import Role
 from sync.model import IntegrationView, Light, UnknownIntegration
 
 
@@ -41,5 +42,6 @@ COMMAND = Command(
     descriptions={"en": "List the integrations", "pt": "Listar as integrações"},
     aliases=("list", "list integrations", "listar integrações"),
     open=open_integrations,
+    least=Role.VIEWER,
     actions={"integrations.page": open_integrations, "integrations.open": open_one},
 )

@@ -4,6 +4,7 @@ from bot.cards.welcome import languages
 from bot.exchange import Command, Exchange
 from bot.languages import Language
 from storage import conversations
+from storage.roles import Role
 
 
 async def open_language(exchange: Exchange) -> None:
@@ -26,5 +27,6 @@ COMMAND = Command(
     descriptions={"en": "English or Portuguese", "pt": "Inglês ou português"},
     aliases=("change language", "língua", "mudar idioma"),
     open=open_language,
+    least=Role.VIEWER,
     actions={"language.set": choose},
 )

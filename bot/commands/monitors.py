@@ -10,6 +10,7 @@ from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from bot.inputs import cleaned
 from storage import monitors
+from storage.roles import Role
 from sync.model import IntegrationView
 
 SAME, OTHER = "monitors_same", "monitors_other"
@@ -149,6 +150,7 @@ COMMAND = Command(
     },
     aliases=("presence monitors", "monitores de presença"),
     open=open_monitors,
+    least=Role.ADMINISTRATOR,
     listed=False,
     actions={
         "monitors.show": show,

@@ -5,6 +5,7 @@ from bot.commands.choice import choose
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from bot.inputs import cleaned
+from storage.roles import Role
 from sync.model import IntegrationView
 
 
@@ -45,5 +46,6 @@ COMMAND = Command(
     },
     aliases=("remove", "delete integration", "remover", "eliminar integração"),
     open=open_remove,
+    least=Role.OWNER,
     actions={"remove.ask": ask, "remove.now": now, "remove.keep": keep},
 )

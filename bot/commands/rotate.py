@@ -15,6 +15,7 @@ from bot.commands.choice import choose
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from bot.turns import Card
+from storage.roles import Role
 from sync.errors import Fault, SyncError
 from sync.model import IntegrationView, NameTaken
 from sync.rotation import Kind, RotationUnderWay, RotationView
@@ -152,6 +153,7 @@ COMMAND = Command(
     ),
     listed=False,
     open=open_rotate,
+    least=Role.ADMINISTRATOR,
     actions={
         "rotate.ask": ask,
         "rotate.save": save,

@@ -11,6 +11,7 @@ from bot.cards import setup as cards
 from bot.commands import enable
 from bot.complaints import Complaint
 from bot.exchange import Answer, Command, Exchange
+from storage.roles import Role
 from storage.tables import Draft
 from sync.errors import CredentialsWrong, SyncError
 from sync.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
@@ -250,6 +251,7 @@ COMMAND = Command(
     },
     aliases=("set up integration", "setup", "add integration", "configurar", "adicionar integração"),
     open=open_setup,
+    least=Role.ADMINISTRATOR,
     actions={
         "setup.resume": of_draft(resume),
         "setup.restart": of_draft(restart),

@@ -3,6 +3,7 @@
 from bot.cards import status as cards
 from bot.commands.choice import choose
 from bot.exchange import Command, Exchange
+from storage.roles import Role
 from sync.model import IntegrationView
 
 
@@ -30,5 +31,6 @@ COMMAND = Command(
     descriptions={"en": "How the connection is doing", "pt": "Como está a ligação"},
     aliases=("health", "how is it going", "como está", "ponto de situação"),
     open=open_status,
+    least=Role.VIEWER,
     actions={"status.show": show},
 )

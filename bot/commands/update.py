@@ -7,6 +7,7 @@ from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from bot.turns import Action, Card
 from bot.updates import complaint_of
+from storage.roles import Role
 from sync.errors import SyncError
 from sync.model import IntegrationView
 from sync.updates.model import CardPlace, Installation
@@ -108,6 +109,7 @@ COMMAND = Command(
     aliases=("update", "feature update", "atualizar", "atualização"),
     listed=False,
     open=open_update,
+    least=Role.ADMINISTRATOR,
     actions={
         "update.show": show,
         "update.install": install,

@@ -10,6 +10,9 @@ from bot.turns import Address, Undelivered, Unreachable
 
 log = structlog.get_logger()
 
+GUEST = "#ext#"
+"""Stands in the name that Entra gives to a guest."""
+
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 
 Question = Callable[[], Awaitable[Any]]
@@ -35,7 +38,15 @@ async def principal_name(delivery: Delivery, one: Question, everyone: Question, 
 
 def _name_among(members: Any, address: Address) -> str:
     for member in members if isinstance(members, list) else []:
-        if isinstance(member, dict) and member.get("id") == address.user_id:
+        if isinstance(member, dict) and member.get("id") == address.user_id and _is_at_home(member, address):
             name = member.get("userPrincipalName")
             return name if isinstance(name, str) else ""
     return ""
+
+
+def _is_at_home(member: dict[str, Any], address: Address) -> bool:
+    """Not of another tenant; and a guest only under the guest's own name, never the one borne at home."""
+    tenant = member.get("tenantId") or address.tenant_id
+    is_guest = member.get("userRole", "user") != "user"
+    name = str(member.get("userPrincipalName", ""))
+    return str(tenant).lower() == address.tenant_id and (not is_guest or GUEST in name.lower())

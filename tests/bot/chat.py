@@ -52,7 +52,7 @@ class Chat:
 
     def restart(self) -> None:
         """A new process over the same database: nothing is left but what was stored."""
-        rules = AccessRules(self.admins)
+        rules = AccessRules(self.admins, TENANT)
         self.conversation = Conversation(
             self.database,
             Seal([self.key]),

@@ -18,8 +18,9 @@ from bot.notices import Notifier
 from bot.turns import Card
 from storage.database import Database, open_database
 from storage.notices import State
+from storage.roles import Role
 from storage.schema import migrate
-from storage.tables import Conversation, Integration, Notice
+from storage.tables import Conversation, Integration, Member, Notice
 from sync.metrics import Metrics
 from sync.names import NOTIFY
 from sync.warner import Warner
@@ -108,6 +109,11 @@ class Notifying:
             "seen_at": self.now,
         }
         await stored(self.database, Conversation(**{**given, **changed}))
+
+    async def role(self, name: str, role: Role, **changed: Any) -> None:
+        """What somebody may do."""
+        given = {"id": name, "owner_tenant": TENANT, "user_object_id": name, "role": role, "invited_at": self.now}
+        await stored(self.database, Member(**{**given, **changed}))
 
     async def integration(self, days: int | None, **changed: Any) -> Integration:
         """An integration whose secret expires in so many days."""

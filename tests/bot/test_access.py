@@ -1,10 +1,15 @@
-"""Who is an administrator."""
+"""Who is an owner by the setting."""
+
+from collections.abc import Iterator
 
 import pytest
 
 from bot.access import AccessRules
 from bot.turns import Message
-from tests.bot.fakes import ADMIN, RecordingTurn, incoming
+from tests.bot.fakes import ADMIN, TENANT, RecordingTurn, incoming
+
+OTHER = "99999999-0000-4000-8000-000000000009"
+ADA = "ada@contoso.example"
 
 
 class Roster(RecordingTurn):
@@ -15,38 +20,68 @@ class Roster(RecordingTurn):
         return await super().principal_name()
 
 
-def turn(person: str, principal_name: str = "") -> Roster:
-    return Roster(incoming(Message("hi"), person=person), principal_name)
+def turn(person: str, principal_name: str = "", tenant: str = TENANT) -> Roster:
+    return Roster(incoming(Message("hi"), person=person, tenant=tenant), principal_name)
 
 
 @pytest.mark.parametrize(
     ("admins", "person", "name", "admitted"),
     [
-        ((ADMIN,), ADMIN, "", True),
-        ((ADMIN.upper(), "x"), ADMIN, "", True),
-        ((f" {ADMIN} ",), ADMIN, "", True),
-        (("ada@contoso.example",), "x", "Ada@Contoso.Example", True),
-        (("ada@contoso.example",), "x", "ada@contoso.example.evil", False),
-        (("ada@contoso.example",), "x", "", False),
-        ((), ADMIN, "", False),
-        (("",), "", "", False),
-        ((" ",), " ", "", False),
-        (("ada",), "x", "ada", False),
-        (("ada@contoso.example", "b"), "x", "b", False),
+        ((ADMIN,), ADMIN, "", ADMIN),
+        ((ADMIN.upper(), "x"), ADMIN, "", ADMIN),
+        ((f" {ADMIN} ",), ADMIN, "", ADMIN),
+        ((ADA,), "x", "Ada@Contoso.Example", ADA),
+        ((ADA,), "x", f"{ADA}.evil", ""),
+        ((ADA,), "x", "ada_contoso.example#EXT#@host.example", ""),
+        ((ADA,), "x", "", ""),
+        ((ADA,), "", ADA, ""),
+        ((), ADMIN, "", ""),
+        (("",), "", "", ""),
+        ((" ",), " ", "", ""),
+        (("ada",), "x", "ada", ""),
+        ((ADA, "b"), "x", "b", ""),
+        (("/", f"/{ADMIN}x", "x/"), "", "", ""),
     ],
 )
-async def test_admitted(admins: tuple[str, ...], person: str, name: str, admitted: bool) -> None:
-    assert await AccessRules(admins).admit(turn(person, name)) is admitted
+async def test_admitted(admins: tuple[str, ...], person: str, name: str, admitted: str) -> None:
+    assert await AccessRules(admins, TENANT).admitted_as(turn(person, name)) == admitted
+
+
+def tenants() -> Iterator[tuple[str, str, bool, bool]]:
+    """An entry, the home tenant; whether it counts in TENANT, and whether in OTHER."""
+    yield ADA, TENANT, True, False
+    yield ADA, OTHER, False, True
+    yield ADA, "", False, False
+    yield f"{OTHER}/{ADA}", TENANT, False, True
+    yield f"{TENANT.upper()}/{ADA}", "", True, False
+    yield ADMIN, "", True, True
+    yield f"{OTHER}/{ADMIN}", TENANT, False, True
+
+
+@pytest.mark.parametrize(("entry", "home", "here", "there"), list(tenants()))
+async def test_a_name_counts_in_one_tenant_alone(entry: str, home: str, here: bool, there: bool) -> None:
+    rules = AccessRules((entry,), home)
+    for tenant, counts in ((TENANT, here), (OTHER, there)):
+        admitted = await rules.admitted_as(turn(ADMIN, ADA, tenant))
+        assert bool(admitted) is counts
+        assert rules.names(entry.casefold(), tenant) is counts
+
+
+def test_an_entry_that_was_taken_out_of_the_setting_names_nobody() -> None:
+    rules = AccessRules((ADA,), TENANT)
+    assert not rules.names("rui@contoso.example", TENANT)
+    assert not rules.names("", TENANT)
+    assert not rules.names(ADA, "")
 
 
 async def test_the_roster_is_asked_only_when_a_name_could_decide() -> None:
-    by_id, by_name = turn("x"), turn("x")
-    await AccessRules((ADMIN,)).admit(by_id)
-    await AccessRules((ADMIN, "ada@contoso.example")).admit(by_name)
-    await AccessRules((ADMIN, "ada@contoso.example")).admit(known := turn(ADMIN))
-    assert (by_id.asked, by_name.asked, known.asked) == (0, 1, 0)
+    by_id, by_name, known, elsewhere = turn("x"), turn("x"), turn(ADMIN), turn("x", ADA, OTHER)
+    await AccessRules((ADMIN,), TENANT).admitted_as(by_id)
+    for each in (by_name, known, elsewhere):
+        await AccessRules((ADMIN, ADA), TENANT).admitted_as(each)
+    assert [each.asked for each in (by_id, by_name, known, elsewhere)] == [0, 1, 0, 0]
 
 
-def test_whom_to_ask_are_those_known_by_name() -> None:
-    rules = AccessRules((ADMIN, *(f"a{number}@contoso.example" for number in range(9))))
-    assert rules.named() == [f"a{number}@contoso.example" for number in range(5)]
+def test_whom_to_ask_are_those_known_by_name_in_the_tenant() -> None:
+    rules = AccessRules((ADMIN, "Ada@contoso.example", f"{OTHER}/rui@other.example"), TENANT)
+    assert (rules.named(TENANT), rules.named(OTHER)) == (["Ada@contoso.example"], ["rui@other.example"])

@@ -11,6 +11,7 @@ from bot.languages import Language
 from bot.turns import Card, Message
 from storage import history
 from storage.monitors import MOST
+from storage.roles import Role
 from storage.tables import Integration, Rotation
 from sync.model import IntegrationView
 from tests.bot.chat import Chat
@@ -125,7 +126,7 @@ async def offered(chat: Chat, view: IntegrationView) -> list[Card]:
     """What a command says besides, that calls ``offer`` at its end."""
     turn: RecordingTurn = chat.new_turn(Message("x"))
     desk = chat.conversation._desk
-    await command.offer(Exchange(turn, desk, desk.languages[Language.ENGLISH]), view)
+    await command.offer(Exchange(turn, desk, desk.languages[Language.ENGLISH], role=Role.OWNER), view)
     return turn.sent
 
 

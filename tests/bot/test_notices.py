@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from storage import alerts, conversations, notices, problems
+from storage import alerts, conversations, notices, problems, roles
 from storage.notices import State
+from storage.roles import Role
 from storage.tables import AlertPreference, Problem, Rotation
 from tests.bot.fakes import buttons, link_urls, words
 from tests.bot.hosting.harness import TENANT
@@ -101,6 +102,42 @@ async def test_nobody_who_is_no_administrator_any_more_is_told(world: Notifying)
     await world.process.notifier.start()
     await world.look()
     assert [chat_of(call) for call in world.arrived()] == ["a:ben"]
+
+
+@pytest.mark.parametrize(
+    ("role", "told"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
+)
+async def test_owners_and_administrators_are_told_and_viewers_are_not(
+    world: Notifying, role: Role, told: int
+) -> None:
+    await world.admin("cleo", admin_as="")
+    if role is not Role.EVERYONE:
+        await world.role("cleo", role)
+    await world.integration(30)
+    await world.look()
+    assert len(world.arrived("cleo")) == told
+
+
+async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: Notifying) -> None:
+    await world.admin("cleo", admin_as="")
+    await world.role("cleo", Role.ADMINISTRATOR)
+    await quiet(world, "cleo")
+    await world.integration(30)
+    await world.look()
+    assert await world.states() == {"cleo": [State.WAITING]}
+    async with world.database.writing() as session:
+        await roles.change(session, TENANT, "cleo", Role.ADMINISTRATOR, Role.VIEWER, "ada", ("ada",))
+    world.bot.clock.advance(hours=2)
+    await world.look()
+    assert await world.states() == {"cleo": [State.DROPPED]}
+
+
+async def test_another_tenants_role_is_none_here(world: Notifying) -> None:
+    await world.admin("cleo", admin_as="")
+    await world.role("cleo", Role.OWNER, owner_tenant="another")
+    await world.integration(30)
+    await world.look()
+    assert world.arrived() == []
 
 
 async def test_another_tenants_administrator_is_not_told(world: Notifying) -> None:

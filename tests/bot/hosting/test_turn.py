@@ -248,6 +248,7 @@ async def test_a_slow_turn_that_fails_later_is_logged() -> None:
 
 
 ALEX = {"id": "29:alex", "name": "Alex", "userPrincipalName": "alex@example.com"}
+GUEST = {"id": "29:alex", "userRole": "guest", "userPrincipalName": "alex_example.com#EXT#@host.example"}
 
 
 @pytest.mark.parametrize("serves_one_member", [True, False])
@@ -256,6 +257,11 @@ ALEX = {"id": "29:alex", "name": "Alex", "userPrincipalName": "alex@example.com"
     [
         ([{"id": "29:else", "userPrincipalName": "else@example.com"}, ALEX], "alex@example.com"),
         ([{"id": "29:alex", "name": "Alex"}], ""),
+        ([{**ALEX, "tenantId": TENANT.upper(), "userRole": "user"}], "alex@example.com"),
+        ([{**ALEX, "tenantId": "another-tenant"}], ""),
+        ([{**ALEX, "userRole": "guest"}], ""),
+        ([{**ALEX, "userRole": "anonymous"}], ""),
+        ([GUEST], GUEST["userPrincipalName"]),
         ([{"id": "29:alex", "userPrincipalName": {"x": 1}}], ""),
         ([], ""),
     ],

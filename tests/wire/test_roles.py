@@ -1,0 +1,207 @@
+"""Who gets in, over the wire: signed activities in, cards out; the store is real, and opened by two processes."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
+
+from bot import claims
+from bot.access import AccessRules
+from bot.conversation import Conversation
+from bot.turns import Turn
+from storage import roles
+from storage.claims import PER_PERSON
+from storage.database import Database, open_database
+from storage.roles import Role
+from storage.schema import migrate
+from storage.sealing import Seal
+from storage.tables import Member
+from tests.bot.fake_credentials import FakeCredentials
+from tests.bot.fake_updates import FakeUpdates
+from tests.bot.fakes import FakeIntegrations
+from tests.bot.hosting.harness import TENANT, Bot, open_bot
+from tests.stores import stored
+
+OTHER = "bbbbbbbb-0000-0000-0000-00000000000b"
+CODE = "ABCDEFGHJKLMNPQRSTUV"
+SHOWN = claims.grouped(CODE)
+ADDRESS = "alex@example.com"
+
+
+@dataclass
+class Process:
+    """A bot on the store, and what it says to whoever posts."""
+
+    bot: Bot
+    database: Database
+
+    async def say(self, text: str, person: str = "object-1", **changed: Any) -> str:
+        """Post a message as ``person``; the title of the card that comes."""
+        activity = self.bot.activity(text=text, locale="en-US", **self._whose(person), **changed)
+        before = len(self.bot.connector.calls)
+        assert (await self.bot.post(activity))[0] == 200
+        return str(self.bot.connector.calls[before:][-1].card["fallbackText"])
+
+    async def press(self, verb: str, data: dict[str, str], person: str = "object-1") -> str:
+        """The title of the card that the invoke is answered with."""
+        execute = self.bot.execute(verb, data, locale="en-US", **self._whose(person))
+        _, body = await self.bot.post(execute)
+        return str(body["value"]["fallbackText"])
+
+    def _whose(self, person: str) -> dict[str, Any]:
+        conversation = {"id": f"a:{person}", "conversationType": "personal", "tenantId": TENANT}
+        return {"from": {"id": "29:alex", "name": "Alex", "aadObjectId": person}, "conversation": conversation}
+
+
+@asynccontextmanager
+async def process(path: Path, **settings: Any) -> AsyncIterator[Process]:
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{path}"))
+        await migrate(database)
+
+        async def handler(turn: Turn) -> None:
+            await conversation(turn)
+
+        bot = await stack.enter_async_context(open_bot(handler, **settings))
+        integrations = FakeIntegrations(bot.clock)
+        conversation = Conversation(
+            database,
+            Seal([Fernet.generate_key().decode()]),
+            integrations,
+            AccessRules((), TENANT),
+            bot.clock,
+            updates=FakeUpdates(),
+            credentials=FakeCredentials(integrations),
+        )
+        yield Process(bot, database)
+
+
+@pytest.fixture
+async def both(tmp_path: Path) -> AsyncIterator[tuple[Process, Process]]:
+    """Two processes, one store, and a code for its first owner."""
+    path = tmp_path / "presence.db"
+    async with process(path) as one, process(path) as other:
+        await claims.make(one.database, one.bot.clock, TENANT, CODE)
+        yield one, other
+
+
+async def role_of(process: Process, person: str, tenant: str = TENANT) -> str:
+    async with process.database.session() as session:
+        found = await roles.find(session, tenant, person)
+        return found.role if found else ""
+
+
+def stored_bytes(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.iterdir())
+
+
+async def test_the_first_owner_comes_in_and_is_known_to_every_process(both: tuple[Process, Process]) -> None:
+    one, other = both
+    assert await one.say("status") == "For administrators only"
+    assert await one.say(f"reclamar {SHOWN.lower()}") == "You are an owner now"
+    assert await other.say("admins") == "Administrators"
+    assert await role_of(one, "object-1") == "owner"
+
+
+async def test_the_code_is_not_echoed_logged_or_stored(both: tuple[Process, Process], tmp_path: Path) -> None:
+    one, _ = both
+    with capture_logs() as logs:
+        await one.say("claim WXYZ-WXYZ-WXYZ-WXYZ-WXYZ")
+        await one.say(f"claim {SHOWN}")
+        await one.press("claim.now", {"code": SHOWN}, "object-2")
+    seen = json.dumps([*logs, *(call.body for call in one.bot.connector.calls)], default=str)
+    kept = stored_bytes(tmp_path)
+    for secret in (SHOWN, CODE, SHOWN[5:], "WXYZ-WXYZ"):
+        assert secret not in seen
+        assert secret.encode() not in kept
+
+
+async def test_two_people_at_two_processes_race_for_it_and_one_wins(both: tuple[Process, Process]) -> None:
+    one, other = both
+    said = await asyncio.gather(one.say(f"claim {SHOWN}", "ana"), other.press("claim.now", {"code": SHOWN}, "rui"))
+    assert sorted(said) == ["Become the first owner", "You are an owner now"]
+    assert sorted([await role_of(one, "ana"), await role_of(one, "rui")]) == ["", "owner"]
+
+
+async def test_guesses_are_counted_by_all_processes_together(both: tuple[Process, Process]) -> None:
+    one, other = both
+    guesses = [process.say("claim WXYZ-WXYZ-WXYZ-WXYZ-WXYZ") for process in (one, other) * PER_PERSON]
+    await asyncio.gather(*guesses)
+    await one.say(f"claim {SHOWN}")
+    assert await role_of(one, "object-1") == ""
+    for process in both:
+        process.bot.clock.advance(minutes=61)
+    assert await other.say(f"claim {SHOWN}") == "You are an owner now"
+
+
+async def test_a_tenant_that_is_not_allowed_does_not_get_as_far(both: tuple[Process, Process]) -> None:
+    one, _ = both
+    activity = one.bot.activity(text=f"claim {SHOWN}", channelData={"tenant": {"id": OTHER}})
+    assert (await one.bot.post(activity))[0] == 403
+    assert one.bot.turns == []
+
+
+async def test_another_allowed_tenant_needs_a_code_of_its_own(tmp_path: Path) -> None:
+    async with process(tmp_path / "presence.db", allowed_tenants=(TENANT, OTHER)) as one:
+        await claims.make(one.database, one.bot.clock, TENANT, CODE)
+        there: dict[str, Any] = {"channelData": {"tenant": {"id": OTHER}}}
+        assert await one.say(f"claim {SHOWN}", **there) == "Become the first owner"
+        await claims.make(one.database, one.bot.clock, OTHER, "WXYZ" + CODE[4:])
+        assert await one.say(f"claim WXYZ{CODE[4:]}", **there) == "You are an owner now"
+        assert await one.say("status") == "For administrators only"
+        assert [await role_of(one, "object-1", tenant) for tenant in (OTHER, TENANT)] == ["owner", ""]
+
+
+async def test_who_is_removed_at_one_process_is_out_at_the_other(both: tuple[Process, Process]) -> None:
+    one, other = both
+    await one.say(f"claim {SHOWN}", "ana")
+    now = one.bot.clock()
+    row = Member(id="rui", owner_tenant=TENANT, user_object_id="rui", role=Role.ADMINISTRATOR, invited_at=now)
+    await stored(one.database, row)
+    assert await other.say("setup integration", "rui") == "CloudLink account"
+    assert await one.press("admins.remove", {"member": "rui", "was": "administrator"}, "ana") == "Administrators"
+    assert await other.say("setup integration", "rui") == "For administrators only"
+    assert await other.press("command.setup", {}, "rui") == "For administrators only"
+
+
+ROSTER = {"id": "29:alex", "name": "Alex", "userPrincipalName": ADDRESS, "tenantId": TENANT, "userRole": "user"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "role"),
+    [
+        ({}, "viewer"),
+        ({"userRole": "guest"}, ""),
+        ({"tenantId": OTHER}, ""),
+        ({"userPrincipalName": "", "email": ADDRESS}, ""),
+        ({"id": "29:else"}, ""),
+    ],
+)
+async def test_an_invitation_goes_by_the_roster_and_not_by_what_is_said(
+    both: tuple[Process, Process], changed: dict[str, str], role: str
+) -> None:
+    one, _ = both
+    now = one.bot.clock()
+    await stored(one.database, Member(owner_tenant=TENANT, address=ADDRESS, role=Role.VIEWER, invited_at=now))
+    one.bot.connector.members = [{**ROSTER, **changed}]
+    sender = {"id": "29:alex", "name": ADDRESS, "aadObjectId": "object-1", "userPrincipalName": ADDRESS}
+    await one.bot.post({**one.bot.activity(text="status"), "from": sender})
+    assert await role_of(one, "object-1") == role
+
+
+async def test_the_persons_next_name_is_nobodys_role(both: tuple[Process, Process]) -> None:
+    one, other = both
+    now = one.bot.clock()
+    await stored(one.database, Member(owner_tenant=TENANT, address=ADDRESS, role=Role.VIEWER, invited_at=now))
+    one.bot.connector.members = other.bot.connector.members = [ROSTER]
+    assert await one.say("help") == "Welcome to CloudLink Presence"
+    assert await other.say("status", "object-2") == "For administrators only"
+    one.bot.connector.members = [{**ROSTER, "userPrincipalName": "renamed@example.com"}]
+    assert await one.say("help") == "What can be said here"
