@@ -207,8 +207,8 @@ async def open_application(
                 skew,
             )
         )
-        exports = Exports(database, seal, utc_now, load_texts(), settings.public_url, own_url(settings))
         access = _access(settings)
+        exports = Exports(database, seal, utc_now, load_texts(), access, settings.public_url, own_url(settings))
         conversation = Conversation(
             database,
             seal,

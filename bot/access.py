@@ -8,7 +8,11 @@ tenant calls its people is not for us to trust. Whatever is in doubt does not co
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from bot.turns import Turn
+from storage import conversations, roles
+from storage.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,14 @@ class AccessRules:
     def names(self, entry: str, tenant: str) -> bool:
         """Whether somebody who was once admitted to the tenant as ``entry`` still is."""
         return bool(entry) and entry in self.counting(tenant).values()
+
+    async def role_of(self, session: AsyncSession, tenant: str, person: str) -> Role:
+        """Of somebody who does not speak just now: by the setting, as they were last admitted, or by the store."""
+        known = await conversations.find(session, tenant, person)
+        if known and self.names(known.admin_as, tenant):
+            return Role.OWNER
+        member = await roles.find(session, tenant, person)
+        return Role(member.role) if member else Role.EVERYONE
 
     def named(self, tenant: str) -> list[str]:
         """The owners of a tenant that are known by name, as the setting has them."""

@@ -58,7 +58,7 @@ class Conversation:
         credentials: CredentialsPort,
     ) -> None:
         languages = load_texts()
-        exports = exports or Exports(database, seal, clock, languages)
+        exports = exports or Exports(database, seal, clock, languages, access)
         self._desk = Desk(
             database,
             seal,

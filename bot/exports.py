@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from bot.access import AccessRules
 from bot.cards.history import columns, line
 from bot.languages import Language, Texts
 from storage import history
 from storage.database import Database
+from storage.roles import Role
 from storage.sealing import Seal, Unreadable
 from sync.clock import Clock
 
@@ -40,9 +42,10 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """Whose history a link stands for; ``integration_id`` is empty for all of it."""
+    """Whose history a link stands for, and for whom; ``integration_id`` is empty for all of it."""
 
     tenant: str
+    person: str
     language: Language
     integration_id: str
 
@@ -56,6 +59,7 @@ class Exports:
         seal: Seal,
         clock: Clock,
         languages: Mapping[Language, Texts],
+        access: AccessRules,
         public_url: str = "",
         own_url: str = "",
     ) -> None:
@@ -63,6 +67,7 @@ class Exports:
         self._seal = seal
         self._clock = clock
         self._languages = languages
+        self._access = access
         self._public_url = public_url
         self._own_url = own_url
 
@@ -76,6 +81,7 @@ class Exports:
             "for": PURPOSE,
             "until": (self._clock() + GOOD_FOR).isoformat(),
             "tenant": wish.tenant,
+            "person": wish.person,
             "language": wish.language.value,
             "integration": wish.integration_id,
         }
@@ -87,9 +93,16 @@ class Exports:
             carried = json.loads(self._seal.open(token[:LONGEST_TOKEN]))
             if carried["for"] != PURPOSE or datetime.fromisoformat(carried["until"]) <= self._clock():
                 return None
-            return Wish(carried["tenant"], Language(carried["language"]), carried["integration"])
+            language = Language(carried["language"])
+            return Wish(carried["tenant"], carried["person"], language, carried["integration"])
         except (Unreadable, ValueError, KeyError, TypeError):
             return None
+
+    async def _may(self, wish: Wish) -> bool:
+        """Whether who asked for the link still has a role that sees history."""
+        async with self._database.session() as session:
+            role = await self._access.role_of(session, wish.tenant, wish.person)
+        return role.covers(Role.VIEWER)
 
     async def lines(self, wish: Wish) -> AsyncIterator[str]:
         """The file line by line, its head first."""
@@ -102,7 +115,7 @@ class Exports:
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """The handler for ``GET /exports/{token}``."""
         wish = self.wish_of(request.match_info["token"])
-        if wish is None:
+        if wish is None or not await self._may(wish):
             return web.Response(status=404, text="This link is not good any more. Ask the bot for a new one.\n")
         name = f"cloudlink-presence-{self._clock():%Y-%m-%d}.csv"
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}

@@ -23,11 +23,11 @@ from bot.complaints import Link, Links
 from bot.languages import Language, Texts, language_of, load_texts
 from bot.quiet import quiet_until, zone_of
 from bot.turns import Address, Messenger, Undelivered, Unreachable
-from storage import alerts, conversations, integrations, notices, roles
+from storage import alerts, conversations, integrations, notices
 from storage.alerts import ANY, CHANNEL
 from storage.database import Database
 from storage.notices import State
-from storage.roles import TOLD, Role
+from storage.roles import TOLD
 from storage.tables import AlertChannel, AlertPreference, Conversation, Integration, Notice
 from sync.clock import Clock
 from sync.integrations import view_of
@@ -198,17 +198,10 @@ class Notifier:
             found = [one for one in channels if CHANNEL + one.conversation_id == audience]
             return self._channel(found[0]) if found else None
         person = await conversations.find(session, tenant, audience)
-        if person is None or not await self._is_told(session, person):
+        if person is None or await self._access.role_of(session, tenant, audience) not in TOLD:
             return None
         preferences = await alerts.preferences(session, tenant, audience)
         return self._person(person, preferences, integration.id)
-
-    async def _is_told(self, session: AsyncSession, person: Conversation) -> bool:
-        """Owners by the setting, and whoever's role it is."""
-        if self._access.names(person.admin_as, person.tenant_id):
-            return True
-        member = await roles.find(session, person.tenant_id, person.user_object_id)
-        return member is not None and Role(member.role) in TOLD
 
     def _person(
         self, person: Conversation, preferences: Mapping[str, AlertPreference], integration_id: str

@@ -8,9 +8,14 @@ from pydantic import SecretStr
 
 from bot.commands import COMMANDS
 from settings import Settings
+from storage.roles import Role
 
 ROOT = Path(__file__).parents[1]
 LANGUAGES = {"README.md": "en", "README.pt.md": "pt"}
+ROLES = {
+    "en": dict(zip(Role, ("everybody", "viewer", "administrator", "owner"), strict=True)),
+    "pt": dict(zip(Role, ("qualquer pessoa", "leitor", "administrador", "proprietário"), strict=True)),
+}
 
 
 def table(readme: str, name: str) -> list[list[str]]:
@@ -44,6 +49,11 @@ def test_every_command_stands_in_the_table(readme: str, language: str) -> None:
     other = "pt" if language == "en" else "en"
     expected = [[f"`{c.titles[language]}`", f"`{c.titles[other]}`"] for c in COMMANDS]
     assert [row[:2] for row in table(readme, "commands")] == expected
+
+
+@pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
+def test_every_command_stands_there_with_the_role_it_takes(readme: str, language: str) -> None:
+    assert [row[3] for row in table(readme, "commands")] == [ROLES[language][c.least] for c in COMMANDS]
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)

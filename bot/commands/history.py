@@ -41,7 +41,7 @@ async def as_text(exchange: Exchange) -> None:
 
 
 def _wish(exchange: Exchange, chosen: str) -> Wish:
-    return Wish(exchange.tenant, exchange.texts.language, chosen)
+    return Wish(exchange.tenant, exchange.person, exchange.texts.language, chosen)
 
 
 def _chosen(exchange: Exchange) -> str:

@@ -12,18 +12,21 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bot.access import AccessRules
 from bot.cards import history as cards
 from bot.exports import BYTE_ORDER_MARK, Exports, Wish, written
 from bot.languages import Language, load_texts
 from bot.turns import Card
 from storage import history
+from storage.roles import Role
 from storage.sealing import Seal
-from storage.tables import Act
+from storage.tables import Act, Member
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell
 from sync.model import Probe, Service
 from tests.bot.chat import KEY, Chat
 from tests.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
 from tests.bot.test_setup import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
+from tests.stores import stored
 
 
 async def acts(chat: Chat) -> list[Act]:
@@ -217,7 +220,8 @@ async def server(chat: Chat) -> AsyncIterator[TestServer]:
     running = TestServer(application)
     async with running:
         url = str(running.make_url("")).rstrip("/")
-        handler.append(Exports(chat.database, Seal([KEY]), chat.clock, load_texts(), public_url=url))
+        rules = AccessRules(chat.admins, TENANT)
+        handler.append(Exports(chat.database, Seal([KEY]), chat.clock, load_texts(), rules, public_url=url))
         chat.exports = handler[0]
         chat.restart()
         yield running
@@ -235,6 +239,20 @@ def rows(text: str) -> list[dict[str, str]]:
 async def exported(chat: Chat, said: str = "export history") -> str:
     (url,) = link_urls(await chat.say(said))
     return url
+
+
+async def test_who_was_removed_has_no_use_for_the_link_any_more(chat: Chat, server: TestServer) -> None:
+    await stored(
+        chat.database,
+        Member(id="m", owner_tenant=TENANT, user_object_id="rui", role=Role.VIEWER, invited_at=chat.now),
+    )
+    chat.person = "rui"
+    await chat.say("hello")
+    url = await exported(chat)
+    assert (await fetch(url))[0] == 200
+    chat.person = ADMIN
+    await chat.act("admins.remove", member="m", was="viewer")
+    assert (await fetch(url))[0] == 404
 
 
 async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> None:
@@ -316,8 +334,10 @@ async def test_asking_for_the_head_gives_no_body(chat: Chat, server: TestServer)
 
 
 async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
-    exports = Exports(chat.database, Seal([KEY]), chat.clock, load_texts(), own_url="http://127.0.0.1:3978")
-    wish = Wish(TENANT, Language.ENGLISH, "")
+    exports = Exports(
+        chat.database, Seal([KEY]), chat.clock, load_texts(), AccessRules(()), own_url="http://127.0.0.1:3978"
+    )
+    wish = Wish(TENANT, ADMIN, Language.ENGLISH, "")
     assert exports.link(wish, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
     assert exports.link(wish, "https://smba.trafficmanager.net/emea/") == ""
     assert exports.link(wish, "https://localhost.evil.example/") == ""
