@@ -92,7 +92,7 @@ def invite(
 def one(texts: Texts, member: Member, now: datetime, said: str = "", refusal: str = "") -> Card:
     """Somebody's role, where it comes from, and what can be done; ``said`` is a key, ``refusal`` the end of one."""
     role = Role(member.role)
-    body: list[CardElement] = [header(SYMBOLS[role], name_of(member), texts(f"role.{role}"))]
+    body: list[CardElement] = [header(SYMBOLS[role], texts("admins.one"), name_of(member))]
     if said:
         body.append(note("good", "✅", texts(said)))
     if refusal:

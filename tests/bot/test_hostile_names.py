@@ -8,11 +8,14 @@ import pytest
 
 from bot.commands import COMMANDS
 from bot.turns import Card
+from storage.roles import Role
+from storage.tables import Member
 from sync.model import IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
 from sync.presence import LineState, Presence
 from tests.bot.chat import NOW, Chat
 from tests.bot.fakes import TENANT, buttons, parts, press
 from tests.bot.test_history import fill
+from tests.stores import stored
 
 LINK, REVERSED = "https://evil.example", "\u202e"
 NAME = f"[Sign in]({LINK}) **now** {REVERSED}\n# <at>all</at>"
@@ -56,6 +59,22 @@ async def every_answer(chat: Chat) -> list[Card]:
         for verb in buttons(card):
             await chat.turn(press(card, verb))
     return chat.shown
+
+
+async def test_on_the_cards_of_people(chat: Chat) -> None:
+    person: dict[str, Any] = {"owner_tenant": TENANT, "name": NAME, "invited_by_name": NAME, "invited_at": NOW}
+    await stored(
+        chat.database,
+        Member(id="m", user_object_id="somebody", address=NAME, role=Role.OWNER, **person),
+        Member(id="o", user_object_id="another", role=Role.OWNER, **person),
+        Member(id="n", user_object_id="viewer", role=Role.VIEWER, **person),
+    )
+    for verb in ("open", "ask_remove", "change", "demote"):
+        assert "Sign in" in json.dumps(await chat.act(f"admins.{verb}", member="m", was="owner", role="viewer"))
+    chat.person = "viewer"
+    assert "Sign in" in json.dumps(await chat.say("admins"))
+    for card in chat.shown:
+        assert_harmless(card)
 
 
 async def test_on_every_card(hostile: Chat) -> None:
