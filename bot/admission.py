@@ -21,7 +21,7 @@ async def role_of(exchange: Exchange) -> Role:
     async with desk.database.session() as session:
         member = await roles.find(session, exchange.tenant, sender.object_id)
         may_join = member is None and await roles.has_invitations(session, exchange.tenant, exchange.now)
-    if may_join and sender.object_id:
+    if may_join:
         member = await _join(exchange)
     return Role(member.role) if member else Role.EVERYONE
 

@@ -20,14 +20,13 @@ from storage import roles
 from storage.claims import PER_PERSON
 from storage.database import Database, open_database
 from storage.roles import Role
-from storage.schema import migrate
 from storage.sealing import Seal
 from storage.tables import Member
 from tests.bot.fake_credentials import FakeCredentials
 from tests.bot.fake_updates import FakeUpdates
 from tests.bot.fakes import FakeIntegrations
 from tests.bot.hosting.harness import TENANT, Bot, open_bot
-from tests.stores import stored
+from tests.stores import empty_store, stored
 
 OTHER = "bbbbbbbb-0000-0000-0000-00000000000b"
 CODE = "ABCDEFGHJKLMNPQRSTUV"
@@ -61,10 +60,9 @@ class Process:
 
 
 @asynccontextmanager
-async def process(path: Path, **settings: Any) -> AsyncIterator[Process]:
+async def process(url: str, **settings: Any) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{path}"))
-        await migrate(database)
+        database = await stack.enter_async_context(open_database(url))
 
         async def handler(turn: Turn) -> None:
             await conversation(turn)
@@ -84,10 +82,16 @@ async def process(path: Path, **settings: Any) -> AsyncIterator[Process]:
 
 
 @pytest.fixture
-async def both(tmp_path: Path) -> AsyncIterator[tuple[Process, Process]]:
+async def url(tmp_path: Path, each_database: str) -> AsyncIterator[str]:
+    """Of an empty store."""
+    async with empty_store(tmp_path) as database:
+        yield database.engine.url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+async def both(url: str) -> AsyncIterator[tuple[Process, Process]]:
     """Two processes, one store, and a code for its first owner."""
-    path = tmp_path / "presence.db"
-    async with process(path) as one, process(path) as other:
+    async with process(url) as one, process(url) as other:
         await claims.make(one.database, one.bot.clock, TENANT, CODE)
         yield one, other
 
@@ -148,8 +152,8 @@ async def test_a_tenant_that_is_not_allowed_does_not_get_as_far(both: tuple[Proc
     assert one.bot.turns == []
 
 
-async def test_another_allowed_tenant_needs_a_code_of_its_own(tmp_path: Path) -> None:
-    async with process(tmp_path / "presence.db", allowed_tenants=(TENANT, OTHER)) as one:
+async def test_another_allowed_tenant_needs_a_code_of_its_own(url: str) -> None:
+    async with process(url, allowed_tenants=(TENANT, OTHER)) as one:
         await claims.make(one.database, one.bot.clock, TENANT, CODE)
         there: dict[str, Any] = {"channelData": {"tenant": {"id": OTHER}}}
         assert await one.say(f"claim {SHOWN}", **there) == "Become the first owner"
