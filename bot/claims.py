@@ -34,8 +34,8 @@ def grouped(code: str) -> str:
 
 
 def read(typed: str) -> str:
-    """A code as it was typed, with or without its dashes, in letters of any size; empty for what is none."""
-    code = "".join(letter for letter in typed.upper() if letter not in "- ")
+    """A code as it was typed: dashes of any kind, or none, in letters of any size; empty for what is none."""
+    code = "".join(letter for letter in typed.upper() if letter.isalnum())
     return code if len(code) == GROUP * GROUPS and set(code) <= set(LETTERS) else ""
 
 

@@ -63,7 +63,7 @@ def test_a_code_is_long_enough_and_never_the_same() -> None:
     assert len(claims.LETTERS) == 32
 
 
-@pytest.mark.parametrize("typed", [SHOWN, SHOWN.lower(), CODE, f" {SHOWN} ", SHOWN.replace("-", " ")])
+@pytest.mark.parametrize("typed", [SHOWN, SHOWN.lower(), CODE, f" {SHOWN} ", SHOWN.replace("-", "–"), f"{SHOWN}."])
 def test_a_code_is_read_however_it_is_typed(typed: str) -> None:
     assert claims.read(typed) == CODE
     assert claims.grouped(CODE) == SHOWN
