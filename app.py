@@ -225,7 +225,7 @@ async def open_application(
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
         engine.jobs.register(NOTIFY, notifier.notify)
-        cards = UpdateCards(database, engine.updates, host.messenger, load_texts())
+        cards = UpdateCards(database, engine.updates, host.messenger, load_texts(), access)
         engine.jobs.register(SHOW_UPDATE, cards.show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:

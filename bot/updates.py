@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from bot.access import AccessRules
 from bot.cards.parts import summary
 from bot.cards.update import installation_card
 from bot.complaints import Complaint, Links, complaint
@@ -13,6 +14,7 @@ from bot.ports import UpdatesPort
 from bot.turns import Address, Messenger, Undelivered, Unreachable
 from storage import conversations
 from storage.database import Database
+from storage.roles import Role
 from storage.tables import Conversation
 from sync.errors import CredentialsWrong, Fault
 from sync.updates.model import CardPlace, Installation
@@ -32,6 +34,7 @@ class UpdateCards:
         updates: UpdatesPort,
         messenger: Messenger,
         languages: Mapping[Language, Texts],
+        access: AccessRules,
         links: Links | None = None,
         pace: float = PACE,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -40,6 +43,7 @@ class UpdateCards:
         self._updates = updates
         self._messenger = messenger
         self._languages = languages
+        self._access = access
         self._links = links or Links()
         self._pace = pace
         self._sleep = sleep
@@ -61,7 +65,8 @@ class UpdateCards:
     async def _tell(self, place: CardPlace, installation: Installation) -> Undelivered | None:
         async with self._database.session() as session:
             chat = await conversations.find(session, place.tenant_id, place.user_object_id)
-        if chat is None or chat.unreachable or not place.activity_id:
+            role = await self._access.role_of(session, place.tenant_id, place.user_object_id)
+        if chat is None or chat.unreachable or not place.activity_id or not role.covers(Role.ADMINISTRATOR):
             return None
         texts = self._languages[_language(chat)]
         card = installation_card(texts, installation, complaint_of(installation, texts, self._links))

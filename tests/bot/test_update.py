@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bot.access import AccessRules
 from bot.cards.update import SEGMENTS, bar
 from bot.languages import Language, load_texts
 from bot.turns import Address, Card, Undelivered, Unreachable
@@ -179,7 +180,8 @@ class Following:
 
     def __init__(self, chat: Chat) -> None:
         self.chat, self.messenger, self.slept = chat, RecordingMessenger(), list[float]()
-        self.cards = UpdateCards(chat.database, chat.updates, self.messenger, TEXTS, sleep=self._sleep)
+        rules = AccessRules((ADMIN, "rui"))
+        self.cards = UpdateCards(chat.database, chat.updates, self.messenger, TEXTS, rules, sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -251,6 +253,15 @@ async def test_who_blocked_the_bot_is_marked_and_left_alone(following: Following
     assert chat is not None
     assert chat.unreachable
     assert following.chat.updates.let_go == 1
+
+
+async def test_who_is_no_administrator_any_more_is_told_nothing(following: Following) -> None:
+    await following.begin(State.COMPLETED)
+    following.chat.admins = (ADMIN,)
+    following.chat.restart()
+    await following.chat.say("olá")
+    await following.cards.show("i1")
+    assert set(following.seen()) == {"card-a"}
 
 
 async def test_a_failure_says_which_step_and_why(following: Following) -> None:
