@@ -17,10 +17,11 @@ from bot.cards import integrations as things
 from bot.cards import welcome as cards
 from bot.commands import COMMANDS
 from bot.complaints import Link, Links
-from bot.exchange import Desk, Exchange
+from bot.exchange import Answer, Desk, Exchange
 from bot.exports import Exports
 from bot.languages import Language, language_of, load_texts
 from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
+from bot.presses import ACTS
 from bot.previews import Previews
 from bot.recorded import Recorded
 from bot.router import Router
@@ -216,9 +217,23 @@ class Conversation:
             case Action(verb, data):
                 exchange.data = data
                 answer = self._router.answer(verb)
-                await (answer(exchange) if answer else exchange.show(cards.stale(exchange.texts)))
+                await (self._act(exchange, verb, answer) if answer else exchange.show(cards.stale(exchange.texts)))
             case _:
                 pass
+
+    async def _act(self, exchange: Exchange, verb: str, answer: Answer) -> None:
+        """What would be done twice is done for the first press alone; any other is shown how things stand."""
+        if verb not in ACTS:
+            return await answer(exchange)
+        if not await exchange.is_pressed_first(verb):
+            return await self._router[ACTS[verb]](exchange)
+        try:
+            return await answer(exchange)
+        except (Unreachable, Undelivered):
+            raise
+        except Exception:
+            await exchange.take_back_press(verb)
+            raise
 
     async def _hear(self, exchange: Exchange, text: str) -> None:
         command = self._router.command(text)

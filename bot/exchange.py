@@ -1,23 +1,26 @@
 """One thing said and its answer, with all that an answer may need: what a command is given."""
 
+import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.access import AccessRules
-from bot.cards.parts import summary, verbs, without_buttons
+from bot.cards.parts import capped, summary, told, verbs, without_buttons
 from bot.complaints import Complaint, Links, complaint
 from bot.exports import Exports
 from bot.languages import Language, Texts
 from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
+from bot.presses import LONGEST, STAMP, stamped
 from bot.previews import Previews
 from bot.turns import Card, Turn
-from storage import history
+from storage import history, presses
 from storage.database import Database
 from storage.roles import Role
 from storage.sealing import Seal
+from storage.tables import Press
 from sync.clock import Clock
 from sync.errors import SyncError
 from sync.model import Actor, IntegrationView, UnknownIntegration
@@ -64,11 +67,15 @@ class Desk:
     updates: UpdatesPort
     credentials: CredentialsPort
     commands: Sequence[Command]
+    new_stamp: Callable[[], str] = lambda: secrets.token_hex(8)
 
 
 @dataclass(slots=True)
 class Exchange:
-    """A turn on its way through the chain. ``data`` are the pressed button's inputs, empty for typed words."""
+    """A turn on its way through the chain. ``data`` are the pressed button's inputs, empty for typed words.
+
+    ``told`` is said on every card that is shown.
+    """
 
     turn: Turn
     desk: Desk
@@ -77,6 +84,7 @@ class Exchange:
     welcomed: bool = False
     admin_as: str = ""
     role: Role = Role.EVERYONE
+    told: tuple[str, ...] = ()
 
     @property
     def tenant(self) -> str:
@@ -99,11 +107,15 @@ class Exchange:
 
     async def show(self, card: Card) -> None:
         """The answer: in the place of the pressed card, or below the typed words."""
-        await self.turn.replace(self._without_what_they_may_not(card), summary(card))
+        await self.turn.replace(self._finished(card), summary(card))
 
-    async def send(self, card: Card) -> None:
-        """A card of its own, whatever was pressed."""
-        await self.turn.send(self._without_what_they_may_not(card), summary(card))
+    async def send(self, card: Card) -> str:
+        """A card of its own, whatever was pressed. Returns the posted activity's id."""
+        return await self.turn.send(self._finished(card), summary(card))
+
+    def _finished(self, card: Card) -> Card:
+        card = told(card, *self.told) if self.told else card
+        return stamped(self._without_what_they_may_not(card), self.desk.new_stamp())
 
     def _without_what_they_may_not(self, card: Card) -> Card:
         """Without the buttons of commands that take another role than the speaker's."""
@@ -136,6 +148,32 @@ class Exchange:
             result=history.DONE,
             facts=dict(facts),
             now=self.now,
+        )
+
+    async def is_pressed_first(self, verb: str) -> bool:
+        """Whether nobody pressed this button of this card before; whoever did is told of on what is shown."""
+        press = self._press(verb)
+        if press is None:
+            return True
+        async with self.desk.database.writing() as session:
+            first = await presses.claim(session, press)
+        if first is None:
+            return True
+        ago = self.texts.relative(first.at, max(self.now, first.at + timedelta(seconds=1)))
+        self.told = (self.texts("pressed.by", who=capped(first.pressed_by), ago=ago), self.texts("pressed.once"))
+        return False
+
+    async def take_back_press(self, verb: str) -> None:
+        """Nothing was done: the button may be pressed again."""
+        press = self._press(verb)
+        if press is not None:
+            async with self.desk.database.writing() as session:
+                await presses.forget(session, press)
+
+    def _press(self, verb: str) -> Press | None:
+        stamp, by = self.data.get(STAMP, "")[:LONGEST], self.actor.name or self.actor.id
+        return (
+            Press(owner_tenant=self.tenant, stamp=stamp, verb=verb, pressed_by=by, at=self.now) if stamp else None
         )
 
     async def integration(self) -> IntegrationView:

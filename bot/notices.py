@@ -21,6 +21,7 @@ from bot.cards.notices import Done, Telling, closed_card, notice_card
 from bot.cards.parts import summary
 from bot.complaints import Link, Links
 from bot.languages import Language, Texts, language_of, load_texts
+from bot.presses import stamped
 from bot.quiet import quiet_until, zone_of
 from bot.turns import Address, Messenger, Undelivered, Unreachable
 from storage import alerts, conversations, integrations, notices
@@ -120,7 +121,8 @@ class Notifier:
         return None
 
     async def _send(self, integration: Integration, row: Notice, recipient: Recipient) -> None:
-        card = notice_card(recipient.texts, self._telling(integration, row, recipient), self._clock())
+        told = notice_card(recipient.texts, self._telling(integration, row, recipient), self._clock())
+        card = stamped(told, row.id)
         try:
             activity = await self._messenger.send(recipient.address, card, summary(card))
         except Unreachable:

@@ -27,9 +27,19 @@ class CredentialsPort(Protocol):
     """
 
     async def replace_secret(
-        self, owner_tenant: str, integration_id: str, name: str, secret: str, expires_on: date | None, by: Actor
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        name: str,
+        secret: str,
+        expires_on: date | None,
+        by: Actor,
+        revision: int | None = None,
     ) -> RotationView:
-        """The integration is called ``name`` from now on. Raises ``NameTaken`` and ``RotationUnderWay``."""
+        """The integration is called ``name`` from now on. Raises ``NameTaken`` and ``RotationUnderWay``.
+
+        Raises ``EditedMeanwhile`` when ``revision`` is not the integration's any more, as the three below.
+        """
         ...
 
     async def may_rotate(self, owner_tenant: str, integration_id: str) -> bool:
@@ -54,13 +64,19 @@ class CredentialsPort(Protocol):
 
     async def make_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> NewCertificate: ...
 
-    async def use_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         """The one that was made. Raises ``RotationUnderWay``, as the two below."""
         ...
 
-    async def use_host_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView: ...
+    async def use_host_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView: ...
 
-    async def use_federated(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView: ...
+    async def use_federated(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView: ...
 
 
 class IntegrationsPort(Protocol):

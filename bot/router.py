@@ -43,6 +43,10 @@ class Router:
     def answer(self, verb: str) -> Answer | None:
         return self._answers.get(verb)
 
+    def __getitem__(self, verb: str) -> Answer:
+        """The answer to a verb of our own."""
+        return self._answers[verb]
+
     def nearest(self, words: str) -> list[Command]:
         """The few commands whose names are most like the words, best first; none when nothing is alike."""
         said = normalised(words)[:LONGEST]

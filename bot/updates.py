@@ -11,6 +11,7 @@ from bot.cards.update import installation_card
 from bot.complaints import Complaint, Links, complaint
 from bot.languages import Language, Texts, language_of
 from bot.ports import UpdatesPort
+from bot.presses import stamped
 from bot.turns import Address, Messenger, Undelivered, Unreachable
 from storage import conversations
 from storage.database import Database
@@ -69,7 +70,8 @@ class UpdateCards:
         if chat is None or chat.unreachable or not place.activity_id or not role.covers(Role.ADMINISTRATOR):
             return None
         texts = self._languages[_language(chat)]
-        card = installation_card(texts, installation, complaint_of(installation, texts, self._links))
+        shown = installation_card(texts, installation, complaint_of(installation, texts, self._links))
+        card = stamped(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
         try:
             await self._messenger.update(_address(chat), place.activity_id, card, summary(card))
         except Unreachable:

@@ -239,6 +239,16 @@ class Act(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime, index=True)
 
 
+class Press(SQLModel, table=True):
+    """A pressed button that acts: what one card offers once is done once. ``stamp`` is the card's own."""
+
+    owner_tenant: str = Field(primary_key=True)
+    stamp: str = Field(primary_key=True)
+    verb: str = Field(primary_key=True)
+    pressed_by: str = ""
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
 class Notice(SQLModel, table=True):
     """One warning to one person (or channel), unique by what it is about: the promise of "exactly once".
 

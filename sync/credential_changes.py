@@ -57,11 +57,18 @@ class CredentialChanges:
     # A secret
 
     async def replace_secret(
-        self, owner_tenant: str, integration_id: str, name: str, secret: str, expires_on: date | None, by: Actor
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        name: str,
+        secret: str,
+        expires_on: date | None,
+        by: Actor,
+        revision: int | None = None,
     ) -> RotationView:
         """Prove the new secret and use it from now on; the description becomes the integration's name.
 
-        Raises ``NameTaken`` and ``RotationUnderWay``.
+        Raises ``NameTaken``, ``RotationUnderWay``, and ``EditedMeanwhile`` when ``revision`` is past.
         """
         new = Credentials(
             CredentialKind.SECRET,
@@ -69,7 +76,7 @@ class CredentialChanges:
             expires_on=expires_on,
             expiry_source=ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN,
         )
-        return await self._switch(owner_tenant, integration_id, new, by, name)
+        return await self._switch(owner_tenant, integration_id, new, by, revision, name)
 
     async def may_rotate(self, owner_tenant: str, integration_id: str) -> bool:
         """Whether the application may change its own secrets, as far as can be told now."""
@@ -155,7 +162,9 @@ class CredentialChanges:
             await self._record(session, integration, by, "make_certificate", {"thumbprint": made.thumbprint})
         return _public(made)
 
-    async def use_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         """Prove the certificate that was handed out, and use it from now on."""
         integration = await self._read(owner_tenant, integration_id)
         if not integration.pending_certificate_sealed:
@@ -167,32 +176,44 @@ class CredentialChanges:
             expires_on=certificate.expires_on,
             expiry_source=ExpirySource.CERTIFICATE,
         )
-        return await self._switch(owner_tenant, integration_id, new, by)
+        return await self._switch(owner_tenant, integration_id, new, by, revision)
 
-    async def use_host_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_host_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         certificate = await asyncio.to_thread(self._host.certificate)
         new = Credentials(
             CredentialKind.CERTIFICATE,
             expires_on=certificate.expires_on,
             expiry_source=ExpirySource.CERTIFICATE,
         )
-        return await self._switch(owner_tenant, integration_id, new, by)
+        return await self._switch(owner_tenant, integration_id, new, by, revision)
 
-    async def use_federated(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_federated(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         """Nothing that expires: the platform's own token, trusted by the application."""
-        return await self._switch(owner_tenant, integration_id, Credentials(CredentialKind.FEDERATED), by)
+        return await self._switch(owner_tenant, integration_id, Credentials(CredentialKind.FEDERATED), by, revision)
 
     # The change itself
 
     async def _switch(
-        self, owner_tenant: str, integration_id: str, new: Credentials, by: Actor, name: str = ""
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        new: Credentials,
+        by: Actor,
+        revision: int | None,
+        name: str = "",
     ) -> RotationView:
         before = await self._read(owner_tenant, integration_id)
+        if revision is not None and before.revision != revision:
+            raise EditedMeanwhile
         await self._outside.prove(former.as_app(before, new))
         now = self._clock()
         async with self._database.writing() as session:
             integration = await self._find(session, owner_tenant, integration_id, lock=True)
-            if (integration.tenant_id, integration.client_id) != (before.tenant_id, before.client_id):
+            if integration.revision != before.revision:
                 raise EditedMeanwhile
             if name and await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
                 raise NameTaken(name)

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage import drafts, integrations, people, problems, rotations, updates
+from storage import drafts, integrations, people, presses, problems, rotations, updates
 from storage import events as event_store
 from storage.database import Database
 from storage.tables import Integration, Problem
@@ -36,6 +36,7 @@ from sync.rotator import is_due_by_itself
 
 KEEP_EVENTS = timedelta(hours=24)
 KEEP_DRAFTS = timedelta(days=7)
+KEEP_PRESSES = timedelta(days=400)
 SHOW_UPDATES = timedelta(days=1)
 """How long it is tried to tell cards how an installation ended."""
 
@@ -172,3 +173,4 @@ class Scheduler:
         async with self._database.writing() as session:
             await event_store.forget_older_than(session, now - KEEP_EVENTS, CallState.ENDED.value)
             await drafts.forget_older_than(session, now - KEEP_DRAFTS)
+            await presses.forget_older_than(session, now - KEEP_PRESSES)

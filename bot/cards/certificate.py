@@ -35,10 +35,11 @@ def choose(
 def _choices(texts: Texts, view: IntegrationView, choices: CredentialChoices) -> list[Action]:
     data = {"integration": view.id}
     actions: list[Action] = [button(texts("button.certificate_make"), "certificate.make", data, style="positive")]
+    use = {**data, "revision": str(view.revision)}
     if choices.host_certificate:
-        actions.append(button(texts("button.certificate_host"), "certificate.host", data))
+        actions.append(button(texts("button.certificate_host"), "certificate.host", use))
     if choices.federated:
-        actions.append(button(texts("button.certificate_federated"), "certificate.federated", data))
+        actions.append(button(texts("button.certificate_federated"), "certificate.federated", use))
     if view.credential is not CredentialKind.SECRET:
         actions.append(button(texts("button.certificate_secret"), "rotate.ask", data))
     return [*actions, button(texts("button.cancel"), "certificate.cancel", data)]
@@ -63,8 +64,9 @@ def handed_out(
     if complaint:
         body.append(complaint_note(complaint))
     page = Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))
+    use = {**data, "revision": str(view.revision)}
     actions: list[Action] = [
-        button(texts("button.certificate_use"), "certificate.use", data, style="positive"),
+        button(texts("button.certificate_use"), "certificate.use", use, style="positive"),
         open_link(page),
         button(texts("button.cancel"), "certificate.cancel", data),
     ]

@@ -16,6 +16,7 @@ from bot.cards import (
     update_samples,
     welcome,
 )
+from bot.cards.parts import told as with_note
 from bot.commands import COMMANDS
 from bot.complaints import Complaint, Link, Links, complaint
 from bot.languages import Texts
@@ -88,6 +89,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "personal", welcome.meet_in_personal(texts, Link(texts("personal.open"), LINKS.personal_chat("28:bot")))
     yield "personal_no_link", welcome.meet_in_personal(texts, None)
     yield "stale", welcome.stale(texts)
+    told = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
+    yield "pressed_before", with_note(welcome.stale(texts), told, texts("pressed.once"))
     yield "apology", welcome.apology(texts, "4f1d2c3b")
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)

@@ -47,6 +47,12 @@ def card(
     return json
 
 
+def told(made: Card, *lines: str) -> Card:
+    """The card with a note below its header."""
+    said = note("warning", "☝️", *lines).model_dump(by_alias=True, exclude_none=True)
+    return {**made, "body": [*made["body"][:1], said, *made["body"][1:]]}
+
+
 def summary(made: Card) -> str:
     """What a notification says of the card."""
     return str(made["fallbackText"])

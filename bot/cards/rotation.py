@@ -44,7 +44,8 @@ def form(
         *with_complaints(fields, told),
         safe(texts),
     ]
-    actions: list[Action] = [button(texts("button.rotate"), "rotate.save", data, style="positive", inputs=True)]
+    save = {**data, "revision": str(view.revision)}
+    actions: list[Action] = [button(texts("button.rotate"), "rotate.save", save, style="positive", inputs=True)]
     if offer_for_me:
         actions.append(button(texts("button.rotate_for_me"), "rotate.for_me", data))
     actions += [

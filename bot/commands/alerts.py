@@ -83,14 +83,15 @@ async def told(exchange: Exchange) -> None:
     """Who else is told: a card of its own, so that the notice keeps its buttons."""
     notice = await _notice(exchange)
     if notice is None:
-        return await exchange.show(stale(exchange.texts))
+        await exchange.show(stale(exchange.texts))
+        return
     async with exchange.desk.database.session() as session:
         integration = await integrations.owned_one(session, exchange.tenant, notice.integration_id)
         about = {row.audience: row.state for row in await notices.about(session, notice)}
         muted = await alerts.muted(session, exchange.tenant, notice.integration_id)
         everybody = await _everybody(session, exchange.tenant, muted, about)
     name = integration.name if integration else ""
-    return await exchange.send(cards.told(exchange.texts, name, everybody))
+    await exchange.send(cards.told(exchange.texts, name, everybody))
 
 
 async def _notice(exchange: Exchange) -> Notice | None:

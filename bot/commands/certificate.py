@@ -6,10 +6,11 @@ from bot.cards import certificate as cards
 from bot.cards import integrations as things
 from bot.cards.rotation import checking, under_way
 from bot.commands.choice import choose
+from bot.commands.edit import revision_of, show_outdated
 from bot.exchange import Command, Exchange
 from storage.roles import Role
 from sync.errors import SyncError
-from sync.model import IntegrationView
+from sync.model import EditedMeanwhile, IntegrationView
 from sync.rotation import RotationUnderWay, RotationView
 
 
@@ -63,9 +64,13 @@ async def _switch(
     exchange: Exchange, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
 ) -> None:
     """Prove and use it, and show how it fares for some seconds."""
+    if revision_of(exchange) != view.revision:
+        return await show_outdated(exchange, view)
     await exchange.show(checking(exchange.texts, view))
     try:
-        rotation = await change(exchange.tenant, view.id, exchange.actor)
+        rotation = await change(exchange.tenant, view.id, exchange.actor, view.revision)
+    except EditedMeanwhile:
+        return await show_outdated(exchange, view)
     except RotationUnderWay:
         return await exchange.show(under_way(exchange.texts, view))
     exchange.data = {"integration": view.id}

@@ -9,12 +9,13 @@ from bot.cards.setup import checking
 from bot.commands.choice import choose
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
+from bot.turns import Card
 from storage import history
 from storage.roles import Role
 from sync.errors import SyncError
 from sync.model import CloudLinkAccount, CredentialKind, EditedMeanwhile, IntegrationView, NameTaken, TeamsApp
 
-EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate")
+EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential")
 """The acts that make a form out of date."""
 
 
@@ -42,9 +43,9 @@ async def save_name(exchange: Exchange) -> None:
     typed = inputs.entered(exchange.data, "name")
     complaints = inputs.check_filled(exchange.texts, typed, "name")
     if complaints:
-        return await exchange.show(cards.rename_form(exchange.texts, view, typed, complaints))
+        return await show_again(exchange, view, cards.rename_form(exchange.texts, view, typed, complaints))
     port = exchange.desk.integrations
-    renaming = port.rename(exchange.tenant, view.id, _revision(exchange), typed["name"], exchange.actor)
+    renaming = port.rename(exchange.tenant, view.id, revision_of(exchange), typed["name"], exchange.actor)
     try:
         await _save(exchange, view, renaming, "edit.renamed")
     except NameTaken:
@@ -68,11 +69,11 @@ async def save_cloudlink(exchange: Exchange) -> None:
         *inputs.check_lengths(exchange.texts, {"region": typed["region"], "cloudlink_secret": secret}),
     ]
     if complaints:
-        return await exchange.show(cards.cloudlink_form(exchange.texts, view, typed, complaints))
+        return await show_again(exchange, view, cards.cloudlink_form(exchange.texts, view, typed, complaints))
     await exchange.show(checking(exchange.texts, 0, "cloudlink"))
     account = CloudLinkAccount(typed["region"], typed["account_id"], typed["cloudlink_client_id"], secret)
     port = exchange.desk.integrations
-    editing = port.edit_cloudlink(exchange.tenant, view.id, _revision(exchange), account, exchange.actor)
+    editing = port.edit_cloudlink(exchange.tenant, view.id, revision_of(exchange), account, exchange.actor)
     try:
         await _save(exchange, view, editing, "edit.saved.cloudlink")
     except SyncError as error:
@@ -93,12 +94,12 @@ async def save_teams(exchange: Exchange) -> None:
     secret = inputs.cleaned(exchange.data.get("client_secret", ""))
     complaints = _look_over(exchange, view, typed, secret)
     if complaints:
-        return await exchange.show(cards.teams_form(exchange.texts, view, typed, complaints))
+        return await show_again(exchange, view, cards.teams_form(exchange.texts, view, typed, complaints))
     await exchange.show(checking(exchange.texts, 0, "teams"))
     app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
     expires_on = inputs.day_of(typed["expires_on"])
     port = exchange.desk.integrations
-    editing = port.edit_teams(exchange.tenant, view.id, _revision(exchange), app, expires_on, exchange.actor)
+    editing = port.edit_teams(exchange.tenant, view.id, revision_of(exchange), app, expires_on, exchange.actor)
     try:
         await _save(exchange, view, editing, "edit.saved.teams")
     except SyncError as error:
@@ -129,13 +130,20 @@ async def _save(exchange: Exchange, view: IntegrationView, saving: Awaitable[Int
     try:
         saved = await saving
     except EditedMeanwhile:
-        await _show_outdated(exchange, view)
+        await show_outdated(exchange, view)
     else:
         exchange.desk.previews.drop(exchange.tenant, view.id)
         await exchange.show(cards.menu(exchange.texts, saved, said))
 
 
-async def _show_outdated(exchange: Exchange, view: IntegrationView) -> None:
+async def show_again(exchange: Exchange, view: IntegrationView, form: Card) -> None:
+    """The form with its complaints, unless somebody changed meanwhile what it was filled from."""
+    if revision_of(exchange) != view.revision:
+        return await show_outdated(exchange, view)
+    return await exchange.show(form)
+
+
+async def show_outdated(exchange: Exchange, view: IntegrationView) -> None:
     async with exchange.desk.database.session() as session:
         last = await history.latest(session, exchange.tenant, view.id, EDITS)
     by = past.who(exchange.texts, last) if last else ""
@@ -143,7 +151,7 @@ async def _show_outdated(exchange: Exchange, view: IntegrationView) -> None:
     await exchange.show(cards.outdated(exchange.texts, view, last, by, ago))
 
 
-def _revision(exchange: Exchange) -> int:
+def revision_of(exchange: Exchange) -> int:
     """The revision the form was filled from; what is none equals no integration's."""
     revision = exchange.data.get("revision", "")
     return int(revision) if revision.isdecimal() and len(revision) < 10 else 0

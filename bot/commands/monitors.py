@@ -3,15 +3,20 @@
 Mitel's guide has them: when the secret of the integration serves them too, it has to be renewed in each.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from bot.cards import monitors as cards
 from bot.cards.fields import MAX_NAME
 from bot.commands.choice import choose
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from bot.inputs import cleaned
-from storage import monitors
+from storage import integrations, monitors
 from storage.roles import Role
-from sync.model import IntegrationView
+from sync.model import IntegrationView, UnknownIntegration
 
 SAME, OTHER = "monitors_same", "monitors_other"
 """The acts that answer whether the monitors hold the replaced secret."""
@@ -45,7 +50,7 @@ async def add(exchange: Exchange) -> None:
         return await show_for(exchange, view, _complain(exchange, "names_needed"))
     if any(len(name) > MAX_NAME for name in names):
         return await show_for(exchange, view, _complain(exchange, "names_too_long"))
-    async with exchange.desk.database.writing() as session:
+    async with _changing(exchange, view) as session:
         added = await monitors.add(session, exchange.tenant, view.id, names, exchange.now)
         for name in added:
             await exchange.record(session, view, "monitors_add", monitor=name)
@@ -54,7 +59,7 @@ async def add(exchange: Exchange) -> None:
 
 async def remove(exchange: Exchange) -> None:
     view = await exchange.integration()
-    async with exchange.desk.database.writing() as session:
+    async with _changing(exchange, view) as session:
         for name in await monitors.remove(session, exchange.tenant, view.id, _chosen(exchange)):
             await exchange.record(session, view, "monitors_remove", monitor=name)
     await show_for(exchange, view)
@@ -101,7 +106,7 @@ async def other(exchange: Exchange) -> None:
 async def _answer(exchange: Exchange, answer: str) -> bool:
     """Store the answer; False when the newest rotation is another one, or somebody answered before."""
     view = await exchange.integration()
-    async with exchange.desk.database.writing() as session:
+    async with _changing(exchange, view) as session:
         rotation = await monitors.last_rotation(session, exchange.tenant, view.id)
         if rotation is None or rotation.id != exchange.data.get("rotation"):
             return False
@@ -126,11 +131,20 @@ async def tick(exchange: Exchange) -> None:
     """Mark the chosen monitors as renewed; whoever was first is the one named."""
     view = await exchange.integration()
     by = exchange.actor.name or exchange.actor.id
-    async with exchange.desk.database.writing() as session:
+    async with _changing(exchange, view) as session:
         ticked = await monitors.tick(session, exchange.tenant, view.id, _chosen(exchange), by, exchange.now)
         for name in ticked:
             await exchange.record(session, view, "monitors_tick", monitor=name)
     await checklist(exchange)
+
+
+@asynccontextmanager
+async def _changing(exchange: Exchange, view: IntegrationView) -> AsyncIterator[AsyncSession]:
+    """A session in which nobody else changes the integration or its monitors."""
+    async with exchange.desk.database.writing() as session:
+        if await integrations.owned_one(session, exchange.tenant, view.id, lock=True) is None:
+            raise UnknownIntegration
+        yield session
 
 
 def _chosen(exchange: Exchange) -> list[str]:

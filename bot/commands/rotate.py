@@ -12,12 +12,13 @@ from bot.cards import integrations as things
 from bot.cards import rotation as cards
 from bot.commands import monitors
 from bot.commands.choice import choose
+from bot.commands.edit import revision_of, show_outdated
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
 from bot.turns import Card
 from storage.roles import Role
 from sync.errors import Fault, SyncError
-from sync.model import IntegrationView, NameTaken
+from sync.model import EditedMeanwhile, IntegrationView, NameTaken
 from sync.rotation import Kind, RotationUnderWay, RotationView
 
 
@@ -51,6 +52,8 @@ async def show_form(
 async def save(exchange: Exchange) -> None:
     """Look the fields over, prove the secret for this very tenant and application, and only then use it."""
     view = await exchange.integration()
+    if revision_of(exchange) != view.revision:
+        return await show_outdated(exchange, view)
     typed = inputs.entered(exchange.data, "description", "expires_on")
     secret = inputs.cleaned(exchange.data.get("client_secret", ""))
     complaints = _look_over(exchange, typed, secret)
@@ -65,11 +68,14 @@ async def save(exchange: Exchange) -> None:
             secret,
             inputs.day_of(typed["expires_on"]),
             exchange.actor,
+            view.revision,
         )
     except SyncError as error:
         return await show_form(exchange, view, typed, [_complaint(exchange, view, error)])
     except NameTaken:
         return await show_form(exchange, view, typed, [_taken(exchange)])
+    except EditedMeanwhile:
+        return await show_outdated(exchange, view)
     except RotationUnderWay:
         return await exchange.show(cards.under_way(exchange.texts, view))
     return await _follow(exchange, replace(view, name=typed["description"]), rotation)

@@ -1,7 +1,6 @@
 """``install update``: what is new and what it would change here; then the bar, until it is completed."""
 
 from bot.cards import update as cards
-from bot.cards.parts import summary
 from bot.commands.choice import choose
 from bot.complaints import Complaint
 from bot.exchange import Command, Exchange
@@ -77,8 +76,7 @@ async def _follow(exchange: Exchange, view: IntegrationView, running: Installati
         await exchange.desk.updates.installation(exchange.tenant, view.id, _place(exchange))
         await exchange.show(_card(exchange, running))
         return
-    card = _card(exchange, running)
-    sent = await exchange.turn.send(card, summary(card))
+    sent = await exchange.send(_card(exchange, running))
     await exchange.desk.updates.installation(exchange.tenant, view.id, _place(exchange, sent))
 
 

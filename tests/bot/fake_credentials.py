@@ -34,7 +34,14 @@ class FakeCredentials:
             raise self.trouble[name]
 
     async def replace_secret(
-        self, owner_tenant: str, integration_id: str, name: str, secret: str, expires_on: date | None, by: Actor
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        name: str,
+        secret: str,
+        expires_on: date | None,
+        by: Actor,
+        revision: int | None = None,
     ) -> RotationView:
         self.secrets.append(secret)
         self._called("replace_secret", owner_tenant, integration_id, name, expires_on, by)
@@ -72,13 +79,19 @@ class FakeCredentials:
         self._called("make_certificate", owner_tenant, integration_id, by)
         return NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
 
-    async def use_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         return self._switched("use_certificate", owner_tenant, integration_id, by, CredentialKind.CERTIFICATE)
 
-    async def use_host_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_host_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         return self._switched("use_host_certificate", owner_tenant, integration_id, by, CredentialKind.CERTIFICATE)
 
-    async def use_federated(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def use_federated(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
         return self._switched("use_federated", owner_tenant, integration_id, by, CredentialKind.FEDERATED)
 
     def _switched(

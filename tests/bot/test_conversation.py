@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from unittest.mock import ANY
 
 import pytest
 from structlog.testing import capture_logs
@@ -279,7 +280,7 @@ async def test_a_fault_outside_the_wizard_has_its_sentence_and_another_try(chat:
     chat.integrations.trouble["enable"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
     card = await chat.act("enable.now", integration=view.id, client_secret="typed-secret")
     assert "Client secret expired." in words(card)
-    assert buttons(card)["enable.now"]["data"] == {"integration": view.id}
+    assert buttons(card)["enable.now"]["data"] == {"integration": view.id, "press": ANY}
     assert "typed-secret" not in json.dumps(card)
     del chat.integrations.trouble["enable"]
     assert "is enabled" in words(await chat.press(card, "enable.now"))

@@ -61,7 +61,8 @@ async def test_a_notice_carries_its_remedy(world: Notifying) -> None:
     pressed = buttons(world.arrived("ada")[0].card)
     assert pressed["command.rotate"]["data"] == {"integration": "i1"}
     (notice,) = await world.notices()
-    assert pressed["alerts.remind"]["data"] == pressed["alerts.told"]["data"] == {"notice": notice.id}
+    assert pressed["alerts.told"]["data"] == {"notice": notice.id}
+    assert pressed["alerts.remind"]["data"] == {"notice": notice.id, "press": notice.id}
 
 
 async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(world: Notifying) -> None:
