@@ -4,8 +4,6 @@ Every card that is shown gets a stamp of its own, which its acting buttons carry
 transaction, before anything is done; any other is told so, and shown how things stand. A card that is shown again,
 with a complaint say, is another card. A stamp proves nothing and opens nothing: without one, or with a made-up one,
 the act's own checks stand as ever.
-
-Acts that are not here are done once by what they are about: a revision, a rotation, a monitor, a draft.
 """
 
 from collections.abc import Mapping
@@ -21,17 +19,32 @@ ACTS: Mapping[str, str] = {
     "alerts.save": "command.alerts",
     "auto_rotate.off": "auto_rotate.show",
     "auto_rotate.on": "auto_rotate.show",
+    "certificate.federated": "certificate.show",
+    "certificate.host": "certificate.show",
     "certificate.make": "certificate.show",
+    "certificate.use": "certificate.show",
     "disable.now": "disable.ask",
+    "edit.save_cloudlink": "edit.open",
+    "edit.save_name": "edit.open",
+    "edit.save_teams": "edit.open",
     "enable.now": "enable.preview",
     "monitors.add": "monitors.show",
+    "monitors.other": "monitors.show",
+    "monitors.remove": "monitors.show",
+    "monitors.same": "monitors.checklist",
+    "monitors.tick": "monitors.checklist",
+    "remove.now": "remove.ask",
+    "rotate.save": "rotate.progress",
     "rotate.start": "rotate.progress",
     "setup.now": "enable.preview",
     "setup.save": "setup.resume",
     "update.install": "update.show",
     "update.undo": "update.show",
 }
-"""The verbs that would do something a second time, and the verbs that show how things stand instead."""
+"""The verbs that change something, and the verbs that show how things stand instead.
+
+The rest of what a setup is made of is about one's own draft, and bears being done again.
+"""
 
 
 def stamped(card: Card, stamp: str) -> Card:

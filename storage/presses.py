@@ -13,8 +13,8 @@ async def claim(session: AsyncSession, press: Press) -> Press | None:
     """None for the first press of this tenant, stamp and verb; for any other, the first."""
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    taken = await session.exec(insert(Press).values(**press.model_dump()).on_conflict_do_nothing())
-    if taken.rowcount:
+    query = insert(Press).values(**press.model_dump()).on_conflict_do_nothing().returning(col(Press.stamp))
+    if (await session.exec(query)).first() is not None:  # a count of rows is not told by every driver
         return None
     return await session.get(Press, (press.owner_tenant, press.stamp, press.verb))
 

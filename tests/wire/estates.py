@@ -1,0 +1,268 @@
+"""A tenant's estate with something in every state: what nobody from outside may see, count or touch."""
+
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from sqlmodel import col, update
+
+from bot.commands import COMMANDS
+from bot.turns import Card
+from storage.tables import (
+    Act,
+    AlertChannel,
+    AlertPreference,
+    Draft,
+    FeatureUpdate,
+    Integration,
+    Monitor,
+    MonitorTask,
+    Notice,
+    Problem,
+    Rotation,
+)
+from sync.clock import utc_now
+from sync.errors import Fault
+from sync.model import Actor, IntegrationView, Service
+from sync.rotation import Kind, Step
+from sync.subscriber import hashed
+from tests.engines import account_of, app_of
+from tests.stores import stored
+from tests.wire.verbs import LOOKS
+from tests.wire.webs import Heard, Person, Web, pressable
+
+DOOR = "the-door-of-the-webhook"
+SUBSCRIPTION = "subscription-of-the-first"
+NEVER = utc_now() + timedelta(days=9999)
+PRIVATE = {
+    "integration": ("id", "name", "client_id", "cloudlink_account_id", "cloudlink_client_id", "subscription_id"),
+    "person": ("id", "name", "address", "teams_user_id", "cloudlink_user_id"),
+    "monitor": ("id", "name"),
+    "rotation": ("id", "started_by_name", "new_key_id"),
+    "notice": ("id", "activity_id"),
+    "draft": ("id",),
+    "act": ("id", "actor_name"),
+    "conversation": ("name", "conversation_id", "user_object_id"),
+    "alertchannel": ("conversation_id",),
+}
+"""The columns that tell one tenant's things from another's."""
+
+Payload = tuple[str, dict[str, Any]]
+
+
+async def build(web: Web, owner: Person, colleague: Person) -> None:
+    """Three integrations, and whatever else somebody could be after."""
+    one = await _add(web, owner, "Vale Verde, headquarters", preview=True)
+    two = await _add(web, owner, "Vale Verde, the warehouse")
+    three = await _add(web, owner, "Vale Verde, the harbour")
+    await web.town.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+    by = Actor(owner.object_id, owner.name)
+    await web.engine.credentials.make_certificate(owner.tenant, two.id, by)
+    await _set(web, one, enabled=True, subscription_id=SUBSCRIPTION, webhook_token_hash=hashed(DOOR))
+    await _set(web, two, feature_version=2, secret_expires_on=date(2027, 1, 31))
+    for who in (owner, colleague):
+        await web.say(who, "help")
+    await stored(web.database, *_rotations(web, owner, one, two, three), *_monitors(owner, two, three))
+    await stored(web.database, *_updates(owner, two, three), *_notices(owner, one, two, three))
+    await stored(web.database, *_choices(owner, three), *_drafts(web, owner, colleague, two))
+    for view in (one, two, three):
+        await web.notifier.notify(view.id)
+
+
+async def _add(web: Web, owner: Person, name: str, preview: bool = False) -> IntegrationView:
+    sandbox, port = web.town.sandbox, web.engine.integrations
+    view = await port.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None)
+    if preview:
+        await port.preview(owner.tenant, view.id)
+    return view
+
+
+async def _set(web: Web, view: IntegrationView, **values: Any) -> None:
+    async with web.database.writing() as session:
+        await session.exec(update(Integration).where(col(Integration.id) == view.id).values(**values))
+
+
+def _rotations(web: Web, owner: Person, *views: IntegrationView) -> list[Rotation]:
+    """One under way, two that are done: of the monitors of one it has not been said yet which secret they hold."""
+    now = utc_now()
+    begun: dict[str, Any] = {
+        "owner_tenant": owner.tenant,
+        "started_by": owner.object_id,
+        "started_by_name": owner.name,
+    }
+    under_way = Rotation(
+        integration_id=views[0].id,
+        kind=Kind.FOR_ME,
+        step=Step.WAIT,
+        secret_sealed=web.seal.close("a-secret"),
+        new_key_id="key-of-the-new-secret",
+        started_at=now,
+        due_at=NEVER,
+        **begun,
+    )
+    done = [
+        Rotation(
+            id=f"rotation-of-{view.id}",
+            integration_id=view.id,
+            kind=Kind.BY_HAND,
+            step=Step.DONE,
+            started_at=now,
+            finished_at=now,
+            **begun,
+        )
+        for view in views[1:]
+    ]
+    return [under_way, *done]
+
+
+def _monitors(owner: Person, asked: IntegrationView, ticking: IntegrationView) -> list[Monitor | MonitorTask | Act]:
+    at: dict[str, Any] = {"owner_tenant": owner.tenant, "created_at": utc_now()}
+    answered = Act(
+        owner_tenant=owner.tenant,
+        integration_id=ticking.id,
+        integration_name=ticking.name,
+        actor_id=owner.object_id,
+        actor_name=owner.name,
+        act="monitors_same",
+        result="done",
+        facts={"rotation": f"rotation-of-{ticking.id}"},
+        at=utc_now(),
+    )
+    return [
+        Monitor(id="monitor-of-reception", integration_id=asked.id, name="Reception's monitor", **at),
+        Monitor(id="monitor-of-the-quay", integration_id=ticking.id, name="The quay's monitor", **at),
+        MonitorTask(
+            rotation_id=f"rotation-of-{ticking.id}", monitor_id="monitor-of-the-quay", integration_id=ticking.id
+        ),
+        answered,
+    ]
+
+
+def _updates(owner: Person, done: IntegrationView, going: IntegrationView) -> list[FeatureUpdate]:
+    begun: dict[str, Any] = {"owner_tenant": owner.tenant, "started_by": owner.object_id, "started_at": utc_now()}
+    facts = {"by": owner.name}
+    return [
+        FeatureUpdate(integration_id=done.id, version=2, state="completed", step="accept", facts=facts, **begun),
+        FeatureUpdate(integration_id=going.id, version=2, state="waiting", step="", facts=facts, **begun),
+    ]
+
+
+def _notices(owner: Person, *views: IntegrationView) -> list[Notice | Problem]:
+    """One of each kind, ready to be sent."""
+    now = utc_now()
+    about: dict[str, Any] = {"owner_tenant": owner.tenant, "audience": owner.object_id, "created_at": now}
+    expiry = {"expires_on": "2027-01-31", "credential": "secret"}
+    trouble: dict[str, Any] = {
+        "service": Service.ENTRA.value,
+        "fault": Fault.ENTRA_SECRET_EXPIRED.value,
+        "facts": {},
+    }
+    return [
+        Notice(integration_id=views[0].id, topic="expiry", stage="30", facts=expiry, **about),
+        Notice(
+            integration_id=views[1].id,
+            topic="problem",
+            stage="problem-1",
+            facts={**trouble, "since": now.isoformat()},
+            **about,
+        ),
+        Notice(integration_id=views[1].id, topic="update", stage="3", facts={"version": 3}, **about),
+        Problem(id="problem-1", integration_id=views[1].id, since=now, checked_at=now, lasting=True, **trouble),
+    ]
+
+
+def _choices(owner: Person, muted: IntegrationView) -> list[AlertChannel | AlertPreference]:
+    return [
+        AlertChannel(
+            owner_tenant=owner.tenant,
+            conversation_id="19:the-channel-of-the-estate@thread.tacv2",
+            service_url="https://smba.trafficmanager.net/emea/",
+            bot_id="28:bot",
+            channel_id="msteams",
+            added_by=owner.object_id,
+            added_at=utc_now(),
+        ),
+        AlertPreference(
+            owner_tenant=owner.tenant, user_object_id=owner.object_id, integration_id=muted.id, muted=True
+        ),
+    ]
+
+
+def _drafts(web: Web, owner: Person, colleague: Person, saved: IntegrationView) -> list[Draft]:
+    """One in the middle, one that waits to be enabled."""
+    account = account_of(web.town.sandbox)
+    values = {
+        "account_id": account.account_id,
+        "cloudlink_client_id": account.client_id,
+        "name": "Vale Verde, a fourth",
+    }
+    sealed = web.seal.close(account.client_secret)
+    middle = Draft(
+        tenant_id=owner.tenant,
+        user_object_id=owner.object_id,
+        step="teams",
+        values=values,
+        cloudlink_secret_sealed=sealed,
+        updated_at=utc_now(),
+    )
+    waiting = Draft(
+        tenant_id=colleague.tenant,
+        user_object_id=colleague.object_id,
+        step="enable",
+        values=values,
+        integration_id=saved.id,
+        updated_at=utc_now(),
+    )
+    return [middle, waiting]
+
+
+# What its administrators are shown
+
+
+async def harvest(web: Web, *owners: Person) -> list[Payload]:
+    """Every button they can come upon by typing commands and by pressing what changes nothing, notices included."""
+    found: dict[str, Payload] = {}
+    for owner in owners:
+        heard = [await web.say(owner, command.titles["en"]) for command in COMMANDS]
+        cards = [*_cards(heard), *(call.card for call in web.town.connector.sent())]
+        await _crawl(web, owner, cards, found)
+    return list(found.values())
+
+
+async def _crawl(web: Web, owner: Person, cards: Iterable[Card], found: dict[str, Payload]) -> None:
+    waiting = deque(payload for card in cards for payload in pressable(card))
+    while waiting:
+        verb, data = waiting.popleft()
+        key = repr((verb, sorted((name, value) for name, value in data.items() if name != "press")))
+        if key in found:
+            continue
+        found[key] = (verb, data)
+        if verb in LOOKS or verb.startswith("command."):
+            waiting += [each for card in _cards([await web.press(owner, verb, data)]) for each in pressable(card)]
+
+
+def _cards(heard: Iterable[Heard]) -> list[Card]:
+    return [card for each in heard for card in each.cards]
+
+
+# What belongs to whom
+
+
+def belongs(row: Mapping[str, Any], who: Person, ids: set[str]) -> bool:
+    """Whether a stored row is about this person, their tenant alone, or one of these integrations."""
+    owners = [row.get(name) for name in ("owner_tenant", "tenant_id")]
+    return row.get("user_object_id") == who.object_id or row.get("integration_id") in ids or who.tenant in owners
+
+
+def private(rows: Iterable[tuple[str, Mapping[str, Any]]], but: Person) -> frozenset[str]:
+    """What must never be read by anybody else, as far as it is no common word and not their own."""
+    told = {str(row[name]) for table, row in rows for name in PRIVATE.get(table, ()) if row[name]}
+    return frozenset(word for word in told if len(word) > 5 and word not in (but.name, but.object_id))
+
+
+def by_verb(payloads: Iterable[Payload]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for verb, data in payloads:
+        found[verb].append(data)
+    return found

@@ -1,0 +1,280 @@
+"""Tenants are walls: whatever is pressed, replayed or edited, nobody finds anything of somebody else's estate.
+
+What is tried comes from the product itself: every command, every verb, and every button its administrators were
+really shown. An answer about a thing that is another tenant's is the answer about a thing that is not there.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from itertools import cycle
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from bot.commands import COMMANDS
+from sync.host_credentials import HostCredentials
+from tests.stores import integration, stored
+from tests.wire import estates
+from tests.wire.estates import Payload
+from tests.wire.verbs import ACTS, LOOKS
+from tests.wire.webs import Heard, Person, Web, dump, open_town, open_web, sqlite_url
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(600)]
+
+HERE, THERE = "aaaaaaaa-0000-4000-8000-00000000000a", "bbbbbbbb-0000-4000-8000-00000000000b"
+ADA = Person(HERE, "ada00000-0000-4000-8000-000000000001", "Ada of Vale Verde")
+RUI = Person(HERE, "0a100000-0000-4000-8000-000000000002", "Rui of Vale Verde")
+BIA = Person(THERE, "b1a00000-0000-4000-8000-000000000003", "Bia from elsewhere")
+OWN = "an-integration-of-their-own"
+REFUSED = "For administrators only"
+
+
+@dataclass(frozen=True, slots=True)
+class Intruder:
+    """Somebody who tries everything. ``admitted``: they may use the bot, in their tenant; ``owns`` something."""
+
+    name: str
+    person: Person
+    admitted: bool = False
+    owns: bool = False
+
+
+INTRUDERS = (
+    Intruder("administrator of another tenant", BIA, admitted=True),
+    Intruder(
+        "administrator of ours who speaks from another tenant",
+        replace(ADA, tenant=THERE, name="Ada abroad"),
+        admitted=True,
+    ),
+    Intruder("guest", Person(HERE, "9ae57000-0000-4000-8000-000000000004", "Gil the guest")),
+    Intruder("stranger", Person(HERE, "57a00000-0000-4000-8000-000000000005", "Sol the stranger")),
+    Intruder(
+        "stranger of another tenant", Person(THERE, "57b00000-0000-4000-8000-000000000006", "Tom the stranger")
+    ),
+    Intruder("administrator of another tenant with an integration", BIA, admitted=True, owns=True),
+)
+"""A role that may look but not act belongs here too, once there is one."""
+
+RECIPES: Mapping[str, tuple[str, ...]] = {
+    "enable.page": ("integration", "page"),
+    "setup.page": ("integration", "page"),
+    "setup.preview": ("integration",),
+    "setup.now": ("integration",),
+    "setup.later": ("integration",),
+    "setup.cloudlink": ("draft", "account_id", "cloudlink_client_id", "cloudlink_secret"),
+    "setup.register": ("draft",),
+    "rotate.save": ("integration", "revision", "description", "client_secret"),
+    "rotate.start": ("integration",),
+    "auto_rotate.off": ("integration",),
+    "certificate.use": ("integration", "revision"),
+    "history.page": ("integration", "page"),
+    "integrations.page": ("page",),
+    "update.undo": ("integration", "version"),
+    "update.done": ("integration", "version"),
+}
+"""The fields of what no card of the estate happens to offer."""
+
+A_THING = re.compile(r"(?:(?:rotation|monitor)-of-)?[0-9a-f]{32}|monitor-of-[a-z-]+")
+"""How the estate's ids look."""
+
+IDS = ("integration", "rotation", "notice", "draft", "monitors", "chosen")
+HOSTILE = ("", "-1", "9" * 40, "' OR 1=1 --", "🎈" * 999, "a\x00b")
+WRONG_TYPES: tuple[Any, ...] = ([], ["x"], {}, {"$ne": ""}, "x" * 5000)
+OURS = re.compile(r"[0-9a-f]{32}|(?<=\"press\": \")[^\"]*|(?<=/exports/)[^\"]*")
+
+
+@dataclass
+class Estate:
+    """The world of these tests; ``tried`` counts what was sent."""
+
+    web: Web
+    payloads: list[Payload]
+    tried: dict[str, int] = field(default_factory=dict)
+
+    def everything(self) -> list[Payload]:
+        """What was harvested, and by recipe the rest."""
+        known = estates.by_verb(self.payloads)
+        sample = {name: value for _, data in self.payloads for name, value in data.items()}
+        made = [(verb, {name: sample.get(name, "1") for name in names}) for verb, names in RECIPES.items()]
+        return [*self.payloads, *(payload for payload in made if payload[0] not in known)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def estate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Estate]:
+    folder = tmp_path_factory.mktemp("walls")
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        async with AsyncExitStack() as stack:
+            town = await stack.enter_async_context(open_town(monkeypatch))
+            host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
+            admins = (ADA.object_id, RUI.object_id, BIA.object_id)
+            web = await stack.enter_async_context(
+                open_web(town, sqlite_url(folder), admins, (HERE, THERE), host=host)
+            )
+            await estates.build(web, ADA, RUI)
+            yield Estate(web, await estates.harvest(web, ADA, RUI))
+
+
+async def test_every_verb_is_known_and_has_something_to_be_tried_with(estate: Estate) -> None:
+    verbs = {verb for command in COMMANDS for verb in command.actions}
+    assert verbs == LOOKS | ACTS
+    tried = set(estates.by_verb(estate.everything()))
+    assert verbs - tried == set(), "nobody was shown these: give them a recipe"
+    assert len(estate.payloads) > len(verbs)
+
+
+@pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.name)
+async def test_nothing_is_reachable(estate: Estate, intruder: Intruder, capsys: pytest.CaptureFixture[str]) -> None:
+    attack = Attack(estate, intruder)
+    await attack.prepare()
+    before = await attack.theirs()
+    await estate.web.town.sandbox.clear_log()
+    await attack.speak()
+    await attack.replay()
+    await attack.edit()
+    assert await attack.theirs() == before
+    went_out = await estate.web.town.sandbox.log()
+    assert [entry for entry in went_out if not intruder.owns or entry["status"] < 400] == []
+    with capsys.disabled():
+        print(f"\n{intruder.name}: {len(estate.everything())} payloads, {attack.tried} requests, nothing reachable")
+
+
+class Attack:
+    """All that one intruder tries; each answer is looked through at once."""
+
+    def __init__(self, estate: Estate, intruder: Intruder) -> None:
+        self._estate = estate
+        self._web = estate.web
+        self._intruder = intruder
+        self._private: frozenset[str] = frozenset()
+        self._payloads: list[Payload] = []
+        self._wrong_types = cycle(WRONG_TYPES)
+        self.tried = 0
+
+    async def prepare(self) -> None:
+        """Be known already; and, for who has one, an integration of their own."""
+        await self._web.say(self._intruder.person, "help")
+        self._private = estates.private(await self.theirs(), self._intruder.person)
+        self._payloads = [(verb, self._without_names(data)) for verb, data in self._estate.everything()]
+        if self._intruder.owns:
+            sealed = self._web.seal.close("secret")
+            own = dict.fromkeys(("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed"), sealed)
+            foreign = {"tenant_id": THERE, "client_id": str(uuid4()), "cloudlink_account_id": "900090009000"}
+            row = integration(id=OWN, owner_tenant=THERE, name="Elsewhere", enabled=False, **own, **foreign)
+            await stored(self._web.database, row)
+
+    def _without_names(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        """Ids as they are; words of ours that were on a form would only come back as the intruder's own."""
+        words = [word for word in self._private if not A_THING.fullmatch(word)]
+        return {
+            name: "theirs" if any(word in str(value) for word in words) else value for name, value in data.items()
+        }
+
+    async def theirs(self) -> list[tuple[str, dict[str, Any]]]:
+        """All that is stored, but for what is the intruder's own."""
+        person, rows = self._intruder.person, await dump(self._web.database)
+        mine = {HERE: {"user_object_id": person.object_id}}.get(person.tenant)
+        if mine:
+            return [(table, row) for table, row in rows if row.get("user_object_id") != person.object_id]
+        ids = {OWN}
+        return [
+            (table, row) for table, row in rows if not estates.belongs(row, replace(person, object_id="-"), ids)
+        ]
+
+    async def speak(self) -> None:
+        for command in COMMANDS:
+            for said in {*command.titles.values(), *command.aliases}:
+                self._look(await self._web.say(self._intruder.person, said), {})
+
+    async def replay(self) -> None:
+        """As it was shown, in both forms; then again in comparison with what is not there."""
+        for verb, data in self._payloads:
+            for form in ("execute", "submit"):
+                await self._press(verb, data, form)
+            if self._intruder.admitted and any(A_THING.search(f"{name} {value}") for name, value in data.items()):
+                await self._compare(verb, data)
+
+    async def _compare(self, verb: str, data: Mapping[str, Any]) -> None:
+        """The first try may change something of the intruder's own; the others find it as it is."""
+        await self._press(verb, _fresh(_made_up(data)))
+        nothing = await self._press(verb, _fresh(gone := _made_up(data)))
+        found = await self._press(verb, _fresh(data))
+        assert _said(found, data) == _said(nothing, gone), (verb, data)
+
+    async def edit(self) -> None:
+        for verb, found in estates.by_verb(self._payloads).items():
+            for data in _edited(found[0], few=not self._intruder.admitted):
+                await self._press(verb, data)
+            if self._intruder.owns:
+                for data in found:
+                    await self._press(verb, _fresh({**data, "integration": OWN}))
+            wrong = next(self._wrong_types)
+            heard = await self._web.press(self._intruder.person, verb, {**found[0], "integration": wrong})
+            assert (heard.status, heard.cards) == (400, ())
+            self.tried += 1
+        for verb in ("", "unheard.of", "command.unheard", "enable", "__class__", "x" * 1000):
+            for form in ("execute", "submit"):
+                await self._press(verb, self._estate.payloads[0][1], form, may_be_refused=True)
+
+    async def _press(
+        self, verb: str, data: Mapping[str, Any], form: str = "execute", may_be_refused: bool = False
+    ) -> Heard:
+        heard = await self._web.press(self._intruder.person, verb, data, form=form)
+        if heard.status == 400 and (may_be_refused or any("\x00" in str(value) for value in data.values())):
+            self.tried += 1
+            return heard
+        self._look(heard, data)
+        return heard
+
+    def _look(self, heard: Heard, sent: Mapping[str, Any]) -> None:
+        """Nothing of anybody else's is in an answer, but for what the intruder put there."""
+        self.tried += 1
+        assert heard.status == 200
+        assert heard.cards
+        said = json.dumps(heard.cards, ensure_ascii=False)
+        assert "Something went wrong" not in said, sent
+        if not self._intruder.admitted:
+            assert REFUSED in said
+            assert len(heard.cards) <= 2
+        for value in sorted((str(value) for value in sent.values()), key=len, reverse=True):
+            for part in value.split(",") if value else []:
+                said = said.replace(part, "") if len(part) > 5 else said
+        assert [word for word in self._private if word in said] == [], sent
+
+
+def _fresh(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same from a card of its own."""
+    return {**data, "press": uuid4().hex[:16]} if "press" in data else dict(data)
+
+
+def _made_up(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of things that are not there."""
+    return {_elsewhere(name): _elsewhere(value) for name, value in data.items()}
+
+
+def _elsewhere(said: Any) -> str:
+    return A_THING.sub(lambda _: uuid4().hex, str(said))
+
+
+def _edited(data: Mapping[str, Any], few: bool) -> Iterator[dict[str, Any]]:
+    yield {}
+    if few:
+        return
+    for name in data:
+        yield {key: value for key, value in data.items() if key != name}
+        for hostile in HOSTILE:
+            yield {**data, name: hostile}
+    for name in IDS:
+        yield {**data, name: data.get("integration", "x"), "page": "-7", "version": "2", "revision": "1"}
+
+
+def _said(heard: Heard, sent: Mapping[str, Any]) -> str:
+    """The answer, without what was echoed and what no two answers have alike."""
+    said = json.dumps(heard.cards, ensure_ascii=False, sort_keys=True)
+    for thing in A_THING.findall(json.dumps(dict(sent))):
+        said = said.replace(thing, "-")
+    return OURS.sub("-", said)

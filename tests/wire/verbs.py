@@ -1,0 +1,21 @@
+"""Every verb there is, by what it does: what a new one is must be said here before the tests of walls pass."""
+
+_LOOKS = """
+setup.resume setup.preview setup.page enable.preview enable.page enable.later disable.ask disable.keep
+status.show update.show update.later update.done test.run remove.ask remove.keep integrations.page
+integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
+rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
+monitors.checklist alerts.told history.show history.page history.filter export.link export.text
+"""
+LOOKS = frozenset(_LOOKS.split())
+"""Changes nothing, so that it may be done again and again."""
+
+_ACTS = """
+setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
+enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
+edit.save_teams rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make certificate.use
+certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
+monitors.tick alerts.save alerts.remind language.set
+"""
+ACTS = frozenset(_ACTS.split())
+"""Changes something, outside or in the store."""

@@ -1,0 +1,237 @@
+"""The product's web side, whole: signed requests in, cards out. Its schedule rests: nothing happens by itself."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, fields
+from itertools import count
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+from sqlmodel import SQLModel
+
+from app import build_application
+from bot.access import AccessRules
+from bot.conversation import Conversation
+from bot.exports import Exports
+from bot.hosting import AppType, HostingConfig, open_host
+from bot.languages import load_texts
+from bot.notices import Notifier
+from bot.turns import Card
+from storage.database import Database, open_database
+from storage.schema import migrate
+from storage.sealing import Seal
+from sync.clock import utc_now
+from sync.engine import Engine, EngineConfig, open_engine
+from sync.features import FIRST
+from sync.host_credentials import HostCredentials
+from sync.metrics import Metrics
+from sync.scheduler import Intervals
+from tests.bot.fakes import parts
+from tests.connectors import BotEntra, Connector, open_bot_entra, open_connector
+from tests.engines import KEY
+from tests.issuers import Issuer, open_issuer
+from tests.sandboxes import SandboxHandle, running_sandbox
+
+APP_ID = "11111111-2222-3333-4444-555555555555"
+AT_REST = Intervals(**{interval.name: 1e9 for interval in fields(Intervals)} | {"tick": 0.02})
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who speaks, as Teams tells of them: ``tenant`` is the conversation's."""
+
+    tenant: str
+    object_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What came of one request: every card that was sent or put in another's place, the invoke's answer last."""
+
+    status: int
+    cards: tuple[Card, ...]
+
+    @property
+    def answer(self) -> Card:
+        return self.cards[-1]
+
+
+@dataclass
+class Town:
+    """What surrounds the product: Teams with its issuer and connector, and the sandbox."""
+
+    sandbox: SandboxHandle
+    issuer: Issuer
+    connector: Connector
+    entra: BotEntra
+    http: aiohttp.ClientSession
+
+
+@asynccontextmanager
+async def open_town(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
+    """The bot itself is a managed identity there."""
+    async with AsyncExitStack() as stack:
+        sandbox = await stack.enter_async_context(running_sandbox())
+        issuer = await stack.enter_async_context(open_issuer())
+        connector = await stack.enter_async_context(open_connector())
+        entra = await stack.enter_async_context(open_bot_entra())
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        monkeypatch.setenv("IDENTITY_ENDPOINT", f"{entra.url}/msi/token")
+        monkeypatch.setenv("IDENTITY_HEADER", "header")
+        yield Town(sandbox, issuer, connector, entra, http)
+
+
+@dataclass
+class Web:
+    """One process. Every request is in a conversation of its own, so that its answers can be told from others'."""
+
+    town: Town
+    url: str
+    database: Database
+    engine: Engine
+    notifier: Notifier
+    seal: Seal
+    numbers: "count[int]" = field(default_factory=count)
+
+    async def say(self, who: Person, words: str, **changed: Any) -> Heard:
+        return await self._post(self._activity(who, "message", text=words, **changed))
+
+    async def press(
+        self, who: Person, verb: str, data: Mapping[str, Any], *, form: str = "execute", card_id: str = "card"
+    ) -> Heard:
+        """As today's clients press (``execute``), or older ones (``submit``)."""
+        if form == "submit":
+            sent = {**data, "verb": verb}
+            return await self._post(self._activity(who, "message", value=sent, replyToId=card_id))
+        sent = {"action": {"type": "Action.Execute", "verb": verb, "data": dict(data)}}
+        named = {"name": "adaptiveCard/action", "value": sent, "replyToId": card_id}
+        return await self._post(self._activity(who, "invoke", **named))
+
+    def _activity(self, who: Person, kind: str, **changed: Any) -> dict[str, Any]:
+        number = next(self.numbers)
+        return {
+            "type": kind,
+            "id": f"activity-{number}",
+            "channelId": "msteams",
+            "serviceUrl": self.town.connector.url,
+            "from": {"id": f"29:{who.object_id}", "name": who.name, "aadObjectId": who.object_id},
+            "recipient": {"id": "28:bot", "name": "Bot"},
+            "conversation": {
+                "id": f"a:{id(self)}-{number}",
+                "conversationType": "personal",
+                "tenantId": who.tenant,
+            },
+            "channelData": {"tenant": {"id": who.tenant}},
+            "locale": "en-US",
+            **changed,
+        }
+
+    async def _post(self, activity: dict[str, Any]) -> Heard:
+        token = self.town.issuer.token(APP_ID, self.town.connector.url, utc_now())
+        headers = {"Authorization": f"Bearer {token}"}
+        async with self.town.http.post(f"{self.url}/api/messages", json=activity, headers=headers) as answer:
+            body = await answer.json() if answer.content_type == "application/json" else None
+        here = f"/{quote(activity['conversation']['id'])}/"
+        cards = [call.card for call in self.town.connector.calls if here in call.path]
+        if body and isinstance(body.get("value"), dict) and "body" in body["value"]:
+            cards.append(body["value"])
+        return Heard(answer.status, tuple(cards))
+
+
+@asynccontextmanager
+async def open_web(
+    town: Town,
+    database_url: str,
+    admins: tuple[str, ...],
+    tenants: tuple[str, ...],
+    *,
+    host: HostCredentials | None = None,
+) -> AsyncIterator[Web]:
+    """A process on the store at ``database_url``; any number of them may share it."""
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(database_url))
+        await migrate(database)
+        registry, seal, access = CollectorRegistry(), Seal([KEY]), AccessRules(admins)
+        config = EngineConfig(
+            town.sandbox.url,
+            town.sandbox.url,
+            town.sandbox.cloudlink_url,
+            "",
+            1500,
+            intervals=AT_REST,
+            newcomers_at=FIRST,
+            host=host or HostCredentials(),
+        )
+        engine = await stack.enter_async_context(
+            open_engine(config, database, seal, town.http, utc_now, Random(7), Metrics(registry))
+        )
+        exports = Exports(database, seal, utc_now, load_texts(), own_url="http://127.0.0.1")
+        conversation = Conversation(
+            database,
+            seal,
+            engine.integrations,
+            access,
+            utc_now,
+            exports=exports,
+            updates=engine.updates,
+            credentials=engine.credentials,
+        )
+        hosting = HostingConfig(
+            app_id=APP_ID,
+            app_type=AppType.USER_ASSIGNED_MSI,
+            allowed_tenants=tenants,
+            openid_metadata_url=town.issuer.metadata_url,
+            entra_url=town.entra.url,
+            allowed_service_hosts=("127.0.0.1",),
+        )
+        bot = await stack.enter_async_context(open_host(hosting, conversation, town.http, utc_now))
+        application = build_application(bot, engine, database, registry, exports)
+        server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
+        notifier = Notifier(database, bot.messenger, access, utc_now, Random(7))
+        yield Web(town, str(server.make_url("")).rstrip("/"), database, engine, notifier, seal)
+
+
+def sqlite_url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'presence.db'}"
+
+
+async def dump(database: Database) -> list[tuple[str, dict[str, Any]]]:
+    """Every row of every table, as it is stored."""
+    rows: list[tuple[str, dict[str, Any]]] = []
+    async with database.engine.connect() as connection:
+        for table in SQLModel.metadata.sorted_tables:
+            found = await connection.execute(text(f'SELECT * FROM "{table.name}"'))  # noqa: S608
+            rows += [(table.name, dict(row)) for row in found.mappings()]
+    return sorted(rows, key=repr)
+
+
+def pressable(card: Card) -> list[tuple[str, dict[str, Any]]]:
+    """What each button of a card sends: nothing typed, and one time with each thing that can be chosen."""
+    fields = {part["id"]: _enterable(part) for part in parts(card) if part["type"].startswith("Input.")}
+    found = []
+    for part in parts(card):
+        if part["type"] == "Action.Execute":
+            taken = fields if part.get("associatedInputs") != "none" else {}
+            found += [(part["verb"], {**entered, **part.get("data", {})}) for entered in _entries(taken)]
+    return found
+
+
+def _enterable(part: Mapping[str, Any]) -> list[str]:
+    choices = [choice["value"] for choice in part.get("choices", [])]
+    if choices:
+        return [",".join(choices)] if part.get("isMultiSelect") else choices
+    return [str(part.get("value") or "typed")]
+
+
+def _entries(fields: Mapping[str, list[str]]) -> list[dict[str, str]]:
+    """The first of each, and each of the others once."""
+    first = {name: values[0] for name, values in fields.items()}
+    return [first, *({**first, name: value} for name, values in fields.items() for value in values[1:])]
