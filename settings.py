@@ -155,8 +155,12 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _unauthenticated_only_on_loopback(self) -> "Settings":
-        if self.dangerously_allow_unauthenticated and not is_loopback(f"//{self.host}"):
+        if not self.dangerously_allow_unauthenticated:
+            return self
+        if not is_loopback(f"//{self.host}"):
             raise ValueError("DANGEROUSLY_ALLOW_UNAUTHENTICATED needs HOST on loopback")
+        if self.public_url and not is_loopback(self.public_url):
+            raise ValueError("DANGEROUSLY_ALLOW_UNAUTHENTICATED needs PUBLIC_URL on loopback, or none")
         return self
 
 

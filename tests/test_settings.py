@@ -65,6 +65,17 @@ def test_unauthenticated_is_refused_off_loopback(host: str) -> None:
         settings(host=host, dangerously_allow_unauthenticated=True)
 
 
+@pytest.mark.parametrize("url", ["https://bot.example", "https://10.0.0.1", "https://localhost.example"])
+def test_unauthenticated_is_refused_with_a_public_address(url: str) -> None:
+    """What reaches that address reaches this machine: a proxy or a tunnel speaks to loopback too."""
+    with pytest.raises(ValidationError, match="PUBLIC_URL"):
+        settings(public_url=url, dangerously_allow_unauthenticated=True)
+
+
+def test_unauthenticated_may_have_an_address_on_loopback() -> None:
+    assert settings(public_url="http://127.0.0.1:3978", dangerously_allow_unauthenticated=True).public_url
+
+
 def test_a_bad_key_is_named_by_number_and_never_shown() -> None:
     with pytest.raises(ValidationError, match="key 2") as caught:
         settings(secret_keys=f"{Fernet.generate_key().decode()},not-a-key-but-secret")

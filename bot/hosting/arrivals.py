@@ -52,7 +52,10 @@ class Arrival:
 
 
 def read_arrival(activity: Json) -> Arrival:
-    """Raises ``Refused``: 400 for a missing or wrong field or an unknown type, 501 for an invoke we do not know."""
+    """Raises ``Refused``: 400 for a missing or wrong field or an unknown type, 501 for an invoke we do not know.
+
+    403 when it names two tenants.
+    """
     kind = required(activity, "type")
     conversation = obj(activity, "conversation")
     conversation_type = identifier(conversation, "conversationType")
@@ -73,11 +76,14 @@ def read_arrival(activity: Json) -> Arrival:
 
 
 def _address(activity: Json, conversation: Json) -> Address:
-    tenant = identifier(obj(obj(activity, "channelData"), "tenant"), "id") or identifier(conversation, "tenantId")
+    said = identifier(obj(obj(activity, "channelData"), "tenant"), "id").lower()
+    also = identifier(conversation, "tenantId").lower()
+    if said and also and said != also:
+        raise Refused(403, "tenant_contradictory")
     return Address(
         service_url=required(activity, "serviceUrl"),
         conversation_id=required(conversation, "id", "conversation_id"),
-        tenant_id=tenant.lower(),
+        tenant_id=said or also,
         user_id=required(obj(activity, "from"), "id", "from_id"),
         bot_id=required(obj(activity, "recipient"), "id", "recipient_id"),
         channel_id=required(activity, "channelId"),

@@ -13,9 +13,8 @@ SERVICE_HOSTS = (
     "smba.infra.gcc.teams.microsoft.com",
     "smba.infra.gov.teams.microsoft.us",
     "smba.infra.dod.teams.microsoft.us",
-    "*.botframework.com",
 )
-"""Teams: "Send proactive messages", global service addresses; and the Bot Framework's own channels."""
+"""Teams: "Send proactive messages", global service addresses."""
 
 
 class InsecureHosting(ValueError):
@@ -94,6 +93,8 @@ class HostingConfig:
         if parts is None or not is_safe_url(url) or parts.query or parts.fragment or "{" in url:
             return False
         host = (parts.hostname or "").lower()
+        if parts.port not in (None, 443) and not is_loopback(host):
+            return False
         if self.dangerously_allow_unauthenticated and is_loopback(host):
             return True
         return any(_matches(host, pattern.lower()) for pattern in self.allowed_service_hosts)

@@ -31,11 +31,11 @@ def objects(source: Json, name: str, limit: int = 100) -> list[Json]:
 
 
 def text(source: Json, name: str) -> str:
-    """A string of any length; empty when absent or null."""
+    """A string of any length, without the null character, which no store takes; empty when absent or null."""
     value = source.get(name)
     if value is None:
         return ""
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "\0" in value:
         raise Refused(400, f"field_{name}")
     return value
 

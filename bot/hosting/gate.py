@@ -3,14 +3,22 @@
 from aiohttp import web
 
 from bot.hosting.arrivals import Arrival, read_arrival
-from bot.hosting.config import HostingConfig
+from bot.hosting.config import HostingConfig, is_loopback
 from bot.hosting.intake import read_json
 from bot.hosting.refusals import Refused
 from bot.hosting.verifier import Verifier
 
+TEAMS = "msteams"
+"""The one channel in which people and tenants are who they are said to be: elsewhere a client can say it itself."""
+
+PASSED_ON = frozenset({"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto"})
+
 
 class Gate:
-    """Method, caller, body, fields, service, tenant: in this order. Without a ``verifier`` anybody may call."""
+    """Method, caller, body, fields, channel, service, tenant: in this order.
+
+    Without a ``verifier`` anybody on this machine may call, and nobody else: not by a proxy or a tunnel either.
+    """
 
     def __init__(self, config: HostingConfig, verifier: Verifier | None) -> None:
         self._config = config
@@ -20,13 +28,26 @@ class Gate:
         """The checked activity. Raises ``Refused``; a caller is known before its body is read."""
         if request.method != "POST":
             raise Refused(405, "method")
+        if self._verifier is None and not _is_from_this_machine(request):
+            raise Refused(403, "passed_on_unauthenticated")
         caller = await self._verifier.verify(request.headers.get("Authorization")) if self._verifier else None
         arrival = read_arrival(await read_json(request, self._config.max_body_bytes))
         address = arrival.address
         if caller:
             caller.vouch(address.service_url, address.channel_id)
+            if address.channel_id != TEAMS:
+                raise Refused(403, "channel_not_allowed")
         if not self._config.allows_service(address.service_url):
             raise Refused(403, "service_url_not_allowed")
         if not self._config.allows_tenant(address.tenant_id):
             raise Refused(403, "tenant_not_allowed")
         return arrival
+
+
+def _is_from_this_machine(request: web.Request) -> bool:
+    """Spoken to by a name of this machine, and by nobody on behalf of another."""
+    try:
+        host = request.url.host or ""
+    except ValueError:
+        return False
+    return is_loopback(host) and not any(name in request.headers for name in PASSED_ON)

@@ -26,7 +26,7 @@ def read_submit(value: Json, card_id: str) -> Action | None:
 
 
 def _inputs(data: Json) -> dict[str, str]:
-    if len(data) > MAX_INPUTS or any(len(key) > MAX_KEY for key in data):
+    if len(data) > MAX_INPUTS or any(len(key) > MAX_KEY or "\0" in key for key in data):
         raise Refused(400, "inputs_too_many")
     return {key: _input(value) for key, value in data.items() if value is not None}
 
@@ -37,6 +37,8 @@ def _input(value: Any) -> str:
     if not isinstance(value, str | int | float):
         raise Refused(400, "input_type")
     said = str(value)
+    if "\0" in said:
+        raise Refused(400, "input_null")
     if len(said) > MAX_VALUE:
         raise Refused(400, "input_too_long")
     return said

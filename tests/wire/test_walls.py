@@ -18,6 +18,8 @@ import pytest_asyncio
 
 from bot.commands import COMMANDS
 from sync.host_credentials import HostCredentials
+from sync.subscriber import hashed
+from tests.bot.fakes import link_urls
 from tests.stores import integration, stored
 from tests.wire import estates
 from tests.wire.estates import Payload
@@ -141,6 +143,64 @@ async def test_nothing_is_reachable(estate: Estate, intruder: Intruder, capsys: 
     assert [entry for entry in went_out if not intruder.owns or entry["status"] < 400] == []
     with capsys.disabled():
         print(f"\n{intruder.name}: {len(estate.everything())} payloads, {attack.tried} requests, nothing reachable")
+
+
+async def test_a_door_is_open_to_its_own_account_alone(estate: Estate) -> None:
+    """What is posted for another account, or another subscription, is not heard, nor told from a wrong door."""
+    web = estate.web
+    account = estate.web.town.sandbox.world.saved.account.id
+    before = await dump(web.database)
+    tries = [
+        (estates.DOOR, "900090009000", estates.SUBSCRIPTION),
+        (estates.DOOR, account, "another-subscription"),
+        ("no-door-at-all", account, estates.SUBSCRIPTION),
+        (hashed(estates.DOOR), account, estates.SUBSCRIPTION),
+    ]
+    answers = [await _knock(web, *each) for each in tries]
+    assert set(answers) == {(404, "")}
+    assert await dump(web.database) == before
+    assert (await _knock(web, estates.DOOR, account, estates.SUBSCRIPTION))[0] == 202
+
+
+async def _knock(web: Web, door: str, account: str, subscription: str) -> tuple[int, str]:
+    subject = {"accountId": account, "endpointId": "2001", "callId": "c1"}
+    event = {"state": "connected", "eventId": uuid4().hex, "timestamp": 1_795_000_000_000, **subject}
+    body = {"content": event, "subscription": {"subscriptionId": subscription}}
+    async with web.town.http.post(f"{web.url}/webhooks/cloudlink/{door}", json=body) as answer:
+        return answer.status, await answer.text()
+
+
+async def test_a_link_to_a_file_leads_to_its_own_tenants_history_alone(estate: Estate) -> None:
+    web, private = estate.web, estates.private(await dump(estate.web.database), BIA)
+    ours, theirs = await _file(web, await _link(web, ADA)), await _file(web, await _link(web, BIA))
+    assert "Ada of Vale Verde" in ours
+    assert [word for word in private if word in theirs and len(word) != 32] == []
+    token = (await _link(web, ADA)).rpartition("/")[2]
+    sealed = [token[:-2], token[:20] + "A" + token[21:], web.seal.close("{}"), web.seal.close(HERE), token[::-1]]
+    for wrong in sealed:
+        async with web.town.http.get(f"{web.url}/exports/{wrong}") as answer:
+            assert answer.status == 404
+            assert HERE not in await answer.text()
+
+
+async def _link(web: Web, who: Person) -> str:
+    heard = await web.press(who, "export.link", {})
+    (url,) = [url for url in link_urls(heard.answer) if "/exports/" in url]
+    return web.url + "/exports/" + url.rpartition("/exports/")[2]
+
+
+async def _file(web: Web, url: str) -> str:
+    async with web.town.http.get(url) as answer:
+        assert answer.status == 200
+        return await answer.text()
+
+
+@pytest.mark.parametrize("path", ["metrics", "readyz", "healthz", "", "api/messages", "exports/x", "robots.txt"])
+async def test_whoever_asks_without_a_token_reads_nothing_of_anybody(estate: Estate, path: str) -> None:
+    private = estates.private(await dump(estate.web.database), Person("", "", ""))
+    async with estate.web.town.http.get(f"{estate.web.url}/{path}") as answer:
+        said = await answer.text() + str(dict(answer.headers))
+    assert [word for word in (*private, HERE, THERE) if word in said] == []
 
 
 class Attack:

@@ -58,10 +58,25 @@ def test_whose_people_may_speak(settings: dict[str, Any], tenant: str, allowed: 
     [
         ("https://smba.trafficmanager.net/emea/", True),
         ("https://SMBA.trafficmanager.net/", True),
-        ("https://europe.webchat.botframework.com", True),
+        ("https://smba.trafficmanager.net:443/emea/", True),
+        ("https://smba.trafficmanager.net:8443/emea/", False),
+        ("https://europe.webchat.botframework.com", False),
+        ("https://smba.trafficmanager.net./emea/", False),
+        ("https://smba.trafficmanager.net@evil/", False),
+        ("https://smba.trafficmanager.net:x@evil.example/", False),
+        ("https://smba.trafficmanager.net%2eevil.example/", False),
+        ("https://smba.trafficmanager.net%00.evil.example/", False),
+        ("https://ѕmba.trafficmanager.net/", False),
+        ("https://xn--mba-4ve.trafficmanager.net/", False),
+        ("https://trafficmanager.net/", False),
+        ("https://evil.smba.trafficmanager.net/", False),
+        ("//smba.trafficmanager.net/", False),
+        ("https:smba.trafficmanager.net/", False),
+        ("javascript://smba.trafficmanager.net/", False),
+        ("http://169.254.169.254/metadata", False),
+        ("https://2130706433/", False),
+        ("https://[::ffff:127.0.0.1]/", False),
         ("http://smba.trafficmanager.net/", False),
-        ("https://botframework.com/", False),
-        ("https://evilbotframework.com/", False),
         ("https://smba.trafficmanager.net.evil.example/", False),
         ("https://smba.trafficmanager.net@evil.example/", False),
         ("https://evil.example/?x=smba.trafficmanager.net", False),
@@ -79,6 +94,18 @@ def test_whose_people_may_speak(settings: dict[str, Any], tenant: str, allowed: 
 )
 def test_where_the_bot_may_send(url: str, allowed: bool) -> None:
     assert HostingConfig(**GOOD).allows_service(url) is allowed
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://eu.channel.example", True),
+        ("https://channel.example/", False),
+        ("https://evilchannel.example/", False),
+    ],
+)
+def test_a_star_stands_for_any_subdomain(url: str, allowed: bool) -> None:
+    assert HostingConfig(**GOOD, allowed_service_hosts=("*.channel.example",)).allows_service(url) is allowed
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:56150/_connector", "http://localhost:1/", "http://[::1]:1/"])

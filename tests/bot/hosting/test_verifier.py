@@ -1,12 +1,17 @@
 """Tokens with real signatures, each wrong in one way."""
 
 import base64
+import hmac
 import json
 from datetime import timedelta
 from typing import Any
 
 import jwt
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from jwt.algorithms import RSAAlgorithm
 from structlog.testing import capture_logs
 
 from tests.bot.hosting.harness import APP_ID, Bot, open_bot
@@ -34,6 +39,13 @@ async def test_a_good_token_is_let_in() -> None:
     ("changed", "reason"),
     [
         ({"iss": "https://evil.example"}, "token_InvalidIssuerError"),
+        ({"iss": "https://api.botframework.com/"}, "token_InvalidIssuerError"),
+        ({"aud": [APP_ID]}, "token_InvalidAudienceError"),
+        ({"aud": APP_ID.upper() + " "}, "token_InvalidAudienceError"),
+        ({"serviceurl": ""}, "token_service_url"),
+        ({"serviceurl": ["https://smba.trafficmanager.net/"]}, "token_service_url"),
+        ({"nbf": "soon"}, "token_nbf"),
+        ({"exp": None}, "token_MissingRequiredClaimError"),
         ({"aud": "another-app"}, "token_InvalidAudienceError"),
         ({"aud": [APP_ID, "another-app"]}, "token_InvalidAudienceError"),
         ({"serviceurl": "https://smba.trafficmanager.net/other/"}, "token_service_url"),
@@ -82,6 +94,53 @@ async def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(
             claims, "public key bytes, thirty-two or more", algorithm="HS256", headers={"kid": "key-1"}
         )
         assert await _refused(bot, forged) == "token_algorithm"
+
+
+async def test_a_token_signed_with_the_very_public_key_by_hmac_is_refused() -> None:
+    """By hand: the library would not make one."""
+    async with open_bot() as bot:
+        public = bot.issuer.keys["key-1"][0].public_key()
+        pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        _, payload, _ = bot.token().split(".")
+        for algorithm in ("HS256", "hs256", "RS256"):
+            head = _encoded(json.dumps({"alg": algorithm, "typ": "JWT", "kid": "key-1"}).encode())
+            signature = hmac.new(pem, f"{head}.{payload}".encode(), "sha256").digest()
+            reason = await _refused(bot, f"{head}.{payload}.{_encoded(signature)}")
+            expected = "token_InvalidSignatureError" if algorithm == "RS256" else "token_algorithm"
+            assert reason == expected
+
+
+async def test_a_key_that_the_token_brings_itself_is_not_used() -> None:
+    async with open_bot() as bot:
+        own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        claims = jwt.decode(bot.token(), options={"verify_signature": False})
+        jwk = RSAAlgorithm.to_jwk(own.public_key(), as_dict=True)
+        brought = {"kid": "key-1", "jwk": jwk, "jku": f"{bot.issuer.url}/evil", "x5u": f"{bot.issuer.url}/evil"}
+        assert await _refused(bot, jwt.encode(claims, own, "RS256", brought)) == "token_InvalidSignatureError"
+
+
+async def test_what_is_no_object_is_no_token() -> None:
+    async with open_bot() as bot:
+        for payload in (b"[]", b'"claims"', b"null", b"{", b"\xff"):
+            assert await _refused(bot, _signed(bot, payload)) == "token_DecodeError"
+
+
+@pytest.mark.parametrize("changed", [{"iss": ["https://api.botframework.com"]}, {"iss": 7}, {"aud": {}}])
+async def test_a_claim_of_the_wrong_type_is_refused(changed: dict[str, Any]) -> None:
+    """Signed by hand: the library would not make one."""
+    async with open_bot() as bot:
+        claims = jwt.decode(bot.token(), options={"verify_signature": False})
+        await _refused(bot, _signed(bot, json.dumps(claims | changed).encode()))
+
+
+def _signed(bot: Bot, payload: bytes) -> str:
+    signed = f"{bot.token().split('.')[0]}.{_encoded(payload)}"
+    signature = bot.issuer.keys["key-1"][0].sign(signed.encode(), padding.PKCS1v15(), hashes.SHA256())
+    return f"{signed}.{_encoded(signature)}"
+
+
+def _encoded(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
 async def test_another_rsa_algorithm_is_refused() -> None:
