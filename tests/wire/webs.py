@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app import build_application
+from app import add_public_routes, build_application
 from bot.access import AccessRules
 from bot.conversation import Conversation
 from bot.exports import Exports
@@ -31,6 +31,7 @@ from sync.clock import utc_now
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.features import FIRST
 from sync.host_credentials import HostCredentials
+from sync.jobs import LocalJobs
 from sync.metrics import Metrics
 from sync.scheduler import Intervals
 from tests.bot.fakes import parts
@@ -160,6 +161,8 @@ async def open_web(
         database = await stack.enter_async_context(open_database(database_url))
         await migrate(database)
         registry, seal, access = CollectorRegistry(), Seal([KEY]), AccessRules(admins)
+        metrics = Metrics(registry)
+        jobs = LocalJobs(utc_now, Random(7), metrics, AT_REST.tick)
         config = EngineConfig(
             town.sandbox.url,
             town.sandbox.url,
@@ -171,7 +174,7 @@ async def open_web(
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
-            open_engine(config, database, seal, town.http, utc_now, Random(7), Metrics(registry))
+            open_engine(config, database, seal, town.http, utc_now, Random(7), metrics, jobs)
         )
         exports = Exports(database, seal, utc_now, load_texts(), own_url="http://127.0.0.1")
         conversation = Conversation(
@@ -193,7 +196,8 @@ async def open_web(
             allowed_service_hosts=("127.0.0.1",),
         )
         bot = await stack.enter_async_context(open_host(hosting, conversation, town.http, utc_now))
-        application = build_application(bot, engine, database, registry, exports)
+        application = build_application(engine, registry)
+        add_public_routes(application, bot, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
         notifier = Notifier(database, bot.messenger, access, utc_now, Random(7))
         yield Web(town, str(server.make_url("")).rstrip("/"), database, engine, notifier, seal)
