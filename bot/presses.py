@@ -15,6 +15,10 @@ STAMP = "press"
 LONGEST = 64
 
 ACTS: Mapping[str, str] = {
+    "admins.add": "admins.list",
+    "admins.change": "admins.open",
+    "admins.demote": "admins.open",
+    "admins.remove": "admins.list",
     "alerts.remind": "command.alerts",
     "alerts.save": "command.alerts",
     "auto_rotate.off": "auto_rotate.show",
@@ -43,7 +47,8 @@ ACTS: Mapping[str, str] = {
 }
 """The verbs that change something, and the verbs that show how things stand instead.
 
-The rest of what a setup is made of is about one's own draft, and bears being done again.
+The rest of what a setup is made of is about one's own draft, and bears being done again; a code to claim with is
+used up by itself.
 """
 
 

@@ -9,6 +9,7 @@ from sqlmodel import col, update
 
 from bot.commands import COMMANDS
 from bot.turns import Card
+from storage.roles import Role
 from storage.tables import (
     Act,
     AlertChannel,
@@ -16,6 +17,7 @@ from storage.tables import (
     Draft,
     FeatureUpdate,
     Integration,
+    Member,
     Monitor,
     MonitorTask,
     Notice,
@@ -45,13 +47,14 @@ PRIVATE = {
     "act": ("id", "actor_name"),
     "conversation": ("name", "conversation_id", "user_object_id"),
     "alertchannel": ("conversation_id",),
+    "member": ("id", "name", "address"),
 }
 """The columns that tell one tenant's things from another's."""
 
 Payload = tuple[str, dict[str, Any]]
 
 
-async def build(web: Web, owner: Person, colleague: Person) -> None:
+async def build(web: Web, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> None:
     """Three integrations, and whatever else somebody could be after."""
     one = await _add(web, owner, "Vale Verde, headquarters", preview=True)
     two = await _add(web, owner, "Vale Verde, the warehouse")
@@ -66,6 +69,7 @@ async def build(web: Web, owner: Person, colleague: Person) -> None:
     await stored(web.database, *_rotations(web, owner, one, two, three), *_monitors(owner, two, three))
     await stored(web.database, *_updates(owner, two, three), *_notices(owner, one, two, three))
     await stored(web.database, *_choices(owner, three), *_drafts(web, owner, colleague, two))
+    await stored(web.database, *_members(owner, members))
     for view in (one, two, three):
         await web.notifier.notify(view.id)
 
@@ -215,6 +219,18 @@ def _drafts(web: Web, owner: Person, colleague: Person, saved: IntegrationView) 
         updated_at=utc_now(),
     )
     return [middle, waiting]
+
+
+def _members(owner: Person, members: Mapping[Role, Person]) -> list[Member]:
+    """Somebody of each role, and an invitation that nobody took up yet."""
+    invited: dict[str, Any] = {"owner_tenant": owner.tenant, "invited_at": utc_now(), "invited_by": owner.object_id}
+    return [
+        Member(address="somebody.invited@vale-verde.example", role=Role.VIEWER, **invited),
+        *(
+            Member(user_object_id=who.object_id, name=who.name, role=role, joined_at=utc_now(), **invited)
+            for role, who in members.items()
+        ),
+    ]
 
 
 # What its administrators are shown

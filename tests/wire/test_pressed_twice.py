@@ -16,7 +16,8 @@ import pytest_asyncio
 from sqlmodel import select
 
 from bot.presses import ACTS as ONCE
-from storage.tables import Act, FeatureUpdate, Integration, Monitor, MonitorTask, Notice, Rotation
+from storage.roles import Role
+from storage.tables import Act, FeatureUpdate, Integration, Member, Monitor, MonitorTask, Notice, Rotation
 from sync.clock import utc_now
 from sync.host_credentials import HostCredentials
 from sync.model import Actor, IntegrationView, TeamsApp
@@ -43,9 +44,10 @@ BEARS_REPETITION = frozenset(
         "setup.register",
         "setup.later",
         "language.set",
+        "claim.now",
     }
 )
-"""One's own draft and language: said again they are the same."""
+"""One's own draft and language: said again they are the same; and a code, which is good once."""
 
 COUNTED = frozenset(
     {
@@ -67,6 +69,9 @@ COUNTED = frozenset(
         "monitors_tick",
         "alerts_quiet",
         "alerts_off",
+        "admins_invite",
+        "admins_change",
+        "admins_remove",
     }
 )
 """The acts in history that are there as soon as a press is answered."""
@@ -148,16 +153,18 @@ async def deeds(stage: Stage) -> dict[str, Any]:
     async with stage.web.database.session() as session:
         acts = (await session.exec(select(Act.act).where(Act.owner_tenant == tenant))).all()
         rows = (await session.exec(select(Integration).where(Integration.owner_tenant == tenant))).all()
-        counts = {
+        counts: dict[str, Any] = {
             table.__name__: len((await session.exec(select(table).where(table.owner_tenant == tenant))).all())
             for table in (Rotation, Monitor, FeatureUpdate, Notice)
         }
         ids = [row.id for row in rows]
+        members = (await session.exec(select(Member).where(Member.owner_tenant == tenant))).all()
         updates = (await session.exec(select(FeatureUpdate).where(FeatureUpdate.owner_tenant == tenant))).all()
         tasks = (await session.exec(select(MonitorTask))).all()
     done = sum(1 for task in tasks if task.integration_id in ids and task.done_at)
     left = [row for row in rows if not row.removing_since]
     stand = sorted((row.name, row.enabled, row.auto_rotate, row.credential) for row in left)
+    counts["roles"] = sorted(member.role for member in members)
     counts["undone"] = sum(1 for update in updates if update.state in ("rolling_back", "undone"))
     return {"acts": Counter(act for act in acts if act in COUNTED), "stand": stand, "ticked": done, **counts}
 
@@ -282,6 +289,29 @@ async def update_undo(stage: Stage) -> dict[str, Any]:
     return await stage.offered("install update", "update.undo")
 
 
+async def with_member(stage: Stage, role: Role) -> None:
+    given: dict[str, Any] = {"invited_by": ADMIN, "invited_at": utc_now(), "joined_at": utc_now()}
+    member = Member(owner_tenant=stage.tenant, user_object_id=str(uuid4()), name="Eva Reis", role=role, **given)
+    await stage.store(member)
+
+
+async def admins_change(stage: Stage) -> dict[str, Any]:
+    await with_member(stage, Role.VIEWER)
+    return await stage.offered("admins", "admins.change", {"role": Role.ADMINISTRATOR}, ("admins.open",))
+
+
+async def admins_demote(stage: Stage) -> dict[str, Any]:
+    await with_member(stage, Role.ADMINISTRATOR)
+    ask = await stage.offered("admins", "admins.change", {"role": Role.VIEWER}, ("admins.open",))
+    return sent_by(await stage.web.press(stage.who, "admins.change", ask), "admins.demote")
+
+
+async def admins_remove(stage: Stage) -> dict[str, Any]:
+    await with_member(stage, Role.VIEWER)
+    return await stage.offered("admins", "admins.remove", via=("admins.open", "admins.ask_remove"))
+
+
+INVITED = {"address": "eva.reis@vale-verde.example", "person": "nobody", "role": "viewer"}
 Prepare = Callable[[Stage], Awaitable[dict[str, Any]]]
 QUIET = {"quiet_from": "20:00", "quiet_until": "08:00", "time_zone": "Europe/Lisbon"}
 CARDS: Mapping[str, Prepare] = {
@@ -310,6 +340,10 @@ CARDS: Mapping[str, Prepare] = {
     "alerts.remind": remind,
     "update.install": lambda stage: stage.offered("install update", "update.install"),
     "update.undo": update_undo,
+    "admins.add": lambda stage: stage.offered("admins", "admins.add", INVITED, ("admins.invite",)),
+    "admins.change": admins_change,
+    "admins.demote": admins_demote,
+    "admins.remove": admins_remove,
 }
 HOSTS_OWN = frozenset({"certificate.host", "certificate.federated"})
 """What takes a file of the host: the same act as ``certificate.use``, and the same check of the revision."""

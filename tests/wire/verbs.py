@@ -6,6 +6,7 @@ status.show update.show update.later update.done test.run remove.ask remove.keep
 integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
 rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
 monitors.checklist alerts.told history.show history.page history.filter export.link export.text
+admins.list admins.invite admins.open admins.ask_remove
 """
 LOOKS = frozenset(_LOOKS.split())
 """Changes nothing, so that it may be done again and again."""
@@ -16,6 +17,7 @@ enable.now disable.now update.install update.undo remove.now edit.save_name edit
 edit.save_teams rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make certificate.use
 certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
 monitors.tick alerts.save alerts.remind language.set
+admins.add admins.change admins.demote admins.remove claim.now
 """
 ACTS = frozenset(_ACTS.split())
 """Changes something, outside or in the store."""

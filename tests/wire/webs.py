@@ -176,7 +176,7 @@ async def open_web(
         engine = await stack.enter_async_context(
             open_engine(config, database, seal, town.http, utc_now, Random(7), metrics, jobs)
         )
-        exports = Exports(database, seal, utc_now, load_texts(), own_url="http://127.0.0.1")
+        exports = Exports(database, seal, utc_now, load_texts(), access, own_url="http://127.0.0.1")
         conversation = Conversation(
             database,
             seal,
