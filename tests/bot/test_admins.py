@@ -239,7 +239,7 @@ async def test_removing_is_asked_about_and_takes_the_access_at_once(chat: Chat) 
     assert "The role is taken away" in words((await chat.turn(removal)).answer)
     assert "For administrators only" in words(await speak(chat, RUI))
     assert await acts(chat) == [(ADMIN, "admins_remove", {"person": "Rui", "role": "administrator"})]
-    assert (await chat.turn(removal)).answer["fallbackText"] == "This button is out of date"
+    assert "pressed this button already" in words((await chat.turn(removal)).answer)
     assert len(await acts(chat)) == 1
 
 
@@ -301,9 +301,9 @@ async def test_an_owner_the_setting_no_longer_names_does_not_count(chat: Chat) -
 
 async def test_of_two_who_change_the_same_role_the_second_is_told(chat: Chat) -> None:
     await stored(chat.database, member(RUI, Role.VIEWER, name="Rui"))
-    card = await opened(chat, RUI)
-    await chat.press(card, "admins.change", {"role": "owner"})
-    card = await chat.press(card, "admins.change", {"role": "owner"})
+    first, second = await opened(chat, RUI), await opened(chat, RUI)
+    await chat.press(first, "admins.change", {"role": "owner"})
+    card = await chat.press(second, "admins.change", {"role": "owner"})
     assert "Somebody else changed this role meanwhile." in words(card)
     assert len(await acts(chat)) == 1
 

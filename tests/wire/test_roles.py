@@ -55,7 +55,7 @@ class Process:
         return str(body["value"]["fallbackText"])
 
     def _whose(self, person: str) -> dict[str, Any]:
-        conversation = {"id": f"a:{person}", "conversationType": "personal", "tenantId": TENANT}
+        conversation = {"id": f"a:{person}", "conversationType": "personal"}
         return {"from": {"id": "29:alex", "name": "Alex", "aadObjectId": person}, "conversation": conversation}
 
 
