@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -29,6 +30,7 @@ from bot.languages import load_texts
 from bot.notices import Notifier
 from bot.updates import UpdateCards
 from settings import Settings, is_loopback
+from storage.copying import CannotCopy, copy
 from storage.database import Database, open_database
 from storage.schema import NewerDatabase, migrate
 from storage.sealing import Seal, key_from_file
@@ -48,6 +50,8 @@ log = structlog.get_logger()
 LONGEST_LOG_FIELD = 300
 REQUEST_SECONDS = GRACE_SECONDS / 2 - 0.5
 """What requests under way get when the process stops. aiohttp 3.14 gives it twice: to answer, then to give up."""
+PROGRESS_EVERY = 5000
+"""Rows."""
 
 
 class WrongSetting(Exception):
@@ -67,6 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.run(_work(settings, asked))
     except (InsecureHosting, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
+    except CannotCopy as error:
+        return _refuse(str(error), what="copy")
     except OperationalError as error:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
     return 0
@@ -86,9 +92,9 @@ def _command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse(*reasons: str) -> int:
+def _refuse(*reasons: str, what: str = "start") -> int:
     for reason in reasons:
-        print(f"CloudLink Presence cannot start. {reason}", file=sys.stderr)
+        print(f"CloudLink Presence cannot {what}. {reason}", file=sys.stderr)
     return 2
 
 
@@ -154,12 +160,30 @@ async def offer_claim(settings: Settings) -> None:
         print(told, flush=True)
 
 
+async def copy_database(settings: Settings) -> None:
+    """Copy the SQLite database under DATA_DIR to the empty PostgreSQL one in DATABASE_URL, and compare the rows."""
+    if not settings.database_url.startswith("postgres"):
+        raise WrongSetting("DATABASE_URL: must name the PostgreSQL database to copy to (postgresql://...)")
+    source = sqlite_file(settings)
+    counts = await asyncio.to_thread(copy, source, settings.database_url, _tell_progress)
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    print(f"Copied and compared, row by row: {told}.")
+    print(f"{source} is left as it was. The encryption keys are not in it: keep those the bot has.")
+
+
+def _tell_progress(name: str, done: int, total: int) -> None:
+    """A line for each table, and for each so many rows of a long one."""
+    if done == total or not done % PROGRESS_EVERY:
+        print(f"{name}: {done} of {total}", flush=True)
+
+
 COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
     "serve": serve,
     "web": web_role,
     "worker": worker_role,
     "migrate": bring_up_to_date,
     "claim-code": claim_code,
+    "copy-database": copy_database,
 }
 
 
@@ -320,7 +344,12 @@ async def open_store(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _database_url(settings: Settings) -> str:
-    return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir / 'presence.db'}"
+    return settings.database_url or f"sqlite+aiosqlite:///{sqlite_file(settings)}"
+
+
+def sqlite_file(settings: Settings) -> Path:
+    """Where everything is stored by default."""
+    return settings.data_dir / "presence.db"
 
 
 def _keys(settings: Settings) -> list[str]:
