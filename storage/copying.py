@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Table, create_engine, event, func, insert, select, tuple_
+from sqlalchemy import Connection, Table, create_engine, func, insert, select, tuple_
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from storage import tables  # noqa: F401
-from storage.database import database_url, prepare_postgresql
+from storage.database import database_url, prepare
 from storage.schema import upgrade, upgrade_in_turn
 
 SLICE = 500
@@ -68,7 +68,7 @@ def _opened(source: Path) -> Iterator[Connection]:
 def _emptied(target: str) -> Iterator[Connection]:
     """The database with all its tables, empty, and nobody else's to write in until everything is committed."""
     engine = create_engine(database_url(target), poolclass=NullPool)
-    event.listen(engine, "connect", prepare_postgresql)
+    prepare(engine)
     with engine.begin() as connection:
         upgrade_in_turn(connection)
         names = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in _tables())
@@ -104,10 +104,10 @@ def _compare(writing: Connection, table: Table, rows: Sequence[Row]) -> None:
     found = {_key(table, row): row for row in map(dict, writing.execute(query).mappings())}
     for key, row in keys.items():
         if found.get(key) != row:
-            raise CannotCopy(f"A row came back from the target unlike it was sent: {table.name} {' '.join(key)}.")
+            raise CannotCopy(f"A row came back from the target unlike it was sent: {table.name} {key}.")
 
 
-def _key(table: Table, row: Row) -> tuple[str, ...]:
+def _key(table: Table, row: Row) -> tuple[Any, ...]:
     plain = _plain(row)
     return tuple(plain[column.name] for column in table.primary_key.columns)
 

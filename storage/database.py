@@ -6,9 +6,7 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from psycopg.abc import Buffer
-from psycopg.types.string import StrDumperUnknown
-from sqlalchemy import URL, event, func, make_url, text
+from sqlalchemy import URL, Engine, event, func, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import select
@@ -96,23 +94,21 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
     engine = create_async_engine(database_url(url), pool_pre_ping=True)
-    prepare = _prepare_sqlite if engine.dialect.name == "sqlite" else prepare_postgresql
-    event.listen(engine.sync_engine, "connect", prepare)
+    prepare(engine.sync_engine)
     try:
         yield Database(engine)
     finally:
         await engine.dispose()
 
 
-class WithoutNul(StrDumperUnknown):
-    """PostgreSQL keeps no NUL in a text; names from outside may hold one."""
+def prepare(engine: Engine) -> None:
+    """Have each connection set up as this program needs it."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        from storage.texts import keep_no_nul  # slow to import
 
-    def dump(self, obj: str) -> Buffer | None:
-        return super().dump(obj.replace("\0", ""))
-
-
-def prepare_postgresql(_connection: Any, record: Any) -> None:
-    record.driver_connection.adapters.register_dumper(str, WithoutNul)
+        event.listen(engine, "connect", keep_no_nul)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Date,
     Integer,
+    LargeBinary,
     Table,
     create_engine,
     insert,
@@ -64,6 +65,7 @@ def value_of(column: Column[Any], number: int) -> Any:
         Date: date(2027, 2, 28) + timedelta(days=number),
         Boolean: bool(number % 2),
         BigInteger: 2**53 - number,
+        LargeBinary: bytes([0, 255, number % 256]),
         Integer: 2**31 - 1 - number,
         JSON: {"text": 'a "b" \\ ç', "list": [1, 2.5, None, True], "number": number},
     }
