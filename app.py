@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -29,9 +30,12 @@ from bot.languages import load_texts
 from bot.notices import Notifier
 from bot.updates import UpdateCards
 from settings import Settings, is_loopback
+from storage.copying import CannotCopy, copy
 from storage.database import Database, open_database
+from storage.key_vault import VaultUnreadable, keys_from_vault
+from storage.resealing import Resealed, are_unreadable, reseal
 from storage.schema import NewerDatabase, migrate
-from storage.sealing import Seal, key_from_file
+from storage.sealing import Seal, check_keys, key_from_file
 from sync.clock import utc_now
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
@@ -48,6 +52,12 @@ log = structlog.get_logger()
 LONGEST_LOG_FIELD = 300
 REQUEST_SECONDS = GRACE_SECONDS / 2 - 0.5
 """What requests under way get when the process stops. aiohttp 3.14 gives it twice: to answer, then to give up."""
+KEY_LOST = (
+    "Find the key they were sealed with and put it last in SECRET_KEYS, or enter the secrets again "
+    "(edit integration, rotate secret)."
+)
+PROGRESS_EVERY = 5000
+"""Rows."""
 
 
 class WrongSetting(Exception):
@@ -64,15 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
     configure_logging(settings)
     try:
-        asyncio.run(_work(settings, asked))
+        return asyncio.run(_work(settings, asked)) or 0
     except (InsecureHosting, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
+    except CannotCopy as error:
+        return _refuse(str(error), what="copy")
     except OperationalError as error:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
-    return 0
 
 
-def _work(settings: Settings, asked: argparse.Namespace) -> Coroutine[Any, Any, None]:
+def _work(settings: Settings, asked: argparse.Namespace) -> Coroutine[Any, Any, int | None]:
     if asked.command == "claim-code":
         return claim_code(settings, asked.tenant)
     return COMMANDS[asked.command](settings)
@@ -86,9 +97,9 @@ def _command_line() -> argparse.ArgumentParser:
     return parser
 
 
-def _refuse(*reasons: str) -> int:
+def _refuse(*reasons: str, what: str = "start") -> int:
     for reason in reasons:
-        print(f"CloudLink Presence cannot start. {reason}", file=sys.stderr)
+        print(f"CloudLink Presence cannot {what}. {reason}", file=sys.stderr)
     return 2
 
 
@@ -154,12 +165,46 @@ async def offer_claim(settings: Settings) -> None:
         print(told, flush=True)
 
 
-COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, None]]] = {
+async def copy_database(settings: Settings) -> None:
+    """Copy the SQLite database under DATA_DIR to the empty PostgreSQL one in DATABASE_URL, and compare the rows."""
+    if not settings.database_url.startswith("postgres"):
+        raise WrongSetting("DATABASE_URL: must name the PostgreSQL database to copy to (postgresql://...)")
+    source = sqlite_file(settings)
+    counts = await asyncio.to_thread(copy, source, settings.database_url, _tell_progress)
+    told = ", ".join(f"{name} {count}" for name, count in counts.items())
+    print(f"Copied and compared, row by row: {told}.")
+    print(f"{source} is left as it was. The encryption keys are not in it: keep those the bot has.")
+
+
+async def rotate_keys(settings: Settings) -> int:
+    """Seal every stored secret anew with the first of the encryption keys, so that the others can go."""
+    async with open_store(settings) as database:
+        await migrate(database)
+        counts = await reseal(database, Seal(await _keys(settings)), _tell_resealed)
+    print(f"{counts.anew} secrets sealed anew with the first key, {counts.already} had it already.")
+    if counts.unreadable:
+        print(f"{counts.unreadable} cannot be opened with any key at hand. {KEY_LOST}")
+    return 1 if counts.unreadable else 0
+
+
+def _tell_resealed(name: str, counts: Resealed) -> None:
+    print(f"{name}: {counts.anew} anew, {counts.already} already, {counts.unreadable} unreadable", flush=True)
+
+
+def _tell_progress(name: str, done: int, total: int) -> None:
+    """A line for each table, and for each so many rows of a long one."""
+    if done == total or not done % PROGRESS_EVERY:
+        print(f"{name}: {done} of {total}", flush=True)
+
+
+COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = {
     "serve": serve,
     "web": web_role,
     "worker": worker_role,
     "migrate": bring_up_to_date,
     "claim-code": claim_code,
+    "copy-database": copy_database,
+    "rotate-keys": rotate_keys,
 }
 
 
@@ -192,7 +237,7 @@ async def open_application(
             aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[skew.tracing()])
         )
         registry = CollectorRegistry()
-        seal = Seal(_keys(settings))
+        seal = await open_seal(settings, database)
         metrics = Metrics(registry)
         engine = await stack.enter_async_context(
             open_engine(
@@ -320,12 +365,36 @@ async def open_store(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _database_url(settings: Settings) -> str:
-    return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir / 'presence.db'}"
+    return settings.database_url or f"sqlite+aiosqlite:///{sqlite_file(settings)}"
 
 
-def _keys(settings: Settings) -> list[str]:
+def sqlite_file(settings: Settings) -> Path:
+    """Where everything is stored by default."""
+    return settings.data_dir / "presence.db"
+
+
+async def open_seal(settings: Settings, database: Database) -> Seal:
+    """The seal for the secrets in ``database``; when it does not open them the log says so, and the bot goes on."""
+    seal = Seal(await _keys(settings))
+    if await are_unreadable(database, seal):
+        log.error("secrets_unreadable", remedy=KEY_LOST)
+    return seal
+
+
+async def _keys(settings: Settings) -> list[str]:
+    if settings.key_vault_secret:
+        return await _keys_from_vault(settings)
     given = [key.get_secret_value() for key in settings.secret_keys]
     return given or [key_from_file(settings.data_dir / "secret.key")]
+
+
+async def _keys_from_vault(settings: Settings) -> list[str]:
+    try:
+        keys = await keys_from_vault(settings.key_vault_secret, settings.managed_identity_client_id)
+        check_keys(keys)
+    except (VaultUnreadable, ValueError) as error:
+        raise WrongSetting(f"KEY_VAULT_SECRET: {error}") from None
+    return keys
 
 
 def _engine_config(settings: Settings) -> EngineConfig:

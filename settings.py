@@ -1,12 +1,12 @@
 """Settings, from the environment, ``.env`` or files of secrets; a test holds the README's table to these fields."""
 
 import os
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from storage.database import database_url as parse_database_url
+from storage.sealing import check_keys
 from sync.features import NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -41,6 +42,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="Where the database and the key file are kept.")
     secret_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Fernet keys, the first encrypts; the default is a key file (mode 0600) under `DATA_DIR`."
+    )
+    key_vault_secret: str = Field(
+        "",
+        description="Instead: a secret in Azure Key Vault with these keys, "
+        "`https://VAULT.vault.azure.net/secrets/NAME`.",
     )
 
     bot_app_id: str = Field("", description="The bot's application (client) ID.")
@@ -132,12 +138,15 @@ class Settings(BaseSettings):
     @field_validator("secret_keys")
     @classmethod
     def _are_fernet_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for number, key in enumerate(keys, 1):
-            try:
-                Fernet(key.get_secret_value())
-            except ValueError:
-                raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)") from None
+        check_keys([key.get_secret_value() for key in keys])
         return keys
+
+    @field_validator("key_vault_secret")
+    @classmethod
+    def _is_a_vaults_secret(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https://[^/\\@?#]+/secrets/[0-9A-Za-z-]+(/[0-9a-f]+)?/?", url):
+            raise ValueError("is not the address of a secret (https://VAULT.vault.azure.net/secrets/NAME)")
+        return url
 
     @field_validator("public_url", "entra_url", "graph_url", "cloudlink_url", "bot_openid_metadata_url")
     @classmethod
@@ -152,6 +161,12 @@ class Settings(BaseSettings):
         if url:
             parse_database_url(url)
         return url
+
+    @model_validator(mode="after")
+    def _keys_from_one_place(self) -> "Settings":
+        if self.key_vault_secret and self.secret_keys:
+            raise ValueError("SECRET_KEYS and KEY_VAULT_SECRET are two places for the same keys: set one of them")
+        return self
 
     @model_validator(mode="after")
     def _unauthenticated_only_on_loopback(self) -> "Settings":

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from bot.languages import Texts
 from sync.errors import Fault, SyncError
+from sync.model import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +110,8 @@ def complaint(error: SyncError, texts: Texts, links: Links, tenant_id: str = "",
 def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> Link:
     """The page where this fault is mended, or failing that explained."""
     match error.fault:
+        case Fault.SECRET_UNREADABLE if error.context.get("service") == Service.CLOUDLINK:
+            return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
         case Fault.ENTRA_TENANT_UNKNOWN:
             return Link(texts("link.tenant"), links.tenant())
         case Fault.ENTRA_CLIENT_UNKNOWN:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, event, func, make_url, text
+from sqlalchemy import URL, Engine, event, func, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import select
@@ -94,12 +94,21 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
     engine = create_async_engine(database_url(url), pool_pre_ping=True)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    prepare(engine.sync_engine)
     try:
         yield Database(engine)
     finally:
         await engine.dispose()
+
+
+def prepare(engine: Engine) -> None:
+    """Have each connection set up as this program needs it."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+    else:
+        from storage.texts import keep_no_nul  # slow to import
+
+        event.listen(engine, "connect", keep_no_nul)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -57,13 +57,18 @@ def _upgrade_at(url: URL) -> str | None:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            else:
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
-            return upgrade(connection)
+            return upgrade_in_turn(connection)
     finally:
         engine.dispose()
+
+
+def upgrade_in_turn(connection: Connection) -> str | None:
+    """``upgrade``, while nobody else does it until the transaction ends. Blocks. Raises ``NewerDatabase``."""
+    if connection.dialect.name == "sqlite":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
+    return upgrade(connection)
 
 
 def upgrade(connection: Connection) -> str | None:

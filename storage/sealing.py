@@ -16,6 +16,7 @@ class Seal:
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
+        self._newest = Fernet(keys[0])
 
     def close(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
@@ -26,6 +27,36 @@ class Seal:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
             raise Unreadable from None
+
+    def opens(self, sealed: str) -> bool:
+        """Whether a key at hand opens it."""
+        try:
+            return bool(self._fernet.extract_timestamp(sealed.encode()))
+        except InvalidToken:
+            return False
+
+    def is_newest(self, sealed: str) -> bool:
+        """Whether the first key opens it."""
+        try:
+            return bool(self._newest.extract_timestamp(sealed.encode()))
+        except InvalidToken:
+            return False
+
+    def renew(self, sealed: str) -> str:
+        """The same secret, sealed with the first key. Raises ``Unreadable``."""
+        try:
+            return self._fernet.rotate(sealed.encode()).decode()
+        except InvalidToken:
+            raise Unreadable from None
+
+
+def check_keys(keys: Sequence[str]) -> None:
+    """Raises ``ValueError``, which tells the number of the key at fault and does not repeat it."""
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)") from None
 
 
 def key_from_file(path: Path) -> str:

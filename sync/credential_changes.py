@@ -147,15 +147,15 @@ class CredentialChanges:
     async def make_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> NewCertificate:
         """A new key and certificate, the key sealed; it is used only once ``use_certificate`` has proven it.
 
-        Asked again before that, the same one is handed out.
+        Asked again before that, the same one is handed out, as long as its key can be opened.
         """
         integration = await self._read(owner_tenant, integration_id)
-        if integration.pending_certificate_sealed:
+        if self._has_pending(integration):
             return _public(certificates.parse(self._pending(integration)))
         made = await asyncio.to_thread(certificates.generate, integration.name, self._clock())
         async with self._database.writing() as session:
             integration = await self._find(session, owner_tenant, integration_id, lock=True)
-            if integration.pending_certificate_sealed:
+            if self._has_pending(integration):
                 return _public(certificates.parse(self._pending(integration)))
             integration.pending_certificate_sealed = self._seal.close(made.pem)
             session.add(integration)
@@ -254,6 +254,9 @@ class CredentialChanges:
             started_at=now,
             due_at=now,
         )
+
+    def _has_pending(self, integration: Integration) -> bool:
+        return self._seal.opens(integration.pending_certificate_sealed or "")
 
     def _pending(self, integration: Integration) -> str:
         return opened(self._seal, integration.pending_certificate_sealed or "", Service.ENTRA)

@@ -5,7 +5,6 @@ that still is the integration's, in one ``UPDATE``: of two administrators at onc
 the attempt. Who did it is recorded in the same transaction, so that the second can be told.
 """
 
-import secrets
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -36,7 +35,7 @@ from sync.names import MATCH, POLL, PUSH, SUBSCRIBE
 from sync.outside import Outside
 from sync.roster import Roster
 from sync.secrets import account_of, app_of
-from sync.subscriber import hashed
+from sync.subscriber import new_door
 
 
 class Editor:
@@ -88,7 +87,7 @@ class Editor:
             "cloudlink_account_id": account.account_id,
             "cloudlink_client_id": account.client_id,
             "cloudlink_secret_sealed": self._seal.close(account.client_secret),
-            **(self._new_door() if account_facts(before) != _facts_of_account(account) else {}),
+            **(new_door(self._seal)[1] if account_facts(before) != _facts_of_account(account) else {}),
         }
         async with self._database.writing() as session:
             current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
@@ -167,18 +166,6 @@ class Editor:
             raise CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
         return replace(kept, tenant_id=app.tenant_id, client_id=app.client_id)
 
-    def _new_door(self) -> dict[str, Any]:
-        """Another address for webhooks: what the former account still tells is not heard any more."""
-        token = secrets.token_urlsafe(32)
-        return {
-            "webhook_token_sealed": self._seal.close(token),
-            "webhook_token_hash": hashed(token),
-            "subscription_id": "",
-            "subscription_url_hash": "",
-            "subscribed_at": None,
-            "subscription_checked_at": None,
-        }
-
     async def _follow_up(self, edited: Integration) -> None:
         """Match anew at once; what is not enabled has no jobs, and is matched here if that can be."""
         if edited.enabled:
@@ -189,7 +176,8 @@ class Editor:
             await self._roster.refresh(edited)
         except SyncError as error:
             async with self._database.writing() as session:
-                await health.broke(session, edited.id, error, self._clock())
+                if await health.is_as_read(session, edited):
+                    await health.broke(session, edited.id, error, self._clock())
 
     async def _read(self, owner_tenant: str, integration_id: str, revision: int) -> Integration:
         async with self._database.session() as session:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import problems
-from storage.tables import Problem
+from storage import integrations, problems
+from storage.tables import Integration, Problem
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
 from sync.model import Light, Service
 
@@ -43,6 +43,12 @@ async def broke(
     if is_new:
         log.warning("service_broke", integration=integration_id, service=about.value, fault=error.fault.value)
     return mine
+
+
+async def is_as_read(session: AsyncSession, read: Integration) -> bool:
+    """Whether nobody edited the integration since; otherwise what went wrong or well with it says nothing now."""
+    locked = await integrations.locked(session, read.id)
+    return locked is not None and locked.revision == read.revision
 
 
 async def healed(

@@ -59,7 +59,8 @@ class Poller:
             await self.look(integration)
         except SyncError as error:
             async with self._database.writing() as session:
-                await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
+                if await health.is_as_read(session, integration):
+                    await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
             return
         await self._jobs.defer(PUSH, integration_id)
 

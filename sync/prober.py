@@ -46,7 +46,7 @@ class Prober:
     async def test(self, integration: Integration) -> tuple[Probe, ...]:
         """Every step, each side up to its first failure; what answers well is healed at once."""
         probes = (*await self._test_cloudlink(integration), *await self._test_teams(integration))
-        await self._note(integration.id, probes, healing=True)
+        await self._note(integration, probes, healing=True)
         return probes
 
     async def probe(self, integration_id: str) -> None:
@@ -62,7 +62,7 @@ class Prober:
         if integration is None or problem is None:
             return
         is_settled = problem.since + self._recheck_after <= self._clock()
-        await self._note(integration_id, await self._test_teams(integration), healing=is_settled)
+        await self._note(integration, await self._test_teams(integration), healing=is_settled)
 
     async def _test_cloudlink(self, integration: Integration) -> list[Probe]:
         try:
@@ -104,12 +104,12 @@ class Prober:
                 session.add(locked)
         return found
 
-    async def _note(self, integration_id: str, probes: tuple[Probe, ...] | list[Probe], healing: bool) -> None:
-        now = self._clock()
+    async def _note(self, integration: Integration, probes: tuple[Probe, ...] | list[Probe], healing: bool) -> None:
+        now, integration_id = self._clock(), integration.id
         failed = {probe.service for probe in probes if probe.trouble}
         well = {probe.service for probe in probes} - failed
         async with self._database.writing() as session:
-            if await integrations.locked(session, integration_id) is None:
+            if not await health.is_as_read(session, integration):
                 return
             for probe in probes:
                 if probe.trouble:

@@ -166,7 +166,7 @@ class Reconciler:
             integration = await integrations.locked(session, integration_id)
             if integration is None:
                 return
-            is_current = app_of(integration, self._seal) == app
+            is_current = self._is_current(integration, app)
             verdict = await self._judge(session, integration, outcomes, now) if is_current else now
             is_proven = is_current and _forget_former(integration, outcomes)
             rows = await people.by_ids(session, [sending.person_id for sending in sendings])
@@ -178,6 +178,12 @@ class Reconciler:
                     session.add(person)
         if is_proven:
             await self._jobs.defer(ROTATE, integration_id)
+
+    def _is_current(self, integration: Integration, app: TeamsApp) -> bool:
+        try:
+            return app_of(integration, self._seal) == app
+        except CredentialsWrong:
+            return False
 
     async def _judge(
         self, session: AsyncSession, integration: Integration, outcomes: Sequence[Outcome], now: datetime

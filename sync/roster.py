@@ -44,7 +44,8 @@ class Roster:
             found_new = await self.refresh(integration)
         except SyncError as error:
             async with self._database.writing() as session:
-                await health.broke(session, integration_id, error, self._clock())
+                if await health.is_as_read(session, integration):
+                    await health.broke(session, integration_id, error, self._clock())
             return
         await self._jobs.defer(PUSH, integration_id)
         if found_new:

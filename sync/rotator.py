@@ -310,7 +310,7 @@ class Rotator:
         """Try some times more where that may help; then give up, and leave things as they were."""
         if claim.step is Step.REMOVE:
             return await self._finish(claim, Step.DONE, old_left=True)
-        if claim.step in (Step.ADD, Step.UNDO):
+        if claim.step in (Step.ADD, Step.UNDO) or error.fault is Fault.SECRET_UNREADABLE:
             return await self._finish(claim, Step.FAILED, fault=error.fault)
         async with self._database.writing() as session:
             rotation = await self._still(session, claim)

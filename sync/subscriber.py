@@ -4,7 +4,9 @@ Expiry and renewal are not documented: so it is looked up in CloudLink's list, a
 """
 
 import hashlib
+import secrets
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -14,7 +16,7 @@ from storage.sealing import Seal, Unreadable
 from storage.tables import Integration
 from sync import health
 from sync.clock import Clock
-from sync.errors import CredentialsWrong, Fault, SyncError
+from sync.errors import SyncError
 from sync.jobs import Jobs
 from sync.model import Service
 from sync.names import POLL
@@ -60,7 +62,8 @@ class Subscriber:
                 await self.end(integration)
         except SyncError as error:
             async with self._database.writing() as session:
-                await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
+                if await health.is_as_read(session, integration):
+                    await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
 
     async def end(self, integration: Integration) -> None:
         """Unsubscribe, if subscribed. Raises ``SyncError``."""
@@ -70,8 +73,8 @@ class Subscriber:
             await self._store(integration.id, "", "")
 
     async def _hold(self, integration: Integration) -> None:
-        url = self._url(integration)
         phones = self._outside.phones(account_of(integration, self._seal))
+        url = self._public_url + PATH + await self._token(integration)
         old = integration.subscription_id
         stands = bool(old) and old in await phones.subscriptions()
         if stands and integration.subscription_url_hash == hashed(url) and not self._is_old(integration):
@@ -96,11 +99,20 @@ class Subscriber:
         since = integration.subscribed_at
         return since is None or since + self._renew_after <= self._clock()
 
-    def _url(self, integration: Integration) -> str:
+    async def _token(self, integration: Integration) -> str:
+        """The door's. No key opens it any more: then that of a new door, for nobody could type it in again."""
         try:
-            return self._public_url + PATH + self._seal.open(integration.webhook_token_sealed)
+            return self._seal.open(integration.webhook_token_sealed)
         except Unreadable:
-            raise CredentialsWrong(Fault.SECRET_UNREADABLE, service=Service.CLOUDLINK.value) from None
+            log.warning("webhook_address_replaced", integration=integration.id)
+        token, door = new_door(self._seal)
+        async with self._database.writing() as session:
+            locked = await integrations.locked(session, integration.id)
+            if locked and self._seal.opens(locked.webhook_token_sealed):
+                return self._seal.open(locked.webhook_token_sealed)
+            if locked:
+                session.add(locked.sqlmodel_update(door))
+        return token
 
     async def _store(self, integration_id: str, subscription: str, url_hash: str, renewed: bool = True) -> None:
         now = self._clock()
@@ -114,6 +126,19 @@ class Subscriber:
             if renewed:
                 integration.subscribed_at = now if subscription else None
             session.add(integration)
+
+
+def new_door(seal: Seal) -> tuple[str, dict[str, Any]]:
+    """Another address for webhooks: its token, and what is stored of it. What comes to the old one is not heard."""
+    token = secrets.token_urlsafe(32)
+    return token, {
+        "webhook_token_sealed": seal.close(token),
+        "webhook_token_hash": hashed(token),
+        "subscription_id": "",
+        "subscription_url_hash": "",
+        "subscribed_at": None,
+        "subscription_checked_at": None,
+    }
 
 
 def hashed(text: str) -> str:

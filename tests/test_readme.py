@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from app import COMMANDS as PROGRAM
 from bot.commands import COMMANDS
 from settings import Settings
 from storage.roles import Role
@@ -54,6 +55,13 @@ def test_every_command_stands_in_the_table(readme: str, language: str) -> None:
 @pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
 def test_every_command_stands_there_with_the_role_it_takes(readme: str, language: str) -> None:
     assert [row[3] for row in table(readme, "commands")] == [ROLES[language][c.least] for c in COMMANDS]
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_word_of_the_command_line_stands_in_the_table(readme: str) -> None:
+    rows = table(readme, "program")
+    assert [row[0] for row in rows] == [f"`python app.py {name}`" for name in PROGRAM]
+    assert all(row[1] for row in rows)
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)

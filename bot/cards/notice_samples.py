@@ -12,7 +12,7 @@ from bot.languages import Texts
 from bot.quiet import ZONES
 from bot.turns import Card
 from sync.errors import Fault
-from sync.model import IntegrationView
+from sync.model import IntegrationView, Service
 from sync.troubles import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
 from sync.warnings import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
@@ -63,6 +63,9 @@ def _troubles() -> Iterator[tuple[str, Telling]]:
     for fault in Fault:
         yield f"{fault}", telling(PROBLEM, _trouble(fault))
         yield f"clear_{fault}", telling(CLEAR, _trouble(fault))
+    for of in (Service.ENTRA, Service.CLOUDLINK):
+        facts = {**_trouble(Fault.SECRET_UNREADABLE), "service": of.value, "context": {"service": of.value}}
+        yield f"{Fault.SECRET_UNREADABLE}_{of}", telling(PROBLEM, facts)
     for service, fault_name, context in OWN:
         facts = {**_over(), "service": service, "fault": fault_name, "lasting": False, "context": context}
         yield service, telling(PROBLEM, facts)

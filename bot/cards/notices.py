@@ -151,7 +151,7 @@ def _problem(texts: Texts, telling: Telling, now: datetime) -> Said:
     style: Style = "attention" if is_wrong else "warning"
     box = note(style, "❌" if is_wrong else "⚠️", said.sentence, said.remedy, since)
     actions: list[Action] = []
-    if Fault(facts["fault"]) in REPLACES_SECRET:
+    if Fault(facts["fault"]) in REPLACES_SECRET and service != Service.CLOUDLINK:
         actions.append(_replace(texts, telling))
     elif is_wrong and said.link:
         actions.append(open_link(said.link))

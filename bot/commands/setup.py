@@ -62,7 +62,7 @@ async def cancel(exchange: Exchange, _: Draft) -> None:
 
 
 async def show_cloudlink(exchange: Exchange, draft: Draft, complaints: Sequence[Complaint] = ()) -> None:
-    proven = draft.cloudlink_secret_sealed is not None
+    proven = bool(drafts.held_secret(exchange, draft))
     await exchange.show(cards.cloudlink_step(exchange.texts, draft.id, draft.values, proven, complaints))
 
 

@@ -27,7 +27,8 @@ from sync.warner import Warner
 from tests.bot.fakes import words
 from tests.bot.hosting.harness import TENANT, Bot, open_bot
 from tests.connectors import Call
-from tests.stores import integration, stored
+from tests.postgres import with_tables
+from tests.stores import empty_database, integration, stored
 
 ADMINS = ("ada", "ben")
 
@@ -78,7 +79,7 @@ class Notifying:
 
     bot: Bot
     database: Database
-    path: Path
+    url: str
     process: Process
     stack: AsyncExitStack
 
@@ -90,7 +91,7 @@ class Notifying:
         await self.process.look()
 
     async def another(self) -> Process:
-        database = await self.stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{self.path}"))
+        database = await self.stack.enter_async_context(open_database(self.url))
         return make_process(self.bot, database)
 
     async def admin(self, name: str, **changed: Any) -> None:
@@ -182,7 +183,7 @@ def make_process(bot: Bot, database: Database) -> Process:
 async def notifying(folder: Path) -> AsyncIterator[Notifying]:
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(open_bot())
-        path = folder / "notices.db"
-        database = await stack.enter_async_context(open_database(f"sqlite+aiosqlite:///{path}"))
+        url = stack.enter_context(empty_database(folder, with_tables))
+        database = await stack.enter_async_context(open_database(url))
         await migrate(database)
-        yield Notifying(bot, database, path, make_process(bot, database), stack)
+        yield Notifying(bot, database, url, make_process(bot, database), stack)

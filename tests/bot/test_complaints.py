@@ -44,6 +44,15 @@ def test_the_link_leads_to_where_it_is_mended(fault: Fault, url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("service", "url"), [("cloudlink", LINKS.cloudlink_guide), ("entra", LINKS.registration(CLIENT, "Credentials"))]
+)
+def test_a_secret_that_no_key_opens_is_found_where_it_came_from(service: str, url: str) -> None:
+    link = said(Fault.SECRET_UNREADABLE, service=service).link
+    assert link is not None
+    assert link.url == url
+
+
+@pytest.mark.parametrize(
     ("field", "faults"),
     [
         ("cloudlink_secret", {Fault.CLOUDLINK_REFUSED}),

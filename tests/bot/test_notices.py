@@ -15,6 +15,9 @@ from storage.tables import AlertPreference, Problem, Rotation
 from tests.bot.fakes import buttons, link_urls, words
 from tests.bot.hosting.harness import TENANT
 from tests.bot.notifying import Notifying, chat_of, notifying, title
+from tests.stores import each_database as each_database
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 
 @pytest.fixture
@@ -93,6 +96,23 @@ async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edit
     world.bot.clock.advance(minutes=1)
     await world.look()
     assert buttons(world.arrived("ada")[0].card)["edit.cloudlink"]["data"] == {"integration": "i1"}
+
+
+async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    async with world.database.writing() as session:
+        for service in ("cloudlink", "entra"):
+            context = {"service": service}
+            await problems.raise_one(session, "i1", service, "secret.unreadable", context, True, world.now)
+    world.bot.clock.advance(seconds=31)
+    await world.look()
+    entra, cloudlink = sorted((call.card for call in world.arrived("ada")), key=title)
+    assert [title(entra), title(cloudlink)] == ["Microsoft Entra ID needs you", "Mitel CloudLink needs you"]
+    remedies = ("edit.cloudlink", "command.rotate")
+    assert [verb for verb in remedies if verb in buttons(cloudlink)] == ["edit.cloudlink"]
+    assert [verb for verb in remedies if verb in buttons(entra)] == ["command.rotate"]
+    assert all("Enter the secret again" in words(card) for card in (entra, cloudlink))
 
 
 async def test_nobody_who_is_no_administrator_any_more_is_told(world: Notifying) -> None:

@@ -62,6 +62,13 @@ async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
             assert (await read_integration(database)).id == "i1"
 
 
+async def test_names_from_outside_may_hold_anything(tmp_path: Path) -> None:
+    name = "Vale\0 \x1b[31m \u202e 🦜 'Verde'; --"
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(name=name, quota_spent=[[1, 2]]))
+        assert (await read_integration(database)).name.replace("\0", "") == name.replace("\0", "")
+
+
 @pytest.mark.parametrize(
     ("given", "driver"),
     [

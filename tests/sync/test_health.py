@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from storage import problems
+from storage import integrations, problems
 from storage.database import Database
 from sync import health
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
 from sync.model import Light, Service
 from tests.clocks import NOON
-from tests.stores import empty_store, integration, stored
+from tests.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -79,3 +79,17 @@ async def test_an_unwell_service_is_left_alone_for_longer_the_longer_it_lasts(tm
 def test_whose_fault_it_is() -> None:
     assert health.service_of(ServiceUnwell(Fault.CLOUDLINK_THROTTLED)) is Service.CLOUDLINK
     assert health.service_of(CredentialsWrong(Fault.SECRET_UNREADABLE, service="entra")) is Service.ENTRA
+
+
+async def test_what_went_wrong_before_an_edit_says_nothing_after_it(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        read = await read_integration(database)
+        async with database.writing() as session:
+            assert await health.is_as_read(session, read)
+            current = await integrations.locked(session, "i1")
+            assert current
+            await integrations.revise(session, current, 1, {"name": "Lobby"})
+            assert not await health.is_as_read(session, read)
+            assert await health.is_as_read(session, current)
+            assert not await health.is_as_read(session, integration(id="gone"))

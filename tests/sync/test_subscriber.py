@@ -10,7 +10,7 @@ from storage import problems
 from storage.database import Database
 from storage.sealing import Seal
 from sync.errors import Fault, ServiceUnwell
-from sync.subscriber import Subscriber
+from sync.subscriber import Subscriber, hashed
 from tests.clocks import FakeClock
 from tests.outsides import FakeJobs, FakeOutside
 from tests.stores import empty_store, integration, read_integration, stored
@@ -97,3 +97,25 @@ async def test_trouble_lights_a_lamp_and_keeps_what_is_known(tmp_path: Path) -> 
         assert await at.keep() == "s1"
         async with at.database.session() as session:
             assert [row.fault for row in await problems.open_ones(session, "i1")] == ["cloudlink.unreachable"]
+
+
+async def test_an_address_whose_token_no_key_opens_is_replaced_by_another(tmp_path: Path) -> None:
+    lost = {"webhook_token_sealed": Seal([Fernet.generate_key().decode()]).close("old"), "subscription_id": "s0"}
+    async with post(tmp_path, **lost) as at:
+        at.cloudlink.standing["s0"] = f"{URL}/webhooks/cloudlink/old"
+        assert [await at.keep(), await at.keep()] == ["s1", "s1"]
+        row = await read_integration(at.database)
+        token = SEAL.open(row.webhook_token_sealed)
+        assert at.cloudlink.standing == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
+        assert (len(token) > 40, row.webhook_token_hash) == (True, hashed(token))
+
+
+async def test_while_the_secret_cannot_be_opened_the_address_stays(tmp_path: Path) -> None:
+    lost = Seal([Fernet.generate_key().decode()]).close("old")
+    async with post(tmp_path, webhook_token_sealed=lost, cloudlink_secret_sealed=lost) as at:
+        assert await at.keep() == ""
+        row = await read_integration(at.database)
+        assert row.webhook_token_sealed == lost
+        async with at.database.session() as session:
+            (problem,) = await problems.open_ones(session, "i1")
+        assert (problem.service, problem.fault, problem.lasting) == ("cloudlink", "secret.unreadable", True)

@@ -1,0 +1,63 @@
+"""The encryption keys, where Azure Key Vault keeps them. The one module that knows Azure's libraries.
+
+The machine proves itself by what Azure gave it (a managed identity, a workload identity, or a service principal in
+the environment). Key Vault REST reference: Get Secret.
+"""
+
+import asyncio
+import logging
+
+PATIENCE = 40.0
+"""Seconds, all attempts together."""
+
+
+class VaultUnreadable(Exception):
+    """A sentence that says why; nothing of what the vault answered."""
+
+
+async def keys_from_vault(secret_url: str, identity: str = "", authorities: str = "") -> list[str]:
+    """The comma-separated keys in the secret at ``https://VAULT.vault.azure.net/secrets/NAME``.
+
+    ``identity`` is the client ID of a user-assigned managed identity; ``authorities`` a file of the certificate
+    authorities to trust instead of the machine's. Raises ``VaultUnreadable``.
+    """
+    from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # slow to import
+
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # what it has to say is said in a sentence
+    try:
+        async with asyncio.timeout(PATIENCE):
+            value = await _read(secret_url, identity, authorities)
+    except ClientAuthenticationError:
+        raise VaultUnreadable("Azure gave this machine no identity that the vault takes") from None
+    except HttpResponseError as error:
+        raise VaultUnreadable(_reason(error.status_code)) from None
+    except (AzureError, TimeoutError, ValueError):
+        raise VaultUnreadable("the vault does not answer") from None
+    keys = [key.strip() for key in value.split(",") if key.strip()]
+    if not keys:
+        raise VaultUnreadable("the vault's secret is empty")
+    return keys
+
+
+async def _read(secret_url: str, identity: str, authorities: str) -> str:
+    from azure.identity.aio import DefaultAzureCredential
+    from azure.keyvault.secrets import KeyVaultSecretIdentifier
+    from azure.keyvault.secrets.aio import SecretClient
+
+    secret = KeyVaultSecretIdentifier(secret_url)
+    named = {"managed_identity_client_id": identity} if identity else {}
+    async with (
+        DefaultAzureCredential(**named) as credential,
+        SecretClient(secret.vault_url, credential, retry_total=2, connection_verify=authorities or True) as vault,
+    ):
+        return (await vault.get_secret(secret.name, secret.version)).value or ""
+
+
+def _reason(status: int | None) -> str:
+    match status:
+        case 403:
+            return "this machine's identity may not read the vault's secrets (role: Key Vault Secrets User)"
+        case 404:
+            return "the vault has no secret of that name"
+        case _:
+            return f"the vault does not answer (HTTP {status})"

@@ -1,0 +1,83 @@
+"""The real Azure client against a vault's wire: challenge, token of a managed identity, secret; and what fails."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from storage.key_vault import VaultUnreadable, keys_from_vault
+from tests.vaults import TOKEN, Vault, open_vault
+
+KEYS = [Fernet.generate_key().decode() for _ in range(2)]
+
+
+@pytest.fixture(autouse=True)
+def _on_each_database() -> None:
+    """Nothing here is stored."""
+
+
+@pytest.fixture
+async def vault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Vault]:
+    async with open_vault(tmp_path) as vault:
+        for name, value in vault.environment.items():
+            monkeypatch.setenv(name, value)
+        vault.secrets["presence-keys"] = f" {KEYS[0]} ,{KEYS[1]},"
+        yield vault
+
+
+async def read(vault: Vault, name: str = "presence-keys", identity: str = "") -> list[str]:
+    return await keys_from_vault(vault.secret_url(name), identity, vault.authorities)
+
+
+async def test_the_keys_are_read_with_a_token_for_that_vault_alone(vault: Vault) -> None:
+    assert await read(vault) == KEYS
+    assert vault.asked == [("", "/secrets/presence-keys/"), (TOKEN, "/secrets/presence-keys/")]
+    assert vault.resources == [(f"https://{vault.url.partition('.')[2]}", "")]
+
+
+async def test_a_user_assigned_identity_is_named(vault: Vault) -> None:
+    await read(vault, identity="11111111-2222-3333-4444-555555555555")
+    assert [identity for _, identity in vault.resources] == ["11111111-2222-3333-4444-555555555555"]
+
+
+async def test_a_version_may_be_named(vault: Vault) -> None:
+    assert await read(vault, "presence-keys/0123456789abcdef") == KEYS
+    assert vault.asked[-1] == (TOKEN, "/secrets/presence-keys/0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    ("status", "says"),
+    [(403, "may not read"), (404, "no secret of that name"), (401, "no identity"), (400, "HTTP 400")],
+)
+async def test_what_the_vault_refuses_is_a_sentence(status: int, says: str, vault: Vault) -> None:
+    vault.status = status
+    with pytest.raises(VaultUnreadable, match=says) as refusal:
+        await read(vault)
+    assert "hunter2" not in str(refusal.value)
+    assert refusal.value.__cause__ is None
+
+
+async def test_an_unknown_or_empty_secret_is_a_sentence(vault: Vault) -> None:
+    with pytest.raises(VaultUnreadable, match="no secret of that name"):
+        await read(vault, "other")
+    vault.secrets["presence-keys"] = " , "
+    with pytest.raises(VaultUnreadable, match="empty"):
+        await read(vault)
+
+
+async def test_a_vault_that_is_not_trusted_gets_no_token(vault: Vault) -> None:
+    with pytest.raises(VaultUnreadable, match="does not answer"):
+        await keys_from_vault(vault.secret_url())
+    assert vault.resources == []
+
+
+async def test_a_vault_that_is_not_there_is_a_sentence() -> None:
+    with pytest.raises(VaultUnreadable, match="does not answer"):
+        await keys_from_vault("https://127.0.0.1:1/secrets/keys")
+
+
+async def test_without_an_identity_it_says_so(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IDENTITY_HEADER", "another platform's")
+    with pytest.raises(VaultUnreadable, match="no identity"):
+        await read(vault)

@@ -1,0 +1,115 @@
+"""A key vault as Azure has them: its challenge, bearer tokens, secrets; and a managed identity beside it."""
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from time import time
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+HEADER = "the platform's own"
+TOKEN = "a token for the vault"
+
+
+@dataclass
+class Vault:
+    """``asked`` is what came over the wire: who asked (the bearer token, empty for none) for which path."""
+
+    url: str = ""
+    identity_url: str = ""
+    authorities: str = ""
+    secrets: dict[str, str] = field(default_factory=dict)
+    status: int = 200
+    asked: list[tuple[str, str]] = field(default_factory=list)
+    resources: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the platform gives a process that has an identity there."""
+        return {
+            "IDENTITY_ENDPOINT": self.identity_url,
+            "IDENTITY_HEADER": HEADER,
+            "SSL_CERT_FILE": self.authorities,
+        }
+
+    def secret_url(self, name: str = "presence-keys") -> str:
+        return f"{self.url}/secrets/{name}"
+
+    async def get_secret(self, request: web.Request) -> web.Response:
+        bearer = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        self.asked.append((bearer, request.path))
+        if bearer != TOKEN:
+            # The resource is the vault's own domain less its first label, as vault.azure.net is.
+            resource = f"https://{request.host.partition('.')[2]}"
+            challenge = f'Bearer authorization="https://login.example/tenant", resource="{resource}"'
+            return web.Response(status=401, headers={"WWW-Authenticate": challenge})
+        name = request.match_info["name"]
+        if self.status != 200:
+            return web.json_response({"error": {"code": "Trouble", "message": "hunter2"}}, status=self.status)
+        if name not in self.secrets or "api-version" not in request.query:
+            return web.json_response({"error": {"code": "SecretNotFound", "message": name}}, status=404)
+        return web.json_response({"value": self.secrets[name], "id": self.secret_url(name), "attributes": {}})
+
+    async def give_token(self, request: web.Request) -> web.Response:
+        """App Service's managed identity endpoint, version 2019-08-01."""
+        if request.headers.get("X-IDENTITY-HEADER") != HEADER:
+            return web.Response(status=401)
+        self.resources.append((request.query["resource"], request.query.get("client_id", "")))
+        answer = {"access_token": TOKEN, "expires_on": str(int(time()) + 3600), "token_type": "Bearer"}
+        return web.json_response({**answer, "resource": request.query["resource"]})
+
+
+@asynccontextmanager
+async def open_vault(folder: Path) -> AsyncIterator[Vault]:
+    vault = Vault(authorities=str(folder / "authority.pem"))
+    doors = web.Application()
+    doors.router.add_get("/secrets/{name}/", vault.get_secret)
+    doors.router.add_get("/secrets/{name}/{version}", vault.get_secret)
+    identities = web.Application()
+    identities.router.add_get("/token", vault.give_token)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(_certificate(folder))
+    runner = web.AppRunner(doors, access_log=None, shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
+        vault.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
+        async with TestServer(identities, host="127.0.0.1") as platform:
+            vault.identity_url = str(platform.make_url("/token"))
+            yield vault
+    finally:
+        await runner.cleanup()
+
+
+def _certificate(folder: Path) -> Path:
+    """A certificate for this machine's loopback with its key; alone, without, in ``authority.pem``."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public = made.public_bytes(Encoding.PEM)
+    (folder / "authority.pem").write_bytes(public)
+    both = folder / "vault.pem"
+    both.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + public)
+    return both

@@ -1,0 +1,239 @@
+"""The encryption key is lost: a problem of the integrations it sealed, mended by typing the secrets in again."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlmodel import select
+from structlog.testing import capture_logs
+
+from storage.sealing import Seal
+from storage.tables import Integration, Rotation
+from sync import former
+from sync.clock import utc_now
+from sync.errors import CredentialsWrong, Fault
+from sync.former import Credentials
+from sync.model import Actor, CredentialKind, IntegrationView, Service
+from sync.rotation import Kind, RotationView, Step
+from tests.engines import KEY, QUICK, TENANT, Running, account_of, app_of, running_engine
+from tests.eventually import eventually
+from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.stores import integration, read_integration, stored
+
+ADMIN = Actor("admin-1", "Ada Admin")
+IN_A_CALL = ("Busy", "InACall")
+NEW_KEY = Fernet.generate_key().decode()
+ATTENTIVE = replace(QUICK, poll_with_webhooks=0.4, check_subscription=0.3, match=0.5)
+
+
+@pytest.fixture
+async def sandbox() -> AsyncIterator[SandboxHandle]:
+    async with running_sandbox() as sandbox:
+        yield sandbox
+
+
+async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values: Any) -> str:
+    """An enabled integration from before, by its id; ``values`` are written over what it stored."""
+    async with running_engine(sandbox, folder) as before:
+        view = await before.connect()
+        await before.settled()
+        async with before.database.writing() as session:
+            row = await session.get(Integration, view.id)
+            assert row is not None
+            session.add(row.sqlmodel_update(values))
+    return view.id
+
+
+@asynccontextmanager
+async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) -> AsyncIterator[Running]:
+    async with running_engine(sandbox, folder, keys=(NEW_KEY,), intervals=ATTENTIVE, **options) as running:
+        yield running
+
+
+async def faults(running: Running, view_id: str) -> dict[Service, Fault]:
+    status = await running.engine.integrations.status(TENANT, view_id)
+    return {light.service: light.trouble.fault for light in status.lights if light.trouble}
+
+
+async def talk(sandbox: SandboxHandle, extension: str) -> None:
+    await sandbox.answer(extension, await sandbox.ring(extension))
+
+
+async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) -> None:
+    """What an administrator does: edit the CloudLink side, replace the client secret."""
+    view = await view_of(running, view_id)
+    await running.engine.integrations.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
+    secret = app_of(sandbox).client_secret
+    rotation = await running.engine.credentials.replace_secret(TENANT, view_id, view.name, secret, None, ADMIN)
+    assert (await finished(running, rotation)).step == Step.DONE
+
+
+async def view_of(running: Running, view_id: str) -> IntegrationView:
+    return next(view for view in await running.engine.integrations.list(TENANT) if view.id == view_id)
+
+
+async def finished(running: Running, rotation: RotationView) -> RotationView:
+    async def is_finished() -> bool:
+        return (await current()).finished
+
+    async def current() -> RotationView:
+        found = await running.engine.credentials.rotation(TENANT, rotation.integration_id)
+        assert found is not None
+        return found
+
+    await eventually(is_finished, 20)
+    return await current()
+
+
+async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
+    sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
+    (old_subscription,) = sandbox.world.saved.subscriptions
+    with capture_logs() as logs:
+        async with without_the_key(sandbox, tmp_path) as running:
+            await talk(sandbox, "2001")
+            await running.engine.jobs.defer("poll", view_id)
+
+            async def both_are_lost() -> bool:
+                return await faults(running, view_id) == {
+                    Service.CLOUDLINK: Fault.SECRET_UNREADABLE,
+                    Service.ENTRA: Fault.SECRET_UNREADABLE,
+                }
+
+            await running.engine.integrations.test_connection(TENANT, view_id)
+            await eventually(both_are_lost)
+            with pytest.raises(CredentialsWrong, match="unreadable"):
+                await running.engine.integrations.preview(TENANT, view_id)
+            await enter_again(running, sandbox, view_id)
+            await running.shows("2001", *IN_A_CALL)
+            assert await faults(running, view_id) == {}
+
+            async def is_subscribed_anew() -> bool:
+                status = await running.engine.integrations.status(TENANT, view_id)
+                now = set(sandbox.world.saved.subscriptions)
+                return status.live and len(now) == 1 and old_subscription not in now
+
+            await eventually(is_subscribed_anew)
+            before = running.metric("webhooks_total", answer="accepted")
+            await talk(sandbox, "2002")
+            await running.shows("2002", *IN_A_CALL)
+            assert running.metric("webhooks_total", answer="accepted") > before
+            row = await read_integration(running.database, view_id)
+    for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
+        assert Seal([NEW_KEY]).opens(sealed)
+    assert sorted(line["service"] for line in logs if line["event"] == "service_broke") == ["cloudlink", "entra"]
+    assert len([line for line in logs if line["event"] == "webhook_address_replaced"]) == 1
+    assert not [line for line in logs if line["event"] == "job_failed"]
+
+
+async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    lost = await sealed_by_the_lost_key(sandbox, tmp_path)
+    async with without_the_key(sandbox, tmp_path) as running:
+        integrations = running.engine.integrations
+        view = await integrations.add(TENANT, "Another", account_of(sandbox), app_of(sandbox), None)
+        await integrations.preview(TENANT, view.id)
+        await integrations.enable(TENANT, view.id)
+        await integrations.test_connection(TENANT, lost)
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        assert await faults(running, view.id) == {}
+        assert set(await faults(running, lost)) == {Service.CLOUDLINK, Service.ENTRA}
+
+
+async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
+    async with without_the_key(sandbox, tmp_path) as running:
+        await running.engine.integrations.test_connection(TENANT, view_id)
+        assert await faults(running, view_id)
+    async with running_engine(sandbox, tmp_path, keys=(NEW_KEY, KEY), intervals=ATTENTIVE) as running:
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+
+        async def is_well() -> bool:
+            return await faults(running, view_id) == {}
+
+        await eventually(is_well)
+
+
+async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
+    async with without_the_key(sandbox, tmp_path) as running:
+        await running.engine.integrations.remove(TENANT, view_id)
+
+        async def is_gone() -> bool:
+            async with running.database.session() as session:
+                return not (await session.exec(select(Integration))).all()
+
+        await eventually(is_gone)
+
+
+@pytest.mark.parametrize(
+    ("kind", "step"),
+    [
+        (Kind.FOR_ME, Step.ADD),
+        (Kind.FOR_ME, Step.WAIT),
+        (Kind.AUTOMATIC, Step.SWAP),
+        (Kind.FOR_ME, Step.PROVE),
+        (Kind.FOR_ME, Step.UNDO),
+        (Kind.BY_HAND, Step.PROVE),
+    ],
+)
+async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
+    kind: Kind, step: Step, sandbox: SandboxHandle, tmp_path: Path
+) -> None:
+    lost = Seal([KEY])
+    kept = integration()
+    former.keep(kept, Credentials(CredentialKind.SECRET, "the one before"), lost)
+    previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is Step.PROVE else {}
+    view_id = await sealed_by_the_lost_key(sandbox, tmp_path, **previous)
+    async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
+        rotation = Rotation(
+            integration_id=view_id,
+            owner_tenant=TENANT,
+            kind=kind,
+            step=step,
+            secret_sealed=lost.close("the new one"),
+            new_key_id="key-1",
+            started_at=utc_now(),
+            due_at=utc_now(),
+        )
+        await stored(running.database, rotation)
+        await running.engine.jobs.defer("rotate", view_id)
+        begun = await running.engine.credentials.rotation(TENANT, view_id)
+        assert begun is not None
+        ended = await finished(running, begun)
+        assert ended.step == Step.FAILED
+        assert ended.trouble is not None
+        assert ended.trouble.fault is Fault.SECRET_UNREADABLE
+        await enter_again(running, sandbox, view_id)
+        row = await read_integration(running.database, view_id)
+        assert row.previous_secret_sealed is None
+
+
+async def test_a_certificate_that_was_handed_out_is_made_anew(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    view_id = await sealed_by_the_lost_key(
+        sandbox, tmp_path, pending_certificate_sealed=Seal([KEY]).close("the private key")
+    )
+    async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
+        made = await running.engine.credentials.make_certificate(TENANT, view_id, ADMIN)
+        assert await running.engine.credentials.make_certificate(TENANT, view_id, ADMIN) == made
+        row = await read_integration(running.database, view_id)
+        assert Seal([NEW_KEY]).opens(row.pending_certificate_sealed or "")
+
+
+async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
+    lost = Seal([KEY])
+    view_id = await sealed_by_the_lost_key(
+        sandbox, tmp_path, credential="certificate", certificate_sealed=lost.close("the private key")
+    )
+    async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
+        await running.engine.integrations.test_connection(TENANT, view_id)
+        assert (await faults(running, view_id))[Service.ENTRA] is Fault.SECRET_UNREADABLE
+        await enter_again(running, sandbox, view_id)
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
