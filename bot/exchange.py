@@ -14,6 +14,7 @@ from bot.languages import Language, Texts
 from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
 from bot.previews import Previews
 from bot.turns import Card, Turn
+from bot.watch import Watched
 from storage import history
 from storage.database import Database
 from storage.roles import Role
@@ -77,6 +78,7 @@ class Exchange:
     welcomed: bool = False
     admin_as: str = ""
     role: Role = Role.EVERYONE
+    watched: Watched = field(default_factory=Watched)
 
     @property
     def tenant(self) -> str:
