@@ -182,4 +182,7 @@ async def open_engine(
     async with jobs.running():
         if jobs.works:
             await scheduler.start()
-        yield Engine(integrations, credentials, webhooks, updates, jobs, watch)
+        try:
+            yield Engine(integrations, credentials, webhooks, updates, jobs, watch)
+        finally:
+            await watch.close()

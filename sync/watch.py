@@ -43,6 +43,11 @@ class Watch:
         self._under_way: set[asyncio.Task[bool]] = set()
         metrics.built(database.engine.dialect.name)
 
+    async def close(self) -> None:
+        """What was given up is let end, for a while."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=PATIENCE)
+
     async def ready(self) -> bool:
         """Whether the store answers and jobs are being done."""
         parts = {DATABASE: await self._answers(), JOBS: await self._jobs_alive()}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from urllib.parse import parse_qs, urlsplit
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -14,7 +14,7 @@ class Cable:
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self._port = 0
-        self._server: asyncio.Server | None = None
+        self._is_cut = False
         self._joined: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
@@ -30,17 +30,25 @@ class Cable:
         self._flowing.clear()
 
     async def cut(self) -> None:
-        """Every connection breaks, and no new one is taken."""
-        if self._server:
-            self._server.close()
+        """Every connection breaks, and each new one at once."""
+        self._is_cut = True
         self._flowing.set()
         for writer in list(self._writers):
             writer.transport.abort()
         await asyncio.gather(*self._joined, return_exceptions=True)
 
-    async def mend(self) -> None:
-        self._server = await asyncio.start_server(self._take, "127.0.0.1", self._port)
-        self._port = self._server.sockets[0].getsockname()[1]
+    def mend(self) -> None:
+        self._is_cut = False
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self._port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            await self.cut()
+            server.close()
 
     def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self._join(reader, writer))
@@ -48,13 +56,25 @@ class Cable:
         task.add_done_callback(self._joined.discard)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there_reader, there_writer = await self._far_end()
-        both = {writer, there_writer}
-        self._writers |= both
-        try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._held(writer))
+            there_reader, there_writer = await self._far_end()
+            await stack.enter_async_context(self._held(there_writer))
             await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+
+    @asynccontextmanager
+    async def _held(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """An end that is cut with the others, and closed when this is over."""
+        self._writers.add(writer)
+        if self._is_cut:
+            writer.transport.abort()
+        try:
+            yield
         finally:
-            self._writers -= both
+            self._writers.discard(writer)
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
 
     async def _far_end(self) -> Streams:
         folder = parse_qs(self._parts.query).get("host", [""])[0]
@@ -74,8 +94,5 @@ class Cable:
 @asynccontextmanager
 async def cable_to(url: str) -> AsyncIterator[Cable]:
     cable = Cable(url)
-    await cable.mend()
-    try:
+    async with cable.laid():
         yield cable
-    finally:
-        await cable.cut()

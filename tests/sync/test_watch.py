@@ -28,7 +28,9 @@ async def watch_of(url: str, registry: CollectorRegistry, patience: float = 2.0)
         await migrate(database)
         jobs = LocalJobs(utc_now, Random(1), metrics)
         async with jobs.running():
-            yield Watch(database, jobs, Census(database, metrics, utc_now), metrics, patience)
+            watch = Watch(database, jobs, Census(database, metrics, utc_now), metrics, patience)
+            yield watch
+            await watch.close()
 
 
 @asynccontextmanager
@@ -51,7 +53,7 @@ async def test_it_is_not_ready_while_postgresql_is_away_and_heals_by_itself() ->
             for _ in range(3):
                 assert not await watch.ready()
             assert (part(registry, "database"), part(registry, "jobs")) == (0, 1)
-            await cable.mend()
+            cable.mend()
             await eventually(watch.ready)
         assert part(registry, "database") == 1
         assert [line["event"] for line in log.lines()] == ["database_away", "database_back"]
@@ -64,7 +66,7 @@ async def test_a_database_that_does_not_answer_is_not_waited_for() -> None:
         async with asyncio.timeout(10):
             assert not await watch.ready()
         await cable.cut()
-        await cable.mend()
+        cable.mend()
         await eventually(watch.ready)
 
 

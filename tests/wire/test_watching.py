@@ -46,7 +46,7 @@ async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path:
             assert 'cloudlink_presence_ready{part="database"} 0.0' in await response.text()
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 503
-        await cable.mend()
+        cable.mend()
         await eventually(is_ready, within=30)
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 404
