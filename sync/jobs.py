@@ -61,8 +61,8 @@ class Workshop(Jobs, Protocol):
         """Whether jobs can be deferred and, where they are done here, are being done."""
         ...
 
-    async def waiting(self) -> int:
-        """How many jobs are due and have not begun."""
+    async def waiting(self) -> int | None:
+        """How many jobs are due and have not begun; None while the queue cannot be asked."""
         ...
 
 

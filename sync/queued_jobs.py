@@ -157,13 +157,15 @@ class QueuedJobs:
         except ConnectorException:
             return False
 
-    async def waiting(self) -> int:
-        found = await self._app.connector.execute_query_one_async(
+    async def waiting(self) -> int | None:
+        query = (
             "SELECT count(*) AS due FROM procrastinate_jobs"
-            " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= %(now)s)",
-            now=self._clock(),
+            " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= %(now)s)"
         )
-        return int(found["due"])
+        try:
+            return int((await self._app.connector.execute_query_one_async(query, now=self._clock()))["due"])
+        except ConnectorException:
+            return None
 
     async def _work(self) -> None:
         """Do jobs for ever: a worker ends when its database goes away, and the next one begins."""

@@ -6,7 +6,6 @@ from time import perf_counter
 from typing import Any
 
 import structlog
-from procrastinate.exceptions import ConnectorException
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -78,7 +77,9 @@ class Watch:
 
     async def _count(self) -> bool:
         await self._census.take()
-        self._metrics.jobs_waiting.set(await self._jobs.waiting())
+        waiting = await self._jobs.waiting()
+        if waiting is not None:
+            self._metrics.jobs_waiting.set(waiting)
         return True
 
     async def _attempt(self, act: Coroutine[Any, Any, bool]) -> bool:
@@ -86,7 +87,7 @@ class Watch:
         error = "TimeoutError"
         try:
             answered = await self._in_time(act)
-        except (SQLAlchemyError, ConnectorException, OSError) as raised:
+        except (SQLAlchemyError, OSError) as raised:
             answered, error = None, type(raised).__name__
         self._note("" if answered else error)
         return bool(answered)

@@ -47,6 +47,7 @@ class Chat:
         self.integrations = FakeIntegrations(self.clock)
         self.updates = FakeUpdates()
         self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
         self.credentials = FakeCredentials(self.integrations)
         self.restart()
 
@@ -66,7 +67,7 @@ class Chat:
             updates=self.updates,
             credentials=self.credentials,
             exports=self.exports,
-            metrics=Metrics(self.registry),
+            metrics=self.metrics,
         )
 
     async def turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
