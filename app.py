@@ -3,11 +3,10 @@
 import argparse
 import asyncio
 import gc
-import logging
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -42,14 +41,15 @@ from sync.engine import Engine, EngineConfig, open_engine
 from sync.grace import GRACE_SECONDS, Grace
 from sync.host_credentials import HostCredentials
 from sync.jobs import LocalJobs, Workshop
+from sync.logs import configure_logging
 from sync.metrics import Metrics
 from sync.names import NOTIFY, SHOW_UPDATE
+from sync.outgoing import tracing
 from sync.skew import SkewWatch
 from sync.teams.managed_identity import managed_identity
 
 log = structlog.get_logger()
 
-LONGEST_LOG_FIELD = 300
 REQUEST_SECONDS = GRACE_SECONDS / 2 - 0.5
 """What requests under way get when the process stops. aiohttp 3.14 gives it twice: to answer, then to give up."""
 KEY_LOST = (
@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         settings = Settings()
     except ValidationError as error:
         return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
-    configure_logging(settings)
+    configure_logging(settings.log_level, settings.log_format)
     try:
         return asyncio.run(_work(settings, asked)) or 0
     except (InsecureHosting, NewerDatabase, WrongSetting) as error:
@@ -233,12 +233,13 @@ async def open_application(
         database = await stack.enter_async_context(open_store(settings))
         await migrate(database)
         skew = SkewWatch(utc_now)
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[skew.tracing()])
-        )
         registry = CollectorRegistry()
         seal = await open_seal(settings, database)
         metrics = Metrics(registry)
+        watched = [skew.tracing(), tracing(metrics)]
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=watched)
+        )
         engine = await stack.enter_async_context(
             open_engine(
                 _engine_config(settings),
@@ -263,9 +264,10 @@ async def open_application(
             exports=exports,
             updates=engine.updates,
             credentials=engine.credentials,
+            metrics=metrics,
         )
         host = await stack.enter_async_context(
-            open_host(_hosting_config(settings), conversation, http, utc_now, grace=grace)
+            open_host(_hosting_config(settings), conversation, http, utc_now, grace=grace, metrics=metrics)
         )
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
@@ -292,10 +294,11 @@ def build_application(engine: Engine, registry: CollectorRegistry) -> web.Applic
         return web.Response(text="alive\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        ready = await engine.ready()
+        ready = await engine.watch.ready()
         return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
+        await engine.watch.measure()
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application(client_max_size=256 * 1024)
@@ -307,35 +310,6 @@ def own_url(settings: Settings) -> str:
     """Where this machine reaches the bot; empty when that is not known, or not over loopback."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"http://{host}:{settings.port}" if settings.port and is_loopback(f"//{host}") else ""
-
-
-def configure_logging(settings: Settings) -> None:
-    """One line an event on standard output; fields cleaned of control characters and capped."""
-    level = getattr(logging, settings.log_level.upper())
-    renderer: Any = structlog.processors.JSONRenderer()
-    if settings.log_format == "text":
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            clean_fields,
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
-    )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stdout, format="%(levelname)s %(name)s %(message)s")
-
-
-def clean_fields(_logger: Any, _name: str, fields: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: what came from outside cannot forge a line or flood the log."""
-    for name, value in fields.items():
-        if isinstance(value, str):
-            fields[name] = "".join(c if c.isprintable() else "�" for c in value[:LONGEST_LOG_FIELD])
-    return fields
 
 
 def _workshop(database: Database, metrics: Metrics, role: Role, grace: Grace | None) -> Workshop:

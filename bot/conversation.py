@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import structlog
+from prometheus_client import CollectorRegistry
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot import channels
@@ -26,6 +27,7 @@ from bot.previews import Previews
 from bot.recorded import Recorded
 from bot.router import Router
 from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
+from bot.watch import Outcome, TurnWatch
 from storage import conversations
 from storage.database import Database
 from storage.roles import Role
@@ -33,6 +35,7 @@ from storage.sealing import Seal
 from storage.tables import Conversation as KnownConversation
 from sync.clock import Clock
 from sync.errors import SyncError
+from sync.metrics import Metrics
 from sync.model import UnknownIntegration
 
 log = structlog.get_logger()
@@ -57,6 +60,7 @@ class Conversation:
         *,
         updates: UpdatesPort,
         credentials: CredentialsPort,
+        metrics: Metrics | None = None,
     ) -> None:
         languages = load_texts()
         exports = exports or Exports(database, seal, clock, languages, access)
@@ -75,6 +79,7 @@ class Conversation:
             COMMANDS,
         )
         self._router = Router(COMMANDS)
+        self._watch = TurnWatch(metrics or Metrics(CollectorRegistry()))
         self._new_reference = new_reference
         self._queues = Queues()
         self._chain: tuple[Step, ...] = (
@@ -92,7 +97,9 @@ class Conversation:
         language = language_of(turn.incoming.locale)
         exchange = Exchange(turn, self._desk, self._desk.languages[language])
         exchange.desk = self._desk_of(exchange)
-        await self._proceed(exchange, 0)
+        with self._watch.turn(turn.incoming.what) as watched:
+            exchange.watched = watched
+            await self._proceed(exchange, 0)
 
     def _desk_of(self, exchange: Exchange) -> Desk:
         """The desk for one who speaks: what is done at it is recorded as done by them."""
@@ -117,6 +124,7 @@ class Conversation:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
             log.error("turn_failed", reference=reference, error=type(error).__name__, place=place)
+            exchange.watched.outcome = Outcome.FAILED
             await exchange.show(cards.apology(exchange.texts, reference))
 
     async def _only_personal(self, exchange: Exchange, proceed: Proceed) -> None:
@@ -157,6 +165,7 @@ class Conversation:
             await self._match(exchange)
         else:
             log.info("sender_refused", tenant=exchange.tenant, person=exchange.person)
+            exchange.watched.outcome = Outcome.REFUSED
             await exchange.show(cards.refused(exchange.texts, await whom_to_ask(exchange)))
 
     async def _permit(self, exchange: Exchange, proceed: Proceed) -> None:
@@ -164,6 +173,7 @@ class Conversation:
         needed = self._needed(exchange)
         if needed is None or exchange.role.covers(needed):
             return await proceed()
+        exchange.watched.outcome = Outcome.REFUSED
         log.info("command_refused", tenant=exchange.tenant, person=exchange.person, role=exchange.role.value)
         asked = await whom_to_ask(exchange)
         return await exchange.show(cards.not_for_role(exchange.texts, exchange.role, needed, asked))

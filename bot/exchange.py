@@ -16,6 +16,7 @@ from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
 from bot.presses import LONGEST, STAMP, stamped
 from bot.previews import Previews
 from bot.turns import Card, Turn
+from bot.watch import Watched
 from storage import history, presses
 from storage.database import Database
 from storage.roles import Role
@@ -85,6 +86,7 @@ class Exchange:
     admin_as: str = ""
     role: Role = Role.EVERYONE
     told: tuple[str, ...] = ()
+    watched: Watched = field(default_factory=Watched)
 
     @property
     def tenant(self) -> str:

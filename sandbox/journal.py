@@ -1,4 +1,6 @@
-"""What the sandbox served to the product: the last requests, and a few counts. Never a secret, never a header."""
+"""What the sandbox served to the product: the last requests, and a few counts. Never a secret; of the headers,
+only the id that the caller gave a request of Graph's.
+"""
 
 from collections import deque
 from dataclasses import asdict, dataclass, field
@@ -33,6 +35,7 @@ class Entry:
     path: str
     status: int
     batch: list[dict[str, Any]] | None = None
+    client_request_id: str = ""
 
 
 @dataclass

@@ -85,7 +85,9 @@ def _service(path: str) -> str | None:
 
 @web.middleware
 async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Slow down when told to, and write down what was served: never a body of a token request, never a header."""
+    """Slow down when told to, and write down what was served: never a body of a token request, and of the
+    headers only the caller's own id.
+    """
     service = _service(request.path)
     if service is None:
         return await handler(request)
@@ -96,7 +98,16 @@ async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse
         response = await handler(request)
     except web.HTTPException as refusal:
         response = json_response({"error": refusal.reason}, refusal.status)
+    named = request.headers.get("client-request-id", "")[:100]
     world.journal.entries.append(
-        Entry(iso(world.now()), service, request.method, request.path[:500], response.status, request.get(BATCH))
+        Entry(
+            iso(world.now()),
+            service,
+            request.method,
+            request.path[:500],
+            response.status,
+            request.get(BATCH),
+            named,
+        )
     )
     return response

@@ -117,8 +117,8 @@ async def make_due(session: AsyncSession, integration_id: str, now: datetime) ->
     return int(result.rowcount)
 
 
-async def wish_nothing(session: AsyncSession, integration_id: str, now: datetime) -> int:
-    """Nothing is to be shown from us any more, and what phones do is forgotten.
+async def wish_nothing(session: AsyncSession, integration_id: str, because: str, now: datetime) -> int:
+    """Nothing is to be shown from us any more, and what phones do is forgotten; ``because`` is the cause's id.
 
     Everybody for whom Teams shows something from us is due to be cleared now; returns how many.
     """
@@ -127,7 +127,14 @@ async def wish_nothing(session: AsyncSession, integration_id: str, now: datetime
     everybody = update(Person).where(col(Person.integration_id) == integration_id)
     await session.exec(
         everybody.values(
-            desired=None, line="unknown", do_not_disturb=False, offline=False, phone_at=0, due_at=None, refusal=""
+            desired=None,
+            desired_because=because,
+            line="unknown",
+            do_not_disturb=False,
+            offline=False,
+            phone_at=0,
+            due_at=None,
+            refusal="",
         )
     )
     with_message = everybody.where(col(Person.status_message) != "")
@@ -161,9 +168,9 @@ async def leave_tenant(session: AsyncSession, integration_id: str) -> list[str]:
     return [user_id for user_id in user_ids if user_id]
 
 
-async def leave_account(session: AsyncSession, integration_id: str, now: datetime) -> None:
+async def leave_account(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
     """The phones are another account's: nobody is found by the extension they had, nothing is known of calls."""
-    await wish_nothing(session, integration_id, now)
+    await wish_nothing(session, integration_id, because, now)
     await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
 
 

@@ -94,7 +94,8 @@ class Person(SQLModel, table=True):
     Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is under way: whoever dies
     then leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
     ``due_at`` is when the reconciler looks at the row next. Times named ``*_at`` that are integers are
-    CloudLink's own clock in milliseconds; ``heard_at`` is ours.
+    CloudLink's own clock in milliseconds; ``heard_at`` is ours. ``desired_because`` is the id under which the log
+    tells what made it desired.
 
     ``status_message`` is the words that stand beside the presence of ``status_user_id`` from us, or might: they
     are stored before they are sent. ``status_until`` is when Graph takes them away by itself, at the latest;
@@ -125,6 +126,7 @@ class Person(SQLModel, table=True):
 
     desired: str | None = None
     desired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    desired_because: str = ""
     applied: str | None = None
     applied_user_id: str | None = None
     applied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

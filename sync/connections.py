@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from random import Random
 
 import aiohttp
+from prometheus_client import CollectorRegistry
 
 from sync.clock import Clock
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.wire import WireTables
 from sync.host_credentials import HostCredentials
+from sync.metrics import Metrics
 from sync.model import CloudLinkAccount, TeamsApp
 from sync.outside import Directory, Phones, PresenceService, Registration
 from sync.teams.applications import Applications
@@ -39,6 +41,7 @@ class Connections:
         clock: Clock,
         random: Random,
         host: HostCredentials | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._http = http
         self._addresses = addresses
@@ -46,6 +49,7 @@ class Connections:
         self._clock = clock
         self._random = random
         self._host = host
+        self._metrics = metrics or Metrics(CollectorRegistry())
         self._phones: dict[tuple[str, str, str], tuple[CloudLinkAccount, CloudLink]] = {}
         self._tokens: dict[tuple[str, str], tuple[TeamsApp, EntraTokens]] = {}
 
@@ -74,7 +78,7 @@ class Connections:
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[Directory]:
-        proven = await prove(app, self._addresses.entra_url, host=self._host)
+        proven = await prove(app, self._addresses.entra_url, host=self._host, note=self._note_token)
         async with open_directory(proven, self._addresses.graph_url) as directory:
             yield directory
 
@@ -82,7 +86,7 @@ class Connections:
         return Applications(self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock)
 
     async def prove(self, app: TeamsApp) -> None:
-        await prove(app, self._addresses.entra_url, host=self._host)
+        await prove(app, self._addresses.entra_url, host=self._host, note=self._note_token)
 
     def forget(self, app: TeamsApp) -> None:
         self._tokens.pop((app.tenant_id, app.client_id), None)
@@ -91,5 +95,9 @@ class Connections:
         name = (app.tenant_id, app.client_id)
         known = self._tokens.get(name)
         if known is None or known[0] != app:
-            known = self._tokens[name] = (app, EntraTokens(app, self._addresses.entra_url, host=self._host))
+            tokens = EntraTokens(app, self._addresses.entra_url, host=self._host, note=self._note_token)
+            known = self._tokens[name] = (app, tokens)
         return known[1]
+
+    def _note_token(self, outcome: str) -> None:
+        self._metrics.entra_tokens.labels(outcome=outcome).inc()

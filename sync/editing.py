@@ -17,6 +17,7 @@ from storage.sealing import Seal
 from storage.tables import Integration
 from sync import health
 from sync.clock import Clock
+from sync.correlation import current_cause
 from sync.errors import CredentialsWrong, Fault, SyncError
 from sync.jobs import Jobs
 from sync.model import (
@@ -93,7 +94,7 @@ class Editor:
             current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
             edited = await self._revise(session, current, revision, "edit_cloudlink", facts, by, **values)
             if has_moved:
-                await people.leave_account(session, integration_id, self._clock())
+                await people.leave_account(session, integration_id, current_cause(), self._clock())
             await health.healed(session, integration_id, [Service.CLOUDLINK], self._clock())
         if edited.subscription_id != before.subscription_id:
             await self._mover.unsubscribe(before)

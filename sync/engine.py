@@ -7,12 +7,10 @@ from datetime import timedelta
 from random import Random
 
 import aiohttp
-import structlog
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from storage.database import Database
 from storage.sealing import Seal
+from sync.census import Census
 from sync.clock import Clock
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.connections import Addresses, Connections
@@ -59,9 +57,8 @@ from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
 from sync.updates.updates import Updates
 from sync.warner import Warner
+from sync.watch import Watch
 from sync.webhooks import Webhooks
-
-log = structlog.get_logger()
 
 
 def _default_tables() -> WireTables:
@@ -91,7 +88,8 @@ class EngineConfig:
 class Engine:
     """Sync at work. ``webhooks.receive`` is the handler for what CloudLink posts.
 
-    With ``jobs`` whoever speaks to people registers what sync defers for them (``NOTIFY``).
+    With ``jobs`` whoever speaks to people registers what sync defers for them (``NOTIFY``); ``watch`` tells how
+    it is.
     """
 
     def __init__(
@@ -101,24 +99,14 @@ class Engine:
         webhooks: Webhooks,
         updates: Updates,
         jobs: Workshop,
-        database: Database,
+        watch: Watch,
     ) -> None:
         self.integrations = integrations
         self.credentials = credentials
         self.webhooks = webhooks
         self.updates = updates
         self.jobs = jobs
-        self._database = database
-
-    async def ready(self) -> bool:
-        """Whether the store answers and jobs are being done."""
-        try:
-            async with self._database.engine.connect() as connection:
-                await connection.execute(text("SELECT 1"))
-        except SQLAlchemyError as error:
-            log.warning("database_unwell", error=type(error).__name__)
-            return False
-        return await self.jobs.alive()
+        self.watch = watch
 
 
 async def nobody_listens(_key: str) -> None:
@@ -145,7 +133,7 @@ async def open_engine(
     """
     every = config.intervals
     addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
-    outside = Connections(http, addresses, config.tables, clock, random, config.host)
+    outside = Connections(http, addresses, config.tables, clock, random, config.host, metrics)
     recorder = Recorder(database, jobs, clock, metrics)
     reconciler = Reconciler(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
     roster = Roster(database, seal, outside, jobs, clock)
@@ -154,7 +142,7 @@ async def open_engine(
     renew_after = timedelta(seconds=every.renew_subscription)
     subscriber = Subscriber(database, seal, outside, jobs, clock, config.public_url, renew_after)
     remover = Remover(database, subscriber, jobs, clock, timedelta(seconds=every.removal_patience))
-    scheduler = Scheduler(database, jobs, clock, metrics, every, bool(config.public_url))
+    scheduler = Scheduler(database, jobs, clock, every, bool(config.public_url))
     functions = {
         PUSH: reconciler.push,
         POLL: poller.poll,
@@ -189,7 +177,12 @@ async def open_engine(
     )
     credentials = CredentialChanges(database, seal, outside, config.host, jobs, clock)
     webhooks = Webhooks(database, recorder, config.tables, metrics)
+    metrics.quota_limit.set(config.presence_quota)
+    watch = Watch(database, jobs, Census(database, metrics, clock), metrics)
     async with jobs.running():
         if jobs.works:
             await scheduler.start()
-        yield Engine(integrations, credentials, webhooks, updates, jobs, database)
+        try:
+            yield Engine(integrations, credentials, webhooks, updates, jobs, watch)
+        finally:
+            await watch.close()

@@ -17,6 +17,7 @@ from storage.sealing import Seal
 from storage.tables import Integration, Person
 from sync import features, health
 from sync.clock import Clock
+from sync.correlation import current_cause
 from sync.editing import Editor
 from sync.jobs import Jobs
 from sync.model import (
@@ -186,7 +187,7 @@ class Integrations:
         integration.enabled = False
         integration.polled_at = None
         session.add(integration)
-        return await people.wish_nothing(session, integration.id, self._clock())
+        return await people.wish_nothing(session, integration.id, current_cause(), self._clock())
 
     async def rename(
         self, owner_tenant: str, integration_id: str, revision: int, name: str, by: Actor

@@ -6,7 +6,6 @@ be run twice and to be run for nothing: it reads from the store what there is to
 """
 
 import asyncio
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
@@ -17,7 +16,9 @@ import structlog
 
 from sync.clock import Clock
 from sync.grace import Grace
+from sync.logs import where
 from sync.metrics import Metrics
+from sync.work import run_of
 
 JobFunction = Callable[[str], Awaitable[None]]
 """Does the job for one key; the key names what to look at in the store."""
@@ -60,6 +61,10 @@ class Workshop(Jobs, Protocol):
         """Whether jobs can be deferred and, where they are done here, are being done."""
         ...
 
+    async def waiting(self) -> int | None:
+        """How many jobs are due and have not begun; None while the queue cannot be asked."""
+        ...
+
 
 def delay_after(failures: int, random: Random) -> timedelta:
     """How long a job that failed so many times in a row is left alone."""
@@ -68,8 +73,8 @@ def delay_after(failures: int, random: Random) -> timedelta:
 
 def tell_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None:
     """Count and log it, without the exception's text, which may hold what belongs to no log."""
-    metrics.retries.labels(job=job).inc()
-    log.error("job_failed", job=job, key=key, error=type(error).__name__, where=_where(error))
+    metrics.retries.labels(task=job).inc()
+    log.error("job_failed", job=job, key=key, error=type(error).__name__, where=where(error.__traceback__))
 
 
 class LocalJobs:
@@ -95,6 +100,7 @@ class LocalJobs:
         self._timers: dict[tuple[str, str], datetime] = {}
         self._failures: dict[tuple[str, str], int] = {}
         self._open = False
+        metrics.jobs_running.set_function(lambda: len(self._running))
 
     def register(self, job: str, function: JobFunction) -> None:
         self._functions[job] = function
@@ -128,6 +134,9 @@ class LocalJobs:
     async def alive(self) -> bool:
         return self._open
 
+    async def waiting(self) -> int:
+        return len(self._waiting)
+
     def _start(self, name: tuple[str, str]) -> None:
         if name in self._running or not self._open:
             self._waiting.add(name)
@@ -138,7 +147,8 @@ class LocalJobs:
     async def _run(self, name: tuple[str, str]) -> None:
         job, key = name
         try:
-            await self._functions[job](key)
+            with run_of(job, self._metrics):
+                await self._functions[job](key)
             self._failures.pop(name, None)
         except Exception as error:
             self._retry(name, error)
@@ -180,9 +190,3 @@ class LocalJobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(clockwork, *tasks, return_exceptions=True)
-
-
-def _where(error: Exception) -> str:
-    """The last frames, by file and line."""
-    frames = traceback.extract_tb(error.__traceback__)[-4:]
-    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)

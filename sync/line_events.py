@@ -18,7 +18,7 @@ class CallState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """A call changed. ``state`` is None when no table knows ``state_name``."""
+    """A call changed. ``state`` is None when no table knows ``state_name``; ``cause`` is how it came to us."""
 
     event_id: str
     extension: str
@@ -28,6 +28,7 @@ class CallEvent:
     state_name: str
     conference: bool
     at: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class EndpointEvent:
     do_not_disturb: bool | None
     state_name: str
     at: int
+    cause: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,10 @@ def change_for(person: Person, integration: Integration, found: str | None, now:
     ours = {"", person.status_message}
     wanted = wanted_message(person, integration)
     if person.status_message and (not wanted or _stands_elsewhere(person)):
-        return ClearMessage(person.status_user_id or "") if found == person.status_message else None
+        clearing = ClearMessage(person.status_user_id or "", person.desired_because)
+        return clearing if found == person.status_message else None
     if wanted and found is not None and found in ours | {wanted}:
-        return SetMessage(person.teams_user_id or "", wanted, now + LIFE)
+        return SetMessage(person.teams_user_id or "", wanted, now + LIFE, person.desired_because)
     return None
 
 

@@ -94,7 +94,7 @@ class Messages:
             if wait_until or not left:
                 wait = (wait_until - now).total_seconds() if wait_until else None
                 raise ServiceUnwell(Fault.GRAPH_THROTTLED, wait)
-            _spend(session, integration, now, 1)
+            self._spend(session, integration, now, 1)
             app = app_of(integration, self._seal)
         return await self._outside.presence(app).messages(user_ids)
 
@@ -122,7 +122,7 @@ class Messages:
             session.add_all(looked_at)
             users = {each.id: plan.user_to_read(each, integration) for each in looked_at if each.status_due_at}
             if users:
-                _spend(session, integration, now, 1)
+                self._spend(session, integration, now, 1)
             return Look(app, users) if looked_at else None
 
     def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
@@ -149,7 +149,7 @@ class Messages:
                 session.add(person)
                 if change:
                     sendings.append((person.id, change))
-            _spend(session, integration, now, len(sendings))
+            self._spend(session, integration, now, len(sendings))
         return sendings
 
     async def _store(
@@ -169,6 +169,11 @@ class Messages:
             if integration:
                 _heed(integration, outcomes, now)
                 session.add(integration)
+
+    def _spend(self, session: AsyncSession, integration: Integration, now: datetime, requests: int) -> None:
+        integration.quota_spent = spend(integration.quota_spent, now, requests)
+        self._metrics.quota_spent.inc(requests)
+        session.add(integration)
 
     def _settle(
         self, person: Person, integration: Integration, change: MessageChange, outcome: Outcome, now: datetime
@@ -195,11 +200,6 @@ class Messages:
             for person in (await people.by_ids(session, list(look.users))).values():
                 person.status_due_at = again
                 session.add(person)
-
-
-def _spend(session: AsyncSession, integration: Integration, now: datetime, requests: int) -> None:
-    integration.quota_spent = spend(integration.quota_spent, now, requests)
-    session.add(integration)
 
 
 def _heed(integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:

@@ -32,10 +32,12 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
     """The next request for this person. What stands on a former Teams user is cleared before anything is set."""
     wanted = wanted_of(person, integration)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
-        return None if has_ended(person, now) else ClearPresence(person.applied_user_id or "")
+        return (
+            None if has_ended(person, now) else ClearPresence(person.applied_user_id or "", person.desired_because)
+        )
     if wanted is None or is_shown(person, wanted, now) or is_stale(person, integration, now):
         return None
-    return SetPresence(person.teams_user_id or "", wanted, seconds_of(wanted))
+    return SetPresence(person.teams_user_id or "", wanted, seconds_of(wanted), person.desired_because)
 
 
 def has_ended(person: Person, now: datetime) -> bool:

@@ -22,6 +22,7 @@ from sync.grace import GRACE_SECONDS, Grace
 from sync.jobs import PATIENCE, JobFunction, delay_after, tell_failure
 from sync.metrics import Metrics
 from sync.names import PUSH, SWEEP
+from sync.work import run_of
 
 HEARTBEAT = 2.0
 """Seconds between two signs of life of a worker."""
@@ -78,6 +79,7 @@ class QueuedJobs:
         self._suspects: set[int] = set()
         self._worker_id: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        metrics.jobs_running.set_function(lambda: len(self._at_work))
 
     def register(self, job: str, function: JobFunction) -> None:
         if job not in self._functions:
@@ -155,6 +157,16 @@ class QueuedJobs:
         except ConnectorException:
             return False
 
+    async def waiting(self) -> int | None:
+        query = (
+            "SELECT count(*) AS due FROM procrastinate_jobs"
+            " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= %(now)s)"
+        )
+        try:
+            return int((await self._app.connector.execute_query_one_async(query, now=self._clock()))["due"])
+        except ConnectorException:
+            return None
+
     async def _work(self) -> None:
         """Do jobs for ever: a worker ends when its database goes away, and the next one begins."""
         while True:
@@ -178,7 +190,8 @@ class QueuedJobs:
         if task := asyncio.current_task():
             self._at_work[job_id] = task
         try:
-            await self._functions[job](key)
+            with run_of(job, self._metrics):
+                await self._functions[job](key)
         except asyncio.CancelledError:
             await self._put(job, key, None)
             raise

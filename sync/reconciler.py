@@ -6,11 +6,13 @@ is sent, so the newest wins; what changes during a round goes out in the next.
 """
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import integrations, people, problems
@@ -36,6 +38,8 @@ BATCH = 20
 AT_ONCE = 4
 """Batches sent side by side in a round."""
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True)
 class Before:
@@ -48,9 +52,12 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
+    """``since`` is when what is sent was first desired."""
+
     person_id: str
     change: Change
     before: Before
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,7 @@ class Reconciler:
             if integration is None or await self._stopped(session, integration_id):
                 return Round()
             wait_until, left = self._quota.allowance(sharing.values(), now)
+            self._metrics.quota_used.observe(1 - left / self._quota.limit)
             if wait_until:
                 return Round(wait_until=wait_until if await self._anybody(session, integration, now) else None)
             try:
@@ -129,6 +137,7 @@ class Reconciler:
         session.add_all(rows)
         if sendings:
             integration.quota_spent = spend(integration.quota_spent, now, len(sendings))
+            self._metrics.quota_spent.inc(len(sendings))
             session.add(integration)
         return Round(app, tuple(sendings), bool(rows), messages=any(person.status_due_at for person in rows))
 
@@ -150,7 +159,7 @@ class Reconciler:
             return None
         before = Before(person.applied, person.applied_user_id, person.applied_until)
         plan.mark_under_way(person, change, now)
-        return Sending(person.id, change, before)
+        return Sending(person.id, change, before, person.desired_at)
 
     async def _send(self, service: PresenceService, sendings: Sequence[Sending]) -> list[Outcome]:
         changes = [sending.change for sending in sendings]
@@ -171,7 +180,7 @@ class Reconciler:
             is_proven = is_current and _forget_former(integration, outcomes)
             rows = await people.by_ids(session, [sending.person_id for sending in sendings])
             for sending, outcome in zip(sendings, outcomes, strict=True):
-                self._count(sending.change, outcome)
+                self._count(integration_id, sending, outcome, now)
                 person = rows.get(sending.person_id)
                 if person is not None:
                     self._settle(person, integration, sending, outcome, verdict, now)
@@ -239,7 +248,7 @@ class Reconciler:
                 person.due_at = now + timedelta(seconds=retry_after)
             case Failed():
                 person.due_at = again
-            case Refused(status, code):
+            case Refused(status, code, _):
                 self._refuse(person, integration, sending, f"{status} {code}", now)
 
     def _refuse(
@@ -260,9 +269,23 @@ class Reconciler:
         if person.desired == shown and person.applied != shown and person.desired_at:
             self._metrics.latency.observe(max(0.0, (now - person.desired_at).total_seconds()))
 
-    def _count(self, change: Change, outcome: Outcome) -> None:
-        kind = "set" if isinstance(change, SetPresence) else "clear"
-        self._metrics.changes.labels(kind=kind, outcome=type(outcome).__name__.lower()).inc()
+    def _count(self, integration_id: str, sending: Sending, outcome: Outcome, now: datetime) -> None:
+        """Once in the metrics, and once in the log by its cause's id; quietly when nobody can see a change."""
+        change, became = sending.change, type(outcome).__name__.lower()
+        kind, shown = ("set", change.presence) if isinstance(change, SetPresence) else ("clear", None)
+        self._metrics.changes.labels(kind=kind, outcome=became).inc()
+        is_news = isinstance(outcome, Done | Refused) and sending.before.applied != shown
+        log.log(
+            logging.INFO if is_news else logging.DEBUG,
+            "presence_sent",
+            integration=integration_id,
+            person=sending.person_id,
+            presence=shown or "none",
+            outcome=became,
+            cause=change.cause,
+            seconds=(now - sending.since).total_seconds() if sending.since else None,
+            **_refusal_of(outcome),
+        )
 
 
 async def _send_batch(service: PresenceService, changes: Sequence[Change]) -> list[Outcome]:
@@ -278,6 +301,15 @@ def _forget_former(integration: Integration, outcomes: Sequence[Outcome]) -> boo
         return False
     integration.previous_secret_sealed = None
     return True
+
+
+def _refusal_of(outcome: Outcome) -> dict[str, str | int]:
+    match outcome:
+        case Refused(status, code, request_id):
+            return {"status": status, "code": code, "request_id": request_id}
+        case Failed(error, request_id):
+            return {"fault": error.fault.value, "request_id": request_id}
+    return {}
 
 
 def _put_back(person: Person, before: Before) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
+import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import events as event_store
@@ -14,6 +15,7 @@ from storage import integrations, people
 from storage.database import Database
 from storage.tables import Call, Integration, Person
 from sync.clock import Clock
+from sync.correlation import current_cause
 from sync.jobs import Jobs
 from sync.line_events import CallEvent, CallState, EndpointEvent, LineSnapshot
 from sync.lines import Line, LineCall, Verdict, look, state_of, tell
@@ -21,6 +23,8 @@ from sync.mapping import UNCHANGED, presence_of
 from sync.metrics import Metrics
 from sync.names import PUSH
 from sync.web import cleaned
+
+log = structlog.get_logger()
 
 Event = CallEvent | EndpointEvent
 Fold = Callable[[Line], Line]
@@ -54,7 +58,7 @@ class Recorder:
 
     async def _take(
         self, session: AsyncSession, integration: Integration, events: Sequence[Event], now: datetime
-    ) -> tuple[Counter[str], bool]:
+    ) -> tuple[Counter[str], int]:
         news = await _unseen(session, integration.id, events, now)
         verdicts: Counter[str] = Counter({DOUBLE: len(events) - len(news)})
         book = await _open_book(session, integration.id, news)
@@ -77,13 +81,20 @@ class Recorder:
                 return
             book = await _open_book(session, integration_id, snapshots)
             for snapshot in snapshots:
-                book.look(snapshot, asked_at, now)
+                book.look(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
             if unknown:
                 await event_store.count_unknown(session, integration_id, unknown, now)
             changed = book.close(session, integration, now)
+        if changed:
+            self._tell(integration, changed)
         if changed and integration.enabled:
             await self._jobs.defer(PUSH, integration_id)
+
+    def _tell(self, integration: Integration, changed: int) -> None:
+        if integration.enabled and integration.subscription_id:
+            self._metrics.missed.inc(changed)
+        log.info("phones_differed", integration=integration.id, people=changed)
 
 
 class _Book:
@@ -95,30 +106,36 @@ class _Book:
         self._rows = rows
         self._people = {person.id: person for person in [*at.values(), *of_user.values()]}
         self._lines = {name: _line_of(person, rows[name]) for name, person in self._people.items()}
+        self._causes: dict[str, str] = {}
 
     def tell(self, event: Event, now: datetime) -> str:
         person = self._whose(event.extension, event.user_id)
         if person is None:
             return NOBODY
         self._lines[person.id], verdict = tell(self._lines[person.id], event, now)
+        if verdict is Verdict.TAKEN:
+            self._causes[person.id] = event.cause
         return verdict
 
-    def look(self, snapshot: LineSnapshot, asked_at: datetime, now: datetime) -> None:
+    def look(self, snapshot: LineSnapshot, asked_at: datetime, cause: str, now: datetime) -> None:
         person = self._whose(snapshot.extension, snapshot.user_id)
         if person is not None:
             self._lines[person.id] = look(self._lines[person.id], snapshot, asked_at, now)
+            self._causes[person.id] = cause
 
     def _whose(self, extension: str, user_id: str) -> Person | None:
         return self._at.get(extension) or self._of_user.get(user_id)
 
-    def close(self, session: AsyncSession, integration: Integration, now: datetime) -> bool:
-        """Write every line back; whether anybody's presence is to change."""
-        changed = False
+    def close(self, session: AsyncSession, integration: Integration, now: datetime) -> int:
+        """Write every line back; of how many the presence is to change."""
+        changed = 0
         for name, person in self._people.items():
             line = self._lines[name]
             _store_line(person, line)
             _store_calls(session, name, line, self._rows[name])
-            changed |= wish(person, integration, line, now)
+            if wish(person, integration, line, now):
+                person.desired_because = self._causes.get(name, "")
+                changed += 1
             session.add(person)
         if changed:
             integration.last_change_at = now

@@ -11,6 +11,7 @@ from storage.sealing import Seal
 from storage.tables import UNSURE, Integration, Person
 from sync import health, unmatched
 from sync.clock import Clock
+from sync.correlation import current_cause
 from sync.errors import SyncError
 from sync.features import matches_proxies
 from sync.jobs import Jobs
@@ -134,6 +135,7 @@ async def _retire(session: AsyncSession, person: Person) -> None:
         await session.delete(person)
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
+    person.desired_because = current_cause()
     session.add(person)
 
 

@@ -1,6 +1,5 @@
 """What is due when: read from the store at every sweep, so it does not matter who ran before, or whether."""
 
-from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,7 +12,6 @@ from sync import health
 from sync.clock import Clock
 from sync.jobs import Jobs
 from sync.line_events import CallState
-from sync.metrics import Metrics
 from sync.model import Service
 from sync.names import (
     EVERYTHING,
@@ -64,13 +62,10 @@ class Intervals:
 class Scheduler:
     """Defers what is due, for every integration."""
 
-    def __init__(
-        self, database: Database, jobs: Jobs, clock: Clock, metrics: Metrics, intervals: Intervals, public: bool
-    ) -> None:
+    def __init__(self, database: Database, jobs: Jobs, clock: Clock, intervals: Intervals, public: bool) -> None:
         self._database = database
         self._jobs = jobs
         self._clock = clock
-        self._metrics = metrics
         self._every = intervals
         self._public = public
 
@@ -92,7 +87,6 @@ class Scheduler:
         """The job: defer what is due now, and the next sweep."""
         now = self._clock()
         await self._jobs.defer(SWEEP, EVERYTHING, at=now + timedelta(seconds=self._every.sweep))
-        troubles: Counter[str] = Counter()
         async with self._database.session() as session:
             due: list[tuple[str, str]] = []
             due += [(ROTATE, key) for key in await rotations.due(session, now)]
@@ -103,11 +97,8 @@ class Scheduler:
             ]
             for integration in await integrations.all_of_them(session):
                 opened = await problems.open_ones(session, integration.id)
-                troubles.update(problem.service for problem in opened)
                 next_push = await people.next_due_at(session, integration.id)
                 due += [(job, integration.id) for job in self.due(integration, opened, next_push, now)]
-        for service in Service:
-            self._metrics.open_problems.labels(service=service.value).set(troubles[service.value])
         for job, key in due:
             await self._jobs.defer(job, key)
 

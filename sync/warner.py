@@ -62,7 +62,6 @@ class Warner:
         self._unheard &= {integration.id for integration in rows}
         async with self._database.session() as session:
             due = await notices.integrations_with_due(session, now)
-            await self._measure(session, {row.owner_tenant for row in rows})
         for integration_id in due:
             await self._jobs.defer(NOTIFY, integration_id)
         self._metrics.warned_at.set(now.timestamp())
@@ -96,22 +95,12 @@ class Warner:
                 await _close(session, closing, now)
 
     def _note_listeners(self, integration: Integration, all_of_them: Sequence[Listener]) -> None:
-        """Nobody to be reached is said once in the log, and as long as it lasts in the metrics."""
+        """Nobody to be reached is said once in the log; ``sync.census`` counts it as long as it lasts."""
         if any(listener.is_reachable for listener in all_of_them):
             self._unheard.discard(integration.id)
         elif integration.id not in self._unheard:
             self._unheard.add(integration.id)
             log.error("nobody_reachable", integration=integration.id)
-
-    async def _measure(self, session: AsyncSession, tenants: set[str]) -> None:
-        counts = await notices.counts(session)
-        for state in State:
-            self._metrics.notices.labels(state=state.value).set(counts.get(state.value, 0))
-        unreachable = 0
-        for tenant in tenants:
-            unreachable += sum(person.unreachable for person in await conversations.administrators(session, tenant))
-        self._metrics.unreachable_admins.set(unreachable)
-        self._metrics.nobody_reachable.set(len(self._unheard))
 
     async def _note_clock(self, rows: list[Integration], now: datetime) -> None:
         """A wrong clock concerns everybody; each tenant is told once, with its oldest integration."""

@@ -5,16 +5,19 @@ account or subscription, learns nothing.
 """
 
 import asyncio
+from dataclasses import replace
 from enum import StrEnum
 
 import orjson
 import structlog
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from storage import integrations
 from storage.database import Database
 from storage.tables import Integration
 from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.correlation import caused, current_cause
 from sync.inbox import Inbox
 from sync.line_events import Notification
 from sync.metrics import Metrics
@@ -35,6 +38,7 @@ class Answer(StrEnum):
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
     UNSUPPORTED = "unsupported"
+    NOT_STORED = "not_stored"
 
 
 STATUS = {
@@ -44,6 +48,7 @@ STATUS = {
     Answer.TOO_LARGE: 413,
     Answer.TOO_SLOW: 408,
     Answer.UNSUPPORTED: 415,
+    Answer.NOT_STORED: 503,
 }
 
 
@@ -65,11 +70,20 @@ class Webhooks:
         self._longest_read = longest_read
 
     async def receive(self, request: web.Request) -> web.Response:
-        answer = await self._receive(request)
+        with caused():
+            answer = await self._answered(request)
+            if answer is not Answer.ACCEPTED:
+                log.warning("webhook_refused", answer=answer.value, length=request.content_length or 0)
         self._metrics.webhooks.labels(answer=answer.value).inc()
-        if answer is not Answer.ACCEPTED:
-            log.warning("webhook_refused", answer=answer.value, length=request.content_length or 0)
         return web.Response(status=STATUS[answer])
+
+    async def _answered(self, request: web.Request) -> Answer:
+        """While the database is away CloudLink is asked to come again."""
+        try:
+            return await self._receive(request)
+        except SQLAlchemyError as error:
+            log.error("webhook_not_stored", error=type(error).__name__)
+            return Answer.NOT_STORED
 
     async def _receive(self, request: web.Request) -> Answer:
         integration = await self._integration(request.match_info["token"])
@@ -98,7 +112,8 @@ class Webhooks:
             return Answer.MALFORMED
         if not _is_ours(integration, notification):
             return Answer.NOT_FOUND
-        await self._inbox.put(integration.id, notification.event)
+        log.info("webhook_taken", integration=integration.id, correlation_id=notification.correlation_id)
+        await self._inbox.put(integration.id, replace(notification.event, cause=current_cause()))
         return Answer.ACCEPTED
 
 

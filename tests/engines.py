@@ -22,6 +22,7 @@ from sync.host_credentials import HostCredentials
 from sync.jobs import LocalJobs, Workshop
 from sync.metrics import Metrics
 from sync.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
+from sync.outgoing import tracing
 from sync.queued_jobs import QueuedJobs
 from sync.scheduler import Intervals
 from tests.eventually import eventually
@@ -127,10 +128,10 @@ async def running_engine(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url or database_in(folder or Path())))
         await migrate(database)
-        http = await stack.enter_async_context(aiohttp.ClientSession())
+        metrics = Metrics(registry := CollectorRegistry())
+        http = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[tracing(metrics)]))
         door = Door()
         public_url = await stack.enter_async_context(door.listening()) if webhooks else ""
-        registry = CollectorRegistry()
         config = EngineConfig(
             sandbox.url,
             sandbox.url,
@@ -141,7 +142,6 @@ async def running_engine(
             newcomers_at=newcomers_at,
             host=host or HostCredentials(),
         )
-        metrics = Metrics(registry)
         jobs = workshop(database, clock, metrics, intervals.tick)
         engine = await stack.enter_async_context(
             open_engine(config, database, Seal(keys), http, clock, Random(7), metrics, jobs)

@@ -1,8 +1,8 @@
 """The pages under docs/ are held to the bot: what is typed is understood, what is bold stands on a card.
 
-Conventions of the pages: ``code`` is what one types or a setting, **bold** is what a card or button says, word
-for word, and *italics* are what stands elsewhere, in Azure or in Mitel Administration. The two languages have the
-same pages, built alike.
+Conventions of the pages: ``code`` is what one types, a setting or a metric, **bold** is what a card or button says,
+word for word, and *italics* are what stands elsewhere, in Azure or in Mitel Administration. The two languages have
+the same pages, built alike.
 """
 
 import re
@@ -19,6 +19,7 @@ from bot.commands import COMMANDS
 from settings import Settings
 from sync.rotator import LIFETIME
 from sync.warnings import THRESHOLDS
+from tests.test_metrics import METRICS
 from tests.test_readme import table
 
 ROOT = Path(__file__).parents[1]
@@ -110,8 +111,8 @@ def typed(text: str) -> list[str]:
 
 
 def meaning(words: str, language: str) -> str:
-    """The command, wish or setting that is meant; empty for what the bot does not understand in this language."""
-    if words in SETTINGS:
+    """The command, wish, setting or metric that is meant; empty for what is none in this language."""
+    if words in SETTINGS or words in METRICS:
         return words
     if words in WORDS:
         return f"channel {WORDS[words]}"

@@ -9,6 +9,7 @@ from random import Random, SystemRandom
 import aiohttp
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from bot.hosting.arrivals import Arrival, What, invoke_error
 from bot.hosting.bot_token import TokenSource, token_source
@@ -28,6 +29,7 @@ from bot.hosting.verifier import Verifier
 from bot.turns import Handler, Messenger
 from sync.clock import Clock
 from sync.grace import Grace
+from sync.metrics import Metrics
 
 log = structlog.get_logger()
 
@@ -38,19 +40,27 @@ class Host:
     """The bot as the web sees it (``messages``) and as the product speaks first (``messenger``)."""
 
     def __init__(
-        self, gate: Gate, installs: Installs, framework: Framework, running: Running, messenger: Messenger
+        self,
+        gate: Gate,
+        installs: Installs,
+        framework: Framework,
+        running: Running,
+        messenger: Messenger,
+        metrics: Metrics,
     ) -> None:
         self.messenger = messenger
         self._gate = gate
         self._installs = installs
         self._framework = framework
         self._running = running
+        self._metrics = metrics
 
     async def messages(self, request: web.Request) -> web.Response:
         """Answers a request to ``/api/messages``. Raises nothing."""
         try:
             arrival = await self._gate.admit(request)
         except Refused as refusal:
+            self._metrics.refused.labels(status=str(refusal.status)).inc()
             return refuse(refusal, request.remote)
         if arrival.what is None or self._installs.is_double(arrival.what, arrival.address.conversation_id):
             return web.Response(status=200)
@@ -91,6 +101,7 @@ async def open_host(
     answer_seconds: float = ANSWER_SECONDS,
     make_framework: MakeFramework = botbuilder,
     grace: Grace | None = None,
+    metrics: Metrics | None = None,
 ) -> AsyncIterator[Host]:
     """The bot for the length of the block; turns under way are let finish on leaving it, for as
     long as ``grace`` allows.
@@ -102,7 +113,8 @@ async def open_host(
     running = Running(handler, answer_seconds, grace or Grace())
     gate = Gate(config, _verifier(config, http, clock))
     try:
-        yield Host(gate, Installs(clock), framework, running, ProactiveMessenger(framework))
+        messenger = ProactiveMessenger(framework)
+        yield Host(gate, Installs(clock), framework, running, messenger, metrics or Metrics(CollectorRegistry()))
     finally:
         await running.close()
 

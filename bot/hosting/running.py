@@ -8,6 +8,7 @@ from uuid import uuid4
 import structlog
 
 from bot.turns import Handler, Turn
+from sync.correlation import caused
 from sync.grace import Grace
 
 log = structlog.get_logger()
@@ -44,10 +45,11 @@ class Running:
 
     async def _guarded(self, turn: Turn) -> str:
         """Empty, or the reference of the failure: its type and place are logged, never what the turn carried."""
-        try:
-            await self._handler(turn)
-        except Exception as error:
-            return log_failure(error)
+        with caused():
+            try:
+                await self._handler(turn)
+            except Exception as error:
+                return log_failure(error)
         return ""
 
     async def close(self) -> None:

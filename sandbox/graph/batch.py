@@ -22,6 +22,7 @@ class Inner:
     method: str
     url: str
     body: Any
+    client_request_id: str
     depends_on: tuple[str, ...]
 
 
@@ -54,17 +55,18 @@ def _parse_one(request: Any) -> Inner:
         raise _invalid("Unknown method.")
     if not url.startswith("/") or url.startswith("//"):
         raise _invalid("Request urls must be relative.")
-    _check_content_type(request)
-    return Inner(id_, method.upper(), url, request.get("body"), _dependencies(request))
+    headers = _headers(request)
+    if request.get("body") is not None and "content-type" not in headers:
+        raise _invalid("A request with a body needs a Content-Type header.")
+    named = str(headers.get("client-request-id", ""))[:100]
+    return Inner(id_, method.upper(), url, request.get("body"), named, _dependencies(request))
 
 
-def _check_content_type(request: dict[str, Any]) -> None:
+def _headers(request: dict[str, Any]) -> dict[str, Any]:
     headers = request.get("headers") or {}
     if not isinstance(headers, dict):
         raise _invalid("Headers must be an object.")
-    types = [value for name, value in headers.items() if name.lower() == "content-type"]
-    if request.get("body") is not None and not types:
-        raise _invalid("A request with a body needs a Content-Type header.")
+    return {name.lower(): value for name, value in headers.items()}
 
 
 def _dependencies(request: dict[str, Any]) -> tuple[str, ...]:
@@ -101,7 +103,13 @@ def run(world: World, outer: GraphCall, answerer: Answerer) -> tuple[GraphAnswer
     responses = [_response_json(id_, answer) for id_, answer in answers.items()]
     world.random.shuffle(responses)
     record = [
-        {"method": each.method, "url": each.url, "body": each.body, "status": answers[each.id].status}
+        {
+            "method": each.method,
+            "url": each.url,
+            "body": each.body,
+            "status": answers[each.id].status,
+            "clientRequestId": each.client_request_id,
+        }
         for each in inner
     ]
     return GraphAnswer(body={"responses": responses}), record

@@ -19,9 +19,11 @@ from yarl import URL
 
 from sync.clock import Clock
 from sync.errors import Fault, ServiceUnwell
+from sync.model import Service
+from sync.version import VERSION
 from sync.web import TooLarge, cleaned, read_capped, retry_after
 
-APP = "cloudlink-presence/0.1.0"
+APP = f"cloudlink-presence/{VERSION}"
 LARGEST_ANSWER = 5_000_000
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5, sock_connect=5)
 TRIES = 3
@@ -72,7 +74,13 @@ class Transport:
         """An answer, or how long a throttled request has to wait."""
         try:
             async with self._http.request(
-                method, URL(url, encoded=True), headers=headers, json=body, timeout=TIMEOUT, allow_redirects=False
+                method,
+                URL(url, encoded=True),
+                headers=headers,
+                json=body,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                trace_request_ctx=Service.CLOUDLINK,
             ) as response:
                 self._log(response)
                 return await self._judged(response)

@@ -15,8 +15,12 @@ import aiohttp
 import orjson
 
 from sync.clock import Clock
+from sync.correlation import new_cause
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
+from sync.model import Service
+from sync.teams.batch import CLIENT_REQUEST_ID
 from sync.teams.credentials import Tokens, roles_in
+from sync.teams.presence import log_refusal
 from sync.web import TooLarge, cleaned, read_capped, retry_after
 
 LARGEST_ANSWER = 1_000_000
@@ -116,15 +120,26 @@ class Applications:
         return outcome
 
     async def _outcome(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        headers = {"Authorization": f"Bearer {await self._tokens.token()}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {await self._tokens.token()}",
+            "Content-Type": "application/json",
+            CLIENT_REQUEST_ID: new_cause(),
+        }
         sent = None if body is None else orjson.dumps(body)
         try:
             async with self._http.request(
-                method, self._url + path, data=sent, headers=headers, timeout=TIMEOUT, allow_redirects=False
+                method,
+                self._url + path,
+                data=sent,
+                headers=headers,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                trace_request_ctx=Service.GRAPH,
             ) as response:
                 content = await read_capped(response, LARGEST_ANSWER)
                 if response.status in {200, 201, 204}:
                     return orjson.loads(content) if content else None
+                log_refusal(response)
                 return self._trouble(response, content)
         except (TooLarge, orjson.JSONDecodeError, aiohttp.ClientPayloadError) as error:
             return ServiceUnwell(Fault.GRAPH_UNREADABLE, error=type(error).__name__)

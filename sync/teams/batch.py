@@ -26,6 +26,8 @@ from sync.teams.changes import (
 from sync.web import cleaned, retry_after
 
 DEFAULT_WAIT = 10.0
+CLIENT_REQUEST_ID = "client-request-id"
+"""The caller's own id of a request: with it and the time, Microsoft's support finds it."""
 
 
 def batch_of(changes: Sequence[Request], client_id: str) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def _request(request_id: str, change: Request, client_id: str) -> dict[str, Any]
         "id": request_id,
         "method": "POST",
         "url": f"/users/{user}/presence/{action}",
-        "headers": {"Content-Type": "application/json"},
+        "headers": {"Content-Type": "application/json"}
+        | ({CLIENT_REQUEST_ID: change.cause} if change.cause else {}),
         "body": body,
     }
 
@@ -101,10 +104,10 @@ def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) ->
     if status == 429:
         return Throttled(DEFAULT_WAIT if wait is None else wait)
     if status in {401, 403}:
-        return Failed(CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status))
+        return Failed(CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status), _request_id(inner))
     if 400 <= status < 500 and status not in {408, 409, 423}:
-        return Refused(status, _code(inner.get("body")))
-    return Failed(ServiceUnwell(Fault.GRAPH_UNREACHABLE, wait, status=status))
+        return Refused(status, _code(inner.get("body")), _request_id(inner))
+    return Failed(ServiceUnwell(Fault.GRAPH_UNREACHABLE, wait, status=status), _request_id(inner))
 
 
 def _header(inner: Mapping[str, Any], name: str) -> str | None:
@@ -112,6 +115,15 @@ def _header(inner: Mapping[str, Any], name: str) -> str | None:
     if not isinstance(headers, Mapping):
         return None
     return next((str(value) for key, value in headers.items() if str(key).lower() == name), None)
+
+
+def _request_id(inner: Mapping[str, Any]) -> str:
+    """Microsoft's own id of an inner request that failed (Graph: "Error responses and resource types")."""
+    body = inner.get("body")
+    error = body.get("error") if isinstance(body, Mapping) else None
+    told = error.get("innerError") if isinstance(error, Mapping) else None
+    named = told.get("request-id") if isinstance(told, Mapping) else None
+    return cleaned(named or _header(inner, "request-id"), 100)
 
 
 def _code(body: object) -> str:

@@ -1,6 +1,10 @@
-"""What is asked of Graph's presence calls, and what became of each."""
+"""What is asked of Graph's presence calls, and what became of each.
 
-from dataclasses import dataclass
+A request's ``cause`` goes with it as ``client-request-id``; by ``request_id`` Microsoft's support finds a refusal.
+Neither makes two of them differ.
+"""
+
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from sync.errors import SyncError
@@ -14,6 +18,7 @@ class SetPresence:
     user_id: str
     presence: Presence
     seconds: int
+    cause: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,7 @@ class ClearPresence:
     """End our session; that there was none is success."""
 
     user_id: str
+    cause: str = field(default="", compare=False)
 
 
 Change = SetPresence | ClearPresence
@@ -33,6 +39,7 @@ class SetMessage:
     user_id: str
     text: str
     until: datetime
+    cause: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,7 @@ class ClearMessage:
     """Take away the status message, by an empty one: Graph's reference (setStatusMessage) has no other way."""
 
     user_id: str
+    cause: str = field(default="", compare=False)
 
 
 MessageChange = SetMessage | ClearMessage
@@ -63,6 +71,7 @@ class Failed:
     """This one failed: ``error`` is ``ServiceUnwell`` (try again) or ``CredentialsWrong``."""
 
     error: SyncError
+    request_id: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,7 @@ class Refused:
 
     status: int
     code: str
+    request_id: str = field(default="", compare=False)
 
 
 Outcome = Done | Throttled | Failed | Refused

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import binascii
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -20,6 +21,13 @@ NEEDED_ROLES = ("User.Read.All", "Presence.ReadWrite.All")
 TIMEOUT = 10.0
 REQUESTS_PER_TOKEN = 3
 """Discovery, the token, and one more: what a whole acquisition may take, in timeouts."""
+
+
+Note = Callable[[str], object]
+"""Is told what became of asking Entra: ``fetched``, ``refused`` or ``unwell``; a token at hand is not asked for."""
+
+
+def _unnoted(_outcome: str) -> None: ...
 
 
 class Tokens(Protocol):
@@ -52,12 +60,18 @@ class EntraTokens:
     """An application's tokens, kept by one msal client until they expire."""
 
     def __init__(
-        self, app: TeamsApp, entra_url: str, timeout: float = TIMEOUT, host: HostCredentials | None = None
+        self,
+        app: TeamsApp,
+        entra_url: str,
+        timeout: float = TIMEOUT,
+        host: HostCredentials | None = None,
+        note: Note = _unnoted,
     ) -> None:
         self._app = app
         self._entra_url = entra_url
         self._timeout = timeout
         self._host = host
+        self._note = note
         self._lock = asyncio.Lock()
         self._client: _Client | None = None
 
@@ -65,7 +79,7 @@ class EntraTokens:
         """The cached token, or a new one. Raises ``CredentialsWrong`` and ``ServiceUnwell`` (ENTRA_*)."""
         async with self._lock:
             if self._client is None:
-                self._client = _Client(self._app, self._entra_url, self._timeout, self._host)
+                self._client = _Client(self._app, self._entra_url, self._timeout, self._host, self._note)
             return await self._client.token()
 
     def forget(self) -> None:
@@ -74,7 +88,11 @@ class EntraTokens:
 
 
 async def prove(
-    app: TeamsApp, entra_url: str, patience: float = TIMEOUT, host: HostCredentials | None = None
+    app: TeamsApp,
+    entra_url: str,
+    patience: float = TIMEOUT,
+    host: HostCredentials | None = None,
+    note: Note = _unnoted,
 ) -> ProvenToken:
     """A fresh token with the two roles we need in it, from a client nobody used before.
 
@@ -84,7 +102,7 @@ async def prove(
     which; ``ServiceUnwell`` (ENTRA_UNREACHABLE). Missing consent is no error of Entra's: the token comes without
     the role ("Application permissions" in the Microsoft identity platform's documentation).
     """
-    value = await _Client(app, entra_url, patience, host).token()
+    value = await _Client(app, entra_url, patience, host, note).token()
     roles = roles_in(value)
     missing = [role for role in NEEDED_ROLES if role not in roles] if roles is not None else []
     if missing:
@@ -103,30 +121,44 @@ def roles_in(token: str) -> frozenset[str] | None:
     return frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class _Acquired:
+    """``at_hand`` when msal had it already."""
+
+    token: str = field(repr=False)
+    at_hand: bool
+
+
 class _Client:
     """One msal client. Inside, failures are values: no exception of msal's, which holds the request and
     with it the secret, is ever chained to one of ours."""
 
-    def __init__(self, app: TeamsApp, entra_url: str, timeout: float, host: HostCredentials | None) -> None:
+    def __init__(
+        self, app: TeamsApp, entra_url: str, timeout: float, host: HostCredentials | None, note: Note
+    ) -> None:
         self._app = app
         self._entra_url = entra_url
         self._timeout = timeout
         self._host = host or HostCredentials()
+        self._note = note
         self._msal: Any = None
 
     async def token(self) -> str:
         """A token, from msal's cache or from Entra. Not even a name that does not resolve is waited for longer."""
-        outcome: str | SyncError
+        outcome: _Acquired | SyncError
         try:
             async with asyncio.timeout(self._timeout * REQUESTS_PER_TOKEN):
                 outcome = await asyncio.to_thread(self._acquire)
         except TimeoutError:
             outcome = ServiceUnwell(Fault.ENTRA_UNREACHABLE, error="TimeoutError")
         if isinstance(outcome, SyncError):
+            self._note("refused" if isinstance(outcome, CredentialsWrong) else "unwell")
             raise outcome
-        return outcome
+        if not outcome.at_hand:
+            self._note("fetched")
+        return outcome.token
 
-    def _acquire(self) -> str | SyncError:
+    def _acquire(self) -> "_Acquired | SyncError":
         try:
             if self._msal is None:
                 self._msal = self._connected()
@@ -134,7 +166,9 @@ class _Client:
         except Exception as error:
             return _translated(error, self._app.client_secret)
         token = answer.get("access_token") if isinstance(answer, dict) else None
-        return token if isinstance(token, str) and token else refusal(answer or {}, self._app.client_secret)
+        if not isinstance(token, str) or not token:
+            return refusal(answer or {}, self._app.client_secret)
+        return _Acquired(token, answer.get("token_source") == "cache")
 
     def _connected(self) -> Any:
         import msal  # slow to import, and its constructor asks Entra about the tenant

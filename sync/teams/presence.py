@@ -9,11 +9,14 @@ from typing import Any
 
 import aiohttp
 import orjson
+import structlog
 
 from sync.clock import Clock, utc_now
+from sync.correlation import new_cause
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
+from sync.model import Service
 from sync.presence import Presence
-from sync.teams.batch import batch_of, outcomes_of
+from sync.teams.batch import CLIENT_REQUEST_ID, batch_of, outcomes_of
 from sync.teams.changes import Failed, Outcome, Request
 from sync.teams.credentials import Tokens
 from sync.web import TooLarge, cleaned, read_capped, retry_after
@@ -30,6 +33,8 @@ _WORDS = {
     for presence in Presence
     for word in (presence.availability, presence.activity, "Offline", "BeRightBack", "AvailableIdle", "BusyIdle")
 }
+
+log = structlog.get_logger()
 
 
 class PresenceWriter:
@@ -94,12 +99,22 @@ class PresenceWriter:
         return outcome
 
     async def _outcome(self, path: str, body: Mapping[str, Any]) -> Any:
-        headers = {"Authorization": f"Bearer {await self._tokens.token()}", "Content-Type": "application/json"}
+        headers = {
+            "Authorization": f"Bearer {await self._tokens.token()}",
+            "Content-Type": "application/json",
+            CLIENT_REQUEST_ID: new_cause(),
+        }
         try:
             async with self._http.post(
-                self._base + path, data=orjson.dumps(body), headers=headers, timeout=TIMEOUT, allow_redirects=False
+                self._base + path,
+                data=orjson.dumps(body),
+                headers=headers,
+                timeout=TIMEOUT,
+                allow_redirects=False,
+                trace_request_ctx=Service.GRAPH,
             ) as response:
                 if response.status != 200:
+                    log_refusal(response)
                     return self._trouble(response)
                 return orjson.loads(await read_capped(response, LARGEST_ANSWER))
         except (TooLarge, orjson.JSONDecodeError, aiohttp.ClientPayloadError) as error:
@@ -116,6 +131,16 @@ class PresenceWriter:
             return ServiceUnwell(Fault.GRAPH_THROTTLED, wait)
         fault = Fault.GRAPH_UNREACHABLE if status >= 500 else Fault.GRAPH_UNREADABLE
         return ServiceUnwell(fault, wait, status=status)
+
+
+def log_refusal(response: aiohttp.ClientResponse) -> None:
+    """With the ids by which Microsoft's support finds it."""
+    log.info(
+        "graph_refused",
+        status=response.status,
+        request_id=cleaned(response.headers.get("request-id"), 100),
+        client_request_id=response.request_info.headers.get(CLIENT_REQUEST_ID, ""),
+    )
 
 
 def _words(presence: Mapping[str, Any]) -> tuple[str, str]:

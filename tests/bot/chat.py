@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
 from sqlmodel import SQLModel
 
 import storage.tables  # noqa: F401
@@ -16,6 +17,7 @@ from bot.exports import Exports
 from bot.turns import Action, Card, Installed, Message, Removed
 from storage.database import Database, open_database
 from storage.sealing import Seal
+from sync.metrics import Metrics
 from tests.bot.fake_credentials import FakeCredentials
 from tests.bot.fake_updates import FakeUpdates
 from tests.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
@@ -44,6 +46,8 @@ class Chat:
     def __post_init__(self) -> None:
         self.integrations = FakeIntegrations(self.clock)
         self.updates = FakeUpdates()
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
         self.credentials = FakeCredentials(self.integrations)
         self.restart()
 
@@ -63,6 +67,7 @@ class Chat:
             updates=self.updates,
             credentials=self.credentials,
             exports=self.exports,
+            metrics=self.metrics,
         )
 
     async def turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:

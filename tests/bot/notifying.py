@@ -21,6 +21,8 @@ from storage.notices import State
 from storage.roles import Role
 from storage.schema import migrate
 from storage.tables import Conversation, Integration, Member, Notice
+from sync.census import Census
+from sync.clock import Clock
 from sync.metrics import Metrics
 from sync.names import NOTIFY
 from sync.warner import Warner
@@ -56,6 +58,9 @@ class Process:
     notifier: Notifier
     jobs: Noted
     registry: CollectorRegistry
+    database: Database
+    metrics: Metrics
+    clock: Clock
     skew: float | None = None
     update: int | None = None
 
@@ -69,7 +74,9 @@ class Process:
         self.jobs.deferred.clear()
         await asyncio.gather(*(self.notifier.notify(key) for key in keys))
 
-    def metric(self, name: str, **labels: str) -> float:
+    async def metric(self, name: str, **labels: str) -> float:
+        """A number of the store's, as whoever looks now reads it."""
+        await Census(self.database, self.metrics, self.clock).take()
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
 
 
@@ -165,17 +172,18 @@ def title(card: Card) -> str:
 
 def make_process(bot: Bot, database: Database) -> Process:
     jobs, registry = Noted(), CollectorRegistry()
+    metrics = Metrics(registry)
     notifier = Notifier(database, bot.host.messenger, AccessRules(ADMINS), bot.clock, Random(3))
     warner = Warner(
         database,
         jobs,
         bot.clock,
-        Metrics(registry),
+        metrics,
         timedelta(seconds=10),
         lambda _: process.update,
         lambda: process.skew,
     )
-    process = Process(warner, notifier, jobs, registry)
+    process = Process(warner, notifier, jobs, registry, database, metrics, bot.clock)
     return process
 
 

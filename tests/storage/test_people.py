@@ -44,7 +44,7 @@ async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_
         )
         await stored(database, call)
         async with database.writing() as session:
-            assert await people.wish_nothing(session, "i1", NOON) == 1
+            assert await people.wish_nothing(session, "i1", "a cause", NOON) == 1
         shown, not_yet = await read_person(database, "shown"), await read_person(database, "not yet")
         assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
         assert (not_yet.desired, not_yet.due_at) == (None, None)
@@ -127,7 +127,7 @@ async def test_leaving_an_account_forgets_where_phones_were_and_clears_what_is_s
             database, integration(), shown, Call(person_id="p1", call_id="c", state="x", at=1, heard_at=NOON)
         )
         async with database.writing() as session:
-            await people.leave_account(session, "i1", NOON)
+            await people.leave_account(session, "i1", "a cause", NOON)
             assert await people.calls_of(session, ["p1"]) == {"p1": []}
         row = await read_person(database)
         assert (row.extension, row.desired, row.applied, row.due_at) == (None, None, CALL, NOON)

@@ -40,6 +40,15 @@ async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIter
         yield jobs
 
 
+async def test_what_is_due_waits_and_what_is_set_for_later_does_not(conninfo: str) -> None:
+    async with process(conninfo, Work(), works=False) as jobs:
+        assert await jobs.waiting() == 0
+        await jobs.defer("work", "a")
+        await jobs.defer("work", "b")
+        await jobs.defer("work", "b", at=utc_now() + timedelta(hours=1))
+        assert await jobs.waiting() == 2
+
+
 async def rows(conninfo: str, status: str) -> list[tuple[str, str]]:
     """The jobs of this status: their queueing lock and what is left of them."""
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:

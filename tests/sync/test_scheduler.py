@@ -3,11 +3,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from storage.database import open_database
 from storage.tables import Integration, Problem, Rotation
-from sync.metrics import Metrics
 from sync.scheduler import Intervals, Scheduler
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs
@@ -65,32 +63,30 @@ REVOKED = problem("graph", True, OLD, NEW)
 )
 async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
     async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
-        metrics = Metrics(CollectorRegistry())
-        scheduler = Scheduler(database, FakeJobs(), FakeClock(), metrics, Intervals(), public=True)
+        scheduler = Scheduler(database, FakeJobs(), FakeClock(), Intervals(), public=True)
         assert scheduler.due(row, opened, None, NOON) == expected
         assert scheduler.due(row, opened, NOON, NOON) == ["push", *expected]
 
 
-async def test_a_sweep_defers_what_is_due_counts_problems_and_comes_again(tmp_path: Path) -> None:
+async def test_a_sweep_defers_what_is_due_and_comes_again(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", polled_at=OLD), person(due_at=NOON))
         await stored(database, problem("graph", True, OLD, NEW))
-        jobs, registry = FakeJobs(), CollectorRegistry()
-        scheduler = Scheduler(database, jobs, FakeClock(), Metrics(registry), Intervals(), public=True)
+        jobs = FakeJobs()
+        scheduler = Scheduler(database, jobs, FakeClock(), Intervals(), public=True)
         await scheduler.sweep("all")
         assert jobs.deferred == [
             ("sweep", "all", NOON + timedelta(seconds=5)),
             ("push", "i1", None),
             ("poll", "i2", None),
         ]
-        assert registry.get_sample_value("cloudlink_presence_open_problems", {"service": "graph"}) == 1
 
 
 async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", enabled=False))
         jobs = FakeJobs()
-        await Scheduler(database, jobs, FakeClock(), Metrics(CollectorRegistry()), Intervals(), public=True).start()
+        await Scheduler(database, jobs, FakeClock(), Intervals(), public=True).start()
         assert jobs.deferred == [
             ("poll", "i1", None),
             ("subscribe", "i1", None),
@@ -109,6 +105,5 @@ async def test_a_rotation_that_can_go_on_is_taken_up(tmp_path: Path) -> None:
             row.due_at = due_at
             await stored(database, row)
         jobs = FakeJobs()
-        metrics = Metrics(CollectorRegistry())
-        await Scheduler(database, jobs, FakeClock(), metrics, Intervals(), public=True).sweep("")
+        await Scheduler(database, jobs, FakeClock(), Intervals(), public=True).sweep("")
         assert [name for name in jobs.deferred if name[0] == "rotate"] == [("rotate", "i1", None)]

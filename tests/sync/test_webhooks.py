@@ -11,6 +11,7 @@ import orjson
 import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 
 from storage.database import Database
 from sync.cloudlink.wire import load_tables
@@ -19,6 +20,7 @@ from sync.recorder import Recorder
 from sync.subscriber import hashed
 from sync.webhooks import LONGEST_READ, Answer, Webhooks
 from tests.clocks import FakeClock
+from tests.logged import logged
 from tests.outsides import FakeJobs
 from tests.stores import empty_store, integration, person, read_person, stored
 
@@ -184,3 +186,21 @@ async def test_without_a_subscription_nothing_is_ours(tmp_path: Path) -> None:
         empty = {**body(), "subscription": {"subscriptionId": ""}}
         assert await at.webhooks.handle("other", orjson.dumps(empty)) is Answer.MALFORMED
         assert await at.webhooks.handle("other", orjson.dumps(body())) is Answer.NOT_FOUND
+
+
+async def test_while_it_cannot_be_stored_cloudlink_is_asked_to_come_again(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        async with at.database.writing() as session:
+            await session.exec(text("ALTER TABLE seenevent RENAME TO away"))  # type: ignore[call-overload]
+        with logged() as log:
+            assert await at.post(body()) == 503
+        assert at.registry.get_sample_value("cloudlink_presence_webhooks_total", {"answer": "not_stored"}) == 1
+        assert [line["event"] for line in log.lines() if line["level"] != "info"] == [
+            "webhook_not_stored",
+            "webhook_refused",
+        ]
+        assert len({line["cause"] for line in log.lines()}) == 1
+        async with at.database.writing() as session:
+            await session.exec(text("ALTER TABLE away RENAME TO seenevent"))  # type: ignore[call-overload]
+        assert await at.post(body()) == 202
+        assert (await read_person(at.database)).line == "on_call"

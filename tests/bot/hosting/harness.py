@@ -10,11 +10,13 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from prometheus_client import CollectorRegistry
 
 from bot.hosting import Host, HostingConfig, open_host
 from bot.hosting.host import MakeFramework
 from bot.hosting.sdk import botbuilder
 from bot.turns import Address, Incoming, Turn
+from sync.metrics import Metrics
 from tests.connectors import BotEntra, Connector, open_bot_entra, open_connector
 from tests.issuers import Issuer, open_issuer
 
@@ -59,6 +61,7 @@ class Bot:
     entra: BotEntra
     http: aiohttp.ClientSession
     turns: list[Incoming] = field(default_factory=list)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def token(self, **changed: Any) -> str:
         return self.issuer.token(APP_ID, self.connector.url, self.clock(), **changed)
@@ -114,7 +117,7 @@ async def open_bot(
 ) -> AsyncIterator[Bot]:
     """A bot with ``settings`` of its ``HostingConfig`` changed; turns are recorded, then go to ``handler``."""
     async with AsyncExitStack() as stack:
-        clock, turns = FakeClock(), list[Incoming]()
+        clock, turns, registry = FakeClock(), list[Incoming](), CollectorRegistry()
         issuer = await stack.enter_async_context(open_issuer())
         connector = await stack.enter_async_context(open_connector())
         entra = await stack.enter_async_context(open_bot_entra())
@@ -143,10 +146,11 @@ async def open_bot(
                 random=Random(1),
                 answer_seconds=answer_seconds,
                 make_framework=make_framework,
+                metrics=Metrics(registry),
             )
         )
         app = web.Application()
         app.router.add_route("*", "/api/messages", host.messages)
         server = await stack.enter_async_context(TestServer(app, host="127.0.0.1"))
         url = str(server.make_url("/api/messages"))
-        yield Bot(host, config, url, clock, issuer, connector, entra, http, turns)
+        yield Bot(host, config, url, clock, issuer, connector, entra, http, turns, registry)

@@ -215,3 +215,17 @@ async def test_success_tells_neither_secret_nor_token(
     assert "openid-configuration" in said
     assert SECRET not in said
     assert value not in said
+
+
+async def test_each_asking_of_entra_is_noted_once_and_a_token_at_hand_is_not(entra: StubServer) -> None:
+    noted: list[str] = []
+    tokens = EntraTokens(APP, entra.url, note=noted.append)
+    for _ in range(3):
+        await tokens.token()
+    assert noted == ["fetched"]
+    await prove(APP, entra.url, note=noted.append)
+    entra.on(TOKEN, Reply(refused(7000222), 401))
+    await failure_of(prove(APP, entra.url, note=noted.append))
+    entra.on(TOKEN, Reply({}, 503))
+    await failure_of(prove(APP, entra.url, note=noted.append))
+    assert noted == ["fetched", "fetched", "refused", "unwell"]

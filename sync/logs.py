@@ -1,0 +1,163 @@
+"""The log: one line an event, in which nothing from outside can forge a line, flood it, or tell a secret.
+
+Whoever logs keeps secrets out; what is here is the last line of defence. Libraries that write to Python's own
+logging go the same way. Of an exception only its type and place are kept: its text may hold what belongs to no log.
+"""
+
+import logging
+import re
+import sys
+import traceback
+from collections.abc import Mapping, MutableMapping, Sequence, Set
+from datetime import date, datetime
+from math import isfinite
+from types import TracebackType
+from typing import Any, TextIO
+from uuid import UUID
+
+import structlog
+
+Fields = MutableMapping[str, Any]
+
+LONGEST_TEXT = 300
+LONGEST_NAME = 60
+LONGEST_READ = 20_000
+"""A text longer than this is not even looked through."""
+
+MOST_ITEMS = 50
+DEEPEST = 4
+LARGEST_NUMBER = 2**63
+
+HIDDEN = "[hidden]"
+TOO_LONG = "[too long]"
+
+_SECRET_NAME = re.compile(
+    r"secret|passw|token|authori[sz]ation|cookie|assertion|private_?key|api_?key|credential|signature|\bvalue\b"
+    r"|database_?url|connection_?string",
+    re.IGNORECASE,
+)
+_SECRET_TEXTS = (
+    re.compile(r"()eyJ[\w-]{4,}(?:\.[\w-]*)*"),
+    re.compile(r"(\b(?:bearer|basic)\s+)[^\s\"',;]{4,}", re.IGNORECASE),
+    re.compile(r"()gAAAA[\w-]{16,}=*"),
+    re.compile(r"(/(?:webhooks/cloudlink|exports)/)[^\s\"'?#<>]+"),
+    re.compile(r"(://)[^\s/@\"']+(?=@)"),
+    re.compile(
+        r"""((?<![\w-])["']?[\w-]*(?:secret|passw|token|assertion|signature)[\w-]*["']?\s*[=:]\s*)"""
+        r"""(?:"[^"]*"|'[^']*'|[^\s"',;&}\])]+)""",
+        re.IGNORECASE,
+    ),
+)
+_OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
+_KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
+
+log = structlog.get_logger()
+
+
+def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
+    """Log to ``stream`` (standard output) from now on. ``log_format`` is ``json`` or ``text``."""
+    target = stream or sys.stdout
+    renderer: Any = structlog.processors.JSONRenderer()
+    if log_format == "text":
+        renderer = structlog.dev.ConsoleRenderer(colors=target.isatty())
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            in_brief,
+            harmless,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(target),
+        cache_logger_on_first_use=False,
+    )
+    logging.raiseExceptions = False
+    logging.captureWarnings(True)
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+class _ToStructlog(logging.Handler):
+    """What libraries log, as one more event."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            event = record.getMessage()
+        except Exception:
+            event = str(record.msg)
+        problem = {"exc_info": record.exc_info} if record.exc_info else {}
+        log.log(record.levelno, event, logger=record.name, **problem)
+
+
+def in_brief(_logger: Any, _name: str, fields: Fields) -> Fields:
+    """A structlog processor: an exception's type and where it was raised, in place of all it says."""
+    told = fields.pop("exc_info", None)
+    fields.pop("stack_info", None)
+    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    if isinstance(error, BaseException):
+        fields["error"] = type(error).__name__
+        fields["where"] = where(error.__traceback__)
+    return fields
+
+
+def where(trace: TracebackType | None) -> str:
+    """The last frames by file and line."""
+    frames = traceback.extract_tb(trace)[-4:]
+    return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
+
+
+def harmless(_logger: Any, _name: str, fields: Fields) -> Fields:
+    """A structlog processor: every field, and every name of one, hidden or cleaned and capped."""
+    return _fields(fields, 0)
+
+
+def _fields(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
+    few = list(fields.items())[:MOST_ITEMS]
+    return {_text(str(name))[:LONGEST_NAME]: _field(str(name), value, depth) for name, value in few}
+
+
+def _field(name: str, value: Any, depth: int) -> Any:
+    is_secret = _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool)
+    return HIDDEN if is_secret else _value(value, depth)
+
+
+def _value(value: Any, depth: int) -> Any:
+    match value:
+        case None | bool():
+            return value
+        case int():
+            return value if abs(value) < LARGEST_NUMBER else "[int]"
+        case float():
+            return value if isfinite(value) else str(value)
+        case str():
+            return _text(value)
+        case datetime() | date() | UUID():
+            return str(value)
+    return _structure(value, depth)
+
+
+def _structure(value: Any, depth: int) -> Any:
+    """What has parts, part by part; of anything else its type, for nobody knows what it says of itself."""
+    if depth < DEEPEST and isinstance(value, Mapping):
+        return _fields(value, depth + 1)
+    if depth < DEEPEST and isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
+        return [_value(each, depth + 1) for each in list(value)[:MOST_ITEMS]]
+    return f"[{type(value).__name__}]"
+
+
+def _text(text: str) -> str:
+    if len(text) > LONGEST_READ:
+        return TOO_LONG
+    return "".join(c if c.isprintable() else "�" for c in _without_secrets(text)[:LONGEST_TEXT])
+
+
+def _without_secrets(text: str) -> str:
+    for pattern in _SECRET_TEXTS:
+        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
+    return _OPAQUE.sub(_hidden_if_random, text)
+
+
+def _hidden_if_random(found: re.Match[str]) -> str:
+    """Long words of small and capital letters and digits are keys, tokens and secrets; ids are not made so."""
+    return HIDDEN if all(kind.search(found[0]) for kind in _KINDS) else found[0]

@@ -1,0 +1,103 @@
+"""What machines see of the application from outside: in an outage of its database, and after work was done."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+from prometheus_client.parser import text_string_to_metric_families
+
+from sync.errors import Fault
+from sync.troubles import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
+from tests.cables import Cable, cable_to
+from tests.engines import TENANT
+from tests.eventually import eventually
+from tests.logged import logged
+from tests.postgres import fresh_database
+from tests.test_app import running_app
+from tests.test_metrics import METRICS
+from tests.wire.test_presence_paths import IN_A_CALL, connected, talk
+
+FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, UNMATCHED_RISING}
+SERVICES = {"cloudlink", "entra", "graph", CLOCK, PEOPLE}
+
+
+@asynccontextmanager
+async def on_postgres(folder: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession, Cable]]:
+    with fresh_database() as url:
+        async with cable_to(url) as cable, running_app(folder, database_url=cable.url) as (at, http):
+            yield at, http, cable
+
+
+async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path: Path) -> None:
+    async with on_postgres(tmp_path) as (url, http, cable):
+
+        async def status(path: str) -> int:
+            async with http.get(f"{url}/{path}") as response:
+                return response.status
+
+        async def is_ready() -> bool:
+            return await status("readyz") == 200
+
+        await eventually(is_ready)
+        await cable.cut()
+        assert (await status("readyz"), await status("healthz")) == (503, 200)
+        async with http.get(f"{url}/metrics") as response:
+            assert 'cloudlink_presence_ready{part="database"} 0.0' in await response.text()
+        async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
+            assert response.status == 503
+        cable.mend()
+        await eventually(is_ready, within=30)
+        async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
+            assert response.status == 404
+
+
+async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
+    with logged() as log:
+        async with running_app(tmp_path) as (url, http):
+            for path in ("webhooks/cloudlink/a-token-to-keep", "exports/a-token-to-keep", "a-token-to-keep"):
+                async with http.post(f"{url}/{path}", data=b"{") as response:
+                    assert response.status >= 400
+    assert log.lines("webhook_refused")
+    assert "a-token-to-keep" not in log.text
+
+
+async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: Path) -> None:
+    async with connected(tmp_path) as (sandbox, running):
+        await talk(sandbox, "2001")
+        await running.shows("2001", *IN_A_CALL)
+        await sandbox.say_state("2001", "levitating")
+        await sandbox.trouble(graphForbidden=True)
+        await sandbox.new_cloudlink_secret()
+        await running.engine.integrations.test_connection(TENANT, await running.integration_id())
+        await running.engine.watch.measure()
+        exposed = {
+            (sample.name, label, value)
+            for family in running.registry.collect()
+            for sample in family.samples
+            for label, value in sample.labels.items()
+        }
+        unforeseen = {each for each in exposed if not _is_foreseen(*each)}
+        assert unforeseen == set()
+        assert any(label == "fault" for _, label, _ in exposed)
+
+
+def _samples_of(name: str) -> set[str]:
+    counted = name.removesuffix("_total")
+    return {name, *(f"{counted}_{part}" for part in ("bucket", "count", "sum", "created"))}
+
+
+def _is_foreseen(sample: str, label: str, value: str) -> bool:
+    if label in {"le", "version", "python", "database"}:
+        return True
+    if label == "fault":
+        return value in FAULTS
+    metric = METRICS[next(name for name in METRICS if sample in _samples_of(name))]
+    listed = {key[metric._labelnames.index(label)] for key in metric._metrics}
+    return value in (listed or SERVICES)
+
+
+async def test_what_is_exposed_can_be_read_by_prometheus(tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http), http.get(f"{url}/metrics") as response:
+        families = {family.name for family in text_string_to_metric_families(await response.text())}
+    assert {name.removesuffix("_total") for name in METRICS} <= families
