@@ -1,6 +1,6 @@
 """Notices: each stored once, taken by one process, and never sent twice."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.grouping import grouped
 from storage.tables import Notice
 
 
@@ -40,6 +41,11 @@ async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
 async def of_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
     query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
     return list((await session.exec(query)).all())
+
+
+async def of_integrations(session: AsyncSession, integration_ids: Collection[str]) -> Mapping[str, list[Notice]]:
+    query = select(Notice).where(col(Notice.integration_id).in_(integration_ids)).order_by(col(Notice.created_at))
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
 async def about(session: AsyncSession, notice: Notice) -> list[Notice]:

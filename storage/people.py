@@ -101,10 +101,14 @@ async def due(session: AsyncSession, integration: Integration, now: datetime, li
     return (await session.exec(locking(query))).all()
 
 
-async def next_due_at(session: AsyncSession, integration_id: str) -> datetime | None:
-    """When the next of them is due; None when nobody ever is."""
-    query = select(func.min(Person.due_at)).where(Person.integration_id == integration_id)
-    return (await session.exec(query)).one()
+async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:
+    """The integrations in which somebody is due now, and since when."""
+    query = (
+        select(Person.integration_id, func.min(Person.due_at))
+        .where(col(Person.due_at) <= now)
+        .group_by(col(Person.integration_id))
+    )
+    return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
 
 
 async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> int:

@@ -154,7 +154,7 @@ async def open_engine(
     renew_after = timedelta(seconds=every.renew_subscription)
     subscriber = Subscriber(database, seal, outside, jobs, clock, config.public_url, renew_after)
     remover = Remover(database, subscriber, jobs, clock, timedelta(seconds=every.removal_patience))
-    scheduler = Scheduler(database, jobs, clock, metrics, every, bool(config.public_url))
+    scheduler = Scheduler(database, jobs, clock, random, metrics, every, bool(config.public_url))
     functions = {
         PUSH: reconciler.push,
         POLL: poller.poll,

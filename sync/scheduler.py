@@ -1,9 +1,10 @@
 """What is due when: read from the store at every sweep, so it does not matter who ran before, or whether."""
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import Random
 
 from storage import drafts, integrations, people, problems, rotations, updates
 from storage import events as event_store
@@ -32,6 +33,7 @@ from sync.names import (
     TIDY,
     WARN,
 )
+from sync.pacing import Name, paced
 from sync.rotator import is_due_by_itself
 
 KEEP_EVENTS = timedelta(hours=24)
@@ -64,11 +66,19 @@ class Scheduler:
     """Defers what is due, for every integration."""
 
     def __init__(
-        self, database: Database, jobs: Jobs, clock: Clock, metrics: Metrics, intervals: Intervals, public: bool
+        self,
+        database: Database,
+        jobs: Jobs,
+        clock: Clock,
+        random: Random,
+        metrics: Metrics,
+        intervals: Intervals,
+        public: bool,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._clock = clock
+        self._random = random
         self._metrics = metrics
         self._every = intervals
         self._public = public
@@ -77,12 +87,12 @@ class Scheduler:
         """After a start: see what became of phones meanwhile, tell Teams, then sweep for ever.
 
         Phones are asked first, lest an old state be sent; the sweep sends it after all if nobody answers.
+        Where there are many, most wait for their turn.
         """
         async with self._database.session() as session:
             rows = await integrations.all_of_them(session)
-        for integration in rows:
-            for job in (POLL, SUBSCRIBE) if integration.enabled else (PUSH,):
-                await self._jobs.defer(job, integration.id)
+        names = [(job, row.id) for row in rows for job in ((POLL, SUBSCRIBE) if row.enabled else (PUSH,))]
+        await self._jobs.defer_all(self._paced(names, rows))
         await self._jobs.defer(SWEEP, EVERYTHING, at=self._clock() + timedelta(seconds=self._every.sweep))
         await self._jobs.defer(TIDY, EVERYTHING)
         await self._jobs.defer(WARN, EVERYTHING)
@@ -91,24 +101,37 @@ class Scheduler:
         """The job: defer what is due now, and the next sweep."""
         now = self._clock()
         await self._jobs.defer(SWEEP, EVERYTHING, at=now + timedelta(seconds=self._every.sweep))
-        troubles: Counter[str] = Counter()
         async with self._database.session() as session:
-            due: list[tuple[str, str]] = []
+            due: list[Name] = []
             due += [(ROTATE, key) for key in await rotations.due(session, now)]
             due += [(MESSAGE, key) for key in await people.with_messages_due(session, now)]
             due += [
                 (INSTALL if row.state in updates.OPEN else SHOW_UPDATE, row.integration_id)
                 for row in await updates.unfinished(session, now - SHOW_UPDATES)
             ]
-            for integration in await integrations.all_of_them(session):
-                opened = await problems.open_ones(session, integration.id)
-                troubles.update(problem.service for problem in opened)
-                next_push = await people.next_due_at(session, integration.id)
-                due += [(job, integration.id) for job in self.due(integration, opened, next_push, now)]
+            rows = await integrations.all_of_them(session)
+            opened = await problems.open_by_integration(session)
+            next_push = await people.next_due_by_integration(session, now)
+        for row in rows:
+            due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
+        self._count_troubles(opened)
+        await self._jobs.defer_all(self._paced(due, rows))
+
+    def _count_troubles(self, opened: Mapping[str, Sequence[Problem]]) -> None:
+        troubles = Counter(problem.service for of_one in opened.values() for problem in of_one)
         for service in Service:
             self._metrics.open_problems.labels(service=service.value).set(troubles[service.value])
-        for job, key in due:
-            await self._jobs.defer(job, key)
+
+    def _paced(self, due: Sequence[Name], rows: Sequence[Integration]) -> list[Name]:
+        enabled = [row for row in rows if row.enabled]
+        intervals = {
+            POLL: [self._poll_every(row) for row in enabled],
+            SUBSCRIBE: [self._every.check_subscription] * len(enabled),
+            MATCH: [self._every.match] * len(enabled),
+            EXPIRY: [self._every.read_expiry] * len(rows),
+        }
+        flow = {job: sum(self._every.sweep / each for each in of_job) for job, of_job in intervals.items()}
+        return paced(due, flow, self._random)
 
     def due(
         self, integration: Integration, opened: Sequence[Problem], next_push: datetime | None, now: datetime
@@ -140,12 +163,15 @@ class Scheduler:
         if not integration.enabled:
             return [SUBSCRIBE] if integration.subscription_id else []
         jobs = []
-        live = self._public and bool(integration.subscription_id)
-        if self._is_past(integration.polled_at, self._every.poll_with_webhooks if live else self._every.poll, now):
+        if self._is_past(integration.polled_at, self._poll_every(integration), now):
             jobs.append(POLL)
         if self._public and self._is_past(integration.subscription_checked_at, self._every.check_subscription, now):
             jobs.append(SUBSCRIBE)
         return jobs
+
+    def _poll_every(self, integration: Integration) -> float:
+        live = self._public and bool(integration.subscription_id)
+        return self._every.poll_with_webhooks if live else self._every.poll
 
     def _may_ask(self, opened: Sequence[Problem], services: Collection[Service], now: datetime) -> bool:
         """Whether services that had trouble have been left alone for long enough."""

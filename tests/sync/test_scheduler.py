@@ -1,11 +1,12 @@
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from storage.database import open_database
+from storage.database import Database, open_database
 from storage.tables import Integration, Problem, Rotation
 from sync.metrics import Metrics
 from sync.scheduler import Intervals, Scheduler
@@ -24,6 +25,11 @@ def fresh(**values: Any) -> Integration:
     """Nothing is due."""
     times = {"polled_at": NOON, "matched_at": NOON, "subscription_checked_at": NOON, "subscription_id": "s"}
     return integration(**{**times, **values})
+
+
+def scheduler_of(database: Database, jobs: FakeJobs, registry: CollectorRegistry | None = None) -> Scheduler:
+    metrics = Metrics(registry or CollectorRegistry())
+    return Scheduler(database, jobs, FakeClock(), Random(7), metrics, Intervals(), public=True)
 
 
 def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:
@@ -65,8 +71,7 @@ REVOKED = problem("graph", True, OLD, NEW)
 )
 async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
     async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
-        metrics = Metrics(CollectorRegistry())
-        scheduler = Scheduler(database, FakeJobs(), FakeClock(), metrics, Intervals(), public=True)
+        scheduler = scheduler_of(database, FakeJobs())
         assert scheduler.due(row, opened, None, NOON) == expected
         assert scheduler.due(row, opened, NOON, NOON) == ["push", *expected]
 
@@ -76,7 +81,7 @@ async def test_a_sweep_defers_what_is_due_counts_problems_and_comes_again(tmp_pa
         await stored(database, fresh(), fresh(id="i2", polled_at=OLD), person(due_at=NOON))
         await stored(database, problem("graph", True, OLD, NEW))
         jobs, registry = FakeJobs(), CollectorRegistry()
-        scheduler = Scheduler(database, jobs, FakeClock(), Metrics(registry), Intervals(), public=True)
+        scheduler = scheduler_of(database, jobs, registry)
         await scheduler.sweep("all")
         assert jobs.deferred == [
             ("sweep", "all", NOON + timedelta(seconds=5)),
@@ -90,7 +95,7 @@ async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", enabled=False))
         jobs = FakeJobs()
-        await Scheduler(database, jobs, FakeClock(), Metrics(CollectorRegistry()), Intervals(), public=True).start()
+        await scheduler_of(database, jobs).start()
         assert jobs.deferred == [
             ("poll", "i1", None),
             ("subscribe", "i1", None),
@@ -109,6 +114,5 @@ async def test_a_rotation_that_can_go_on_is_taken_up(tmp_path: Path) -> None:
             row.due_at = due_at
             await stored(database, row)
         jobs = FakeJobs()
-        metrics = Metrics(CollectorRegistry())
-        await Scheduler(database, jobs, FakeClock(), metrics, Intervals(), public=True).sweep("")
+        await scheduler_of(database, jobs).sweep("")
         assert [name for name in jobs.deferred if name[0] == "rotate"] == [("rotate", "i1", None)]
