@@ -1,0 +1,39 @@
+"""``python -m tests.load``: a fleet of tenants on one PostgreSQL, and what came of it."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from dataclasses import fields
+from pathlib import Path
+
+from tests.load.report import table
+from tests.load.run import Plan, run
+from tests.postgres import fresh_database
+
+
+def plan_from(arguments: list[str] | None = None) -> Plan:
+    parser = argparse.ArgumentParser(prog="python -m tests.load", description=__doc__)
+    defaults = Plan()
+    for field in fields(Plan):
+        flag, default = f"--{field.name.replace('_', '-')}", getattr(defaults, field.name)
+        if isinstance(default, bool):
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            parser.add_argument(flag, type=type(default), default=default)
+    return Plan(**vars(parser.parse_args(arguments)))
+
+
+def main() -> int:
+    """Exit code 1: somebody's presence was wrong in the end, or a quota was exceeded."""
+    plan = plan_from()
+    logs = Path(tempfile.mkdtemp(prefix="load-"))
+    print(f"Logs are in {logs}.", file=sys.stderr)
+    with fresh_database() as url:
+        outcome = asyncio.run(run(plan, url, logs))
+    print(table(outcome))
+    return int(bool(outcome.wrong or outcome.counts.get("requests over the quota")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
