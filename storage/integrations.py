@@ -1,6 +1,7 @@
 """Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -89,6 +90,16 @@ async def locked(session: AsyncSession, integration_id: str) -> Integration | No
     return (await session.exec(locking(query))).first()
 
 
+async def locked_all(
+    session: AsyncSession, integration_ids: Collection[str], *, waiting: bool
+) -> list[Integration]:
+    """Those of these integrations that are there, locked; unless ``waiting``, without those that are now."""
+    query = (
+        select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
+    )
+    return list((await session.exec(locking(query, skipping=not waiting))).all())
+
+
 async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
     """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
 
@@ -105,9 +116,21 @@ async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str,
     return {row.id: row for row in (await session.exec(locking(query, of=Integration))).all()}
 
 
-async def by_webhook(session: AsyncSession, token_hash: str) -> Integration | None:
-    query = select(Integration).where(Integration.webhook_token_hash == token_hash)
-    return (await session.exec(query)).first()
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """Whose webhook it is, and what its notifications must name."""
+
+    integration_id: str
+    account_id: str
+    subscription_id: str
+
+
+async def by_webhook(session: AsyncSession, token_hash: str) -> Subscribed | None:
+    query = select(Integration.id, Integration.cloudlink_account_id, Integration.subscription_id).where(
+        Integration.webhook_token_hash == token_hash
+    )
+    row = (await session.exec(query)).first()
+    return Subscribed(*row) if row else None
 
 
 async def forget(session: AsyncSession, integration_id: str) -> None:

@@ -6,10 +6,10 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import insert_new
 from storage.grouping import grouped
 from storage.tables import Notice
 
@@ -32,10 +32,9 @@ ARRIVED = (State.SENT, State.CLOSING, State.CLOSED)
 
 async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
     """Store those that are not there yet: same integration, topic, stage and audience is the same notice."""
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    for row in rows:
-        await session.exec(insert(Notice).values(**row.model_dump()).on_conflict_do_nothing())
+    if rows:
+        connection = await session.connection()
+        await connection.execute(insert_new(session, Notice), [row.model_dump() for row in rows])
 
 
 async def of_integration(session: AsyncSession, integration_id: str) -> list[Notice]:

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, case, func, or_, update
+from sqlalchemy import ColumnElement, case, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import locking
 from storage.tables import UNSURE, Call, Integration, Person
+
+Value = TypeVar("Value")
 
 SLICE = 500
 """How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
@@ -29,14 +32,17 @@ async def including_gone(session: AsyncSession, integration_id: str) -> list[Per
     return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
 
 
-async def by_extension(
-    session: AsyncSession, integration_id: str, extensions: Collection[str]
-) -> dict[str, Person]:
+Place = tuple[str, str]
+"""An integration's id and an extension."""
+
+
+async def at(session: AsyncSession, places: Collection[Place]) -> dict[Place, Person]:
     """The people at these extensions."""
-    found: dict[str, Person] = {}
-    for part in _slices(sorted(extensions)):
-        query = select(Person).where(Person.integration_id == integration_id, col(Person.extension).in_(part))
-        found |= {person.extension or "": person for person in (await session.exec(query)).all()}
+    found: dict[Place, Person] = {}
+    place = tuple_(col(Person.integration_id), col(Person.extension))
+    for part in _slices(sorted(places)):
+        people = (await session.exec(select(Person).where(place.in_(part)))).all()
+        found |= {(person.integration_id, person.extension or ""): person for person in people}
     return found
 
 
@@ -76,11 +82,14 @@ async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
     return [extension for extension in (await session.exec(query)).all() if extension]
 
 
-async def calls_of(session: AsyncSession, person_ids: Collection[str]) -> dict[str, list[Call]]:
-    """The known calls of each of these people."""
+async def calls_of(
+    session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
+) -> dict[str, list[Call]]:
+    """The known calls of each of these people; of those in the state ``ended`` only the ``named``."""
     found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
+    matters = or_(col(Call.state) != ended, col(Call.call_id).in_(sorted(named)))
     for part in _slices(sorted(person_ids)):
-        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part)))).all():
+        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part), matters))).all():
             found[call.person_id].append(call)
     return found
 
@@ -223,5 +232,5 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
     return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
 
 
-def _slices(values: Sequence[str]) -> list[Sequence[str]]:
+def _slices(values: Sequence[Value]) -> list[Sequence[Value]]:
     return [values[start : start + SLICE] for start in range(0, len(values), SLICE)]

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from storage import integrations
 from storage.database import Database
-from storage.tables import Integration
+from storage.integrations import Subscribed
 from sync.cloudlink.wire import Malformed, WireTables, parse_notification
 from sync.inbox import Inbox
 from sync.line_events import Notification
@@ -59,7 +59,7 @@ class Webhooks:
         longest_read: float = LONGEST_READ,
     ) -> None:
         self._database = database
-        self._inbox = Inbox(recorder.record)
+        self._inbox = Inbox(recorder.record_all)
         self._tables = tables
         self._metrics = metrics
         self._longest_read = longest_read
@@ -85,25 +85,25 @@ class Webhooks:
         integration = await self._integration(token)
         return Answer.NOT_FOUND if integration is None else await self._take(integration, body)
 
-    async def _integration(self, token: str) -> Integration | None:
+    async def _integration(self, token: str) -> Subscribed | None:
         if len(token) > LONGEST_TOKEN:
             return None
         async with self._database.session() as session:
             return await integrations.by_webhook(session, hashed(token))
 
-    async def _take(self, integration: Integration, body: bytes) -> Answer:
+    async def _take(self, integration: Subscribed, body: bytes) -> Answer:
         try:
             notification = parse_notification(orjson.loads(body), self._tables)
         except (Malformed, orjson.JSONDecodeError):
             return Answer.MALFORMED
         if not _is_ours(integration, notification):
             return Answer.NOT_FOUND
-        await self._inbox.put(integration.id, notification.event)
+        await self._inbox.put(integration.integration_id, notification.event)
         return Answer.ACCEPTED
 
 
-def _is_ours(integration: Integration, notification: Notification) -> bool:
-    account = integration.cloudlink_account_id.strip().casefold()
+def _is_ours(integration: Subscribed, notification: Notification) -> bool:
+    account = integration.account_id.strip().casefold()
     return (
         notification.account_id.casefold() == account
         and bool(integration.subscription_id)

@@ -1,1 +1,1 @@
-"""Many tenants under load: ``python -m tests.load --help``. For ``docs/scale.md``, not for every run of the tests."""
+"""Many tenants under load, for ``docs/scale.md``: ``python -m tests.load --help``."""

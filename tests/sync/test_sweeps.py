@@ -1,8 +1,8 @@
 """What comes round every few seconds asks the store as often for many integrations as for one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
-from sqlalchemy import event
 
 from storage.database import Database
 from storage.tables import Act, AlertChannel, AlertPreference, Conversation, Notice, Problem, Rotation
@@ -20,25 +19,13 @@ from sync.skew import TROUBLING
 from sync.warner import TOGETHER, Warner
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs
+from tests.statements import counted
 from tests.stores import empty_store, integration, person
+
+pytestmark = pytest.mark.usefixtures("each_database")
 
 MANY = 50
 LONG_AGO = NOON - timedelta(days=3)
-
-
-@contextmanager
-def counted(database: Database) -> Iterator[list[str]]:
-    """The statements that go to the database within the block."""
-    statements: list[str] = []
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
-    try:
-        yield statements
-    finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
 
 
 @asynccontextmanager
