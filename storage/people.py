@@ -82,6 +82,13 @@ async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
     return [extension for extension in (await session.exec(query)).all() if extension]
 
 
+async def to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
+    """The extensions of those who are on the phone, and of those of whom nothing is known."""
+    matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
+    query = select(Person.extension).where(Person.integration_id == integration_id, matters)
+    return {extension for extension in (await session.exec(query)).all() if extension}
+
+
 async def calls_of(
     session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
 ) -> dict[str, list[Call]]:

@@ -27,6 +27,7 @@ from sync.metrics import Metrics
 from sync.moving import Mover
 from sync.names import (
     EXPIRY,
+    GLANCE,
     INSTALL,
     MATCH,
     MESSAGE,
@@ -149,7 +150,8 @@ async def open_engine(
     recorder = Recorder(database, jobs, clock, metrics)
     reconciler = Reconciler(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
     roster = Roster(database, seal, outside, jobs, clock)
-    poller = Poller(database, seal, outside, recorder, jobs, clock)
+    glance_every = timedelta(seconds=every.poll_with_webhooks)
+    poller = Poller(database, seal, outside, recorder, jobs, clock, glance_every=glance_every)
     prober = Prober(database, seal, outside, jobs, clock, timedelta(seconds=every.recheck_credentials))
     renew_after = timedelta(seconds=every.renew_subscription)
     subscriber = Subscriber(database, seal, outside, jobs, clock, config.public_url, renew_after)
@@ -158,6 +160,7 @@ async def open_engine(
     functions = {
         PUSH: reconciler.push,
         POLL: poller.poll,
+        GLANCE: poller.glance,
         MATCH: roster.match,
         SUBSCRIBE: subscriber.keep,
         PROBE: prober.probe,

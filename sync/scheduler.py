@@ -19,6 +19,7 @@ from sync.model import Service
 from sync.names import (
     EVERYTHING,
     EXPIRY,
+    GLANCE,
     INSTALL,
     MATCH,
     MESSAGE,
@@ -126,6 +127,7 @@ class Scheduler:
         enabled = [row for row in rows if row.enabled]
         intervals = {
             POLL: [self._poll_every(row) for row in enabled],
+            GLANCE: [self._every.poll_with_webhooks] * len(enabled),
             SUBSCRIBE: [self._every.check_subscription] * len(enabled),
             MATCH: [self._every.match] * len(enabled),
             EXPIRY: [self._every.read_expiry] * len(rows),
@@ -164,14 +166,21 @@ class Scheduler:
             return [SUBSCRIBE] if integration.subscription_id else []
         jobs = []
         if self._is_past(integration.polled_at, self._poll_every(integration), now):
-            jobs.append(POLL)
+            jobs.append(GLANCE if self._is_well_informed(integration, now) else POLL)
         if self._public and self._is_past(integration.subscription_checked_at, self._every.check_subscription, now):
             jobs.append(SUBSCRIBE)
         return jobs
 
     def _poll_every(self, integration: Integration) -> float:
-        live = self._public and bool(integration.subscription_id)
-        return self._every.poll_with_webhooks if live else self._every.poll
+        return self._every.poll_with_webhooks if self._is_live(integration) else self._every.poll
+
+    def _is_live(self, integration: Integration) -> bool:
+        return self._public and bool(integration.subscription_id)
+
+    def _is_well_informed(self, integration: Integration, now: datetime) -> bool:
+        """Webhooks come, and nothing kept them or us from it for long."""
+        long = 3 * self._every.poll_with_webhooks
+        return self._is_live(integration) and not self._is_past(integration.polled_at, long, now)
 
     def _may_ask(self, opened: Sequence[Problem], services: Collection[Service], now: datetime) -> bool:
         """Whether services that had trouble have been left alone for long enough."""

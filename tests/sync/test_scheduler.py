@@ -49,7 +49,8 @@ REVOKED = problem("graph", True, OLD, NEW)
     [
         (fresh(), [], []),
         (fresh(polled_at=ago(seconds=31)), [], []),
-        (fresh(polled_at=ago(seconds=301)), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=301)), [], ["glance"]),
+        (fresh(polled_at=ago(seconds=901)), [], ["poll"]),
         (fresh(polled_at=None, subscription_id=""), [], ["poll"]),
         (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
         (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
