@@ -4,12 +4,16 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 
+import psycopg
+
 from tests.load.report import table
 from tests.load.run import Plan, run
-from tests.postgres import fresh_database
+from tests.postgres import fresh_database, server_url
 
 
 def plan_from(arguments: list[str] | None = None) -> Plan:
@@ -24,12 +28,28 @@ def plan_from(arguments: list[str] | None = None) -> Plan:
     return Plan(**vars(parser.parse_args(arguments)))
 
 
+@contextmanager
+def writing_durably() -> Iterator[None]:
+    """The tests' server does not wait for its disk; one under load is to."""
+    _set_fsync("on")
+    try:
+        yield
+    finally:
+        _set_fsync("off")
+
+
+def _set_fsync(value: str) -> None:
+    with psycopg.connect(server_url(), autocommit=True) as connection:
+        connection.execute(f"ALTER SYSTEM SET fsync = {value}")
+        connection.execute("SELECT pg_reload_conf()")
+
+
 def main() -> int:
     """Exit code 1: somebody's presence was wrong in the end, or a quota was exceeded."""
     plan = plan_from()
     logs = Path(tempfile.mkdtemp(prefix="load-"))
     print(f"Logs are in {logs}.", file=sys.stderr)
-    with fresh_database() as url:
+    with writing_durably(), fresh_database() as url:
         outcome = asyncio.run(run(plan, url, logs))
     print(table(outcome))
     return int(bool(outcome.wrong or outcome.counts.get("requests over the quota")))
