@@ -16,6 +16,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 Row = TypeVar("Row")
 
+CONNECTIONS = 10
+"""So many are kept open in a process: opening one costs more than most of what it is used for."""
+
 
 class Database:
     """Lends sessions on one engine. A session is one transaction: committed on leaving, rolled back on error."""
@@ -102,7 +105,7 @@ def sync_url(url: str | URL) -> URL:
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
-    engine = create_async_engine(database_url(url), pool_pre_ping=True)
+    engine = create_async_engine(database_url(url), pool_pre_ping=True, pool_size=CONNECTIONS)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     try:

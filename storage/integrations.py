@@ -125,12 +125,15 @@ class Subscribed:
     subscription_id: str
 
 
-async def by_webhook(session: AsyncSession, token_hash: str) -> Subscribed | None:
-    query = select(Integration.id, Integration.cloudlink_account_id, Integration.subscription_id).where(
-        Integration.webhook_token_hash == token_hash
-    )
-    row = (await session.exec(query)).first()
-    return Subscribed(*row) if row else None
+async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
+    """Whose webhooks these are, by the token's hash; unknown ones are left out."""
+    query = select(
+        Integration.webhook_token_hash,
+        Integration.id,
+        Integration.cloudlink_account_id,
+        Integration.subscription_id,
+    ).where(col(Integration.webhook_token_hash).in_(token_hashes))
+    return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
 
 
 async def forget(session: AsyncSession, integration_id: str) -> None:

@@ -5,6 +5,7 @@ account or subscription, learns nothing.
 """
 
 import asyncio
+from collections.abc import Collection, Mapping
 from enum import StrEnum
 
 import orjson
@@ -20,6 +21,7 @@ from sync.line_events import Notification
 from sync.metrics import Metrics
 from sync.recorder import Recorder
 from sync.subscriber import hashed
+from sync.together import Together
 
 LARGEST_BODY = 64 * 1024
 LONGEST_TOKEN = 128
@@ -59,6 +61,7 @@ class Webhooks:
         longest_read: float = LONGEST_READ,
     ) -> None:
         self._database = database
+        self._subscribed = Together(self._find)
         self._inbox = Inbox(recorder.record_all)
         self._tables = tables
         self._metrics = metrics
@@ -86,10 +89,11 @@ class Webhooks:
         return Answer.NOT_FOUND if integration is None else await self._take(integration, body)
 
     async def _integration(self, token: str) -> Subscribed | None:
-        if len(token) > LONGEST_TOKEN:
-            return None
+        return None if len(token) > LONGEST_TOKEN else await self._subscribed.ask(hashed(token))
+
+    async def _find(self, token_hashes: Collection[str]) -> Mapping[str, Subscribed]:
         async with self._database.session() as session:
-            return await integrations.by_webhook(session, hashed(token))
+            return await integrations.by_webhook(session, token_hashes)
 
     async def _take(self, integration: Subscribed, body: bytes) -> Answer:
         try:
