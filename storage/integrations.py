@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import in_turn, locking
 from storage.tables import Integration, Rotation
@@ -106,14 +108,23 @@ async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str,
     Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
     each other for ever. So no integration may be locked before.
     """
+    rows = (await session.exec(_SHARING_QUOTA, params={"integration_id": integration_id})).all()
+    return {row.id: row for row in rows}
+
+
+def _sharing_quota() -> SelectOfScalar[Integration]:
     this = aliased(Integration)
     query = (
         select(Integration)
         .join(this, (col(this.tenant_id) == Integration.tenant_id) & (col(this.client_id) == Integration.client_id))
-        .where(this.id == integration_id)
+        .where(this.id == bindparam("integration_id"))
         .order_by(col(Integration.id))
     )
-    return {row.id: row for row in (await session.exec(locking(query, of=Integration))).all()}
+    return locking(query, of=Integration)
+
+
+_SHARING_QUOTA = _sharing_quota()
+"""Made once: it is asked for at every push, and costs more to make than to ask."""
 
 
 @dataclass(frozen=True, slots=True)
