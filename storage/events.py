@@ -50,7 +50,11 @@ async def _unknown_rows(session: AsyncSession, integration_id: str) -> list[Unkn
     return list((await session.exec(query)).all())
 
 
-async def forget_older_than(session: AsyncSession, before: datetime, ended: str) -> None:
-    """Drop events seen, and calls in the state ``ended`` heard of, before then."""
+async def forget_seen(session: AsyncSession, before: datetime) -> None:
+    """Drop events seen before then."""
     await session.exec(delete(SeenEvent).where(col(SeenEvent.seen_at) < before))
+
+
+async def forget_calls(session: AsyncSession, before: datetime, ended: str) -> None:
+    """Drop calls in the state ``ended`` last heard of before then."""
     await session.exec(delete(Call).where(col(Call.state) == ended, col(Call.heard_at) < before))

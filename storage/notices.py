@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func
-from sqlmodel import col, or_, select, update
+from sqlmodel import col, not_, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import insert_new
@@ -42,8 +42,20 @@ async def of_integration(session: AsyncSession, integration_id: str) -> list[Not
     return list((await session.exec(query)).all())
 
 
-async def of_integrations(session: AsyncSession, integration_ids: Collection[str]) -> Mapping[str, list[Notice]]:
-    query = select(Notice).where(col(Notice.integration_id).in_(integration_ids)).order_by(col(Notice.created_at))
+async def that_matter(
+    session: AsyncSession, integration_ids: Collection[str], lately: datetime, standing: Collection[str]
+) -> Mapping[str, list[Notice]]:
+    """The notices of each of these integrations, without those that came to their end before ``lately``.
+
+    Once sent, those of the topics ``standing`` have not come to it.
+    """
+    at_end = col(Notice.state).in_((State.CLOSED, State.DROPPED))
+    is_sent = (col(Notice.state) == State.SENT) & col(Notice.topic).not_in(standing)
+    query = select(Notice).where(
+        col(Notice.integration_id).in_(integration_ids),
+        or_(not_(at_end | is_sent), col(Notice.created_at) >= lately, col(Notice.closed_at) >= lately),
+    )
+    query = query.order_by(col(Notice.created_at))
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 

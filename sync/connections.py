@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 import aiohttp
 
@@ -17,6 +18,12 @@ from sync.teams.applications import Applications
 from sync.teams.credentials import EntraTokens, prove
 from sync.teams.directory import open_directory
 from sync.teams.presence import PresenceWriter
+
+MOST_KEPT = 5_000
+"""Credentials whose tokens are kept, some 15 kB each; of more than these, some sign in more often."""
+
+Name = TypeVar("Name")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,8 @@ class Connections:
         name = (account.region, account.account_id, account.client_id)
         known = self._phones.get(name)
         if known is None or known[0] != account:
-            known = self._phones[name] = (account, self._connect(account))
+            known = (account, self._connect(account))
+        _keep(self._phones, name, known)
         return known[1]
 
     def fresh_phones(self, account: CloudLinkAccount) -> Phones:
@@ -91,5 +99,14 @@ class Connections:
         name = (app.tenant_id, app.client_id)
         known = self._tokens.get(name)
         if known is None or known[0] != app:
-            known = self._tokens[name] = (app, EntraTokens(app, self._addresses.entra_url, host=self._host))
+            known = (app, EntraTokens(app, self._addresses.entra_url, host=self._host))
+        _keep(self._tokens, name, known)
         return known[1]
+
+
+def _keep(kept: dict[Name, Value], name: Name, value: Value) -> None:
+    """Whatever was not asked for the longest makes room."""
+    kept.pop(name, None)
+    kept[name] = value
+    if len(kept) > MOST_KEPT:
+        del kept[next(iter(kept))]

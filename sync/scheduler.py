@@ -37,7 +37,10 @@ from sync.names import (
 from sync.pacing import Name, paced
 from sync.rotator import is_due_by_itself
 
-KEEP_EVENTS = timedelta(hours=24)
+KEEP_EVENTS = timedelta(hours=2)
+"""Doubles come within minutes; and later ones, by their own time, are late anyway."""
+
+KEEP_CALLS = timedelta(hours=24)
 KEEP_DRAFTS = timedelta(days=7)
 SHOW_UPDATES = timedelta(days=1)
 """How long it is tried to tell cards how an installation ended."""
@@ -205,5 +208,6 @@ class Scheduler:
         now = self._clock()
         await self._jobs.defer(TIDY, EVERYTHING, at=now + timedelta(seconds=self._every.tidy))
         async with self._database.writing() as session:
-            await event_store.forget_older_than(session, now - KEEP_EVENTS, CallState.ENDED.value)
+            await event_store.forget_seen(session, now - KEEP_EVENTS)
+            await event_store.forget_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
             await drafts.forget_older_than(session, now - KEEP_DRAFTS)

@@ -17,7 +17,7 @@ from sync.metrics import Metrics
 from sync.names import EVERYTHING, NOTIFY, WARN
 from sync.skew import TROUBLING
 from sync.troubles import CLOCK, CLOCK_SKEWED
-from sync.warnings import CHANGES, Closing, Listener, Plan, Situation, plan
+from sync.warnings import CHANGES, STANDING, Closing, Listener, Plan, Situation, plan
 
 log = structlog.get_logger()
 
@@ -25,7 +25,7 @@ TOGETHER = 200
 """So many integrations are looked at with the same queries."""
 
 LATELY = timedelta(days=7)
-"""Problems healed within this time still count: their all-clear may be owed."""
+"""Problems healed within this time still count: their all-clear may be owed. So do notices that ended in it."""
 
 Available = Callable[[Integration], int | None]
 Skew = Callable[[], float | None]
@@ -82,15 +82,16 @@ class Warner:
         self, session: AsyncSession, rows: Sequence[Integration], now: datetime
     ) -> list[Situation]:
         ids = [row.id for row in rows]
-        sent = await notices.of_integrations(session, ids)
+        known = await notices.that_matter(session, ids, now - LATELY, STANDING)
         noted = await problems.open_or_healed_since(session, ids, now - LATELY)
         rotated = await rotations.of_integrations(session, ids)
         listening = await _listeners(session, rows)
-        acts = await history.latest_of_each(session, {row.owner_tenant for row in rows}, ids, CHANGES)
+        told = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]
+        acts = await history.latest_of_each(session, {row.owner_tenant for row in rows}, told, CHANGES)
         return [
             Situation(
                 integration=row,
-                notices=sent.get(row.id, []),
+                notices=known.get(row.id, []),
                 problems=noted.get(row.id, []),
                 rotations=rotated.get(row.id, []),
                 listeners=listening[row.id],

@@ -16,7 +16,7 @@ async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(
         async with database.writing() as session:
             new = await events.take_in(session, [("i1", "b"), ("i1", "c"), ("i2", "b")], NOON)
             assert new == {("i1", "c"), ("i2", "b")}
-            await events.forget_older_than(session, NOON + timedelta(seconds=1), "ended")
+            await events.forget_seen(session, NOON + timedelta(seconds=1))
             assert await events.take_in(session, [("i1", "a")], NOON) == {("i1", "a")}
 
 
@@ -26,7 +26,7 @@ async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:
         for name, state in (("over", "ended"), ("on", "connected")):
             await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
         async with database.writing() as session:
-            await events.forget_older_than(session, NOON + timedelta(days=1), "ended")
+            await events.forget_calls(session, NOON + timedelta(days=1), "ended")
             calls = await people.calls_of(session, ["p1"])
         assert [call.call_id for call in calls["p1"]] == ["on"]
 
