@@ -19,7 +19,7 @@ from sandbox.processes import Running, Service, start
 from storage.sealing import Seal
 from tests.load.fleet import Phone, Tenant, everybody, make_fleet
 from tests.load.machine import Sample, postmaster_of, sample
-from tests.load.seed import seed
+from tests.load.seed import OWNER, seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
 
@@ -211,6 +211,7 @@ def settings(plan: Plan, database_url: str, services: str, key: str, port: int) 
         "GRAPH_URL": services,
         "CLOUDLINK_URL": f"{services}/{{service}}",
         "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true",
+        "ADMINS": OWNER,
         "PRESENCE_QUOTA": str(plan.quota),
         "LOG_LEVEL": "warning",
     }

@@ -10,11 +10,14 @@ from sqlalchemy import insert
 from storage.database import Database, open_database
 from storage.schema import migrate
 from storage.sealing import Seal
-from storage.tables import Integration, Person
+from storage.tables import Conversation, Integration, Person
 from sync.clock import utc_now
 from sync.features import NEWEST
 from sync.subscriber import PATH, hashed
 from tests.load.fleet import Phone, Tenant
+
+OWNER = "owner"
+"""Every tenant's, by the setting."""
 
 TOGETHER = 50
 """Tenants in one transaction."""
@@ -36,6 +39,7 @@ async def _add(database: Database, tenants: Sequence[Tenant], rows: Sequence[dic
     async with database.engine.begin() as connection:
         await connection.execute(insert(Integration), rows)
         await connection.execute(insert(Person), people)
+        await connection.execute(insert(Conversation), [_owner(tenant) for tenant in tenants])
 
 
 def _integration(tenant: Tenant, seal: Seal, public_url: str, status_text: str, random: Random) -> dict[str, Any]:
@@ -72,6 +76,21 @@ def _integration(tenant: Tenant, seal: Seal, public_url: str, status_text: str, 
     )
     tenant.subscriptions[row.subscription_id] = url
     return row.model_dump()
+
+
+def _owner(tenant: Tenant) -> dict[str, Any]:
+    """Somebody who would be told if anything went wrong."""
+    return Conversation(
+        tenant_id=tenant.tenant_id,
+        user_object_id=OWNER,
+        service_url="https://smba.trafficmanager.net/emea/",
+        conversation_id=f"a:{tenant.number}",
+        user_id=f"29:{tenant.number}",
+        bot_id="28:bot",
+        channel_id="msteams",
+        admin_as=OWNER,
+        seen_at=utc_now(),
+    ).model_dump()
 
 
 def _person(phone: Phone) -> dict[str, Any]:

@@ -12,8 +12,8 @@ OLD, LATELY = NOON - timedelta(days=30), NOON - timedelta(days=7)
 
 
 def notice(name: str, topic: str, state: State, **values: Any) -> Notice:
-    given = {"integration_id": "i1", "owner_tenant": "t1", "audience": "ada", "created_at": OLD}
-    return Notice(id=name, stage=name, topic=topic, state=state.value, **{**given, **values})
+    given = {"integration_id": "i1", "owner_tenant": "t1", "audience": "ada", "created_at": OLD, "stage": name}
+    return Notice(id=name, topic=topic, state=state.value, **{**given, **values})
 
 
 async def test_what_came_to_its_end_long_ago_is_left_out(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from sync.connections import Addresses, Connections
 from sync.model import CloudLinkAccount
 
 
-def account(number: int, secret: str = "s") -> CloudLinkAccount:
+def account(number: int, secret: str = "") -> CloudLinkAccount:
     return CloudLinkAccount("", f"account {number}", "client", secret)
 
 
