@@ -45,14 +45,14 @@ def _set_fsync(value: str) -> None:
 
 
 def main() -> int:
-    """Exit code 1: somebody's presence was wrong in the end, or a quota was exceeded."""
+    """Exit code 1: something happened that must not, such as a wrong presence in the end or a quota exceeded."""
     plan = plan_from()
     logs = Path(tempfile.mkdtemp(prefix="load-"))
     print(f"Logs are in {logs}.", file=sys.stderr)
     with writing_durably(), fresh_database() as url:
         outcome = asyncio.run(run(plan, url, logs))
     print(table(outcome))
-    return int(bool(outcome.wrong or outcome.counts.get("requests over the quota")))
+    return int(bool(outcome.alarms))
 
 
 if __name__ == "__main__":

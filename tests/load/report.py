@@ -23,7 +23,7 @@ def table(outcome: Outcome) -> str:
         ("wrong in Teams in the end", str(len(outcome.wrong))),
         ("right everywhere after the last event", _seconds(outcome.settled_after)),
         ("jobs that failed", str(outcome.failures)),
-        *_costs(outcome.before, outcome.after),
+        *_costs(outcome.before, outcome.half),
         *((name, f"{count:,}") for name, count in sorted(outcome.counts.items())),
     ]
     return "\n".join(["| What | Figure |", "|---|---|", *(f"| {name} | {figure} |" for name, figure in rows)])

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import getpid
 from pathlib import Path
 from random import Random
@@ -55,14 +55,18 @@ class Plan:
         return self.minutes * 60
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """``late`` are the latencies while one worker was dead; ``wrong`` the people of whom Teams shows something else
-    than their phone does, in the end."""
+    """``before`` and ``half`` are the machine while nothing was killed.
+
+    ``late`` are the latencies while a worker was dead, ``latencies`` the others. ``wrong`` are the people of whom
+    Teams shows something else than their phone does, in the end; ``settled_after`` is how long after the last event
+    nobody was, None for never. ``failures`` are jobs that failed.
+    """
 
     plan: Plan
     before: Sample
-    after: Sample
+    half: Sample
     counts: Mapping[str, int]
     accepted: list[float]
     latencies: list[float]
@@ -70,7 +74,22 @@ class Outcome:
     wrong: list[Phone]
     settled_after: float | None
     failures: int
-    notes: list[str] = field(default_factory=list)
+
+    @property
+    def alarms(self) -> dict[str, int]:
+        """What must not happen, and did."""
+        found = {name: self.counts.get(name, 0) for name in ALARMS} | {"wrong in the end": len(self.wrong)}
+        return {name: count for name, count in found.items() if count}
+
+
+ALARMS = (
+    "requests over the quota",
+    "requests for another tenant",
+    "unexpected presences",
+    "refused credentials",
+    "refused tokens",
+    "webhooks given up",
+)
 
 
 async def run(plan: Plan, database_url: str, logs: Path) -> Outcome:
@@ -98,56 +117,52 @@ async def _measured(
     processes: "Processes",
     database_url: str,
 ) -> Outcome:
+    postmaster = await asyncio.to_thread(postmaster_of, database_url)
+
+    async def look() -> Sample:
+        return await asyncio.to_thread(sample, processes.pids(), database_url, postmaster)
+
     calls = asyncio.create_task(traffic.run(plan.warm_up + plan.seconds))
     await asyncio.sleep(plan.warm_up)
-    postmaster = await asyncio.to_thread(postmaster_of, database_url)
-    services.counts.clear()
-    services.latencies.clear()
-    traffic.counts.clear()
-    traffic.accepted.clear()
-    before = await asyncio.to_thread(sample, processes.pids(), database_url, postmaster)
+    services.forget()
+    traffic.forget()
+    before = await look()
     await asyncio.sleep(plan.seconds / 2)
-    half = await asyncio.to_thread(sample, processes.pids(), database_url, postmaster)
-    killed_at = monotonic()
-    if plan.kill:
-        await processes.kill_one()
-        await asyncio.sleep(min(RESTART_AFTER, plan.seconds / 4))
-        await processes.replace()
-    rest = plan.seconds / 2 - (monotonic() - killed_at)
-    await asyncio.sleep(max(0.0, rest))
-    counts = services.counts + traffic.counts
-    after = half if plan.kill else await asyncio.to_thread(sample, processes.pids(), database_url, postmaster)
+    half = await look()
+    dead_from, dead_until = await _one_dies(plan, processes) if plan.kill else (0.0, 0.0)
     await calls
-    ended = monotonic()
-    settled = await _settled(fleet, plan.settle)
-    gone_until = killed_at + RESTART_AFTER + 10
-    is_late = [plan.kill and killed_at <= at <= gone_until for at, _ in services.latencies]
-    pairs = list(zip(is_late, services.latencies, strict=True))
-    wrong_counts = {name: services.counts[name] for name in services.counts}
+    settled_after = await _settled(fleet, plan.settle)
     return Outcome(
         plan,
         before,
-        after,
-        {**counts, **{name: wrong_counts[name] for name in wrong_counts if name in ALARMS}},
+        half,
+        services.counts + traffic.counts,
         traffic.accepted,
-        [took for late, (_, took) in pairs if not late],
-        [took for late, (_, took) in pairs if late],
+        [took for at, took in services.latencies if not dead_from <= at <= dead_until],
+        [took for at, took in services.latencies if dead_from <= at <= dead_until],
         [phone for phone in everybody(fleet) if phone.shown != phone.wanted],
-        monotonic() - ended if settled else None,
+        settled_after,
         processes.failures(),
     )
 
 
-ALARMS = ("requests over the quota", "requests for another tenant", "unexpected presences", "refused credentials")
+async def _one_dies(plan: Plan, processes: "Processes") -> tuple[float, float]:
+    """Kill a worker and replace it after a while; from when until when there was one less."""
+    died_at = monotonic()
+    await processes.kill_one()
+    await asyncio.sleep(min(RESTART_AFTER, plan.seconds / 4))
+    await processes.replace()
+    return died_at, monotonic()
 
 
-async def _settled(fleet: list[Tenant], patience: float) -> bool:
-    deadline = monotonic() + patience
+async def _settled(fleet: list[Tenant], patience: float) -> float | None:
+    """How long it takes until Teams shows what phones do, everywhere; None if longer than ``patience``."""
+    began = monotonic()
     while any(phone.shown != phone.wanted for phone in everybody(fleet)):
-        if monotonic() > deadline:
-            return False
+        if monotonic() - began > patience:
+            return None
         await asyncio.sleep(0.25)
-    return True
+    return monotonic() - began
 
 
 class Processes:

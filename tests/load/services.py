@@ -22,10 +22,7 @@ ROLES = ["User.Read.All", "Presence.ReadWrite.All"]
 
 
 class Services:
-    """Serves the fleet; ``counts`` says what was asked, ``latencies`` how long after the webhook Graph was told.
-
-    ``late`` holds the same with the time of acceptance, to see what a killed worker held up.
-    """
+    """Serves the fleet; ``counts`` is what was asked, ``latencies`` when Graph was told and how long that took."""
 
     def __init__(self, fleet: list[Tenant], quota: int) -> None:
         self._quota = quota
@@ -35,6 +32,11 @@ class Services:
         self._by_teams_id = {phone.teams_id: phone for phone in everybody(fleet)}
         self.counts: Counter[str] = Counter()
         self.latencies: list[tuple[float, float]] = []
+
+    def forget(self) -> None:
+        """Count and measure from now on."""
+        self.counts.clear()
+        self.latencies.clear()
 
     # Entra ID
 

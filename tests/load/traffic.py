@@ -55,6 +55,11 @@ class Traffic:
         while self._posts:
             await asyncio.wait(self._posts)
 
+    def forget(self) -> None:
+        """Count and measure from now on."""
+        self.counts.clear()
+        self.accepted.clear()
+
     def _begin(self) -> None:
         phone = self._random.choice(self._phones)
         if phone.state:
