@@ -1,11 +1,13 @@
 """Who wants to be warned, and how: preferences of administrators, and channels that are warned too."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import in_turn
+from storage.grouping import grouped
 from storage.tables import AlertChannel, AlertPreference
 
 ANY = ""
@@ -33,6 +35,19 @@ async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -
     return set((await session.exec(query)).all())
 
 
+async def muted_by_integration(
+    session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str]
+) -> Mapping[tuple[str, str], set[str]]:
+    """``muted`` for many integrations, by tenant and integration."""
+    query = select(AlertPreference).where(
+        col(AlertPreference.owner_tenant).in_(owner_tenants),
+        col(AlertPreference.integration_id).in_(integration_ids),
+        col(AlertPreference.muted).is_(True),
+    )
+    rows = grouped((await session.exec(query)).all(), lambda row: (row.owner_tenant, row.integration_id))
+    return {name: {row.user_object_id for row in of_one} for name, of_one in rows.items()}
+
+
 async def mute(session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool) -> None:
     await in_turn(session, "alerts", owner_tenant, person)
     row = await session.get(AlertPreference, (owner_tenant, person, integration_id)) or AlertPreference(
@@ -57,6 +72,14 @@ async def set_quiet_hours(
 async def channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
     query = select(AlertChannel).where(AlertChannel.owner_tenant == owner_tenant)
     return list((await session.exec(query.order_by(col(AlertChannel.added_at)))).all())
+
+
+async def channels_by_tenant(
+    session: AsyncSession, owner_tenants: Collection[str]
+) -> Mapping[str, list[AlertChannel]]:
+    query = select(AlertChannel).where(col(AlertChannel.owner_tenant).in_(owner_tenants))
+    rows = (await session.exec(query.order_by(col(AlertChannel.added_at)))).all()
+    return grouped(rows, lambda row: row.owner_tenant)
 
 
 async def add_channel(

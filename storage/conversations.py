@@ -1,15 +1,16 @@
 """Personal chats the bot has seen: where to speak first, and in which language."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import ColumnElement, exists, func
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import in_turn
+from storage.grouping import grouped
 from storage.roles import TOLD
-from storage.tables import Conversation, Member
+from storage.tables import Conversation, Integration, Member
 
 
 async def remember(
@@ -99,6 +100,29 @@ async def owners_by_setting(session: AsyncSession, tenant_id: str) -> list[Conve
     """Who was admitted by an entry of ``ADMINS``; whether the entry still counts is for the reader to see."""
     query = select(Conversation).where(Conversation.tenant_id == tenant_id, Conversation.admin_as != "")
     return list((await session.exec(query.order_by(col(Conversation.name)))).all())
+
+
+async def administrators_by_tenant(
+    session: AsyncSession, tenant_ids: Collection[str]
+) -> Mapping[str, list[Conversation]]:
+    """``administrators`` of many tenants."""
+    query = (
+        select(Conversation)
+        .where(col(Conversation.tenant_id).in_(tenant_ids), is_administrator())
+        .order_by(col(Conversation.user_object_id))
+    )
+    return grouped((await session.exec(query)).all(), lambda row: row.tenant_id)
+
+
+async def unreachable_administrators(session: AsyncSession) -> int:
+    """How many there are, in tenants that have an integration."""
+    served = select(Integration.owner_tenant).where(col(Integration.removing_since).is_(None))
+    query = select(func.count()).where(
+        is_administrator(),
+        col(Conversation.unreachable).is_(True),
+        col(Conversation.tenant_id).in_(served),
+    )
+    return (await session.exec(query)).one()
 
 
 async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, admin_as: str) -> None:

@@ -7,13 +7,17 @@ from hashlib import sha256
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, event, func, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel import select
+from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 Row = TypeVar("Row")
+
+CONNECTIONS = 10
+"""So many are kept open in a process: opening one costs more than most of what it is used for."""
 
 
 class Database:
@@ -50,12 +54,20 @@ class Database:
             yield session
 
 
-def locking(query: SelectOfScalar[Row], of: Any = None) -> SelectOfScalar[Row]:
+def locking(query: SelectOfScalar[Row], of: Any = None, *, skipping: bool = False) -> SelectOfScalar[Row]:
     """``query``, whose rows are nobody else's to change until the session ends, and are read as they are by then.
 
-    Only on PostgreSQL, where writers do not wait for each other otherwise; ``of`` is the one table to lock.
+    Only on PostgreSQL, where writers do not wait for each other otherwise; ``of`` is the one table to lock. Rows
+    that are somebody else's are waited for, or left out when ``skipping``.
     """
-    return query.with_for_update(of=of).execution_options(populate_existing=True)
+    return query.with_for_update(of=of, skip_locked=skipping).execution_options(populate_existing=True)
+
+
+def insert_new(session: AsyncSession, table: type[SQLModel]) -> Any:
+    """An ``INSERT`` that passes over rows which are there already."""
+    dialect = session.get_bind().dialect.name
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return insert(table).on_conflict_do_nothing()
 
 
 async def in_turn(session: AsyncSession, *name: str) -> None:
@@ -93,7 +105,7 @@ def sync_url(url: str | URL) -> URL:
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
-    engine = create_async_engine(database_url(url), pool_pre_ping=True)
+    engine = create_async_engine(database_url(url), pool_pre_ping=True, pool_size=CONNECTIONS)
     prepare(engine.sync_engine)
     try:
         yield Database(engine)

@@ -6,28 +6,17 @@ from datetime import datetime
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import insert_new
 from storage.tables import Call, SeenEvent, UnknownState
 
-SLICE = 500
 
-
-async def seen_among(session: AsyncSession, integration_id: str, event_ids: Collection[str]) -> set[str]:
-    """Those of ``event_ids`` that were taken in before."""
-    found: set[str] = set()
-    names = sorted(event_ids)
-    for start in range(0, len(names), SLICE):
-        query = select(SeenEvent.event_id).where(
-            SeenEvent.integration_id == integration_id,
-            col(SeenEvent.event_id).in_(names[start : start + SLICE]),
-        )
-        found.update((await session.exec(query)).all())
-    return found
-
-
-def remember_seen(session: AsyncSession, integration_id: str, event_ids: Collection[str], now: datetime) -> None:
-    session.add_all(
-        SeenEvent(integration_id=integration_id, event_id=event_id, seen_at=now) for event_id in event_ids
-    )
+async def take_in(session: AsyncSession, names: Collection[tuple[str, str]], now: datetime) -> set[tuple[str, str]]:
+    """Remember these events, each by its integration's id and its own; returns those not taken in before."""
+    if not names:
+        return set()
+    rows = [{"integration_id": key, "event_id": event_id, "seen_at": now} for key, event_id in sorted(names)]
+    added = insert_new(session, SeenEvent).returning(SeenEvent.integration_id, SeenEvent.event_id)
+    return {(key, event_id) for key, event_id in await (await session.connection()).execute(added, rows)}
 
 
 MOST_UNKNOWN_STATES = 50
@@ -61,7 +50,11 @@ async def _unknown_rows(session: AsyncSession, integration_id: str) -> list[Unkn
     return list((await session.exec(query)).all())
 
 
-async def forget_older_than(session: AsyncSession, before: datetime, ended: str) -> None:
-    """Drop events seen, and calls in the state ``ended`` heard of, before then."""
+async def forget_seen(session: AsyncSession, before: datetime) -> None:
+    """Drop events seen before then."""
     await session.exec(delete(SeenEvent).where(col(SeenEvent.seen_at) < before))
+
+
+async def forget_calls(session: AsyncSession, before: datetime, ended: str) -> None:
+    """Drop calls in the state ``ended`` last heard of before then."""
     await session.exec(delete(Call).where(col(Call.state) == ended, col(Call.heard_at) < before))

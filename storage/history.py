@@ -66,6 +66,27 @@ async def latest(
     return (await session.exec(query)).first()
 
 
+async def latest_of_each(
+    session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
+) -> dict[tuple[str, str], Act]:
+    """``latest`` for many integrations, by tenant and integration."""
+    place = func.row_number().over(
+        partition_by=(col(Act.owner_tenant), col(Act.integration_id)), order_by=_NEWEST_FIRST
+    )
+    places = (
+        select(Act.id, place.label("place"))
+        .where(
+            col(Act.owner_tenant).in_(owner_tenants),
+            col(Act.integration_id).in_(integration_ids),
+            Act.result == DONE,
+            col(Act.act).in_(acts),
+        )
+        .subquery()
+    )
+    query = select(Act).join(places, col(Act.id) == places.c.id).where(places.c.place == 1)
+    return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
+
+
 async def everything(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
     """Every act, newest first, read by and by."""
     offset = 0
@@ -76,10 +97,11 @@ async def everything(session: AsyncSession, owner_tenant: str, integration_id: s
 
 
 DONE = "done"
+_NEWEST_FIRST = (col(Act.at).desc(), col(Act.id))
 
 
 def _acts(owner_tenant: str, integration_id: str) -> SelectOfScalar[Act]:
     query = select(Act).where(Act.owner_tenant == owner_tenant)
     if integration_id:
         query = query.where(Act.integration_id == integration_id)
-    return query.order_by(col(Act.at).desc(), col(Act.id))
+    return query.order_by(*_NEWEST_FIRST)

@@ -1,12 +1,15 @@
 """Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import bindparam
 from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import in_turn, locking
 from storage.tables import Integration, Rotation
@@ -89,25 +92,59 @@ async def locked(session: AsyncSession, integration_id: str) -> Integration | No
     return (await session.exec(locking(query))).first()
 
 
+async def locked_all(
+    session: AsyncSession, integration_ids: Collection[str], *, waiting: bool
+) -> list[Integration]:
+    """Those of these integrations that are there, locked; unless ``waiting``, without those that are now."""
+    query = (
+        select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
+    )
+    return list((await session.exec(locking(query, skipping=not waiting))).all())
+
+
 async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
     """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
 
     Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
     each other for ever. So no integration may be locked before.
     """
+    rows = (await session.exec(_SHARING_QUOTA, params={"integration_id": integration_id})).all()
+    return {row.id: row for row in rows}
+
+
+def _sharing_quota() -> SelectOfScalar[Integration]:
     this = aliased(Integration)
     query = (
         select(Integration)
         .join(this, (col(this.tenant_id) == Integration.tenant_id) & (col(this.client_id) == Integration.client_id))
-        .where(this.id == integration_id)
+        .where(this.id == bindparam("integration_id"))
         .order_by(col(Integration.id))
     )
-    return {row.id: row for row in (await session.exec(locking(query, of=Integration))).all()}
+    return locking(query, of=Integration)
 
 
-async def by_webhook(session: AsyncSession, token_hash: str) -> Integration | None:
-    query = select(Integration).where(Integration.webhook_token_hash == token_hash)
-    return (await session.exec(query)).first()
+_SHARING_QUOTA = _sharing_quota()
+"""Made once: it is asked for at every push, and costs more to make than to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """Whose webhook it is, and what its notifications must name."""
+
+    integration_id: str
+    account_id: str
+    subscription_id: str
+
+
+async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
+    """Whose webhooks these are, by the token's hash; unknown ones are left out."""
+    query = select(
+        Integration.webhook_token_hash,
+        Integration.id,
+        Integration.cloudlink_account_id,
+        Integration.subscription_id,
+    ).where(col(Integration.webhook_token_hash).in_(token_hashes))
+    return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
 
 
 async def forget(session: AsyncSession, integration_id: str) -> None:

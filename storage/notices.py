@@ -1,15 +1,16 @@
 """Notices: each stored once, taken by one process, and never sent twice."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import func
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlmodel import col, or_, select, update
+from sqlmodel import col, not_, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import insert_new
+from storage.grouping import grouped
 from storage.tables import Notice
 
 
@@ -31,15 +32,31 @@ ARRIVED = (State.SENT, State.CLOSING, State.CLOSED)
 
 async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
     """Store those that are not there yet: same integration, topic, stage and audience is the same notice."""
-    dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    for row in rows:
-        await session.exec(insert(Notice).values(**row.model_dump()).on_conflict_do_nothing())
+    if rows:
+        connection = await session.connection()
+        await connection.execute(insert_new(session, Notice), [row.model_dump() for row in rows])
 
 
 async def of_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
     query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
     return list((await session.exec(query)).all())
+
+
+async def that_matter(
+    session: AsyncSession, integration_ids: Collection[str], lately: datetime, standing: Collection[str]
+) -> Mapping[str, list[Notice]]:
+    """The notices of each of these integrations, without those that came to their end before ``lately``.
+
+    Once sent, those of the topics ``standing`` have not come to it.
+    """
+    at_end = col(Notice.state).in_((State.CLOSED, State.DROPPED))
+    is_sent = (col(Notice.state) == State.SENT) & col(Notice.topic).not_in(standing)
+    query = select(Notice).where(
+        col(Notice.integration_id).in_(integration_ids),
+        or_(not_(at_end | is_sent), col(Notice.created_at) >= lately, col(Notice.closed_at) >= lately),
+    )
+    query = query.order_by(col(Notice.created_at))
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
 async def about(session: AsyncSession, notice: Notice) -> list[Notice]:

@@ -3,13 +3,16 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, case, func, or_, update
+from sqlalchemy import ColumnElement, case, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import locking
 from storage.tables import UNSURE, Call, Integration, Person
+
+Value = TypeVar("Value")
 
 SLICE = 500
 """How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
@@ -29,14 +32,17 @@ async def including_gone(session: AsyncSession, integration_id: str) -> list[Per
     return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
 
 
-async def by_extension(
-    session: AsyncSession, integration_id: str, extensions: Collection[str]
-) -> dict[str, Person]:
+Place = tuple[str, str]
+"""An integration's id and an extension."""
+
+
+async def at(session: AsyncSession, places: Collection[Place]) -> dict[Place, Person]:
     """The people at these extensions."""
-    found: dict[str, Person] = {}
-    for part in _slices(sorted(extensions)):
-        query = select(Person).where(Person.integration_id == integration_id, col(Person.extension).in_(part))
-        found |= {person.extension or "": person for person in (await session.exec(query)).all()}
+    found: dict[Place, Person] = {}
+    place = tuple_(col(Person.integration_id), col(Person.extension))
+    for part in _slices(sorted(places)):
+        people = (await session.exec(select(Person).where(place.in_(part)))).all()
+        found |= {(person.integration_id, person.extension or ""): person for person in people}
     return found
 
 
@@ -76,11 +82,21 @@ async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
     return [extension for extension in (await session.exec(query)).all() if extension]
 
 
-async def calls_of(session: AsyncSession, person_ids: Collection[str]) -> dict[str, list[Call]]:
-    """The known calls of each of these people."""
+async def to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
+    """The extensions of those who are on the phone, and of those of whom nothing is known."""
+    matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
+    query = select(Person.extension).where(Person.integration_id == integration_id, matters)
+    return {extension for extension in (await session.exec(query)).all() if extension}
+
+
+async def calls_of(
+    session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
+) -> dict[str, list[Call]]:
+    """The known calls of each of these people; of those in the state ``ended`` only the ``named``."""
     found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
+    matters = or_(col(Call.state) != ended, col(Call.call_id).in_(sorted(named)))
     for part in _slices(sorted(person_ids)):
-        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part)))).all():
+        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part), matters))).all():
             found[call.person_id].append(call)
     return found
 
@@ -101,10 +117,14 @@ async def due(session: AsyncSession, integration: Integration, now: datetime, li
     return (await session.exec(locking(query))).all()
 
 
-async def next_due_at(session: AsyncSession, integration_id: str) -> datetime | None:
-    """When the next of them is due; None when nobody ever is."""
-    query = select(func.min(Person.due_at)).where(Person.integration_id == integration_id)
-    return (await session.exec(query)).one()
+async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:
+    """The integrations in which somebody is due now, and since when."""
+    query = (
+        select(Person.integration_id, func.min(Person.due_at))
+        .where(col(Person.due_at) <= now)
+        .group_by(col(Person.integration_id))
+    )
+    return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
 
 
 async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
@@ -226,5 +246,5 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
     return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
 
 
-def _slices(values: Sequence[str]) -> list[Sequence[str]]:
+def _slices(values: Sequence[Value]) -> list[Sequence[Value]]:
     return [values[start : start + SLICE] for start in range(0, len(values), SLICE)]

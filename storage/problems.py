@@ -1,6 +1,6 @@
 """Trouble of integrations: at most one open row for each integration and fault."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -8,6 +8,7 @@ from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage import integrations
+from storage.grouping import grouped
 from storage.tables import Problem
 
 
@@ -21,13 +22,27 @@ async def open_ones(session: AsyncSession, integration_id: str) -> list[Problem]
     return list((await session.exec(query)).all())
 
 
-async def open_or_healed_since(session: AsyncSession, integration_id: str, then: datetime) -> list[Problem]:
-    """What is wrong with the integration now, and what was until lately."""
+async def open_by_integration(session: AsyncSession) -> Mapping[str, list[Problem]]:
+    """What is wrong now, with any integration; each one's oldest first."""
+    query = select(Problem).where(col(Problem.healed_at).is_(None)).order_by(col(Problem.since), col(Problem.id))
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
+
+
+async def with_open(session: AsyncSession, service: str) -> set[str]:
+    """The integrations with which something of this service is wrong now."""
+    query = select(Problem.integration_id).where(Problem.service == service, col(Problem.healed_at).is_(None))
+    return set((await session.exec(query)).all())
+
+
+async def open_or_healed_since(
+    session: AsyncSession, integration_ids: Collection[str], then: datetime
+) -> Mapping[str, list[Problem]]:
+    """What is wrong with each of these integrations now, and what was until lately."""
     query = select(Problem).where(
-        Problem.integration_id == integration_id,
+        col(Problem.integration_id).in_(integration_ids),
         or_(col(Problem.healed_at).is_(None), col(Problem.healed_at) >= then),
     )
-    return list((await session.exec(query)).all())
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
 async def raise_one(

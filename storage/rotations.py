@@ -1,11 +1,13 @@
 """Changes of credentials: at most one under way for each integration."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import locking
+from storage.grouping import grouped
 from storage.tables import Monitor, Rotation
 
 
@@ -33,8 +35,9 @@ async def latest(session: AsyncSession, integration_id: str, kind: str = "") -> 
     return (await session.exec(query.order_by(col(Rotation.started_at).desc()))).first()
 
 
-async def of_integration(session: AsyncSession, integration_id: str) -> list[Rotation]:
-    return list((await session.exec(select(Rotation).where(Rotation.integration_id == integration_id))).all())
+async def of_integrations(session: AsyncSession, integration_ids: Collection[str]) -> Mapping[str, list[Rotation]]:
+    query = select(Rotation).where(col(Rotation.integration_id).in_(integration_ids))
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
 async def due(session: AsyncSession, now: datetime) -> list[str]:

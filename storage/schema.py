@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from storage.database import Database, sync_url
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a test holds it to the folder ``migrations/versions``."""
 
 ONE_AT_A_TIME = 0xC10D

@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import JSON, BigInteger, DateTime, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, DateTime, Index, UniqueConstraint, text
 from sqlalchemy.types import TypeDecorator
 from sqlmodel import Column, Field, SQLModel
 
@@ -41,6 +41,8 @@ class Integration(SQLModel, table=True):
     ``previous_secret_sealed`` holds the former credentials (``sync.former``) until the new ones have proven good;
     ``pending_certificate_sealed`` a certificate whose public part has been handed out, but not taken up yet.
     """
+
+    __table_args__ = (Index("ix_integration_quota", "tenant_id", "client_id"),)
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)
@@ -170,12 +172,17 @@ class UnknownState(SQLModel, table=True):
     last_at: datetime = Field(sa_type=UtcDateTime)
 
 
+_OPEN = text("healed_at IS NULL")
+
+
 class Problem(SQLModel, table=True):
     """Trouble of an integration, one open row for each fault: open while ``healed_at`` is None.
 
     ``lasting`` tells credentials that a human must mend from a service that is unwell for a while.
     ``checked_at`` is when it was last seen to be still so.
     """
+
+    __table_args__ = (Index("ix_problem_open", "integration_id", sqlite_where=_OPEN, postgresql_where=_OPEN),)
 
     id: str = Field(default_factory=new_id, primary_key=True)
     integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
@@ -231,7 +238,7 @@ class Act(SQLModel, table=True):
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)
-    integration_id: str = ""
+    integration_id: str = Field(default="", index=True)
     integration_name: str = ""
     actor_id: str
     actor_name: str = ""

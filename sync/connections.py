@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import TypeVar
 
 import aiohttp
 from prometheus_client import CollectorRegistry
@@ -19,6 +20,12 @@ from sync.teams.applications import Applications
 from sync.teams.credentials import EntraTokens, prove
 from sync.teams.directory import open_directory
 from sync.teams.presence import PresenceWriter
+
+MOST_KEPT = 5_000
+"""Credentials whose tokens are kept, some 15 kB each; of more than these, some sign in more often."""
+
+Name = TypeVar("Name")
+Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,8 @@ class Connections:
         name = (account.region, account.account_id, account.client_id)
         known = self._phones.get(name)
         if known is None or known[0] != account:
-            known = self._phones[name] = (account, self._connect(account))
+            known = (account, self._connect(account))
+        _keep(self._phones, name, known)
         return known[1]
 
     def fresh_phones(self, account: CloudLinkAccount) -> Phones:
@@ -96,8 +104,17 @@ class Connections:
         known = self._tokens.get(name)
         if known is None or known[0] != app:
             tokens = EntraTokens(app, self._addresses.entra_url, host=self._host, note=self._note_token)
-            known = self._tokens[name] = (app, tokens)
+            known = (app, tokens)
+        _keep(self._tokens, name, known)
         return known[1]
 
     def _note_token(self, outcome: str) -> None:
         self._metrics.entra_tokens.labels(outcome=outcome).inc()
+
+
+def _keep(kept: dict[Name, Value], name: Name, value: Value) -> None:
+    """Whatever was not asked for the longest makes room."""
+    kept.pop(name, None)
+    kept[name] = value
+    if len(kept) > MOST_KEPT:
+        del kept[next(iter(kept))]

@@ -25,6 +25,7 @@ from sync.metrics import Metrics
 from sync.moving import Mover
 from sync.names import (
     EXPIRY,
+    GLANCE,
     INSTALL,
     MATCH,
     MESSAGE,
@@ -137,15 +138,17 @@ async def open_engine(
     recorder = Recorder(database, jobs, clock, metrics)
     reconciler = Reconciler(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
     roster = Roster(database, seal, outside, jobs, clock)
-    poller = Poller(database, seal, outside, recorder, jobs, clock)
+    glance_every = timedelta(seconds=every.poll_with_webhooks)
+    poller = Poller(database, seal, outside, recorder, jobs, clock, glance_every=glance_every)
     prober = Prober(database, seal, outside, jobs, clock, timedelta(seconds=every.recheck_credentials))
     renew_after = timedelta(seconds=every.renew_subscription)
     subscriber = Subscriber(database, seal, outside, jobs, clock, config.public_url, renew_after)
     remover = Remover(database, subscriber, jobs, clock, timedelta(seconds=every.removal_patience))
-    scheduler = Scheduler(database, jobs, clock, every, bool(config.public_url))
+    scheduler = Scheduler(database, jobs, clock, random, every, bool(config.public_url))
     functions = {
         PUSH: reconciler.push,
         POLL: poller.poll,
+        GLANCE: poller.glance,
         MATCH: roster.match,
         SUBSCRIBE: subscriber.keep,
         PROBE: prober.probe,

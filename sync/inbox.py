@@ -1,38 +1,67 @@
-"""Events that arrive together are stored together: one transaction for all that waited for the one before."""
+"""Events that arrive together are stored together: one transaction for all that waited for the one before.
+
+Whose integration somebody else is at work on does not hold up the others: their events are stored by themselves.
+"""
 
 import asyncio
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections import deque
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
 
+from storage.grouping import grouped
 from sync.line_events import CallEvent, EndpointEvent
 
 Event = CallEvent | EndpointEvent
-Record = Callable[[str, Sequence[Event]], Awaitable[None]]
+
+MOST_TOGETHER = 100
 
 
+class Record(Protocol):
+    async def __call__(self, arrived: Mapping[str, Sequence[Event]], *, waiting: bool) -> Collection[str]:
+        """Store events, by integration; returns the integrations that were left out, none when ``waiting``."""
+        ...
+
+
+@dataclass(eq=False, slots=True)
 class _Arrival:
-    def __init__(self, event: Event) -> None:
-        self.event = event
-        self.is_stored = False
+    integration_id: str
+    event: Event
+    is_stored: bool = False
+    is_left_out: bool = False
 
 
 class Inbox:
-    """Hands events to ``record``, as many at once as have arrived for an integration."""
+    """Hands events to ``record``, as many at once as have arrived."""
 
     def __init__(self, record: Record) -> None:
         self._record = record
-        self._arrived: defaultdict[str, list[_Arrival]] = defaultdict(list)
-        self._turns: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._arrived: deque[_Arrival] = deque()
+        self._turn = asyncio.Lock()
 
     async def put(self, integration_id: str, event: Event) -> None:
         """Stored on return, by this call or by one that arrived before. Raises what ``record`` raises."""
-        arrival = _Arrival(event)
-        self._arrived[integration_id].append(arrival)
-        async with self._turns[integration_id]:
-            if arrival.is_stored:
-                return
-            others = [other for other in self._arrived.pop(integration_id, []) if other is not arrival]
-            together = [arrival, *others]
-            await self._record(integration_id, [each.event for each in together])
-            for each in together:
-                each.is_stored = True
+        arrival = _Arrival(integration_id, event)
+        self._arrived.append(arrival)
+        async with self._turn:
+            if not arrival.is_stored and not arrival.is_left_out:
+                await self._store([arrival, *self._others(arrival)])
+        if arrival.is_left_out:
+            await self._record({integration_id: [event]}, waiting=True)
+
+    def _others(self, arrival: _Arrival) -> list[_Arrival]:
+        """Who arrived meanwhile, the first first."""
+        others: list[_Arrival] = []
+        while self._arrived and len(others) < MOST_TOGETHER:
+            other = self._arrived.popleft()
+            if other is not arrival:
+                others.append(other)
+        return others
+
+    async def _store(self, together: Sequence[_Arrival]) -> None:
+        by_integration = grouped(together, lambda each: each.integration_id)
+        events = {key: [each.event for each in some] for key, some in by_integration.items()}
+        left_out = await self._record(events, waiting=False)
+        for each in together:
+            each.is_left_out = each.integration_id in left_out
+            each.is_stored = not each.is_left_out

@@ -4,6 +4,7 @@ from typing import Final
 
 PUSH: Final = "push"
 POLL: Final = "poll"
+GLANCE: Final = "glance"
 MATCH: Final = "match"
 SUBSCRIBE: Final = "subscribe"
 PROBE: Final = "probe"

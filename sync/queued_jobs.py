@@ -21,7 +21,7 @@ from sync.clock import Clock
 from sync.grace import GRACE_SECONDS, Grace
 from sync.jobs import PATIENCE, JobFunction, delay_after, tell_failure
 from sync.metrics import Metrics
-from sync.names import PUSH, SWEEP
+from sync.names import NOTIFY, PUSH, SWEEP, WARN
 from sync.work import run_of
 
 HEARTBEAT = 2.0
@@ -37,8 +37,8 @@ AT_ONCE = 16
 """Jobs that one process does side by side."""
 CONNECTIONS = 6
 
-URGENT = frozenset({PUSH, SWEEP})
-"""Jobs that go before others: state changes, and the sweep that finds what is due."""
+URGENT = frozenset({PUSH, SWEEP, WARN, NOTIFY})
+"""Jobs that go before others: state changes, warnings, and the sweep that finds what is due."""
 
 ONE_AT_A_TIME = 0xC10E
 """The number of the lock that the server keeps for whoever makes the queue's tables."""

@@ -97,7 +97,7 @@ class Reconciler:
         self._metrics = metrics
 
     async def push(self, integration_id: str) -> None:
-        """The job: rounds until nobody is due."""
+        """The job: rounds until nobody is due; who becomes due meanwhile, and was not sent, is deferred anew."""
         more = True
         while more:
             this = await self._pick(integration_id)
@@ -107,7 +107,7 @@ class Reconciler:
                 await self._jobs.defer(PUSH, integration_id, at=this.wait_until)
             if this.app and this.sendings:
                 outcomes = await self._send(self._outside.presence(this.app), this.sendings)
-                await self._store(integration_id, this.app, this.sendings, outcomes)
+                more |= await self._store(integration_id, this.app, this.sendings, outcomes)
             if this.messages:
                 await self._jobs.defer(MESSAGE, integration_id)
 
@@ -132,14 +132,16 @@ class Reconciler:
     async def _pick_due(
         self, session: AsyncSession, integration: Integration, app: TeamsApp, left: int, now: datetime
     ) -> Round:
-        rows = await people.due(session, integration, now, min(left, BATCH * AT_ONCE))
+        most = min(left, BATCH * AT_ONCE)
+        rows = await people.due(session, integration, now, most)
         sendings = [sending for person in rows if (sending := self._prepare(person, integration, now))]
         session.add_all(rows)
         if sendings:
             integration.quota_spent = spend(integration.quota_spent, now, len(sendings))
             self._metrics.quota_spent.inc(len(sendings))
             session.add(integration)
-        return Round(app, tuple(sendings), bool(rows), messages=any(person.status_due_at for person in rows))
+        messages = any(person.status_due_at for person in rows)
+        return Round(app, tuple(sendings), len(rows) == most, messages=messages)
 
     async def _stopped(self, session: AsyncSession, integration_id: str) -> bool:
         return health.lasting(await problems.open_ones(session, integration_id), health.TEAMS) is not None
@@ -169,12 +171,13 @@ class Reconciler:
 
     async def _store(
         self, integration_id: str, app: TeamsApp, sendings: Sequence[Sending], outcomes: Sequence[Outcome]
-    ) -> None:
+    ) -> bool:
+        """Whether somebody is due again already: what was wished meanwhile is another thing."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.locked(session, integration_id)
             if integration is None:
-                return
+                return False
             is_current = self._is_current(integration, app)
             verdict = await self._judge(session, integration, outcomes, now) if is_current else now
             is_proven = is_current and _forget_former(integration, outcomes)
@@ -187,6 +190,7 @@ class Reconciler:
                     session.add(person)
         if is_proven:
             await self._jobs.defer(ROTATE, integration_id)
+        return any(person.due_at is not None and person.due_at <= now for person in rows.values())
 
     def _is_current(self, integration: Integration, app: TeamsApp) -> bool:
         try:

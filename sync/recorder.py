@@ -4,7 +4,7 @@ Desired is written whatever the state of the credentials, so that a mended secre
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -44,24 +44,37 @@ class Recorder:
 
     async def record(self, integration_id: str, events: Sequence[Event]) -> None:
         """Take in events as they arrived: doubles, late ones and strangers' change nothing. Stored on return."""
+        await self.record_all({integration_id: events}, waiting=True)
+
+    async def record_all(self, arrived: Mapping[str, Sequence[Event]], *, waiting: bool) -> Collection[str]:
+        """The same for many integrations, in one transaction.
+
+        Unless ``waiting``, integrations at which somebody else is at work are left alone: they are returned, for
+        nobody is to wait for another's.
+        """
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await integrations.locked(session, integration_id)
-            if integration is None:
-                return
-            integration.last_webhook_at = now
-            verdicts, changed = await self._take(session, integration, events, now)
+            rows = await integrations.locked_all(session, arrived, waiting=waiting)
+            news = await _unseen(session, {row.id: arrived[row.id] for row in rows}, now)
+            books = await _open_books(session, news)
+            doubles = sum(len(arrived[row.id]) - len(news[row.id]) for row in rows)
+            verdicts = Counter({DOUBLE: doubles})
+            changed = []
+            for row in rows:
+                row.last_webhook_at = now
+                verdicts += await self._take(session, row.id, books[row.id], news[row.id], now)
+                if books[row.id].close(session, row, now) and row.enabled:
+                    changed.append((PUSH, row.id))
         for verdict, count in verdicts.items():
             self._metrics.events.labels(verdict=verdict).inc(count)
-        if changed and integration.enabled:
-            await self._jobs.defer(PUSH, integration_id)
+        if changed:
+            await self._jobs.defer_all(changed)
+        return arrived.keys() - {row.id for row in rows}
 
     async def _take(
-        self, session: AsyncSession, integration: Integration, events: Sequence[Event], now: datetime
-    ) -> tuple[Counter[str], int]:
-        news = await _unseen(session, integration.id, events, now)
-        verdicts: Counter[str] = Counter({DOUBLE: len(events) - len(news)})
-        book = await _open_book(session, integration.id, news)
+        self, session: AsyncSession, integration_id: str, book: "_Book", news: Sequence[Event], now: datetime
+    ) -> Counter[str]:
+        verdicts: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
         for event in sorted(news, key=lambda event: event.at):
             verdict = book.tell(event, now)
@@ -69,8 +82,8 @@ class Recorder:
             if verdict == Verdict.UNKNOWN_STATE:
                 unknown[cleaned(event.state_name, 60)] += 1
         if unknown:
-            await event_store.count_unknown(session, integration.id, unknown, now)
-        return +verdicts, book.close(session, integration, now)
+            await event_store.count_unknown(session, integration_id, unknown, now)
+        return verdicts
 
     async def look(self, integration_id: str, snapshots: Sequence[LineSnapshot], asked_at: datetime) -> None:
         """Take in what phones answered when they were asked at ``asked_at``; heals what webhooks lost."""
@@ -79,7 +92,7 @@ class Recorder:
             integration = await integrations.locked(session, integration_id)
             if integration is None:
                 return
-            book = await _open_book(session, integration_id, snapshots)
+            book = (await _open_books(session, {integration_id: snapshots}))[integration_id]
             for snapshot in snapshots:
                 book.look(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
@@ -100,12 +113,14 @@ class Recorder:
 class _Book:
     """The lines of the people concerned, read once, changed in memory, written once."""
 
-    def __init__(self, at: dict[str, Person], of_user: dict[str, Person], rows: dict[str, dict[str, Call]]) -> None:
+    def __init__(
+        self, at: dict[str, Person], of_user: dict[str, Person], calls: Mapping[str, Sequence[Call]]
+    ) -> None:
         self._at = at
         self._of_user = of_user
-        self._rows = rows
         self._people = {person.id: person for person in [*at.values(), *of_user.values()]}
-        self._lines = {name: _line_of(person, rows[name]) for name, person in self._people.items()}
+        self._rows = {name: {call.call_id: call for call in calls[name]} for name in self._people}
+        self._lines = {name: _line_of(person, self._rows[name]) for name, person in self._people.items()}
         self._causes: dict[str, str] = {}
 
     def tell(self, event: Event, now: datetime) -> str:
@@ -159,23 +174,41 @@ def wish(person: Person, integration: Integration, line: Line, now: datetime) ->
 
 
 async def _unseen(
-    session: AsyncSession, integration_id: str, events: Sequence[Event], now: datetime
-) -> list[Event]:
+    session: AsyncSession, arrived: Mapping[str, Sequence[Event]], now: datetime
+) -> dict[str, list[Event]]:
     """The events not taken in before, each once; from now on they are."""
-    by_id = {event.event_id: event for event in events}
-    seen = await event_store.seen_among(session, integration_id, by_id.keys())
-    news = {event_id: event for event_id, event in by_id.items() if event_id not in seen}
-    event_store.remember_seen(session, integration_id, news.keys(), now)
-    return list(news.values())
+    by_name = {(key, event.event_id): event for key, events in arrived.items() for event in events}
+    new = await event_store.take_in(session, by_name.keys(), now)
+    return {
+        key: [event for (owner, _), event in by_name.items() if owner == key and (owner, event.event_id) in new]
+        for key in arrived
+    }
 
 
-async def _open_book(session: AsyncSession, integration_id: str, told: Sequence[Event | LineSnapshot]) -> _Book:
-    at = await people.by_extension(session, integration_id, {each.extension for each in told})
-    strangers = {each.user_id for each in told if each.extension not in at and each.user_id}
-    of_user = await people.by_cloudlink_user(session, integration_id, strangers)
-    ids: Collection[str] = {person.id for person in [*at.values(), *of_user.values()]}
-    calls = await people.calls_of(session, ids)
-    return _Book(at, of_user, {name: {call.call_id: call for call in calls[name]} for name in ids})
+Told = CallEvent | EndpointEvent | LineSnapshot
+
+
+async def _open_books(session: AsyncSession, told: Mapping[str, Sequence[Told]]) -> dict[str, _Book]:
+    """A book for each integration, with those of its people who are told of."""
+    at = await people.at(session, {(key, each.extension) for key, some in told.items() for each in some})
+    found: dict[str, tuple[dict[str, Person], dict[str, Person]]] = {}
+    for key, some in told.items():
+        here = {each.extension: at[key, each.extension] for each in some if (key, each.extension) in at}
+        strangers = {each.user_id for each in some if each.extension not in here and each.user_id}
+        found[key] = here, await people.by_cloudlink_user(session, key, strangers)
+    everybody = {person.id for pages in found.values() for page in pages for person in page.values()}
+    named = {call_id for some in told.values() for each in some for call_id in _calls_in(each)}
+    calls = await people.calls_of(session, everybody, CallState.ENDED, named)
+    return {key: _Book(here, of_user, calls) for key, (here, of_user) in found.items()}
+
+
+def _calls_in(told: Told) -> list[str]:
+    match told:
+        case LineSnapshot(calls=calls):
+            return [call.call_id for call in calls]
+        case CallEvent(call_id=call_id):
+            return [call_id]
+    return []
 
 
 def _unknown_in(snapshots: Sequence[LineSnapshot]) -> Counter[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from random import Random
 
 from storage import drafts, integrations, people, presses, problems, rotations, updates
 from storage import events as event_store
@@ -16,6 +17,7 @@ from sync.model import Service
 from sync.names import (
     EVERYTHING,
     EXPIRY,
+    GLANCE,
     INSTALL,
     MATCH,
     MESSAGE,
@@ -30,9 +32,13 @@ from sync.names import (
     TIDY,
     WARN,
 )
+from sync.pacing import Name, paced
 from sync.rotator import is_due_by_itself
 
-KEEP_EVENTS = timedelta(hours=24)
+KEEP_EVENTS = timedelta(hours=2)
+"""Doubles come within minutes; and later ones, by their own time, are late anyway."""
+
+KEEP_CALLS = timedelta(hours=24)
 KEEP_DRAFTS = timedelta(days=7)
 KEEP_PRESSES = timedelta(days=400)
 SHOW_UPDATES = timedelta(days=1)
@@ -62,10 +68,19 @@ class Intervals:
 class Scheduler:
     """Defers what is due, for every integration."""
 
-    def __init__(self, database: Database, jobs: Jobs, clock: Clock, intervals: Intervals, public: bool) -> None:
+    def __init__(
+        self,
+        database: Database,
+        jobs: Jobs,
+        clock: Clock,
+        random: Random,
+        intervals: Intervals,
+        public: bool,
+    ) -> None:
         self._database = database
         self._jobs = jobs
         self._clock = clock
+        self._random = random
         self._every = intervals
         self._public = public
 
@@ -73,12 +88,12 @@ class Scheduler:
         """After a start: see what became of phones meanwhile, tell Teams, then sweep for ever.
 
         Phones are asked first, lest an old state be sent; the sweep sends it after all if nobody answers.
+        Where there are many, most wait for their turn.
         """
         async with self._database.session() as session:
             rows = await integrations.all_of_them(session)
-        for integration in rows:
-            for job in (POLL, SUBSCRIBE) if integration.enabled else (PUSH,):
-                await self._jobs.defer(job, integration.id)
+        names = [(job, row.id) for row in rows for job in ((POLL, SUBSCRIBE) if row.enabled else (PUSH,))]
+        await self._jobs.defer_all(self._paced(names, rows))
         await self._jobs.defer(SWEEP, EVERYTHING, at=self._clock() + timedelta(seconds=self._every.sweep))
         await self._jobs.defer(TIDY, EVERYTHING)
         await self._jobs.defer(WARN, EVERYTHING)
@@ -88,19 +103,31 @@ class Scheduler:
         now = self._clock()
         await self._jobs.defer(SWEEP, EVERYTHING, at=now + timedelta(seconds=self._every.sweep))
         async with self._database.session() as session:
-            due: list[tuple[str, str]] = []
+            due: list[Name] = []
             due += [(ROTATE, key) for key in await rotations.due(session, now)]
             due += [(MESSAGE, key) for key in await people.with_messages_due(session, now)]
             due += [
                 (INSTALL if row.state in updates.OPEN else SHOW_UPDATE, row.integration_id)
                 for row in await updates.unfinished(session, now - SHOW_UPDATES)
             ]
-            for integration in await integrations.all_of_them(session):
-                opened = await problems.open_ones(session, integration.id)
-                next_push = await people.next_due_at(session, integration.id)
-                due += [(job, integration.id) for job in self.due(integration, opened, next_push, now)]
-        for job, key in due:
-            await self._jobs.defer(job, key)
+            rows = await integrations.all_of_them(session)
+            opened = await problems.open_by_integration(session)
+            next_push = await people.next_due_by_integration(session, now)
+        for row in rows:
+            due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
+        await self._jobs.defer_all(self._paced(due, rows))
+
+    def _paced(self, due: Sequence[Name], rows: Sequence[Integration]) -> list[Name]:
+        enabled = [row for row in rows if row.enabled]
+        intervals = {
+            POLL: [self._poll_every(row) for row in enabled],
+            GLANCE: [self._every.poll_with_webhooks] * len(enabled),
+            SUBSCRIBE: [self._every.check_subscription] * len(enabled),
+            MATCH: [self._every.match] * len(enabled),
+            EXPIRY: [self._every.read_expiry] * len(rows),
+        }
+        flow = {job: sum(self._every.sweep / each for each in of_job) for job, of_job in intervals.items()}
+        return paced(due, flow, self._random)
 
     def due(
         self, integration: Integration, opened: Sequence[Problem], next_push: datetime | None, now: datetime
@@ -132,12 +159,22 @@ class Scheduler:
         if not integration.enabled:
             return [SUBSCRIBE] if integration.subscription_id else []
         jobs = []
-        live = self._public and bool(integration.subscription_id)
-        if self._is_past(integration.polled_at, self._every.poll_with_webhooks if live else self._every.poll, now):
-            jobs.append(POLL)
+        if self._is_past(integration.polled_at, self._poll_every(integration), now):
+            jobs.append(GLANCE if self._is_well_informed(integration, now) else POLL)
         if self._public and self._is_past(integration.subscription_checked_at, self._every.check_subscription, now):
             jobs.append(SUBSCRIBE)
         return jobs
+
+    def _poll_every(self, integration: Integration) -> float:
+        return self._every.poll_with_webhooks if self._is_live(integration) else self._every.poll
+
+    def _is_live(self, integration: Integration) -> bool:
+        return self._public and bool(integration.subscription_id)
+
+    def _is_well_informed(self, integration: Integration, now: datetime) -> bool:
+        """Webhooks come, and nothing kept them or us from it for long."""
+        long = 3 * self._every.poll_with_webhooks
+        return self._is_live(integration) and not self._is_past(integration.polled_at, long, now)
 
     def _may_ask(self, opened: Sequence[Problem], services: Collection[Service], now: datetime) -> bool:
         """Whether services that had trouble have been left alone for long enough."""
@@ -162,6 +199,7 @@ class Scheduler:
         now = self._clock()
         await self._jobs.defer(TIDY, EVERYTHING, at=now + timedelta(seconds=self._every.tidy))
         async with self._database.writing() as session:
-            await event_store.forget_older_than(session, now - KEEP_EVENTS, CallState.ENDED.value)
+            await event_store.forget_seen(session, now - KEEP_EVENTS)
+            await event_store.forget_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
             await drafts.forget_older_than(session, now - KEEP_DRAFTS)
             await presses.forget_older_than(session, now - KEEP_PRESSES)

@@ -17,12 +17,15 @@ from sync.metrics import Metrics
 from sync.names import EVERYTHING, NOTIFY, WARN
 from sync.skew import TROUBLING
 from sync.troubles import CLOCK, CLOCK_SKEWED
-from sync.warnings import CHANGES, Closing, Listener, Plan, Situation, plan
+from sync.warnings import CHANGES, STANDING, Closing, Listener, Plan, Situation, plan
 
 log = structlog.get_logger()
 
+TOGETHER = 200
+"""So many integrations are looked at with the same queries."""
+
 LATELY = timedelta(days=7)
-"""Problems healed within this time still count: their all-clear may be owed."""
+"""Problems healed within this time still count: their all-clear may be owed. So do notices that ended in it."""
 
 Available = Callable[[Integration], int | None]
 Skew = Callable[[], float | None]
@@ -57,34 +60,46 @@ class Warner:
         async with self._database.session() as session:
             rows = [row for row in await integrations.all_of_them(session) if row.removing_since is None]
         await self._note_clock(rows, now)
-        for integration in rows:
-            await self._look_at(integration, now)
+        for start in range(0, len(rows), TOGETHER):
+            await self._look_at(rows[start : start + TOGETHER], now)
         self._unheard &= {integration.id for integration in rows}
         async with self._database.session() as session:
             due = await notices.integrations_with_due(session, now)
-        for integration_id in due:
-            await self._jobs.defer(NOTIFY, integration_id)
+        await self._jobs.defer_all((NOTIFY, integration_id) for integration_id in due)
         self._metrics.warned_at.set(now.timestamp())
 
-    async def _look_at(self, integration: Integration, now: datetime) -> None:
+    async def _look_at(self, rows: Sequence[Integration], now: datetime) -> None:
         async with self._database.session() as session:
-            situation = await self._situation(session, integration, now)
-        self._note_listeners(integration, situation.listeners)
-        made = plan(situation)
-        if made:
-            await self._carry_out(made, now)
+            situations = await self._situations(session, rows, now)
+        for situation in situations:
+            self._note_listeners(situation.integration, situation.listeners)
+            made = plan(situation)
+            if made:
+                await self._carry_out(made, now)
 
-    async def _situation(self, session: AsyncSession, integration: Integration, now: datetime) -> Situation:
-        return Situation(
-            integration=integration,
-            notices=await notices.of_integration(session, integration.id),
-            problems=await problems.open_or_healed_since(session, integration.id, now - LATELY),
-            rotations=await rotations.of_integration(session, integration.id),
-            listeners=await listeners(session, integration),
-            last_act=await history.latest(session, integration.owner_tenant, integration.id, CHANGES),
-            update=self._available(integration),
-            now=now,
-        )
+    async def _situations(
+        self, session: AsyncSession, rows: Sequence[Integration], now: datetime
+    ) -> list[Situation]:
+        ids = [row.id for row in rows]
+        known = await notices.that_matter(session, ids, now - LATELY, STANDING)
+        noted = await problems.open_or_healed_since(session, ids, now - LATELY)
+        rotated = await rotations.of_integrations(session, ids)
+        listening = await _listeners(session, rows)
+        told = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]
+        acts = await history.latest_of_each(session, {row.owner_tenant for row in rows}, told, CHANGES)
+        return [
+            Situation(
+                integration=row,
+                notices=known.get(row.id, []),
+                problems=noted.get(row.id, []),
+                rotations=rotated.get(row.id, []),
+                listeners=listening[row.id],
+                last_act=acts.get((row.owner_tenant, row.id)),
+                update=self._available(row),
+                now=now,
+            )
+            for row in rows
+        ]
 
     async def _carry_out(self, made: Plan, now: datetime) -> None:
         async with self._database.writing() as session:
@@ -111,28 +126,47 @@ class Warner:
         for row in sorted(rows, key=lambda row: row.created_at):
             oldest.setdefault(row.owner_tenant, row)
         async with self._database.session() as session:
-            known = {row.id for row in oldest.values() if await _has_clock_problem(session, row.id)}
-        for row in oldest.values():
-            if abs(skew) > TROUBLING and row.id not in known:
-                log.warning("clock_skewed", seconds=int(skew))
-                async with self._database.writing() as session:
+            known = await problems.with_open(session, CLOCK)
+        wrong = abs(skew) > TROUBLING
+        untold = [row.id for row in oldest.values() if (row.id in known) != wrong]
+        if untold:
+            await self._note_skew(untold, skew if wrong else None, now)
+
+    async def _note_skew(self, integration_ids: Sequence[str], skew: float | None, now: datetime) -> None:
+        """None: the clock is right again."""
+        if skew is None:
+            log.info("clock_right_again")
+        else:
+            log.warning("clock_skewed", seconds=int(skew))
+        async with self._database.writing() as session:
+            for integration_id in integration_ids:
+                if skew is None:
+                    await problems.heal(session, integration_id, [CLOCK], now)
+                else:
                     facts = {"minutes": round(abs(skew) / 60)}
-                    await problems.raise_one(session, row.id, CLOCK, CLOCK_SKEWED, facts, False, now)
-            elif abs(skew) <= TROUBLING and row.id in known:
-                log.info("clock_right_again")
-                async with self._database.writing() as session:
-                    await problems.heal(session, row.id, [CLOCK], now)
+                    await problems.raise_one(session, integration_id, CLOCK, CLOCK_SKEWED, facts, False, now)
 
 
-async def listeners(session: AsyncSession, integration: Integration) -> list[Listener]:
-    """Everybody who may be told of an integration: its tenant's administrators and channels."""
-    muted = await alerts.muted(session, integration.owner_tenant, integration.id)
-    people = await conversations.administrators(session, integration.owner_tenant)
-    channels = await alerts.channels(session, integration.owner_tenant)
-    return [
-        *(Listener(one.user_object_id, not one.unreachable, one.user_object_id in muted) for one in people),
-        *(Listener(CHANNEL + one.conversation_id, not one.unreachable) for one in channels),
-    ]
+async def _listeners(session: AsyncSession, rows: Sequence[Integration]) -> dict[str, list[Listener]]:
+    """Everybody who may be told of each integration: its tenant's administrators and channels."""
+    tenants = {row.owner_tenant for row in rows}
+    muted = await alerts.muted_by_integration(session, tenants, [row.id for row in rows])
+    people = await conversations.administrators_by_tenant(session, tenants)
+    channels = await alerts.channels_by_tenant(session, tenants)
+    found: dict[str, list[Listener]] = {}
+    for row in rows:
+        deaf = muted.get((row.owner_tenant, row.id), set())
+        found[row.id] = [
+            *(
+                Listener(one.user_object_id, not one.unreachable, one.user_object_id in deaf)
+                for one in people.get(row.owner_tenant, [])
+            ),
+            *(
+                Listener(CHANNEL + one.conversation_id, not one.unreachable)
+                for one in channels.get(row.owner_tenant, [])
+            ),
+        ]
+    return found
 
 
 async def _close(session: AsyncSession, closing: Closing, now: datetime) -> None:
@@ -147,7 +181,3 @@ async def _close(session: AsyncSession, closing: Closing, now: datetime) -> None
         due_at=now,
         attempts=0,
     )
-
-
-async def _has_clock_problem(session: AsyncSession, integration_id: str) -> bool:
-    return any(problem.service == CLOCK for problem in await problems.open_ones(session, integration_id))

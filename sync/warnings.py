@@ -23,6 +23,9 @@ CLEAR: Final = "clear"
 ROTATION: Final = "rotation"
 UPDATE: Final = "update"
 
+STANDING = (EXPIRY, PROBLEM, UPDATE)
+"""What is told of these stands until somebody acts, and is closed then; the rest is told and done with."""
+
 THRESHOLDS = (60, 30, 14, 7, 3, 1, 0)
 """Days before a secret's last day on which it is warned of; after it, every day."""
 

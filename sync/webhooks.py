@@ -5,6 +5,7 @@ account or subscription, learns nothing.
 """
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import StrEnum
 
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from storage import integrations
 from storage.database import Database
-from storage.tables import Integration
+from storage.integrations import Subscribed
 from sync.cloudlink.wire import Malformed, WireTables, parse_notification
 from sync.correlation import caused, current_cause
 from sync.inbox import Inbox
@@ -23,6 +24,7 @@ from sync.line_events import Notification
 from sync.metrics import Metrics
 from sync.recorder import Recorder
 from sync.subscriber import hashed
+from sync.together import Together
 
 LARGEST_BODY = 64 * 1024
 LONGEST_TOKEN = 128
@@ -64,7 +66,8 @@ class Webhooks:
         longest_read: float = LONGEST_READ,
     ) -> None:
         self._database = database
-        self._inbox = Inbox(recorder.record)
+        self._subscribed = Together(self._find)
+        self._inbox = Inbox(recorder.record_all)
         self._tables = tables
         self._metrics = metrics
         self._longest_read = longest_read
@@ -99,26 +102,28 @@ class Webhooks:
         integration = await self._integration(token)
         return Answer.NOT_FOUND if integration is None else await self._take(integration, body)
 
-    async def _integration(self, token: str) -> Integration | None:
-        if len(token) > LONGEST_TOKEN:
-            return None
-        async with self._database.session() as session:
-            return await integrations.by_webhook(session, hashed(token))
+    async def _integration(self, token: str) -> Subscribed | None:
+        return None if len(token) > LONGEST_TOKEN else await self._subscribed.ask(hashed(token))
 
-    async def _take(self, integration: Integration, body: bytes) -> Answer:
+    async def _find(self, token_hashes: Collection[str]) -> Mapping[str, Subscribed]:
+        async with self._database.session() as session:
+            return await integrations.by_webhook(session, token_hashes)
+
+    async def _take(self, integration: Subscribed, body: bytes) -> Answer:
         try:
             notification = parse_notification(orjson.loads(body), self._tables)
         except (Malformed, orjson.JSONDecodeError):
             return Answer.MALFORMED
         if not _is_ours(integration, notification):
             return Answer.NOT_FOUND
-        log.info("webhook_taken", integration=integration.id, correlation_id=notification.correlation_id)
-        await self._inbox.put(integration.id, replace(notification.event, cause=current_cause()))
+        key = integration.integration_id
+        log.info("webhook_taken", integration=key, correlation_id=notification.correlation_id)
+        await self._inbox.put(key, replace(notification.event, cause=current_cause()))
         return Answer.ACCEPTED
 
 
-def _is_ours(integration: Integration, notification: Notification) -> bool:
-    account = integration.cloudlink_account_id.strip().casefold()
+def _is_ours(integration: Subscribed, notification: Notification) -> bool:
+    account = integration.account_id.strip().casefold()
     return (
         notification.account_id.casefold() == account
         and bool(integration.subscription_id)

@@ -13,6 +13,7 @@ import orjson
 
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
 from sync.teams.credentials import Tokens
+from sync.teams.trust import trusted
 from sync.web import is_loopback, retry_after, same_origin
 
 if TYPE_CHECKING:
@@ -95,6 +96,7 @@ async def open_directory(tokens: Tokens, graph_url: str) -> AsyncIterator[Direct
     graph_class = await asyncio.to_thread(_imported)
     async with httpx.AsyncClient(
         timeout=TIMEOUT,
+        verify=trusted(),
         follow_redirects=False,
         trust_env=not is_loopback(graph_url),
         event_hooks={"response": [_refuse_redirect]},

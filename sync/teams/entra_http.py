@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from sync.teams.entra import code_in
+from sync.teams.trust import trusted
 from sync.web import is_loopback, retry_after
 
 MICROSOFT_HOSTS = frozenset(
@@ -68,7 +69,9 @@ class EntraHttp:
         """Nothing is held between requests, which are hours apart."""
 
     def _send(self, method: str, url: str, **request: Any) -> Reply:
-        with httpx.Client(timeout=self._timeout, follow_redirects=False, trust_env=self._proxies) as client:
+        with httpx.Client(
+            timeout=self._timeout, follow_redirects=False, trust_env=self._proxies, verify=trusted()
+        ) as client:
             return self._reply(client.request(method, self._on_the_wire(url), **request))
 
     def _on_the_wire(self, url: str) -> str:

@@ -11,12 +11,13 @@ async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"))
         async with database.writing() as session:
-            events.remember_seen(session, "i1", ["a", "b"], NOON)
+            assert await events.take_in(session, [], NOON) == set()
+            assert await events.take_in(session, [("i1", "a"), ("i1", "b")], NOON) == {("i1", "a"), ("i1", "b")}
         async with database.writing() as session:
-            assert await events.seen_among(session, "i1", ["b", "c"]) == {"b"}
-            assert await events.seen_among(session, "i2", ["b"]) == set()
-            await events.forget_older_than(session, NOON + timedelta(seconds=1), "ended")
-            assert await events.seen_among(session, "i1", ["a", "b"]) == set()
+            new = await events.take_in(session, [("i1", "b"), ("i1", "c"), ("i2", "b")], NOON)
+            assert new == {("i1", "c"), ("i2", "b")}
+            await events.forget_seen(session, NOON + timedelta(seconds=1))
+            assert await events.take_in(session, [("i1", "a")], NOON) == {("i1", "a")}
 
 
 async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:
@@ -25,9 +26,19 @@ async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:
         for name, state in (("over", "ended"), ("on", "connected")):
             await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
         async with database.writing() as session:
-            await events.forget_older_than(session, NOON + timedelta(days=1), "ended")
+            await events.forget_calls(session, NOON + timedelta(days=1), "ended")
             calls = await people.calls_of(session, ["p1"])
         assert [call.call_id for call in calls["p1"]] == ["on"]
+
+
+async def test_of_ended_calls_only_the_named_are_read(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), person())
+        for name, state in (("over", "ended"), ("long over", "ended"), ("on", "connected")):
+            await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
+        async with database.session() as session:
+            calls = await people.calls_of(session, ["p1"], "ended", ["over", "new"])
+        assert {call.call_id for call in calls["p1"]} == {"on", "over"}
 
 
 async def test_unknown_states_are_counted_and_only_so_many_names_kept(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_fir
             due = await people.due(session, await read_integration(database), NOON, 10)
             assert [row.id for row in due] == ["older", "new", "ran out", "renewal"]
             assert len(await people.due(session, await read_integration(database), NOON, 2)) == 2
-            assert await people.next_due_at(session, "i1") == NOON - timedelta(minutes=9)
+            oldest = await people.next_due_by_integration(session, NOON)
+            assert oldest == {"i1": NOON - timedelta(minutes=9), "i2": SOON}
 
 
 async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_path: Path) -> None:
@@ -88,9 +89,13 @@ async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> N
         await stored(database, integration())
         async with database.writing() as session:
             session.add_all(person(f"{number:04}") for number in range(1200))
-        wanted = [f"ext {number:04}" for number in range(1200)]
+            session.add(integration(id="i2"))
+            session.add(person("elsewhere", integration_id="i2", extension="ext 0001"))
+        wanted = [("i1", f"ext {number:04}") for number in range(1200)]
         async with database.session() as session:
-            assert len(await people.by_extension(session, "i1", wanted)) == 1200
+            found = await people.at(session, wanted)
+        assert set(found) == set(wanted)
+        assert {row.integration_id for row in found.values()} == {"i1"}
 
 
 async def test_an_integration_goes_with_all_that_hangs_on_it_and_only_that(tmp_path: Path) -> None:

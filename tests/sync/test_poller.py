@@ -13,7 +13,7 @@ from storage.tables import Person
 from sync.errors import CredentialsWrong, Fault
 from sync.line_events import CallSnapshot, CallState, LineSnapshot
 from sync.metrics import Metrics
-from sync.poller import CHUNK, PAUSE, Poller
+from sync.poller import CHUNK, PAUSE, SHARES, Poller
 from sync.recorder import Recorder
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
@@ -107,3 +107,30 @@ async def test_a_disabled_integration_is_not_polled(tmp_path: Path) -> None:
     async with exchange(tmp_path, person(), enabled=False) as at:
         await at.poller.poll("i1")
         assert at.outside.cloudlink.asked == []
+
+
+async def test_a_glance_asks_who_is_on_the_phone_and_in_an_hour_everybody(tmp_path: Path) -> None:
+    quiet = [person(f"{n:03}", line="idle") for n in range(120)]
+    busy, new = person("busy", line="on_call", desired=CALL), person("new")
+    async with exchange(tmp_path, *quiet, busy, new) as at:
+        at.connected("ext busy")
+        at.connected("ext new")
+        shares = []
+        for _ in range(SHARES):
+            at.outside.cloudlink.asked.clear()
+            await at.poller.glance("i1")
+            shares.append({extension for portion in at.outside.cloudlink.asked for extension in portion})
+            assert (await read_integration(at.database)).polled_at == at.clock()
+            at.clock.advance(minutes=5)
+        assert all({"ext busy", "ext new"} <= share for share in shares)
+        assert max(map(len, shares)) < 40
+        assert len(set.union(*shares)) == 122
+
+
+async def test_a_glance_finds_the_end_of_a_call_that_got_lost(tmp_path: Path) -> None:
+    async with exchange(tmp_path, person(desired=CALL, line="on_call")) as at:
+        at.connected("ext p1")
+        await at.poller.glance("i1")
+        at.outside.cloudlink.phones["ext p1"] = LineSnapshot("ext p1", "", "idle", False, (), 6)
+        await at.poller.glance("i1")
+        assert (await read_person(at.database)).desired is None

@@ -23,6 +23,7 @@ from sync.reconciler import Reconciler
 from sync.teams.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs, FakeOutside
+from tests.statements import counted
 from tests.stores import empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -282,3 +283,11 @@ async def test_who_is_deleted_while_under_way_does_no_harm(tmp_path: Path) -> No
 async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:
     async with bench(tmp_path, shown(excluded=True)) as at:
         assert await at.push() == [ClearPresence("teams p1")]
+
+
+async def test_a_push_that_leaves_nobody_due_does_not_ask_again_who_is(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        with counted(at.database) as statements:
+            await at.push()
+        asked = [each for each in statements if "FROM person" in each and "LIMIT" in each]
+        assert len(asked) == 1

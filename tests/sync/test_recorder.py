@@ -1,3 +1,4 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,13 +9,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from storage import events as event_store
+from storage import integrations
 from storage.database import Database
 from sync.line_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
 from sync.metrics import Metrics
 from sync.recorder import Recorder
 from tests.clocks import NOON, FakeClock
 from tests.outsides import FakeJobs
-from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.statements import counted
+from tests.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -160,3 +163,39 @@ async def test_events_for_an_integration_that_is_gone_are_dropped(tmp_path: Path
     async with desk(tmp_path) as at:
         await at.recorder.record("another", [call(CallState.CONNECTED, 1)])
         assert at.jobs.deferred == []
+
+
+async def test_events_of_many_integrations_go_into_one_transaction_each_to_its_own_people(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await stored(at.database, integration(id="i2"), integration(id="i3", enabled=False))
+        await stored(at.database, person("p3", integration_id="i2", extension="ext p1"))
+        await stored(at.database, person("p4", integration_id="i3", extension="ext p1"))
+        arrived = {
+            "i1": [call(CallState.CONNECTED, 1)],
+            "i2": [call(CallState.CONNECTED, 1), call(CallState.CONFERENCED, 2)],
+            "i3": [call(CallState.CONNECTED, 1)],
+            "gone": [call(CallState.CONNECTED, 1)],
+        }
+        with counted(at.database) as statements:
+            assert await at.recorder.record_all(arrived, waiting=False) == {"gone"}
+        lines = [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3", "p4")]
+        assert lines == ["on_call", "unknown", "in_conference", "on_call"]
+        assert sorted(at.jobs.deferred) == [("push", "i1", None), ("push", "i2", None)]
+        assert len([each for each in statements if not each.startswith("BEGIN")]) <= 8
+
+
+@pytest.mark.parametrize("each_database", [POSTGRESQL], indirect=True)
+async def test_who_is_held_elsewhere_is_left_out_and_waited_for_on_request(tmp_path: Path) -> None:
+    async with desk(tmp_path) as at:
+        await stored(at.database, integration(id="i2"))
+        await stored(at.database, person("p3", integration_id="i2"))
+        arrived = {"i1": [call(CallState.CONNECTED, 1)], "i2": [call(CallState.CONNECTED, 1, "p3")]}
+        async with at.database.writing() as session:
+            await integrations.locked(session, "i1")
+            assert await at.recorder.record_all(arrived, waiting=False) == {"i1"}
+            waiting = asyncio.create_task(at.recorder.record_all(arrived, waiting=True))
+            assert (await read_person(at.database, "p3")).desired == CALL
+            assert (await read_person(at.database)).desired is None
+        assert await waiting == set()
+        assert (await read_person(at.database)).desired == CALL
+        assert at.counted("double") == 1

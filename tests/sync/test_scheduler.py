@@ -1,10 +1,11 @@
 from datetime import datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
-from storage.database import open_database
+from storage.database import Database, open_database
 from storage.tables import Integration, Problem, Rotation
 from sync.scheduler import Intervals, Scheduler
 from tests.clocks import NOON, FakeClock
@@ -24,6 +25,10 @@ def fresh(**values: Any) -> Integration:
     return integration(**{**times, **values})
 
 
+def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
+    return Scheduler(database, jobs, FakeClock(), Random(7), Intervals(), public=True)
+
+
 def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:
     return Problem(
         integration_id="i1", service=service, fault="x", lasting=lasting, since=since, checked_at=checked
@@ -41,7 +46,8 @@ REVOKED = problem("graph", True, OLD, NEW)
     [
         (fresh(), [], []),
         (fresh(polled_at=ago(seconds=31)), [], []),
-        (fresh(polled_at=ago(seconds=301)), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=301)), [], ["glance"]),
+        (fresh(polled_at=ago(seconds=901)), [], ["poll"]),
         (fresh(polled_at=None, subscription_id=""), [], ["poll"]),
         (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
         (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
@@ -63,7 +69,7 @@ REVOKED = problem("graph", True, OLD, NEW)
 )
 async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
     async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
-        scheduler = Scheduler(database, FakeJobs(), FakeClock(), Intervals(), public=True)
+        scheduler = scheduler_of(database, FakeJobs())
         assert scheduler.due(row, opened, None, NOON) == expected
         assert scheduler.due(row, opened, NOON, NOON) == ["push", *expected]
 
@@ -73,7 +79,7 @@ async def test_a_sweep_defers_what_is_due_and_comes_again(tmp_path: Path) -> Non
         await stored(database, fresh(), fresh(id="i2", polled_at=OLD), person(due_at=NOON))
         await stored(database, problem("graph", True, OLD, NEW))
         jobs = FakeJobs()
-        scheduler = Scheduler(database, jobs, FakeClock(), Intervals(), public=True)
+        scheduler = scheduler_of(database, jobs)
         await scheduler.sweep("all")
         assert jobs.deferred == [
             ("sweep", "all", NOON + timedelta(seconds=5)),
@@ -86,7 +92,7 @@ async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", enabled=False))
         jobs = FakeJobs()
-        await Scheduler(database, jobs, FakeClock(), Intervals(), public=True).start()
+        await scheduler_of(database, jobs).start()
         assert jobs.deferred == [
             ("poll", "i1", None),
             ("subscribe", "i1", None),
@@ -105,5 +111,5 @@ async def test_a_rotation_that_can_go_on_is_taken_up(tmp_path: Path) -> None:
             row.due_at = due_at
             await stored(database, row)
         jobs = FakeJobs()
-        await Scheduler(database, jobs, FakeClock(), Intervals(), public=True).sweep("")
+        await scheduler_of(database, jobs).sweep("")
         assert [name for name in jobs.deferred if name[0] == "rotate"] == [("rotate", "i1", None)]

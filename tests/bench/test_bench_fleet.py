@@ -1,0 +1,37 @@
+"""A small fleet on three processes, of which one is killed on the way: figures are printed (``pytest -s``).
+
+``python -m tests.load`` is the same with a thousand tenants; ``docs/scale.md`` has its figures.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.load.report import table
+from tests.load.run import Plan, run
+from tests.postgres import fresh_database
+
+PLAN = Plan(
+    tenants=5,
+    people=5,
+    workers=2,
+    minutes=0.2,
+    warm_up=2,
+    calls_per_hour=600,
+    talk=2,
+    quota=40,
+    messages=True,
+    settle=90,
+)
+"""More calls than the quota lets through at once, so that it counts whether a killed worker's spending is known."""
+
+
+@pytest.mark.timeout(300)
+async def test_nothing_is_lost_and_no_quota_exceeded_though_a_worker_is_killed(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        outcome = await run(PLAN, url, tmp_path)
+    print(f"\n{table(outcome)}")
+    assert outcome.alarms == {}
+    assert outcome.failures == 0
+    assert len(outcome.latencies) > 10
+    assert outcome.counts["presence requests"] > 50
