@@ -242,3 +242,11 @@ async def done(work: Work, conninfo: str) -> bool:
 async def test_several_that_start_at_once_make_the_tables_once(conninfo: str) -> None:
     await asyncio.gather(*(make_tables(conninfo) for _ in range(5)))
     assert await is_empty(conninfo)
+
+
+async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
+    async with process(conninfo, Work(), works=False) as jobs:
+        await jobs.defer("work", "an-id")
+        async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+            row = await (await connection.execute("SELECT task_name, args FROM procrastinate_jobs")).fetchone()
+    assert row == ("work", {"key": "an-id"})
