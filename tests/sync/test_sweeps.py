@@ -87,7 +87,6 @@ def told(key: str, tenant: str, topic: str, stage: str) -> Notice:
 
 
 def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
-    metrics = Metrics(CollectorRegistry())
     return Scheduler(database, jobs, FakeClock(), Random(7), Intervals(), public=True)
 
 
