@@ -186,7 +186,7 @@ async def test_a_code_that_is_not_good_says_nothing_about_why(
     nobodys.tenant = "nowhere"
     assert card == await nobodys.say(f"claim {SHOWN}")
     assert await owners(nobodys) == []
-    assert [line["event"] for line in logs] == ["claim_refused"]
+    assert [line["event"] for line in logs] == ["claim_refused", "turn"]
 
 
 async def test_a_code_outlasts_a_restart_but_not_a_day(nobodys: Chat) -> None:

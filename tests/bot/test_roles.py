@@ -148,7 +148,7 @@ async def test_whoever_is_removed_is_out_at_once_with_the_card_still_open(chat: 
     with capture_logs() as logs:
         assert is_refused(await chat.press(card, "disable.now"))
     assert "disable" not in chat.integrations.calls
-    assert [line["event"] for line in logs] == ["sender_refused"]
+    assert [line["event"] for line in logs] == ["sender_refused", "turn"]
     assert view.enabled
 
 
