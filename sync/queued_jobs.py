@@ -73,12 +73,15 @@ class QueuedJobs:
         self._tick = tick
         self._grace = grace or Grace(PATIENCE)
         self.works = works
-        self._app = App(connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS))
+        self._app = App(
+            connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS, timeout=PATIENCE)
+        )
         self._functions: dict[str, JobFunction] = {}
         self._at_work: dict[int, asyncio.Task[None]] = {}
         self._suspects: set[int] = set()
         self._worker_id: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
         metrics.jobs_running.set_function(lambda: len(self._at_work))
 
     def register(self, job: str, function: JobFunction) -> None:
@@ -143,6 +146,7 @@ class QueuedJobs:
 
     async def _wind_up(self) -> None:
         """No job begins any more; those under way are waited for a while, then put back."""
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -168,8 +172,11 @@ class QueuedJobs:
             return None
 
     async def _work(self) -> None:
-        """Do jobs for ever: a worker ends when its database goes away, and the next one begins."""
-        while True:
+        """Do jobs until the end: a worker ends when its database goes away, and the next one begins.
+
+        Told to end while its database is away, procrastinate's worker tells of the database alone.
+        """
+        while not self._closing:
             try:
                 await self._app.run_worker_async(
                     concurrency=AT_ONCE,
@@ -182,7 +189,8 @@ class QueuedJobs:
                 )
             except Exception as error:
                 log.warning("worker_stopped", error=type(error).__name__)
-            await asyncio.sleep(RESTART)
+            if not self._closing:
+                await asyncio.sleep(RESTART)
 
     async def _run(self, context: JobContext, job: str, key: str, failures: int) -> None:
         job_id = context.job.id or 0
@@ -202,8 +210,8 @@ class QueuedJobs:
             self._at_work.pop(job_id, None)
 
     async def _rescue(self) -> None:
-        """Look for ever after jobs whose worker died, or that ended here without the database hearing of it."""
-        while True:
+        """Look until the end for jobs whose worker died, or that ended here unknown to the database."""
+        while not self._closing:
             await asyncio.sleep(RESCUE)
             try:
                 for job in await self._abandoned():

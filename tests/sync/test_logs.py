@@ -177,14 +177,14 @@ def test_no_secret_comes_through_whatever_stands_around_it(
 def test_libraries_log_the_same_way() -> None:
     with logged("info") as found:
         logging.getLogger("msal").warning("answer: %s", {"access_token": TOKEN})
-        logging.getLogger("azure.identity").error("GET\n%s", f"https://vault/?sig={SECRET}")
+        logging.getLogger("httpx").error("GET\n%s", f"https://vault/?sig={SECRET}")
         logging.getLogger("procrastinate").info("below the level")
         logging.getLogger("asyncio").warning("%d of %s", "not a number")
         with warnings.catch_warnings():
             warnings.simplefilter("always")
             warnings.warn("careful", stacklevel=1)
     assert not any(secret in found.text for secret in SECRETS)
-    assert [line.get("logger") for line in found.lines()] == ["msal", "azure.identity", "asyncio", "py.warnings"]
+    assert [line.get("logger") for line in found.lines()] == ["msal", "httpx", "asyncio", "py.warnings"]
     assert [line["level"] for line in found.lines()][:2] == ["warning", "error"]
 
 

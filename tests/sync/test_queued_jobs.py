@@ -16,6 +16,7 @@ from sync.clock import utc_now
 from sync.metrics import Metrics
 from sync.names import PUSH
 from sync.queued_jobs import QueuedJobs, make_tables
+from tests.cables import cable_to
 from tests.eventually import eventually
 from tests.postgres import fresh_database
 from tests.sync.work import Work
@@ -250,3 +251,16 @@ async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
         async with await psycopg.AsyncConnection.connect(conninfo) as connection:
             row = await (await connection.execute("SELECT task_name, args FROM procrastinate_jobs")).fetchone()
     assert row == ("work", {"key": "an-id"})
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("later", [0.0, 0.4, 1.1])
+async def test_it_ends_while_its_database_is_away(conninfo: str, later: float) -> None:
+    work = Work()
+    work.go.set()
+    async with cable_to(conninfo) as cable, process(cable.url, work) as jobs:
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_begun(1))
+        await cable.cut()
+        await asyncio.sleep(later)
+    assert not [task for task in asyncio.all_tasks() if "_work" in str(task.get_coro())]

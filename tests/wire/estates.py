@@ -274,7 +274,7 @@ def belongs(row: Mapping[str, Any], who: Person, ids: set[str]) -> bool:
 def private(rows: Iterable[tuple[str, Mapping[str, Any]]], but: Person) -> frozenset[str]:
     """What must never be read by anybody else, as far as it is no common word and not their own."""
     told = {str(row[name]) for table, row in rows for name in PRIVATE.get(table, ()) if row[name]}
-    return frozenset(word for word in told if len(word) > 5 and word not in (but.name, but.object_id))
+    return frozenset(word for word in told if len(word) > 6 and word not in (but.name, but.object_id))
 
 
 def by_verb(payloads: Iterable[Payload]) -> dict[str, list[dict[str, Any]]]:

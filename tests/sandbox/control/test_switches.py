@@ -66,7 +66,7 @@ async def test_the_log_has_what_was_served_in_order(sandbox: SandboxHandle) -> N
         ("cloudlink", "GET", "/media/2017-09-01/endpoints/9999", 404),
         ("entra", "GET", "/nothing", 404),
     ]
-    assert log[0].keys() == {"at", "service", "method", "path", "status", "batch"}
+    assert log[0].keys() == {"at", "service", "method", "path", "status", "batch", "client_request_id"}
     assert log[0]["at"] == "2026-03-02T09:00:00.000Z"
     await sandbox.clear_log()
     assert await sandbox.log() == []
