@@ -23,6 +23,7 @@ from sandbox.processes import Service, start
 from storage import conversations, integrations
 from sync.clock import utc_now
 from tests.chaos.gate import Gate, gate_before
+from tests.chaos.test_kill import agrees
 from tests.connectors import Connector, open_connector
 from tests.engines import KEY, TENANT, running_engine
 from tests.eventually import eventually
@@ -143,18 +144,6 @@ async def refused_by_quota(sandbox: SandboxHandle) -> list[dict[str, Any]]:
     return [call for call in answers if call["status"] == 429]
 
 
-async def agrees(sandbox: SandboxHandle) -> bool:
-    """Whether Teams shows a call for exactly those who are in one."""
-    people = {person["extension"]: person for person in (await sandbox.state())["people"]}
-    for extension in EXTENSIONS:
-        phone = sandbox.world.person(extension)
-        assert phone is not None
-        shown = people[extension]["teams"]["shown"]
-        if bool(phone.phone.calls) != ((shown["availability"], shown["activity"]) == IN_A_CALL):
-            return False
-    return True
-
-
 @pytest.mark.timeout(240)
 async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota_exceeded(tmp_path: Path) -> None:
     async with fleet(tmp_path) as (ships, _):
@@ -172,7 +161,7 @@ async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota
         await sandbox.hangup(EXTENSIONS[0])
         died = monotonic()
         await ships.kill(victim)
-        await eventually(lambda: agrees(sandbox), within=60)
+        await eventually(lambda: agrees(sandbox, EXTENSIONS), within=60)
         print(f"Taken over and converged {monotonic() - died:.1f} s after SIGKILL.")
         assert await refused_by_quota(sandbox) == []
         assert "job_taken_over" in ships.logs()
@@ -195,7 +184,7 @@ async def test_workers_killed_one_after_the_other_end_with_what_phones_do(tmp_pa
                 )
             await ships.kill(victim)
             await ships.start(f"worker-{round_ + 3}", "worker")
-        await eventually(lambda: agrees(ships.sandbox), within=90)
+        await eventually(lambda: agrees(ships.sandbox, EXTENSIONS), within=90)
         assert await refused_by_quota(ships.sandbox) == []
 
 
@@ -207,7 +196,7 @@ async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path) -> None:
         await ships.start("worker-3", "worker")
         await ships.kill("worker-2")
         await ships.sandbox.call(EXTENSIONS[0])
-        await eventually(lambda: agrees(ships.sandbox), within=60)
+        await eventually(lambda: agrees(ships.sandbox, EXTENSIONS), within=60)
         await asyncio.sleep(12)  # longer than it takes to look again at what is owed to whom
         told = [call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()]
         assert sorted(told) == sorted(set(told))
