@@ -23,7 +23,10 @@ class AccessRules:
     home: str = ""
 
     async def admitted_as(self, turn: Turn) -> str:
-        """The entry that names the sender, empty for none; the roster is asked only when a name could decide it."""
+        """The entry that names the sender, empty for none; the roster is asked only when a name could decide it.
+
+        Raises ``RosterUnavailable``.
+        """
         counting = self.counting(turn.incoming.tenant_id)
         object_id = turn.incoming.sender.object_id.casefold()
         if not object_id or object_id in counting:

@@ -26,7 +26,7 @@ from bot.presses import ACTS
 from bot.previews import Previews
 from bot.recorded import Recorded
 from bot.router import Router
-from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
+from bot.turns import Action, Installed, Message, Removed, RosterUnavailable, Turn, Undelivered, Unreachable
 from bot.watch import Outcome, TurnWatch
 from storage import conversations
 from storage.database import Database
@@ -136,7 +136,7 @@ class Conversation:
         wish = None if incoming.personal else channels.wish(incoming)
         if incoming.personal:
             await proceed()
-        elif wish is not None and (await role_of(exchange)).covers(Role.ADMINISTRATOR):
+        elif wish is not None and await self._is_known(exchange) and exchange.role.covers(Role.ADMINISTRATOR):
             await channels.obey(exchange, wish)
         elif not isinstance(incoming.what, Removed):
             bot = incoming.address.bot_id
@@ -158,15 +158,26 @@ class Conversation:
 
     async def _admit(self, exchange: Exchange, proceed: Proceed) -> None:
         """Who has no role is told whom to ask, unless they say what everybody may."""
-        exchange.role = await role_of(exchange)
+        is_known = await self._is_known(exchange)
         if exchange.role is not Role.EVERYONE:
             await proceed()
         elif self._needed(exchange) is Role.EVERYONE:
             await self._match(exchange)
+        elif not is_known:
+            exchange.watched.outcome = Outcome.FAILED
+            await exchange.send(cards.not_recognised(exchange.texts))
         else:
             log.info("sender_refused", tenant=exchange.tenant, person=exchange.person)
             exchange.watched.outcome = Outcome.REFUSED
             await exchange.show(cards.refused(exchange.texts, await whom_to_ask(exchange)))
+
+    async def _is_known(self, exchange: Exchange) -> bool:
+        """Finds out the speaker's role; whether it could be found out."""
+        try:
+            exchange.role = await role_of(exchange)
+        except RosterUnavailable:
+            return False
+        return True
 
     async def _permit(self, exchange: Exchange, proceed: Proceed) -> None:
         """Each command takes a role, for its words and for its buttons alike."""

@@ -95,7 +95,10 @@ class Turn(Protocol):
         ...
 
     async def principal_name(self) -> str:
-        """The sender's user principal name as the channel's roster has it; empty when it has none."""
+        """The sender's user principal name as the channel's roster has it; empty when it has none.
+
+        Raises ``RosterUnavailable`` when the channel does not answer.
+        """
         ...
 
 
@@ -121,6 +124,10 @@ class Undelivered(Exception):
         super().__init__(status)
         self.status = status
         self.perhaps = perhaps
+
+
+class RosterUnavailable(Exception):
+    """The channel did not tell who somebody is: nothing is known of them, neither that they may nor that not."""
 
 
 Handler = Callable[[Turn], Awaitable[None]]

@@ -31,7 +31,7 @@ class Connector:
     """Plays ``serviceUrl``. ``answers`` are statuses (with headers) to give before it is well again.
 
     ``body``, when set, is what a success is answered with instead of an id. ``blocking`` are conversations
-    that take no messages: 403.
+    that take no messages: 403. ``members_status``, other than 200, is how the roster answers.
     """
 
     url: str = ""
@@ -42,6 +42,7 @@ class Connector:
     blocking: set[str] = field(default_factory=set)
     members: list[dict[str, Any]] = field(default_factory=list)
     serves_one_member: bool = True
+    members_status: int = 200
 
     def sent(self, method: str = "POST") -> list[Call]:
         return [call for call in self.calls if call.method == method]
@@ -67,16 +68,21 @@ class Connector:
         )
 
     async def _members(self, request: web.Request) -> web.Response:
-        if self.body is not None:
-            return web.Response(body=self.body, content_type="application/json")
-        return web.json_response(self.members)
+        return self._roster(self.members)
 
     async def _member(self, request: web.Request) -> web.Response:
         wanted = request.match_info["member"]
         found = [member for member in self.members if member["id"] == wanted]
-        if not self.serves_one_member or not found:
+        if not self.serves_one_member or not (found or self.body or self.members_status != 200):
             return web.json_response({"error": {"code": "NotFound"}}, status=404)
-        return web.json_response(found[0])
+        return self._roster(next(iter(found), {}))
+
+    def _roster(self, answer: Any) -> web.Response:
+        if self.members_status != 200:
+            return web.Response(status=self.members_status)
+        if self.body is not None:
+            return web.Response(body=self.body, content_type="application/json")
+        return web.json_response(answer)
 
 
 @asynccontextmanager

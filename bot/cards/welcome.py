@@ -54,6 +54,16 @@ def refused(texts: Texts, administrators: Sequence[str]) -> Card:
     return card(texts, texts("refused.title"), body)
 
 
+def not_recognised(texts: Texts) -> Card:
+    """For whoever the channel did not tell the name of; a card they pressed stays as it is, to be pressed again."""
+    title = texts("not_recognised.title")
+    body = [
+        header("🪪", title),
+        note("attention", "❌", texts("not_recognised.why"), texts("not_recognised.remedy")),
+    ]
+    return card(texts, title, body, [button(texts("button.help"), "command.help")])
+
+
 def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) -> Card:
     """For those who may do something, but not this: what it takes, and whom to ask."""
     title = texts("not_for_role.title")

@@ -30,7 +30,10 @@ class Talk(Protocol):
         ...
 
     async def principal_name(self, address: Address) -> str:
-        """The user principal name of ``address.user_id``; empty when the roster has none or does not answer."""
+        """The user principal name of ``address.user_id``; empty when the roster has none.
+
+        Raises ``RosterUnavailable``.
+        """
         ...
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 
 from bot.hosting.delivery import Delivery
-from bot.turns import Address, Undelivered, Unreachable
+from bot.turns import Address, RosterUnavailable, Undelivered, Unreachable
 
 log = structlog.get_logger()
 
@@ -19,21 +19,26 @@ Question = Callable[[], Awaitable[Any]]
 
 
 async def principal_name(delivery: Delivery, one: Question, everyone: Question, address: Address) -> str:
-    """The user principal name of ``address.user_id``; empty when the roster has none or does not answer.
+    """The user principal name of ``address.user_id``; empty when the roster has none.
 
-    ``one`` asks for this member, ``everyone`` for all: some channels know only the latter.
+    ``one`` asks for this member, ``everyone`` for all: some channels know only the latter, and some neither.
+    Raises ``RosterUnavailable`` when the channel does not answer.
     """
-    try:
-        try:
-            members = [await delivery.ask(one)]
-        except Undelivered as failure:
-            if failure.status not in _NO_SUCH_ROUTE:
-                raise
-            members = await delivery.ask(everyone)
-    except (Undelivered, Unreachable) as failure:
-        log.warning("roster_unreadable", error=type(failure).__name__)
-        return ""
+    found = await _asked(delivery, one)
+    members = await _asked(delivery, everyone) if found is None else [found]
     return _name_among(members, address)
+
+
+async def _asked(delivery: Delivery, question: Question) -> Any:
+    """What the channel answers; None when it knows no such question, or nobody of that name."""
+    try:
+        answer, status = await delivery.ask(question), 200
+    except (Undelivered, Unreachable) as failure:
+        answer, status = None, getattr(failure, "status", 403)
+    if answer is None and status not in _NO_SUCH_ROUTE:
+        log.warning("roster_unavailable", status=status)
+        raise RosterUnavailable
+    return answer
 
 
 def _name_among(members: Any, address: Address) -> str:

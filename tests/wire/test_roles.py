@@ -16,7 +16,7 @@ from bot import claims
 from bot.access import AccessRules
 from bot.conversation import Conversation
 from bot.turns import Turn
-from storage import roles
+from storage import conversations, roles
 from storage.claims import PER_PERSON
 from storage.database import Database, open_database
 from storage.roles import Role
@@ -60,7 +60,7 @@ class Process:
 
 
 @asynccontextmanager
-async def process(url: str, **settings: Any) -> AsyncIterator[Process]:
+async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> AsyncIterator[Process]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url))
 
@@ -73,7 +73,7 @@ async def process(url: str, **settings: Any) -> AsyncIterator[Process]:
             database,
             Seal([Fernet.generate_key().decode()]),
             integrations,
-            AccessRules((), TENANT),
+            AccessRules(admins, TENANT),
             bot.clock,
             updates=FakeUpdates(),
             credentials=FakeCredentials(integrations),
@@ -209,3 +209,36 @@ async def test_the_persons_next_name_is_nobodys_role(both: tuple[Process, Proces
     assert await other.say("status", "object-2") == "For administrators only"
     one.bot.connector.members = [{**ROSTER, "userPrincipalName": "renamed@example.com"}]
     assert await one.say("help") == "What can be said here"
+
+
+async def test_while_the_channel_does_not_tell_a_name_nobody_loses_by_it(url: str) -> None:
+    """An owner by name is asked to try again: nothing is done, no role is forgotten, and the card stays."""
+    async with process(url, (ADDRESS,)) as one:
+        one.bot.connector.members = [ROSTER]
+        assert await one.say("help") == "Welcome to CloudLink Presence"
+        one.bot.connector.members_status = 503
+        assert await one.say("setup integration") == "I could not check who you are"
+        before = len(one.bot.connector.calls)
+        _, answer = await one.bot.post(
+            one.bot.execute("command.integrations", {}, locale="pt-PT", **one._whose("object-1"))
+        )
+        (told,) = one.bot.connector.calls[before:]
+        assert (answer["value"], told.method) == ("", "POST")
+        assert told.card["fallbackText"] == "Não consegui verificar quem é"
+        async with one.database.session() as session:
+            known = await conversations.find(session, TENANT, "object-1")
+        assert known
+        assert known.admin_as == ADDRESS
+        assert await one.say("claim") == "Become the first owner"
+        one.bot.connector.members_status = 200
+        assert await one.say("help") == "What can be said here"
+
+
+async def test_whoever_has_a_role_in_the_store_needs_no_roster(url: str) -> None:
+    async with process(url, (ADDRESS,)) as one:
+        now = one.bot.clock()
+        joined = {"user_object_id": "object-1", "role": Role.VIEWER}
+        await stored(one.database, Member(owner_tenant=TENANT, invited_at=now, joined_at=now, **joined))
+        one.bot.connector.members_status = 503
+        assert await one.say("help") == "Welcome to CloudLink Presence"
+        assert await one.say("setup integration") == "This takes another role"

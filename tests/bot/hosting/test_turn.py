@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from bot.turns import Action, Installed, Message, Removed, Turn, Undelivered, Unreachable
+from bot.turns import Action, Installed, Message, Removed, RosterUnavailable, Turn, Undelivered, Unreachable
 from tests.bot.hosting.harness import CARD, OTHER_CARD, TENANT, open_bot
 
 pytestmark = pytest.mark.usefixtures("framework")
@@ -281,17 +282,50 @@ async def test_the_principal_name_comes_from_the_roster(
         assert names == [name]
 
 
-@pytest.mark.parametrize(
-    "body", [b"", b"{}", b"3", b'["x", null, 3]', b'[{"id": {}}]', b'{"error": "x"}', b"<html>"]
-)
+async def _asking(names: list[str], turn: Turn) -> None:
+    try:
+        names.append(await turn.principal_name())
+    except RosterUnavailable:
+        names.append("unavailable")
+
+
+@pytest.mark.parametrize("serves_one_member", [True, False])
+@pytest.mark.parametrize("status", [400, 401, 403, 429, 500, 503])
+async def test_a_roster_that_refuses_is_told_from_one_without_the_name(
+    serves_one_member: bool, status: int
+) -> None:
+    names: list[str] = []
+    async with open_bot(partial(_asking, names)) as bot:
+        bot.connector.serves_one_member = serves_one_member
+        bot.connector.members_status = status
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == ["unavailable"]
+
+
+async def test_a_channel_without_a_roster_names_nobody() -> None:
+    names: list[str] = []
+    async with open_bot(partial(_asking, names)) as bot:
+        bot.connector.members_status = 404
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == [""]
+
+
+@pytest.mark.parametrize("serves_one_member", [True, False])
+@pytest.mark.parametrize("body", [b"{", b"<html>", b"\xff"])
+async def test_a_roster_that_cannot_be_read_tells_nothing(serves_one_member: bool, body: bytes) -> None:
+    names: list[str] = []
+    async with open_bot(partial(_asking, names)) as bot:
+        bot.connector.serves_one_member = serves_one_member
+        bot.connector.body = body
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == ["unavailable"]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"3", b'["x", null, 3]', b'[{"id": {}}]', b'{"error": "x"}'])
 async def test_a_strange_roster_names_nobody(body: bytes) -> None:
     names: list[str] = []
-
-    async def handler(turn: Turn) -> None:
-        names.append(await turn.principal_name())
-
-    async with open_bot(handler) as bot:
+    async with open_bot(partial(_asking, names)) as bot:
         bot.connector.serves_one_member = False
         bot.connector.body = body
         assert (await bot.post(bot.activity()))[0] == 200
-        assert names == [""]
+        assert names in ([""], ["unavailable"])
