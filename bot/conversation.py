@@ -136,7 +136,7 @@ class Conversation:
         wish = None if incoming.personal else channels.wish(incoming)
         if incoming.personal:
             await proceed()
-        elif wish is not None and await self._is_known(exchange) and exchange.role.covers(Role.ADMINISTRATOR):
+        elif wish is not None and (await self._recognise(exchange)).covers(Role.ADMINISTRATOR):
             await channels.obey(exchange, wish)
         elif not isinstance(incoming.what, Removed):
             bot = incoming.address.bot_id
@@ -158,26 +158,28 @@ class Conversation:
 
     async def _admit(self, exchange: Exchange, proceed: Proceed) -> None:
         """Who has no role is told whom to ask, unless they say what everybody may."""
-        is_known = await self._is_known(exchange)
+        await self._recognise(exchange)
         if exchange.role is not Role.EVERYONE:
             await proceed()
         elif self._needed(exchange) is Role.EVERYONE:
             await self._match(exchange)
-        elif not is_known:
+        elif not exchange.recognised:
             exchange.watched.outcome = Outcome.FAILED
-            await exchange.send(cards.not_recognised(exchange.texts))
+            what = exchange.turn.incoming.what
+            again = "" if isinstance(what, Action) else self._verb(what)
+            await exchange.send(cards.not_recognised(exchange.texts, again))
         else:
             log.info("sender_refused", tenant=exchange.tenant, person=exchange.person)
             exchange.watched.outcome = Outcome.REFUSED
             await exchange.show(cards.refused(exchange.texts, await whom_to_ask(exchange)))
 
-    async def _is_known(self, exchange: Exchange) -> bool:
-        """Finds out the speaker's role; whether it could be found out."""
+    async def _recognise(self, exchange: Exchange) -> Role:
+        """Finds out the speaker's role: everyone's, for now, if the channel does not tell who they are."""
         try:
             exchange.role = await role_of(exchange)
         except RosterUnavailable:
-            return False
-        return True
+            exchange.recognised = False
+        return exchange.role
 
     async def _permit(self, exchange: Exchange, proceed: Proceed) -> None:
         """Each command takes a role, for its words and for its buttons alike."""

@@ -75,7 +75,7 @@ class Desk:
 class Exchange:
     """A turn on its way through the chain. ``data`` are the pressed button's inputs, empty for typed words.
 
-    ``told`` is said on every card that is shown.
+    ``told`` is said on every card that is shown. Whoever is not ``recognised`` may have any role.
     """
 
     turn: Turn
@@ -85,6 +85,7 @@ class Exchange:
     welcomed: bool = False
     admin_as: str = ""
     role: Role = Role.EVERYONE
+    recognised: bool = True
     told: tuple[str, ...] = ()
     watched: Watched = field(default_factory=Watched)
 
@@ -120,7 +121,9 @@ class Exchange:
         return stamped(self._without_what_they_may_not(card), self.desk.new_stamp())
 
     def _without_what_they_may_not(self, card: Card) -> Card:
-        """Without the buttons of commands that take another role than the speaker's."""
+        """Without the buttons of commands that take another role than the speaker's, if that is known."""
+        if not self.recognised:
+            return card
         return without_buttons(card, {verb for verb in verbs(card) if not self.may(verb)})
 
     def may(self, verb: str) -> bool:

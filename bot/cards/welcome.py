@@ -54,14 +54,18 @@ def refused(texts: Texts, administrators: Sequence[str]) -> Card:
     return card(texts, texts("refused.title"), body)
 
 
-def not_recognised(texts: Texts) -> Card:
-    """For whoever the channel did not tell the name of; a card they pressed stays as it is, to be pressed again."""
+def not_recognised(texts: Texts, again: str) -> Card:
+    """For whoever the channel did not tell the name of; ``again`` is the verb of what they typed, if any.
+
+    A card they pressed stays as it is, to be pressed again.
+    """
     title = texts("not_recognised.title")
     body = [
         header("🪪", title),
         note("attention", "❌", texts("not_recognised.why"), texts("not_recognised.remedy")),
     ]
-    return card(texts, title, body, [button(texts("button.help"), "command.help")])
+    retry = [button(texts("button.try_again"), again, style="positive")] if again else []
+    return card(texts, title, body, [*retry, button(texts("button.help"), "command.help")])
 
 
 def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) -> Card:

@@ -24,7 +24,7 @@ from storage.sealing import Seal
 from storage.tables import Member
 from tests.bot.fake_credentials import FakeCredentials
 from tests.bot.fake_updates import FakeUpdates
-from tests.bot.fakes import FakeIntegrations
+from tests.bot.fakes import FakeIntegrations, buttons
 from tests.bot.hosting.harness import TENANT, Bot, open_bot
 from tests.stores import empty_store, stored
 
@@ -218,6 +218,7 @@ async def test_while_the_channel_does_not_tell_a_name_nobody_loses_by_it(url: st
         assert await one.say("help") == "Welcome to CloudLink Presence"
         one.bot.connector.members_status = 503
         assert await one.say("setup integration") == "I could not check who you are"
+        assert list(buttons(one.bot.connector.calls[-1].card)) == ["command.setup", "command.help"]
         before = len(one.bot.connector.calls)
         _, answer = await one.bot.post(
             one.bot.execute("command.integrations", {}, locale="pt-PT", **one._whose("object-1"))
@@ -225,13 +226,14 @@ async def test_while_the_channel_does_not_tell_a_name_nobody_loses_by_it(url: st
         (told,) = one.bot.connector.calls[before:]
         assert (answer["value"], told.method) == ("", "POST")
         assert told.card["fallbackText"] == "Não consegui verificar quem é"
+        assert list(buttons(told.card)) == ["command.help"]
         async with one.database.session() as session:
             known = await conversations.find(session, TENANT, "object-1")
         assert known
         assert known.admin_as == ADDRESS
         assert await one.say("claim") == "Become the first owner"
         one.bot.connector.members_status = 200
-        assert await one.say("help") == "What can be said here"
+        assert await one.press("command.setup", {}) == "CloudLink account"
 
 
 async def test_whoever_has_a_role_in_the_store_needs_no_roster(url: str) -> None:

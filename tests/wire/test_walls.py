@@ -7,7 +7,7 @@ really shown. An answer about a thing that is another tenant's is the answer abo
 import json
 import re
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import cycle
 from typing import Any
@@ -21,6 +21,7 @@ from storage.roles import Role
 from sync.host_credentials import HostCredentials
 from sync.subscriber import hashed
 from tests.bot.fakes import link_urls, words
+from tests.postgres import fresh_database
 from tests.stores import integration, stored
 from tests.wire import estates
 from tests.wire.estates import Payload
@@ -114,17 +115,17 @@ class Estate:
         return [*self.payloads, *(payload for payload in made if payload[0] not in known)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def estate(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Estate]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+async def estate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Estate]:
     folder = tmp_path_factory.mktemp("walls")
-    with pytest.MonkeyPatch.context() as monkeypatch:
+    with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:
+        is_sqlite = request.param == "sqlite"
+        url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
         async with AsyncExitStack() as stack:
             town = await stack.enter_async_context(open_town(monkeypatch))
             host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
             admins = (ADA.object_id, RUI.object_id, BIA.object_id)
-            web = await stack.enter_async_context(
-                open_web(town, sqlite_url(folder), admins, (HERE, THERE), host=host)
-            )
+            web = await stack.enter_async_context(open_web(town, url, admins, (HERE, THERE), host=host))
             await estates.build(web, ADA, RUI, INSIDERS)
             yield Estate(web, await estates.harvest(web, ADA, RUI))
 
