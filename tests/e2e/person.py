@@ -10,6 +10,8 @@ from tests.tools import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
 PATIENCE_MS = 15_000
+INVOKE = re.compile(r"/invoke$")
+TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
 class Person:
@@ -31,7 +33,10 @@ class Person:
         await self._chat.keyboard.press("Enter")
 
     async def presses(self, title: str) -> None:
-        await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=PATIENCE_MS)
+        """And waits for the answer, with which the window draws the card anew: what is typed before is lost."""
+        async with self._chat.expect_response(INVOKE, timeout=PATIENCE_MS):
+            await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=PATIENCE_MS)
+        await self._chat.evaluate(TWO_FRAMES)
 
     async def types(self, label: str, text: str) -> None:
         await self._field(label).fill(text, timeout=PATIENCE_MS)
