@@ -107,6 +107,10 @@ class Estate:
     payloads: list[Payload]
     tried: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def database(self) -> str:
+        return self.web.database.engine.dialect.name
+
     def everything(self) -> list[Payload]:
         """What was harvested, and by recipe the rest."""
         known = estates.by_verb(self.payloads)
@@ -151,7 +155,8 @@ async def test_nothing_is_reachable(estate: Estate, intruder: Intruder, capsys: 
     went_out = await estate.web.town.sandbox.log()
     assert [entry for entry in went_out if not intruder.owns or entry["status"] < 400] == []
     with capsys.disabled():
-        print(f"\n{intruder.name}: {len(estate.everything())} payloads, {attack.tried} requests, nothing reachable")
+        tried = f"{len(estate.everything())} payloads, {attack.tried} requests"
+        print(f"\n{intruder.name}, {estate.database}: {tried}, nothing reachable")
 
 
 @pytest.mark.parametrize("role", INSIDERS)
@@ -177,7 +182,7 @@ async def test_a_role_reaches_no_further(estate: Estate, role: Role, capsys: pyt
     assert await web.town.sandbox.log() == []
     assert tried
     with capsys.disabled():
-        print(f"\n{role}: {tried} requests beyond the role, nothing done")
+        print(f"\n{role}, {estate.database}: {tried} requests beyond the role, nothing done")
 
 
 def refused(heard: Heard) -> None:
