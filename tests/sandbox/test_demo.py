@@ -57,8 +57,9 @@ async def fake_demo(data: Path, fate: str) -> AsyncIterator[asyncio.subprocess.P
         yield process
     finally:
         if process.returncode is None:
-            process.kill()
-            await process.wait()
+            process.terminate()
+            async with asyncio.timeout(20):
+                await process.wait()
 
 
 async def said_until(process: asyncio.subprocess.Process, text: str) -> str:
