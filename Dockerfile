@@ -11,9 +11,10 @@ COPY app.py settings.py ./
 COPY bot bot
 COPY sync sync
 COPY storage storage
+COPY core core
 # Nothing can be compiled later, on a read-only file system: what the product imports is compiled by importing it.
-RUN /venv/bin/python -c "import app, sync.teams.sdk, sync.queued_jobs, alembic.command, msal" \
-    && /venv/bin/python -m compileall -q app.py settings.py bot sync storage
+RUN /venv/bin/python -c "import app, sync.teams.sdk, sync.jobs.postgres, alembic.command, msal" \
+    && /venv/bin/python -m compileall -q app.py settings.py bot sync storage core
 
 FROM python:3.11-slim
 RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools wheel pip \

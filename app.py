@@ -20,37 +20,37 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
-from bot import claims
-from bot.access import AccessRules
-from bot.conversation import Conversation
-from bot.exports import Exports
+from bot.chat.history_export import HistoryExport
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
 from bot.languages import load_texts
-from bot.notices import Notifier
-from bot.updates import UpdateCards
+from bot.pipeline import Pipeline
+from bot.proactive.notifier import Notifier
+from bot.proactive.update_cards import UpdateCards
+from bot.roles import claim_codes
+from bot.roles.admins_setting import AdminsSetting
+from core.clock import utc_now
+from core.http_metrics import tracing
+from core.logging import configure_logging
+from core.metrics import Metrics
+from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from settings import Settings, is_loopback
-from storage.copying import CannotCopy, copy
 from storage.database import Database, open_database
+from storage.encryption import Encryption, check_keys, key_from_file
+from storage.key_rotation import Resealed, are_unreadable, reseal
 from storage.key_vault import VaultUnreadable, keys_from_vault
-from storage.resealing import Resealed, are_unreadable, reseal
 from storage.schema import NewerDatabase, migrate
-from storage.sealing import Seal, check_keys, key_from_file
-from sync.clock import utc_now
+from storage.sqlite_to_postgres import CannotCopy, copy
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
-from sync.grace import GRACE_SECONDS, Grace
-from sync.host_credentials import HostCredentials
-from sync.jobs import LocalJobs, Workshop
-from sync.logs import configure_logging
-from sync.metrics import Metrics
-from sync.names import NOTIFY, SHOW_UPDATE
-from sync.outgoing import tracing
-from sync.skew import SkewWatch
+from sync.jobs.local import JobQueue, LocalJobs
+from sync.jobs.names import NOTIFY, SHOW_UPDATE
+from sync.problems.clock_skew import ClockSkewMonitor
+from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import managed_identity
 
 log = structlog.get_logger()
 
-REQUEST_SECONDS = GRACE_SECONDS / 2 - 0.5
+REQUEST_SECONDS = SHUTDOWN_SECONDS / 2 - 0.5
 """What requests under way get when the process stops. aiohttp 3.14 gives it twice: to answer, then to give up."""
 KEY_LOST = (
     "Find the key they were sealed with and put it last in SECRET_KEYS, or enter the secrets again "
@@ -131,13 +131,13 @@ async def _serve(settings: Settings, role: Role) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    grace = Grace()
-    async with open_application(settings, role, grace) as application, listening(application, settings) as port:
+    deadline = ShutdownDeadline()
+    async with open_application(settings, role, deadline) as application, listening(application, settings) as port:
         log.info("listening", role=role.value, host=settings.host, port=port)
         if role is not Role.WORKER:
             await offer_claim(settings)
         await stop.wait()
-        grace.begin()
+        deadline.begin()
         log.info("stopping")
 
 
@@ -154,13 +154,13 @@ async def claim_code(settings: Settings, tenant: str = "") -> None:
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
     async with open_store(settings) as database:
         await migrate(database)
-        print(claims.told(await claims.make(database, utc_now, tenant, claims.new_code()), tenant))
+        print(claim_codes.told(await claim_codes.make(database, utc_now, tenant, claim_codes.new_code()), tenant))
 
 
 async def offer_claim(settings: Settings) -> None:
     """While nobody may use the bot, tell who started it how somebody can: on the terminal, never in the log."""
     async with open_store(settings) as database:
-        told = await claims.offer(database, _access(settings), utc_now, claims.new_code())
+        told = await claim_codes.offer(database, _access(settings), utc_now, claim_codes.new_code())
     if told:
         print(told, flush=True)
 
@@ -180,7 +180,7 @@ async def rotate_keys(settings: Settings) -> int:
     """Seal every stored secret anew with the first of the encryption keys, so that the others can go."""
     async with open_store(settings) as database:
         await migrate(database)
-        counts = await reseal(database, Seal(await _keys(settings)), _tell_resealed)
+        counts = await reseal(database, Encryption(await _keys(settings)), _tell_resealed)
     print(f"{counts.anew} secrets sealed anew with the first key, {counts.already} had it already.")
     if counts.unreadable:
         print(f"{counts.unreadable} cannot be opened with any key at hand. {KEY_LOST}")
@@ -223,18 +223,18 @@ async def listening(application: web.Application, settings: Settings) -> AsyncIt
 
 @asynccontextmanager
 async def open_application(
-    settings: Settings, role: Role = Role.ALL, grace: Grace | None = None
+    settings: Settings, role: Role = Role.ALL, deadline: ShutdownDeadline | None = None
 ) -> AsyncIterator[web.Application]:
     """Everything, wired: storage, then sync, then the bot, and the HTTP surface over them.
 
-    ``grace`` is what is in flight gets to finish on leaving the block.
+    ``deadline`` is what is in flight gets to finish on leaving the block.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_store(settings))
         await migrate(database)
-        skew = SkewWatch(utc_now)
+        skew = ClockSkewMonitor(utc_now)
         registry = CollectorRegistry()
-        seal = await open_seal(settings, database)
+        encryption = await open_encryption(settings, database)
         metrics = Metrics(registry)
         watched = [skew.tracing(), tracing(metrics)]
         http = await stack.enter_async_context(
@@ -244,20 +244,22 @@ async def open_application(
             open_engine(
                 _engine_config(settings),
                 database,
-                seal,
+                encryption,
                 http,
                 utc_now,
                 random.SystemRandom(),
                 metrics,
-                _workshop(database, metrics, role, grace),
+                _job_queue(database, metrics, role, deadline),
                 skew,
             )
         )
         access = _access(settings)
-        exports = Exports(database, seal, utc_now, load_texts(), access, settings.public_url, own_url(settings))
-        conversation = Conversation(
+        exports = HistoryExport(
+            database, encryption, utc_now, load_texts(), access, settings.public_url, own_url(settings)
+        )
+        conversation = Pipeline(
             database,
-            seal,
+            encryption,
             engine.integrations,
             access,
             utc_now,
@@ -267,7 +269,7 @@ async def open_application(
             metrics=metrics,
         )
         host = await stack.enter_async_context(
-            open_host(_hosting_config(settings), conversation, http, utc_now, grace=grace, metrics=metrics)
+            open_host(_hosting_config(settings), conversation, http, utc_now, deadline=deadline, metrics=metrics)
         )
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
@@ -280,7 +282,7 @@ async def open_application(
         yield application
 
 
-def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: Exports) -> None:
+def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: HistoryExport) -> None:
     """What Teams, CloudLink and browsers ask for."""
     application.router.add_route("*", "/api/messages", host.messages)
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
@@ -312,22 +314,24 @@ def own_url(settings: Settings) -> str:
     return f"http://{host}:{settings.port}" if settings.port and is_loopback(f"//{host}") else ""
 
 
-def _workshop(database: Database, metrics: Metrics, role: Role, grace: Grace | None) -> Workshop:
+def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: ShutdownDeadline | None) -> JobQueue:
     """Where jobs are done: in PostgreSQL for any number of processes, or in this one with SQLite."""
     random_ = random.SystemRandom()
     if not database.is_sqlite:
-        from sync.queued_jobs import QueuedJobs  # slow to import, and of no use to SQLite
+        from sync.jobs.postgres import QueuedJobs  # slow to import, and of no use to SQLite
 
-        return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, grace=grace)
+        return QueuedJobs(
+            database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline
+        )
     if role is not Role.ALL:
         raise WrongSetting(
             f"DATABASE_URL: the role {role.value} shares a PostgreSQL with others; SQLite is for one process."
         )
-    return LocalJobs(utc_now, random_, metrics, grace=grace)
+    return LocalJobs(utc_now, random_, metrics, deadline=deadline)
 
 
-def _access(settings: Settings) -> AccessRules:
-    return AccessRules(settings.admins, settings.home_tenant)
+def _access(settings: Settings) -> AdminsSetting:
+    return AdminsSetting(settings.admins, settings.home_tenant)
 
 
 @asynccontextmanager
@@ -347,12 +351,12 @@ def sqlite_file(settings: Settings) -> Path:
     return settings.data_dir / "presence.db"
 
 
-async def open_seal(settings: Settings, database: Database) -> Seal:
+async def open_encryption(settings: Settings, database: Database) -> Encryption:
     """The seal for the secrets in ``database``; when it does not open them the log says so, and the bot goes on."""
-    seal = Seal(await _keys(settings))
-    if await are_unreadable(database, seal):
+    encryption = Encryption(await _keys(settings))
+    if await are_unreadable(database, encryption):
         log.error("secrets_unreadable", remedy=KEY_LOST)
-    return seal
+    return encryption
 
 
 async def _keys(settings: Settings) -> list[str]:

@@ -17,8 +17,8 @@ from pydantic_settings import (
 )
 
 from storage.database import database_url as parse_database_url
-from storage.sealing import check_keys
-from sync.features import NEWEST
+from storage.encryption import check_keys
+from sync.domain.features import NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""

@@ -1,10 +1,10 @@
-"""What the conversation needs of sync; ``sync.integrations.Integrations`` provides it."""
+"""What the conversation needs of sync; ``sync.integrations.service.Integrations`` provides it."""
 
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Protocol
 
-from sync.model import (
+from sync.domain.model import (
     Actor,
     CloudLinkAccount,
     CloudLinkCheck,
@@ -15,12 +15,12 @@ from sync.model import (
     TeamsApp,
     TeamsCheck,
 )
-from sync.rotation import CredentialChoices, NewCertificate, RotationView
+from sync.domain.rotation import CredentialChoices, NewCertificate, RotationView
 from sync.updates.model import CardPlace, Installation, Offer
 
 
 class CredentialsPort(Protocol):
-    """Changes what integrations prove themselves by; ``sync.credential_changes.CredentialChanges`` provides it.
+    """Changes what integrations prove themselves by; ``sync.credentials.service.CredentialChanges`` provides it.
 
     Every call carries the tenant of who asks and raises ``UnknownIntegration`` for what is not theirs. Whatever
     is new is proven before it is stored: ``SyncError`` tells why it was not.

@@ -10,11 +10,11 @@ from datetime import date
 from typing import Any
 
 from bot.ports import IntegrationsPort
-from storage import history
+from core.clock import Clock
 from storage.database import Database
-from sync.clock import Clock
-from sync.errors import SyncError
-from sync.model import (
+from storage.queries import history
+from sync.domain.errors import SyncError
+from sync.domain.model import (
     Actor,
     CloudLinkAccount,
     CloudLinkCheck,

@@ -118,7 +118,7 @@ def prepare(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     else:
-        from storage.texts import keep_no_nul  # slow to import
+        from storage.postgres_text import keep_no_nul  # slow to import
 
         event.listen(engine, "connect", keep_no_nul)
 

@@ -8,58 +8,58 @@ from random import Random
 
 import aiohttp
 
+from core.clock import Clock
+from core.metrics import Metrics
 from storage.database import Database
-from storage.sealing import Seal
-from sync.census import Census
-from sync.clock import Clock
+from storage.encryption import Encryption
 from sync.cloudlink.wire import WireTables, load_tables
-from sync.connections import Addresses, Connections
-from sync.credential_changes import CredentialChanges
-from sync.editing import Editor
-from sync.features import NEWEST
-from sync.host_credentials import HostCredentials
-from sync.integrations import Integrations, Reach
-from sync.jobs import Workshop
-from sync.messages import Messages
-from sync.metrics import Metrics
-from sync.moving import Mover
-from sync.names import (
+from sync.credentials.expiry import SecretExpiry
+from sync.credentials.rotator import Rotator
+from sync.credentials.service import CredentialService
+from sync.domain.features import NEWEST
+from sync.integrations.connection_test import ConnectionTest
+from sync.integrations.editor import Editor
+from sync.integrations.remover import Remover
+from sync.integrations.service import IntegrationService, Reach
+from sync.integrations.teardown import TenantTeardown
+from sync.jobs.local import JobQueue
+from sync.jobs.names import (
+    CLEANUP,
     EXPIRY,
-    GLANCE,
     INSTALL,
     MATCH,
-    MESSAGE,
     NOTIFY,
     POLL,
+    POLL_SAMPLE,
     PROBE,
     PUSH,
+    PUSH_STATUS_MESSAGE,
     REMOVE,
     ROTATE,
+    SCHEDULE,
     SHOW_UPDATE,
     SUBSCRIBE,
-    SWEEP,
-    TIDY,
     WARN,
 )
-from sync.poller import Poller
-from sync.prober import Prober
-from sync.quota import Quota
-from sync.reconciler import Reconciler
-from sync.recorder import Recorder
-from sync.remover import Remover
-from sync.roster import Roster
-from sync.rotator import Rotator
-from sync.scheduler import Intervals, Scheduler
-from sync.secret_expiry import SecretExpiry
-from sync.skew import SkewWatch
-from sync.subscriber import Subscriber
+from sync.monitoring.readiness import ReadinessProbe
+from sync.monitoring.store_gauges import StoreGauges
+from sync.people.directory_sync import DirectorySync
+from sync.phones.ingest import EventIngestor
+from sync.phones.poller import Poller
+from sync.phones.subscriptions import Subscriptions
+from sync.phones.webhooks import Webhooks
+from sync.presence.reconciler import Reconciler
+from sync.presence.status_messages import StatusMessageWriter
+from sync.problems.clock_skew import ClockSkewMonitor
+from sync.problems.notice_scheduler import NoticeScheduler
+from sync.scheduling.scheduler import Intervals, Scheduler
+from sync.service_clients import Addresses, HttpServiceClients
+from sync.teams.host_credentials import HostCredentials
+from sync.teams.quota import Quota
 from sync.updates import available
 from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
 from sync.updates.updates import Updates
-from sync.warner import Warner
-from sync.watch import Watch
-from sync.webhooks import Webhooks
 
 
 def _default_tables() -> WireTables:
@@ -95,12 +95,12 @@ class Engine:
 
     def __init__(
         self,
-        integrations: Integrations,
-        credentials: CredentialChanges,
+        integrations: IntegrationService,
+        credentials: CredentialService,
         webhooks: Webhooks,
         updates: Updates,
-        jobs: Workshop,
-        watch: Watch,
+        jobs: JobQueue,
+        watch: ReadinessProbe,
     ) -> None:
         self.integrations = integrations
         self.credentials = credentials
@@ -118,13 +118,13 @@ async def nobody_listens(_key: str) -> None:
 async def open_engine(
     config: EngineConfig,
     database: Database,
-    seal: Seal,
+    encryption: Encryption,
     http: aiohttp.ClientSession,
     clock: Clock,
     random: Random,
     metrics: Metrics,
-    jobs: Workshop,
-    skew: SkewWatch | None = None,
+    jobs: JobQueue,
+    skew: ClockSkewMonitor | None = None,
 ) -> AsyncIterator[Engine]:
     """Sync for the length of the block: takes up what was left behind, then goes on by its schedule.
 
@@ -134,54 +134,80 @@ async def open_engine(
     """
     every = config.intervals
     addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
-    outside = Connections(http, addresses, config.tables, clock, random, config.host, metrics)
-    recorder = Recorder(database, jobs, clock, metrics)
-    reconciler = Reconciler(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
-    roster = Roster(database, seal, outside, jobs, clock)
-    glance_every = timedelta(seconds=every.poll_with_webhooks)
-    poller = Poller(database, seal, outside, recorder, jobs, clock, glance_every=glance_every)
-    prober = Prober(database, seal, outside, jobs, clock, timedelta(seconds=every.recheck_credentials))
+    clients = HttpServiceClients(http, addresses, config.tables, clock, random, config.host, metrics)
+    ingestor = EventIngestor(database, jobs, clock, metrics)
+    reconciler = Reconciler(
+        database, encryption, clients, jobs, Quota(config.presence_quota), clock, random, metrics
+    )
+    directory_sync = DirectorySync(database, encryption, clients, jobs, clock)
+    poll_sample_every = timedelta(seconds=every.poll_with_webhooks)
+    poller = Poller(database, encryption, clients, ingestor, jobs, clock, poll_sample_every=poll_sample_every)
+    connection_test = ConnectionTest(
+        database, encryption, clients, jobs, clock, timedelta(seconds=every.recheck_credentials)
+    )
     renew_after = timedelta(seconds=every.renew_subscription)
-    subscriber = Subscriber(database, seal, outside, jobs, clock, config.public_url, renew_after)
+    subscriber = Subscriptions(database, encryption, clients, jobs, clock, config.public_url, renew_after)
     remover = Remover(database, subscriber, jobs, clock, timedelta(seconds=every.removal_patience))
     scheduler = Scheduler(database, jobs, clock, random, every, bool(config.public_url))
     functions = {
         PUSH: reconciler.push,
         POLL: poller.poll,
-        GLANCE: poller.glance,
-        MATCH: roster.match,
+        POLL_SAMPLE: poller.poll_sample,
+        MATCH: directory_sync.match,
         SUBSCRIBE: subscriber.keep,
-        PROBE: prober.probe,
+        PROBE: connection_test.probe,
         REMOVE: remover.remove,
-        SWEEP: scheduler.sweep,
-        TIDY: scheduler.tidy,
+        SCHEDULE: scheduler.schedule,
+        CLEANUP: scheduler.cleanup,
     }
     rotation_lease = timedelta(seconds=every.rotation_lease)
-    rotator = Rotator(database, seal, outside, jobs, clock, random, rotation_lease)
-    expiry = SecretExpiry(database, seal, outside, config.host, clock)
+    rotator = Rotator(database, encryption, clients, jobs, clock, random, rotation_lease)
+    expiry = SecretExpiry(database, encryption, clients, config.host, clock)
     functions |= {ROTATE: rotator.rotate, EXPIRY: expiry.refresh}
     for name, function in functions.items():
         jobs.register(name, function)
     warn_every = timedelta(seconds=every.warn)
-    warner = Warner(database, jobs, clock, metrics, warn_every, available, (skew or SkewWatch(clock)).seconds)
-    jobs.register(WARN, warner.look)
+    notice_scheduler = NoticeScheduler(
+        database, jobs, clock, metrics, warn_every, available, (skew or ClockSkewMonitor(clock)).seconds
+    )
+    jobs.register(WARN, notice_scheduler.look)
     jobs.register(NOTIFY, nobody_listens)
-    messages = Messages(database, seal, outside, jobs, Quota(config.presence_quota), clock, random, metrics)
-    update_catalogue = catalogue(database, roster, messages)
+    messages = StatusMessageWriter(
+        database, encryption, clients, jobs, Quota(config.presence_quota), clock, random, metrics
+    )
+    update_catalogue = catalogue(database, directory_sync, messages)
     patience = timedelta(seconds=every.update_patience)
-    jobs.register(MESSAGE, messages.tell)
+    jobs.register(PUSH_STATUS_MESSAGE, messages.tell)
     jobs.register(INSTALL, Installer(database, update_catalogue, jobs, clock, patience).install)
     jobs.register(SHOW_UPDATE, nobody_listens)
     updates = Updates(database, update_catalogue, jobs, clock)
-    editor = Editor(database, seal, outside, roster, Mover(database, seal, outside, clock), jobs, clock)
-    reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
-    integrations = Integrations(
-        database, seal, outside, roster, poller, prober, jobs, clock, reach, editor, config.newcomers_at
+    editor = Editor(
+        database,
+        encryption,
+        clients,
+        directory_sync,
+        TenantTeardown(database, encryption, clients, clock),
+        jobs,
+        clock,
     )
-    credentials = CredentialChanges(database, seal, outside, config.host, jobs, clock)
-    webhooks = Webhooks(database, recorder, config.tables, metrics)
+    reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
+    integrations = IntegrationService(
+        database,
+        encryption,
+        clients,
+        directory_sync,
+        poller,
+        connection_test,
+        jobs,
+        clock,
+        reach,
+        editor,
+        config.newcomers_at,
+    )
+    credentials = CredentialService(database, encryption, clients, config.host, jobs, clock)
+    webhooks = Webhooks(database, ingestor, config.tables, metrics)
     metrics.quota_limit.set(config.presence_quota)
-    watch = Watch(database, jobs, Census(database, metrics, clock), metrics)
+    watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics)
     async with jobs.running():
         if jobs.works:
             await scheduler.start()

@@ -1,8 +1,8 @@
 import pytest
 
 from bot.hosting.sdk import botbuilder
-from tests.bot.hosting import harness
 from tests.spikes.agents_hosting import agents_sdk
+from tests.support.bot import hosting as harness
 
 
 @pytest.fixture(params=[botbuilder, agents_sdk], ids=lambda make: make.__name__)

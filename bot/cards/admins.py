@@ -5,14 +5,15 @@ from datetime import datetime
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
+from bot.activity import Card
+from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.cards.history import where
-from bot.cards.parts import button, capped, card, complaint_note, fact, header, note, plain, row, text
-from bot.complaints import Complaint
+from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
 from bot.languages import Texts
-from bot.turns import Card
-from storage.roles import GRANTED, INVITED_FOR, Role
-from storage.tables import Conversation, Member
+from storage.queries.roles import GRANTED, INVITED_FOR, Role
+from storage.tables.conversations import Conversation
+from storage.tables.roles import Member
 
 PAGE = 10
 STRANGERS = 20
@@ -62,7 +63,7 @@ def invite(
     strangers: Sequence[Conversation],
     now: datetime,
     typed: Mapping[str, str] | None = None,
-    complaint: Complaint | None = None,
+    form_error: FormError | None = None,
 ) -> Card:
     """Somebody by name, or one of those who have spoken with the bot; and the role they get."""
     title = texts("admins.invite")
@@ -79,8 +80,8 @@ def invite(
         known = [(one.user_object_id, _seen(texts, one, now)) for one in strangers]
         choices = [(NOBODY, texts("admins.nobody")), *known]
         body.append(_chooser("person", texts("admins.or_pick"), choices, typed.get("person") or NOBODY))
-    if complaint:
-        body.append(complaint_note(complaint))
+    if form_error:
+        body.append(error_note(form_error))
     body += [_roles(texts, Role(typed.get("role") or Role.VIEWER)), *_what_roles_may(texts)]
     actions: list[Action] = [
         button(texts("button.invite"), "admins.add", style="positive", inputs=True),

@@ -2,18 +2,18 @@
 
 from microsoft_teams.cards.core import Action, CardElement, CodeBlock, TextBlock
 
-from bot.cards.parts import button, capped, card, complaint_note, fact, header, note, open_link, row, text
-from bot.complaints import Complaint, Link, Links
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Link, Links
+from bot.cards.parts import button, capped, card, error_note, fact, header, note, open_link, row, text
 from bot.languages import Texts
-from bot.turns import Card
-from sync.model import CredentialKind, IntegrationView
-from sync.rotation import CredentialChoices, NewCertificate, RotationView, Step
+from sync.domain.model import CredentialKind, IntegrationView
+from sync.domain.rotation import CredentialChoices, NewCertificate, RotationView, Step
 
 SYMBOL = "📜"
 
 
 def choose(
-    texts: Texts, view: IntegrationView, choices: CredentialChoices, complaint: Complaint | None = None
+    texts: Texts, view: IntegrationView, choices: CredentialChoices, form_error: FormError | None = None
 ) -> Card:
     """What is used now, and what could take its place."""
     title = texts("certificate.title")
@@ -27,8 +27,8 @@ def choose(
         body.append(row("🖥️", texts("certificate.host"), texts("certificate.host.how")))
     if choices.federated:
         body.append(row("🪪", texts("certificate.federated"), texts("certificate.federated.how")))
-    if complaint:
-        body.append(complaint_note(complaint))
+    if form_error:
+        body.append(error_note(form_error))
     return card(texts, title, body, _choices(texts, view, choices))
 
 
@@ -46,7 +46,7 @@ def _choices(texts: Texts, view: IntegrationView, choices: CredentialChoices) ->
 
 
 def handed_out(
-    texts: Texts, view: IntegrationView, made: NewCertificate, links: Links, complaint: Complaint | None = None
+    texts: Texts, view: IntegrationView, made: NewCertificate, links: Links, form_error: FormError | None = None
 ) -> Card:
     """The public part, to be uploaded in Azure; the private key never leaves the bot."""
     title = texts("certificate.upload")
@@ -61,8 +61,8 @@ def handed_out(
         fact(texts("field.certificate_expires"), texts.date(made.expires_on)),
         row("🔒", "", texts("certificate.safe")),
     ]
-    if complaint:
-        body.append(complaint_note(complaint))
+    if form_error:
+        body.append(error_note(form_error))
     page = Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))
     use = {**data, "revision": str(view.revision)}
     actions: list[Action] = [

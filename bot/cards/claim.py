@@ -2,9 +2,9 @@
 
 from microsoft_teams.cards.core import CardElement, TextInput
 
+from bot.activity import Card
 from bot.cards.parts import button, card, header, note, text
 from bot.languages import Texts
-from bot.turns import Card
 
 CODE = "code"
 """The input that the code is typed into."""

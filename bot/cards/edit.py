@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 from microsoft_teams.cards.core import Action, CardElement, DateInput, TextInput
 
+from bot.activity import Card
 from bot.cards import fields
+from bot.cards.field_errors import FormError
 from bot.cards.fields import GUID_EXAMPLE, MAX_NAME, Values
 from bot.cards.history import details, what
 from bot.cards.parts import button, capped, card, fact, header, note, row, text
-from bot.complaints import Complaint
 from bot.languages import Texts
-from bot.turns import Card
-from storage.tables import Act
-from sync.model import CredentialKind, IntegrationView
+from storage.tables.history import Act
+from sync.domain.model import CredentialKind, IntegrationView
 
 
 def menu(texts: Texts, view: IntegrationView, saved: str = "") -> Card:
@@ -53,15 +53,15 @@ def _follows(texts: Texts, view: IntegrationView, saved: str) -> str:
 
 
 def rename_form(
-    texts: Texts, view: IntegrationView, typed: Values | None = None, complaints: Sequence[Complaint] = ()
+    texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
 ) -> Card:
     name = fields.field(texts, "name", typed or {"name": view.name}, required=True, length=MAX_NAME)
-    body = [header("✏️", texts("rename.title"), capped(view.name)), *fields.with_complaints([name], complaints)]
+    body = [header("✏️", texts("rename.title"), capped(view.name)), *fields.with_errors([name], form_errors)]
     return card(texts, texts("rename.title"), body, _save_or_back(texts, view, "edit.save_name"))
 
 
 def cloudlink_form(
-    texts: Texts, view: IntegrationView, typed: Values | None = None, complaints: Sequence[Complaint] = ()
+    texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
 ) -> Card:
     """The account and its client; an empty secret keeps the one there is."""
     values = typed or cloudlink_values(view)
@@ -74,14 +74,14 @@ def cloudlink_form(
     body = [
         header("☎️", texts("edit.cloudlink"), capped(view.name)),
         text(texts("edit.proves")),
-        *fields.with_complaints(inputs, complaints),
+        *fields.with_errors(inputs, form_errors),
         fields.safe(texts),
     ]
     return card(texts, texts("edit.cloudlink"), body, _save_or_back(texts, view, "edit.save_cloudlink"))
 
 
 def teams_form(
-    texts: Texts, view: IntegrationView, typed: Values | None = None, complaints: Sequence[Complaint] = ()
+    texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
 ) -> Card:
     """Tenant, application and secret; with another tenant or application, another secret."""
     values = typed or teams_values(view)
@@ -96,7 +96,7 @@ def teams_form(
         header("🔐", texts("edit.teams"), capped(view.name)),
         text(texts("edit.proves")),
         note("warning", "⚠️", texts("edit.teams.moves")),
-        *fields.with_complaints(inputs, complaints),
+        *fields.with_errors(inputs, form_errors),
         fields.safe(texts),
     ]
     return card(texts, texts("edit.teams"), body, _save_or_back(texts, view, "edit.save_teams"))

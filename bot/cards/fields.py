@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from microsoft_teams.cards.core import CardElement, DateInput, TextInput
 
-from bot.cards.parts import complaint_note, row
-from bot.complaints import Complaint
+from bot.cards.field_errors import FormError
+from bot.cards.parts import error_note, row
 from bot.languages import Texts
 
 Values = Mapping[str, str]
@@ -50,12 +50,12 @@ def expiry_day(texts: Texts, values: Values) -> DateInput:
     return DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None)
 
 
-def with_complaints(fields: Iterable[TextInput | DateInput], complaints: Sequence[Complaint]) -> list[CardElement]:
+def with_errors(fields: Iterable[TextInput | DateInput], form_errors: Sequence[FormError]) -> list[CardElement]:
     """The whole card's complaints first, then each field with its own right below it."""
-    elements: list[CardElement] = [complaint_note(complaint) for complaint in complaints if not complaint.field]
+    elements: list[CardElement] = [error_note(form_error) for form_error in form_errors if not form_error.field]
     for one in fields:
         elements.append(one)
-        elements.extend(complaint_note(complaint) for complaint in complaints if complaint.field == one.id)
+        elements.extend(error_note(form_error) for form_error in form_errors if form_error.field == one.id)
     return elements
 
 

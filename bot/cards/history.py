@@ -6,13 +6,13 @@ from typing import Any
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, RichTextBlock, TextRun
 
+from bot.activity import Card
+from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, open_link, plain, row, text
-from bot.complaints import Link
 from bot.languages import Texts
-from bot.turns import Card
-from storage.history import DONE
-from storage.tables import Act
-from sync.model import BOT, IntegrationView
+from storage.queries.history import DONE
+from storage.tables.history import Act
+from sync.domain.model import BOT, IntegrationView
 
 PAGE = 10
 LINES = 9

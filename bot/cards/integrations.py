@@ -5,16 +5,16 @@ from datetime import date, datetime
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
+from bot.activity import Card
 from bot.cards.edit import cloudlink_side
+from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
 from bot.cards.history import where
-from bot.cards.parts import button, capped, card, complaint_note, fact, header, note, plain, row, text
+from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
 from bot.cards.status import expiry
-from bot.complaints import Complaint
 from bot.languages import Texts
-from bot.turns import Card
-from sync.errors import CredentialsWrong
-from sync.model import IntegrationView, Light, Status
+from sync.domain.errors import CredentialsWrong
+from sync.domain.model import IntegrationView, ServiceHealth, Status
 
 SHOWN = 8
 CHOICES = 40
@@ -33,16 +33,16 @@ def none_yet(texts: Texts) -> Card:
 def listed(
     texts: Texts,
     integrations: Sequence[IntegrationView],
-    lights: Mapping[str, Sequence[Light]],
+    service_health: Mapping[str, Sequence[ServiceHealth]],
     total: int,
     page: int = 0,
 ) -> Card:
-    """A page of integrations, each with its ``lights`` (by id), and a choice among them."""
+    """A page of integrations, each with its ``service_health`` (by id), and a choice among them."""
     title = texts("integrations.title")
     body: list[CardElement] = [header("🧩", title, texts.plural("integrations.count", total))]
     for integration in integrations:
         body.append(_line(texts, integration))
-        body.append(plain(lamps(texts, lights.get(integration.id, ())), size="Small", spacing="None"))
+        body.append(plain(lamps(texts, service_health.get(integration.id, ())), size="Small", spacing="None"))
     pages = -(-total // SHOWN)
     if pages > 1:
         body.append(plain(where(texts, page, pages), subtle=True))
@@ -64,7 +64,7 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
     title = capped(integration.name, MAX_NAME)
     body: list[CardElement] = [
         header("▶️" if integration.enabled else "⏸️", texts("integration.title"), title),
-        plain(lamps(texts, status.lights)),
+        plain(lamps(texts, status.service_health)),
         fact(texts("integration.state"), _state(texts, integration)),
         *cloudlink_side(texts, integration),
         fact(texts("field.tenant_id"), integration.tenant_id),
@@ -84,12 +84,12 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
     return card(texts, title, body, actions, wide=True)
 
 
-def lamps(texts: Texts, lights: Sequence[Light]) -> str:
+def lamps(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
     """The services' lights on one line: symbol and words, never colour alone."""
-    return " · ".join(_lamp(texts, light) for light in lights)
+    return " · ".join(_lamp(texts, light) for light in service_health)
 
 
-def _lamp(texts: Texts, light: Light) -> str:
+def _lamp(texts: Texts, light: ServiceHealth) -> str:
     name = texts(f"service.{light.service}")
     if light.trouble is None:
         return f"✅ {name}"
@@ -155,7 +155,7 @@ def kept(texts: Texts, integration: IntegrationView) -> Card:
     return card(texts, title, [header("👍", title, capped(integration.name))], actions)
 
 
-def remove_asked(texts: Texts, integration: IntegrationView, complaint: Complaint | None = None) -> Card:
+def remove_asked(texts: Texts, integration: IntegrationView, form_error: FormError | None = None) -> Card:
     """What removing does, and the name to be typed before it is done."""
     title = texts("remove.title")
     typed = TextInput(
@@ -170,7 +170,7 @@ def remove_asked(texts: Texts, integration: IntegrationView, complaint: Complain
         note("warning", "⚠️", texts("remove.what"), texts("remove.what.clear"), texts("remove.what.secrets")),
         text(texts("remove.what.azure")),
         typed,
-        *([complaint_note(complaint)] if complaint else []),
+        *([error_note(form_error)] if form_error else []),
     ]
     data = {"integration": integration.id}
     actions = [
@@ -187,13 +187,13 @@ def removed(texts: Texts, name: str) -> Card:
     return card(texts, title, body, actions)
 
 
-def failed(texts: Texts, complaint: Complaint, verb: str, data: dict[str, str]) -> Card:
+def failed(texts: Texts, form_error: FormError, verb: str, data: dict[str, str]) -> Card:
     """What was asked could not be done; ``verb`` with ``data`` tries again."""
     title = texts("failed.title")
     actions: list[Action] = [button(texts("button.help"), "command.help")]
     if verb:
         actions.insert(0, button(texts("button.try_again"), verb, data, style="positive"))
-    return card(texts, title, [header("🛠️", title), complaint_note(complaint)], actions)
+    return card(texts, title, [header("🛠️", title), error_note(form_error)], actions)
 
 
 def _line(texts: Texts, integration: IntegrationView) -> CardElement:

@@ -5,14 +5,14 @@ from datetime import datetime
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
+from bot.activity import Card
+from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
-from bot.cards.parts import button, capped, card, complaint_note, header, note, plain, row, text
-from bot.complaints import Complaint
+from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
 from bot.languages import Texts
-from bot.turns import Card
-from storage.monitors import MOST, Task
-from storage.tables import Monitor
-from sync.model import IntegrationView
+from storage.queries.monitors import MOST, Task
+from storage.tables.rotations import Monitor
+from sync.domain.model import IntegrationView
 
 DONE_SHOWN = 10
 MAX_TYPED = MOST * (MAX_NAME + 1)
@@ -26,12 +26,12 @@ def list_card(
     monitors: Sequence[Monitor],
     open_tasks: int = 0,
     rotation_id: str = "",
-    complaint: Complaint | None = None,
+    form_error: FormError | None = None,
     typed: str = "",
 ) -> Card:
     """The monitors, to add to and take from; ``rotation_id`` names a rotation that nobody was asked about yet.
 
-    ``complaint`` is about the names in ``typed``.
+    ``form_error`` is about the names in ``typed``.
     """
     title = texts("monitors.title")
     body: list[CardElement] = [header("📡", title, capped(view.name)), text(texts("monitors.what"), subtle=True)]
@@ -43,8 +43,8 @@ def list_card(
         body.append(text(texts("monitors.none")))
     if len(monitors) < MOST:
         body.append(_new_names(texts, typed))
-    if complaint:
-        body.append(complaint_note(complaint))
+    if form_error:
+        body.append(error_note(form_error))
     return card(texts, title, body, _list_actions(texts, view, monitors, open_tasks, rotation_id))
 
 

@@ -14,15 +14,15 @@ from microsoft_teams.cards.core import (
     ToggleInput,
 )
 
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
-from bot.complaints import Complaint, Link, Links, complaint
 from bot.languages import Texts
-from bot.quiet import local
-from bot.turns import Card
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell
-from sync.model import BOT, CredentialKind, IntegrationView, Service
-from sync.troubles import CLOCK, PEOPLE
-from sync.warnings import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
+from bot.languages.quiet_hours import local
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
+from sync.problems.incidents import CLOCK, PEOPLE
+from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
 LISTENERS_SHOWN = 20
@@ -48,7 +48,7 @@ class Telling:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done about it (``how`` as ``sync.warnings.Closing`` has it), by whom (a name, or ``bot``), when."""
+    """What was done about it (``how`` as in ``notice_plan.Closing``), by whom (a name, or ``bot``), when."""
 
     how: str
     by: str
@@ -145,7 +145,7 @@ def _problem(texts: Texts, telling: Telling, now: datetime) -> Said:
     since = texts("light.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
     if service in (PEOPLE, CLOCK):
         return _own_problem(texts, telling, service, since)
-    said = _complaint(texts, telling)
+    said = _form_error(texts, telling)
     is_wrong = bool(facts.get("lasting"))
     title = texts("notice.problem.wrong" if is_wrong else "notice.problem.unwell", service=_service(texts, service))
     style: Style = "attention" if is_wrong else "warning"
@@ -205,7 +205,7 @@ def _rotation(texts: Texts, telling: Telling, _now: datetime) -> Said:
         return texts("notice.rotation.done"), "🔄", [box], [*shown, asked]
     fault = facts.get("fault", "")
     said = (
-        complaint(CredentialsWrong(Fault(fault)), texts, telling.links) if fault in list(Fault) else Complaint("")
+        form_error(CredentialsWrong(Fault(fault)), texts, telling.links) if fault in list(Fault) else FormError("")
     )
     box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, said.remedy)
     return texts("notice.rotation.failed"), "🔄", [box], [_replace(texts, telling), *_later(texts, telling)]
@@ -219,11 +219,11 @@ def _update(texts: Texts, telling: Telling, _now: datetime) -> Said:
     return texts("notice.update"), "🎁", [box], [*actions, *_later(texts, telling)]
 
 
-def _complaint(texts: Texts, telling: Telling) -> Complaint:
+def _form_error(texts: Texts, telling: Telling) -> FormError:
     facts, integration = telling.facts, telling.integration
-    error = (CredentialsWrong if facts.get("lasting") else ServiceUnwell)(Fault(facts["fault"]))
+    error = (CredentialsWrong if facts.get("lasting") else ServiceUnavailable)(Fault(facts["fault"]))
     error.context = dict(facts.get("context", {}))
-    return complaint(error, texts, telling.links, integration.tenant_id, integration.client_id)
+    return form_error(error, texts, telling.links, integration.tenant_id, integration.client_id)
 
 
 def _service(texts: Texts, service: str) -> str:

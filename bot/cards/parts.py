@@ -19,9 +19,9 @@ from microsoft_teams.cards.core import (
     TextRun,
 )
 
-from bot.complaints import Complaint, Link
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Link
 from bot.languages import Texts
-from bot.turns import Card
 
 Style = Literal["default", "emphasis", "accent", "good", "attention", "warning"]
 Colour = Literal["Default", "Dark", "Light", "Accent", "Good", "Warning", "Attention"]
@@ -116,8 +116,8 @@ def note(style: Style, symbol: str, *lines: str, link: Link | None = None) -> Co
     return Container(style=style, items=items)
 
 
-def complaint_note(complaint: Complaint) -> Container:
-    return note("attention", "❌", complaint.sentence, complaint.remedy, link=complaint.link)
+def error_note(form_error: FormError) -> Container:
+    return note("attention", "❌", form_error.sentence, form_error.remedy, link=form_error.link)
 
 
 def tiles(*pairs: tuple[str, str]) -> ColumnSet:

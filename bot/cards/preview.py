@@ -2,12 +2,12 @@
 
 from microsoft_teams.cards.core import Action, CardElement, Container
 
+from bot.activity import Card
+from bot.cards.field_errors import FormError
 from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
 from bot.cards.setup import step_header
-from bot.complaints import Complaint
 from bot.languages import Texts
-from bot.turns import Card
-from sync.model import IntegrationView, Preview, UnmatchedPerson, WouldSend
+from sync.domain.model import IntegrationView, Preview, UnmatchedPerson, WouldSend
 
 PAGE = 10
 SENT_SHOWN = 5
@@ -30,12 +30,12 @@ def preview_card(
     return card(texts, title, body, _actions(texts, integration.id, preview, page, wizard), wide=True)
 
 
-def preview_failed(texts: Texts, integration: IntegrationView, complaint: Complaint, wizard: bool = False) -> Card:
+def preview_failed(texts: Texts, integration: IntegrationView, form_error: FormError, wizard: bool = False) -> Card:
     """What is stored stays stored; the directories could not be read now."""
     title = texts("preview.title")
     body = [
         _top(texts, title, integration.name, wizard),
-        note("attention", "❌", complaint.sentence, complaint.remedy, link=complaint.link),
+        note("attention", "❌", form_error.sentence, form_error.remedy, link=form_error.link),
         text(texts("preview.kept")),
     ]
     verb = "setup" if wizard else "enable"

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 from microsoft_teams.cards.core import Action, CardElement, DateInput, TextInput
 
-from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, with_complaints
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Link, Links
+from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, with_errors
 from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
-from bot.complaints import Complaint, Link, Links
 from bot.languages import Texts
-from bot.turns import Card
-from sync.model import CredentialKind, IntegrationView
-from sync.rotation import Kind, RotationView, Step
+from sync.domain.model import CredentialKind, IntegrationView
+from sync.domain.rotation import Kind, RotationView, Step
 
 FIELDS = ("description", "client_secret", "expires_on")
 SHOWN_STEPS = (Step.ADD, Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE)
@@ -23,17 +23,17 @@ def form(
     view: IntegrationView,
     values: Values,
     links: Links,
-    complaints: Sequence[Complaint] = (),
+    form_errors: Sequence[FormError] = (),
     offer_for_me: bool = False,
 ) -> Card:
     """The new secret, for exactly this tenant and application; ``offer_for_me`` if the bot could make one."""
     title = texts("rotate.title")
     data = {"integration": view.id}
     page = _secrets_page(texts, view, links)
-    told = [replace(one, link=None) if one.link == page else one for one in complaints]
+    told = [replace(one, link=None) if one.link == page else one for one in form_errors]
     fields: list[TextInput | DateInput] = [
         field(texts, "description", values, required=True, length=MAX_NAME),
-        secret(texts, "client_secret", required=True, hint="field.secret.again" if complaints else ""),
+        secret(texts, "client_secret", required=True, hint="field.secret.again" if form_errors else ""),
         expiry_day(texts, values),
     ]
     body: list[CardElement] = [
@@ -41,7 +41,7 @@ def form(
         text(texts("rotate.intro")),
         fact(texts("field.tenant_id"), capped(view.tenant_id)),
         fact(texts("field.client_id"), capped(view.client_id)),
-        *with_complaints(fields, told),
+        *with_errors(fields, told),
         safe(texts),
     ]
     save = {**data, "revision": str(view.revision)}
@@ -61,19 +61,19 @@ def checking(texts: Texts, view: IntegrationView) -> Card:
 
 
 def replaced(
-    texts: Texts, view: IntegrationView, rotation: RotationView, complaint: Complaint | None = None
+    texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
 ) -> Card:
     """The new secret is in use; whether it has shown its worth yet."""
     title = texts("rotate.replaced")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if rotation.step is Step.FAILED:
-        return failed(texts, view, complaint)
+        return failed(texts, view, form_error)
     if rotation.finished:
         body.append(note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten")))
     else:
         body.append(note("accent", "⏳", texts("rotate.swapped"), texts("rotate.old_kept")))
-        if complaint:
-            body.append(note("warning", "⏳", texts("rotate.held_up"), complaint.sentence))
+        if form_error:
+            body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     body.append(_until(texts, rotation))
     body.append(text(texts("rotate.monitors"), subtle=True))
     data = {"integration": view.id}
@@ -102,10 +102,10 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, body, actions)
 
 
-def progress(texts: Texts, view: IntegrationView, rotation: RotationView, complaint: Complaint | None) -> Card:
+def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
     """How far the bot's own rotation is, and what it waits for."""
     if rotation.step in (Step.FAILED, Step.UNDO):
-        return failed(texts, view, complaint)
+        return failed(texts, view, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
     place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
     body: list[CardElement] = [header("🔄", title, capped(view.name))]
@@ -113,8 +113,8 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, compla
         row("✅" if number < place else "⏳" if number == place else "▫️", texts(f"rotate.step.{step}"))
         for number, step in enumerate(SHOWN_STEPS)
     ]
-    if complaint and not rotation.finished:
-        body.append(note("warning", "⏳", texts("rotate.held_up"), complaint.sentence))
+    if form_error and not rotation.finished:
+        body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     if rotation.finished:
         body.append(_until(texts, rotation))
     if rotation.old_left and rotation.kind is not Kind.BY_HAND:
@@ -130,12 +130,12 @@ def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationVie
     return [button(texts("button.refresh"), "rotate.progress", data, style="positive"), status]
 
 
-def failed(texts: Texts, view: IntegrationView, complaint: Complaint | None) -> Card:
+def failed(texts: Texts, view: IntegrationView, form_error: FormError | None) -> Card:
     """It did not work: why, and that things are as they were."""
     title = texts("rotate.failed")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
-    if complaint:
-        body.append(note("attention", "❌", complaint.sentence, complaint.remedy, link=complaint.link))
+    if form_error:
+        body.append(note("attention", "❌", form_error.sentence, form_error.remedy, link=form_error.link))
     body.append(text(texts("rotate.failed.as_before")))
     data = {"integration": view.id}
     actions = [

@@ -13,7 +13,9 @@ from microsoft_teams.cards.core import (
     TextInput,
 )
 
-from bot.cards.fields import GUID_EXAMPLE, MAX_NAME, Values, expiry_day, field, safe, secret, with_complaints
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Link, Links
+from bot.cards.fields import GUID_EXAMPLE, MAX_NAME, Values, expiry_day, field, safe, secret, with_errors
 from bot.cards.parts import (
     button,
     capped,
@@ -24,18 +26,16 @@ from bot.cards.parts import (
     progress,
     text,
 )
-from bot.complaints import Complaint, Link, Links
 from bot.languages import Texts
-from bot.turns import Card
 
 STEPS = 4
 
 
 def cloudlink_step(
-    texts: Texts, draft: str, values: Values, proven: bool, complaints: Sequence[Complaint] = ()
+    texts: Texts, draft: str, values: Values, proven: bool, form_errors: Sequence[FormError] = ()
 ) -> Card:
     """Step 1. ``proven`` says that a checked secret is held, so that the field may stay empty."""
-    masked = secret(texts, "cloudlink_secret", required=not proven, hint=_secret_hint(proven, complaints))
+    masked = secret(texts, "cloudlink_secret", required=not proven, hint=_secret_hint(proven, form_errors))
     fields = [
         field(texts, "account_id", values, required=True),
         field(texts, "cloudlink_client_id", values, required=True),
@@ -45,7 +45,7 @@ def cloudlink_step(
     body = [
         step_header(texts, 1, "☎️", texts("setup.cloudlink.title")),
         text(texts("setup.cloudlink.intro")),
-        *with_complaints(fields, complaints),
+        *with_errors(fields, form_errors),
         safe(texts),
     ]
     actions = [
@@ -93,19 +93,19 @@ def _checklist_row(texts: Texts, number: int, step: str, place: Link) -> ColumnS
     return ColumnSet(spacing="Medium", columns=columns)
 
 
-def teams_step(texts: Texts, draft: str, values: Values, complaints: Sequence[Complaint] = ()) -> Card:
+def teams_step(texts: Texts, draft: str, values: Values, form_errors: Sequence[FormError] = ()) -> Card:
     """Step 3: Mitel's four fields and the secret's last day."""
     fields: list[TextInput | DateInput] = [
         field(texts, "name", values, required=True, length=MAX_NAME),
         field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
         field(texts, "client_id", values, required=True, example=GUID_EXAMPLE),
-        secret(texts, "client_secret", required=True, hint=_secret_hint(False, complaints)),
+        secret(texts, "client_secret", required=True, hint=_secret_hint(False, form_errors)),
         expiry_day(texts, values),
     ]
     body = [
         step_header(texts, 3, "🔐", texts("setup.teams.title")),
         text(texts("setup.teams.intro")),
-        *with_complaints(fields, complaints),
+        *with_errors(fields, form_errors),
         text(texts("setup.teams.expiry"), subtle=True, spacing="Small"),
         safe(texts),
     ]
@@ -174,7 +174,7 @@ def _cancel(texts: Texts, draft: str) -> Action:
     return button(texts("button.cancel"), "setup.cancel", {"draft": draft})
 
 
-def _secret_hint(proven: bool, complaints: Sequence[Complaint]) -> str:
+def _secret_hint(proven: bool, form_errors: Sequence[FormError]) -> str:
     if proven:
         return "field.secret.kept"
-    return "field.secret.again" if complaints else ""
+    return "field.secret.again" if form_errors else ""

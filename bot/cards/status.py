@@ -6,30 +6,30 @@ from datetime import date, datetime
 
 from microsoft_teams.cards.core import Action, CardElement, Container
 
+from bot.activity import Card
+from bot.cards.field_errors import FormError
 from bot.cards.parts import MAX_ACTIONS, Style, button, capped, card, fact, header, note, row, text, tiles
-from bot.complaints import Complaint
 from bot.languages import Texts
-from bot.turns import Card
-from sync.errors import CredentialsWrong
-from sync.model import CredentialKind, IntegrationView, Light, Probe, Service, Status
+from sync.domain.errors import CredentialsWrong
+from sync.domain.model import CredentialKind, IntegrationView, Probe, Service, ServiceHealth, Status
 
 UNKNOWN_SHOWN = 5
 WARN_DAYS = 30
 
 
-def status_card(texts: Texts, status: Status, complaints: Mapping[Service, Complaint], now: datetime) -> Card:
-    """``complaints`` says in words what troubles a service whose light is not well."""
+def status_card(texts: Texts, status: Status, form_errors: Mapping[Service, FormError], now: datetime) -> Card:
+    """``form_errors`` says in words what troubles a service whose light is not well."""
     integration = status.integration
     body: list[CardElement] = [
         header("📊", texts("status.title"), capped(integration.name)),
         _running(texts, status),
-        *(_light(texts, light, complaints.get(light.service), now) for light in status.lights),
+        *(_light(texts, light, form_errors.get(light.service), now) for light in status.service_health),
         _figures(texts, status),
         *_facts(texts, status, now),
         *_monitors(texts, status),
         *_update(texts, status),
     ]
-    links = sum(1 for complaint in complaints.values() if complaint.link)
+    links = sum(1 for form_error in form_errors.values() if form_error.link)
     actions = _actions(texts, status)[: MAX_ACTIONS - links]
     return card(texts, texts("status.title"), body, actions, wide=True)
 
@@ -42,9 +42,9 @@ def testing(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def tested(
-    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], complaints: Mapping[int, Complaint]
+    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], form_errors: Mapping[int, FormError]
 ) -> Card:
-    """Each step with its time; ``complaints`` by the step's place in ``probes``."""
+    """Each step with its time; ``form_errors`` by the step's place in ``probes``."""
     title = texts("test.title")
     failed = sum(1 for probe in probes if probe.trouble)
     verdict = texts.plural("test.failed", failed) if failed else texts("test.passed")
@@ -52,7 +52,7 @@ def tested(
         header("🔌", title, capped(integration.name)),
         note("attention" if failed else "good", "❌" if failed else "✅", verdict),
     ]
-    shown = _few_links(_each_once(complaints))
+    shown = _few_links(_each_once(form_errors))
     for place, probe in enumerate(probes):
         body.extend(_probe(texts, probe, shown.get(place)))
     data = {"integration": integration.id}
@@ -63,32 +63,32 @@ def tested(
     return card(texts, title, body, actions, wide=True)
 
 
-def _each_once(complaints: Mapping[int, Complaint]) -> dict[int, Complaint]:
+def _each_once(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
     """The same trouble in several steps is told, with its remedy, where it is met first."""
-    first = {complaints[place]: place for place in sorted(complaints, reverse=True)}
-    return {place: complaint for complaint, place in first.items()}
+    first = {form_errors[place]: place for place in sorted(form_errors, reverse=True)}
+    return {place: form_error for form_error, place in first.items()}
 
 
-def _few_links(complaints: Mapping[int, Complaint]) -> dict[int, Complaint]:
+def _few_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
     """A card takes six buttons, of which two are its own."""
-    linked = sorted(complaints)[: MAX_ACTIONS - 2]
-    return {place: said if place in linked else replace(said, link=None) for place, said in complaints.items()}
+    linked = sorted(form_errors)[: MAX_ACTIONS - 2]
+    return {place: said if place in linked else replace(said, link=None) for place, said in form_errors.items()}
 
 
 def _running(texts: Texts, status: Status) -> Container:
     if not status.integration.enabled:
         return note("emphasis", "⏸️", texts("status.disabled"))
-    if any(isinstance(light.trouble, CredentialsWrong) for light in status.lights):
+    if any(isinstance(light.trouble, CredentialsWrong) for light in status.service_health):
         return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
-    if any(light.trouble for light in status.lights):
+    if any(light.trouble for light in status.service_health):
         return note("warning", "⏳", texts("status.held_up"), texts("status.held_up.until"))
     how_old = "status.live" if status.live else "status.polling"
     return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
 
 
-def _light(texts: Texts, light: Light, complaint: Complaint | None, now: datetime) -> Container:
+def _light(texts: Texts, light: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
     name = texts(f"service.{light.service}")
-    if light.trouble is None or complaint is None:
+    if light.trouble is None or form_error is None:
         return note("default", "✅", f"{name} · {texts('light.well')}")
     wrong = isinstance(light.trouble, CredentialsWrong)
     state = texts("light.wrong" if wrong else "light.unwell")
@@ -96,7 +96,7 @@ def _light(texts: Texts, light: Light, complaint: Complaint | None, now: datetim
     style: Style = "attention" if wrong else "warning"
     symbol = "❌" if wrong else "⚠️"
     head = f"{name} · {state}"
-    return note(style, symbol, head, complaint.sentence, complaint.remedy, since, link=complaint.link)
+    return note(style, symbol, head, form_error.sentence, form_error.remedy, since, link=form_error.link)
 
 
 def _monitors(texts: Texts, status: Status) -> list[CardElement]:
@@ -158,14 +158,14 @@ def _unknown_states(texts: Texts, states: Sequence[tuple[str, int]]) -> Containe
     return note("warning", "❔", texts("status.unknown_states"), ", ".join(named))
 
 
-def _probe(texts: Texts, probe: Probe, complaint: Complaint | None) -> list[CardElement]:
+def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[CardElement]:
     key = f"probe.{probe.step}"
     name = texts(key) if key in texts.keys else capped(probe.step)
     told = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
     outcome = row("❌" if probe.trouble else "✅", name, told)
-    if complaint is None:
+    if form_error is None:
         return [outcome]
-    return [outcome, note("attention", "🛠️", complaint.sentence, complaint.remedy, link=complaint.link)]
+    return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=form_error.link)]
 
 
 def _update(texts: Texts, status: Status) -> list[CardElement]:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from microsoft_teams.cards.core import Action, CardElement, Container, RichTextBlock, TextRun
 
-from bot.cards.parts import button, capped, card, complaint_note, header, note, plain, row, text
-from bot.complaints import Complaint
+from bot.activity import Card
+from bot.cards.field_errors import FormError
+from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
 from bot.languages import Texts
-from bot.turns import Card
-from sync.model import IntegrationView
+from sync.domain.model import IntegrationView
 from sync.updates.model import Due, Effect, Installation, Offer, Progress, State
 
 SEGMENTS = 20
@@ -47,10 +47,10 @@ def offered(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
     return card(texts, title, body, actions, wide=True)
 
 
-def not_readable(texts: Texts, integration: IntegrationView, complaint: Complaint) -> Card:
+def not_readable(texts: Texts, integration: IntegrationView, form_error: FormError) -> Card:
     """What the update would change could not be found out; so it is not offered."""
     title = texts("update.title")
-    body = [header("✨", title, capped(integration.name)), complaint_note(complaint), text(texts("update.unread"))]
+    body = [header("✨", title, capped(integration.name)), error_note(form_error), text(texts("update.unread"))]
     actions = [button(texts("button.try_again"), "update.show", {"integration": integration.id}, style="positive")]
     return card(texts, title, body, actions)
 
@@ -68,11 +68,11 @@ def put_off(texts: Texts, integration: IntegrationView) -> Card:
     return card(texts, title, body)
 
 
-def installation_card(texts: Texts, installation: Installation, complaint: Complaint | None = None) -> Card:
-    """Where an installation stands, from its first step to its end; ``complaint`` says why it failed."""
+def installation_card(texts: Texts, installation: Installation, form_error: FormError | None = None) -> Card:
+    """Where an installation stands, from its first step to its end; ``form_error`` says why it failed."""
     match installation.current.state:
         case State.FAILED:
-            return _failed(texts, installation, complaint)
+            return _failed(texts, installation, form_error)
         case State.UNDONE:
             return _undone(texts, installation)
         case State.COMPLETED if not installation.is_open:
@@ -186,14 +186,14 @@ def _results(texts: Texts, updates: Sequence[Progress]) -> list[CardElement]:
     ]
 
 
-def _failed(texts: Texts, installation: Installation, complaint: Complaint | None) -> Card:
+def _failed(texts: Texts, installation: Installation, form_error: FormError | None) -> Card:
     title = texts("update.failed")
     current = installation.current
     step = texts(f"update.{current.version}.step.{current.failed_step}") if current.failed_step else ""
     body: list[CardElement] = [
         header("❌", title, capped(installation.name)),
         *(_line(texts, progress) for progress in installation.updates),
-        complaint_note(complaint or Complaint(texts("update.unexpected"), texts("update.unexpected.remedy"))),
+        error_note(form_error or FormError(texts("update.unexpected"), texts("update.unexpected.remedy"))),
         text(texts("update.rolled_back", step=step)),
     ]
     data = {"integration": installation.integration_id}

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from microsoft_teams.cards.core import ExecuteAction
 
+from bot.activity import Card
+from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, note, open_link, plain, row, text
-from bot.complaints import Link
 from bot.languages import Texts
-from bot.turns import Card
-from storage.roles import Role
+from storage.queries.roles import Role
 
 
 def welcome(texts: Texts) -> Card:

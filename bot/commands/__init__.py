@@ -1,5 +1,6 @@
 """Every command, in the order of help and README, each with its whole conversation in one file."""
 
+from bot.chat.context import Command
 from bot.commands import (
     admins,
     alerts,
@@ -21,7 +22,6 @@ from bot.commands import (
     status,
     update,
 )
-from bot.exchange import Command
 
 COMMANDS: tuple[Command, ...] = (
     setup.COMMAND,

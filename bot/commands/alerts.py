@@ -7,14 +7,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.cards import notices as cards
 from bot.cards.notices import INTEGRATIONS_SHOWN, AlertsView, Listening
 from bot.cards.welcome import stale
-from bot.exchange import Command, Exchange
-from bot.quiet import ZONES, is_time, local, zone_of
-from storage import alerts, conversations, integrations, notices
-from storage.alerts import ANY, CHANNEL
-from storage.notices import State
-from storage.roles import Role
-from storage.tables import Conversation, Notice
-from sync.warnings import AGAIN, base
+from bot.chat.context import Command, TurnContext
+from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
+from storage.queries import alerts, conversations, integrations, notices
+from storage.queries.alerts import ANY, CHANNEL
+from storage.queries.notices import State
+from storage.queries.roles import Role
+from storage.tables.conversations import Conversation
+from storage.tables.notices import Notice
+from sync.problems.notice_plan import AGAIN, base
 
 STATES = {
     State.WAITING: "waiting",
@@ -28,91 +29,91 @@ STATES = {
 """How a notice's state is called on a card."""
 
 
-async def open_alerts(exchange: Exchange) -> None:
-    await exchange.show(cards.alerts(exchange.texts, await _view(exchange)))
+async def open_alerts(context: TurnContext) -> None:
+    await context.show(cards.alerts(context.texts, await _view(context)))
 
 
-async def save(exchange: Exchange) -> None:
+async def save(context: TurnContext) -> None:
     """Toggles of integrations that are not this tenant's, and of those not shown, change nothing."""
-    data = exchange.data
+    data = context.data
     begin, end = data.get("quiet_from", ""), data.get("quiet_until", "")
-    view = await _view(exchange)
+    view = await _view(context)
     zone = data.get("time_zone", "")
     if bool(begin) != bool(end) or not all(is_time(typed) for typed in (begin, end) if typed):
-        return await exchange.show(cards.alerts(exchange.texts, view, "alerts.both_times"))
+        return await context.show(cards.alerts(context.texts, view, "alerts.both_times"))
     if zone not in {*view.zones, view.zone}:
-        return await exchange.show(cards.alerts(exchange.texts, view, "alerts.unknown_zone"))
-    known = {one.id: one for one in await exchange.desk.integrations.list(exchange.tenant)}
-    async with exchange.desk.database.writing() as session:
-        await alerts.set_quiet_hours(session, exchange.tenant, exchange.person, begin, end, zone)
+        return await context.show(cards.alerts(context.texts, view, "alerts.unknown_zone"))
+    known = {one.id: one for one in await context.services.integrations.list(context.tenant)}
+    async with context.services.database.writing() as session:
+        await alerts.set_quiet_hours(session, context.tenant, context.person, begin, end, zone)
         if (begin, end, zone) != (view.quiet_from, view.quiet_until, view.zone):
-            await exchange.record(session, None, "alerts_quiet", hours=f"{begin}-{end}", time_zone=zone)
+            await context.record(session, None, "alerts_quiet", hours=f"{begin}-{end}", time_zone=zone)
         for key, _, was_on in view.integrations[:INTEGRATIONS_SHOWN]:
             is_on = data.get(f"on_{key}", str(was_on).lower()) == "true"
             if is_on != was_on:
-                await alerts.mute(session, exchange.tenant, exchange.person, key, not is_on)
-                await exchange.record(session, known.get(key), "alerts_on" if is_on else "alerts_off")
-    return await exchange.show(cards.alerts(exchange.texts, await _view(exchange), "alerts.saved"))
+                await alerts.mute(session, context.tenant, context.person, key, not is_on)
+                await context.record(session, known.get(key), "alerts_on" if is_on else "alerts_off")
+    return await context.show(cards.alerts(context.texts, await _view(context), "alerts.saved"))
 
 
-async def remind(exchange: Exchange) -> None:
+async def remind(context: TurnContext) -> None:
     """The same again tomorrow, for this person alone; pressed twice, still once."""
-    notice = await _notice(exchange)
+    notice = await _notice(context)
     if notice is None:
-        return await exchange.show(stale(exchange.texts))
-    at = exchange.now + timedelta(days=1)
+        return await context.show(stale(context.texts))
+    at = context.now + timedelta(days=1)
     again = Notice(
         integration_id=notice.integration_id,
         owner_tenant=notice.owner_tenant,
         topic=notice.topic,
         stage=f"{base(notice.stage)}{AGAIN}{at.date().isoformat()}",
-        audience=exchange.person,
+        audience=context.person,
         facts={key: value for key, value in notice.facts.items() if key != "closed"},
-        created_at=exchange.now,
+        created_at=context.now,
         due_at=at,
     )
-    async with exchange.desk.database.writing() as session:
+    async with context.services.database.writing() as session:
         await notices.add_new(session, [again])
-        person = await conversations.find(session, exchange.tenant, exchange.person)
-        chosen = (await alerts.preferences(session, exchange.tenant, exchange.person)).get(ANY)
-    zone = zone_of(chosen.time_zone if chosen else "", person.time_zone if person else "", exchange.texts.language)
-    return await exchange.show(cards.reminded(exchange.texts, local(at, zone).date()))
+        person = await conversations.find(session, context.tenant, context.person)
+        chosen = (await alerts.preferences(session, context.tenant, context.person)).get(ANY)
+    zone = zone_of(chosen.time_zone if chosen else "", person.time_zone if person else "", context.texts.language)
+    return await context.show(cards.reminded(context.texts, local(at, zone).date()))
 
 
-async def told(exchange: Exchange) -> None:
+async def told(context: TurnContext) -> None:
     """Who else is told: a card of its own, so that the notice keeps its buttons."""
-    notice = await _notice(exchange)
+    notice = await _notice(context)
     if notice is None:
-        await exchange.show(stale(exchange.texts))
+        await context.show(stale(context.texts))
         return
-    async with exchange.desk.database.session() as session:
-        integration = await integrations.owned_one(session, exchange.tenant, notice.integration_id)
+    async with context.services.database.session() as session:
+        integration = await integrations.owned_one(session, context.tenant, notice.integration_id)
         about = {row.audience: row.state for row in await notices.about(session, notice)}
-        muted = await alerts.muted(session, exchange.tenant, notice.integration_id)
-        everybody = await _everybody(session, exchange.tenant, muted, about)
+        muted = await alerts.muted(session, context.tenant, notice.integration_id)
+        everybody = await _everybody(session, context.tenant, muted, about)
     name = integration.name if integration else ""
-    await exchange.send(cards.told(exchange.texts, name, everybody))
+    await context.send(cards.told(context.texts, name, everybody))
 
 
-async def _notice(exchange: Exchange) -> Notice | None:
+async def _notice(context: TurnContext) -> Notice | None:
     """The one that the button names; None for a foreign or gone one, or one of an integration being removed."""
-    async with exchange.desk.database.session() as session:
-        notice = await notices.owned_one(session, exchange.tenant, exchange.data.get("notice", ""))
-        if notice is None or await integrations.owned_one(session, exchange.tenant, notice.integration_id) is None:
+    async with context.services.database.session() as session:
+        notice = await notices.owned_one(session, context.tenant, context.data.get("notice", ""))
+        if notice is None or await integrations.owned_one(session, context.tenant, notice.integration_id) is None:
             return None
         return notice
 
 
-async def _view(exchange: Exchange) -> AlertsView:
-    tenant, person = exchange.tenant, exchange.person
-    async with exchange.desk.database.session() as session:
+async def _view(context: TurnContext) -> AlertsView:
+    tenant, person = context.tenant, context.person
+    async with context.services.database.session() as session:
         mine = await alerts.preferences(session, tenant, person)
         known = await conversations.find(session, tenant, person)
         everybody = await _everybody(session, tenant, set(), {})
-    views = await exchange.desk.integrations.list(tenant)
+    views = await context.services.integrations.list(tenant)
     general = mine.get(ANY)
     told_zone = known.time_zone if known else ""
-    zone = zone_of(general.time_zone if general else "", told_zone, exchange.texts.language)
+    zone = zone_of(general.time_zone if general else "", told_zone, context.texts.language)
     return AlertsView(
         integrations=[(one.id, one.name, not (one.id in mine and mine[one.id].muted)) for one in views],
         quiet_from=general.quiet_from if general else "",

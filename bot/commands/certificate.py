@@ -5,83 +5,83 @@ from collections.abc import Awaitable, Callable
 from bot.cards import certificate as cards
 from bot.cards import integrations as things
 from bot.cards.rotation import checking, under_way
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
-from bot.exchange import Command, Exchange
-from storage.roles import Role
-from sync.errors import SyncError
-from sync.model import EditedMeanwhile, IntegrationView
-from sync.rotation import RotationUnderWay, RotationView
+from storage.queries.roles import Role
+from sync.domain.errors import SyncError
+from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.rotation import RotationUnderWay, RotationView
 
 
-async def open_certificate(exchange: Exchange) -> None:
-    await choose(exchange, "certificate.show", show_for)
+async def open_certificate(context: TurnContext) -> None:
+    await choose(context, "certificate.show", show_for)
 
 
-async def show_for(exchange: Exchange, view: IntegrationView) -> None:
-    await exchange.show(cards.choose(exchange.texts, view, exchange.desk.credentials.choices()))
+async def show_for(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.choose(context.texts, view, context.services.credentials.choices()))
 
 
-async def show(exchange: Exchange) -> None:
-    await show_for(exchange, await exchange.integration())
+async def show(context: TurnContext) -> None:
+    await show_for(context, await context.integration())
 
 
-async def make(exchange: Exchange, error: SyncError | None = None) -> None:
+async def make(context: TurnContext, error: SyncError | None = None) -> None:
     """Hand out the public part; asked again before it is used, the same one."""
-    view = await exchange.integration()
-    made = await exchange.desk.credentials.make_certificate(exchange.tenant, view.id, exchange.actor)
-    said = exchange.complaint(error, view.tenant_id, view.client_id) if error else None
-    await exchange.show(cards.handed_out(exchange.texts, view, made, exchange.desk.links, said))
+    view = await context.integration()
+    made = await context.services.credentials.make_certificate(context.tenant, view.id, context.actor)
+    said = context.form_error(error, view.tenant_id, view.client_id) if error else None
+    await context.show(cards.handed_out(context.texts, view, made, context.services.links, said))
 
 
-async def use(exchange: Exchange) -> None:
-    view = await exchange.integration()
+async def use(context: TurnContext) -> None:
+    view = await context.integration()
     try:
-        await _switch(exchange, view, exchange.desk.credentials.use_certificate)
+        await _switch(context, view, context.services.credentials.use_certificate)
     except SyncError as error:
-        await make(exchange, error)
+        await make(context, error)
 
 
-async def host(exchange: Exchange) -> None:
-    await _use_hosts(exchange, exchange.desk.credentials.use_host_certificate)
+async def host(context: TurnContext) -> None:
+    await _use_hosts(context, context.services.credentials.use_host_certificate)
 
 
-async def federated(exchange: Exchange) -> None:
-    await _use_hosts(exchange, exchange.desk.credentials.use_federated)
+async def federated(context: TurnContext) -> None:
+    await _use_hosts(context, context.services.credentials.use_federated)
 
 
-async def _use_hosts(exchange: Exchange, change: Callable[..., Awaitable[RotationView]]) -> None:
-    view = await exchange.integration()
+async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[RotationView]]) -> None:
+    view = await context.integration()
     try:
-        await _switch(exchange, view, change)
+        await _switch(context, view, change)
     except SyncError as error:
-        said = exchange.complaint(error, view.tenant_id, view.client_id)
-        choices = exchange.desk.credentials.choices()
-        await exchange.show(cards.choose(exchange.texts, view, choices, said))
+        said = context.form_error(error, view.tenant_id, view.client_id)
+        choices = context.services.credentials.choices()
+        await context.show(cards.choose(context.texts, view, choices, said))
 
 
 async def _switch(
-    exchange: Exchange, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
+    context: TurnContext, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
 ) -> None:
     """Prove and use it, and show how it fares for some seconds."""
-    if revision_of(exchange) != view.revision:
-        return await show_outdated(exchange, view)
-    await exchange.show(checking(exchange.texts, view))
+    if revision_of(context) != view.revision:
+        return await show_outdated(context, view)
+    await context.show(checking(context.texts, view))
     try:
-        rotation = await change(exchange.tenant, view.id, exchange.actor, view.revision)
+        rotation = await change(context.tenant, view.id, context.actor, view.revision)
     except EditedMeanwhile:
-        return await show_outdated(exchange, view)
+        return await show_outdated(context, view)
     except RotationUnderWay:
-        return await exchange.show(under_way(exchange.texts, view))
-    exchange.data = {"integration": view.id}
-    view = await exchange.integration()
-    async for seen in exchange.desk.credentials.follow(exchange.tenant, rotation.id):
-        await exchange.show(cards.switched(exchange.texts, view, seen))
+        return await context.show(under_way(context.texts, view))
+    context.data = {"integration": view.id}
+    view = await context.integration()
+    async for seen in context.services.credentials.follow(context.tenant, rotation.id):
+        await context.show(cards.switched(context.texts, view, seen))
     return None
 
 
-async def cancel(exchange: Exchange) -> None:
-    await exchange.show(things.kept(exchange.texts, await exchange.integration()))
+async def cancel(context: TurnContext) -> None:
+    await context.show(things.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

@@ -3,18 +3,18 @@
 from collections.abc import Awaitable, Callable
 
 from bot.cards import integrations as cards
-from bot.exchange import Exchange
-from sync.model import IntegrationView
+from bot.chat.context import TurnContext
+from sync.domain.model import IntegrationView
 
 
 async def choose(
-    exchange: Exchange, verb: str, answer: Callable[[Exchange, IntegrationView], Awaitable[None]]
+    context: TurnContext, verb: str, answer: Callable[[TurnContext, IntegrationView], Awaitable[None]]
 ) -> None:
     """Go on with the tenant's only integration; of several, ask, and go on by ``verb``; of none, offer setup."""
-    views = await exchange.desk.integrations.list(exchange.tenant)
+    views = await context.services.integrations.list(context.tenant)
     if not views:
-        await exchange.show(cards.none_yet(exchange.texts))
+        await context.show(cards.none_yet(context.texts))
     elif len(views) == 1:
-        await answer(exchange, views[0])
+        await answer(context, views[0])
     else:
-        await exchange.show(cards.pick(exchange.texts, views, verb))
+        await context.show(cards.pick(context.texts, views, verb))

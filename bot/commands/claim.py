@@ -2,59 +2,59 @@
 
 import structlog
 
-from bot import claims
+from bot.activity import Message
 from bot.cards import claim as cards
-from bot.exchange import Command, Exchange
-from bot.turns import Message
-from storage import claims as rows
-from storage import conversations, roles
-from storage.roles import Role
-from storage.tables import ClaimCode
+from bot.chat.context import Command, TurnContext
+from bot.roles import claim_codes
+from storage.queries import claims as rows
+from storage.queries import conversations, roles
+from storage.queries.roles import Role
+from storage.tables.roles import ClaimCode
 
 log = structlog.get_logger()
 
 
-async def open_claim(exchange: Exchange) -> None:
+async def open_claim(context: TurnContext) -> None:
     """With a code behind the word it is tried at once; without, it is asked for."""
-    what = exchange.turn.incoming.what
+    what = context.turn.incoming.what
     typed = what.text.partition(" ")[2] if isinstance(what, Message) else ""
     if typed:
-        await _try(exchange, typed)
+        await _try(context, typed)
     else:
-        await exchange.show(cards.asked(exchange.texts))
+        await context.show(cards.asked(context.texts))
 
 
-async def now(exchange: Exchange) -> None:
-    await _try(exchange, exchange.data.get(cards.CODE, ""))
+async def now(context: TurnContext) -> None:
+    await _try(context, context.data.get(cards.CODE, ""))
 
 
-async def _try(exchange: Exchange, typed: str) -> None:
+async def _try(context: TurnContext, typed: str) -> None:
     """Count first, then prove, then use: of all who have the code one gets in, and guessing ends soon."""
-    if exchange.role is Role.OWNER:
-        return await exchange.show(cards.owner_already(exchange.texts))
-    async with exchange.desk.database.writing() as session:
-        if not await rows.attempt(session, exchange.tenant, exchange.person, exchange.now):
-            return await exchange.show(cards.too_often(exchange.texts))
-        code = claims.read(typed)
-        row = await rows.find(session, exchange.tenant, code[: claims.GROUP], exchange.now)
-    if await claims.prove(row, code) and row and await _use(exchange, row):
-        exchange.role = Role.OWNER
-        return await exchange.show(cards.claimed(exchange.texts))
-    log.warning("claim_refused", tenant=exchange.tenant, person=exchange.person)
-    return await exchange.show(cards.refused(exchange.texts))
+    if context.role is Role.OWNER:
+        return await context.show(cards.owner_already(context.texts))
+    async with context.services.database.writing() as session:
+        if not await rows.attempt(session, context.tenant, context.person, context.now):
+            return await context.show(cards.too_often(context.texts))
+        code = claim_codes.read(typed)
+        row = await rows.find(session, context.tenant, code[: claim_codes.GROUP], context.now)
+    if await claim_codes.prove(row, code) and row and await _use(context, row):
+        context.role = Role.OWNER
+        return await context.show(cards.claimed(context.texts))
+    log.warning("claim_refused", tenant=context.tenant, person=context.person)
+    return await context.show(cards.refused(context.texts))
 
 
-async def _use(exchange: Exchange, row: ClaimCode) -> bool:
+async def _use(context: TurnContext, row: ClaimCode) -> bool:
     """Whether this one was first. Somebody Entra does not know cannot own anything."""
-    sender = exchange.turn.incoming.sender
+    sender = context.turn.incoming.sender
     if not sender.object_id:
         return False
-    async with exchange.desk.database.writing() as session:
+    async with context.services.database.writing() as session:
         if not await rows.use(session, row):
             return False
-        await roles.make_owner(session, exchange.tenant, sender.object_id, sender.name, exchange.now)
-        await conversations.mark_welcomed(session, exchange.tenant, exchange.person)
-        await exchange.record(session, None, "claim")
+        await roles.make_owner(session, context.tenant, sender.object_id, sender.name, context.now)
+        await conversations.mark_welcomed(session, context.tenant, context.person)
+        await context.record(session, None, "claim")
     return True
 
 

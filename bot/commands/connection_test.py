@@ -1,29 +1,29 @@
 """``test connection``: every step tried now, with its time and, where it failed, what mends it."""
 
 from bot.cards import status as cards
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.exchange import Command, Exchange
-from storage.roles import Role
-from sync.model import IntegrationView
+from storage.queries.roles import Role
+from sync.domain.model import IntegrationView
 
 
-async def open_test(exchange: Exchange) -> None:
-    await choose(exchange, "test.run", run_for)
+async def open_test(context: TurnContext) -> None:
+    await choose(context, "test.run", run_for)
 
 
-async def run_for(exchange: Exchange, view: IntegrationView) -> None:
-    await exchange.show(cards.testing(exchange.texts, view))
-    probes = await exchange.desk.integrations.test_connection(exchange.tenant, view.id)
-    complaints = {
-        place: exchange.complaint(probe.trouble, view.tenant_id, view.client_id)
+async def run_for(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.testing(context.texts, view))
+    probes = await context.services.integrations.test_connection(context.tenant, view.id)
+    form_errors = {
+        place: context.form_error(probe.trouble, view.tenant_id, view.client_id)
         for place, probe in enumerate(probes)
         if probe.trouble
     }
-    await exchange.show(cards.tested(exchange.texts, view, probes, complaints))
+    await context.show(cards.tested(context.texts, view, probes, form_errors))
 
 
-async def run(exchange: Exchange) -> None:
-    await run_for(exchange, await exchange.integration())
+async def run(context: TurnContext) -> None:
+    await run_for(context, await context.integration())
 
 
 COMMAND = Command(

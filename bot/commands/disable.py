@@ -1,35 +1,35 @@
 """``disable presence``: asks once, then stops and clears what was shown."""
 
 from bot.cards import integrations as cards
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.exchange import Command, Exchange
-from storage.roles import Role
-from sync.model import IntegrationView
+from storage.queries.roles import Role
+from sync.domain.model import IntegrationView
 
 
-async def open_disable(exchange: Exchange) -> None:
-    await choose(exchange, "disable.ask", ask_for)
+async def open_disable(context: TurnContext) -> None:
+    await choose(context, "disable.ask", ask_for)
 
 
-async def ask_for(exchange: Exchange, view: IntegrationView) -> None:
+async def ask_for(context: TurnContext, view: IntegrationView) -> None:
     card = cards.disable_asked if view.enabled else cards.not_enabled
-    await exchange.show(card(exchange.texts, view))
+    await context.show(card(context.texts, view))
 
 
-async def ask(exchange: Exchange) -> None:
-    await ask_for(exchange, await exchange.integration())
+async def ask(context: TurnContext) -> None:
+    await ask_for(context, await context.integration())
 
 
-async def now(exchange: Exchange) -> None:
-    view = await exchange.integration()
+async def now(context: TurnContext) -> None:
+    view = await context.integration()
     if not view.enabled:
-        return await exchange.show(cards.not_enabled(exchange.texts, view))
-    cleared = await exchange.desk.integrations.disable(exchange.tenant, view.id)
-    return await exchange.show(cards.disabled(exchange.texts, view, cleared))
+        return await context.show(cards.not_enabled(context.texts, view))
+    cleared = await context.services.integrations.disable(context.tenant, view.id)
+    return await context.show(cards.disabled(context.texts, view, cleared))
 
 
-async def keep(exchange: Exchange) -> None:
-    await exchange.show(cards.kept(exchange.texts, await exchange.integration()))
+async def keep(context: TurnContext) -> None:
+    await context.show(cards.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

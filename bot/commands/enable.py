@@ -3,72 +3,72 @@
 from bot.cards import integrations as things
 from bot.cards import preview as cards
 from bot.cards.setup import checking
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.exchange import Command, Exchange
-from storage.roles import Role
-from sync.errors import SyncError
-from sync.model import IntegrationView
+from storage.queries.roles import Role
+from sync.domain.errors import SyncError
+from sync.domain.model import IntegrationView
 
 
-async def open_enable(exchange: Exchange) -> None:
-    await choose(exchange, "enable.preview", ask)
+async def open_enable(context: TurnContext) -> None:
+    await choose(context, "enable.preview", ask)
 
 
-async def ask(exchange: Exchange, view: IntegrationView) -> None:
+async def ask(context: TurnContext, view: IntegrationView) -> None:
     if view.enabled:
-        await exchange.show(things.already_enabled(exchange.texts, view))
+        await context.show(things.already_enabled(context.texts, view))
     else:
-        await show_preview(exchange, view)
+        await show_preview(context, view)
 
 
-async def show_preview(exchange: Exchange, view: IntegrationView, wizard: bool = False) -> None:
+async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
     """Read both directories now; what cannot be read is said, with another try."""
-    await exchange.show(checking(exchange.texts, 4 if wizard else 0, "people"))
+    await context.show(checking(context.texts, 4 if wizard else 0, "people"))
     try:
-        found = await exchange.desk.integrations.preview(exchange.tenant, view.id)
+        found = await context.services.integrations.preview(context.tenant, view.id)
     except SyncError as error:
-        complaint = exchange.complaint(error, view.tenant_id, view.client_id)
-        await exchange.show(cards.preview_failed(exchange.texts, view, complaint, wizard))
+        form_error = context.form_error(error, view.tenant_id, view.client_id)
+        await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
     else:
-        exchange.desk.previews.keep(exchange.tenant, view.id, found)
-        await exchange.show(cards.preview_card(exchange.texts, view, found, wizard=wizard))
+        context.services.previews.keep(context.tenant, view.id, found)
+        await context.show(cards.preview_card(context.texts, view, found, wizard=wizard))
 
 
-async def show_page(exchange: Exchange, view: IntegrationView, wizard: bool = False) -> None:
+async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
     """Another page of those who are left out; read anew when the reading is some minutes old."""
-    found = exchange.desk.previews.recall(exchange.tenant, view.id)
+    found = context.services.previews.recall(context.tenant, view.id)
     if found is None:
-        found = await exchange.desk.integrations.preview(exchange.tenant, view.id)
-        exchange.desk.previews.keep(exchange.tenant, view.id, found)
-    wanted = exchange.data.get("page", "")
+        found = await context.services.integrations.preview(context.tenant, view.id)
+        context.services.previews.keep(context.tenant, view.id, found)
+    wanted = context.data.get("page", "")
     page = min(int(wanted), cards.pages(found) - 1) if wanted.isdecimal() and len(wanted) < 7 else 0
-    await exchange.show(cards.preview_card(exchange.texts, view, found, page, wizard))
+    await context.show(cards.preview_card(context.texts, view, found, page, wizard))
 
 
-async def enable(exchange: Exchange, view: IntegrationView) -> None:
-    enabled = await exchange.desk.integrations.enable(exchange.tenant, view.id)
-    exchange.desk.previews.drop(exchange.tenant, view.id)
-    await exchange.show(cards.enabled_card(exchange.texts, enabled))
+async def enable(context: TurnContext, view: IntegrationView) -> None:
+    enabled = await context.services.integrations.enable(context.tenant, view.id)
+    context.services.previews.drop(context.tenant, view.id)
+    await context.show(cards.enabled_card(context.texts, enabled))
 
 
-async def put_off(exchange: Exchange, view: IntegrationView) -> None:
-    await exchange.show(cards.later_card(exchange.texts, view))
+async def put_off(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.later_card(context.texts, view))
 
 
-async def preview(exchange: Exchange) -> None:
-    await ask(exchange, await exchange.integration())
+async def preview(context: TurnContext) -> None:
+    await ask(context, await context.integration())
 
 
-async def page(exchange: Exchange) -> None:
-    await show_page(exchange, await exchange.integration())
+async def page(context: TurnContext) -> None:
+    await show_page(context, await context.integration())
 
 
-async def now(exchange: Exchange) -> None:
-    await enable(exchange, await exchange.integration())
+async def now(context: TurnContext) -> None:
+    await enable(context, await context.integration())
 
 
-async def later(exchange: Exchange) -> None:
-    await put_off(exchange, await exchange.integration())
+async def later(context: TurnContext) -> None:
+    await put_off(context, await context.integration())
 
 
 COMMAND = Command(

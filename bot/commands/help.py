@@ -1,16 +1,16 @@
 """``help``, and whatever else one says first: what can be said here."""
 
 from bot.cards.welcome import help_card
-from bot.exchange import Command, Exchange
-from storage.roles import GRANTED, Role
+from bot.chat.context import Command, TurnContext
+from storage.queries.roles import GRANTED, Role
 
 
-async def open_help(exchange: Exchange) -> None:
+async def open_help(context: TurnContext) -> None:
     """What the speaker may say."""
-    language = exchange.texts.language
-    mine = [one for one in exchange.desk.commands if exchange.role.covers(one.least) and one.least in GRANTED]
+    language = context.texts.language
+    mine = [one for one in context.services.commands if context.role.covers(one.least) and one.least in GRANTED]
     said = [(command.titles[language], command.descriptions[language]) for command in mine]
-    await exchange.show(help_card(exchange.texts, said))
+    await context.show(help_card(context.texts, said))
 
 
 COMMAND = Command(

@@ -1,37 +1,37 @@
 """``integrations``: what is connected and how it does; each one's card has everything that can be done with it."""
 
 from bot.cards import integrations as cards
-from bot.exchange import Command, Exchange
-from storage.roles import Role
-from sync.model import IntegrationView, Light, UnknownIntegration
+from bot.chat.context import Command, TurnContext
+from storage.queries.roles import Role
+from sync.domain.model import IntegrationView, ServiceHealth, UnknownIntegration
 
 
-async def open_integrations(exchange: Exchange) -> None:
+async def open_integrations(context: TurnContext) -> None:
     """A page of them, each with its lights."""
-    views = await exchange.desk.integrations.list(exchange.tenant)
+    views = await context.services.integrations.list(context.tenant)
     if not views:
-        return await exchange.show(cards.none_yet(exchange.texts))
-    page = _page(exchange, len(views))
+        return await context.show(cards.none_yet(context.texts))
+    page = _page(context, len(views))
     shown = views[page * cards.SHOWN : (page + 1) * cards.SHOWN]
-    lights = {view.id: await _lights(exchange, view) for view in shown}
-    return await exchange.show(cards.listed(exchange.texts, shown, lights, len(views), page))
+    service_health = {view.id: await _service_health(context, view) for view in shown}
+    return await context.show(cards.listed(context.texts, shown, service_health, len(views), page))
 
 
-async def open_one(exchange: Exchange) -> None:
-    view = await exchange.integration()
-    status = await exchange.desk.integrations.status(exchange.tenant, view.id)
-    await exchange.show(cards.one(exchange.texts, status, exchange.now))
+async def open_one(context: TurnContext) -> None:
+    view = await context.integration()
+    status = await context.services.integrations.status(context.tenant, view.id)
+    await context.show(cards.one(context.texts, status, context.now))
 
 
-async def _lights(exchange: Exchange, view: IntegrationView) -> tuple[Light, ...]:
+async def _service_health(context: TurnContext, view: IntegrationView) -> tuple[ServiceHealth, ...]:
     try:
-        return (await exchange.desk.integrations.status(exchange.tenant, view.id)).lights
+        return (await context.services.integrations.status(context.tenant, view.id)).service_health
     except UnknownIntegration:
         return ()
 
 
-def _page(exchange: Exchange, total: int) -> int:
-    wanted = exchange.data.get("page", "")
+def _page(context: TurnContext, total: int) -> int:
+    wanted = context.data.get("page", "")
     last = (total - 1) // cards.SHOWN
     return min(int(wanted), last) if wanted.isdecimal() and len(wanted) < 7 else 0
 

@@ -1,24 +1,24 @@
 """``language``: the chat's language, whatever the client's."""
 
 from bot.cards.welcome import languages
-from bot.exchange import Command, Exchange
+from bot.chat.context import Command, TurnContext
 from bot.languages import Language
-from storage import conversations
-from storage.roles import Role
+from storage.queries import conversations
+from storage.queries.roles import Role
 
 
-async def open_language(exchange: Exchange) -> None:
-    await exchange.show(languages(exchange.texts, changed=False))
+async def open_language(context: TurnContext) -> None:
+    await context.show(languages(context.texts, changed=False))
 
 
-async def choose(exchange: Exchange) -> None:
-    wanted = exchange.data.get("language", "")
+async def choose(context: TurnContext) -> None:
+    wanted = context.data.get("language", "")
     if wanted not in list(Language):
-        return await open_language(exchange)
-    async with exchange.desk.database.writing() as session:
-        await conversations.set_language(session, exchange.tenant, exchange.person, wanted)
-    exchange.texts = exchange.desk.languages[Language(wanted)]
-    return await exchange.show(languages(exchange.texts, changed=True))
+        return await open_language(context)
+    async with context.services.database.writing() as session:
+        await conversations.set_language(session, context.tenant, context.person, wanted)
+    context.texts = context.services.languages[Language(wanted)]
+    return await context.show(languages(context.texts, changed=True))
 
 
 COMMAND = Command(

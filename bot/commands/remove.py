@@ -1,40 +1,40 @@
 """``remove integration``: says what will happen, and does it when the integration's name is typed."""
 
 from bot.cards import integrations as cards
+from bot.cards.field_errors import FormError
+from bot.cards.validation import cleaned
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.complaints import Complaint
-from bot.exchange import Command, Exchange
-from bot.inputs import cleaned
-from storage.roles import Role
-from sync.model import IntegrationView
+from storage.queries.roles import Role
+from sync.domain.model import IntegrationView
 
 
-async def open_remove(exchange: Exchange) -> None:
-    await choose(exchange, "remove.ask", ask_for)
+async def open_remove(context: TurnContext) -> None:
+    await choose(context, "remove.ask", ask_for)
 
 
-async def ask_for(exchange: Exchange, view: IntegrationView) -> None:
-    await exchange.show(cards.remove_asked(exchange.texts, view))
+async def ask_for(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.remove_asked(context.texts, view))
 
 
-async def ask(exchange: Exchange) -> None:
-    await ask_for(exchange, await exchange.integration())
+async def ask(context: TurnContext) -> None:
+    await ask_for(context, await context.integration())
 
 
-async def now(exchange: Exchange) -> None:
-    view = await exchange.integration()
-    typed = cleaned(exchange.data.get("typed_name", ""))
+async def now(context: TurnContext) -> None:
+    view = await context.integration()
+    typed = cleaned(context.data.get("typed_name", ""))
     if typed.casefold() != cleaned(view.name).casefold():
-        texts = exchange.texts
-        other = Complaint(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
-        return await exchange.show(cards.remove_asked(texts, view, other))
-    await exchange.desk.integrations.remove(exchange.tenant, view.id)
-    exchange.desk.previews.drop(exchange.tenant, view.id)
-    return await exchange.show(cards.removed(exchange.texts, view.name))
+        texts = context.texts
+        other = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
+        return await context.show(cards.remove_asked(texts, view, other))
+    await context.services.integrations.remove(context.tenant, view.id)
+    context.services.previews.drop(context.tenant, view.id)
+    return await context.show(cards.removed(context.texts, view.name))
 
 
-async def keep(exchange: Exchange) -> None:
-    await exchange.show(cards.kept(exchange.texts, await exchange.integration()))
+async def keep(context: TurnContext) -> None:
+    await context.show(cards.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

@@ -7,142 +7,142 @@ again shows the description and the date, never the secret.
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot import inputs
+from bot.activity import Card
 from bot.cards import integrations as things
 from bot.cards import rotation as cards
+from bot.cards import validation
+from bot.cards.field_errors import FormError
+from bot.chat.context import Command, TurnContext
 from bot.commands import monitors
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
-from bot.complaints import Complaint
-from bot.exchange import Command, Exchange
-from bot.turns import Card
-from storage.roles import Role
-from sync.errors import Fault, SyncError
-from sync.model import EditedMeanwhile, IntegrationView, NameTaken
-from sync.rotation import Kind, RotationUnderWay, RotationView
+from storage.queries.roles import Role
+from sync.domain.errors import Fault, SyncError
+from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
+from sync.domain.rotation import Kind, RotationUnderWay, RotationView
 
 
-async def open_rotate(exchange: Exchange) -> None:
+async def open_rotate(context: TurnContext) -> None:
     """From a notice's button, which names the integration, or typed."""
-    if exchange.data.get("integration"):
-        await ask(exchange)
+    if context.data.get("integration"):
+        await ask(context)
     else:
-        await choose(exchange, "rotate.ask", ask_for)
+        await choose(context, "rotate.ask", ask_for)
 
 
-async def ask_for(exchange: Exchange, view: IntegrationView) -> None:
-    going = await exchange.desk.credentials.rotation(exchange.tenant, view.id)
+async def ask_for(context: TurnContext, view: IntegrationView) -> None:
+    going = await context.services.credentials.rotation(context.tenant, view.id)
     if going and not going.finished and going.kind is not Kind.BY_HAND:
-        return await exchange.show(_progress(exchange, view, going))
-    return await show_form(exchange, view, {"description": view.name})
+        return await context.show(_progress(context, view, going))
+    return await show_form(context, view, {"description": view.name})
 
 
-async def ask(exchange: Exchange) -> None:
-    await ask_for(exchange, await exchange.integration())
+async def ask(context: TurnContext) -> None:
+    await ask_for(context, await context.integration())
 
 
 async def show_form(
-    exchange: Exchange, view: IntegrationView, values: dict[str, str], complaints: Sequence[Complaint] = ()
+    context: TurnContext, view: IntegrationView, values: dict[str, str], form_errors: Sequence[FormError] = ()
 ) -> None:
-    may = await exchange.desk.credentials.may_rotate(exchange.tenant, view.id)
-    links = exchange.desk.links
-    await exchange.show(cards.form(exchange.texts, view, values, links, complaints, offer_for_me=may))
+    may = await context.services.credentials.may_rotate(context.tenant, view.id)
+    links = context.services.links
+    await context.show(cards.form(context.texts, view, values, links, form_errors, offer_for_me=may))
 
 
-async def save(exchange: Exchange) -> None:
+async def save(context: TurnContext) -> None:
     """Look the fields over, prove the secret for this very tenant and application, and only then use it."""
-    view = await exchange.integration()
-    if revision_of(exchange) != view.revision:
-        return await show_outdated(exchange, view)
-    typed = inputs.entered(exchange.data, "description", "expires_on")
-    secret = inputs.cleaned(exchange.data.get("client_secret", ""))
-    complaints = _look_over(exchange, typed, secret)
-    if complaints:
-        return await show_form(exchange, view, typed, complaints)
-    await exchange.show(cards.checking(exchange.texts, view))
+    view = await context.integration()
+    if revision_of(context) != view.revision:
+        return await show_outdated(context, view)
+    typed = validation.entered(context.data, "description", "expires_on")
+    secret = validation.cleaned(context.data.get("client_secret", ""))
+    form_errors = _look_over(context, typed, secret)
+    if form_errors:
+        return await show_form(context, view, typed, form_errors)
+    await context.show(cards.checking(context.texts, view))
     try:
-        rotation = await exchange.desk.credentials.replace_secret(
-            exchange.tenant,
+        rotation = await context.services.credentials.replace_secret(
+            context.tenant,
             view.id,
             typed["description"],
             secret,
-            inputs.day_of(typed["expires_on"]),
-            exchange.actor,
+            validation.day_of(typed["expires_on"]),
+            context.actor,
             view.revision,
         )
     except SyncError as error:
-        return await show_form(exchange, view, typed, [_complaint(exchange, view, error)])
+        return await show_form(context, view, typed, [_form_error(context, view, error)])
     except NameTaken:
-        return await show_form(exchange, view, typed, [_taken(exchange)])
+        return await show_form(context, view, typed, [_taken(context)])
     except EditedMeanwhile:
-        return await show_outdated(exchange, view)
+        return await show_outdated(context, view)
     except RotationUnderWay:
-        return await exchange.show(cards.under_way(exchange.texts, view))
-    return await _follow(exchange, replace(view, name=typed["description"]), rotation)
+        return await context.show(cards.under_way(context.texts, view))
+    return await _follow(context, replace(view, name=typed["description"]), rotation)
 
 
-def _look_over(exchange: Exchange, typed: dict[str, str], secret: str) -> list[Complaint]:
+def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
     filled = {**typed, "client_secret": secret}
     return [
-        *inputs.check_filled(exchange.texts, filled, "description", "client_secret"),
-        *inputs.check_expiry(exchange.texts, typed["expires_on"], exchange.now.date()),
+        *validation.check_filled(context.texts, filled, "description", "client_secret"),
+        *validation.check_expiry(context.texts, typed["expires_on"], context.now.date()),
     ]
 
 
-def _complaint(exchange: Exchange, view: IntegrationView, error: SyncError) -> Complaint:
+def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -> FormError:
     """Beside its field, if the card has that one; a wrong secret is said to be wrong for this application."""
-    said = exchange.complaint(error, view.tenant_id, view.client_id)
+    said = context.form_error(error, view.tenant_id, view.client_id)
     if error.fault is Fault.ENTRA_SECRET_WRONG:
-        texts = exchange.texts
+        texts = context.texts
         said = replace(said, sentence=texts("rotate.other_app"), remedy=texts("rotate.other_app.remedy"))
     return said if said.field in cards.FIELDS else replace(said, field="")
 
 
-def _taken(exchange: Exchange) -> Complaint:
-    texts = exchange.texts
-    return Complaint(texts("check.name_taken"), texts("check.name_taken.remedy"), field="description")
+def _taken(context: TurnContext) -> FormError:
+    texts = context.texts
+    return FormError(texts("check.name_taken"), texts("check.name_taken.remedy"), field="description")
 
 
 # By the bot
 
 
-async def for_me(exchange: Exchange) -> None:
-    await exchange.show(cards.for_me_asked(exchange.texts, await exchange.integration()))
+async def for_me(context: TurnContext) -> None:
+    await context.show(cards.for_me_asked(context.texts, await context.integration()))
 
 
-async def start(exchange: Exchange) -> None:
+async def start(context: TurnContext) -> None:
     """Begin; pressed twice, or pressed late, it is the same rotation."""
-    view = await exchange.integration()
-    rotation = await exchange.desk.credentials.rotate_for_me(exchange.tenant, view.id, exchange.actor)
-    await _follow(exchange, view, rotation)
+    view = await context.integration()
+    rotation = await context.services.credentials.rotate_for_me(context.tenant, view.id, context.actor)
+    await _follow(context, view, rotation)
 
 
-async def progress(exchange: Exchange) -> None:
-    view = await exchange.integration()
-    rotation = await exchange.desk.credentials.rotation(exchange.tenant, view.id)
+async def progress(context: TurnContext) -> None:
+    view = await context.integration()
+    rotation = await context.services.credentials.rotation(context.tenant, view.id)
     if rotation is None:
-        return await ask_for(exchange, view)
-    return await _follow(exchange, view, rotation)
+        return await ask_for(context, view)
+    return await _follow(context, view, rotation)
 
 
-async def _follow(exchange: Exchange, view: IntegrationView, rotation: RotationView) -> None:
+async def _follow(context: TurnContext, view: IntegrationView, rotation: RotationView) -> None:
     """Show each step as it comes, for some seconds; after the last, ask about the monitors."""
-    async for seen in exchange.desk.credentials.follow(exchange.tenant, rotation.id):
+    async for seen in context.services.credentials.follow(context.tenant, rotation.id):
         rotation = seen
-        await exchange.show(_progress(exchange, view, seen))
+        await context.show(_progress(context, view, seen))
     if rotation.finished and rotation.trouble is None:
-        await monitors.offer(exchange, view)
+        await monitors.offer(context, view)
 
 
-def _progress(exchange: Exchange, view: IntegrationView, rotation: RotationView) -> Card:
-    complaint = _complaint(exchange, view, rotation.trouble) if rotation.trouble else None
+def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
+    form_error = _form_error(context, view, rotation.trouble) if rotation.trouble else None
     if rotation.kind is Kind.BY_HAND:
-        return cards.replaced(exchange.texts, view, rotation, complaint)
-    return cards.progress(exchange.texts, view, rotation, complaint)
+        return cards.replaced(context.texts, view, rotation, form_error)
+    return cards.progress(context.texts, view, rotation, form_error)
 
 
-async def cancel(exchange: Exchange) -> None:
-    await exchange.show(things.kept(exchange.texts, await exchange.integration()))
+async def cancel(context: TurnContext) -> None:
+    await context.show(things.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

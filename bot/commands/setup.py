@@ -6,235 +6,235 @@ CloudLink's is held between steps: after it was proven, sealed, until *Save* or 
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from bot import drafts, inputs
 from bot.cards import setup as cards
-from bot.commands import enable
-from bot.complaints import Complaint
-from bot.exchange import Answer, Command, Exchange
-from storage.roles import Role
-from storage.tables import Draft
-from sync.errors import CredentialsWrong, SyncError
-from sync.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
+from bot.cards import validation
+from bot.cards.field_errors import FormError
+from bot.chat.context import Command, CommandHandler, TurnContext
+from bot.commands import enable, setup_draft
+from storage.queries.roles import Role
+from storage.tables.conversations import Draft
+from sync.domain.errors import CredentialsWrong, SyncError
+from sync.domain.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
 
 STEPS = ("cloudlink", "register", "teams", "enable")
 CLOUDLINK_FIELDS = ("region", "account_id", "cloudlink_client_id")
 TEAMS_FIELDS = ("name", "tenant_id", "client_id", "expires_on")
 
-DraftAnswer = Callable[[Exchange, Draft], Awaitable[None]]
+DraftAnswer = Callable[[TurnContext, Draft], Awaitable[None]]
 
 
-async def open_setup(exchange: Exchange) -> None:
+async def open_setup(context: TurnContext) -> None:
     """The first step, or the question whether to go on with what was begun."""
-    draft = await drafts.load(exchange)
+    draft = await setup_draft.load(context)
     if draft is None or not draft.values:
-        await show_cloudlink(exchange, draft or await drafts.begin(exchange))
+        await show_cloudlink(context, draft or await setup_draft.begin(context))
     else:
         name = draft.values.get("name") or draft.values.get("account_name", "")
         step = STEPS.index(draft.step) + 1
-        await exchange.show(cards.resume(exchange.texts, draft.id, step, name))
+        await context.show(cards.resume(context.texts, draft.id, step, name))
 
 
-async def resume(exchange: Exchange, draft: Draft) -> None:
+async def resume(context: TurnContext, draft: Draft) -> None:
     if draft.step == "register":
-        await show_register(exchange, draft)
+        await show_register(context, draft)
     elif draft.step == "teams":
-        await show_teams(exchange, draft)
+        await show_teams(context, draft)
     else:
-        await show_cloudlink(exchange, draft)
+        await show_cloudlink(context, draft)
 
 
-async def restart(exchange: Exchange, _: Draft) -> None:
-    await show_cloudlink(exchange, await drafts.begin(exchange))
+async def restart(context: TurnContext, _: Draft) -> None:
+    await show_cloudlink(context, await setup_draft.begin(context))
 
 
-async def back(exchange: Exchange, draft: Draft) -> None:
-    draft.step = "register" if exchange.data.get("to") == "register" else "cloudlink"
-    await drafts.save(exchange, draft)
-    await resume(exchange, draft)
+async def back(context: TurnContext, draft: Draft) -> None:
+    draft.step = "register" if context.data.get("to") == "register" else "cloudlink"
+    await setup_draft.save(context, draft)
+    await resume(context, draft)
 
 
-async def cancel(exchange: Exchange, _: Draft) -> None:
-    await drafts.forget(exchange)
-    await exchange.show(cards.cancelled(exchange.texts))
+async def cancel(context: TurnContext, _: Draft) -> None:
+    await setup_draft.forget(context)
+    await context.show(cards.cancelled(context.texts))
 
 
 # Step 1: the CloudLink account
 
 
-async def show_cloudlink(exchange: Exchange, draft: Draft, complaints: Sequence[Complaint] = ()) -> None:
-    proven = bool(drafts.held_secret(exchange, draft))
-    await exchange.show(cards.cloudlink_step(exchange.texts, draft.id, draft.values, proven, complaints))
+async def show_cloudlink(context: TurnContext, draft: Draft, form_errors: Sequence[FormError] = ()) -> None:
+    proven = bool(setup_draft.held_secret(context, draft))
+    await context.show(cards.cloudlink_step(context.texts, draft.id, draft.values, proven, form_errors))
 
 
-async def check_cloudlink(exchange: Exchange, draft: Draft) -> None:
+async def check_cloudlink(context: TurnContext, draft: Draft) -> None:
     """Ask CloudLink at once; what it accepts is kept, the secret sealed."""
-    typed = inputs.entered(exchange.data, *CLOUDLINK_FIELDS)
-    secret = inputs.cleaned(exchange.data.get("cloudlink_secret", "")) or drafts.held_secret(exchange, draft)
+    typed = validation.entered(context.data, *CLOUDLINK_FIELDS)
+    secret = validation.cleaned(context.data.get("cloudlink_secret", "")) or setup_draft.held_secret(context, draft)
     if any(draft.values.get(field, "") != typed[field] for field in CLOUDLINK_FIELDS):
         draft.cloudlink_secret_sealed = None
-    await drafts.keep(exchange, draft, typed)
+    await setup_draft.keep(context, draft, typed)
     needed = ("account_id", "cloudlink_client_id", "cloudlink_secret")
-    complaints = inputs.check_filled(exchange.texts, {**typed, "cloudlink_secret": secret}, *needed)
-    if complaints:
-        return await show_cloudlink(exchange, draft, complaints)
-    await exchange.show(cards.checking(exchange.texts, 1, "cloudlink"))
-    return await _prove_cloudlink(exchange, draft, secret)
+    form_errors = validation.check_filled(context.texts, {**typed, "cloudlink_secret": secret}, *needed)
+    if form_errors:
+        return await show_cloudlink(context, draft, form_errors)
+    await context.show(cards.checking(context.texts, 1, "cloudlink"))
+    return await _prove_cloudlink(context, draft, secret)
 
 
-async def _prove_cloudlink(exchange: Exchange, draft: Draft, secret: str) -> None:
+async def _prove_cloudlink(context: TurnContext, draft: Draft, secret: str) -> None:
     try:
-        found = await exchange.desk.integrations.check_cloudlink(_account(draft, secret))
+        found = await context.services.integrations.check_cloudlink(_account(draft, secret))
     except SyncError as error:
         if isinstance(error, CredentialsWrong):
             draft.cloudlink_secret_sealed = None
-            await drafts.save(exchange, draft)
-        return await show_cloudlink(exchange, draft, [exchange.complaint(error)])
+            await setup_draft.save(context, draft)
+        return await show_cloudlink(context, draft, [context.form_error(error)])
     draft.step = "register"
-    draft.cloudlink_secret_sealed = exchange.desk.seal.close(secret)
-    await drafts.keep(exchange, draft, {"account_name": found.account_name, "people": str(found.people)})
-    return await show_register(exchange, draft)
+    draft.cloudlink_secret_sealed = context.services.encryption.encrypt(secret)
+    await setup_draft.keep(context, draft, {"account_name": found.account_name, "people": str(found.people)})
+    return await show_register(context, draft)
 
 
 # Step 2: the application in Azure
 
 
-async def show_register(exchange: Exchange, draft: Draft) -> None:
-    await exchange.show(cards.register_step(exchange.texts, draft.id, draft.values, exchange.desk.links))
+async def show_register(context: TurnContext, draft: Draft) -> None:
+    await context.show(cards.register_step(context.texts, draft.id, draft.values, context.services.links))
 
 
-async def registered(exchange: Exchange, draft: Draft) -> None:
-    if not drafts.held_secret(exchange, draft):
-        return await _ask_cloudlink_again(exchange, draft)
+async def registered(context: TurnContext, draft: Draft) -> None:
+    if not setup_draft.held_secret(context, draft):
+        return await _ask_cloudlink_again(context, draft)
     draft.step = "teams"
-    await drafts.save(exchange, draft)
-    return await show_teams(exchange, draft)
+    await setup_draft.save(context, draft)
+    return await show_teams(context, draft)
 
 
 # Step 3: the four fields
 
 
-async def show_teams(exchange: Exchange, draft: Draft, complaints: Sequence[Complaint] = ()) -> None:
+async def show_teams(context: TurnContext, draft: Draft, form_errors: Sequence[FormError] = ()) -> None:
     """The tenant that is spoken from is most likely the one to connect."""
-    own = {"tenant_id": exchange.tenant} if inputs.is_guid(exchange.tenant) else {}
-    await exchange.show(cards.teams_step(exchange.texts, draft.id, {**own, **draft.values}, complaints))
+    own = {"tenant_id": context.tenant} if validation.is_guid(context.tenant) else {}
+    await context.show(cards.teams_step(context.texts, draft.id, {**own, **draft.values}, form_errors))
 
 
-async def save(exchange: Exchange, draft: Draft) -> None:
+async def save(context: TurnContext, draft: Draft) -> None:
     """Look the fields over, ask Microsoft, and only then store; then go on to whom it concerns."""
-    typed = inputs.entered(exchange.data, *TEAMS_FIELDS)
-    secret = inputs.cleaned(exchange.data.get("client_secret", ""))
-    held = drafts.held_secret(exchange, draft)
-    await drafts.keep(exchange, draft, typed)
+    typed = validation.entered(context.data, *TEAMS_FIELDS)
+    secret = validation.cleaned(context.data.get("client_secret", ""))
+    held = setup_draft.held_secret(context, draft)
+    await setup_draft.keep(context, draft, typed)
     if not held:
-        return await _ask_cloudlink_again(exchange, draft)
-    complaints = await _look_over(exchange, typed, secret)
-    if complaints:
-        return await show_teams(exchange, draft, complaints)
-    await exchange.show(cards.checking(exchange.texts, 3, "teams"))
+        return await _ask_cloudlink_again(context, draft)
+    form_errors = await _look_over(context, typed, secret)
+    if form_errors:
+        return await show_teams(context, draft, form_errors)
+    await context.show(cards.checking(context.texts, 3, "teams"))
     app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
     try:
-        await exchange.desk.integrations.check_teams(app)
-        view = await exchange.desk.integrations.add(
-            exchange.tenant,
+        await context.services.integrations.check_teams(app)
+        view = await context.services.integrations.add(
+            context.tenant,
             typed["name"],
             _account(draft, held),
             app,
-            inputs.day_of(typed["expires_on"]),
-            exchange.texts("update.3.words"),
+            validation.day_of(typed["expires_on"]),
+            context.texts("update.3.words"),
         )
     except NameTaken:
-        return await show_teams(exchange, draft, [inputs.name_taken(exchange.texts)])
+        return await show_teams(context, draft, [validation.name_taken(context.texts)])
     except SyncError as error:
-        complaint = exchange.complaint(error, typed["tenant_id"], typed["client_id"])
-        return await show_teams(exchange, draft, [complaint])
-    return await _saved(exchange, draft, view)
+        form_error = context.form_error(error, typed["tenant_id"], typed["client_id"])
+        return await show_teams(context, draft, [form_error])
+    return await _saved(context, draft, view)
 
 
-async def _look_over(exchange: Exchange, typed: dict[str, str], secret: str) -> list[Complaint]:
-    texts = exchange.texts
+async def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
+    texts = context.texts
     filled = {**typed, "client_secret": secret}
     found = [
-        *inputs.check_filled(texts, filled, "name", "tenant_id", "client_id", "client_secret"),
-        *inputs.check_guids(texts, typed, "tenant_id", "client_id"),
-        *inputs.check_expiry(texts, typed["expires_on"], exchange.now.date()),
+        *validation.check_filled(texts, filled, "name", "tenant_id", "client_id", "client_secret"),
+        *validation.check_guids(texts, typed, "tenant_id", "client_id"),
+        *validation.check_expiry(texts, typed["expires_on"], context.now.date()),
     ]
-    names = {view.name.casefold() for view in await exchange.desk.integrations.list(exchange.tenant)}
+    names = {view.name.casefold() for view in await context.services.integrations.list(context.tenant)}
     if typed["name"].casefold() in names:
-        found.append(inputs.name_taken(texts))
+        found.append(validation.name_taken(texts))
     return found
 
 
-async def _saved(exchange: Exchange, draft: Draft, view: IntegrationView) -> None:
+async def _saved(context: TurnContext, draft: Draft, view: IntegrationView) -> None:
     draft.step, draft.integration_id, draft.cloudlink_secret_sealed = "enable", view.id, None
-    await drafts.save(exchange, draft)
-    await enable.show_preview(exchange, view, wizard=True)
+    await setup_draft.save(context, draft)
+    await enable.show_preview(context, view, wizard=True)
 
 
-async def _ask_cloudlink_again(exchange: Exchange, draft: Draft) -> None:
+async def _ask_cloudlink_again(context: TurnContext, draft: Draft) -> None:
     draft.step, draft.cloudlink_secret_sealed = "cloudlink", None
-    await drafts.save(exchange, draft)
-    texts = exchange.texts
-    again = Complaint(
+    await setup_draft.save(context, draft)
+    texts = context.texts
+    again = FormError(
         texts("check.cloudlink_again"), texts("check.cloudlink_again.remedy"), field="cloudlink_secret"
     )
-    await show_cloudlink(exchange, draft, [again])
+    await show_cloudlink(context, draft, [again])
 
 
 # Step 4: check and enable
 
 
-async def preview(exchange: Exchange) -> None:
-    await enable.show_preview(exchange, await exchange.integration(), wizard=True)
+async def preview(context: TurnContext) -> None:
+    await enable.show_preview(context, await context.integration(), wizard=True)
 
 
-async def page(exchange: Exchange) -> None:
-    await enable.show_page(exchange, await exchange.integration(), wizard=True)
+async def page(context: TurnContext) -> None:
+    await enable.show_page(context, await context.integration(), wizard=True)
 
 
-async def now(exchange: Exchange) -> None:
-    view = await exchange.integration()
-    await enable.enable(exchange, view)
-    await _finish(exchange, view)
+async def now(context: TurnContext) -> None:
+    view = await context.integration()
+    await enable.enable(context, view)
+    await _finish(context, view)
 
 
-async def later(exchange: Exchange) -> None:
-    view = await exchange.integration()
-    await _finish(exchange, view)
-    await enable.put_off(exchange, view)
+async def later(context: TurnContext) -> None:
+    view = await context.integration()
+    await _finish(context, view)
+    await enable.put_off(context, view)
 
 
-async def _finish(exchange: Exchange, view: IntegrationView) -> None:
-    draft = await drafts.load(exchange)
+async def _finish(context: TurnContext, view: IntegrationView) -> None:
+    draft = await setup_draft.load(context)
     if draft is not None and draft.integration_id == view.id:
-        await drafts.forget(exchange)
+        await setup_draft.forget(context)
 
 
 # The draft
 
 
-def of_draft(answer: DraftAnswer) -> Answer:
+def of_draft(answer: DraftAnswer) -> CommandHandler:
     """Only for the draft the pressed card belongs to; one that is saved already goes on at its last step."""
 
-    async def checked(exchange: Exchange) -> None:
-        draft = await drafts.load(exchange)
-        if draft is None or draft.id != exchange.data.get("draft"):
-            await exchange.show(cards.ended(exchange.texts))
+    async def checked(context: TurnContext) -> None:
+        draft = await setup_draft.load(context)
+        if draft is None or draft.id != context.data.get("draft"):
+            await context.show(cards.ended(context.texts))
         elif draft.integration_id is not None and answer is not restart:
-            await _continue_saved(exchange, draft.integration_id)
+            await _continue_saved(context, draft.integration_id)
         else:
-            await answer(exchange, draft)
+            await answer(context, draft)
 
     return checked
 
 
-async def _continue_saved(exchange: Exchange, integration_id: str) -> None:
-    exchange.data = {"integration": integration_id}
+async def _continue_saved(context: TurnContext, integration_id: str) -> None:
+    context.data = {"integration": integration_id}
     try:
-        view = await exchange.integration()
+        view = await context.integration()
     except UnknownIntegration:
-        await drafts.forget(exchange)
+        await setup_draft.forget(context)
         raise
-    await enable.show_preview(exchange, view, wizard=True)
+    await enable.show_preview(context, view, wizard=True)
 
 
 def _account(draft: Draft, secret: str) -> CloudLinkAccount:

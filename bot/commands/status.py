@@ -1,28 +1,28 @@
 """``status``: how an integration is doing, at a glance."""
 
 from bot.cards import status as cards
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.exchange import Command, Exchange
-from storage.roles import Role
-from sync.model import IntegrationView
+from storage.queries.roles import Role
+from sync.domain.model import IntegrationView
 
 
-async def open_status(exchange: Exchange) -> None:
-    await choose(exchange, "status.show", show_for)
+async def open_status(context: TurnContext) -> None:
+    await choose(context, "status.show", show_for)
 
 
-async def show_for(exchange: Exchange, view: IntegrationView) -> None:
-    status = await exchange.desk.integrations.status(exchange.tenant, view.id)
-    complaints = {
-        light.service: exchange.complaint(light.trouble, view.tenant_id, view.client_id)
-        for light in status.lights
+async def show_for(context: TurnContext, view: IntegrationView) -> None:
+    status = await context.services.integrations.status(context.tenant, view.id)
+    form_errors = {
+        light.service: context.form_error(light.trouble, view.tenant_id, view.client_id)
+        for light in status.service_health
         if light.trouble
     }
-    await exchange.show(cards.status_card(exchange.texts, status, complaints, exchange.now))
+    await context.show(cards.status_card(context.texts, status, form_errors, context.now))
 
 
-async def show(exchange: Exchange) -> None:
-    await show_for(exchange, await exchange.integration())
+async def show(context: TurnContext) -> None:
+    await show_for(context, await context.integration())
 
 
 COMMAND = Command(

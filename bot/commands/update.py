@@ -1,99 +1,99 @@
 """``install update``: what is new and what it would change here; then the bar, until it is completed."""
 
+from bot.activity import Action, Card
 from bot.cards import update as cards
+from bot.cards.field_errors import FormError
+from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from bot.complaints import Complaint
-from bot.exchange import Command, Exchange
-from bot.turns import Action, Card
-from bot.updates import complaint_of
-from storage.roles import Role
-from sync.errors import SyncError
-from sync.model import IntegrationView
+from bot.proactive.update_cards import form_error_of
+from storage.queries.roles import Role
+from sync.domain.errors import SyncError
+from sync.domain.model import IntegrationView
 from sync.updates.model import CardPlace, Installation
 
 
-async def open_update(exchange: Exchange) -> None:
-    await choose(exchange, "update.show", show_for)
+async def open_update(context: TurnContext) -> None:
+    await choose(context, "update.show", show_for)
 
 
-async def show_for(exchange: Exchange, view: IntegrationView) -> None:
+async def show_for(context: TurnContext, view: IntegrationView) -> None:
     """The dialog; or, while something is being installed, how far that is."""
-    running = await exchange.desk.updates.installation(exchange.tenant, view.id)
+    running = await context.services.updates.installation(context.tenant, view.id)
     if running:
-        await _follow(exchange, view, running)
+        await _follow(context, view, running)
         return
-    await exchange.show(cards.looking(exchange.texts, view))
+    await context.show(cards.looking(context.texts, view))
     try:
-        offer = await exchange.desk.updates.offer(exchange.tenant, view.id)
+        offer = await context.services.updates.offer(context.tenant, view.id)
     except SyncError as error:
-        complaint = exchange.complaint(error, view.tenant_id, view.client_id)
-        await exchange.show(cards.not_readable(exchange.texts, view, complaint))
+        form_error = context.form_error(error, view.tenant_id, view.client_id)
+        await context.show(cards.not_readable(context.texts, view, form_error))
         return
     made = cards.offered if offer.due else cards.nothing_to_install
-    await exchange.show(made(exchange.texts, view, offer))
+    await context.show(made(context.texts, view, offer))
 
 
-async def show(exchange: Exchange) -> None:
-    await show_for(exchange, await exchange.integration())
+async def show(context: TurnContext) -> None:
+    await show_for(context, await context.integration())
 
 
-async def install(exchange: Exchange) -> None:
+async def install(context: TurnContext) -> None:
     """Begin; whoever presses second sees what the first began, and an old dialog is replaced by today's."""
-    view = await exchange.integration()
-    words = exchange.texts("update.3.words")
-    begun = await exchange.desk.updates.begin(
-        exchange.tenant, view.id, _version(exchange), words, exchange.actor, _place(exchange)
+    view = await context.integration()
+    words = context.texts("update.3.words")
+    begun = await context.services.updates.begin(
+        context.tenant, view.id, _version(context), words, context.actor, _place(context)
     )
-    await _show(exchange, view, begun)
+    await _show(context, view, begun)
 
 
-async def undo(exchange: Exchange) -> None:
-    view = await exchange.integration()
-    begun = await exchange.desk.updates.undo(
-        exchange.tenant, view.id, _version(exchange), exchange.actor, _place(exchange)
+async def undo(context: TurnContext) -> None:
+    view = await context.integration()
+    begun = await context.services.updates.undo(
+        context.tenant, view.id, _version(context), context.actor, _place(context)
     )
-    await _show(exchange, view, begun)
+    await _show(context, view, begun)
 
 
-async def later(exchange: Exchange) -> None:
-    await exchange.show(cards.put_off(exchange.texts, await exchange.integration()))
+async def later(context: TurnContext) -> None:
+    await context.show(cards.put_off(context.texts, await context.integration()))
 
 
-async def done(exchange: Exchange) -> None:
-    await exchange.show(cards.done(exchange.texts, await exchange.integration(), _version(exchange)))
+async def done(context: TurnContext) -> None:
+    await context.show(cards.done(context.texts, await context.integration(), _version(context)))
 
 
-async def _show(exchange: Exchange, view: IntegrationView, begun: Installation | None) -> None:
+async def _show(context: TurnContext, view: IntegrationView, begun: Installation | None) -> None:
     if begun is None:
-        await show_for(exchange, view)
+        await show_for(context, view)
     else:
-        await exchange.show(_card(exchange, begun))
+        await context.show(_card(context, begun))
 
 
-async def _follow(exchange: Exchange, view: IntegrationView, running: Installation) -> None:
+async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """The pressed card shows it from now on, or a new one."""
-    if isinstance(exchange.turn.incoming.what, Action):
-        await exchange.desk.updates.installation(exchange.tenant, view.id, _place(exchange))
-        await exchange.show(_card(exchange, running))
+    if isinstance(context.turn.incoming.what, Action):
+        await context.services.updates.installation(context.tenant, view.id, _place(context))
+        await context.show(_card(context, running))
         return
-    sent = await exchange.send(_card(exchange, running))
-    await exchange.desk.updates.installation(exchange.tenant, view.id, _place(exchange, sent))
+    sent = await context.send(_card(context, running))
+    await context.services.updates.installation(context.tenant, view.id, _place(context, sent))
 
 
-def _card(exchange: Exchange, installation: Installation) -> Card:
-    complaint: Complaint | None = complaint_of(installation, exchange.texts, exchange.desk.links)
-    return cards.installation_card(exchange.texts, installation, complaint)
+def _card(context: TurnContext, installation: Installation) -> Card:
+    form_error: FormError | None = form_error_of(installation, context.texts, context.services.links)
+    return cards.installation_card(context.texts, installation, form_error)
 
 
-def _place(exchange: Exchange, card_id: str = "") -> CardPlace:
-    what = exchange.turn.incoming.what
+def _place(context: TurnContext, card_id: str = "") -> CardPlace:
+    what = context.turn.incoming.what
     pressed = what.card_id if isinstance(what, Action) else ""
-    return CardPlace(exchange.tenant, exchange.person, card_id or pressed)
+    return CardPlace(context.tenant, context.person, card_id or pressed)
 
 
-def _version(exchange: Exchange) -> int:
+def _version(context: TurnContext) -> int:
     """As the button says; 0, which is never due, for anything else."""
-    said = exchange.data.get("version", "")
+    said = context.data.get("version", "")
     return int(said) if said.isdecimal() and len(said) < 7 else 0
 
 

@@ -11,9 +11,9 @@ import requests
 import structlog
 from requests.adapters import HTTPAdapter
 
+from bot.activity import Undelivered
 from bot.hosting.config import AppType, HostingConfig
-from bot.turns import Undelivered
-from sync.clock import Clock
+from core.clock import Clock
 
 log = structlog.get_logger()
 
@@ -21,7 +21,7 @@ EARLY = timedelta(minutes=5)
 TIMEOUT_SECONDS = 10
 _BOT_FRAMEWORK_TENANT = "botframework.com"
 
-Answer = Mapping[str, Any]
+TokenAnswer = Mapping[str, Any]
 
 
 class TokenSource(Protocol):
@@ -40,7 +40,7 @@ class NoToken:
 class BotToken:
     """Fetches a token with ``acquire``, which may block, in a thread, and keeps it until it nears its end."""
 
-    def __init__(self, acquire: Callable[[], Answer], clock: Clock) -> None:
+    def __init__(self, acquire: Callable[[], TokenAnswer], clock: Clock) -> None:
         self._acquire = acquire
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -76,11 +76,11 @@ def token_source(config: HostingConfig, clock: Clock) -> TokenSource:
     return BotToken(_client_secret(config), clock)
 
 
-def _client_secret(config: HostingConfig) -> Callable[[], Answer]:
+def _client_secret(config: HostingConfig) -> Callable[[], TokenAnswer]:
     """Builds the msal client at the first call, in the thread: its constructor speaks to Entra."""
     client: list[msal.ConfidentialClientApplication] = []
 
-    def acquire() -> Answer:
+    def acquire() -> TokenAnswer:
         if not client:
             client.append(
                 msal.ConfidentialClientApplication(
@@ -91,19 +91,19 @@ def _client_secret(config: HostingConfig) -> Callable[[], Answer]:
                     http_client=_http_client(config.entra_url),
                 )
             )
-        answer: Answer = client[0].acquire_token_for_client(scopes=[f"{config.token_issuer}/.default"])
+        answer: TokenAnswer = client[0].acquire_token_for_client(scopes=[f"{config.token_issuer}/.default"])
         return answer
 
     return acquire
 
 
-def _managed_identity(config: HostingConfig) -> Callable[[], Answer]:
+def _managed_identity(config: HostingConfig) -> Callable[[], TokenAnswer]:
     client = msal.ManagedIdentityClient(
         msal.UserAssignedManagedIdentity(client_id=config.app_id), http_client=_http_client("")
     )
 
-    def acquire() -> Answer:
-        answer: Answer = client.acquire_token_for_client(resource=config.token_issuer)
+    def acquire() -> TokenAnswer:
+        answer: TokenAnswer = client.acquire_token_for_client(resource=config.token_issuer)
         return answer
 
     return acquire

@@ -10,10 +10,10 @@ from typing import TypeVar
 import aiohttp
 import structlog
 
-from bot.hosting.pace import Pace
+from bot.activity import Undelivered, Unreachable
+from bot.hosting.rate_limit import RateLimit
 from bot.hosting.streams import TooLarge
-from bot.turns import Undelivered, Unreachable
-from sync.clock import Clock
+from core.clock import Clock
 
 log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class Unreadable(ValueError):
 class Delivery:
     """Runs calls to the channel. Raises ``Unreachable`` for 403 and ``Undelivered`` for what stays a failure."""
 
-    def __init__(self, pace: Pace, clock: Clock, sleep: Sleep, random: Random) -> None:
+    def __init__(self, pace: RateLimit, clock: Clock, sleep: Sleep, random: Random) -> None:
         self._pace = pace
         self._clock = clock
         self._sleep = sleep

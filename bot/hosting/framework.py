@@ -4,19 +4,19 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from bot.hosting.arrivals import Arrival
-from bot.turns import Address, Card
+from bot.activity import Address, Card
+from bot.hosting.activity_parser import ParsedActivity
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ConnectorResponse:
     """What an invoke, or an activity with expected replies, is answered with over HTTP."""
 
     status: int
     body: dict[str, Any] | None
 
 
-class Talk(Protocol):
+class ConversationChannel(Protocol):
     """A conversation with the bot's turn to speak. Raises ``Unreachable`` and ``Undelivered``."""
 
     async def send(self, card: Card, summary: str) -> str:
@@ -37,13 +37,13 @@ class Talk(Protocol):
         ...
 
 
-Logic = Callable[[Talk], Awaitable[None]]
+Logic = Callable[[ConversationChannel], Awaitable[None]]
 
 
 class Framework(Protocol):
     """Runs ``logic`` in a turn, and raises what it raises."""
 
-    async def run(self, arrival: Arrival, logic: Logic) -> Answer | None:
+    async def run(self, arrival: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
         """A turn about what arrived and was checked."""
         ...
 

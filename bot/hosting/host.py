@@ -11,25 +11,25 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from bot.hosting.arrivals import Arrival, What, invoke_error
+from bot.activity import Handler, Messenger
+from bot.hosting.activity_parser import ParsedActivity, What, invoke_error
+from bot.hosting.admission import Admission
 from bot.hosting.bot_token import TokenSource, token_source
 from bot.hosting.config import HostingConfig
 from bot.hosting.delivery import Delivery, Sleep
-from bot.hosting.framework import Framework, Talk
-from bot.hosting.gate import Gate
+from bot.hosting.framework import ConversationChannel, Framework
 from bot.hosting.installs import Installs
 from bot.hosting.messenger import ProactiveMessenger
-from bot.hosting.pace import Pace
+from bot.hosting.rate_limit import RateLimit
 from bot.hosting.refusals import Refused, json_answer, refuse
-from bot.hosting.running import ANSWER_SECONDS, Running, TurnFailed, log_failure
 from bot.hosting.sdk import botbuilder
 from bot.hosting.signing_keys import SigningKeys
 from bot.hosting.turn import ActivityTurn
+from bot.hosting.turn_runner import ANSWER_SECONDS, TurnFailed, TurnRunner, log_failure
 from bot.hosting.verifier import Verifier
-from bot.turns import Handler, Messenger
-from sync.clock import Clock
-from sync.grace import Grace
-from sync.metrics import Metrics
+from core.clock import Clock
+from core.metrics import Metrics
+from core.shutdown import ShutdownDeadline
 
 log = structlog.get_logger()
 
@@ -41,10 +41,10 @@ class Host:
 
     def __init__(
         self,
-        gate: Gate,
+        gate: Admission,
         installs: Installs,
         framework: Framework,
-        running: Running,
+        running: TurnRunner,
         messenger: Messenger,
         metrics: Metrics,
     ) -> None:
@@ -72,11 +72,11 @@ class Host:
             log_failure(error)
             return web.Response(status=500)
 
-    async def _process(self, arrival: Arrival, what: What) -> web.Response:
+    async def _process(self, arrival: ParsedActivity, what: What) -> web.Response:
         answer = await self._framework.run(arrival, partial(self._turn, arrival, what))
         return json_answer(answer.status, answer.body) if answer else web.Response(status=200)
 
-    async def _turn(self, arrival: Arrival, what: What, talk: Talk) -> None:
+    async def _turn(self, arrival: ParsedActivity, what: What, talk: ConversationChannel) -> None:
         turn = ActivityTurn(talk, arrival, what)
         try:
             await self._running.run(turn, to_its_end=arrival.expects_replies)
@@ -100,18 +100,18 @@ async def open_host(
     random: Random | None = None,
     answer_seconds: float = ANSWER_SECONDS,
     make_framework: MakeFramework = botbuilder,
-    grace: Grace | None = None,
+    deadline: ShutdownDeadline | None = None,
     metrics: Metrics | None = None,
 ) -> AsyncIterator[Host]:
     """The bot for the length of the block; turns under way are let finish on leaving it, for as
-    long as ``grace`` allows.
+    long as ``deadline`` allows.
 
     A turn slower than ``answer_seconds`` is answered with the card shown so far and goes on.
     """
-    delivery = Delivery(Pace(clock), clock, sleep, random or SystemRandom())
+    delivery = Delivery(RateLimit(clock), clock, sleep, random or SystemRandom())
     framework = make_framework(config, http, token_source(config, clock), delivery)
-    running = Running(handler, answer_seconds, grace or Grace())
-    gate = Gate(config, _verifier(config, http, clock))
+    running = TurnRunner(handler, answer_seconds, deadline or ShutdownDeadline())
+    gate = Admission(config, _verifier(config, http, clock))
     try:
         messenger = ProactiveMessenger(framework)
         yield Host(gate, Installs(clock), framework, running, messenger, metrics or Metrics(CollectorRegistry()))

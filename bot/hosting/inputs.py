@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from bot.activity import Action
 from bot.hosting.fields import Json, obj, required
 from bot.hosting.refusals import Refused
-from bot.turns import Action
 
 MAX_INPUTS = 50
 MAX_KEY = 64

@@ -2,8 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from bot.turns import Installed, Removed
-from sync.clock import Clock
+from bot.activity import Installed, Removed
+from core.clock import Clock
 
 WINDOW = timedelta(seconds=10)
 

@@ -1,11 +1,11 @@
 """Speaks first, in a conversation seen before."""
 
-from bot.hosting.framework import Framework, Talk
-from bot.turns import Address, Card
+from bot.activity import Address, Card
+from bot.hosting.framework import ConversationChannel, Framework
 
 
 class ProactiveMessenger:
-    """Implements ``bot.turns.Messenger`` by turns of the bot's own."""
+    """Implements ``bot.activity.Messenger`` by turns of the bot's own."""
 
     def __init__(self, framework: Framework) -> None:
         self._framework = framework
@@ -14,7 +14,7 @@ class ProactiveMessenger:
         """Returns the posted activity's id. Raises ``Unreachable`` and ``Undelivered``."""
         posted: list[str] = []
 
-        async def say(talk: Talk) -> None:
+        async def say(talk: ConversationChannel) -> None:
             posted.append(await talk.send(card, summary))
 
         await self._framework.speak(address, say)
@@ -23,7 +23,7 @@ class ProactiveMessenger:
     async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None:
         """Raises ``Unreachable`` and ``Undelivered``."""
 
-        async def change(talk: Talk) -> None:
+        async def change(talk: ConversationChannel) -> None:
             await talk.update(card, summary, activity_id)
 
         await self._framework.speak(address, change)

@@ -5,8 +5,8 @@ from typing import Any
 
 import structlog
 
+from bot.activity import Address, RosterUnavailable, Undelivered, Unreachable
 from bot.hosting.delivery import Delivery
-from bot.turns import Address, RosterUnavailable, Undelivered, Unreachable
 
 log = structlog.get_logger()
 

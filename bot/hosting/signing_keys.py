@@ -15,7 +15,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from bot.hosting.config import is_safe_url
 from bot.hosting.streams import read_at_most
-from sync.clock import Clock
+from core.clock import Clock
 
 log = structlog.get_logger()
 

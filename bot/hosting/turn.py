@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from bot.hosting.arrivals import Arrival, What
-from bot.hosting.framework import Talk
-from bot.turns import Action, Card, Incoming, Undelivered
+from bot.activity import Action, Card, Incoming, Undelivered
+from bot.hosting.activity_parser import ParsedActivity, What
+from bot.hosting.framework import ConversationChannel
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
 
@@ -12,9 +12,9 @@ _CANNOT_UPDATE = frozenset({404, 405, 501})
 
 
 class ActivityTurn:
-    """Implements ``bot.turns.Turn``."""
+    """Implements ``bot.activity.Turn``."""
 
-    def __init__(self, talk: Talk, arrival: Arrival, what: What) -> None:
+    def __init__(self, talk: ConversationChannel, arrival: ParsedActivity, what: What) -> None:
         self._talk = talk
         self._arrival = arrival
         self._incoming = arrival.incoming(what)

@@ -9,7 +9,7 @@ import jwt
 
 from bot.hosting.refusals import Refused
 from bot.hosting.signing_keys import SigningKey, SigningKeys
-from sync.clock import Clock
+from core.clock import Clock
 
 LEEWAY = timedelta(minutes=5)
 ALGORITHM = "RS256"

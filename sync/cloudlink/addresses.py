@@ -8,8 +8,8 @@ import re
 from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
-from sync.errors import CredentialsWrong, Fault
-from sync.web import is_loopback
+from core.http import is_loopback
+from sync.domain.errors import CredentialsWrong, Fault
 
 VERSION = "2017-09-01"
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){0,39}")

@@ -9,17 +9,17 @@ from urllib.parse import urljoin
 
 import aiohttp
 
-from sync.clock import Clock
+from core.clock import Clock
+from core.http import same_origin
 from sync.cloudlink import addresses
 from sync.cloudlink.addresses import Service
 from sync.cloudlink.tables import WireTables, plain
 from sync.cloudlink.token import SharedToken
-from sync.cloudlink.transport import Answer, Sleep, Transport, sleep
+from sync.cloudlink.transport import CloudLinkResponse, Sleep, Transport, sleep
 from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell
-from sync.line_events import CloudLinkUser, LineSnapshot
-from sync.model import CloudLinkAccount
-from sync.web import same_origin
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import CloudLinkAccount
+from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 
 AT_ONCE = 4
 MOST_PAGES = 2000
@@ -29,7 +29,7 @@ class CloudLink:
     """One customer account. Shares one token among all its calls; ``http`` belongs to the caller.
 
     Every call raises ``CredentialsWrong`` (refused, forbidden, account unknown, region invalid) and
-    ``ServiceUnwell`` (unreachable, throttled, unreadable).
+    ``ServiceUnavailable`` (unreachable, throttled, unreadable).
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class CloudLink:
         try:
             return parse_snapshot(endpoint, calls, self._tables)
         except Malformed as error:
-            unreadable = ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field=error.field)
+            unreadable = ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field=error.field)
         raise unreadable
 
     async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
@@ -113,7 +113,7 @@ class CloudLink:
         found = _fields(_good(await self._call("POST", url, body), Service.NOTIFICATIONS))
         subscription_id = text_of(found.get("subscriptionId"))
         if not subscription_id:
-            raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
+            raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
         return subscription_id
 
     async def subscriptions(self) -> frozenset[str]:
@@ -136,7 +136,7 @@ class CloudLink:
         seen: set[str] = set()
         while url:
             if url in seen or len(seen) >= MOST_PAGES or not same_origin(url, start):
-                raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
+                raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
             seen.add(url)
             answer = await self._call("GET", url)
             if answer.status == 404 and missing_is_empty:
@@ -149,7 +149,7 @@ class CloudLink:
     async def _get(self, service: Service, path: str) -> Any:
         return _good(await self._call("GET", self._url(service, path)), service)
 
-    async def _call(self, method: str, url: str, body: Mapping[str, str] | None = None) -> Answer:
+    async def _call(self, method: str, url: str, body: Mapping[str, str] | None = None) -> CloudLinkResponse:
         """Ask with the shared token, and once more with a fresh one when it is refused."""
         tokens = self._tokens()
         token = await tokens.get()
@@ -168,7 +168,7 @@ class CloudLink:
         return addresses.service_url(self._pattern, self._account.region, service) + path
 
 
-def _good(answer: Answer, service: Service) -> Any:
+def _good(answer: CloudLinkResponse, service: Service) -> Any:
     """The answer's body; only the admin service's paths name an account, so only there 404 means that."""
     match answer.status:
         case status if status < 400:
@@ -179,19 +179,19 @@ def _good(answer: Answer, service: Service) -> Any:
             raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
         case 404 if service is Service.ADMIN:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
-    raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, status=answer.status)
+    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=answer.status)
 
 
 def _joined(url: str, link: str) -> str:
     if link.isascii() and not set(link) & set(' \\<>"{}'):
         with suppress(ValueError):
             return urljoin(url, link)
-    raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
+    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
 
 
 def _fields(body: object) -> Mapping[str, Any]:
     if not isinstance(body, Mapping):
-        raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE)
+        raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
     return body
 
 
@@ -199,5 +199,5 @@ def _page(body: object) -> tuple[list[Any], str]:
     try:
         return page_items(body), next_link(body)
     except Malformed as error:
-        unreadable = ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, field=error.field)
+        unreadable = ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field=error.field)
     raise unreadable

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sync.line_events import CallState
+from sync.domain.phone_events import CallState
 
 LARGEST_FILE = 100_000
 OFFLINE = "offline"

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sync.clock import Clock
+from core.clock import Clock
 from sync.cloudlink.tables import WireTables
-from sync.cloudlink.transport import Answer, Transport
+from sync.cloudlink.transport import CloudLinkResponse, Transport
 from sync.cloudlink.wire import text_of
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell
-from sync.model import CloudLinkAccount
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import CloudLinkAccount
 
 MARGIN = timedelta(seconds=60)
 DEFAULT_LIFETIME = 300
@@ -46,7 +46,7 @@ class SharedToken:
     async def get(self, refused: str = "") -> str:
         """A token that is good for a while. ``refused`` is one CloudLink would not take: a fresh grant replaces it.
 
-        Raises ``CredentialsWrong`` (CLOUDLINK_REFUSED, CLOUDLINK_ACCOUNT_UNKNOWN) and ``ServiceUnwell``.
+        Raises ``CredentialsWrong`` (CLOUDLINK_REFUSED, CLOUDLINK_ACCOUNT_UNKNOWN) and ``ServiceUnavailable``.
         """
         async with self._lock:
             if self._token and self._token.value == refused:
@@ -73,7 +73,7 @@ class SharedToken:
             raise CredentialsWrong(Fault.CLOUDLINK_REFUSED, status=answer.status)
         if token := self._read(answer):
             return token
-        raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE)
+        raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
 
     async def _refreshed(self, old: _Token) -> _Token | None:
         if not old.refresh:
@@ -81,10 +81,10 @@ class SharedToken:
         answer = await self._ask({"grant_type": "refresh_token", self._tables.refresh_field: old.refresh})
         return self._read(answer) if answer.status < 400 else None
 
-    async def _ask(self, body: Mapping[str, str]) -> Answer:
+    async def _ask(self, body: Mapping[str, str]) -> CloudLinkResponse:
         return await self._transport.send("POST", self._url, body=body)
 
-    def _read(self, answer: Answer) -> _Token | None:
+    def _read(self, answer: CloudLinkResponse) -> _Token | None:
         body = answer.body if isinstance(answer.body, Mapping) else {}
         value = text_of(body.get("access_token"), LONGEST_TOKEN)
         refresh = text_of(body.get("refresh_token"), LONGEST_TOKEN) or text_of(body.get("token"), LONGEST_TOKEN)

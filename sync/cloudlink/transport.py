@@ -17,11 +17,11 @@ import orjson
 import structlog
 from yarl import URL
 
-from sync.clock import Clock
-from sync.errors import Fault, ServiceUnwell
-from sync.model import Service
-from sync.version import VERSION
-from sync.web import TooLarge, cleaned, read_capped, retry_after
+from core.clock import Clock
+from core.http import TooLarge, cleaned, read_capped, retry_after
+from core.version import VERSION
+from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.model import Service
 
 APP = f"cloudlink-presence/{VERSION}"
 LARGEST_ANSWER = 5_000_000
@@ -37,7 +37,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CloudLinkResponse:
     """What came back: never a 3xx, 429 or 5xx, and JSON (or None for an empty or an unwelcome body)."""
 
     status: int
@@ -54,13 +54,15 @@ class Transport:
         self._sleep = sleep
         self._app = f"{APP};platform=python;session={uuid4()};"
 
-    async def send(self, method: str, url: str, bearer: str = "", body: Mapping[str, str] | None = None) -> Answer:
-        """Ask, and ask again when throttled. Raises ``ServiceUnwell``; a 4xx is the caller's to judge."""
+    async def send(
+        self, method: str, url: str, bearer: str = "", body: Mapping[str, str] | None = None
+    ) -> CloudLinkResponse:
+        """Ask, and ask again when throttled. Raises ``ServiceUnavailable``; a 4xx is the caller's to judge."""
         headers = {"X-Mitel-App": self._app, "Accept": "application/json"}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
         tries = 1
-        while isinstance(outcome := await self._once(method, url, headers, body), ServiceUnwell):
+        while isinstance(outcome := await self._once(method, url, headers, body), ServiceUnavailable):
             pause = PAUSE if outcome.retry_after is None else outcome.retry_after
             if tries == TRIES or pause > LONGEST_PAUSE:
                 raise outcome
@@ -70,7 +72,7 @@ class Transport:
 
     async def _once(
         self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, str] | None
-    ) -> Answer | ServiceUnwell:
+    ) -> CloudLinkResponse | ServiceUnavailable:
         """An answer, or how long a throttled request has to wait."""
         try:
             async with self._http.request(
@@ -88,18 +90,18 @@ class Transport:
             trouble = _trouble(error)
         raise trouble
 
-    async def _judged(self, response: aiohttp.ClientResponse) -> Answer | ServiceUnwell:
+    async def _judged(self, response: aiohttp.ClientResponse) -> CloudLinkResponse | ServiceUnavailable:
         status = response.status
         wait = retry_after(response.headers.get("Retry-After"), self._clock())
         if status == 429:
-            return ServiceUnwell(Fault.CLOUDLINK_THROTTLED, retry_after=wait)
+            return ServiceUnavailable(Fault.CLOUDLINK_THROTTLED, retry_after=wait)
         if status >= 500:
-            raise ServiceUnwell(Fault.CLOUDLINK_UNREACHABLE, retry_after=wait, status=status)
+            raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE, retry_after=wait, status=status)
         if status < 200 or status >= 300:
             if status < 400:
-                raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, status=status)
-            return Answer(status, None)
-        return Answer(status, _decoded(await read_capped(response, LARGEST_ANSWER)))
+                raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=status)
+            return CloudLinkResponse(status, None)
+        return CloudLinkResponse(status, _decoded(await read_capped(response, LARGEST_ANSWER)))
 
     def _log(self, response: aiohttp.ClientResponse) -> None:
         if response.status >= 400:
@@ -120,13 +122,13 @@ def _decoded(body: bytes) -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         pass
-    raise ServiceUnwell(Fault.CLOUDLINK_UNREADABLE)
+    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
 
 
-def _trouble(error: Exception) -> ServiceUnwell:
+def _trouble(error: Exception) -> ServiceUnavailable:
     if isinstance(error, TooLarge | aiohttp.ClientPayloadError):
-        return ServiceUnwell(Fault.CLOUDLINK_UNREADABLE, error=type(error).__name__)
-    return ServiceUnwell(Fault.CLOUDLINK_UNREACHABLE, error=type(error).__name__)
+        return ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, error=type(error).__name__)
+    return ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE, error=type(error).__name__)
 
 
 sleep: Sleep = asyncio.sleep

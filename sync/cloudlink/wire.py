@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sync.cloudlink.tables import OFFLINE, WireTables, load_tables
-from sync.line_events import (
+from sync.domain.phone_events import (
     CallEvent,
     CallSnapshot,
     CallState,

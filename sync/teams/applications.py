@@ -6,7 +6,6 @@ needs Application.Read.All, changing Application.ReadWrite.OwnedBy and the appli
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
@@ -14,14 +13,15 @@ from urllib.parse import quote
 import aiohttp
 import orjson
 
-from sync.clock import Clock
-from sync.correlation import new_cause
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
-from sync.model import Service
+from core.clock import Clock
+from core.correlation import new_cause
+from core.http import TooLarge, cleaned, read_capped, retry_after
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import Service
+from sync.domain.services import NewPassword, Password
 from sync.teams.batch import CLIENT_REQUEST_ID
-from sync.teams.credentials import Tokens, roles_in
 from sync.teams.presence import log_refusal
-from sync.web import TooLarge, cleaned, read_capped, retry_after
+from sync.teams.tokens import Tokens, roles_in
 
 LARGEST_ANSWER = 1_000_000
 TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5, sock_connect=5)
@@ -29,29 +29,11 @@ WRITE_ROLES = frozenset({"Application.ReadWrite.OwnedBy", "Application.ReadWrite
 READ_ROLES = WRITE_ROLES | {"Application.Read.All"}
 
 
-@dataclass(frozen=True, slots=True)
-class Password:
-    """A client secret as Graph tells of it. ``hint`` is its first three characters, empty when not told."""
-
-    key_id: str
-    name: str
-    hint: str
-    expires_on: date
-
-
-@dataclass(frozen=True, slots=True)
-class NewPassword:
-    """A client secret just added; its value is told this once."""
-
-    key_id: str
-    secret: str = field(repr=False)
-    expires_on: date
-
-
 class Applications:
     """One application's registration, by itself; ``http`` belongs to the caller.
 
-    Every call raises ``CredentialsWrong`` (GRAPH_ROTATION_FORBIDDEN, and what Entra says) and ``ServiceUnwell``.
+    Every call raises ``CredentialsWrong`` (GRAPH_ROTATION_FORBIDDEN, and what Entra says) and
+    ``ServiceUnavailable``.
     """
 
     def __init__(
@@ -84,7 +66,7 @@ class Applications:
         answer = await self._ask("GET", "?$select=passwordCredentials")
         found = answer.get("passwordCredentials") if isinstance(answer, Mapping) else None
         if not isinstance(found, list):
-            raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return [password for each in found if (password := _password(each))]
 
     async def add_password(self, name: str, expires_at: datetime) -> NewPassword:
@@ -93,7 +75,7 @@ class Applications:
         answer = await self._ask("POST", "/addPassword", {"passwordCredential": wish})
         added, secret = _password(answer), answer.get("secretText") if isinstance(answer, Mapping) else None
         if added is None or not isinstance(secret, str) or not secret:
-            raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return NewPassword(added.key_id, secret, added.expires_on)
 
     async def remove_password(self, key_id: str) -> None:
@@ -142,19 +124,19 @@ class Applications:
                 log_refusal(response)
                 return self._trouble(response, content)
         except (TooLarge, orjson.JSONDecodeError, aiohttp.ClientPayloadError) as error:
-            return ServiceUnwell(Fault.GRAPH_UNREADABLE, error=type(error).__name__)
+            return ServiceUnavailable(Fault.GRAPH_UNREADABLE, error=type(error).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return ServiceUnwell(Fault.GRAPH_UNREACHABLE, error=type(error).__name__)
+            return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, error=type(error).__name__)
 
     def _trouble(self, response: aiohttp.ClientResponse, content: bytes) -> SyncError:
         status = response.status
         wait = retry_after(response.headers.get("Retry-After"), self._clock())
         if status == 429:
-            return ServiceUnwell(Fault.GRAPH_THROTTLED, wait)
+            return ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
         if 400 <= status < 500 and status not in {408, 409, 423}:
             return CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN, status=status, error=_code(content))
         fault = Fault.GRAPH_UNREACHABLE if status >= 500 else Fault.GRAPH_UNREADABLE
-        return ServiceUnwell(fault, wait, status=status)
+        return ServiceUnavailable(fault, wait, status=status)
 
 
 def _password(each: object) -> Password | None:

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell
-from sync.teams.changes import (
+from core.http import cleaned, retry_after
+from sync.domain.changes import (
     ClearMessage,
     ClearPresence,
     Done,
@@ -23,7 +23,7 @@ from sync.teams.changes import (
     SetMessage,
     Throttled,
 )
-from sync.web import cleaned, retry_after
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 
 DEFAULT_WAIT = 10.0
 CLIENT_REQUEST_ID = "client-request-id"
@@ -83,11 +83,11 @@ def iso_duration(seconds: int) -> str:
 def outcomes_of(changes: Sequence[Request], answer: object, now: datetime) -> list[Outcome]:
     """What became of each change, in their order. All that were throttled wait as long as the one waiting longest.
 
-    Raises ``ServiceUnwell`` (GRAPH_UNREADABLE) when ``answer`` is no batch answer at all.
+    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``answer`` is no batch answer at all.
     """
     responses = answer.get("responses") if isinstance(answer, Mapping) else None
     if not isinstance(responses, list):
-        raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
+        raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
     by_id = {str(inner.get("id")): inner for inner in responses if isinstance(inner, Mapping)}
     outcomes = [_outcome(change, by_id.get(str(place)), now) for place, change in enumerate(changes)]
     longest = max((each.retry_after for each in outcomes if isinstance(each, Throttled)), default=0.0)
@@ -97,7 +97,7 @@ def outcomes_of(changes: Sequence[Request], answer: object, now: datetime) -> li
 def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) -> Outcome:
     status = inner.get("status") if inner else None
     if inner is None or not isinstance(status, int):
-        return Failed(ServiceUnwell(Fault.GRAPH_UNREADABLE))
+        return Failed(ServiceUnavailable(Fault.GRAPH_UNREADABLE))
     if 200 <= status < 300 or (status == 404 and isinstance(change, ClearPresence)):
         return Done()
     wait = retry_after(_header(inner, "retry-after"), now)
@@ -107,7 +107,7 @@ def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) ->
         return Failed(CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status), _request_id(inner))
     if 400 <= status < 500 and status not in {408, 409, 423}:
         return Refused(status, _code(inner.get("body")), _request_id(inner))
-    return Failed(ServiceUnwell(Fault.GRAPH_UNREACHABLE, wait, status=status), _request_id(inner))
+    return Failed(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, wait, status=status), _request_id(inner))
 
 
 def _header(inner: Mapping[str, Any], name: str) -> str | None:

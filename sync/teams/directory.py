@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
-from sync.teams.credentials import Tokens
+from core.http import is_loopback, retry_after, same_origin
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.teams.tokens import Tokens
 from sync.teams.trust import trusted
-from sync.web import is_loopback, retry_after, same_origin
 
 if TYPE_CHECKING:
     from sync.teams.sdk import Graph
@@ -41,7 +41,7 @@ class TeamsUser:
 class Directory:
     """Reads the tenant's directory. Made by ``open_directory``.
 
-    Every call raises ``CredentialsWrong`` (GRAPH_FORBIDDEN, and what Entra says) and ``ServiceUnwell``
+    Every call raises ``CredentialsWrong`` (GRAPH_FORBIDDEN, and what Entra says) and ``ServiceUnavailable``
     (GRAPH_THROTTLED, GRAPH_UNREACHABLE, GRAPH_UNREADABLE). Nothing is retried here but a refused token, once.
     """
 
@@ -62,7 +62,7 @@ class Directory:
         seen: set[str] = set()
         while link := _text(page, NEXT):
             if link in seen or not same_origin(link, self._graph_url):
-                raise ServiceUnwell(Fault.GRAPH_UNREADABLE, None, field=NEXT)
+                raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
             seen.add(link)
             page = await self._ask(partial(self._graph.more_users, link))
             found += _users(page)
@@ -87,7 +87,7 @@ class Directory:
         except Exception as error:
             return error
         whole = isinstance(page, dict) and isinstance(page.get("value"), list)
-        return page if whole else ServiceUnwell(Fault.GRAPH_UNREADABLE)
+        return page if whole else ServiceUnavailable(Fault.GRAPH_UNREADABLE)
 
 
 @asynccontextmanager
@@ -107,7 +107,7 @@ async def open_directory(tokens: Tokens, graph_url: str) -> AsyncIterator[Direct
 async def _refuse_redirect(response: httpx.Response) -> None:
     """The SDK would read a redirect's body as the answer."""
     if 300 <= response.status_code < 400:
-        raise ServiceUnwell(Fault.GRAPH_UNREADABLE, None, status=response.status_code)
+        raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, status=response.status_code)
 
 
 def _imported() -> "type[Graph]":
@@ -152,7 +152,7 @@ def _translated(error: Exception) -> SyncError:
     status = _status(error)
     if status is None:
         lost = isinstance(error, httpx.TransportError | OSError)
-        return ServiceUnwell(
+        return ServiceUnavailable(
             Fault.GRAPH_UNREACHABLE if lost else Fault.GRAPH_UNREADABLE, error=type(error).__name__
         )
     if status in {401, 403}:
@@ -160,6 +160,6 @@ def _translated(error: Exception) -> SyncError:
     headers = httpx.Headers(getattr(error, "response_headers", None) or {})
     wait = retry_after(headers.get("Retry-After"), datetime.now(UTC))
     if status == 429:
-        return ServiceUnwell(Fault.GRAPH_THROTTLED, wait)
+        return ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
     fault = Fault.GRAPH_UNREACHABLE if status >= 500 else Fault.GRAPH_UNREADABLE
-    return ServiceUnwell(fault, wait, status=status)
+    return ServiceUnavailable(fault, wait, status=status)

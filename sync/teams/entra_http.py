@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from sync.teams.entra import code_in
+from core.http import is_loopback, retry_after
+from sync.teams.entra_errors import code_in
 from sync.teams.trust import trusted
-from sync.web import is_loopback, retry_after
 
 MICROSOFT_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
@@ -20,7 +20,7 @@ MICROSOFT_HOSTS = frozenset(
 """Entra's hosts, national clouds included, that msal knows to be Microsoft's own."""
 
 
-class Unwell(Exception):
+class EntraUnavailable(Exception):
     """Entra answered 429, 5xx or nonsense.
 
     ``retry_after`` in seconds, None when it did not say; ``context`` is the status, and the AADSTS number if any.
@@ -46,7 +46,7 @@ class Reply:
 
 
 class EntraHttp:
-    """msal's ``http_client``. Raises ``Unwell`` and ``httpx.HTTPError``; follows no redirect.
+    """msal's ``http_client``. Raises ``EntraUnavailable`` and ``httpx.HTTPError``; follows no redirect.
 
     An answer that is not a JSON object stops here, because msal would write it to the log as it is.
     """
@@ -86,7 +86,7 @@ class EntraHttp:
         status = response.status_code
         refused_tenant = response.request.method == "GET" and 400 <= status < 500 and status != 429
         if status == 429 or status >= 500 or 300 <= status < 400 or not (refused_tenant or _is_object(response)):
-            raise Unwell(response)
+            raise EntraUnavailable(response)
         text = response.text
         if self._http_at:
             text = text.replace(f"http://{self._http_at}", f"https://{self._http_at}")

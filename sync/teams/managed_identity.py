@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import httpx
 
-from sync.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault
 
 AUDIENCE = "api://AzureADTokenExchange"
 TIMEOUT = 10.0

@@ -11,15 +11,15 @@ import aiohttp
 import orjson
 import structlog
 
-from sync.clock import Clock, utc_now
-from sync.correlation import new_cause
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
-from sync.model import Service
-from sync.presence import Presence
+from core.clock import Clock, utc_now
+from core.correlation import new_cause
+from core.http import TooLarge, cleaned, read_capped, retry_after
+from sync.domain.changes import Failed, Outcome, Request
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import Service
+from sync.domain.presence import Presence
 from sync.teams.batch import CLIENT_REQUEST_ID, batch_of, outcomes_of
-from sync.teams.changes import Failed, Outcome, Request
-from sync.teams.credentials import Tokens
-from sync.web import TooLarge, cleaned, read_capped, retry_after
+from sync.teams.tokens import Tokens
 
 MOST_CHANGES = 20
 MOST_READ = 650
@@ -41,7 +41,7 @@ class PresenceWriter:
     """Sets, clears and reads presence as one application; ``http`` belongs to the caller.
 
     Raises, when a call as a whole failed: ``CredentialsWrong`` (GRAPH_FORBIDDEN, and what Entra says) and
-    ``ServiceUnwell`` (GRAPH_THROTTLED, GRAPH_UNREACHABLE, GRAPH_UNREADABLE).
+    ``ServiceUnavailable`` (GRAPH_THROTTLED, GRAPH_UNREACHABLE, GRAPH_UNREADABLE).
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class PresenceWriter:
         answer = await self._post("/communications/getPresencesByUserId", {"ids": list(user_ids)})
         found = answer.get("value") if isinstance(answer, Mapping) else None
         if not isinstance(found, list):
-            raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         asked = {user_id.casefold(): user_id for user_id in user_ids}
         shown = {str(each.get("id")).casefold(): each for each in found if isinstance(each, Mapping)}
         return {asked[key]: each for key, each in shown.items() if key in asked}
@@ -118,9 +118,9 @@ class PresenceWriter:
                     return self._trouble(response)
                 return orjson.loads(await read_capped(response, LARGEST_ANSWER))
         except (TooLarge, orjson.JSONDecodeError, aiohttp.ClientPayloadError) as error:
-            return ServiceUnwell(Fault.GRAPH_UNREADABLE, error=type(error).__name__)
+            return ServiceUnavailable(Fault.GRAPH_UNREADABLE, error=type(error).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return ServiceUnwell(Fault.GRAPH_UNREACHABLE, error=type(error).__name__)
+            return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, error=type(error).__name__)
 
     def _trouble(self, response: aiohttp.ClientResponse) -> SyncError:
         status = response.status
@@ -128,9 +128,9 @@ class PresenceWriter:
         if status in {401, 403}:
             return CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status)
         if status == 429:
-            return ServiceUnwell(Fault.GRAPH_THROTTLED, wait)
+            return ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
         fault = Fault.GRAPH_UNREACHABLE if status >= 500 else Fault.GRAPH_UNREADABLE
-        return ServiceUnwell(fault, wait, status=status)
+        return ServiceUnavailable(fault, wait, status=status)
 
 
 def log_refusal(response: aiohttp.ClientResponse) -> None:

@@ -19,9 +19,9 @@ from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
-from sync.errors import Fault, ServiceUnwell
-from sync.teams.credentials import Tokens
-from sync.web import is_loopback, same_origin
+from core.http import is_loopback, same_origin
+from sync.domain.errors import Fault, ServiceUnavailable
+from sync.teams.tokens import Tokens
 
 
 class Graph:
@@ -66,7 +66,7 @@ class _Bearer(AuthenticationProvider):
         self, request: RequestInformation, additional_authentication_context: dict[str, Any] | None = None
     ) -> None:
         if not same_origin(request.url, self._graph_url):
-            raise ServiceUnwell(Fault.GRAPH_UNREADABLE)
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         if additional_authentication_context:
             self._tokens.forget()
         request.headers.remove("Authorization")

@@ -1,7 +1,7 @@
 """Feature updates: new behaviour that each integration takes on when its administrator says so."""
 
-from storage.tables import Integration
-from sync.features import NEWEST
+from storage.tables.integrations import Integration
+from sync.domain.features import NEWEST
 
 
 def available(integration: Integration) -> int | None:

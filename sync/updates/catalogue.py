@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from storage.database import Database
-from sync.messages import Messages
-from sync.roster import Roster
+from sync.people.directory_sync import DirectorySync
+from sync.presence.status_messages import StatusMessageWriter
 from sync.updates.proxy_addresses import ProxyAddresses
 from sync.updates.status_messages import StatusMessages
 from sync.updates.update import Update
@@ -12,7 +12,7 @@ from sync.updates.update import Update
 Catalogue = Mapping[int, Update]
 
 
-def catalogue(database: Database, roster: Roster, messages: Messages) -> Catalogue:
+def catalogue(database: Database, directory_sync: DirectorySync, messages: StatusMessageWriter) -> Catalogue:
     """The updates by version, in the order in which they are installed."""
-    updates: tuple[Update, ...] = (ProxyAddresses(database, roster), StatusMessages(database, messages))
+    updates: tuple[Update, ...] = (ProxyAddresses(database, directory_sync), StatusMessages(database, messages))
     return {update.version: update for update in updates}

@@ -12,14 +12,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from storage import history, integrations
-from storage import updates as store
+from core.clock import Clock
 from storage.database import Database
-from storage.tables import FeatureUpdate, Integration
-from sync.clock import Clock
-from sync.errors import ServiceUnwell, SyncError
-from sync.jobs import Jobs
-from sync.names import INSTALL, SHOW_UPDATE
+from storage.queries import history, integrations
+from storage.queries import updates as store
+from storage.tables.integrations import Integration
+from storage.tables.updates import FeatureUpdate
+from sync.domain.errors import ServiceUnavailable, SyncError
+from sync.jobs.local import Jobs
+from sync.jobs.names import INSTALL, SHOW_UPDATE
 from sync.updates.catalogue import Catalogue
 from sync.updates.model import State
 from sync.updates.update import Changing, Portion, Step, Update
@@ -65,7 +66,7 @@ class Installer:
             return await self._take_back(row, update)
         try:
             return await self._go_on(integration, row, update)
-        except ServiceUnwell as error:
+        except ServiceUnavailable as error:
             return await self._wait_or_fail(row, error)
         except SyncError as error:
             return await self._fail(row, error.fault.value, error.context)
@@ -108,7 +109,7 @@ class Installer:
         await self._set_in_motion(row, update)
         return True
 
-    async def _wait_or_fail(self, row: FeatureUpdate, error: ServiceUnwell) -> bool:
+    async def _wait_or_fail(self, row: FeatureUpdate, error: ServiceUnavailable) -> bool:
         now = self._clock()
         since = datetime.fromisoformat(row.facts.get("unwell_since", now.isoformat()))
         if now - since >= self._patience:
@@ -162,7 +163,7 @@ class Installer:
     async def _changing(self, seen: FeatureUpdate) -> AsyncIterator[Changing | None]:
         """A transaction on an installation as it was ``seen``; None when somebody else has moved it since."""
         async with self._database.writing() as session:
-            integration = await integrations.locked(session, seen.integration_id)
+            integration = await integrations.get_for_update(session, seen.integration_id)
             row = await store.get(session, seen.id)
             if integration is None or row is None or _place(row) != _place(seen):
                 yield None

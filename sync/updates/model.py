@@ -50,8 +50,8 @@ class Offer:
 class Progress:
     """One update's installation. ``place`` counts its steps from 0; ``done`` of ``total`` are through in this one.
 
-    ``fault`` is a ``sync.errors.Fault`` (with its ``fault_facts``) or ``unexpected``, ``failed_step`` where it
-    struck; ``results`` are counts by the same keys as a dry run's effects.
+    ``fault`` is a ``sync.domain.errors.Fault`` (with its ``fault_facts``) or ``unexpected``, ``failed_step`` where
+    it struck; ``results`` are counts by the same keys as a dry run's effects.
     """
 
     version: int

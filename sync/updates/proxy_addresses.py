@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from sqlmodel import col, func, select
 
-from storage import people
 from storage.database import Database
-from storage.tables import Integration, Person
-from sync.features import PROXY_ADDRESSES
-from sync.matching import Matching, match
-from sync.model import Unmatched
-from sync.names import MATCH, POLL, PUSH
-from sync.roster import Roster
+from storage.queries import people
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.features import PROXY_ADDRESSES
+from sync.domain.model import Unmatched
+from sync.jobs.names import MATCH, POLL, PUSH
+from sync.people.directory_sync import DirectorySync
+from sync.people.matching import Matching, match
 from sync.updates.model import Effect
 from sync.updates.update import Accept, Changing, Facts, Portion, Step, nothing
 
@@ -31,12 +32,16 @@ class ProxyAddresses:
     version = PROXY_ADDRESSES
     jobs = (MATCH, POLL, PUSH)
 
-    def __init__(self, database: Database, roster: Roster) -> None:
-        self._roster = roster
-        self.steps: Sequence[Step] = (ReadDirectories(database, roster), StoreMatches(), Accept(self.version))
+    def __init__(self, database: Database, directory_sync: DirectorySync) -> None:
+        self._directory_sync = directory_sync
+        self.steps: Sequence[Step] = (
+            ReadDirectories(database, directory_sync),
+            StoreMatches(),
+            Accept(self.version),
+        )
 
     async def dry_run(self, integration: Integration) -> tuple[Effect, ...]:
-        found = await _judged(self._roster, integration)
+        found = await _judged(self._directory_sync, integration)
         new = [one.person.name for one in found if one.teams_user_id]
         unclear = [one.person.name for one in found if one.reason is Unmatched.AMBIGUOUS]
         effects = [Effect("matched", len(new), tuple(new[:NAMES]))]
@@ -45,9 +50,9 @@ class ProxyAddresses:
         return tuple(effects)
 
 
-async def _judged(roster: Roster, integration: Integration) -> list[Matching]:
+async def _judged(directory_sync: DirectorySync, integration: Integration) -> list[Matching]:
     """Those for whom the other addresses make a difference."""
-    users, accounts = await roster.read(integration)
+    users, accounts = await directory_sync.read(integration)
     before, after = match(users, accounts), match(users, accounts, proxies=True)
     return [new for old, new in zip(before, after, strict=True) if new != old]
 
@@ -57,9 +62,9 @@ class ReadDirectories:
 
     name = "read"
 
-    def __init__(self, database: Database, roster: Roster) -> None:
+    def __init__(self, database: Database, directory_sync: DirectorySync) -> None:
         self._database = database
-        self._roster = roster
+        self._directory_sync = directory_sync
 
     async def total(self, integration: Integration, facts: Facts) -> int:
         everybody = select(func.count()).where(Person.integration_id == integration.id, col(Person.gone).is_(False))
@@ -69,7 +74,7 @@ class ReadDirectories:
     async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
         found = {
             one.person.user_id: one.teams_user_id
-            for one in await _judged(self._roster, integration)
+            for one in await _judged(self._directory_sync, integration)
             if one.teams_user_id
         }
 

@@ -6,13 +6,14 @@ from sqlmodel import col, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage import people
 from storage.database import Database
-from storage.tables import Integration, Person
-from sync.features import STATUS_MESSAGES
-from sync.message_plan import ON_THE_PHONE
-from sync.messages import Messages
-from sync.names import MESSAGE, PUSH
+from storage.queries import people
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.features import STATUS_MESSAGES
+from sync.jobs.names import PUSH, PUSH_STATUS_MESSAGE
+from sync.presence.status_message_plan import ON_THE_PHONE
+from sync.presence.status_messages import StatusMessageWriter
 from sync.updates.model import Effect
 from sync.updates.update import Accept, Changing, Facts, Portion, Step, nothing
 
@@ -28,9 +29,9 @@ class StatusMessages:
     """The update."""
 
     version = STATUS_MESSAGES
-    jobs = (PUSH, MESSAGE)
+    jobs = (PUSH, PUSH_STATUS_MESSAGE)
 
-    def __init__(self, database: Database, messages: Messages) -> None:
+    def __init__(self, database: Database, messages: StatusMessageWriter) -> None:
         self._database = database
         self._messages = messages
         self.steps: Sequence[Step] = (
@@ -81,7 +82,7 @@ class ReadMessages:
 
     name = "read"
 
-    def __init__(self, database: Database, messages: Messages) -> None:
+    def __init__(self, database: Database, messages: StatusMessageWriter) -> None:
         self._database = database
         self._messages = messages
 

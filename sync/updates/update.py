@@ -7,7 +7,8 @@ from typing import Any, Protocol
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.tables import FeatureUpdate, Integration
+from storage.tables.integrations import Integration
+from storage.tables.updates import FeatureUpdate
 from sync.updates.model import Effect
 
 Facts = dict[str, Any]

@@ -7,14 +7,15 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import integrations
-from storage import updates as store
+from core.clock import Clock
 from storage.database import Database
-from storage.tables import FeatureUpdate, Integration
-from sync.clock import Clock
-from sync.jobs import Jobs
-from sync.model import Actor, UnknownIntegration
-from sync.names import INSTALL
+from storage.queries import integrations
+from storage.queries import updates as store
+from storage.tables.integrations import Integration
+from storage.tables.updates import FeatureUpdate
+from sync.domain.model import Actor, UnknownIntegration
+from sync.jobs.local import Jobs
+from sync.jobs.names import INSTALL
 from sync.updates.catalogue import Catalogue
 from sync.updates.installer import roll_back
 from sync.updates.model import CardPlace, Due, Installation, Offer, Progress, State

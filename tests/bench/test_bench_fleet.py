@@ -9,7 +9,7 @@ import pytest
 
 from tests.load.report import table
 from tests.load.run import Plan, run
-from tests.postgres import fresh_database
+from tests.support.postgres import fresh_database
 
 PLAN = Plan(
     tenants=5,

@@ -7,11 +7,11 @@ from time import perf_counter
 
 import aiohttp
 
-from sync.presence import Presence
-from sync.teams.changes import Change, Done, SetPresence
+from sync.domain.changes import Change, Done, SetPresence
+from sync.domain.presence import Presence
 from sync.teams.presence import PresenceWriter
-from tests.engines import app_of, running_engine
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.engines import app_of, running_engine
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 CHANGES = 1000
 CALLS = 40

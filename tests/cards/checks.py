@@ -26,7 +26,7 @@ from tests.cards.elements import (
     teams_models,
     without_teams,
 )
-from tests.tools import require
+from tests.support.tools import require
 
 MAX_BYTES = 28 * 1024
 MAX_ACTIONS = 6

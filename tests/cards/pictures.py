@@ -13,10 +13,10 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, sync_playwright
 
-from bot.cards.gallery import gallery
+from bot.activity import Card
 from bot.languages import load_texts
-from bot.turns import Card
-from tests.tools import NODE_MODULES, ROOT
+from tests.cards.gallery.gallery import gallery
+from tests.support.tools import NODE_MODULES, ROOT
 
 OUT = ROOT / "build" / "cards"
 PAGE = Path(__file__).with_name("pictures.html")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.cards.gallery import gallery
+from bot.activity import Card
 from bot.languages import load_texts
-from bot.turns import Card
 from tests.cards.checks import problems_of_all
+from tests.cards.gallery.gallery import gallery
 
 TEXTS = load_texts()
 GALLERIES = {str(language): gallery(texts) for language, texts in TEXTS.items()}

@@ -2,10 +2,10 @@
 
 from microsoft_teams.cards.core import SerializableObject
 
-from bot.cards.parts import button, capped, card, complaint_note, plain, summary
-from bot.complaints import Complaint, Link
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Link
+from bot.cards.parts import button, capped, card, error_note, plain, summary
 from bot.languages import Language, load_texts
-from bot.turns import Card
 
 TEXTS = load_texts()[Language.PORTUGUESE]
 
@@ -46,8 +46,8 @@ def test_words_from_outside_stay_on_one_short_line() -> None:
     assert capped("x" * 81) == "x" * 79 + "…"
 
 
-def test_a_complaint_has_sentence_remedy_and_link() -> None:
-    made = json_of(complaint_note(Complaint("Wrong.", "Mend it.", Link("Here", "https://contoso.example"))))
+def test_a_form_error_has_sentence_remedy_and_link() -> None:
+    made = json_of(error_note(FormError("Wrong.", "Mend it.", Link("Here", "https://contoso.example"))))
     assert made["style"] == "attention"
     assert "Wrong." in str(made)
     assert "Mend it." in str(made)

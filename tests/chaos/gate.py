@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 from aiohttp import web
 
-from tests.sandboxes import SandboxHandle
+from tests.support.sandboxes import SandboxHandle
 
 
 class Gate:

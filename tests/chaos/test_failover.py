@@ -18,23 +18,23 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from core.clock import utc_now
 from sandbox.demo import free_port
 from sandbox.processes import Running as RunningProcess
 from sandbox.processes import Service, start
-from storage import conversations, integrations
 from storage.database import open_database
-from storage.notices import State
-from storage.tables import Notice
-from sync.clock import utc_now
+from storage.queries import conversations, integrations
+from storage.queries.notices import State
+from storage.tables.notices import Notice
 from tests.chaos.gate import Gate, gate_before
 from tests.chaos.test_kill import agrees
-from tests.connectors import Connector, open_connector
-from tests.engines import KEY, TENANT, running_engine
-from tests.eventually import eventually
-from tests.postgres import fresh_database
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.connectors import Connector, open_connector
+from tests.support.engines import KEY, TENANT, running_engine
+from tests.support.eventually import eventually
+from tests.support.postgres import fresh_database
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.tools import ROOT
 
-ROOT = Path(__file__).parents[2]
 ADMIN = "7f3b2a10-0000-4000-8000-000000000001"
 IN_A_CALL = ("Busy", "InACall")
 EXTENSIONS = [f"20{number:02}" for number in range(1, 19)]

@@ -10,11 +10,12 @@ from random import Random
 
 from sqlmodel import select
 
-from storage.tables import Person
+from storage.tables.people import Person
 from tests.chaos.gate import Gate, gate_before
-from tests.engines import KEY, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.engines import KEY, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.tools import ROOT
 
 SELF = ("Available", "Available")
 IN_A_CALL = ("Busy", "InACall")
@@ -32,7 +33,7 @@ async def worker(
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        cwd=Path(__file__).parents[2],
+        cwd=ROOT,
     )
     assert process.stdin
     assert process.stdout

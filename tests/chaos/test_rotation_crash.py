@@ -14,17 +14,17 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from core.clock import utc_now
 from storage.database import open_database
-from storage.sealing import Seal
-from storage.tables import Rotation
-from sync.clock import utc_now
-from sync.rotation import Step
-from sync.secrets import app_of
+from storage.encryption import Encryption
+from storage.tables.rotations import Rotation
+from sync.credentials.secrets import app_of
+from sync.domain.rotation import Step
 from tests.chaos.test_kill import slain, worker
-from tests.engines import KEY, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
-from tests.stores import read_integration, stored
+from tests.support.engines import KEY, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.stores import read_integration, stored
 
 SELF = ("Available", "Available")
 IN_A_CALL = ("Busy", "InACall")
@@ -162,7 +162,7 @@ async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path,
             await running.shows("2001", *IN_A_CALL)
             await running.shows("2002", *SELF)
             integration = await read_integration(running.database, await running.integration_id())
-            used = app_of(integration, Seal([KEY])).client_secret
+            used = app_of(integration, Encryption([KEY])).client_secret
             assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
             assert used != old
             assert integration.previous_secret_sealed is None

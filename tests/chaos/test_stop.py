@@ -20,13 +20,15 @@ from sandbox.cloudlink.webhooks import notification
 from sandbox.demo import administrator, bot_service, free_port
 from sandbox.processes import Running, start
 from storage.database import open_database
-from storage.tables import UNSURE, Call, Integration, Person
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
+from storage.tables.people import Call, Person
 from tests.chaos.gate import Gate, gate_before
 from tests.chaos.test_kill import IN_A_CALL, prepared
-from tests.engines import KEY, running_engine
-from tests.eventually import eventually
-from tests.postgres import fresh_database
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.engines import KEY, running_engine
+from tests.support.eventually import eventually
+from tests.support.postgres import fresh_database
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 Row = TypeVar("Row", bound=SQLModel)
 PRESENCE = "/".join(IN_A_CALL)

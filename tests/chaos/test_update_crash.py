@@ -5,14 +5,14 @@ from pathlib import Path
 
 from sqlmodel import select
 
-from storage.tables import FeatureUpdate
-from sync.model import Actor
+from storage.tables.updates import FeatureUpdate
+from sync.domain.model import Actor
 from sync.updates.model import CardPlace
 from tests.chaos.gate import gate_before
 from tests.chaos.test_kill import IN_A_CALL, is_held, prepared, slain, worker
-from tests.engines import TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.engines import TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 WORDS = "On the phone"
 

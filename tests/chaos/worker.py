@@ -8,24 +8,24 @@ from random import Random
 import aiohttp
 from prometheus_client import CollectorRegistry
 
+from core.clock import utc_now
+from core.metrics import Metrics
 from storage.database import open_database
+from storage.encryption import Encryption
 from storage.schema import migrate
-from storage.sealing import Seal
-from sync.clock import utc_now
 from sync.engine import EngineConfig, open_engine
-from sync.jobs import LocalJobs
-from sync.metrics import Metrics
-from tests.engines import QUICK
+from sync.jobs.local import LocalJobs
+from tests.support.engines import QUICK
 
 
 async def main(settings: dict[str, str]) -> None:
     config = EngineConfig(settings["entra_url"], settings["graph_url"], settings["cloudlink_url"], intervals=QUICK)
     async with open_database(settings["database"]) as database, aiohttp.ClientSession() as http:
         await migrate(database)
-        seal = Seal([settings["key"]])
+        encryption = Encryption([settings["key"]])
         metrics = Metrics(CollectorRegistry())
         jobs = LocalJobs(utc_now, Random(1), metrics, QUICK.tick)
-        async with open_engine(config, database, seal, http, utc_now, Random(1), metrics, jobs):
+        async with open_engine(config, database, encryption, http, utc_now, Random(1), metrics, jobs):
             print("ready", flush=True)
             await asyncio.Event().wait()
 

@@ -13,7 +13,7 @@ from app import COMMANDS
 from bot.hosting import AppType
 from settings import Settings
 from tests.deploy.settings_files import SECRETS, SETTINGS
-from tests.tools import ROOT
+from tests.support.tools import ROOT
 
 TEXT = (ROOT / "deploy/azure/main.bicep").read_text()
 CODE = "\n".join(line for line in TEXT.splitlines() if not line.lstrip().startswith("//"))

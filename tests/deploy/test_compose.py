@@ -8,7 +8,7 @@ import yaml
 from app import COMMANDS
 from tests.deploy.dockerfiles import read_stages
 from tests.deploy.settings_files import SECRETS, SETTINGS, read_env_file
-from tests.tools import ROOT
+from tests.support.tools import ROOT
 
 FOLDER = ROOT / "deploy"
 ROLES = ("migrate", "web", "worker")

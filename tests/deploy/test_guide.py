@@ -9,7 +9,7 @@ import pytest
 
 from settings import Settings
 from storage.database import database_url
-from tests.tools import ROOT
+from tests.support.tools import ROOT
 
 PAGES = [ROOT / "docs" / language / "deploy.md" for language in ("en", "pt")]
 

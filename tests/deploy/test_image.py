@@ -18,7 +18,7 @@ import pytest
 
 from settings import Settings
 from tests.deploy.dockerfiles import Stage, read_stages
-from tests.tools import ROOT
+from tests.support.tools import ROOT
 
 SETTINGS = {name.upper() for name in Settings.model_fields}
 UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
@@ -186,7 +186,7 @@ def test_its_tree_would_not_let_it_write(stages: list[Stage], tmp_path: Path) ->
 def test_what_is_compiled_beforehand_by_importing_it_can_be_imported(built: Stage, tmp_path: Path) -> None:
     lay_out(built, tmp_path)
     (imported,) = re.findall(r'-c "(.+?)"', commands(built))
-    assert {"app", "sync.teams.sdk", "sync.queued_jobs"} <= set(re.findall(r"[\w.]+", imported))
+    assert {"app", "sync.teams.sdk", "sync.jobs.postgres"} <= set(re.findall(r"[\w.]+", imported))
     subprocess.run([sys.executable, "-c", imported], cwd=tmp_path, check=True)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from app import COMMANDS
 from tests.deploy.settings_files import SECRETS, SETTINGS
-from tests.tools import ROOT, require
+from tests.support.tools import ROOT, require
 
 FOLDER = ROOT / "deploy/systemd"
 UNITS = sorted(path.name for path in FOLDER.iterdir())
@@ -101,5 +101,5 @@ def test_systemd_understands_it_and_finds_little_in_its_reach(name: str, tmp_pat
         judged = subprocess.run(
             [require("systemd-analyze"), *check, str(unit)], capture_output=True, text=True, check=False
         )
-        complaints = [line for line in judged.stderr.splitlines() if unit.name.partition("@")[0] in line]
-        assert (judged.returncode, complaints) == (0, [])
+        form_errors = [line for line in judged.stderr.splitlines() if unit.name.partition("@")[0] in line]
+        assert (judged.returncode, form_errors) == (0, [])

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.tools import ROOT
+from tests.support.tools import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
 PATIENCE_MS = 15_000

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sandbox.demo import playground_service, running
 from tests.e2e.cards import Json, button, titles, words
-from tests.tools import require
+from tests.support.tools import require
 
 ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
 START_SECONDS = 30.0

@@ -9,7 +9,7 @@ import aiohttp
 
 from sandbox.demo import bot_service, free_port, running, sandbox_service
 from sandbox.processes import Running, start
-from tests.sandboxes import Switchboard
+from tests.support.sandboxes import Switchboard
 
 START_SECONDS = 60.0
 

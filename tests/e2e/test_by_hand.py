@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.browsers import chromium
 from tests.e2e.journeys import NAME, TONGUES, Tongue
 from tests.e2e.person import Person, sitting_down
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
-from tests.sandboxes import Switchboard
-from tests.tools import require
+from tests.support.browsers import chromium
+from tests.support.sandboxes import Switchboard
+from tests.support.tools import require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 

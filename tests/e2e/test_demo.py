@@ -15,7 +15,7 @@ import aiohttp
 import pytest
 
 from sandbox.demo import BOT_PORT
-from tests.tools import ROOT, require
+from tests.support.tools import ROOT, require
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

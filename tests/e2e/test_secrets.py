@@ -8,7 +8,7 @@ from tests.e2e.journeys import ENGLISH, NAME, Values, enable, meet, save, throug
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import becomes, running_product
 from tests.e2e.searches import contents, everything_kept, leaks
-from tests.sandboxes import Switchboard
+from tests.support.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

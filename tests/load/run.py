@@ -16,14 +16,14 @@ import aiohttp
 from cryptography.fernet import Fernet
 
 from sandbox.processes import Running, Service, start
-from storage.sealing import Seal
+from storage.encryption import Encryption
 from tests.load.fleet import Phone, Tenant, everybody, make_fleet
 from tests.load.machine import Sample, postmaster_of, sample
 from tests.load.seed import OWNER, seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
+from tests.support.tools import ROOT
 
-ROOT = Path(__file__).parents[2]
 STATUS_TEXT = "On the phone"
 RESTART_AFTER = 20.0
 """Seconds until a killed worker is replaced: longer than it takes the others to take its work over."""
@@ -99,7 +99,7 @@ async def run(plan: Plan, database_url: str, logs: Path) -> Outcome:
         url = await stack.enter_async_context(serving(services))
         key, port = Fernet.generate_key().decode(), free_port()
         text = STATUS_TEXT if plan.messages else ""
-        await seed(database_url, Seal([key]), fleet, f"http://127.0.0.1:{port}", text)
+        await seed(database_url, Encryption([key]), fleet, f"http://127.0.0.1:{port}", text)
         environment = settings(plan, database_url, url, key, port)
         processes = await stack.enter_async_context(started(plan, environment, port, logs))
         http = await stack.enter_async_context(

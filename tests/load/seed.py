@@ -7,13 +7,15 @@ from typing import Any
 
 from sqlalchemy import insert
 
+from core.clock import utc_now
 from storage.database import Database, open_database
+from storage.encryption import Encryption
 from storage.schema import migrate
-from storage.sealing import Seal
-from storage.tables import Conversation, Integration, Person
-from sync.clock import utc_now
-from sync.features import NEWEST
-from sync.subscriber import PATH, hashed
+from storage.tables.conversations import Conversation
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.features import NEWEST
+from sync.phones.subscriptions import PATH, hashed
 from tests.load.fleet import Phone, Tenant
 
 OWNER = "owner"
@@ -23,14 +25,18 @@ TOGETHER = 50
 """Tenants in one transaction."""
 
 
-async def seed(database_url: str, seal: Seal, fleet: Sequence[Tenant], public_url: str, status_text: str) -> None:
+async def seed(
+    database_url: str, encryption: Encryption, fleet: Sequence[Tenant], public_url: str, status_text: str
+) -> None:
     random = Random(1)
     async with open_database(database_url) as database:
         await migrate(database)
         for start in range(0, len(fleet), TOGETHER):
             tenants = fleet[start : start + TOGETHER]
             await _add(
-                database, tenants, [_integration(each, seal, public_url, status_text, random) for each in tenants]
+                database,
+                tenants,
+                [_integration(each, encryption, public_url, status_text, random) for each in tenants],
             )
 
 
@@ -42,7 +48,9 @@ async def _add(database: Database, tenants: Sequence[Tenant], rows: Sequence[dic
         await connection.execute(insert(Conversation), [_owner(tenant) for tenant in tenants])
 
 
-def _integration(tenant: Tenant, seal: Seal, public_url: str, status_text: str, random: Random) -> dict[str, Any]:
+def _integration(
+    tenant: Tenant, encryption: Encryption, public_url: str, status_text: str, random: Random
+) -> dict[str, Any]:
     now = utc_now()
     url = public_url + PATH + tenant.webhook_token
 
@@ -57,14 +65,14 @@ def _integration(tenant: Tenant, seal: Seal, public_url: str, status_text: str, 
         created_at=now - timedelta(days=1),
         cloudlink_account_id=tenant.account_id,
         cloudlink_client_id=tenant.account_id,
-        cloudlink_secret_sealed=seal.close(tenant.cloudlink_secret),
+        cloudlink_secret_sealed=encryption.encrypt(tenant.cloudlink_secret),
         tenant_id=tenant.tenant_id,
         client_id=tenant.client_id,
-        client_secret_sealed=seal.close(tenant.client_secret),
+        client_secret_sealed=encryption.encrypt(tenant.client_secret),
         secret_expires_on=(now + timedelta(days=365)).date(),
         feature_version=NEWEST,
         status_text=status_text,
-        webhook_token_sealed=seal.close(tenant.webhook_token),
+        webhook_token_sealed=encryption.encrypt(tenant.webhook_token),
         webhook_token_hash=hashed(tenant.webhook_token),
         subscription_id=next(iter(tenant.subscriptions)),
         subscription_url_hash=hashed(url),

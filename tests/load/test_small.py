@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.load.run import Plan, run
-from tests.postgres import fresh_database
+from tests.support.postgres import fresh_database
 
 SMALL = Plan(tenants=6, people=5, workers=2, minutes=0.3, warm_up=2, calls_per_hour=400, talk=4, settle=90)
 

@@ -14,7 +14,7 @@ from jsonschema.validators import extend
 
 from manifest import packer
 from manifest.packer import FOLDER, SAMPLE_DEVELOPER
-from tests.tools import ROOT, require
+from tests.support.tools import ROOT, require
 
 Json = dict[str, Any]
 MAX_COMMANDS, MAX_TITLE, MAX_DESCRIPTION = 10, 32, 128

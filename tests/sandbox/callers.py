@@ -8,7 +8,7 @@ from typing import Any
 
 from multidict import CIMultiDictProxy
 
-from tests.sandboxes import SandboxHandle
+from tests.support.sandboxes import SandboxHandle
 
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 

@@ -5,7 +5,7 @@ import pytest
 
 from sandbox.state import World
 from tests.sandbox.callers import CloudLink, FakeClock, Graph, connected, signed_in
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 from sandbox import demo
 from sandbox.demo import administrator, bot_service, free_port, missing_for_chat, services, summary
 from sandbox.registration import Registration
-from tests.tools import ROOT, require
+from tests.support.tools import ROOT, require
 
 FAKES = """
 import sys, time

@@ -8,7 +8,7 @@ import requests
 
 from sandbox.state import World
 from tests.sandbox.callers import GRAPH_SCOPE, FakeClock, ask_entra, call
-from tests.sandboxes import SandboxHandle
+from tests.support.sandboxes import SandboxHandle
 
 
 async def test_a_token_says_whose_it_is_and_what_it_may(sandbox: SandboxHandle) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from tests.support.tools import ROOT
 
 
 async def start(*arguments: str) -> asyncio.subprocess.Process:

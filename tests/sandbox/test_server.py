@@ -3,7 +3,7 @@ from pathlib import Path
 
 from sandbox.state import World, read_saved
 from tests.sandbox.callers import FakeClock, ask_entra, call, connected, eventually, signed_in
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 async def test_a_restart_keeps_what_was(clock: FakeClock, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, expect
 
 import sandbox
 from sandbox.presence import Session
-from tests.browsers import chromium
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.browsers import chromium
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

@@ -12,20 +12,23 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from storage import alerts, integrations
-from storage.notices import State
-from storage.sealing import Seal
-from storage.tables import Act, Conversation, Notice, Rotation
-from sync.errors import Fault
-from sync.features import NEWEST
-from sync.model import Actor
-from sync.rotation import Step
-from sync.secrets import app_of as app_in
-from tests.bot.fakes import words
-from tests.engines import KEY, TENANT, account_of, app_of
-from tests.eventually import eventually
+from storage.encryption import Encryption
+from storage.queries import alerts, integrations
+from storage.queries.notices import State
+from storage.tables.conversations import Conversation
+from storage.tables.history import Act
+from storage.tables.notices import Notice
+from storage.tables.rotations import Rotation
+from sync.credentials.secrets import app_of as app_in
+from sync.domain.errors import Fault
+from sync.domain.features import NEWEST
+from sync.domain.model import Actor
+from sync.domain.rotation import Step
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, beginning, chat_of
-from tests.stores import read_integration, stored
+from tests.support.bot.fakes import words
+from tests.support.engines import KEY, TENANT, account_of, app_of
+from tests.support.eventually import eventually
+from tests.support.stores import read_integration, stored
 
 ADA = Actor("ada", "Ada Example")
 REPLACED = "The client secret was replaced automatically"
@@ -196,8 +199,8 @@ async def it_is_refused(year: Year) -> None:
 
 async def is_refused(year: Year) -> bool:
     year.bot.clock.advance(seconds=5)
-    lights = (await year.engine.status()).lights
-    return any(light.trouble and light.trouble.fault is Fault.ENTRA_SECRET_EXPIRED for light in lights)
+    service_health = (await year.engine.status()).service_health
+    return any(light.trouble and light.trouble.fault is Fault.ENTRA_SECRET_EXPIRED for light in service_health)
 
 
 async def the_third_secret(year: Year, integration_id: str) -> None:
@@ -241,7 +244,7 @@ async def step_of(year: Year, integration_id: str) -> str:
 
 
 async def secret_of(year: Year, integration_id: str) -> str:
-    return app_in(await read_integration(year.engine.database, integration_id), Seal([KEY])).client_secret
+    return app_in(await read_integration(year.engine.database, integration_id), Encryption([KEY])).client_secret
 
 
 def live_secrets(year: Year) -> list[str]:

@@ -7,18 +7,19 @@ from pathlib import Path
 
 from sqlmodel import col, select
 
-from storage.sealing import Seal
-from storage.tables import Act, Rotation
-from sync.names import ROTATE
-from sync.rotation import Step
-from sync.secrets import app_of
-from tests.engines import KEY, QUICK, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
-from tests.stores import read_integration
+from storage.encryption import Encryption
+from storage.tables.history import Act
+from storage.tables.rotations import Rotation
+from sync.credentials.secrets import app_of
+from sync.domain.rotation import Step
+from sync.jobs.names import ROTATE
+from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.stores import read_integration
 
 IN_A_CALL = ("Busy", "InACall")
-RACING = replace(QUICK, sweep=0.05, rotation_lease=10)
+RACING = replace(QUICK, schedule=0.05, rotation_lease=10)
 
 
 async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
@@ -26,7 +27,7 @@ async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     sandbox.world.saved.registration.secrets.clear()
     await sandbox.new_secret(days=20)
-    idle = replace(QUICK, sweep=3600)
+    idle = replace(QUICK, schedule=3600)
     async with running_engine(sandbox, folder, webhooks=False, intervals=idle) as running:
         view = await running.connect()
         integration = await read_integration(running.database, view.id)
@@ -69,7 +70,7 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
             acts = (await session.exec(select(Act.act).where(col(Act.act).startswith("rotate")))).all()
         assert [(row.kind, row.step) for row in rotations] == [("automatic", "done")]
         assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
-        used = app_of(await read_integration(racing[0].database, integration_id), Seal([KEY])).client_secret
+        used = app_of(await read_integration(racing[0].database, integration_id), Encryption([KEY])).client_secret
         assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
         assert used != old
         served = [entry["path"] for entry in await sandbox.log()]

@@ -16,22 +16,23 @@ from urllib.parse import unquote
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.access import AccessRules
-from bot.notices import Notifier
+from bot.proactive.notifier import Notifier
+from bot.roles.admins_setting import AdminsSetting
+from core.clock import Clock
 from sandbox.state import World
-from storage import notices
 from storage.database import Database
-from storage.notices import State
-from storage.tables import Notice, Rotation
-from sync.clock import Clock
-from sync.names import EVERYTHING, NOTIFY, WARN
-from sync.rotation import Step
-from sync.scheduler import Intervals
-from tests.bot.hosting.harness import Bot, FakeClock, open_bot
-from tests.connectors import Call
-from tests.engines import Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
+from storage.queries import notices
+from storage.queries.notices import State
+from storage.tables.notices import Notice
+from storage.tables.rotations import Rotation
+from sync.domain.rotation import Step
+from sync.jobs.names import EVERYTHING, NOTIFY, WARN
+from sync.scheduling.scheduler import Intervals
+from tests.support.bot.hosting import Bot, FakeClock, open_bot
+from tests.support.connectors import Call
+from tests.support.engines import Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 ADMINS = ("ada", "ben", "cleo", "dan")
 CALLERS = ("2001", "2002", "2003", "2004")
@@ -42,7 +43,7 @@ LEASE = timedelta(hours=1)
 UNHURRIED = Intervals(
     poll=300,
     match=1e9,
-    tidy=1e9,
+    cleanup=1e9,
     warn=1e9,
     tick=0.005,
     recheck_credentials=10,
@@ -137,7 +138,7 @@ class Year:
                 running_engine(self.sandbox, self.folder, webhooks=False, clock=self.bot.clock, intervals=UNHURRIED)
             )
             self.power.strikes(running.database)
-            rules = AccessRules(ADMINS)
+            rules = AdminsSetting(ADMINS)
             notifier = Notifier(
                 running.database, self.bot.host.messenger, rules, self.bot.clock, Random(len(rules.admins))
             )

@@ -4,7 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+from tests.support.tools import ROOT
+
 SPIKE = ROOT / "tests/spikes/agents_hosting"
 REPLACED = ("bot.hosting.sdk", "bot.hosting.host", "botbuilder", "botframework", "msrest")
 

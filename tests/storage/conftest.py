@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores import each_database as each_database
-from tests.stores import empty_database
+from tests.support.stores import each_database as each_database
+from tests.support.stores import empty_database
 
 
 @pytest.fixture(autouse=True)

@@ -8,21 +8,15 @@ import pytest
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage import alerts, conversations, drafts, integrations, monitors, problems
 from storage.database import Database
-from storage.tables import (
-    AlertChannel,
-    AlertPreference,
-    Conversation,
-    Draft,
-    Integration,
-    Monitor,
-    MonitorTask,
-    Problem,
-    Rotation,
-)
-from tests.clocks import NOON
-from tests.stores import empty_store, integration, stored
+from storage.queries import alerts, conversations, drafts, integrations, monitors, problems
+from storage.tables.conversations import Conversation, Draft
+from storage.tables.integrations import Integration
+from storage.tables.notices import AlertChannel, AlertPreference
+from storage.tables.problems import Problem
+from storage.tables.rotations import Monitor, MonitorTask, Rotation
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, stored
 
 AT_ONCE = 8
 
@@ -35,7 +29,7 @@ async def add_named(session: AsyncSession, number: int) -> None:
 
 
 async def break_down(session: AsyncSession, number: int) -> None:
-    await problems.raise_one(session, "i1", "entra", "entra.secret_wrong", {}, True, NOON)
+    await problems.upsert_open(session, "i1", "entra", "entra.secret_wrong", {}, True, NOON)
 
 
 async def speak(session: AsyncSession, number: int) -> None:

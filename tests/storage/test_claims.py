@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from storage import claims
-from storage.claims import COUNTED_FOR, OVERALL, PER_PERSON, PER_TENANT
 from storage.database import Database
-from storage.tables import ClaimCode
-from tests.clocks import NOON
+from storage.queries import claims
+from storage.queries.claims import COUNTED_FOR, OVERALL, PER_PERSON, PER_TENANT
+from storage.tables.roles import ClaimCode
 from tests.storage.test_roles import two_processes
-from tests.stores import empty_store
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store
 
 DAY = timedelta(hours=24)
 

@@ -2,11 +2,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from storage import conversations
 from storage.database import Database
-from storage.tables import Conversation
-from tests.clocks import NOON
-from tests.stores import empty_store
+from storage.queries import conversations
+from storage.tables.conversations import Conversation
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store
 
 
 async def remember(database: Database, **changes: Any) -> None:

@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from storage import integrations
 from storage.database import Database, database_url
-from tests.stores import empty_store, integration, read_integration, stored
+from storage.queries import integrations
+from tests.support.stores import empty_store, integration, read_integration, stored
 
 
 async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -> None:
@@ -14,7 +14,7 @@ async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -
 
         async def add_one() -> None:
             async with database.writing() as session:
-                row = await integrations.locked(session, "i1")
+                row = await integrations.get_for_update(session, "i1")
                 assert row is not None
                 row.feature_version += 1
                 await asyncio.sleep(0)

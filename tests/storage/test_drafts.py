@@ -1,10 +1,10 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from storage import drafts
-from storage.tables import Draft
-from tests.clocks import NOON
-from tests.stores import empty_store
+from storage.queries import drafts
+from storage.tables.conversations import Draft
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store
 
 
 def draft(step: str = "cloudlink", at: datetime = NOON, user: str = "u1") -> Draft:

@@ -1,23 +1,23 @@
 from datetime import timedelta
 from pathlib import Path
 
-from storage import events, people
-from storage.tables import Call
-from tests.clocks import NOON
-from tests.stores import empty_store, integration, person, stored
+from storage.queries import events, people
+from storage.tables.people import Call
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, person, stored
 
 
 async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"))
         async with database.writing() as session:
-            assert await events.take_in(session, [], NOON) == set()
-            assert await events.take_in(session, [("i1", "a"), ("i1", "b")], NOON) == {("i1", "a"), ("i1", "b")}
+            assert await events.mark_seen(session, [], NOON) == set()
+            assert await events.mark_seen(session, [("i1", "a"), ("i1", "b")], NOON) == {("i1", "a"), ("i1", "b")}
         async with database.writing() as session:
-            new = await events.take_in(session, [("i1", "b"), ("i1", "c"), ("i2", "b")], NOON)
+            new = await events.mark_seen(session, [("i1", "b"), ("i1", "c"), ("i2", "b")], NOON)
             assert new == {("i1", "c"), ("i2", "b")}
             await events.forget_seen(session, NOON + timedelta(seconds=1))
-            assert await events.take_in(session, [("i1", "a")], NOON) == {("i1", "a")}
+            assert await events.mark_seen(session, [("i1", "a")], NOON) == {("i1", "a")}
 
 
 async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:

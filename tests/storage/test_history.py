@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from storage import history, integrations
 from storage.database import Database
-from tests.clocks import NOON
-from tests.stores import empty_store, integration, stored
+from storage.queries import history, integrations
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, stored
 
 
 @pytest.fixture

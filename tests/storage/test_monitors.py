@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from storage import history, monitors
 from storage.database import Database
-from storage.tables import Rotation
-from tests.clocks import NOON
-from tests.stores import empty_store, integration, stored
+from storage.queries import history, monitors
+from storage.tables.rotations import Rotation
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, stored
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from storage import notices
-from storage.notices import State
-from storage.tables import Notice
-from tests.clocks import NOON
-from tests.stores import empty_store, integration, stored
+from storage.queries import notices
+from storage.queries.notices import State
+from storage.tables.notices import Notice
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, stored
 
 OLD, LATELY = NOON - timedelta(days=30), NOON - timedelta(days=7)
 

@@ -1,10 +1,10 @@
 from datetime import timedelta
 from pathlib import Path
 
-from storage import integrations, people
-from storage.tables import Call
-from tests.clocks import NOON
-from tests.stores import empty_store, integration, person, read_integration, read_person, stored
+from storage.queries import integrations, people
+from storage.tables.people import Call
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
 CALL = "Busy/InACall"
 SOON = NOON - timedelta(seconds=1)
@@ -45,7 +45,7 @@ async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_
         )
         await stored(database, call)
         async with database.writing() as session:
-            assert await people.wish_nothing(session, "i1", "a cause", NOON) == 1
+            assert await people.clear_desired(session, "i1", "a cause", NOON) == 1
         shown, not_yet = await read_person(database, "shown"), await read_person(database, "not yet")
         assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
         assert (not_yet.desired, not_yet.due_at) == (None, None)
@@ -105,7 +105,7 @@ async def test_an_integration_goes_with_all_that_hangs_on_it_and_only_that(tmp_p
         async with database.writing() as session:
             await integrations.forget(session, "i1")
         async with database.session() as session:
-            assert [row.id for row in await integrations.all_of_them(session)] == ["i2"]
+            assert [row.id for row in await integrations.list_all(session)] == ["i2"]
             assert await people.including_gone(session, "i1") == []
             assert len(await people.including_gone(session, "i2")) == 1
 

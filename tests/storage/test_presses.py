@@ -1,11 +1,11 @@
 from datetime import timedelta
 from pathlib import Path
 
-from storage import presses
 from storage.database import Database
-from storage.tables import Press
-from tests.clocks import NOON
-from tests.stores import empty_store
+from storage.queries import presses
+from storage.tables.conversations import Press
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store
 
 
 def press(stamp: str = "card", verb: str = "enable.now", tenant: str = "t1", by: str = "Ana") -> Press:

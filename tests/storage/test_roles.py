@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from storage import conversations, roles
 from storage.database import Database, open_database
-from storage.roles import INVITED_FOR, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
-from storage.tables import Conversation, Member
-from tests.clocks import NOON
-from tests.stores import empty_store, stored
+from storage.queries import conversations, roles
+from storage.queries.roles import INVITED_FOR, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
+from storage.tables.conversations import Conversation
+from storage.tables.roles import Member
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, stored
 
 Change = tuple[str, Role, Role | None, str]
 """Whose role, what it was, what it is to be, and at whose wish."""

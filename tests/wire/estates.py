@@ -7,30 +7,24 @@ from typing import Any
 
 from sqlmodel import col, update
 
+from bot.activity import Card
 from bot.commands import COMMANDS
-from bot.turns import Card
-from storage.roles import Role
-from storage.tables import (
-    Act,
-    AlertChannel,
-    AlertPreference,
-    Draft,
-    FeatureUpdate,
-    Integration,
-    Member,
-    Monitor,
-    MonitorTask,
-    Notice,
-    Problem,
-    Rotation,
-)
-from sync.clock import utc_now
-from sync.errors import Fault
-from sync.model import Actor, IntegrationView, Service
-from sync.rotation import Kind, Step
-from sync.subscriber import hashed
-from tests.engines import account_of, app_of
-from tests.stores import stored
+from core.clock import utc_now
+from storage.queries.roles import Role
+from storage.tables.conversations import Draft
+from storage.tables.history import Act
+from storage.tables.integrations import Integration
+from storage.tables.notices import AlertChannel, AlertPreference, Notice
+from storage.tables.problems import Problem
+from storage.tables.roles import Member
+from storage.tables.rotations import Monitor, MonitorTask, Rotation
+from storage.tables.updates import FeatureUpdate
+from sync.domain.errors import Fault
+from sync.domain.model import Actor, IntegrationView, Service
+from sync.domain.rotation import Kind, Step
+from sync.phones.subscriptions import hashed
+from tests.support.engines import account_of, app_of
+from tests.support.stores import stored
 from tests.wire.verbs import LOOKS
 from tests.wire.webs import Heard, Person, Web, pressable
 
@@ -99,7 +93,7 @@ def _rotations(web: Web, owner: Person, *views: IntegrationView) -> list[Rotatio
         integration_id=views[0].id,
         kind=Kind.FOR_ME,
         step=Step.WAIT,
-        secret_sealed=web.seal.close("a-secret"),
+        secret_sealed=web.encryption.encrypt("a-secret"),
         new_key_id="key-of-the-new-secret",
         started_at=now,
         due_at=NEVER,
@@ -201,7 +195,7 @@ def _drafts(web: Web, owner: Person, colleague: Person, saved: IntegrationView) 
         "cloudlink_client_id": account.client_id,
         "name": "Vale Verde, a fourth",
     }
-    sealed = web.seal.close(account.client_secret)
+    sealed = web.encryption.encrypt(account.client_secret)
     middle = Draft(
         tenant_id=owner.tenant,
         user_object_id=owner.object_id,

@@ -6,11 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sync.correlation import caused
-from tests.engines import QUICK, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.logged import Logged, logged
-from tests.sandboxes import SandboxHandle, running_sandbox
+from core.correlation import caused
+from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.logged import Logged, logged
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.wire.test_presence_paths import IN_A_CALL, SELF, connected, person, sent, talk
 
 
@@ -131,7 +131,7 @@ async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
         await running.shows("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
         found = log.lines("phones_differed")[-1]
-        assert found["job"] in ("poll", "glance")
+        assert found["job"] in ("poll", "poll_sample")
         assert found["people"] == 1
         assert [line["cause"] for line in log.lines("presence_sent")] == [found["cause"]]
         assert running.metric("missed_by_webhooks_total") == 1

@@ -9,19 +9,19 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from sync.clock import utc_now
+from core.clock import utc_now
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
-from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
-from sync.line_events import CallState
-from sync.model import CloudLinkAccount, TeamsApp
-from sync.presence import Presence
-from sync.teams.changes import ClearPresence, Done, Failed, Refused, SetPresence
-from sync.teams.credentials import EntraTokens, prove
+from sync.domain.changes import ClearPresence, Done, Failed, Refused, SetPresence
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import CloudLinkAccount, TeamsApp
+from sync.domain.phone_events import CallState
+from sync.domain.presence import Presence
 from sync.teams.directory import open_directory
 from sync.teams.presence import PresenceWriter
-from tests.sandboxes import SandboxHandle, running_sandbox
-from tests.sync.leaks import everything_said
+from sync.teams.tokens import EntraTokens, prove
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.sync.leaks import everything_said
 
 
 @pytest_asyncio.fixture
@@ -157,7 +157,7 @@ async def test_missing_consent_names_what_is_missing(
 async def test_entras_own_trouble_is_not_the_administrators(sandbox: SandboxHandle, switch: str) -> None:
     await sandbox.trouble(**{switch: True})
     error = await failure_of(prove(app_of(sandbox), sandbox.url))
-    assert (type(error), error.fault) == (ServiceUnwell, Fault.ENTRA_UNREACHABLE)
+    assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
     await sandbox.trouble(**{switch: False})
     assert await prove(app_of(sandbox), sandbox.url)
 
@@ -165,7 +165,7 @@ async def test_entras_own_trouble_is_not_the_administrators(sandbox: SandboxHand
 async def test_slow_answers_are_not_waited_for(sandbox: SandboxHandle) -> None:
     await sandbox.trouble(slow_seconds=3.0)
     error = await failure_of(prove(app_of(sandbox), sandbox.url, patience=0.3))
-    assert (type(error), error.fault) == (ServiceUnwell, Fault.ENTRA_UNREACHABLE)
+    assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
 
 
 async def test_no_failure_of_entras_tells_the_secret(
@@ -254,7 +254,7 @@ async def test_graphs_own_trouble(
     await sandbox.trouble(**{switch: True}, retry_after=7)
     async with open_directory(proven, sandbox.url) as directory:
         error = await failure_of(directory.users())
-    assert (type(error), error.fault) == (ServiceUnwell, fault)
+    assert (type(error), error.fault) == (ServiceUnavailable, fault)
 
 
 async def test_graph_forbids(sandbox: SandboxHandle) -> None:
@@ -325,7 +325,7 @@ async def test_cloudlinks_own_trouble(sandbox: SandboxHandle, switch: str, fault
     client = cloudlink(sandbox)
     await sandbox.trouble(**{switch: True}, retry_after=3)
     error = await failure_of(client.users())
-    assert isinstance(error, ServiceUnwell)
+    assert isinstance(error, ServiceUnavailable)
     assert error.fault is fault
     await sandbox.trouble(**{switch: False})
     assert await client.users()

@@ -11,18 +11,21 @@ import pytest
 import pytest_asyncio
 from sqlmodel import select
 
-from storage import history, people
-from storage.sealing import Seal
-from storage.tables import UNSURE, Act, Integration, Rotation
-from sync.clock import utc_now
-from sync.errors import CredentialsWrong, Fault, SyncError
-from sync.model import Actor, EditedMeanwhile, IntegrationView, NameTaken, UnknownIntegration
-from tests.clocks import NOON
-from tests.engines import KEY, TENANT, Running, account_of, app_of, running_engine
-from tests.eventually import eventually
-from tests.fronts import Front, make_another, one_address
-from tests.sandboxes import SandboxHandle, running_sandbox
-from tests.stores import stored
+from core.clock import utc_now
+from storage.encryption import Encryption
+from storage.queries import history, people
+from storage.tables.columns import UNSURE
+from storage.tables.history import Act
+from storage.tables.integrations import Integration
+from storage.tables.rotations import Rotation
+from sync.domain.errors import CredentialsWrong, Fault, SyncError
+from sync.domain.model import Actor, EditedMeanwhile, IntegrationView, NameTaken, UnknownIntegration
+from tests.support.clocks import NOON
+from tests.support.engines import KEY, TENANT, Running, account_of, app_of, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.stores import stored
+from tests.support.tenant_router import Front, make_another, one_address
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -119,7 +122,7 @@ async def test_another_cloudlink_secret_is_proven_and_kept(running: Running) -> 
     account = replace(account_of(running.sandbox), client_secret=secret)
     edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     row = await row_of(running, edited)
-    assert Seal([KEY]).open(row.cloudlink_secret_sealed) == secret
+    assert Encryption([KEY]).decrypt(row.cloudlink_secret_sealed) == secret
     assert (await acts(running))[0].facts == {"new_secret": "yes"}
     await running.sandbox.client(ANA, "Available")
     await running.sandbox.call("2001")
@@ -128,10 +131,10 @@ async def test_another_cloudlink_secret_is_proven_and_kept(running: Running) -> 
 
 async def test_an_empty_cloudlink_secret_keeps_the_one_there_is(running: Running) -> None:
     view = await running.connect(enabled=False)
-    before = Seal([KEY]).open((await row_of(running, view)).cloudlink_secret_sealed)
+    before = Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed)
     kept = replace(account_of(running.sandbox), client_secret="")
     await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
-    assert Seal([KEY]).open((await row_of(running, view)).cloudlink_secret_sealed) == before
+    assert Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed) == before
 
 
 async def test_what_cloudlink_refuses_is_not_stored(running: Running) -> None:
@@ -159,7 +162,7 @@ async def test_another_account_gets_another_door(running: Running) -> None:
     assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
     await eventually(running._is_live)
     assert before.subscription_id not in running.sandbox.world.saved.subscriptions
-    old_door = f"{running.public_url}/webhooks/cloudlink/{Seal([KEY]).open(before.webhook_token_sealed)}"
+    old_door = f"{running.public_url}/webhooks/cloudlink/{Encryption([KEY]).decrypt(before.webhook_token_sealed)}"
     async with running.http.post(old_door, json={}) as answer:
         assert answer.status == 404
     await running.shows(ANA, "Available", "Available")
@@ -179,7 +182,7 @@ async def test_another_secret_of_the_same_application(running: Running) -> None:
     edited = await port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
     assert edited.secret_expires_on == date(2027, 5, 31)
     row = await row_of(running, view)
-    assert (Seal([KEY]).open(row.client_secret_sealed), row.expiry_source) == (secret, "admin")
+    assert (Encryption([KEY]).decrypt(row.client_secret_sealed), row.expiry_source) == (secret, "admin")
     async with running.database.session() as session:
         (rotation,) = (await session.exec(select(Rotation))).all()
     assert (rotation.fault, rotation.secret_sealed, rotation.due_at) == ("edited", None, None)
@@ -238,7 +241,7 @@ async def test_wrong_credentials_mended_by_hand_go_on_at_once(running: Running) 
     app = replace(app_of(running.sandbox), client_secret=secret)
     await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
     await running.shows(ANA, "Busy", "InACall")
-    assert all(light.trouble is None for light in (await running.status()).lights)
+    assert all(light.trouble is None for light in (await running.status()).service_health)
 
 
 @asynccontextmanager

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.activity import Turn
 from bot.hosting import AppType, HostingConfig, InsecureHosting
-from bot.turns import Turn
-from tests.bot.hosting.harness import CARD, OTHER_CARD, TENANT, open_bot
+from tests.support.bot.hosting import CARD, OTHER_CARD, TENANT, open_bot
 
 pytestmark = pytest.mark.usefixtures("framework")
 

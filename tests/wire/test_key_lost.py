@@ -11,18 +11,19 @@ from cryptography.fernet import Fernet
 from sqlmodel import select
 from structlog.testing import capture_logs
 
-from storage.sealing import Seal
-from storage.tables import Integration, Rotation
-from sync import former
-from sync.clock import utc_now
-from sync.errors import CredentialsWrong, Fault
-from sync.former import Credentials
-from sync.model import Actor, CredentialKind, IntegrationView, Service
-from sync.rotation import Kind, RotationView, Step
-from tests.engines import KEY, QUICK, TENANT, Running, account_of, app_of, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
-from tests.stores import integration, read_integration, stored
+from core.clock import utc_now
+from storage.encryption import Encryption
+from storage.tables.integrations import Integration
+from storage.tables.rotations import Rotation
+from sync.credentials import former
+from sync.credentials.former import Credentials
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
+from sync.domain.rotation import Kind, RotationView, Step
+from tests.support.engines import KEY, QUICK, TENANT, Running, account_of, app_of, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.stores import integration, read_integration, stored
 
 ADMIN = Actor("admin-1", "Ada Admin")
 IN_A_CALL = ("Busy", "InACall")
@@ -56,7 +57,7 @@ async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) 
 
 async def faults(running: Running, view_id: str) -> dict[Service, Fault]:
     status = await running.engine.integrations.status(TENANT, view_id)
-    return {light.service: light.trouble.fault for light in status.lights if light.trouble}
+    return {light.service: light.trouble.fault for light in status.service_health if light.trouble}
 
 
 async def talk(sandbox: SandboxHandle, extension: str) -> None:
@@ -125,7 +126,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
             assert running.metric("webhooks_total", answer="accepted") > before
             row = await read_integration(running.database, view_id)
     for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
-        assert Seal([NEW_KEY]).opens(sealed)
+        assert Encryption([NEW_KEY]).can_decrypt(sealed)
     assert sorted(line["service"] for line in logs if line["event"] == "service_broke") == ["cloudlink", "entra"]
     assert len([line for line in logs if line["event"] == "webhook_address_replaced"]) == 1
     assert not [line for line in logs if line["event"] == "job_failed"]
@@ -186,7 +187,7 @@ async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Pa
 async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
     kind: Kind, step: Step, sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
-    lost = Seal([KEY])
+    lost = Encryption([KEY])
     kept = integration()
     former.keep(kept, Credentials(CredentialKind.SECRET, "the one before"), lost)
     previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is Step.PROVE else {}
@@ -197,7 +198,7 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
             owner_tenant=TENANT,
             kind=kind,
             step=step,
-            secret_sealed=lost.close("the new one"),
+            secret_sealed=lost.encrypt("the new one"),
             new_key_id="key-1",
             started_at=utc_now(),
             due_at=utc_now(),
@@ -217,19 +218,19 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
 
 async def test_a_certificate_that_was_handed_out_is_made_anew(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(
-        sandbox, tmp_path, pending_certificate_sealed=Seal([KEY]).close("the private key")
+        sandbox, tmp_path, pending_certificate_sealed=Encryption([KEY]).encrypt("the private key")
     )
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         made = await running.engine.credentials.make_certificate(TENANT, view_id, ADMIN)
         assert await running.engine.credentials.make_certificate(TENANT, view_id, ADMIN) == made
         row = await read_integration(running.database, view_id)
-        assert Seal([NEW_KEY]).opens(row.pending_certificate_sealed or "")
+        assert Encryption([NEW_KEY]).can_decrypt(row.pending_certificate_sealed or "")
 
 
 async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
-    lost = Seal([KEY])
+    lost = Encryption([KEY])
     view_id = await sealed_by_the_lost_key(
-        sandbox, tmp_path, credential="certificate", certificate_sealed=lost.close("the private key")
+        sandbox, tmp_path, credential="certificate", certificate_sealed=lost.encrypt("the private key")
     )
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         await running.engine.integrations.test_connection(TENANT, view_id)

@@ -10,11 +10,12 @@ import pytest
 from sqlmodel import col, update
 
 from sandbox.presence import StatusMessage
-from storage.tables import Integration, Person
-from sync.names import PUSH
-from tests.engines import TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.jobs.names import PUSH
+from tests.support.engines import TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.wire.test_updates import IN_A_CALL, WORDS, integration, person, says
 
 pytestmark = pytest.mark.usefixtures("each_database")

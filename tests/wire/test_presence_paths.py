@@ -12,14 +12,15 @@ import pytest
 from prometheus_client import generate_latest
 from sqlmodel import SQLModel, select
 
-from storage.tables import Integration, Person
-from sync.errors import Fault
-from sync.model import Service, UnknownIntegration
-from sync.scheduler import Intervals
-from tests.clocks import FakeClock
-from tests.engines import QUICK, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.errors import Fault
+from sync.domain.model import Service, UnknownIntegration
+from sync.scheduling.scheduler import Intervals
+from tests.support.clocks import FakeClock
+from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -272,7 +273,7 @@ async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> No
 
 
 async def fault_is(running: Running, service: Service, fault: Fault | None) -> bool:
-    light = next(light for light in (await running.status()).lights if light.service is service)
+    light = next(light for light in (await running.status()).service_health if light.service is service)
     return (light.trouble.fault if light.trouble else None) == fault
 
 
@@ -307,7 +308,7 @@ async def test_a_new_secret_is_needed_when_cloudlinks_is_refused_and_calls_are_f
 
 
 SLOW_CLOCK = Intervals(
-    sweep=5, poll=3600, poll_with_webhooks=3600, match=36000, check_subscription=36000, tick=0.02
+    schedule=5, poll=3600, poll_with_webhooks=3600, match=36000, check_subscription=36000, tick=0.02
 )
 """For a clock that stands still: everything is due only when the test moves it."""
 

@@ -15,18 +15,23 @@ import pytest
 import pytest_asyncio
 from sqlmodel import select
 
-from bot.presses import ACTS as ONCE
-from storage.roles import Role
-from storage.tables import Act, FeatureUpdate, Integration, Member, Monitor, MonitorTask, Notice, Rotation
-from sync.clock import utc_now
-from sync.host_credentials import HostCredentials
-from sync.model import Actor, IntegrationView, TeamsApp
-from sync.rotation import Kind, Step
-from tests.bot.fakes import words
-from tests.engines import account_of
-from tests.eventually import eventually
-from tests.postgres import fresh_database
-from tests.stores import stored
+from bot.chat.idempotency import ACTS as ONCE
+from core.clock import utc_now
+from storage.queries.roles import Role
+from storage.tables.history import Act
+from storage.tables.integrations import Integration
+from storage.tables.notices import Notice
+from storage.tables.roles import Member
+from storage.tables.rotations import Monitor, MonitorTask, Rotation
+from storage.tables.updates import FeatureUpdate
+from sync.domain.model import Actor, IntegrationView, TeamsApp
+from sync.domain.rotation import Kind, Step
+from sync.teams.host_credentials import HostCredentials
+from tests.support.bot.fakes import words
+from tests.support.engines import account_of
+from tests.support.eventually import eventually
+from tests.support.postgres import fresh_database
+from tests.support.stores import stored
 from tests.wire.verbs import ACTS
 from tests.wire.webs import Heard, Person, Web, open_town, open_web, pressable, sqlite_url
 

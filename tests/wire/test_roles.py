@@ -12,25 +12,25 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from bot import claims
-from bot.access import AccessRules
-from bot.conversation import Conversation
-from bot.turns import Turn
-from storage import conversations, roles
-from storage.claims import PER_PERSON
+from bot.activity import Turn
+from bot.pipeline import Pipeline
+from bot.roles import claim_codes
+from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database, open_database
-from storage.roles import Role
-from storage.sealing import Seal
-from storage.tables import Member
-from tests.bot.fake_credentials import FakeCredentials
-from tests.bot.fake_updates import FakeUpdates
-from tests.bot.fakes import FakeIntegrations, buttons
-from tests.bot.hosting.harness import TENANT, Bot, open_bot
-from tests.stores import empty_store, stored
+from storage.encryption import Encryption
+from storage.queries import conversations, roles
+from storage.queries.claims import PER_PERSON
+from storage.queries.roles import Role
+from storage.tables.roles import Member
+from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_updates import FakeUpdates
+from tests.support.bot.fakes import FakeIntegrations, buttons
+from tests.support.bot.hosting import TENANT, Bot, open_bot
+from tests.support.stores import empty_store, stored
 
 OTHER = "bbbbbbbb-0000-0000-0000-00000000000b"
 CODE = "ABCDEFGHJKLMNPQRSTUV"
-SHOWN = claims.grouped(CODE)
+SHOWN = claim_codes.grouped(CODE)
 ADDRESS = "alex@example.com"
 
 
@@ -69,11 +69,11 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
 
         bot = await stack.enter_async_context(open_bot(handler, **settings))
         integrations = FakeIntegrations(bot.clock)
-        conversation = Conversation(
+        conversation = Pipeline(
             database,
-            Seal([Fernet.generate_key().decode()]),
+            Encryption([Fernet.generate_key().decode()]),
             integrations,
-            AccessRules(admins, TENANT),
+            AdminsSetting(admins, TENANT),
             bot.clock,
             updates=FakeUpdates(),
             credentials=FakeCredentials(integrations),
@@ -92,7 +92,7 @@ async def url(tmp_path: Path, each_database: str) -> AsyncIterator[str]:
 async def both(url: str) -> AsyncIterator[tuple[Process, Process]]:
     """Two processes, one store, and a code for its first owner."""
     async with process(url) as one, process(url) as other:
-        await claims.make(one.database, one.bot.clock, TENANT, CODE)
+        await claim_codes.make(one.database, one.bot.clock, TENANT, CODE)
         yield one, other
 
 
@@ -154,10 +154,10 @@ async def test_a_tenant_that_is_not_allowed_does_not_get_as_far(both: tuple[Proc
 
 async def test_another_allowed_tenant_needs_a_code_of_its_own(url: str) -> None:
     async with process(url, allowed_tenants=(TENANT, OTHER)) as one:
-        await claims.make(one.database, one.bot.clock, TENANT, CODE)
+        await claim_codes.make(one.database, one.bot.clock, TENANT, CODE)
         there: dict[str, Any] = {"channelData": {"tenant": {"id": OTHER}}}
         assert await one.say(f"claim {SHOWN}", **there) == "Become the first owner"
-        await claims.make(one.database, one.bot.clock, OTHER, "WXYZ" + CODE[4:])
+        await claim_codes.make(one.database, one.bot.clock, OTHER, "WXYZ" + CODE[4:])
         assert await one.say(f"claim WXYZ{CODE[4:]}", **there) == "You are an owner now"
         assert await one.say("status") == "For administrators only"
         assert [await role_of(one, "object-1", tenant) for tenant in (OTHER, TENANT)] == ["owner", ""]

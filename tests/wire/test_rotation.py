@@ -23,20 +23,22 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509 import load_pem_x509_certificate
 
-from storage.sealing import Seal
-from storage.tables import Act, Integration, Monitor, Rotation
-from sync import certificates
-from sync.clock import utc_now
-from sync.errors import CredentialsWrong, Fault
-from sync.host_credentials import HostCredentials
-from sync.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
-from sync.rotation import RotationUnderWay, RotationView, Step
-from sync.secrets import app_of
+from core.clock import utc_now
+from storage.encryption import Encryption
+from storage.tables.history import Act
+from storage.tables.integrations import Integration
+from storage.tables.rotations import Monitor, Rotation
+from sync.credentials.secrets import app_of
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
+from sync.domain.rotation import RotationUnderWay, RotationView, Step
+from sync.teams import certificates
+from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
-from tests.engines import KEY, QUICK, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
-from tests.stores import read_integration, stored
+from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.stores import read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -84,7 +86,7 @@ async def row(running: Running) -> Integration:
 
 
 async def secret_of(running: Running) -> str:
-    return app_of(await row(running), Seal([KEY])).client_secret
+    return app_of(await row(running), Encryption([KEY])).client_secret
 
 
 async def acts(running: Running) -> list[tuple[str, str, str]]:
@@ -142,7 +144,7 @@ async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
 
 
 async def is_in_trouble(running: Running) -> bool:
-    return any(light.trouble for light in (await running.status()).lights)
+    return any(light.trouble for light in (await running.status()).service_health)
 
 
 @pytest.mark.parametrize(
@@ -196,15 +198,15 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_ag
 @asynccontextmanager
 async def after_proof(running: Running, happens: Any) -> AsyncIterator[None]:
     """Have something happen right after the first proof inside the block."""
-    outside = running.engine.credentials._outside
-    prove = outside.prove
+    clients = running.engine.credentials._clients
+    prove = clients.prove
 
     async def then(app: Any) -> None:
         await prove(app)
         happens()
-        outside.prove = prove  # type: ignore[method-assign]
+        clients.prove = prove  # type: ignore[method-assign]
 
-    outside.prove = then  # type: ignore[method-assign]
+    clients.prove = then  # type: ignore[method-assign]
     yield
 
 

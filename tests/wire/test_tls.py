@@ -19,16 +19,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from bot.activity import Undelivered
 from bot.hosting import HostingConfig
 from bot.hosting.bot_token import token_source
 from bot.hosting.signing_keys import SigningKeys
-from bot.turns import Undelivered
-from sync.clock import utc_now
+from core.clock import utc_now
 from sync.cloudlink.transport import Transport, sleep
-from sync.errors import Fault, ServiceUnwell
+from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.directory import open_directory
 from sync.teams.entra_http import EntraHttp
-from tests.sync.teams.harness import CountedTokens
+from tests.support.sync.teams import CountedTokens
 
 
 def self_signed(folder: Path) -> ssl.SSLContext:
@@ -96,7 +96,7 @@ async def test_the_bots_own_token(tmp_path: Path) -> None:
 
 async def test_cloudlink(tmp_path: Path) -> None:
     async with impostor(tmp_path) as (url, asked), aiohttp.ClientSession() as http:
-        with pytest.raises(ServiceUnwell) as caught:
+        with pytest.raises(ServiceUnavailable) as caught:
             await Transport(http, utc_now, Random(1), sleep).send("POST", f"{url}/token", body={"secret": "hush"})
         assert (caught.value.fault, asked) == (Fault.CLOUDLINK_UNREACHABLE, [])
 
@@ -110,6 +110,6 @@ async def test_entra(tmp_path: Path) -> None:
 
 async def test_graph(tmp_path: Path) -> None:
     async with impostor(tmp_path) as (url, asked), open_directory(CountedTokens(), url) as directory:
-        with pytest.raises(ServiceUnwell) as caught:
+        with pytest.raises(ServiceUnavailable) as caught:
             await directory.organisation()
         assert (caught.value.fault, asked) == (Fault.GRAPH_UNREACHABLE, [])

@@ -10,16 +10,18 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
-from storage import history
-from storage.tables import FeatureUpdate, Integration, Person
-from sync.errors import Fault
-from sync.model import Actor, UnknownIntegration
-from sync.names import SHOW_UPDATE
+from storage.queries import history
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from storage.tables.updates import FeatureUpdate
+from sync.domain.errors import Fault
+from sync.domain.model import Actor, UnknownIntegration
+from sync.jobs.names import SHOW_UPDATE
 from sync.updates import available
 from sync.updates.model import CardPlace, Installation, State
-from tests.engines import QUICK, TENANT, Running, running_engine
-from tests.eventually import eventually
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -185,7 +187,7 @@ async def _is_last(steps: list[tuple[int, str, int, int, int]]) -> bool:
 
 
 async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
-    quick = replace(QUICK, update_patience=0.5, sweep=0.2)
+    quick = replace(QUICK, update_patience=0.5, schedule=0.2)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
         await sandbox.trouble(graphOutage=True)
         over = await installed(running)

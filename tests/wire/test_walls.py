@@ -17,12 +17,12 @@ import pytest
 import pytest_asyncio
 
 from bot.commands import COMMANDS
-from storage.roles import Role
-from sync.host_credentials import HostCredentials
-from sync.subscriber import hashed
-from tests.bot.fakes import link_urls, words
-from tests.postgres import fresh_database
-from tests.stores import integration, stored
+from storage.queries.roles import Role
+from sync.phones.subscriptions import hashed
+from sync.teams.host_credentials import HostCredentials
+from tests.support.bot.fakes import link_urls, words
+from tests.support.postgres import fresh_database
+from tests.support.stores import integration, stored
 from tests.wire import estates
 from tests.wire.estates import Payload
 from tests.wire.verbs import ACTS, LOOKS
@@ -229,7 +229,7 @@ async def test_a_link_to_a_file_leads_to_its_own_tenants_history_alone(estate: E
     token = (await _link(web, ADA)).rpartition("/")[2]
     other = "B" if token[20] == "A" else "A"
     edited = [token[:-2], token[:20] + other + token[21:], token[::-1]]
-    for wrong in (*edited, web.seal.close("{}"), web.seal.close(HERE)):
+    for wrong in (*edited, web.encryption.encrypt("{}"), web.encryption.encrypt(HERE)):
         async with web.town.http.get(f"{web.url}/exports/{wrong}") as answer:
             assert answer.status == 404
             assert HERE not in await answer.text()
@@ -273,7 +273,7 @@ class Attack:
         self._private = estates.private(await self.theirs(), self._intruder.person)
         self._payloads = [(verb, self._without_names(data)) for verb, data in self._estate.everything()]
         if self._intruder.owns:
-            sealed = self._web.seal.close("secret")
+            sealed = self._web.encryption.encrypt("secret")
             own = dict.fromkeys(("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed"), sealed)
             foreign = {"tenant_id": THERE, "client_id": str(uuid4()), "cloudlink_account_id": "900090009000"}
             row = integration(id=OWN, owner_tenant=THERE, name="Elsewhere", enabled=False, **own, **foreign)

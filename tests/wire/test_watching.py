@@ -7,15 +7,15 @@ from pathlib import Path
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from sync.errors import Fault
-from sync.troubles import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
-from tests.cables import Cable, cable_to
-from tests.engines import TENANT
-from tests.eventually import eventually
-from tests.logged import logged
-from tests.postgres import fresh_database
-from tests.test_app import running_app
-from tests.test_metrics import METRICS
+from sync.domain.errors import Fault
+from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
+from tests.cli.test_app import running_app
+from tests.docs.test_metrics import METRICS
+from tests.support.db_proxy import DatabaseProxy, proxy_to
+from tests.support.engines import TENANT
+from tests.support.eventually import eventually
+from tests.support.logged import logged
+from tests.support.postgres import fresh_database
 from tests.wire.test_presence_paths import IN_A_CALL, connected, talk
 
 FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, UNMATCHED_RISING}
@@ -23,14 +23,14 @@ SERVICES = {"cloudlink", "entra", "graph", CLOCK, PEOPLE}
 
 
 @asynccontextmanager
-async def on_postgres(folder: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession, Cable]]:
+async def on_postgres(folder: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSession, DatabaseProxy]]:
     with fresh_database() as url:
-        async with cable_to(url) as cable, running_app(folder, database_url=cable.url) as (at, http):
-            yield at, http, cable
+        async with proxy_to(url) as db_proxy, running_app(folder, database_url=db_proxy.url) as (at, http):
+            yield at, http, db_proxy
 
 
 async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path: Path) -> None:
-    async with on_postgres(tmp_path) as (url, http, cable):
+    async with on_postgres(tmp_path) as (url, http, db_proxy):
 
         async def status(path: str) -> int:
             async with http.get(f"{url}/{path}") as response:
@@ -40,13 +40,13 @@ async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path:
             return await status("readyz") == 200
 
         await eventually(is_ready)
-        await cable.cut()
+        await db_proxy.cut()
         assert (await status("readyz"), await status("healthz")) == (503, 200)
         async with http.get(f"{url}/metrics") as response:
             assert 'cloudlink_presence_ready{part="database"} 0.0' in await response.text()
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 503
-        cable.mend()
+        db_proxy.mend()
         await eventually(is_ready, within=30)
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 404

@@ -17,28 +17,28 @@ from sqlalchemy import text
 from sqlmodel import SQLModel
 
 from app import add_public_routes, build_application
-from bot.access import AccessRules
-from bot.conversation import Conversation
-from bot.exports import Exports
+from bot.activity import Card
+from bot.chat.history_export import HistoryExport
 from bot.hosting import AppType, HostingConfig, open_host
 from bot.languages import load_texts
-from bot.notices import Notifier
-from bot.turns import Card
+from bot.pipeline import Pipeline
+from bot.proactive.notifier import Notifier
+from bot.roles.admins_setting import AdminsSetting
+from core.clock import utc_now
+from core.metrics import Metrics
 from storage.database import Database, open_database
+from storage.encryption import Encryption
 from storage.schema import migrate
-from storage.sealing import Seal
-from sync.clock import utc_now
+from sync.domain.features import FIRST
 from sync.engine import Engine, EngineConfig, open_engine
-from sync.features import FIRST
-from sync.host_credentials import HostCredentials
-from sync.jobs import LocalJobs
-from sync.metrics import Metrics
-from sync.scheduler import Intervals
-from tests.bot.fakes import parts
-from tests.connectors import BotEntra, Connector, open_bot_entra, open_connector
-from tests.engines import KEY
-from tests.issuers import Issuer, open_issuer
-from tests.sandboxes import SandboxHandle, running_sandbox
+from sync.jobs.local import LocalJobs
+from sync.scheduling.scheduler import Intervals
+from sync.teams.host_credentials import HostCredentials
+from tests.support.bot.fakes import parts
+from tests.support.connectors import BotEntra, Connector, open_bot_entra, open_connector
+from tests.support.engines import KEY
+from tests.support.issuers import Issuer, open_issuer
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
 AT_REST = Intervals(**{interval.name: 1e9 for interval in fields(Intervals)} | {"tick": 0.02})
@@ -99,7 +99,7 @@ class Web:
     database: Database
     engine: Engine
     notifier: Notifier
-    seal: Seal
+    encryption: Encryption
     numbers: "count[int]" = field(default_factory=count)
 
     async def say(self, who: Person, words: str, **changed: Any) -> Heard:
@@ -160,7 +160,7 @@ async def open_web(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url))
         await migrate(database)
-        registry, seal, access = CollectorRegistry(), Seal([KEY]), AccessRules(admins)
+        registry, encryption, access = CollectorRegistry(), Encryption([KEY]), AdminsSetting(admins)
         metrics = Metrics(registry)
         jobs = LocalJobs(utc_now, Random(7), metrics, AT_REST.tick)
         config = EngineConfig(
@@ -174,12 +174,12 @@ async def open_web(
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
-            open_engine(config, database, seal, town.http, utc_now, Random(7), metrics, jobs)
+            open_engine(config, database, encryption, town.http, utc_now, Random(7), metrics, jobs)
         )
-        exports = Exports(database, seal, utc_now, load_texts(), access, own_url="http://127.0.0.1")
-        conversation = Conversation(
+        exports = HistoryExport(database, encryption, utc_now, load_texts(), access, own_url="http://127.0.0.1")
+        conversation = Pipeline(
             database,
-            seal,
+            encryption,
             engine.integrations,
             access,
             utc_now,
@@ -200,7 +200,7 @@ async def open_web(
         add_public_routes(application, bot, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
         notifier = Notifier(database, bot.messenger, access, utc_now, Random(7))
-        yield Web(town, str(server.make_url("")).rstrip("/"), database, engine, notifier, seal)
+        yield Web(town, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 
 def sqlite_url(folder: Path) -> str:

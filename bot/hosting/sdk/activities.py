@@ -10,12 +10,12 @@ from botbuilder.schema import (
     DeliveryModes,
 )
 
-from bot.hosting.arrivals import Arrival
+from bot.activity import Address, Card
+from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.turn import CARD_TYPE
-from bot.turns import Address, Card
 
 
-def arrived(arrival: Arrival) -> Activity:
+def arrived(arrival: ParsedActivity) -> Activity:
     """The activity botbuilder processes: checked fields only, none of the pressed button's values."""
     return Activity(
         type=arrival.type,

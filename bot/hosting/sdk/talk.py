@@ -8,17 +8,17 @@ import aiohttp
 from botbuilder.core import InvokeResponse, TurnContext
 from botbuilder.schema import Activity, ActivityTypes, DeliveryModes
 
-from bot.hosting.arrivals import Arrival
+from bot.activity import Address, Card
+from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.bot_token import TokenSource
 from bot.hosting.config import HostingConfig
+from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery
-from bot.hosting.framework import Answer, Framework, Logic
-from bot.hosting.outgoing import Outgoing
+from bot.hosting.framework import ConnectorResponse, Framework, Logic
 from bot.hosting.roster import principal_name
 from bot.hosting.sdk.activities import arrived, reference, with_card
 from bot.hosting.sdk.adapter import TeamsAdapter, understood
 from bot.hosting.sdk.connector import Authentication, Connectors
-from bot.turns import Address, Card
 
 
 class Botbuilder:
@@ -29,9 +29,9 @@ class Botbuilder:
         self._delivery = delivery
         self._app_id = app_id
 
-    async def run(self, arrival: Arrival, logic: Logic) -> Answer | None:
+    async def run(self, arrival: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
         answer = await self._adapter.run(arrived(arrival), partial(self._talk, logic))
-        return Answer(int(answer.status), answer.body) if answer else None
+        return ConnectorResponse(int(answer.status), answer.body) if answer else None
 
     async def speak(self, address: Address, logic: Logic) -> None:
         await self._adapter.continue_conversation(reference(address), partial(self._talk, logic), self._app_id)
@@ -74,5 +74,5 @@ async def _json(call: Callable[[], Awaitable[Any]]) -> Any:
 def botbuilder(
     config: HostingConfig, http: aiohttp.ClientSession, tokens: TokenSource, delivery: Delivery
 ) -> Framework:
-    connectors = Connectors(config, Outgoing(http, tokens))
+    connectors = Connectors(config, ConnectorHttp(http, tokens))
     return Botbuilder(TeamsAdapter(Authentication(config, connectors), delivery), delivery, config.app_id)

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.tables.columns
 
 revision = '0001'
 down_revision = None
@@ -22,7 +22,7 @@ def upgrade() -> None:
     sa.Column('language', sa.String(), nullable=True),
     sa.Column('welcomed', sa.Boolean(), nullable=False),
     sa.Column('unreachable', sa.Boolean(), nullable=False),
-    sa.Column('seen_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('seen_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'user_object_id')
     )
     op.create_table('draft',
@@ -34,7 +34,7 @@ def upgrade() -> None:
     sa.Column('cloudlink_secret_sealed', sa.String(), nullable=True),
     sa.Column('integration_id', sa.String(), nullable=True),
     sa.Column('card_id', sa.String(), nullable=False),
-    sa.Column('updated_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('updated_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'user_object_id'),
     sa.UniqueConstraint('id')
     )
@@ -44,7 +44,7 @@ def upgrade() -> None:
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('enabled', sa.Boolean(), nullable=False),
     sa.Column('feature_version', sa.Integer(), nullable=False),
-    sa.Column('created_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.Column('cloudlink_region', sa.String(), nullable=False),
     sa.Column('cloudlink_account_id', sa.String(), nullable=False),
     sa.Column('cloudlink_client_id', sa.String(), nullable=False),
@@ -57,15 +57,15 @@ def upgrade() -> None:
     sa.Column('webhook_token_hash', sa.String(), nullable=False),
     sa.Column('subscription_id', sa.String(), nullable=False),
     sa.Column('subscription_url_hash', sa.String(), nullable=False),
-    sa.Column('subscribed_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('subscription_checked_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('polled_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('matched_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('last_webhook_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('last_change_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('subscribed_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('subscription_checked_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('polled_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('matched_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('last_webhook_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('last_change_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('quota_spent', sa.JSON(), nullable=False),
-    sa.Column('quota_blocked_until', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('removing_since', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('quota_blocked_until', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('removing_since', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('webhook_token_hash')
     )
@@ -86,15 +86,15 @@ def upgrade() -> None:
     sa.Column('do_not_disturb', sa.Boolean(), nullable=False),
     sa.Column('offline', sa.Boolean(), nullable=False),
     sa.Column('phone_at', sa.BigInteger(), nullable=False),
-    sa.Column('phone_heard_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('phone_heard_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('line', sa.String(), nullable=False),
     sa.Column('desired', sa.String(), nullable=True),
-    sa.Column('desired_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('desired_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('applied', sa.String(), nullable=True),
     sa.Column('applied_user_id', sa.String(), nullable=True),
-    sa.Column('applied_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('applied_until', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('due_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('applied_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('applied_until', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('due_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('refusal', sa.String(), nullable=False),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id'),
@@ -113,9 +113,9 @@ def upgrade() -> None:
     sa.Column('fault', sa.String(), nullable=False),
     sa.Column('lasting', sa.Boolean(), nullable=False),
     sa.Column('facts', sa.JSON(), nullable=False),
-    sa.Column('since', storage.tables.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('checked_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('healed_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('since', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('checked_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('healed_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id')
     )
@@ -125,7 +125,7 @@ def upgrade() -> None:
     op.create_table('seenevent',
     sa.Column('integration_id', sa.String(), nullable=False),
     sa.Column('event_id', sa.String(), nullable=False),
-    sa.Column('seen_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('seen_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('integration_id', 'event_id')
     )
@@ -136,7 +136,7 @@ def upgrade() -> None:
     sa.Column('integration_id', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
     sa.Column('count', sa.Integer(), nullable=False),
-    sa.Column('last_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('last_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('integration_id', 'name')
     )
@@ -146,7 +146,7 @@ def upgrade() -> None:
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('conference', sa.Boolean(), nullable=False),
     sa.Column('at', sa.BigInteger(), nullable=False),
-    sa.Column('heard_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('heard_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['person_id'], ['person.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('person_id', 'call_id')
     )

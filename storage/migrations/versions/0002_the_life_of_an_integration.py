@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.tables.columns
 
 revision = '0002'
 down_revision = '0001'
@@ -20,7 +20,7 @@ def upgrade() -> None:
     sa.Column('act', sa.String(), nullable=False),
     sa.Column('result', sa.String(), nullable=False),
     sa.Column('facts', sa.JSON(), nullable=False),
-    sa.Column('at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
     with op.batch_alter_table('act', schema=None) as batch_op:
@@ -35,7 +35,7 @@ def upgrade() -> None:
     sa.Column('channel_id', sa.String(), nullable=False),
     sa.Column('language', sa.String(), nullable=False),
     sa.Column('added_by', sa.String(), nullable=False),
-    sa.Column('added_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('added_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.Column('unreachable', sa.Boolean(), nullable=False),
     sa.PrimaryKeyConstraint('owner_tenant', 'conversation_id')
     )
@@ -60,8 +60,8 @@ def upgrade() -> None:
     sa.Column('total', sa.Integer(), nullable=False),
     sa.Column('fault', sa.String(), nullable=False),
     sa.Column('started_by', sa.String(), nullable=False),
-    sa.Column('started_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('finished_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('started_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('finished_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('cards', sa.JSON(), nullable=False),
     sa.Column('facts', sa.JSON(), nullable=False),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
@@ -75,7 +75,7 @@ def upgrade() -> None:
     sa.Column('owner_tenant', sa.String(), nullable=False),
     sa.Column('integration_id', sa.String(), nullable=False),
     sa.Column('name', sa.String(), nullable=False),
-    sa.Column('created_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('created_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id')
     )
@@ -93,13 +93,13 @@ def upgrade() -> None:
     sa.Column('facts', sa.JSON(), nullable=False),
     sa.Column('state', sa.String(), nullable=False),
     sa.Column('attempts', sa.Integer(), nullable=False),
-    sa.Column('created_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('due_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
-    sa.Column('sent_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('created_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('due_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('sent_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('conversation_id', sa.String(), nullable=False),
     sa.Column('activity_id', sa.String(), nullable=False),
     sa.Column('closed_by', sa.String(), nullable=False),
-    sa.Column('closed_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('closed_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('integration_id', 'topic', 'stage', 'audience')
@@ -119,12 +119,12 @@ def upgrade() -> None:
     sa.Column('old_key_id', sa.String(), nullable=False),
     sa.Column('expires_on', sa.Date(), nullable=True),
     sa.Column('started_by', sa.String(), nullable=False),
-    sa.Column('started_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('due_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('started_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('due_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.Column('attempts', sa.Integer(), nullable=False),
     sa.Column('fault', sa.String(), nullable=False),
     sa.Column('started_by_name', sa.String(), nullable=False),
-    sa.Column('finished_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('finished_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('id')
     )
@@ -137,7 +137,7 @@ def upgrade() -> None:
     sa.Column('monitor_id', sa.String(), nullable=False),
     sa.Column('integration_id', sa.String(), nullable=False),
     sa.Column('done_by', sa.String(), nullable=False),
-    sa.Column('done_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('done_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
     sa.ForeignKeyConstraint(['monitor_id'], ['monitor.id'], ondelete='CASCADE'),
     sa.PrimaryKeyConstraint('rotation_id', 'monitor_id')
@@ -153,7 +153,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column('certificate_sealed', sa.String(), nullable=True))
         batch_op.add_column(sa.Column('pending_certificate_sealed', sa.String(), nullable=True))
         batch_op.add_column(sa.Column('previous_secret_sealed', sa.String(), nullable=True))
-        batch_op.add_column(sa.Column('expiry_checked_at', storage.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('expiry_checked_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True))
         batch_op.add_column(sa.Column('revision', sa.Integer(), nullable=False, server_default='1'))
         batch_op.add_column(sa.Column('status_text', sa.String(), nullable=False, server_default=''))
 
@@ -165,7 +165,7 @@ def upgrade() -> None:
     with op.batch_alter_table('person', schema=None) as batch_op:
         batch_op.add_column(sa.Column('status_message', sa.String(), nullable=False, server_default=''))
         batch_op.add_column(sa.Column('status_user_id', sa.String(), nullable=True))
-        batch_op.add_column(sa.Column('status_until', storage.tables.UtcDateTime(timezone=True), nullable=True))
-        batch_op.add_column(sa.Column('status_due_at', storage.tables.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('status_until', storage.tables.columns.UtcDateTime(timezone=True), nullable=True))
+        batch_op.add_column(sa.Column('status_due_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True))
         batch_op.create_index(batch_op.f('ix_person_status_due_at'), ['status_due_at'], unique=False)
 

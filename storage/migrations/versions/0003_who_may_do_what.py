@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.tables.columns
 
 revision = '0003'
 down_revision = '0002'
@@ -19,8 +19,8 @@ def upgrade() -> None:
     sa.Column('role', sa.String(), nullable=False),
     sa.Column('invited_by', sa.String(), nullable=False),
     sa.Column('invited_by_name', sa.String(), nullable=False),
-    sa.Column('invited_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
-    sa.Column('joined_at', storage.tables.UtcDateTime(timezone=True), nullable=True),
+    sa.Column('invited_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('joined_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=True),
     sa.PrimaryKeyConstraint('id'),
     sa.UniqueConstraint('owner_tenant', 'address'),
     sa.UniqueConstraint('owner_tenant', 'user_object_id')
@@ -33,7 +33,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String(), nullable=False),
     sa.Column('salt', sa.LargeBinary(), nullable=False),
     sa.Column('hashed', sa.LargeBinary(), nullable=False),
-    sa.Column('expires_at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('expires_at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('tenant_id', 'id')
     )
 
@@ -41,7 +41,7 @@ def upgrade() -> None:
     sa.Column('id', sa.String(), nullable=False),
     sa.Column('tenant_id', sa.String(), nullable=False),
     sa.Column('user_object_id', sa.String(), nullable=False),
-    sa.Column('at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('id')
     )
     with op.batch_alter_table('claimattempt', schema=None) as batch_op:

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-import storage.tables
+import storage.tables.columns
 
 revision = '0004'
 down_revision = '0003'
@@ -15,7 +15,7 @@ def upgrade() -> None:
     sa.Column('stamp', sa.String(), nullable=False),
     sa.Column('verb', sa.String(), nullable=False),
     sa.Column('pressed_by', sa.String(), nullable=False),
-    sa.Column('at', storage.tables.UtcDateTime(timezone=True), nullable=False),
+    sa.Column('at', storage.tables.columns.UtcDateTime(timezone=True), nullable=False),
     sa.PrimaryKeyConstraint('owner_tenant', 'stamp', 'verb')
     )
     with op.batch_alter_table('press', schema=None) as batch_op:

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.callers import CloudLink, FakeClock, ask_cloudlink, ask_entra, call
-from tests.sandboxes import SandboxHandle
+from tests.support.sandboxes import SandboxHandle
 
 TOKEN = "/authentication/2017-09-01/token"
 

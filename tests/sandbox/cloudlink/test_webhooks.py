@@ -154,9 +154,9 @@ def subscribe(world: World, url: str) -> None:
 
 
 def dial_and_hang_up(world: World) -> None:
-    desk = world.desk(world.saved.people[0])
-    desk.dial("a", "+351")
-    desk.hang_up()
+    services = world.desk(world.saved.people[0])
+    services.dial("a", "+351")
+    services.hang_up()
 
 
 @pytest.mark.parametrize("statuses", [[503], [500, 502], [429]])

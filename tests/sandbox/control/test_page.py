@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from tests.sandbox.callers import FakeClock, signed_in
-from tests.sandboxes import SandboxHandle, running_sandbox
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 class Stream:

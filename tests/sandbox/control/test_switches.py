@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 
 from tests.sandbox.callers import ask_cloudlink, ask_entra, call, connected, signed_in
-from tests.sandboxes import SandboxHandle
+from tests.support.sandboxes import SandboxHandle
 
 
 async def test_trouble_is_switched_piece_by_piece(sandbox: SandboxHandle) -> None:

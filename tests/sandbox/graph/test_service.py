@@ -1,7 +1,7 @@
 import pytest
 
 from tests.sandbox.callers import FakeClock, Graph, ask_cloudlink, call, signed_in
-from tests.sandboxes import SandboxHandle
+from tests.support.sandboxes import SandboxHandle
 
 
 @pytest.mark.parametrize("token", [None, "rubbish", "a.b.c"])

@@ -7,12 +7,12 @@ from typing import Any
 
 from microsoft_agents.activity import Activity, ActivityTypes, DeliveryModes
 
-from bot.hosting.arrivals import Arrival
+from bot.activity import Address, Card
+from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.turn import CARD_TYPE
-from bot.turns import Address, Card
 
 
-def arrived(arrival: Arrival) -> Activity:
+def arrived(arrival: ParsedActivity) -> Activity:
     address = arrival.address
     return _activity(
         type=arrival.type,

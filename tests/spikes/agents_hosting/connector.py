@@ -1,4 +1,4 @@
-"""The SDK's connector client over ``Outgoing``: it brings one of its own, which the page tells why not to use."""
+"""The SDK's connector client over ``ConnectorHttp``; docs/leaving-botbuilder.md says why not its own."""
 
 from typing import Any
 from urllib.parse import quote
@@ -7,9 +7,9 @@ import orjson
 from microsoft_agents.activity import Activity, ResourceResponse
 from microsoft_agents.hosting.core import ClaimsIdentity
 
+from bot.activity import Undelivered
 from bot.hosting.config import HostingConfig
-from bot.hosting.outgoing import Outgoing, parse
-from bot.turns import Undelivered
+from bot.hosting.connector_http import ConnectorHttp, parse
 
 HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
@@ -17,7 +17,7 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 class Conversations:
     """The three calls the bot makes, and the two questions it asks."""
 
-    def __init__(self, service_url: str, outgoing: Outgoing) -> None:
+    def __init__(self, service_url: str, outgoing: ConnectorHttp) -> None:
         self._root = f"{service_url.rstrip('/')}/v3/conversations"
         self._outgoing = outgoing
 
@@ -50,7 +50,7 @@ class Conversations:
 class Connector:
     """Stands where the SDK wants its ``ConnectorClientBase`` and its ``UserTokenClientBase``."""
 
-    def __init__(self, service_url: str, outgoing: Outgoing) -> None:
+    def __init__(self, service_url: str, outgoing: ConnectorHttp) -> None:
         self.base_uri = service_url
         self.attachments = None
         self.conversations = Conversations(service_url, outgoing)
@@ -62,7 +62,7 @@ class Connector:
 class Connectors:
     """The SDK's ``ChannelServiceClientFactoryBase``."""
 
-    def __init__(self, config: HostingConfig, outgoing: Outgoing) -> None:
+    def __init__(self, config: HostingConfig, outgoing: ConnectorHttp) -> None:
         self._config = config
         self._outgoing = outgoing
 

@@ -7,14 +7,14 @@ import aiohttp
 from microsoft_agents.activity import Activity, ActivityTypes, ResourceResponse
 from microsoft_agents.hosting.core import ChannelServiceAdapter, ClaimsIdentity, TurnContext
 
-from bot.hosting.arrivals import Arrival
+from bot.activity import Address, Card
+from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.bot_token import TokenSource
 from bot.hosting.config import HostingConfig
+from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery
-from bot.hosting.framework import Answer, Framework, Logic
-from bot.hosting.outgoing import Outgoing
+from bot.hosting.framework import ConnectorResponse, Framework, Logic
 from bot.hosting.roster import principal_name
-from bot.turns import Address, Card
 from tests.spikes.agents_hosting.activities import arrived, continuation, invoke_response, with_card
 from tests.spikes.agents_hosting.connector import Connector, Connectors
 
@@ -57,11 +57,11 @@ class AgentsSdk:
         self._delivery = delivery
         self._identity = ClaimsIdentity({"aud": app_id, "appid": app_id})
 
-    async def run(self, arrival: Arrival, logic: Logic) -> Answer | None:
+    async def run(self, arrival: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
         answer: Any = await self._adapter.process_activity(
             self._identity, arrived(arrival), partial(self._talk, logic)
         )
-        return Answer(int(answer.status), answer.body) if answer else None
+        return ConnectorResponse(int(answer.status), answer.body) if answer else None
 
     async def speak(self, address: Address, logic: Logic) -> None:
         await self._adapter.continue_conversation_with_claims(
@@ -98,4 +98,4 @@ class ContextTalk:
 def agents_sdk(
     config: HostingConfig, http: aiohttp.ClientSession, tokens: TokenSource, delivery: Delivery
 ) -> Framework:
-    return AgentsSdk(Adapter(Connectors(config, Outgoing(http, tokens)), delivery), delivery, config.app_id)
+    return AgentsSdk(Adapter(Connectors(config, ConnectorHttp(http, tokens)), delivery), delivery, config.app_id)

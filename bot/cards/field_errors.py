@@ -1,0 +1,143 @@
+"""What is wrong, said beside the field it concerns, with what mends it and where to go.
+
+Portal addresses: Azure portal deep links of the blades that Mitel's guide walks through. AADSTS numbers are
+explained by Microsoft at ``login.microsoftonline.com/error?code=N``.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from bot.languages import Texts
+from sync.domain.errors import Fault, SyncError
+from sync.domain.model import Service
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class FormError:
+    """``field`` is the input it stands beside, empty when it concerns the whole card."""
+
+    sentence: str
+    remedy: str = ""
+    link: Link | None = None
+    field: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where the pages an administrator needs are; other clouds have other addresses."""
+
+    portal: str = "https://portal.azure.com"
+    login: str = "https://login.microsoftonline.com"
+    teams: str = "https://teams.microsoft.com"
+    service_health: str = "https://status.cloud.microsoft"
+    cloudlink_guide: str = (
+        "https://productdocuments.mitel.com/doc_finder/UG/Cloudlink/CloudLink%20Platform/EN/HTML5/Content/"
+        "CloudLink_Administration.html"
+    )
+
+    def registrations(self) -> str:
+        return f"{self._applications()}/ApplicationsListBlade"
+
+    def new_registration(self) -> str:
+        return f"{self._applications()}/CreateApplicationBlade/quickStartType~/null/isMSAApp~/false"
+
+    def registration(self, client_id: str, blade: str = "Overview") -> str:
+        """A registration's own page (``Overview``, ``CallAnAPI``, ``Credentials``); the list while unknown."""
+        if not client_id:
+            return self.registrations()
+        return f"{self._applications()}/ApplicationMenuBlade/~/{blade}/appId/{quote(client_id, safe='')}"
+
+    def tenant(self) -> str:
+        return f"{self.portal}/#view/Microsoft_AAD_IAM/ActiveDirectoryMenuBlade/~/Overview"
+
+    def enterprise_applications(self) -> str:
+        return f"{self.portal}/#view/Microsoft_AAD_IAM/StartboardApplicationsMenuBlade/~/AppAppsPreview"
+
+    def conditional_access(self) -> str:
+        return f"{self.portal}/#view/Microsoft_AAD_ConditionalAccess/ConditionalAccessBlade/~/Policies"
+
+    def admin_consent(self, tenant_id: str, client_id: str) -> str:
+        """Asks an Entra administrator for all the permissions the application wants; its page while unknown."""
+        if not (tenant_id and client_id):
+            return self.registration(client_id, "CallAnAPI")
+        return f"{self.login}/{quote(tenant_id, safe='')}/adminconsent?client_id={quote(client_id, safe='')}"
+
+    def error(self, code: str) -> str:
+        return f"{self.login}/error?code={quote(code, safe='')}"
+
+    def _applications(self) -> str:
+        return f"{self.portal}/#view/Microsoft_AAD_RegisteredApps"
+
+    def personal_chat(self, bot_id: str) -> str:
+        return f"{self.teams}/l/chat/0/0?users={quote(bot_id, safe=':')}"
+
+
+FIELD_OF = {
+    Fault.CLOUDLINK_REFUSED: "cloudlink_secret",
+    Fault.CLOUDLINK_ACCOUNT_UNKNOWN: "account_id",
+    Fault.CLOUDLINK_FORBIDDEN: "cloudlink_client_id",
+    Fault.CLOUDLINK_REGION_INVALID: "region",
+    Fault.ENTRA_TENANT_UNKNOWN: "tenant_id",
+    Fault.ENTRA_CLIENT_UNKNOWN: "client_id",
+    Fault.ENTRA_NO_SERVICE_PRINCIPAL: "client_id",
+    Fault.ENTRA_SECRET_WRONG: "client_secret",
+    Fault.ENTRA_SECRET_IS_ID: "client_secret",
+    Fault.ENTRA_SECRET_EXPIRED: "client_secret",
+    Fault.ENTRA_APP_DISABLED: "client_id",
+    Fault.ENTRA_CONDITIONAL_ACCESS: "client_id",
+    Fault.GRAPH_CONSENT_MISSING: "client_id",
+    Fault.GRAPH_FORBIDDEN: "client_id",
+}
+"""The input a fault stands beside; a fault that is not here concerns the whole card."""
+
+
+def form_error(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> FormError:
+    """The error in words; ``tenant_id`` and ``client_id`` aim its link at the very application."""
+    return FormError(
+        sentence=texts.lenient(f"fault.{error.fault}", error.context),
+        remedy=texts.lenient(f"fault.{error.fault}.remedy", error.context),
+        link=fault_link(error, texts, links, tenant_id, client_id),
+        field=FIELD_OF.get(error.fault, ""),
+    )
+
+
+def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> Link:
+    """The page where this fault is mended, or failing that explained."""
+    match error.fault:
+        case Fault.SECRET_UNREADABLE if error.context.get("service") == Service.CLOUDLINK:
+            return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
+        case Fault.ENTRA_TENANT_UNKNOWN:
+            return Link(texts("link.tenant"), links.tenant())
+        case Fault.ENTRA_CLIENT_UNKNOWN:
+            return Link(texts("link.registrations"), links.registrations())
+        case Fault.ENTRA_SECRET_WRONG | Fault.ENTRA_SECRET_IS_ID | Fault.ENTRA_SECRET_EXPIRED:
+            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
+        case Fault.SECRET_UNREADABLE | Fault.ENTRA_CERTIFICATE_UNKNOWN | Fault.ENTRA_CERTIFICATE_EXPIRED:
+            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
+        case Fault.ENTRA_FEDERATION_UNKNOWN:
+            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
+        case Fault.ENTRA_NO_SERVICE_PRINCIPAL | Fault.GRAPH_CONSENT_MISSING:
+            return Link(texts("link.consent"), links.admin_consent(tenant_id, client_id))
+        case Fault.GRAPH_FORBIDDEN | Fault.GRAPH_ROTATION_FORBIDDEN:
+            return Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
+        case _:
+            return _general_link(error, texts, links)
+
+
+def _general_link(error: SyncError, texts: Texts, links: Links) -> Link:
+    if error.fault is Fault.ENTRA_APP_DISABLED:
+        return Link(texts("link.enterprise_applications"), links.enterprise_applications())
+    if error.fault is Fault.ENTRA_CONDITIONAL_ACCESS:
+        return Link(texts("link.conditional_access"), links.conditional_access())
+    code = error.context.get("code")
+    if error.fault is Fault.ENTRA_REFUSED and code:
+        return Link(texts("link.error", code=code), links.error(str(code)))
+    if error.fault.startswith("cloudlink."):
+        return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
+    return Link(texts("link.service_health"), links.service_health)

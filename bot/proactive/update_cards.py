@@ -1,0 +1,102 @@
+"""Keeps the cards that show an installation up to date, wherever they are; the job ``SHOW_UPDATE``."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+import structlog
+
+from bot.activity import Address, Messenger, Undelivered, Unreachable
+from bot.cards.field_errors import FormError, Links, form_error
+from bot.cards.parts import summary
+from bot.cards.update import installation_card
+from bot.chat.idempotency import stamped
+from bot.languages import Language, Texts, language_of
+from bot.ports import UpdatesPort
+from bot.roles.admins_setting import AdminsSetting
+from storage.database import Database
+from storage.queries import conversations
+from storage.queries.roles import Role
+from storage.tables.conversations import Conversation
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.updates.model import CardPlace, Installation
+
+log = structlog.get_logger()
+
+PACE = 1.0
+"""Seconds between two updates of a card; waited before each, so that a pressed button has had its own answer."""
+
+
+class UpdateCards:
+    """Tells cards how far an installation is."""
+
+    def __init__(
+        self,
+        database: Database,
+        updates: UpdatesPort,
+        messenger: Messenger,
+        languages: Mapping[Language, Texts],
+        access: AdminsSetting,
+        links: Links | None = None,
+        pace: float = PACE,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._database = database
+        self._updates = updates
+        self._messenger = messenger
+        self._languages = languages
+        self._access = access
+        self._links = links or Links()
+        self._pace = pace
+        self._sleep = sleep
+
+    async def show(self, integration_id: str) -> None:
+        """The job. Raises ``Undelivered`` when a card could not be told of the end, so that it is tried again."""
+        await self._sleep(self._pace)
+        found = await self._updates.to_show(integration_id)
+        if found is None or not found[1]:
+            return
+        installation, places = found
+        undelivered = [error for place in places if (error := await self._tell(place, installation))]
+        if installation.is_open:
+            return
+        if undelivered:
+            raise undelivered[0]
+        await self._updates.shown(integration_id, installation)
+
+    async def _tell(self, place: CardPlace, installation: Installation) -> Undelivered | None:
+        async with self._database.session() as session:
+            chat = await conversations.find(session, place.tenant_id, place.user_object_id)
+            role = await self._access.role_of(session, place.tenant_id, place.user_object_id)
+        if chat is None or chat.unreachable or not place.activity_id or not role.covers(Role.ADMINISTRATOR):
+            return None
+        texts = self._languages[_language(chat)]
+        shown = installation_card(texts, installation, form_error_of(installation, texts, self._links))
+        card = stamped(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
+        try:
+            await self._messenger.update(_address(chat), place.activity_id, card, summary(card))
+        except Unreachable:
+            async with self._database.writing() as session:
+                await conversations.mark_unreachable(session, place.tenant_id, place.user_object_id)
+        except Undelivered as error:
+            log.info("update_card_not_told", integration=installation.integration_id, status=error.status)
+            return error
+        return None
+
+
+def form_error_of(installation: Installation, texts: Texts, links: Links) -> FormError | None:
+    """Why it failed, in words; None when it did not, or by a mistake of our own."""
+    fault = installation.current.fault
+    if fault not in set(Fault):
+        return None
+    error = CredentialsWrong(Fault(fault), **installation.current.fault_facts)
+    return form_error(error, texts, links)
+
+
+def _language(chat: Conversation) -> Language:
+    return Language(chat.language) if chat.language in list(Language) else language_of(chat.locale)
+
+
+def _address(chat: Conversation) -> Address:
+    return Address(
+        chat.service_url, chat.conversation_id, chat.tenant_id, chat.user_id, chat.bot_id, chat.channel_id
+    )

@@ -1,0 +1,80 @@
+"""One-time codes by which a tenant's first owner comes in: made for who operates the bot, and proven in the chat.
+
+A code is five groups of letters and digits. The first finds the stored hash; the other four, 80 bits of chance, are
+the secret. It is shown once, where it was asked for, and never logged.
+"""
+
+import asyncio
+import hmac
+import secrets
+from datetime import timedelta
+
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from bot.roles.admins_setting import AdminsSetting
+from core.clock import Clock
+from storage.database import Database
+from storage.queries import claims, roles
+from storage.tables.roles import ClaimCode
+
+GOOD_FOR = timedelta(hours=24)
+LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+"""Without those that look alike."""
+
+GROUP, GROUPS = 4, 5
+
+
+def new_code() -> str:
+    return "".join(secrets.choice(LETTERS) for _ in range(GROUP * GROUPS))
+
+
+def grouped(code: str) -> str:
+    """As it is shown: ``ABCD-EFGH-...``."""
+    return "-".join(code[place : place + GROUP] for place in range(0, len(code), GROUP))
+
+
+def read(typed: str) -> str:
+    """A code as it was typed: dashes of any kind, or none, in letters of any size; empty for what is none."""
+    code = "".join(letter for letter in typed.upper() if letter.isalnum())
+    return code if len(code) == GROUP * GROUPS and set(code) <= set(LETTERS) else ""
+
+
+async def make(database: Database, clock: Clock, tenant: str, code: str) -> str:
+    """Store a new code for ``tenant``, hashed, and return it as it is shown."""
+    salt = secrets.token_bytes(16)
+    hashed = await asyncio.to_thread(_hash, code, salt)
+    now = clock()
+    row = ClaimCode(id=code[:GROUP], tenant_id=tenant, salt=salt, hashed=hashed, expires_at=now + GOOD_FOR)
+    async with database.writing() as session:
+        await claims.keep(session, row, now)
+    return grouped(code)
+
+
+async def offer(database: Database, rules: AdminsSetting, clock: Clock, code: str) -> str:
+    """At the start: what to tell who operates the bot, while nobody could use it; empty when somebody can."""
+    async with database.session() as session:
+        if rules.entries() or await roles.has_owner_anywhere(session):
+            return ""
+    if not rules.home:
+        return "Nobody may use this bot yet. python app.py claim-code --tenant ID makes a code for a first owner."
+    return told(await make(database, clock, rules.home, code), rules.home)
+
+
+def told(code: str, tenant: str) -> str:
+    """A code with what to do with it: for a terminal, not for the log."""
+    hours = GOOD_FOR // timedelta(hours=1)
+    return (
+        f"The first owner of tenant {tenant} comes in with this code, once, within {hours} hours.\n"
+        f"In a personal chat with the bot, type:   claim {code}\n"
+        f"Numa conversa pessoal com o bot, escreva:   reclamar {code}"
+    )
+
+
+async def prove(row: ClaimCode | None, code: str) -> bool:
+    """Whether ``code`` is the one stored. Without a row it takes as long, and is not."""
+    salt, expected = (row.salt, row.hashed) if row else (bytes(16), bytes(32))
+    return hmac.compare_digest(await asyncio.to_thread(_hash, code, salt), expected) and row is not None
+
+
+def _hash(code: str, salt: bytes) -> bytes:
+    return Scrypt(salt=salt, length=32, n=2**14, r=8, p=1).derive(code.encode())

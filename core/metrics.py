@@ -1,0 +1,167 @@
+"""What is counted and timed, for Prometheus: all of it here, and a page of the documentation for it.
+
+No label tells of a person, a tenant, an address or a secret; each has few values, known beforehand. Gauges of what
+the store holds (``sync.monitoring.store_gauges``) are the same in every process: take their ``max``, never their
+``sum``. A label is not called ``job`` or ``instance``: Prometheus gives each series those of its own.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+from platform import python_version
+from typing import TypeVar
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
+
+from core.version import VERSION
+
+PREFIX = "cloudlink_presence"
+
+AnyMetric = TypeVar("AnyMetric", bound=MetricWrapperBase)
+
+QUICK = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
+WORK = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1)
+
+ANSWERS = ("accepted", "not_found", "malformed", "too_large", "too_slow", "unsupported", "not_stored")
+VERDICTS = ("taken", "late", "unknown_state", "double", "nobody")
+CHANGES = ("set", "clear", "set_message", "clear_message")
+BECAME = ("done", "throttled", "failed", "refused")
+SERVICES = ("cloudlink", "graph", "other")
+ANSWERED = ("ok", "throttled", "refused", "unwell", "failed")
+TOKENS = ("fetched", "refused", "unwell")
+RUNS = ("done", "failed", "interrupted")
+SAID = ("message", "action", "installed", "removed")
+TURNS = ("done", "refused", "failed")
+STATUSES = ("400", "401", "403", "405", "408", "413", "415", "501", "503")
+PARTS = ("database", "jobs")
+STATES = ("running", "stopped", "disabled", "removing")
+NOTICES = ("waiting", "sending", "sent", "unreachable", "dropped", "closing", "closed")
+NOT_LISTED = ()
+"""Few values, listed elsewhere: the services' faults, the jobs (``begin_task``), what this process is made of."""
+
+
+class Metrics:
+    """All the metrics, registered with ``registry``."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._arriving()
+        self._pushing()
+        self._working()
+        self._speaking()
+        self._standing()
+
+    def begin_task(self, task: str) -> None:
+        """Show every series of a job from the start: a rate never shows what appears with its first event."""
+        for outcome in RUNS:
+            self.jobs.labels(task=task, outcome=outcome)
+        self.job_seconds.labels(task=task)
+        self.retries.labels(task=task)
+
+    def _arriving(self) -> None:
+        self.webhooks = self._counter("webhooks", "Webhook requests, by how they were answered", answer=ANSWERS)
+        self.events = self._counter("events", "Events from CloudLink, by what became of them", verdict=VERDICTS)
+        self.missed = self._counter(
+            "missed_by_webhooks", "Presence changes that a poll found although webhooks should have told them"
+        )
+
+    def _pushing(self) -> None:
+        self.changes = self._counter(
+            "changes", "Presence changes sent to Microsoft Graph, by kind and outcome", kind=CHANGES, outcome=BECAME
+        )
+        self.latency = self._histogram(
+            "latency_seconds", "From an event's arrival to Microsoft Graph's acceptance of the change", QUICK
+        )
+        self.quota_limit = self._gauge(
+            "quota_limit", "Presence requests that a tenant's application may make in 30 seconds"
+        )
+        self.quota_spent = self._counter("quota_spent", "Presence requests that were counted against a quota")
+        self.quota_used = self._histogram(
+            "quota_used_ratio",
+            "How much of a tenant's quota is used (1: nothing may be sent), whenever it is looked what to send",
+            SHARES,
+        )
+        self.quota_waits = self._counter("quota_waits", "Times a push waited for quota, Retry-After or an outage")
+        self.requests = self._counter(
+            "requests", "Requests to the services, by service and outcome", service=SERVICES, outcome=ANSWERED
+        )
+        self.request_seconds = self._histogram(
+            "request_seconds", "How long the services took to answer, or not to, by service", WORK, service=SERVICES
+        )
+        self.entra_tokens = self._counter(
+            "entra_tokens", "Tokens asked of Entra ID for tenants' applications, by outcome", outcome=TOKENS
+        )
+
+    def _working(self) -> None:
+        self.jobs = self._counter("jobs", "Jobs that were run, by task and outcome", task=NOT_LISTED, outcome=RUNS)
+        self.job_seconds = self._histogram("job_seconds", "How long jobs took, by task", WORK, task=NOT_LISTED)
+        self.jobs_waiting = self._gauge("jobs_waiting", "Jobs that are due and have not begun")
+        self.jobs_running = self._gauge("jobs_running", "Jobs that are being done")
+        self.retries = self._counter(
+            "retries", "Jobs that failed unexpectedly and are tried again, by task", task=NOT_LISTED
+        )
+
+    def _speaking(self) -> None:
+        self.turns = self._counter(
+            "turns", "What was said to the bot, by kind and outcome", kind=SAID, outcome=TURNS
+        )
+        self.turn_seconds = self._histogram(
+            "turn_seconds", "How long the bot took to answer, by kind", WORK, kind=SAID
+        )
+        self.refused = self._counter(
+            "refused_activities", "Requests to the bot that were turned away, by HTTP status", status=STATUSES
+        )
+        self.warned_at = self._gauge(
+            "warned_timestamp_seconds",
+            "When it was last looked at what is owed to whom, in seconds since the epoch",
+        )
+
+    def _standing(self) -> None:
+        """What is so now: the first three of this process, the others of the store."""
+        self.build = self._gauge(
+            "build_info",
+            "Always 1, beside the release, Python, and the kind of database",
+            version=NOT_LISTED,
+            python=NOT_LISTED,
+            database=NOT_LISTED,
+        )
+        self.ready = self._gauge("ready", "Whether it answers and works: 1 or 0, by part", part=PARTS)
+        self.database_seconds = self._gauge(
+            "database_seconds", "How long the database took to answer when it was last asked"
+        )
+        self.integrations = self._gauge("integrations", "Integrations, by state", state=STATES)
+        self.open_problems = self._gauge(
+            "open_problems", "Problems not healed yet, by service and fault", service=NOT_LISTED, fault=NOT_LISTED
+        )
+        self.pushes_due = self._gauge("pushes_due", "People whose presence is to be looked at now")
+        self.push_overdue = self._gauge("push_overdue_seconds", "Since when the one waiting longest of them is due")
+        self.webhook_silence = self._gauge(
+            "webhook_silence_seconds", "Since when no webhook came, of any account that should send them"
+        )
+        self.secret_days = self._gauge(
+            "soonest_expiry_days", "Days until the first client secret or certificate expires"
+        )
+        self.notices = self._gauge("notices", "Notices, by state", state=NOTICES)
+        self.unreachable_admins = self._gauge("unreachable_admins", "Administrators who take no more messages")
+        self.nobody_reachable = self._gauge("nobody_reachable", "Integrations of which nobody can be warned")
+
+    def built(self, database: str) -> None:
+        """Say which release this is, on which kind of database."""
+        self.build.labels(version=VERSION, python=python_version(), database=database).set(1)
+
+    def _counter(self, name: str, told: str, **labels: Sequence[str]) -> Counter:
+        return _begun(Counter(f"{PREFIX}_{name}", told, labels, registry=self._registry), labels)
+
+    def _gauge(self, name: str, told: str, **labels: Sequence[str]) -> Gauge:
+        return _begun(Gauge(f"{PREFIX}_{name}", told, labels, registry=self._registry), labels)
+
+    def _histogram(self, name: str, told: str, buckets: Sequence[float], **labels: Sequence[str]) -> Histogram:
+        return _begun(Histogram(f"{PREFIX}_{name}", told, labels, buckets=buckets, registry=self._registry), labels)
+
+
+def _begun(metric: AnyMetric, labels: Mapping[str, Sequence[str]]) -> AnyMetric:
+    """With every series there from the start: what appears with its first event, no rate ever shows."""
+    for values in product(*labels.values()) if labels else ():
+        metric.labels(*values)
+    return metric

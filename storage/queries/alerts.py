@@ -1,0 +1,125 @@
+"""Who wants to be warned, and how: preferences of administrators, and channels that are warned too."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.grouping import grouped
+from storage.database import in_turn
+from storage.tables.notices import AlertChannel, AlertPreference
+
+ANY = ""
+"""The integration id of the row that holds a person's quiet hours and time zone."""
+
+CHANNEL = "channel:"
+"""How the audience of a notice begins that goes to a channel; its conversation id follows."""
+
+
+async def preferences(session: AsyncSession, owner_tenant: str, person: str) -> dict[str, AlertPreference]:
+    """A person's preferences by integration id, ``ANY`` among them when it is set."""
+    query = select(AlertPreference).where(
+        AlertPreference.owner_tenant == owner_tenant, AlertPreference.user_object_id == person
+    )
+    return {row.integration_id: row for row in (await session.exec(query)).all()}
+
+
+async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:
+    """Who does not want to hear of this integration."""
+    query = select(AlertPreference.user_object_id).where(
+        AlertPreference.owner_tenant == owner_tenant,
+        AlertPreference.integration_id == integration_id,
+        col(AlertPreference.muted).is_(True),
+    )
+    return set((await session.exec(query)).all())
+
+
+async def muted_by_integration(
+    session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str]
+) -> Mapping[tuple[str, str], set[str]]:
+    """``muted`` for many integrations, by tenant and integration."""
+    query = select(AlertPreference).where(
+        col(AlertPreference.owner_tenant).in_(owner_tenants),
+        col(AlertPreference.integration_id).in_(integration_ids),
+        col(AlertPreference.muted).is_(True),
+    )
+    rows = grouped((await session.exec(query)).all(), lambda row: (row.owner_tenant, row.integration_id))
+    return {name: {row.user_object_id for row in of_one} for name, of_one in rows.items()}
+
+
+async def mute(session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool) -> None:
+    await in_turn(session, "alerts", owner_tenant, person)
+    row = await session.get(AlertPreference, (owner_tenant, person, integration_id)) or AlertPreference(
+        owner_tenant=owner_tenant, user_object_id=person, integration_id=integration_id
+    )
+    row.muted = is_muted
+    session.add(row)
+
+
+async def set_quiet_hours(
+    session: AsyncSession, owner_tenant: str, person: str, begin: str, end: str, time_zone: str
+) -> None:
+    """From ``begin`` until ``end`` (``HH:MM``, both empty for none) in ``time_zone``."""
+    await in_turn(session, "alerts", owner_tenant, person)
+    row = await session.get(AlertPreference, (owner_tenant, person, ANY)) or AlertPreference(
+        owner_tenant=owner_tenant, user_object_id=person, integration_id=ANY
+    )
+    row.quiet_from, row.quiet_until, row.time_zone = begin, end, time_zone
+    session.add(row)
+
+
+async def channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
+    query = select(AlertChannel).where(AlertChannel.owner_tenant == owner_tenant)
+    return list((await session.exec(query.order_by(col(AlertChannel.added_at)))).all())
+
+
+async def channels_by_tenant(
+    session: AsyncSession, owner_tenants: Collection[str]
+) -> Mapping[str, list[AlertChannel]]:
+    query = select(AlertChannel).where(col(AlertChannel.owner_tenant).in_(owner_tenants))
+    rows = (await session.exec(query.order_by(col(AlertChannel.added_at)))).all()
+    return grouped(rows, lambda row: row.owner_tenant)
+
+
+async def add_channel(
+    session: AsyncSession,
+    *,
+    owner_tenant: str,
+    conversation_id: str,
+    service_url: str,
+    bot_id: str,
+    channel_id: str,
+    language: str,
+    added_by: str,
+    now: datetime,
+) -> None:
+    """Warn this channel too; said again, its address and language are renewed and it counts as reachable."""
+    await in_turn(session, "channel", owner_tenant, conversation_id)
+    row = await session.get(AlertChannel, (owner_tenant, conversation_id)) or AlertChannel(
+        owner_tenant=owner_tenant,
+        conversation_id=conversation_id,
+        service_url=service_url,
+        bot_id=bot_id,
+        channel_id=channel_id,
+        added_at=now,
+    )
+    row.service_url, row.bot_id, row.channel_id = service_url, bot_id, channel_id
+    row.language, row.added_by, row.unreachable = language, added_by, False
+    session.add(row)
+
+
+async def remove_channel(session: AsyncSession, owner_tenant: str, conversation_id: str) -> bool:
+    """Whether it was one of those that are warned."""
+    query = delete(AlertChannel).where(
+        col(AlertChannel.owner_tenant) == owner_tenant, col(AlertChannel.conversation_id) == conversation_id
+    )
+    return bool((await session.exec(query)).rowcount)
+
+
+async def mark_channel_unreachable(session: AsyncSession, owner_tenant: str, conversation_id: str) -> None:
+    await session.exec(
+        update(AlertChannel)
+        .where(col(AlertChannel.owner_tenant) == owner_tenant, col(AlertChannel.conversation_id) == conversation_id)
+        .values(unreachable=True)
+    )

@@ -1,0 +1,99 @@
+"""What the store holds, in numbers over all tenants, for whoever runs the product. Never a name, never an id."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, SQLColumnExpression, and_, case, exists, func
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.queries.conversations import is_administrator
+from storage.tables.conversations import Conversation
+from storage.tables.integrations import Integration
+from storage.tables.notices import AlertChannel
+from storage.tables.people import Person
+from storage.tables.problems import Problem
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """People to be looked at now, and since when the one waiting longest is due."""
+
+    people: int
+    since: datetime | None
+
+
+async def integrations_by_state(session: AsyncSession, vital: Collection[str]) -> dict[str, int]:
+    """``running``, ``stopped`` (until somebody mends the credentials of a ``vital`` service), ``disabled`` or
+    ``removing``.
+    """
+    state = case(
+        (col(Integration.removing_since).is_not(None), "removing"),
+        (col(Integration.enabled).is_(False), "disabled"),
+        (_is_stopped(col(Integration.id), vital), "stopped"),
+        else_="running",
+    )
+    rows = await session.exec(select(state, func.count()).group_by(state))
+    return {str(name): number for name, number in rows.all()}
+
+
+async def open_problems(session: AsyncSession) -> Sequence[tuple[str, str, int]]:
+    """Service, fault, and how many integrations have it."""
+    query = (
+        select(Problem.service, Problem.fault, func.count())
+        .where(col(Problem.healed_at).is_(None))
+        .group_by(Problem.service, Problem.fault)
+    )
+    return (await session.exec(query)).all()
+
+
+async def due(session: AsyncSession, vital: Collection[str], now: datetime) -> Due:
+    """Of integrations that are not stopped: those wait for somebody to mend them, not for us."""
+    waiting = and_(col(Person.due_at) <= now, ~_is_stopped(col(Person.integration_id), vital))
+    number, since = (await session.exec(select(func.count(), func.min(Person.due_at)).where(waiting))).one()
+    return Due(number, since)
+
+
+async def last_webhook_at(session: AsyncSession) -> datetime | None:
+    """When the last webhook came, or its subscription was made, of any integration that should get them."""
+    listening = (col(Integration.enabled).is_(True), Integration.subscription_id != "")
+    came, made = func.max(Integration.last_webhook_at), func.max(Integration.subscribed_at)
+    heard, subscribed = (await session.exec(select(came, made).where(*listening))).one()
+    return max((at for at in (heard, subscribed) if at), default=None)
+
+
+async def soonest_expiry(session: AsyncSession) -> date | None:
+    query = select(func.min(Integration.secret_expires_on)).where(col(Integration.removing_since).is_(None))
+    return (await session.exec(query)).one()
+
+
+async def unreachable_administrators(session: AsyncSession) -> int:
+    query = select(func.count()).where(
+        is_administrator(),
+        col(Conversation.unreachable).is_(True),
+        exists().where(col(Integration.owner_tenant) == col(Conversation.tenant_id)),
+    )
+    return (await session.exec(query)).one()
+
+
+async def without_listener(session: AsyncSession) -> int:
+    """Integrations of which no administrator and no channel can be told anything."""
+    owner = col(Integration.owner_tenant)
+    administrator = exists().where(
+        col(Conversation.tenant_id) == owner,
+        is_administrator(),
+        col(Conversation.unreachable).is_(False),
+    )
+    channel = exists().where(col(AlertChannel.owner_tenant) == owner, col(AlertChannel.unreachable).is_(False))
+    query = select(func.count()).where(col(Integration.removing_since).is_(None), ~or_(administrator, channel))
+    return (await session.exec(query)).one()
+
+
+def _is_stopped(integration_id: SQLColumnExpression[str], vital: Collection[str]) -> ColumnElement[bool]:
+    return exists().where(
+        col(Problem.integration_id) == integration_id,
+        col(Problem.lasting).is_(True),
+        col(Problem.healed_at).is_(None),
+        col(Problem.service).in_(sorted(vital)),
+    )

@@ -1,0 +1,153 @@
+"""Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import bindparam
+from sqlalchemy.orm import aliased
+from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from storage.database import in_turn, locking
+from storage.tables.integrations import Integration
+from storage.tables.rotations import Rotation
+
+
+async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
+    """The tenant's integrations, oldest first; one that is being removed is gone already."""
+    query = (
+        select(Integration)
+        .where(Integration.owner_tenant == owner_tenant, col(Integration.removing_since).is_(None))
+        .order_by(col(Integration.created_at), col(Integration.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def owned_one(
+    session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
+) -> Integration | None:
+    """None for an integration that is gone, being removed, or another tenant's.
+
+    With ``lock`` it is nobody else's to change until the session ends.
+    """
+    query = select(Integration).where(
+        Integration.id == integration_id,
+        Integration.owner_tenant == owner_tenant,
+        col(Integration.removing_since).is_(None),
+    )
+    return (await session.exec(locking(query) if lock else query)).first()
+
+
+async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
+    """Whether another of the tenant's integrations (than ``but``) is called so; letter case does not count.
+
+    Until the session ends nobody else gives a name in that tenant. Lock the integration itself before, if at all.
+    """
+    await in_turn(session, "names", owner_tenant)
+    taken = {one.name.casefold() for one in await owned(session, owner_tenant) if one.id != but}
+    return name.casefold() in taken
+
+
+async def revise(
+    session: AsyncSession, integration: Integration, revision: int, values: Mapping[str, Any]
+) -> Integration | None:
+    """Store ``values`` as the next revision if ``revision`` still is the integration's; None when it is not."""
+    edit = (
+        update(Integration)
+        .where(
+            col(Integration.id) == integration.id,
+            col(Integration.revision) == revision,
+            col(Integration.removing_since).is_(None),
+        )
+        .values(revision=revision + 1, **values)
+        .execution_options(synchronize_session=False)
+    )
+    if not (await session.exec(edit)).rowcount:
+        return None
+    await session.refresh(integration)
+    return integration
+
+
+async def give_up_rotations(session: AsyncSession, integration_id: str, now: datetime) -> None:
+    """What is under way is about credentials that were replaced by hand."""
+    under_way = update(Rotation).where(
+        col(Rotation.integration_id) == integration_id, col(Rotation.finished_at).is_(None)
+    )
+    await session.exec(under_way.values(finished_at=now, due_at=None, secret_sealed=None, fault="edited"))
+
+
+async def list_all(session: AsyncSession) -> list[Integration]:
+    return list((await session.exec(select(Integration))).all())
+
+
+async def get(session: AsyncSession, integration_id: str) -> Integration | None:
+    return await session.get(Integration, integration_id)
+
+
+async def get_for_update(session: AsyncSession, integration_id: str) -> Integration | None:
+    """The integration, nobody else's to change until the session ends."""
+    query = select(Integration).where(Integration.id == integration_id)
+    return (await session.exec(locking(query))).first()
+
+
+async def list_for_update(
+    session: AsyncSession, integration_ids: Collection[str], *, waiting: bool
+) -> list[Integration]:
+    """Those of these integrations that are there, locked; unless ``waiting``, without those that are now."""
+    query = (
+        select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
+    )
+    return list((await session.exec(locking(query, skipping=not waiting))).all())
+
+
+async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
+    """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
+
+    Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
+    each other for ever. So no integration may be locked before.
+    """
+    rows = (await session.exec(_SHARING_QUOTA, params={"integration_id": integration_id})).all()
+    return {row.id: row for row in rows}
+
+
+def _sharing_quota() -> SelectOfScalar[Integration]:
+    this = aliased(Integration)
+    query = (
+        select(Integration)
+        .join(this, (col(this.tenant_id) == Integration.tenant_id) & (col(this.client_id) == Integration.client_id))
+        .where(this.id == bindparam("integration_id"))
+        .order_by(col(Integration.id))
+    )
+    return locking(query, of=Integration)
+
+
+_SHARING_QUOTA = _sharing_quota()
+"""Made once: it is asked for at every push, and costs more to make than to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """Whose webhook it is, and what its notifications must name."""
+
+    integration_id: str
+    account_id: str
+    subscription_id: str
+
+
+async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
+    """Whose webhooks these are, by the token's hash; unknown ones are left out."""
+    query = select(
+        Integration.webhook_token_hash,
+        Integration.id,
+        Integration.cloudlink_account_id,
+        Integration.subscription_id,
+    ).where(col(Integration.webhook_token_hash).in_(token_hashes))
+    return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
+
+
+async def forget(session: AsyncSession, integration_id: str) -> None:
+    """Drop the integration, its secrets and everything that hangs on it."""
+    await session.exec(delete(Integration).where(col(Integration.id) == integration_id))

@@ -1,0 +1,120 @@
+"""Notices: each stored once, taken by one process, and never sent twice."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import func
+from sqlmodel import col, not_, or_, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.grouping import grouped
+from storage.database import insert_new
+from storage.tables.notices import Notice
+
+
+class State(StrEnum):
+    """Where a notice is on its way; ``storage.tables.Notice`` says what each means."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    SENT = "sent"
+    UNREACHABLE = "unreachable"
+    DROPPED = "dropped"
+    CLOSING = "closing"
+    CLOSED = "closed"
+
+
+ARRIVED = (State.SENT, State.CLOSING, State.CLOSED)
+"""What somebody has been shown."""
+
+
+async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
+    """Store those that are not there yet: same integration, topic, stage and audience is the same notice."""
+    if rows:
+        connection = await session.connection()
+        await connection.execute(insert_new(session, Notice), [row.model_dump() for row in rows])
+
+
+async def of_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
+    query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
+    return list((await session.exec(query)).all())
+
+
+async def that_matter(
+    session: AsyncSession, integration_ids: Collection[str], lately: datetime, standing: Collection[str]
+) -> Mapping[str, list[Notice]]:
+    """The notices of each of these integrations, without those that came to their end before ``lately``.
+
+    Once sent, those of the topics ``standing`` have not come to it.
+    """
+    at_end = col(Notice.state).in_((State.CLOSED, State.DROPPED))
+    is_sent = (col(Notice.state) == State.SENT) & col(Notice.topic).not_in(standing)
+    query = select(Notice).where(
+        col(Notice.integration_id).in_(integration_ids),
+        or_(not_(at_end | is_sent), col(Notice.created_at) >= lately, col(Notice.closed_at) >= lately),
+    )
+    query = query.order_by(col(Notice.created_at))
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
+
+
+async def about(session: AsyncSession, notice: Notice) -> list[Notice]:
+    """What was sent, or is to be, about the same thing, to anybody."""
+    query = select(Notice).where(
+        Notice.integration_id == notice.integration_id, Notice.topic == notice.topic, Notice.stage == notice.stage
+    )
+    return list((await session.exec(query)).all())
+
+
+async def owned_one(session: AsyncSession, owner_tenant: str, notice_id: str) -> Notice | None:
+    """None for a notice that is gone or another tenant's."""
+    query = select(Notice).where(Notice.id == notice_id, Notice.owner_tenant == owner_tenant)
+    return (await session.exec(query)).first()
+
+
+async def due(session: AsyncSession, integration_id: str, now: datetime) -> list[Notice]:
+    """Those to be sent now and those whose cards are to be changed now, oldest first."""
+    query = select(Notice).where(Notice.integration_id == integration_id, *_due(now))
+    return list((await session.exec(query.order_by(col(Notice.created_at), col(Notice.id)))).all())
+
+
+async def integrations_with_due(session: AsyncSession, now: datetime) -> list[str]:
+    return list((await session.exec(select(Notice.integration_id).where(*_due(now)).distinct())).all())
+
+
+def _due(now: datetime) -> tuple[Any, ...]:
+    is_time = or_(col(Notice.due_at).is_(None), col(Notice.due_at) <= now)
+    return col(Notice.state).in_((State.WAITING, State.CLOSING)), is_time
+
+
+async def claim(session: AsyncSession, notice_id: str, now: datetime) -> bool:
+    """Take a waiting notice for sending: True for one process alone, however many ask."""
+    return await transition(session, notice_id, State.WAITING, state=State.SENDING, due_at=now)
+
+
+async def lease(session: AsyncSession, notice: Notice, until: datetime) -> bool:
+    """Take the changing of a card until then; after a crash somebody else does it: it bears being done twice."""
+    query = (
+        update(Notice)
+        .where(col(Notice.id) == notice.id, col(Notice.state) == State.CLOSING, col(Notice.due_at) == notice.due_at)
+        .values(due_at=until)
+    )
+    return bool((await session.exec(query)).rowcount)
+
+
+async def transition(session: AsyncSession, notice_id: str, expected: State, **values: object) -> bool:
+    """Change a notice that is still in the state ``expected``; False when it is not."""
+    query = update(Notice).where(col(Notice.id) == notice_id, col(Notice.state) == expected).values(**values)
+    return bool((await session.exec(query)).rowcount)
+
+
+async def transition_all(session: AsyncSession, ids: Collection[str], expected: State, **values: object) -> None:
+    for notice_id in ids:
+        await transition(session, notice_id, expected, **values)
+
+
+async def counts(session: AsyncSession) -> dict[str, int]:
+    """How many notices are in each state."""
+    rows = await session.exec(select(Notice.state, func.count()).group_by(Notice.state))
+    return {str(state): number for state, number in rows.all()}

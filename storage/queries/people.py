@@ -1,0 +1,252 @@
+"""People of an integration: whom events concern, who is due to be told to Teams, and counts."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, case, func, or_, tuple_, update
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import locking
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
+from storage.tables.people import Call, Person
+
+Value = TypeVar("Value")
+
+SLICE = 500
+"""How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
+
+
+async def of_integration(session: AsyncSession, integration_id: str) -> list[Person]:
+    """Everybody, by name; those whom CloudLink no longer has are left out."""
+    query = (
+        select(Person)
+        .where(Person.integration_id == integration_id, col(Person.gone).is_(False))
+        .order_by(col(Person.name), col(Person.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def including_gone(session: AsyncSession, integration_id: str) -> list[Person]:
+    return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
+
+
+Place = tuple[str, str]
+"""An integration's id and an extension."""
+
+
+async def at(session: AsyncSession, places: Collection[Place]) -> dict[Place, Person]:
+    """The people at these extensions."""
+    found: dict[Place, Person] = {}
+    place = tuple_(col(Person.integration_id), col(Person.extension))
+    for part in _slices(sorted(places)):
+        people = (await session.exec(select(Person).where(place.in_(part)))).all()
+        found |= {(person.integration_id, person.extension or ""): person for person in people}
+    return found
+
+
+async def by_cloudlink_user(
+    session: AsyncSession, integration_id: str, user_ids: Collection[str]
+) -> dict[str, Person]:
+    """The people with these CloudLink user ids."""
+    found: dict[str, Person] = {}
+    for part in _slices(sorted(user_ids)):
+        query = select(Person).where(
+            Person.integration_id == integration_id, col(Person.cloudlink_user_id).in_(part)
+        )
+        found |= {person.cloudlink_user_id: person for person in (await session.exec(query)).all()}
+    return found
+
+
+async def by_ids(session: AsyncSession, ids: Collection[str]) -> dict[str, Person]:
+    found: dict[str, Person] = {}
+    for part in _slices(sorted(ids)):
+        people = (await session.exec(select(Person).where(col(Person.id).in_(part)))).all()
+        found |= {person.id: person for person in people}
+    return found
+
+
+async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
+    """The extensions of matched people; those who are on the phone come first, for a hang-up may have got lost."""
+    query = (
+        select(Person.extension)
+        .where(
+            Person.integration_id == integration_id,
+            col(Person.teams_user_id).is_not(None),
+            col(Person.extension).is_not(None),
+            col(Person.gone).is_(False),
+        )
+        .order_by(case((col(Person.desired).is_not(None), 0), else_=1), col(Person.extension))
+    )
+    return [extension for extension in (await session.exec(query)).all() if extension]
+
+
+async def to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
+    """The extensions of those who are on the phone, and of those of whom nothing is known."""
+    matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
+    query = select(Person.extension).where(Person.integration_id == integration_id, matters)
+    return {extension for extension in (await session.exec(query)).all() if extension}
+
+
+async def calls_of(
+    session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
+) -> dict[str, list[Call]]:
+    """The known calls of each of these people; of those in the state ``ended`` only the ``named``."""
+    found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
+    matters = or_(col(Call.state) != ended, col(Call.call_id).in_(sorted(named)))
+    for part in _slices(sorted(person_ids)):
+        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part), matters))).all():
+            found[call.person_id].append(call)
+    return found
+
+
+def _differs() -> ColumnElement[bool]:
+    return col(Person.desired).is_distinct_from(col(Person.applied))
+
+
+async def due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
+    """Who is to be looked at now: changes of state before renewals, the longest waiting first."""
+    urgent = or_(_differs(), col(Person.applied_until) <= now)
+    query = (
+        select(Person)
+        .where(Person.integration_id == integration.id, col(Person.due_at) <= now)
+        .order_by(case((urgent, 0), else_=1), col(Person.due_at), col(Person.id))
+        .limit(limit)
+    )
+    return (await session.exec(locking(query))).all()
+
+
+async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:
+    """The integrations in which somebody is due now, and since when."""
+    query = (
+        select(Person.integration_id, func.min(Person.due_at))
+        .where(col(Person.due_at) <= now)
+        .group_by(col(Person.integration_id))
+    )
+    return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
+
+
+async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
+    """Everybody whose desired and applied differ is due now, the refused too; returns how many."""
+    result = await session.exec(
+        update(Person)
+        .where(col(Person.integration_id) == integration_id, _differs())
+        .values(due_at=now, refusal="")
+    )
+    return int(result.rowcount)
+
+
+async def clear_desired(session: AsyncSession, integration_id: str, because: str, now: datetime) -> int:
+    """Nothing is to be shown from us any more, and what phones do is forgotten; ``because`` is the cause's id.
+
+    Everybody for whom Teams shows something from us is due to be cleared now; returns how many.
+    """
+    ours = select(Person.id).where(Person.integration_id == integration_id)
+    await session.exec(delete(Call).where(col(Call.person_id).in_(ours)))
+    everybody = update(Person).where(col(Person.integration_id) == integration_id)
+    await session.exec(
+        everybody.values(
+            desired=None,
+            desired_because=because,
+            line="unknown",
+            do_not_disturb=False,
+            offline=False,
+            phone_at=0,
+            due_at=None,
+            refusal="",
+        )
+    )
+    with_message = everybody.where(col(Person.status_message) != "")
+    await session.exec(with_message.values(status_due_at=now))
+    result = await session.exec(everybody.where(col(Person.applied).is_not(None)).values(due_at=now))
+    return int(result.rowcount)
+
+
+async def doubt_shown(session: AsyncSession, integration_id: str, look_again_at: datetime) -> list[str]:
+    """Before it is cleared: nobody can tell what Teams shows from us. Returns the Teams users concerned."""
+    showing = (col(Person.integration_id) == integration_id, col(Person.applied).is_not(None))
+    user_ids = (await session.exec(select(Person.applied_user_id).where(*showing))).all()
+    await session.exec(update(Person).where(*showing).values(applied=UNSURE, due_at=look_again_at))
+    return [user_id for user_id in user_ids if user_id]
+
+
+async def leave_tenant(session: AsyncSession, integration_id: str) -> list[str]:
+    """Nobody is matched, nothing of what was shown is ours to change any more; what phones do is kept.
+
+    Status messages run out by themselves within the hour. Returns the Teams users of whom something was shown
+    since it was cleared (``doubt_shown``).
+    """
+    since = (col(Person.applied).is_not(None), col(Person.applied) != UNSURE)
+    query = select(Person.applied_user_id).where(Person.integration_id == integration_id, *since)
+    user_ids = (await session.exec(query)).all()
+    everybody = update(Person).where(col(Person.integration_id) == integration_id)
+    unknown = {"teams_user_id": None, "unmatched": None, "due_at": None, "refusal": ""}
+    nothing = dict.fromkeys(("applied", "applied_user_id", "applied_at", "applied_until"))
+    nothing |= {"status_message": "", "status_user_id": None, "status_until": None, "status_due_at": None}
+    await session.exec(everybody.values(**unknown, **nothing))
+    return [user_id for user_id in user_ids if user_id]
+
+
+async def leave_account(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
+    """The phones are another account's: nobody is found by the extension they had, nothing is known of calls."""
+    await clear_desired(session, integration_id, because, now)
+    await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
+
+
+async def shown(session: AsyncSession, integration_id: str) -> int:
+    """How many people Teams shows something of from us, or might."""
+    ours = or_(col(Person.applied).is_not(None), col(Person.status_message) != "")
+    query = select(func.count()).where(col(Person.integration_id) == integration_id, ours)
+    return (await session.exec(query)).one()
+
+
+async def message_due(session: AsyncSession, integration_id: str, now: datetime, limit: int) -> Sequence[Person]:
+    """Whose status message is to be looked at now, the longest waiting first."""
+    query = (
+        select(Person)
+        .where(Person.integration_id == integration_id, col(Person.status_due_at) <= now)
+        .order_by(col(Person.status_due_at), col(Person.id))
+        .limit(limit)
+    )
+    return (await session.exec(locking(query))).all()
+
+
+async def with_messages_due(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """The integrations in which somebody's status message is to be looked at now."""
+    query = select(Person.integration_id).where(col(Person.status_due_at) <= now).distinct()
+    return (await session.exec(query)).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Numbers for a glance. ``waiting`` are changes not yet shown in Teams."""
+
+    people: int
+    matched: int
+    in_a_call: int
+    waiting: int
+
+
+async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
+    """``in_a_call`` names the lines that count as a call."""
+    matched = col(Person.teams_user_id).is_not(None)
+    query = select(
+        func.count(),
+        func.count(case((matched, 1))),
+        func.count(case((matched & col(Person.line).in_(in_a_call), 1))),
+    ).where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
+    people, with_teams, calling = (await session.exec(query)).one()
+    waiting = select(func.count()).where(
+        col(Person.integration_id) == integration_id,
+        _differs(),
+        or_(matched, col(Person.applied).is_not(None)),
+        col(Person.due_at).is_not(None),
+    )
+    return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
+
+
+def _slices(values: Sequence[Value]) -> list[Sequence[Value]]:
+    return [values[start : start + SLICE] for start in range(0, len(values), SLICE)]

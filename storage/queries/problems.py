@@ -1,0 +1,86 @@
+"""Trouble of integrations: at most one open row for each integration and fault."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.grouping import grouped
+from storage.queries import integrations
+from storage.tables.problems import Problem
+
+
+async def open_ones(session: AsyncSession, integration_id: str) -> list[Problem]:
+    """What is wrong with the integration now, oldest first."""
+    query = (
+        select(Problem)
+        .where(Problem.integration_id == integration_id, col(Problem.healed_at).is_(None))
+        .order_by(col(Problem.since), col(Problem.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def open_by_integration(session: AsyncSession) -> Mapping[str, list[Problem]]:
+    """What is wrong now, with any integration; each one's oldest first."""
+    query = select(Problem).where(col(Problem.healed_at).is_(None)).order_by(col(Problem.since), col(Problem.id))
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
+
+
+async def with_open(session: AsyncSession, service: str) -> set[str]:
+    """The integrations with which something of this service is wrong now."""
+    query = select(Problem.integration_id).where(Problem.service == service, col(Problem.healed_at).is_(None))
+    return set((await session.exec(query)).all())
+
+
+async def open_or_healed_since(
+    session: AsyncSession, integration_ids: Collection[str], then: datetime
+) -> Mapping[str, list[Problem]]:
+    """What is wrong with each of these integrations now, and what was until lately."""
+    query = select(Problem).where(
+        col(Problem.integration_id).in_(integration_ids),
+        or_(col(Problem.healed_at).is_(None), col(Problem.healed_at) >= then),
+    )
+    return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
+
+
+async def upsert_open(
+    session: AsyncSession,
+    integration_id: str,
+    service: str,
+    fault: str,
+    facts: dict[str, Any],
+    lasting: bool,
+    now: datetime,
+) -> bool:
+    """Open the problem; True when it is new. One that is open already is marked as seen again at ``now``."""
+    await integrations.get_for_update(session, integration_id)
+    for problem in await open_ones(session, integration_id):
+        if problem.fault == fault and problem.service == service:
+            problem.checked_at, problem.facts, problem.lasting = now, facts, lasting
+            session.add(problem)
+            return False
+    session.add(
+        Problem(
+            integration_id=integration_id,
+            service=service,
+            fault=fault,
+            facts=facts,
+            lasting=lasting,
+            since=now,
+            checked_at=now,
+        )
+    )
+    return True
+
+
+async def heal(
+    session: AsyncSession, integration_id: str, services: Collection[str], now: datetime
+) -> list[Problem]:
+    """Close the integration's open problems of these services; returns those that were open."""
+    healed = [problem for problem in await open_ones(session, integration_id) if problem.service in services]
+    for problem in healed:
+        problem.healed_at = now
+        session.add(problem)
+    return healed

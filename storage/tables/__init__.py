@@ -1,0 +1,30 @@
+"""The tables, a file a subject.
+
+Times are UTC; a column named ``*_sealed`` holds a secret encrypted by ``storage.encryption``.
+"""
+
+from storage.tables import (
+    columns,
+    conversations,
+    history,
+    integrations,
+    notices,
+    people,
+    problems,
+    roles,
+    rotations,
+    updates,
+)
+
+__all__ = [
+    "columns",
+    "conversations",
+    "history",
+    "integrations",
+    "notices",
+    "people",
+    "problems",
+    "roles",
+    "rotations",
+    "updates",
+]

@@ -1,0 +1,57 @@
+"""Conversations with people, their drafts, and the buttons they pressed."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON
+from sqlmodel import Column, Field, SQLModel
+
+from storage.tables.columns import UtcDateTime, new_id
+
+
+class Conversation(SQLModel, table=True):
+    """A personal chat with somebody: where to speak first, and in which language.
+
+    ``admin_as`` is the entry of ``ADMINS`` that admitted them, empty for who is no administrator;
+    ``time_zone`` is their client's (``Europe/Lisbon``), empty when it did not say.
+    """
+
+    tenant_id: str = Field(primary_key=True)
+    user_object_id: str = Field(primary_key=True)
+    service_url: str
+    conversation_id: str
+    user_id: str
+    bot_id: str
+    channel_id: str
+    locale: str = ""
+    language: str | None = None
+    welcomed: bool = False
+    unreachable: bool = False
+    admin_as: str = ""
+    name: str = ""
+    time_zone: str = ""
+    seen_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Draft(SQLModel, table=True):
+    """A setup that is under way: what was typed so far. Its secrets are proven ones, sealed; no others."""
+
+    tenant_id: str = Field(primary_key=True)
+    user_object_id: str = Field(primary_key=True)
+    id: str = Field(default_factory=new_id, unique=True)
+    step: str
+    values: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    cloudlink_secret_sealed: str | None = Field(default=None, repr=False)
+    integration_id: str | None = None
+    card_id: str = ""
+    updated_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class Press(SQLModel, table=True):
+    """A pressed button that acts: what one card offers once is done once. ``stamp`` is the card's own."""
+
+    owner_tenant: str = Field(primary_key=True)
+    stamp: str = Field(primary_key=True)
+    verb: str = Field(primary_key=True)
+    pressed_by: str = ""
+    at: datetime = Field(sa_type=UtcDateTime, index=True)

@@ -1,0 +1,24 @@
+"""The history of acts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON
+from sqlmodel import Column, Field, SQLModel
+
+from storage.tables.columns import UtcDateTime, new_id
+
+
+class Act(SQLModel, table=True):
+    """Something an administrator (or the bot by itself) did: kept when the integration is gone. Never a secret."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    owner_tenant: str = Field(index=True)
+    integration_id: str = Field(default="", index=True)
+    integration_name: str = ""
+    actor_id: str
+    actor_name: str = ""
+    act: str
+    result: str
+    facts: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    at: datetime = Field(sa_type=UtcDateTime, index=True)

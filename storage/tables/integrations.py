@@ -1,0 +1,66 @@
+"""Integrations."""
+
+from datetime import date, datetime
+
+from sqlalchemy import JSON, Index
+from sqlmodel import Column, Field, SQLModel
+
+from storage.tables.columns import UtcDateTime, new_id
+
+
+class Integration(SQLModel, table=True):
+    """A CloudLink account connected to a Teams tenant. ``owner_tenant`` is the wall: who may see it.
+
+    ``credential`` is a value of ``sync.domain.model.CredentialKind``; ``expiry_source`` tells who told of the
+    expiry (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, so that two cannot overwrite each
+    other. ``status_text`` is the status message shown while somebody is on the phone (from feature version 3).
+    ``previous_secret_sealed`` holds the former credentials (``sync.credentials.former``) until the new ones have
+    proven good; ``pending_certificate_sealed`` a certificate whose public part has been handed out, but not taken
+    up yet.
+    """
+
+    __table_args__ = (Index("ix_integration_quota", "tenant_id", "client_id"),)
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    owner_tenant: str = Field(index=True)
+    name: str
+    enabled: bool = False
+    feature_version: int = 1
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+    cloudlink_region: str = ""
+    cloudlink_account_id: str
+    cloudlink_client_id: str
+    cloudlink_secret_sealed: str = Field(repr=False)
+
+    tenant_id: str
+    client_id: str
+    client_secret_sealed: str = Field(repr=False)
+    secret_expires_on: date | None = None
+    expiry_source: str = ""
+    secret_key_id: str = ""
+    auto_rotate: bool = False
+    credential: str = "secret"
+    certificate_sealed: str | None = Field(default=None, repr=False)
+    pending_certificate_sealed: str | None = Field(default=None, repr=False)
+    previous_secret_sealed: str | None = Field(default=None, repr=False)
+    expiry_checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    revision: int = 1
+    status_text: str = ""
+
+    webhook_token_sealed: str = Field(repr=False)
+    webhook_token_hash: str = Field(unique=True, repr=False)
+    subscription_id: str = ""
+    subscription_url_hash: str = ""
+    subscribed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    subscription_checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    matched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_webhook_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    last_change_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    quota_spent: list[list[int]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    quota_blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+    removing_since: datetime | None = Field(default=None, sa_type=UtcDateTime)

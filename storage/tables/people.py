@@ -1,0 +1,91 @@
+"""People of an integration, their calls, and what was heard of them."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from storage.tables.columns import UtcDateTime, new_id
+
+
+class Person(SQLModel, table=True):
+    """A CloudLink user and, when matched, a Teams user; what Teams should show from us and what it does.
+
+    ``desired`` is a value of ``sync.domain.presence.Presence``, None for "nothing from us". ``applied`` is what
+    Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is under way: whoever dies
+    then leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
+    ``due_at`` is when the reconciler looks at the row next. Times named ``*_at`` that are integers are
+    CloudLink's own clock in milliseconds; ``heard_at`` is ours. ``desired_because`` is the id under which the log
+    tells what made it desired.
+
+    ``status_message`` is the words that stand beside the presence of ``status_user_id`` from us, or might: they
+    are stored before they are sent. ``status_until`` is when Graph takes them away by itself, at the latest;
+    ``status_due_at`` when they are looked at next.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("integration_id", "cloudlink_user_id"),
+        UniqueConstraint("integration_id", "extension"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    cloudlink_user_id: str
+    extension: str | None = None
+    name: str = ""
+    address: str = ""
+    teams_user_id: str | None = Field(default=None, index=True)
+    unmatched: str | None = None
+    excluded: bool = False
+    gone: bool = False
+
+    do_not_disturb: bool = False
+    offline: bool = False
+    phone_at: int = Field(default=0, sa_type=BigInteger)
+    phone_heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    line: str = "unknown"
+
+    desired: str | None = None
+    desired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    desired_because: str = ""
+    applied: str | None = None
+    applied_user_id: str | None = None
+    applied_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    applied_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    refusal: str = ""
+    status_message: str = ""
+    status_user_id: str | None = None
+    status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+
+
+class Call(SQLModel, table=True):
+    """A call that a person is in, or lately was: an ended one is kept a while to refuse late events.
+
+    ``at`` is the newest event's own time, in milliseconds since the epoch.
+    """
+
+    person_id: str = Field(primary_key=True, foreign_key="person.id", ondelete="CASCADE")
+    call_id: str = Field(primary_key=True)
+    state: str
+    conference: bool = False
+    at: int = Field(sa_type=BigInteger)
+    heard_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class SeenEvent(SQLModel, table=True):
+    """An event taken in already, so that its double is dropped."""
+
+    integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    event_id: str = Field(primary_key=True)
+    seen_at: datetime = Field(sa_type=UtcDateTime, index=True)
+
+
+class UnknownState(SQLModel, table=True):
+    """A state's name that CloudLink sent and no table knows: counted, shown in status, otherwise ignored."""
+
+    integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    name: str = Field(primary_key=True)
+    count: int = 0
+    last_at: datetime = Field(sa_type=UtcDateTime)

@@ -1,0 +1,51 @@
+"""Roles, invitations and one-time codes."""
+
+from datetime import datetime
+
+from sqlalchemy import UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from storage.tables.columns import UtcDateTime, new_id
+
+
+class Member(SQLModel, table=True):
+    """What somebody may do in a tenant: ``role`` is a value of ``storage.queries.roles.Role``.
+
+    Whoever was invited by name and has not spoken yet has no ``user_object_id``, only an ``address``, in small
+    letters: their user principal name. From their first word on their object id alone counts.
+    """
+
+    __table_args__ = (
+        UniqueConstraint("owner_tenant", "user_object_id"),
+        UniqueConstraint("owner_tenant", "address"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    owner_tenant: str = Field(index=True)
+    user_object_id: str | None = None
+    address: str | None = None
+    name: str = ""
+    role: str
+    invited_by: str = ""
+    invited_by_name: str = ""
+    invited_at: datetime = Field(sa_type=UtcDateTime)
+    joined_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ClaimCode(SQLModel, table=True):
+    """A code that makes one person, once, an owner of a tenant. ``id`` is its first group; of all of it, a hash."""
+
+    tenant_id: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    salt: bytes = Field(repr=False)
+    hashed: bytes = Field(repr=False)
+    expires_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class ClaimAttempt(SQLModel, table=True):
+    """Somebody entered a code, right or wrong: kept for as long as attempts are counted."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    tenant_id: str
+    user_object_id: str
+    at: datetime = Field(sa_type=UtcDateTime, index=True)

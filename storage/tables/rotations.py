@@ -1,0 +1,53 @@
+"""Rotations of credentials, and the monitors that hold a secret too."""
+
+from datetime import date, datetime
+
+from sqlmodel import Field, SQLModel
+
+from storage.tables.columns import UtcDateTime, new_id
+
+
+class Rotation(SQLModel, table=True):
+    """A change of credentials under way or done; each step is stored before the next begins.
+
+    ``kind``: ``by_hand``, ``for_me`` or ``automatic``; ``step`` is a value of ``sync.domain.rotation.Step``.
+    ``secret_sealed`` is the new secret while it may have to be taken up again; ``due_at`` is when to go on,
+    and while somebody is at it, when they are given up; ``attempts`` counts refusals.
+    """
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    owner_tenant: str
+    kind: str
+    step: str
+    secret_sealed: str | None = Field(default=None, repr=False)
+    new_key_id: str = ""
+    old_key_id: str = ""
+    expires_on: date | None = None
+    started_by: str = ""
+    started_by_name: str = ""
+    started_at: datetime = Field(sa_type=UtcDateTime)
+    due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+    attempts: int = 0
+    fault: str = ""
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class Monitor(SQLModel, table=True):
+    """A presence monitor of the other direction that may hold the same secret; kept by hand."""
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    owner_tenant: str = Field(index=True)
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    name: str
+    created_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class MonitorTask(SQLModel, table=True):
+    """A monitor whose secret is to be renewed after a rotation: open while ``done_at`` is None."""
+
+    rotation_id: str = Field(primary_key=True)
+    monitor_id: str = Field(primary_key=True, foreign_key="monitor.id", ondelete="CASCADE")
+    integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
+    done_by: str = ""
+    done_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -1,0 +1,113 @@
+"""When an integration's secret expires, read from Graph where the application may: better than anybody's memory.
+
+The secret in use is recognised by its first three characters, which Graph calls ``hint``.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+import structlog
+
+from core.clock import Clock
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries import integrations
+from storage.tables.integrations import Integration
+from sync.credentials.former import Credentials
+from sync.credentials.secrets import app_of
+from sync.domain.errors import ServiceUnavailable, SyncError
+from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
+from sync.domain.services import Password, ServiceClients
+from sync.teams.host_credentials import HostCredentials
+
+EVERY = timedelta(days=1)
+RETRY = timedelta(hours=1)
+
+log = structlog.get_logger()
+
+
+class SecretExpiry:
+    """Reads expiry dates once a day, and at once when credentials have changed."""
+
+    def __init__(
+        self,
+        database: Database,
+        encryption: Encryption,
+        clients: ServiceClients,
+        host: HostCredentials,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._encryption = encryption
+        self._clients = clients
+        self._host = host
+        self._clock = clock
+
+    async def refresh(self, integration_id: str) -> None:
+        """The job: read and store it. Where it cannot be read, what was known before stays."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+        if integration is None or integration.removing_since:
+            return
+        again_in, found = EVERY, None
+        try:
+            found = await self._read(integration)
+        except SyncError as error:
+            again_in = RETRY if isinstance(error, ServiceUnavailable) else EVERY
+            log.info("expiry_not_read", integration=integration_id, fault=error.fault.value)
+        await self._store(integration, found, self._clock() - EVERY + again_in)
+
+    async def _read(self, integration: Integration) -> Credentials | None:
+        """What is known of the credentials in use; None where there is nothing to know."""
+        app = app_of(integration, self._encryption)
+        if app.kind is CredentialKind.CERTIFICATE and not app.certificate:
+            certificate = await asyncio.to_thread(self._host.certificate)
+            return Credentials(app.kind, expires_on=certificate.expires_on, expiry_source=ExpirySource.CERTIFICATE)
+        if app.kind is not CredentialKind.SECRET:
+            return None
+        return await self._read_secret(app, integration)
+
+    async def _read_secret(self, app: TeamsApp, integration: Integration) -> Credentials | None:
+        registration = self._clients.registration(app)
+        if not await registration.may_read():
+            return None
+        found = matched(
+            await registration.passwords(),
+            app.client_secret,
+            integration.secret_key_id,
+            integration.secret_expires_on,
+            self._clock().date(),
+        )
+        if found is None:
+            return None
+        return Credentials(
+            app.kind, expires_on=found.expires_on, expiry_source=ExpirySource.GRAPH, key_id=found.key_id
+        )
+
+    async def _store(self, read: Integration, found: Credentials | None, checked_at: datetime) -> None:
+        async with self._database.writing() as session:
+            integration = await integrations.get_for_update(session, read.id)
+            if integration is None or integration.client_secret_sealed != read.client_secret_sealed:
+                return
+            if found:
+                integration.secret_expires_on = found.expires_on
+                integration.expiry_source = found.expiry_source.value
+                integration.secret_key_id = found.key_id
+            integration.expiry_checked_at = checked_at
+            session.add(integration)
+
+
+def matched(
+    passwords: Sequence[Password], secret: str, key_id: str, expected: date | None, today: date
+) -> Password | None:
+    """The one whose value ``secret`` is: by id if that is known, by hint, and of several with the same hint the
+    one that ends nearest to when it is ``expected`` to (failing that, the one that ends first)."""
+    alike = [each for each in passwords if each.hint and secret.startswith(each.hint)]
+    known = [each for each in alike if each.key_id == key_id]
+    if known:
+        return known[0]
+    lasting = [each for each in alike if each.expires_on >= today] or alike
+    if expected:
+        return min(lasting, key=lambda each: abs((each.expires_on - expected).days), default=None)
+    return min(lasting, key=lambda each: each.expires_on, default=None)

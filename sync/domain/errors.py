@@ -1,0 +1,73 @@
+"""Every failure of the outside world, in two families.
+
+SyncError
+├── CredentialsWrong   a human must mend it: pushing stops, one problem is raised
+└── ServiceUnwell      the service's trouble: keep trying, with ``retry_after`` where it said so
+
+An error carries a ``Fault`` (a key, for which each language has a sentence and a remedy) and its context:
+short, harmless values such as a permission's name or an AADSTS number. Never a secret, never a body.
+"""
+
+from enum import StrEnum
+
+
+class Fault(StrEnum):
+    """What can go wrong, as a key of the language catalogues: ``fault.<value>`` and ``fault.<value>.remedy``."""
+
+    CLOUDLINK_REFUSED = "cloudlink.refused"
+    CLOUDLINK_ACCOUNT_UNKNOWN = "cloudlink.account_unknown"
+    CLOUDLINK_FORBIDDEN = "cloudlink.forbidden"
+    CLOUDLINK_REGION_INVALID = "cloudlink.region_invalid"
+    CLOUDLINK_UNREACHABLE = "cloudlink.unreachable"
+    CLOUDLINK_THROTTLED = "cloudlink.throttled"
+    CLOUDLINK_UNREADABLE = "cloudlink.unreadable"
+
+    ENTRA_TENANT_UNKNOWN = "entra.tenant_unknown"
+    ENTRA_CLIENT_UNKNOWN = "entra.client_unknown"
+    ENTRA_NO_SERVICE_PRINCIPAL = "entra.no_service_principal"
+    ENTRA_SECRET_WRONG = "entra.secret_wrong"  # noqa: S105
+    ENTRA_SECRET_IS_ID = "entra.secret_is_id"  # noqa: S105
+    ENTRA_SECRET_EXPIRED = "entra.secret_expired"  # noqa: S105
+    ENTRA_APP_DISABLED = "entra.app_disabled"
+    ENTRA_CONDITIONAL_ACCESS = "entra.conditional_access"
+    ENTRA_CERTIFICATE_UNKNOWN = "entra.certificate_unknown"
+    ENTRA_CERTIFICATE_EXPIRED = "entra.certificate_expired"
+    ENTRA_CERTIFICATE_UNREADABLE = "entra.certificate_unreadable"
+    ENTRA_FEDERATION_UNKNOWN = "entra.federation_unknown"
+    ENTRA_FEDERATION_UNREADABLE = "entra.federation_unreadable"
+    ENTRA_REFUSED = "entra.refused"
+    ENTRA_UNREACHABLE = "entra.unreachable"
+
+    GRAPH_CONSENT_MISSING = "graph.consent_missing"
+    GRAPH_FORBIDDEN = "graph.forbidden"
+    GRAPH_ROTATION_FORBIDDEN = "graph.rotation_forbidden"
+    GRAPH_UNREACHABLE = "graph.unreachable"
+    GRAPH_THROTTLED = "graph.throttled"
+    GRAPH_UNREADABLE = "graph.unreadable"
+
+    SECRET_UNREADABLE = "secret.unreadable"  # noqa: S105
+
+
+class SyncError(Exception):
+    """A failure with its key and context; ``str()`` shows both and nothing else."""
+
+    def __init__(self, fault: Fault, **context: str | int) -> None:
+        super().__init__(fault, context)
+        self.fault = fault
+        self.context = context
+
+    def __str__(self) -> str:
+        details = " ".join(f"{name}={value}" for name, value in sorted(self.context.items()))
+        return f"{self.fault} {details}".rstrip()
+
+
+class CredentialsWrong(SyncError):
+    """The credentials, consent or account are wrong: stop, and tell somebody who can mend it."""
+
+
+class ServiceUnavailable(SyncError):
+    """The service is down, slow or throttling. ``retry_after`` in seconds, None when it did not say."""
+
+    def __init__(self, fault: Fault, retry_after: float | None = None, **context: str | int) -> None:
+        super().__init__(fault, **context)
+        self.retry_after = retry_after

@@ -1,0 +1,195 @@
+"""What the conversation asks of sync, and what sync answers: plain values, no secrets in any ``repr``."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+
+from sync.domain.errors import SyncError
+from sync.domain.presence import LineState, Presence
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLinkAccount:
+    """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one."""
+
+    region: str
+    account_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+
+
+class EditedMeanwhile(Exception):
+    """Somebody else changed the integration since it was shown: nothing was stored."""
+
+
+class NameTaken(Exception):
+    """The tenant has another integration of this name."""
+
+
+class CredentialKind(StrEnum):
+    """How an integration proves itself to Entra ID."""
+
+    SECRET = "secret"  # noqa: S105
+    CERTIFICATE = "certificate"
+    FEDERATED = "federated"
+
+
+class ExpirySource(StrEnum):
+    """Who told of the expiry; the card says it."""
+
+    UNKNOWN = ""
+    ADMIN = "admin"
+    GRAPH = "graph"
+    CERTIFICATE = "certificate"
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsApp:
+    """An application registered in Entra ID, with its client secret (the Value, not the ID).
+
+    Of another ``kind`` it has no secret: ``certificate`` is then its private key and certificate as PEM, empty
+    for the one the host keeps in a file; a federated token is always the host's.
+    """
+
+    tenant_id: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    kind: CredentialKind = CredentialKind.SECRET
+    certificate: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CloudLinkCheck:
+    """What CloudLink answered: the account's name and how many people it has."""
+
+    account_name: str
+    people: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsCheck:
+    """What Entra and Graph answered: the organisation's name."""
+
+    organisation: str
+
+
+class Unmatched(StrEnum):
+    """Why a CloudLink person has no Teams counterpart."""
+
+    NO_ADDRESS = "no_address"
+    NOT_FOUND = "not_found"
+    AMBIGUOUS = "ambiguous"
+    DISABLED = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class UnmatchedPerson:
+    name: str
+    address: str
+    reason: Unmatched
+
+
+@dataclass(frozen=True, slots=True)
+class WouldSend:
+    """A presence that would be sent now, for somebody who is on the phone now."""
+
+    name: str
+    line: LineState
+    presence: Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Whom enabling concerns: counts, everyone who is left out and why, and what would be sent now."""
+
+    matched: int
+    unmatched: tuple[UnmatchedPerson, ...]
+    would_send: tuple[WouldSend, ...]
+
+    @property
+    def people(self) -> int:
+        return self.matched + len(self.unmatched)
+
+
+class Service(StrEnum):
+    CLOUDLINK = "cloudlink"
+    ENTRA = "entra"
+    GRAPH = "graph"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceHealth:
+    """A service's health: well when ``trouble`` is None. ``since`` is when the trouble began, UTC."""
+
+    service: Service
+    trouble: SyncError | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class IntegrationView:
+    """An integration as an administrator may see it: ids in full, secrets not at all."""
+
+    id: str
+    name: str
+    enabled: bool
+    cloudlink_region: str
+    cloudlink_account_id: str
+    cloudlink_client_id: str
+    tenant_id: str
+    client_id: str
+    secret_expires_on: date | None
+    created_at: datetime
+    revision: int = 1
+    credential: CredentialKind = CredentialKind.SECRET
+    expiry_source: ExpirySource = ExpirySource.UNKNOWN
+    auto_rotate: bool = False
+    feature_version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """An integration's state at a glance.
+
+    ``worst_age`` is the number of seconds a state can be old: how often CloudLink is asked when no webhook
+    reaches us, about a second when they do (``live``). ``update`` is the feature version that could be
+    installed, None for none.
+    """
+
+    integration: IntegrationView
+    service_health: tuple[ServiceHealth, ...]
+    people: int
+    matched: int
+    in_a_call: int
+    waiting: int
+    last_change_at: datetime | None
+    live: bool
+    worst_age: int
+    unknown_states: tuple[tuple[str, int], ...]
+    monitors_open: int = 0
+    update: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One step of a connection test: what was tried, how long it took (seconds), what failed."""
+
+    service: Service
+    step: str
+    seconds: float
+    trouble: SyncError | None = None
+
+
+class UnknownIntegration(LookupError):
+    """This tenant has no such integration (whether another tenant has one is not told)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who did something: an administrator, or the bot by itself (``BOT``)."""
+
+    id: str
+    name: str = ""
+
+
+BOT = Actor("bot")

@@ -1,0 +1,129 @@
+"""The services sync talks to, as it needs them; ``sync.service_clients`` provides the real ones."""
+
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Protocol
+
+from sync.domain.changes import Outcome, Request
+from sync.domain.model import CloudLinkAccount, TeamsApp
+from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+
+
+class Account(Protocol):
+    """What matching reads of a Teams user."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def principal_name(self) -> str: ...
+    @property
+    def mail(self) -> str | None: ...
+    @property
+    def proxy_addresses(self) -> Sequence[str]: ...
+    @property
+    def enabled(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Password:
+    """A client secret as Graph tells of it. ``hint`` is its first three characters, empty when not told."""
+
+    key_id: str
+    name: str
+    hint: str
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class NewPassword:
+    """A client secret just added; its value is told this once."""
+
+    key_id: str
+    secret: str = field(repr=False)
+    expires_on: date
+
+
+class Phones(Protocol):
+    """A CloudLink account. Every call raises ``SyncError``."""
+
+    async def account_name(self) -> str: ...
+
+    async def users(self) -> list[CloudLinkUser]: ...
+
+    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
+        """The phones at these extensions; those that CloudLink does not know are left out."""
+        ...
+
+    async def subscribe(self, webhook_url: str) -> str: ...
+
+    async def subscriptions(self) -> frozenset[str]: ...
+
+    async def unsubscribe(self, subscription_id: str) -> None: ...
+
+
+class Directory(Protocol):
+    """A tenant's people. Every call raises ``SyncError``."""
+
+    async def organisation(self) -> str: ...
+
+    async def users(self) -> Sequence[Account]: ...
+
+
+class PresenceService(Protocol):
+    async def push(self, changes: Sequence[Request]) -> list[Outcome]:
+        """Send at most 20 changes; an outcome for each, in their order. Raises ``SyncError`` when all failed."""
+        ...
+
+    async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Availability and activity by user id. Raises ``SyncError``."""
+        ...
+
+    async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        """Status messages by user id, empty for none; at most 650. Raises ``SyncError``."""
+        ...
+
+
+class Registration(Protocol):
+    """An application's own registration. Every call raises ``SyncError``."""
+
+    async def may_read(self) -> bool: ...
+
+    async def may_rotate(self) -> bool: ...
+
+    async def passwords(self) -> list[Password]: ...
+
+    async def add_password(self, name: str, expires_at: datetime) -> NewPassword: ...
+
+    async def remove_password(self, key_id: str) -> None:
+        """That it is not there (any more) is success."""
+        ...
+
+
+class ServiceClients(Protocol):
+    """Ways to the services. What is asked for twice with the same credentials shares its tokens."""
+
+    def phones(self, account: CloudLinkAccount) -> Phones: ...
+
+    def fresh_phones(self, account: CloudLinkAccount) -> Phones:
+        """With a token of its own: what an administrator tests is what is tested."""
+        ...
+
+    def presence(self, app: TeamsApp) -> PresenceService: ...
+
+    def directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]: ...
+
+    def fresh_directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]:
+        """Read with a fresh token, once it is proven to hold the roles we need. Entering raises ``SyncError``."""
+        ...
+
+    def registration(self, app: TeamsApp) -> Registration: ...
+
+    async def prove(self, app: TeamsApp) -> None:
+        """A fresh token with the roles we need in it; nothing is read. Raises ``SyncError``."""
+        ...
+
+    def forget(self, app: TeamsApp) -> None:
+        """Drop the tokens that are kept for ``app``: its rights may have changed."""
+        ...

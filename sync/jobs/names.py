@@ -1,0 +1,22 @@
+"""The names of the jobs; the key of each but ``SWEEP`` and ``TIDY`` is an integration's id."""
+
+from typing import Final
+
+PUSH: Final = "push"
+POLL: Final = "poll"
+POLL_SAMPLE: Final = "poll_sample"
+MATCH: Final = "match"
+SUBSCRIBE: Final = "subscribe"
+PROBE: Final = "probe"
+REMOVE: Final = "remove"
+ROTATE: Final = "rotate"
+EXPIRY: Final = "expiry"
+SCHEDULE: Final = "schedule"
+CLEANUP: Final = "cleanup"
+INSTALL: Final = "install"
+PUSH_STATUS_MESSAGE: Final = "push_status_message"
+SHOW_UPDATE: Final = "show_update"
+WARN: Final = "warn"
+NOTIFY: Final = "notify"
+EVERYTHING: Final = "all"
+"""The key of a job that is not about one integration."""

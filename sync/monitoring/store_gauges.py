@@ -1,0 +1,61 @@
+"""The gauges of what the store holds: read when somebody looks, so that every process tells the same."""
+
+from datetime import datetime, timedelta
+from math import nan
+
+from core.clock import Clock
+from core.metrics import STATES, Metrics
+from storage.database import Database
+from storage.queries import gauges, notices
+from storage.queries.notices import State
+from sync.problems import health
+
+AT_MOST_EVERY = timedelta(seconds=5)
+
+
+class StoreGauges:
+    """Reads the store's numbers into the gauges, now and then: whoever asks more often gets the last ones."""
+
+    def __init__(self, database: Database, metrics: Metrics, clock: Clock) -> None:
+        self._database = database
+        self._metrics = metrics
+        self._clock = clock
+        self._taken_at: datetime | None = None
+
+    async def take(self) -> None:
+        """Raises what the database raises; the gauges then stay as they were."""
+        now = self._clock()
+        if self._taken_at and abs(now - self._taken_at) < AT_MOST_EVERY:
+            return
+        await self._count_integrations(now)
+        await self._count_people()
+        self._taken_at = now
+
+    async def _count_integrations(self, now: datetime) -> None:
+        async with self._database.session() as session:
+            states = await gauges.integrations_by_state(session, health.TEAMS)
+            problems = await gauges.open_problems(session)
+            due = await gauges.due(session, health.TEAMS, now)
+            webhook_at = await gauges.last_webhook_at(session)
+            expiry = await gauges.soonest_expiry(session)
+        for state in STATES:
+            self._metrics.integrations.labels(state=state).set(states.get(state, 0))
+        self._metrics.open_problems.clear()
+        for service, fault, number in problems:
+            self._metrics.open_problems.labels(service=service, fault=fault).set(number)
+        self._metrics.pushes_due.set(due.people)
+        self._metrics.push_overdue.set(_seconds(due.since, now) if due.since else 0)
+        self._metrics.webhook_silence.set(_seconds(webhook_at, now) if webhook_at else nan)
+        self._metrics.secret_days.set((expiry - now.date()).days if expiry else nan)
+
+    async def _count_people(self) -> None:
+        async with self._database.session() as session:
+            counts = await notices.counts(session)
+            self._metrics.unreachable_admins.set(await gauges.unreachable_administrators(session))
+            self._metrics.nobody_reachable.set(await gauges.without_listener(session))
+        for state in State:
+            self._metrics.notices.labels(state=state.value).set(counts.get(state.value, 0))
+
+
+def _seconds(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())

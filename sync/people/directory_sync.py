@@ -1,0 +1,168 @@
+"""Who belongs to an integration: both directories read, matched, and stored."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import Clock
+from core.correlation import current_cause
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries import integrations, people, problems
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.credentials.secrets import account_of, app_of
+from sync.domain.errors import SyncError
+from sync.domain.features import matches_proxies
+from sync.domain.model import Service
+from sync.domain.phone_events import CloudLinkUser
+from sync.domain.services import Account, ServiceClients
+from sync.jobs.local import Jobs
+from sync.jobs.names import POLL, PUSH
+from sync.people import unmatched_alert
+from sync.people.matching import Matching, match
+from sync.presence.plan import mark_nothing_shown
+from sync.presence.status_message_plan import hand_over_message
+from sync.problems import health
+
+
+class DirectorySync:
+    """Keeps the people of integrations matched."""
+
+    def __init__(
+        self, database: Database, encryption: Encryption, clients: ServiceClients, jobs: Jobs, clock: Clock
+    ) -> None:
+        self._database = database
+        self._encryption = encryption
+        self._clients = clients
+        self._jobs = jobs
+        self._clock = clock
+
+    async def match(self, integration_id: str) -> None:
+        """The job: read and match again; who is newly matched is polled at once. Failures light a lamp."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+        if integration is None or not integration.enabled:
+            return
+        try:
+            found_new = await self.refresh(integration)
+        except SyncError as error:
+            async with self._database.writing() as session:
+                if await health.is_as_read(session, integration):
+                    await health.broke(session, integration_id, error, self._clock())
+            return
+        await self._jobs.defer(PUSH, integration_id)
+        if found_new:
+            await self._jobs.defer(POLL, integration_id)
+
+    async def refresh(self, integration: Integration) -> bool:
+        """Read both directories now, store who is who; whether anybody is newly matched. Raises ``SyncError``."""
+        users, accounts = await self.read(integration)
+        return await self.store(integration.id, match(users, accounts, matches_proxies(integration)))
+
+    async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
+        """Both directories as they are now. Raises ``SyncError``."""
+        users = await self._clients.phones(account_of(integration, self._encryption)).users()
+        async with self._clients.directory(app_of(integration, self._encryption)) as directory:
+            return users, await directory.users()
+
+    async def store(self, integration_id: str, matchings: Sequence[Matching]) -> bool:
+        now = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.get_for_update(session, integration_id)
+            if integration is None:
+                return False
+            before = await people.including_gone(session, integration_id)
+            matched_before = {person.teams_user_id for person in before}
+            was_matched = {person.id for person in before if person.teams_user_id}
+            after = await _store_people(session, integration_id, before, matchings)
+            await _hand_over(session, after, now)
+            integration.matched_at = now
+            session.add(integration)
+            await session.flush()
+            if integration.enabled:
+                await people.make_due(session, integration_id, now)
+            await self._heal(session, integration_id, now)
+            await unmatched_alert.note(session, integration_id, was_matched, after, now)
+        return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
+
+    async def _heal(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
+        """Both directories answered. Wrong credentials of Graph's are healed by a probe: reading is not writing."""
+        services = [Service.CLOUDLINK]
+        if not health.lasting(await problems.open_ones(session, integration_id), health.TEAMS):
+            services.append(Service.ENTRA)
+        await health.healed(session, integration_id, services, now)
+
+
+async def _store_people(
+    session: AsyncSession, integration_id: str, before: Sequence[Person], matchings: Sequence[Matching]
+) -> list[Person]:
+    """A row for everybody CloudLink has. Who left is kept while Teams may show something of them, then deleted."""
+    known = {person.cloudlink_user_id: person for person in before}
+    present = {matching.person.user_id: matching for matching in matchings}
+    extensions = _extensions(matchings)
+    await _free_extensions(session, before, extensions)
+    for user_id, person in known.items():
+        if user_id not in present:
+            await _retire(session, person)
+    after = [_row(integration_id, known.get(user_id), matching) for user_id, matching in present.items()]
+    for person in after:
+        person.extension = extensions[person.cloudlink_user_id]
+    session.add_all(after)
+    return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
+
+
+def _extensions(matchings: Sequence[Matching]) -> dict[str, str | None]:
+    """Everybody's extension; of two people at one, the first has it."""
+    owners: dict[str, str] = {}
+    for matching in matchings:
+        if matching.person.extension:
+            owners.setdefault(matching.person.extension, matching.person.user_id)
+    held = {user_id: extension for extension, user_id in owners.items()}
+    return {matching.person.user_id: held.get(matching.person.user_id) for matching in matchings}
+
+
+async def _free_extensions(
+    session: AsyncSession, rows: Iterable[Person], extensions: Mapping[str, str | None]
+) -> None:
+    """Extensions are unique and may change hands: those that do are given up before any is given out."""
+    for person in rows:
+        if person.extension != extensions.get(person.cloudlink_user_id):
+            person.extension = None
+            session.add(person)
+    await session.flush()
+
+
+async def _retire(session: AsyncSession, person: Person) -> None:
+    if not person.applied and not person.status_message:
+        await session.delete(person)
+        return
+    person.gone, person.teams_user_id, person.desired = True, None, None
+    person.desired_because = current_cause()
+    session.add(person)
+
+
+def _row(integration_id: str, person: Person | None, matching: Matching) -> Person:
+    user = matching.person
+    row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
+    row.name, row.address, row.gone = user.name, user.address, False
+    row.teams_user_id = matching.teams_user_id
+    row.unmatched = matching.reason.value if matching.reason else None
+    return row
+
+
+async def _hand_over(session: AsyncSession, rows: Sequence[Person], now: datetime) -> None:
+    """What Teams shows of a Teams user belongs to whoever is matched to that user now."""
+    owners = {person.teams_user_id: person for person in rows if person.teams_user_id}
+    for person in rows:
+        heir = owners.get(person.applied_user_id) if person.applied_user_id else None
+        if heir is None or heir is person:
+            continue
+        hand_over_message(person, heir)
+        if heir.applied is None:
+            heir.applied, heir.applied_user_id = UNSURE, person.applied_user_id
+            heir.applied_at, heir.applied_until, heir.due_at = None, person.applied_until, now
+            mark_nothing_shown(person)
+            session.add_all([person, heir])

@@ -1,0 +1,86 @@
+"""Who is who: a CloudLink person's address against Teams users' principal names and mail addresses. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from sync.domain.model import Unmatched
+from sync.domain.phone_events import CloudLinkUser
+from sync.domain.services import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """A CloudLink person with a Teams user's id, or with the reason why there is none."""
+
+    person: CloudLinkUser
+    teams_user_id: str | None
+    reason: Unmatched | None
+
+
+def match(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool = False) -> list[Matching]:
+    """Compared without case. An address that two people share, on either side, is nobody's: never guessed.
+
+    With ``proxies``, whoever is not found by principal name or mail is looked for by the other addresses of
+    Teams users; nobody loses a match by that.
+    """
+    owners = Counter(_plain(person.address) for person in people)
+    directory = _by_address(accounts)
+    found = _without_doubles([_match_one(person, directory, owners) for person in people])
+    if not proxies:
+        return found
+    aliases = _by_address(accounts, proxies=True)
+    return _without_rivals(found, [_by_alias(one, aliases, owners) for one in found])
+
+
+def _by_alias(one: Matching, aliases: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
+    return _match_one(one.person, aliases, owners) if one.reason is Unmatched.NOT_FOUND else one
+
+
+def _without_rivals(before: Sequence[Matching], after: Sequence[Matching]) -> list[Matching]:
+    """A Teams user found by principal name or mail is taken; two who reach another by aliases are ambiguous."""
+    taken = {one.teams_user_id for one in before if one.teams_user_id}
+    newly = _without_doubles([new for old, new in zip(before, after, strict=True) if new is not old])
+    judged = {
+        one.person.user_id: Matching(one.person, None, Unmatched.AMBIGUOUS) if one.teams_user_id in taken else one
+        for one in newly
+    }
+    return [judged.get(old.person.user_id, old) for old in before]
+
+
+def _match_one(person: CloudLinkUser, directory: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
+    address = _plain(person.address)
+    if not address:
+        return Matching(person, None, Unmatched.NO_ADDRESS)
+    found = directory.get(address, [])
+    if not found:
+        return Matching(person, None, Unmatched.NOT_FOUND)
+    if len(found) > 1 or owners[address] > 1:
+        return Matching(person, None, Unmatched.AMBIGUOUS)
+    if not found[0].enabled:
+        return Matching(person, None, Unmatched.DISABLED)
+    return Matching(person, found[0].id, None)
+
+
+def _by_address(accounts: Iterable[Account], proxies: bool = False) -> dict[str, list[Account]]:
+    directory: dict[str, list[Account]] = defaultdict(list)
+    for account in accounts:
+        names = account.proxy_addresses if proxies else (account.principal_name, account.mail or "")
+        for address in {_plain(name) for name in names} - {""}:
+            directory[address].append(account)
+    return directory
+
+
+def _without_doubles(matchings: Sequence[Matching]) -> list[Matching]:
+    """Two people who reach the same Teams user by its two addresses are ambiguous as well."""
+    claims = Counter(matching.teams_user_id for matching in matchings if matching.teams_user_id)
+    return [
+        Matching(one.person, None, Unmatched.AMBIGUOUS)
+        if one.teams_user_id and claims[one.teams_user_id] > 1
+        else one
+        for one in matchings
+    ]
+
+
+def _plain(address: str) -> str:
+    return address.strip().casefold()

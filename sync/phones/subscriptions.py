@@ -1,0 +1,146 @@
+"""Keeps an integration's subscription to CloudLink's notifications as it should be.
+
+Expiry and renewal are not documented: so it is looked up in CloudLink's list, and renewed by a schedule.
+"""
+
+import hashlib
+import secrets
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from core.clock import Clock
+from storage.database import Database
+from storage.encryption import Encryption, Unreadable
+from storage.queries import integrations
+from storage.tables.integrations import Integration
+from sync.credentials.secrets import account_of
+from sync.domain.errors import SyncError
+from sync.domain.model import Service
+from sync.domain.services import Phones, ServiceClients
+from sync.jobs.local import Jobs
+from sync.jobs.names import POLL
+from sync.problems import health
+
+PATH = "/webhooks/cloudlink/"
+
+log = structlog.get_logger()
+
+
+class Subscriptions:
+    """Subscribes, renews, re-creates, ends. ``public_url`` is empty when CloudLink cannot reach us."""
+
+    def __init__(
+        self,
+        database: Database,
+        encryption: Encryption,
+        clients: ServiceClients,
+        jobs: Jobs,
+        clock: Clock,
+        public_url: str,
+        renew_after: timedelta,
+    ) -> None:
+        self._database = database
+        self._encryption = encryption
+        self._clients = clients
+        self._jobs = jobs
+        self._clock = clock
+        self._public_url = public_url.rstrip("/")
+        self._renew_after = renew_after
+
+    async def keep(self, integration_id: str) -> None:
+        """The job: make the subscription what it should be. Failures light a lamp."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+        if integration is None:
+            return
+        try:
+            if integration.enabled and self._public_url:
+                await self._hold(integration)
+            elif integration.subscription_id:
+                await self.end(integration)
+        except SyncError as error:
+            async with self._database.writing() as session:
+                if await health.is_as_read(session, integration):
+                    await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
+
+    async def end(self, integration: Integration) -> None:
+        """Unsubscribe, if subscribed. Raises ``SyncError``."""
+        if integration.subscription_id:
+            phones = self._clients.phones(account_of(integration, self._encryption))
+            await phones.unsubscribe(integration.subscription_id)
+            await self._store(integration.id, "", "")
+
+    async def _hold(self, integration: Integration) -> None:
+        phones = self._clients.phones(account_of(integration, self._encryption))
+        url = self._public_url + PATH + await self._token(integration)
+        old = integration.subscription_id
+        stands = bool(old) and old in await phones.subscriptions()
+        if stands and integration.subscription_url_hash == hashed(url) and not self._is_old(integration):
+            await self._store(integration.id, old, integration.subscription_url_hash, renewed=False)
+            return
+        new = await phones.subscribe(url)
+        await self._store(integration.id, new, hashed(url))
+        log.info("subscribed", integration=integration.id, again=bool(old), had_vanished=bool(old) and not stands)
+        await self._drop(phones, old, new)
+        await self._jobs.defer(POLL, integration.id)
+
+    async def _drop(self, phones: Phones, old: str, new: str) -> None:
+        """End the former subscription; one that stays behind does no harm, its notifications are refused."""
+        if not old or old == new:
+            return
+        try:
+            await phones.unsubscribe(old)
+        except SyncError as error:
+            log.info("old_subscription_left", fault=error.fault.value)
+
+    def _is_old(self, integration: Integration) -> bool:
+        since = integration.subscribed_at
+        return since is None or since + self._renew_after <= self._clock()
+
+    async def _token(self, integration: Integration) -> str:
+        """The door's. No key opens it any more: then that of a new door, for nobody could type it in again."""
+        try:
+            return self._encryption.decrypt(integration.webhook_token_sealed)
+        except Unreadable:
+            log.warning("webhook_address_replaced", integration=integration.id)
+        token, door = new_webhook_endpoint(self._encryption)
+        async with self._database.writing() as session:
+            locked = await integrations.get_for_update(session, integration.id)
+            if locked and self._encryption.can_decrypt(locked.webhook_token_sealed):
+                return self._encryption.decrypt(locked.webhook_token_sealed)
+            if locked:
+                session.add(locked.sqlmodel_update(door))
+        return token
+
+    async def _store(self, integration_id: str, subscription: str, url_hash: str, renewed: bool = True) -> None:
+        now = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.get_for_update(session, integration_id)
+            if integration is None:
+                return
+            integration.subscription_id = subscription
+            integration.subscription_url_hash = url_hash
+            integration.subscription_checked_at = now
+            if renewed:
+                integration.subscribed_at = now if subscription else None
+            session.add(integration)
+
+
+def new_webhook_endpoint(encryption: Encryption) -> tuple[str, dict[str, Any]]:
+    """Another address for webhooks: its token, and what is stored of it. What comes to the old one is not heard."""
+    token = secrets.token_urlsafe(32)
+    return token, {
+        "webhook_token_sealed": encryption.encrypt(token),
+        "webhook_token_hash": hashed(token),
+        "subscription_id": "",
+        "subscription_url_hash": "",
+        "subscribed_at": None,
+        "subscription_checked_at": None,
+    }
+
+
+def hashed(text: str) -> str:
+    """How a token or a URL that holds one is stored for comparison: SHA-256, hexadecimal."""
+    return hashlib.sha256(text.encode()).hexdigest()

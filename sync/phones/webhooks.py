@@ -1,0 +1,147 @@
+"""What CloudLink posts: checked, stored, then answered; nothing is lost after a 2xx.
+
+The path holds the only secret (no signature is documented); whoever does not know it, or speaks for another
+account or subscription, learns nothing.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from enum import StrEnum
+
+import orjson
+import structlog
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+
+from core.coalescing import BatchLoader
+from core.correlation import caused, current_cause
+from core.metrics import Metrics
+from storage.database import Database
+from storage.queries import integrations
+from storage.queries.integrations import Subscribed
+from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.domain.phone_events import Notification
+from sync.phones.batch_writer import BatchWriter
+from sync.phones.ingest import EventIngestor
+from sync.phones.subscriptions import hashed
+
+LARGEST_BODY = 64 * 1024
+LONGEST_TOKEN = 128
+LONGEST_READ = 15.0
+
+log = structlog.get_logger()
+
+
+class WebhookResult(StrEnum):
+    ACCEPTED = "accepted"
+    NOT_FOUND = "not_found"
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    TOO_SLOW = "too_slow"
+    UNSUPPORTED = "unsupported"
+    NOT_STORED = "not_stored"
+
+
+STATUS = {
+    WebhookResult.ACCEPTED: 202,
+    WebhookResult.NOT_FOUND: 404,
+    WebhookResult.MALFORMED: 400,
+    WebhookResult.TOO_LARGE: 413,
+    WebhookResult.TOO_SLOW: 408,
+    WebhookResult.UNSUPPORTED: 415,
+    WebhookResult.NOT_STORED: 503,
+}
+
+
+class Webhooks:
+    """Takes in notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``."""
+
+    def __init__(
+        self,
+        database: Database,
+        ingestor: EventIngestor,
+        tables: WireTables,
+        metrics: Metrics,
+        longest_read: float = LONGEST_READ,
+    ) -> None:
+        self._database = database
+        self._subscribed = BatchLoader(self._find)
+        self._inbox = BatchWriter(ingestor.record_all)
+        self._tables = tables
+        self._metrics = metrics
+        self._longest_read = longest_read
+
+    async def receive(self, request: web.Request) -> web.Response:
+        with caused():
+            answer = await self._answered(request)
+            if answer is not WebhookResult.ACCEPTED:
+                log.warning("webhook_refused", answer=answer.value, length=request.content_length or 0)
+        self._metrics.webhooks.labels(answer=answer.value).inc()
+        return web.Response(status=STATUS[answer])
+
+    async def _answered(self, request: web.Request) -> WebhookResult:
+        """While the database is away CloudLink is asked to come again."""
+        try:
+            return await self._receive(request)
+        except SQLAlchemyError as error:
+            log.error("webhook_not_stored", error=type(error).__name__)
+            return WebhookResult.NOT_STORED
+
+    async def _receive(self, request: web.Request) -> WebhookResult:
+        integration = await self._integration(request.match_info["token"])
+        if integration is None:
+            return WebhookResult.NOT_FOUND
+        if request.content_type != "application/json":
+            return WebhookResult.UNSUPPORTED
+        body = await _read(request, self._longest_read)
+        return body if isinstance(body, WebhookResult) else await self._take(integration, body)
+
+    async def handle(self, token: str, body: bytes) -> WebhookResult:
+        """Check and store one notification."""
+        integration = await self._integration(token)
+        return WebhookResult.NOT_FOUND if integration is None else await self._take(integration, body)
+
+    async def _integration(self, token: str) -> Subscribed | None:
+        return None if len(token) > LONGEST_TOKEN else await self._subscribed.ask(hashed(token))
+
+    async def _find(self, token_hashes: Collection[str]) -> Mapping[str, Subscribed]:
+        async with self._database.session() as session:
+            return await integrations.by_webhook(session, token_hashes)
+
+    async def _take(self, integration: Subscribed, body: bytes) -> WebhookResult:
+        try:
+            notification = parse_notification(orjson.loads(body), self._tables)
+        except (Malformed, orjson.JSONDecodeError):
+            return WebhookResult.MALFORMED
+        if not _is_ours(integration, notification):
+            return WebhookResult.NOT_FOUND
+        key = integration.integration_id
+        log.info("webhook_taken", integration=key, correlation_id=notification.correlation_id)
+        await self._inbox.put(key, replace(notification.event, cause=current_cause()))
+        return WebhookResult.ACCEPTED
+
+
+def _is_ours(integration: Subscribed, notification: Notification) -> bool:
+    account = integration.account_id.strip().casefold()
+    return (
+        notification.account_id.casefold() == account
+        and bool(integration.subscription_id)
+        and notification.subscription_id == integration.subscription_id
+    )
+
+
+async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:
+    """The body, decompressed, or what is wrong with it."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > LARGEST_BODY:
+                    return WebhookResult.TOO_LARGE
+    except TimeoutError:
+        return WebhookResult.TOO_SLOW
+    except web.RequestPayloadError:
+        return WebhookResult.MALFORMED
+    return bytes(body)

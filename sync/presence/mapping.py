@@ -1,0 +1,32 @@
+"""Which presence a line state means: Mitel's defaults. Pure."""
+
+from enum import Enum
+from typing import Final
+
+from sync.domain.presence import LineState, Presence
+
+
+class Unchanged(Enum):
+    """The type of ``UNCHANGED``: leave what is shown as it is."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+
+DEFAULTS: Final[dict[LineState, Presence]] = {
+    LineState.ON_CALL: Presence.IN_A_CALL,
+    LineState.IN_CONFERENCE: Presence.IN_A_CONFERENCE_CALL,
+    LineState.DO_NOT_DISTURB: Presence.PRESENTING,
+}
+"""On a call and do-not-disturb: Mitel's user guide for its Teams integration, unidirectional presence."""
+
+CLEARED: Final = frozenset({LineState.IDLE, LineState.OFFLINE})
+"""Nothing from us: the person's own Teams client speaks (Available would fade: Graph reference, setPresence)."""
+
+
+def presence_of(state: LineState) -> Presence | Unchanged | None:
+    """What Teams should show, None for nothing from us, ``UNCHANGED`` while ringing or not known."""
+    if state in CLEARED:
+        return None
+    return DEFAULTS.get(state, UNCHANGED)

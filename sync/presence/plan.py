@@ -1,0 +1,107 @@
+"""What is to be sent for a person now, if anything. Pure: rows in, a change out."""
+
+from datetime import datetime, timedelta
+from random import Random
+
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.changes import Change, ClearPresence, SetPresence
+from sync.domain.presence import Presence
+
+CALL_SECONDS = 3600
+DO_NOT_DISTURB_SECONDS = 4 * 3600
+LEEWAY = timedelta(seconds=60)
+"""A session may begin this much after its request was planned: until then it may still last."""
+
+RENEW_FROM, RENEW_UNTIL = 0.45, 0.5
+"""A presence is renewed between these parts of its life, so that not everybody's is at once."""
+
+STALE_AFTER = timedelta(hours=1)
+"""A state not heard of nor polled for this long is not told any more: what Teams shows of it runs out."""
+
+LOOK_AGAIN = timedelta(seconds=30)
+
+
+def wanted_of(person: Person, integration: Integration) -> Presence | None:
+    """What Teams should show from us, None for nothing."""
+    if not integration.enabled or integration.removing_since or person.excluded or not person.teams_user_id:
+        return None
+    return Presence(person.desired) if person.desired else None
+
+
+def change_for(person: Person, integration: Integration, now: datetime) -> Change | None:
+    """The next request for this person. What stands on a former Teams user is cleared before anything is set."""
+    wanted = wanted_of(person, integration)
+    if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
+        return (
+            None if has_ended(person, now) else ClearPresence(person.applied_user_id or "", person.desired_because)
+        )
+    if wanted is None or is_shown(person, wanted, now) or is_stale(person, integration, now):
+        return None
+    return SetPresence(person.teams_user_id or "", wanted, seconds_of(wanted), person.desired_because)
+
+
+def has_ended(person: Person, now: datetime) -> bool:
+    """Whether what we set has run out by itself."""
+    return person.applied_until is not None and person.applied_until <= now
+
+
+def is_shown(person: Person, wanted: Presence, now: datetime) -> bool:
+    """Whether Teams shows it from us, and for long enough."""
+    renewal = _part_of_life(person, RENEW_FROM)
+    return person.applied == wanted and renewal is not None and now < renewal
+
+
+def is_stale(person: Person, integration: Integration, now: datetime) -> bool:
+    known = [at for at in (person.desired_at, integration.polled_at) if at]
+    return not known or max(known) + STALE_AFTER < now
+
+
+def seconds_of(presence: Presence) -> int:
+    """Within PT5M and PT4H (Graph reference, presence: setPresence)."""
+    return DO_NOT_DISTURB_SECONDS if presence is Presence.PRESENTING else CALL_SECONDS
+
+
+def next_look(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:
+    """When the person is to be looked at again, after something was sent or nothing had to be."""
+    if change_for(person, integration, now) is not None:
+        return None if person.refusal else now
+    wanted = wanted_of(person, integration)
+    if wanted is None:
+        return None
+    if is_shown(person, wanted, now):
+        return _part_of_life(person, random.uniform(RENEW_FROM, RENEW_UNTIL))
+    return now + LOOK_AGAIN
+
+
+def mark_under_way(person: Person, change: Change, now: datetime) -> None:
+    """Before it is sent: from here on nobody can tell what Teams shows, until it is known what became of it."""
+    if isinstance(change, SetPresence):
+        if person.applied != change.presence:
+            person.applied = UNSURE
+        until = now + timedelta(seconds=change.seconds) + LEEWAY
+        person.applied_until = max(until, person.applied_until or until)
+        person.applied_user_id = change.user_id
+    else:
+        person.applied = UNSURE
+
+
+def mark_accepted(person: Person, change: Change, now: datetime) -> None:
+    """Graph took it."""
+    if isinstance(change, SetPresence):
+        person.applied, person.applied_user_id = change.presence, change.user_id
+        person.applied_at, person.applied_until = now, now + timedelta(seconds=change.seconds)
+    else:
+        mark_nothing_shown(person)
+    person.refusal = ""
+
+
+def mark_nothing_shown(person: Person) -> None:
+    person.applied = person.applied_user_id = person.applied_at = person.applied_until = None
+
+
+def _part_of_life(person: Person, part: float) -> datetime | None:
+    if person.applied_at is None or person.applied_until is None:
+        return None
+    return person.applied_at + (person.applied_until - person.applied_at) * part

@@ -1,0 +1,82 @@
+"""What Entra ID's refusals mean, as our own faults.
+
+The numbers are Microsoft's ("Microsoft Entra authentication and authorization error codes"); they choose the
+wording, and an unknown one is still a refusal.
+"""
+
+import re
+
+from core.http import cleaned
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+
+_GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
+_DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.I)
+_CODE = re.compile(r"AADSTS(\d{4,9})")
+_STATUS = re.compile(r"HTTP status: (\d{3})")
+
+_FAULTS = {
+    90002: Fault.ENTRA_TENANT_UNKNOWN,
+    900023: Fault.ENTRA_TENANT_UNKNOWN,
+    700016: Fault.ENTRA_CLIENT_UNKNOWN,
+    7000229: Fault.ENTRA_NO_SERVICE_PRINCIPAL,
+    7000215: Fault.ENTRA_SECRET_WRONG,
+    7000222: Fault.ENTRA_SECRET_EXPIRED,
+    7000112: Fault.ENTRA_APP_DISABLED,
+    700027: Fault.ENTRA_CERTIFICATE_UNKNOWN,
+    1000502: Fault.ENTRA_CERTIFICATE_EXPIRED,
+    70021: Fault.ENTRA_FEDERATION_UNKNOWN,
+    700211: Fault.ENTRA_FEDERATION_UNKNOWN,
+    700212: Fault.ENTRA_FEDERATION_UNKNOWN,
+    700213: Fault.ENTRA_FEDERATION_UNKNOWN,
+    700024: Fault.ENTRA_FEDERATION_UNKNOWN,
+    53003: Fault.ENTRA_CONDITIONAL_ACCESS,
+}
+_TRANSIENT_CODES = frozenset({90033, 90055, 50196})
+_TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
+
+
+def is_guid(text: str) -> bool:
+    return _GUID.fullmatch(text) is not None
+
+
+def checked_tenant(tenant_id: str) -> str:
+    """A tenant's GUID or domain. Raises ``CredentialsWrong`` for text that would make some other address."""
+    tenant = tenant_id.strip()
+    if is_guid(tenant) or _DOMAIN.fullmatch(tenant):
+        return tenant
+    raise CredentialsWrong(Fault.ENTRA_TENANT_UNKNOWN)
+
+
+def refusal(answer: dict[str, object], secret: str) -> SyncError:
+    """What an answer without a token means; of ``secret`` only its shape is looked at."""
+    code = code_in(str(answer.get("error_description") or ""))
+    codes = answer.get("error_codes")
+    if not code and isinstance(codes, list) and codes and isinstance(codes[0], int):
+        code = codes[0]
+    return _fault_of(code, cleaned(answer.get("error"), 60), secret)
+
+
+def discovery_refusal(text: str, secret: str) -> SyncError:
+    """What a tenant that could not be discovered means; ``text`` is whatever was said about it."""
+    code, status = code_in(text), _STATUS.search(text)
+    if code:
+        return _fault_of(code, "", secret)
+    if status and status[1] != "429":
+        return CredentialsWrong(Fault.ENTRA_REFUSED, status=int(status[1]))
+    return ServiceUnavailable(Fault.ENTRA_UNREACHABLE)
+
+
+def code_in(text: str) -> int:
+    """The AADSTS number in a sentence of Entra's, 0 without one."""
+    found = _CODE.search(text)
+    return int(found[1]) if found else 0
+
+
+def _fault_of(code: int, error: str, secret: str) -> SyncError:
+    context: dict[str, str | int] = {"code": code} if code else {"error": error} if error else {}
+    if code in _TRANSIENT_CODES or error in _TRANSIENT_ERRORS:
+        return ServiceUnavailable(Fault.ENTRA_UNREACHABLE, None, **context)
+    fault = _FAULTS.get(code, Fault.ENTRA_REFUSED)
+    if fault is Fault.ENTRA_SECRET_WRONG and is_guid(secret.strip()):
+        fault = Fault.ENTRA_SECRET_IS_ID
+    return CredentialsWrong(fault, **context)

@@ -1,0 +1,255 @@
+"""Every card in every state worth looking at, with sample data, the largest included: for tests and for the eye."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from bot.activity import Card
+from bot.cards import integrations, preview, setup, status, welcome
+from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.parts import told as with_note
+from bot.commands import COMMANDS
+from bot.languages import Texts
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import (
+    IntegrationView,
+    Preview,
+    Probe,
+    Service,
+    ServiceHealth,
+    Status,
+    Unmatched,
+    UnmatchedPerson,
+    WouldSend,
+)
+from sync.domain.presence import LineState, Presence
+from tests.cards.gallery import access, management, notice, rotation, update
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LINKS = Links()
+LONG = "Ş" * 400
+GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+VALUES = {
+    "region": "eu",
+    "account_id": "1000200030",
+    "cloudlink_client_id": "presence-reader",
+    "account_name": "Contoso Telephony",
+    "people": "27",
+    "name": "Head office",
+    "tenant_id": GUID,
+    "client_id": GUID,
+    "expires_on": "2027-05-31",
+}
+
+
+def gallery(texts: Texts) -> dict[str, Card]:
+    """The cards by name, in the language of ``texts``."""
+    return dict(
+        [
+            *_meeting(texts),
+            *_setup(texts),
+            *_faults(texts),
+            *_enabling(texts),
+            *_health(texts),
+            *_things(texts),
+            *management.samples(texts, integration(), _every_field(texts)),
+            *notice.samples(texts),
+            *update.samples(texts, integration()),
+            *access.samples(texts),
+            *rotation.samples(texts, integration(), _forbidden(texts)),
+        ]
+    )
+
+
+def _forbidden(texts: Texts) -> FormError:
+    return replace(form_error(example(Fault.GRAPH_ROTATION_FORBIDDEN), texts, LINKS), field="")
+
+
+def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
+    commands = [(one.titles[texts.language], one.descriptions[texts.language]) for one in COMMANDS]
+    yield "welcome", welcome.welcome(texts)
+    yield "help", welcome.help_card(texts, commands)
+    yield "unknown", welcome.unknown(texts, [])
+    yield (
+        "unknown_near",
+        welcome.unknown(texts, [("status", "status"), ("setup", "setup integration"), ("test", "x")]),
+    )
+    yield "refused", welcome.refused(texts, ["admin@contoso.example"])
+    yield "refused_nobody", welcome.refused(texts, [])
+    yield "not_recognised", welcome.not_recognised(texts, "command.status")
+    yield "personal", welcome.meet_in_personal(texts, Link(texts("personal.open"), LINKS.personal_chat("28:bot")))
+    yield "personal_no_link", welcome.meet_in_personal(texts, None)
+    yield "stale", welcome.stale(texts)
+    told = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
+    yield "pressed_before", with_note(welcome.stale(texts), told, texts("pressed.once"))
+    yield "apology", welcome.apology(texts, "4f1d2c3b")
+    yield "languages", welcome.languages(texts, changed=False)
+    yield "language_changed", welcome.languages(texts, changed=True)
+
+
+def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
+    yield "setup_cloudlink", setup.cloudlink_step(texts, "draft", {}, proven=False)
+    yield "setup_cloudlink_proven", setup.cloudlink_step(texts, "draft", VALUES, proven=True)
+    yield "setup_checking", setup.checking(texts, 1, "cloudlink")
+    yield "setup_checking_teams", setup.checking(texts, 3, "teams")
+    yield "setup_checking_people", setup.checking(texts, 4, "people")
+    yield "setup_register", setup.register_step(texts, "draft", VALUES, LINKS)
+    new = {key: VALUES[key] for key in ("account_name", "people")}
+    yield "setup_register_new", setup.register_step(texts, "draft", new, LINKS)
+    yield "setup_teams", setup.teams_step(texts, "draft", {"tenant_id": GUID})
+    yield "setup_teams_kept", setup.teams_step(texts, "draft", VALUES)
+    yield (
+        "setup_teams_all_wrong",
+        setup.teams_step(texts, "draft", dict.fromkeys(VALUES, LONG[:60]), _every_field(texts)),
+    )
+    yield "setup_resume", setup.resume(texts, "draft", 2, "Contoso Telephony")
+    yield "setup_cancelled", setup.cancelled(texts)
+    yield "setup_ended", setup.ended(texts)
+
+
+def _every_field(texts: Texts) -> list[FormError]:
+    sentence, remedy = texts("check.guid"), texts("check.guid.remedy")
+    fields = ("", "name", "tenant_id", "client_id", "client_secret", "expires_on")
+    return [FormError(sentence, remedy, field=field) for field in fields]
+
+
+def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
+    for fault in Fault:
+        said = form_error(example(fault), texts, LINKS, GUID, GUID)
+        if fault.startswith("cloudlink."):
+            yield f"fault_{fault}", setup.cloudlink_step(texts, "draft", VALUES, proven=False, form_errors=[said])
+        else:
+            yield f"fault_{fault}", setup.teams_step(texts, "draft", VALUES, [said])
+    yield (
+        "failed",
+        integrations.failed(texts, form_error(example(Fault.GRAPH_THROTTLED), texts, LINKS), "status.show", {}),
+    )
+
+
+def example(fault: Fault) -> SyncError:
+    """A fault as it comes from outside, with the most context it has."""
+    if fault.value.endswith(("unreachable", "throttled", "unreadable")) and fault is not Fault.SECRET_UNREADABLE:
+        return ServiceUnavailable(fault, 30.0, status=503)
+    context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
+    return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
+
+
+def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
+    one = integration(enabled=False)
+    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"))
+    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG))
+    yield "preview", preview.preview_card(texts, one, small, wizard=True)
+    yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
+    newest = replace(one, feature_version=3)
+    yield "preview_newest", preview.preview_card(texts, newest, small, wizard=True)
+    yield "preview_nobody", preview.preview_card(texts, one, Preview(0, (), ()))
+    yield "preview_large_first", preview.preview_card(texts, one, large, wizard=True)
+    yield "preview_large_middle", preview.preview_card(texts, one, large, page=50, wizard=True)
+    yield "preview_large_last", preview.preview_card(texts, one, large, page=99)
+    yield (
+        "preview_failed",
+        preview.preview_failed(texts, one, form_error(example(Fault.GRAPH_UNREACHABLE), texts, LINKS), wizard=True),
+    )
+    yield "enabled", preview.enabled_card(texts, one)
+    yield "later", preview.later_card(texts, one)
+
+
+def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
+    yield "status", _status(texts, [None, None, None])
+    yield "status_disabled", _status(texts, [None, None, None], enabled=False, expires=None, polling=True)
+    wrong, unwell = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
+    yield "status_in_trouble", _status(texts, [unwell, wrong, None], expires=NOW.date() - timedelta(days=1))
+    consent = example(Fault.GRAPH_CONSENT_MISSING)
+    states = tuple((f"{LONG}{number}", number) for number in range(50))
+    yield "status_worst", _status(texts, [unwell, wrong, consent], expires=NOW.date(), states=states, name=LONG)
+    yield "testing", status.testing(texts, integration())
+    steps = [
+        Probe(Service.CLOUDLINK, "token", 0.21),
+        Probe(Service.CLOUDLINK, "users", 12.6),
+        Probe(Service.GRAPH, "x", 0.1),
+    ]
+    yield "tested", status.tested(texts, integration(), steps, {})
+    failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
+    form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
+    yield "tested_failing", status.tested(texts, integration(), failing, form_errors)
+
+
+def _status(
+    texts: Texts,
+    troubles: list[SyncError | None],
+    *,
+    enabled: bool = True,
+    expires: date | None = date(2027, 5, 31),
+    polling: bool = False,
+    states: tuple[tuple[str, int], ...] = (),
+    name: str = "Head office",
+) -> Card:
+    since = NOW - timedelta(minutes=12)
+    service_health = tuple(
+        ServiceHealth(service, trouble, since if trouble else None)
+        for service, trouble in zip(Service, troubles, strict=True)
+    )
+    said = {
+        light.service: form_error(light.trouble, texts, LINKS, GUID, GUID)
+        for light in service_health
+        if light.trouble
+    }
+    view = integration(enabled=enabled, expires=expires, name=name)
+    changed = NOW - timedelta(minutes=3) if enabled else None
+    sample = Status(view, service_health, 27, 25, 3, 1, changed, not polling, 30 if polling else 1, states)
+    return status.status_card(texts, sample, said, NOW)
+
+
+def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
+    one, off = integration(), integration(enabled=False, expires=None)
+    many = [integration(name=LONG, identity=f"{number:032}") for number in range(200)]
+    yield "none_yet", integrations.none_yet(texts)
+    service_health = tuple(ServiceHealth(service) for service in Service)
+    dark = tuple(ServiceHealth(service, example(Fault.ENTRA_SECRET_EXPIRED), NOW) for service in Service)
+    yield "listed", integrations.listed(texts, [one, off], {one.id: service_health}, 2)
+    page = many[: integrations.SHOWN]
+    yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
+    yield "integration", integrations.one(texts, sample_status(one, service_health), NOW)
+    yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
+    yield "pick", integrations.pick(texts, [one, off], "status.show")
+    yield "pick_many", integrations.pick(texts, many, "status.show")
+    yield "disable_asked", integrations.disable_asked(texts, one)
+    yield "disabled", integrations.disabled(texts, off, 3)
+    yield "not_enabled", integrations.not_enabled(texts, off)
+    yield "already_enabled", integrations.already_enabled(texts, one)
+    yield "kept", integrations.kept(texts, one)
+    yield "remove_asked", integrations.remove_asked(texts, one)
+    wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
+    yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
+    yield "removed", integrations.removed(texts, "Head office")
+
+
+def integration(
+    *,
+    enabled: bool = True,
+    expires: date | None = date(2027, 5, 31),
+    name: str = "Head office",
+    identity: str = "0123456789abcdef0123456789abcdef",
+) -> IntegrationView:
+    """A sample integration."""
+    return IntegrationView(
+        identity, name, enabled, "", "1000200030", "presence-reader", GUID, GUID, expires, NOW - timedelta(days=9)
+    )
+
+
+def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ...]) -> Status:
+    return Status(view, service_health, 27, 25, 3, 1, NOW - timedelta(minutes=3), True, 1, ())
+
+
+def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
+    reasons = list(Unmatched)
+    return tuple(
+        UnmatchedPerson(
+            f"{number} {name}", f"{number}.{name.lower().replace(' ', '.')}@contoso.example", reasons[number % 4]
+        )
+        for number in range(count)
+    )
+
+
+def _on_the_phone(count: int, name: str) -> tuple[WouldSend, ...]:
+    return tuple(WouldSend(f"{number} {name}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count))

@@ -1,0 +1,114 @@
+"""The cards of editing, history and monitors in every state worth looking at: for tests and for the eye."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.activity import Card
+from bot.cards import edit, history, monitors
+from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.validation import name_taken
+from bot.languages import Texts
+from storage.queries.monitors import MOST, Task
+from storage.tables.history import Act
+from storage.tables.rotations import Monitor
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import BOT, IntegrationView
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LONG = "Ş" * 400
+GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+VALUES = {
+    "region": "eu",
+    "account_id": "1000200030",
+    "cloudlink_client_id": "presence-reader",
+    "tenant_id": GUID,
+    "client_id": GUID,
+    "expires_on": "2027-05-31",
+}
+
+
+def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iterator[tuple[str, Card]]:
+    """``wrong`` are complaints about every field, and one about the whole card."""
+    yield from _editing(texts, one, wrong)
+    yield from _history(texts, one)
+    yield from _monitors(texts, one)
+
+
+def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iterator[tuple[str, Card]]:
+    yield "edit_menu", edit.menu(texts, one)
+    yield "edit_saved", edit.menu(texts, replace(one, name=LONG), "edit.saved.teams")
+    yield "edit_rename", edit.rename_form(texts, one)
+    yield "edit_rename_taken", edit.rename_form(texts, one, {"name": LONG[:60]}, [name_taken(texts)])
+    yield "edit_cloudlink", edit.cloudlink_form(texts, one)
+    refused = form_error(CredentialsWrong(Fault.CLOUDLINK_REFUSED), texts, Links())
+    yield "edit_cloudlink_refused", edit.cloudlink_form(texts, one, VALUES, [refused])
+    yield "edit_teams", edit.teams_form(texts, one)
+    yield "edit_teams_all_wrong", edit.teams_form(texts, replace(one, secret_expires_on=None), VALUES, wrong)
+    yield (
+        "edit_outdated",
+        edit.outdated(texts, one, act("edit_teams", tenant_id=GUID), "Ada", "x"),
+    )
+    yield "edit_outdated_nobody", edit.outdated(texts, one, None, "", "")
+
+
+def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    other = replace(one, name="Branch", id="f" * 32)
+    few = [act("rename", **{"from": "Old", "to": "Head office"}), act("enable", result="graph.consent_missing")]
+    yield "history", history.history_card(texts, [*few, act("some_new_act", actor=BOT.id)], 3, 0, NOW)
+    yield "history_empty", history.history_card(texts, [], 0, 0, NOW)
+    worst = act("edit_teams", result="entra.refused", name=LONG, **dict.fromkeys(("tenant_id", "to", "x"), LONG))
+    many = [replace(one, name=LONG, id=f"{number:032}") for number in range(60)]
+    yield "history_worst", history.history_card(texts, [worst] * history.PAGE, 9_999, 40, NOW, many, many[3].id)
+    yield "history_last", history.history_card(texts, few, 12, 1, NOW, [one, other])
+    link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
+    yield "export", history.export_card(texts, 12, link)
+    yield "export_no_link", history.export_card(texts, 0, None)
+    yield "export_text", history.export_text(texts, ["a,b,c", f"1,2,{LONG}"], 1, 0)
+    yield "export_text_worst", history.export_text(texts, [LONG] * (history.LINES + 1), 9_999, 40)
+
+
+def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    few, most = monitor_rows(2, "Lobby"), monitor_rows(MOST, LONG[:60])
+    wrong = FormError(texts("check.names_needed"), texts("check.names_needed.remedy"), field="names")
+    yield "monitors_none", monitors.list_card(texts, one, [])
+    yield "monitors", monitors.list_card(texts, one, few, rotation_id="r1")
+    yield "monitors_open", monitors.list_card(texts, one, few, open_tasks=2, form_error=wrong)
+    yield "monitors_most", monitors.list_card(texts, replace(one, name=LONG), most, open_tasks=MOST)
+    yield "monitors_asked", monitors.asked(texts, one, few, "r1")
+    yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
+    yield "monitors_other", monitors.other_secret(texts, one)
+    yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW)
+    yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW)
+    yield "monitors_all_done", monitors.checklist(texts, one, monitor_tasks(most, MOST), NOW)
+
+
+def monitor_rows(count: int, name: str) -> list[Monitor]:
+    return [
+        Monitor(id=f"{n:032}", owner_tenant="t", integration_id="i", name=f"{n} {name}", created_at=NOW)
+        for n in range(count)
+    ]
+
+
+def monitor_tasks(rows: list[Monitor], done: int) -> list[Task]:
+    """A task for each, the first ``done`` of them ticked."""
+    return [
+        Task(row.id, row.name, "Ada Example", NOW) if place < done else Task(row.id, row.name, "", None)
+        for place, row in enumerate(rows)
+    ]
+
+
+def act(what: str, *, result: str = "done", name: str = "Head office", actor: str = GUID, **facts: str) -> Act:
+    """A sample of what somebody did."""
+    return Act(
+        id="a",
+        owner_tenant="t",
+        integration_id="i",
+        integration_name=name,
+        actor_id=actor,
+        actor_name="Ada Example",
+        act=what,
+        result=result,
+        facts=facts,
+        at=NOW - timedelta(hours=3),
+    )

@@ -1,0 +1,128 @@
+"""The cards of notices and alerts with sample data, for the gallery."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from bot.activity import Card
+from bot.cards import notices
+from bot.cards.field_errors import Link, Links
+from bot.cards.notices import AlertsView, Done, Listening, Telling
+from bot.languages import Texts
+from bot.languages.quiet_hours import ZONES
+from sync.domain.errors import Fault
+from sync.domain.model import IntegrationView, Service
+from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
+from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LONG = "Ş" * 400
+GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+TRANSIENT = ("unreachable", "throttled", "unreadable")
+OWN = ((PEOPLE, UNMATCHED_RISING, {"people": 7}), (CLOCK, CLOCK_SKEWED, {"minutes": 9}))
+CLOSINGS = (
+    ("replaced", "replaced", ""),
+    ("by", "replaced", LONG),
+    ("by_bot", "replaced", "bot"),
+    ("changed", "changed", ""),
+    ("changed_by", "changed", "Ada Example"),
+    ("healed", "healed", ""),
+    ("installed", "installed", ""),
+)
+
+
+def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
+    """The cards by name."""
+    for name, one in (*_warnings(texts), *_troubles(), *_news()):
+        yield f"notice_{name}", notices.notice_card(texts, one, NOW)
+    for name, how, by in CLOSINGS:
+        yield f"notice_closed_{name}", notices.closed_card(texts, telling(EXPIRY), Done(how, by, NOW))
+    in_channel = telling(EXPIRY, way_in=_way_in(texts))
+    yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG, NOW))
+    yield "notice_reminded", notices.reminded(texts, date(2026, 11, 23))
+    yield "notice_told", notices.told(texts, "Head office", listeners(1))
+    yield "notice_told_most", notices.told(texts, LONG, listeners(200))
+    yield "alerts", notices.alerts(texts, view(1))
+    yield "alerts_none", notices.alerts(texts, view(0), "alerts.both_times")
+    yield "alerts_most", notices.alerts(texts, view(100), "alerts.saved")
+    yield "channel_on", notices.channel_answer(texts, True)
+    yield "channel_off", notices.channel_answer(texts, False)
+
+
+def _warnings(texts: Texts) -> Iterator[tuple[str, Telling]]:
+    for days in (60, 30, 14, 7, 3, 1, 0, -1, -12):
+        yield f"expiry_{days}", telling(EXPIRY, _expires(days))
+    yield "expiry_unknown", telling(EXPIRY)
+    yield "expiry_certificate", telling(EXPIRY, {**_expires(7), "credential": "certificate"})
+    yield "expiry_long", telling(EXPIRY, _expires(7), name=LONG, is_automatic=True)
+    yield "expiry_channel", telling(EXPIRY, _expires(7), way_in=_way_in(texts))
+
+
+def _troubles() -> Iterator[tuple[str, Telling]]:
+    for fault in Fault:
+        yield f"{fault}", telling(PROBLEM, _trouble(fault))
+        yield f"clear_{fault}", telling(CLEAR, _trouble(fault))
+    for of in (Service.ENTRA, Service.CLOUDLINK):
+        facts = {**_trouble(Fault.SECRET_UNREADABLE), "service": of.value, "context": {"service": of.value}}
+        yield f"{Fault.SECRET_UNREADABLE}_{of}", telling(PROBLEM, facts)
+    for service, fault_name, context in OWN:
+        facts = {**_over(), "service": service, "fault": fault_name, "lasting": False, "context": context}
+        yield service, telling(PROBLEM, facts)
+        yield f"clear_{service}", telling(CLEAR, facts)
+
+
+def _news() -> Iterator[tuple[str, Telling]]:
+    yield "rotation", telling(ROTATION, {**_expires(180), "fault": "", "step": "done"})
+    yield "rotation_failed", telling(ROTATION, {"fault": "graph.forbidden", "step": "failed"})
+    yield "rotation_failed_unknown", telling(ROTATION, {"fault": "", "step": "failed"})
+    yield "update", telling(UPDATE, {"version": 2})
+
+
+def telling(
+    topic: str,
+    facts: Mapping[str, Any] | None = None,
+    *,
+    name: str = "Head office",
+    is_automatic: bool = False,
+    way_in: Link | None = None,
+) -> Telling:
+    """A notice about a sample integration."""
+    integration = IntegrationView(
+        "0123456789abcdef0123456789abcdef", name, True, "", "10002", "presence-reader", GUID, GUID, None, NOW
+    )
+    integration = replace(integration, auto_rotate=is_automatic)
+    notice = "fedcba9876543210fedcba9876543210"
+    return Telling(notice, topic, facts or {}, integration, Links(), "Europe/Lisbon", way_in)
+
+
+def listeners(times: int) -> list[Listening]:
+    states = ("told", "waiting", "muted", "unreachable", "listening")
+    people = [Listening("Ada Example" if place else LONG, state) for place, state in enumerate(states)]
+    return [*people * times, Listening("", "listening"), Listening("", "told", is_channel=True)]
+
+
+def view(count: int) -> AlertsView:
+    """With ``count`` integrations and a time zone that is not in the list."""
+    integrations = [(f"{place:032}", LONG if place else "Head office", place % 2 == 0) for place in range(count)]
+    return AlertsView(integrations, "22:00", "07:30", "America/Argentina/Ushuaia", ZONES, listeners(count))
+
+
+def _expires(days: int) -> dict[str, str]:
+    return {"expires_on": (NOW.date() + timedelta(days=days)).isoformat()}
+
+
+def _over() -> dict[str, str]:
+    began = NOW - timedelta(minutes=40)
+    return {"since": began.isoformat(), "ended_at": (began + timedelta(minutes=25)).isoformat()}
+
+
+def _trouble(fault: Fault) -> dict[str, Any]:
+    lasting = not fault.value.endswith(TRANSIENT) or fault is Fault.SECRET_UNREADABLE
+    service = fault.value.partition(".")[0]
+    context = {"permissions": "User.Read.All, Presence.ReadWrite.All", "code": 7000215}
+    return {**_over(), "service": service, "fault": fault.value, "lasting": lasting, "context": context}
+
+
+def _way_in(texts: Texts) -> Link:
+    return Link(texts("personal.open"), Links().personal_chat("28:bot"))

@@ -1,0 +1,66 @@
+"""The cards about credentials in every state worth looking at: for tests and for the eye."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime
+
+from bot.activity import Card
+from bot.cards import certificate, rotation
+from bot.cards.field_errors import FormError, Links
+from bot.languages import Texts
+from sync.domain.model import CredentialKind, ExpirySource, IntegrationView
+from sync.domain.rotation import CredentialChoices, Kind, NewCertificate, RotationView, Step
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LINKS = Links()
+LONG = "Ş" * 60
+PEM = "-----BEGIN CERTIFICATE-----\n" + ("MIIC" * 16 + "\n") * 40 + "-----END CERTIFICATE-----\n"
+
+
+def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[tuple[str, Card]]:
+    """``wrong`` is a complaint about the whole card."""
+    values = {"description": view.name, "expires_on": "2027-05-31"}
+    every = [wrong, *(replace(wrong, field=field, link=None) for field in rotation.FIELDS)]
+    yield "rotate", rotation.form(texts, view, values, LINKS, offer_for_me=True)
+    yield "rotate_worst", rotation.form(texts, replace(view, name=LONG), {}, LINKS, every, offer_for_me=True)
+    yield "rotate_checking", rotation.checking(texts, view)
+    yield "rotate_swapped", rotation.replaced(texts, view, _rotation(Kind.BY_HAND, Step.PROVE))
+    yield "rotate_held_up", rotation.replaced(texts, view, _rotation(Kind.BY_HAND, Step.WAIT), wrong)
+    yield (
+        "rotate_proven",
+        rotation.replaced(texts, view, replace(_rotation(Kind.BY_HAND, Step.DONE), expires_on=None)),
+    )
+    yield "rotate_for_me", rotation.for_me_asked(texts, view)
+    for step in (*rotation.SHOWN_STEPS, Step.DONE, Step.FAILED):
+        going = _rotation(Kind.FOR_ME, step)
+        yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
+    left = replace(_rotation(Kind.FOR_ME, Step.DONE), old_left=True)
+    yield "rotate_for_me_old_left", rotation.progress(texts, view, left, None)
+    yield "rotate_under_way", rotation.under_way(texts, view)
+    yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
+    yield "auto_rotate_on", rotation.automatic(texts, replace(view, auto_rotate=True), True, LINKS)
+    yield "auto_rotate_impossible", rotation.automatic(texts, view, False, LINKS)
+    certified = replace(view, credential=CredentialKind.CERTIFICATE, expiry_source=ExpirySource.CERTIFICATE)
+    yield "auto_rotate_no_secret", rotation.automatic(texts, certified, False, LINKS)
+    yield from _certificates(texts, view, certified, wrong)
+
+
+def _certificates(
+    texts: Texts, view: IntegrationView, certified: IntegrationView, wrong: FormError
+) -> Iterator[tuple[str, Card]]:
+    yield "certificate", certificate.choose(texts, view, CredentialChoices(False, False))
+    yield "certificate_all", certificate.choose(texts, certified, CredentialChoices(True, True), wrong)
+    made = NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
+    yield "certificate_upload", certificate.handed_out(texts, view, made, LINKS)
+    yield "certificate_upload_wrong", certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, wrong)
+    for kind in CredentialKind:
+        using = replace(
+            view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()
+        )
+        yield f"certificate_now_{kind}", certificate.switched(texts, using, _rotation(Kind.BY_HAND, Step.DONE))
+    yield "certificate_proving", certificate.switched(texts, certified, _rotation(Kind.BY_HAND, Step.PROVE))
+
+
+def _rotation(kind: Kind, step: Step) -> RotationView:
+    ended = NOW if step in (Step.DONE, Step.FAILED) else None
+    return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), False, NOW, ended)

@@ -1,0 +1,243 @@
+"""The application as a whole: what it refuses at start, what it answers to the uninvited, what it logs."""
+
+import os
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
+
+from app import bring_up_to_date, offer_claim, open_application, own_url
+from settings import Settings
+from tests.support.postgres import fresh_database
+from tests.support.sandboxes import running_sandbox
+from tests.support.tools import ROOT
+
+
+@asynccontextmanager
+async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
+        values: dict[str, Any] = {
+            "data_dir": data,
+            "entra_url": sandbox.url,
+            "graph_url": sandbox.url,
+            "cloudlink_url": sandbox.cloudlink_url,
+            "dangerously_allow_unauthenticated": True,
+        } | changed
+        settings = Settings(_env_file=None, **values)
+        async with open_application(settings) as application, TestServer(application) as server:
+            yield str(server.make_url("")).rstrip("/"), http
+
+
+def run(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    return subprocess.run(
+        [sys.executable, str(ROOT / "app.py"), *arguments],
+        env=bare | environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_it_refuses_to_start_without_authentication(tmp_path: Path) -> None:
+    ended = run({}, tmp_path)
+    assert ended.returncode == 2
+    assert "BOT_APP_ID" in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+MADE = re.compile(r"^In a personal chat with the bot, type: +claim (([A-Z2-9]{4}-){4}[A-Z2-9]{4})$", re.MULTILINE)
+SWITCH = {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}
+
+
+@pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "T2"), "t1,t2"), ((), "t1")])
+def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
+    tmp_path: Path, arguments: tuple[str, ...], allowed: str
+) -> None:
+    ended = run({**SWITCH, "ALLOWED_TENANTS": allowed, "LOG_FORMAT": "json"}, tmp_path, "claim-code", *arguments)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    shown = MADE.findall(ended.stdout)[0][0]
+    with sqlite3.connect(tmp_path / "data/presence.db") as database:
+        ((tenant, name),) = database.execute("SELECT tenant_id, id FROM claimcode").fetchall()
+    database.close()
+    assert (tenant, name) == (allowed[-2:], shown[:4])
+    assert shown not in "".join(line for line in ended.stdout.splitlines() if line.startswith("{"))
+    assert shown.replace("-", "").encode() not in (tmp_path / "data/presence.db").read_bytes()
+
+
+@pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "t3"), "t1,t2"), ((), "t1,t2")])
+def test_it_makes_no_code_for_a_tenant_that_may_not_speak_to_it(
+    tmp_path: Path, arguments: tuple[str, ...], allowed: str
+) -> None:
+    ended = run({**SWITCH, "ALLOWED_TENANTS": allowed}, tmp_path, "claim-code", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "--tenant" in ended.stderr
+
+
+@pytest.mark.parametrize(("admins", "codes"), [("", 1), ("ana@valeverde.example", 0)])
+async def test_while_nobody_owns_it_a_start_prints_a_code_and_does_not_log_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], admins: str, codes: int
+) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path, admins=admins, allowed_tenants="t1")
+    await bring_up_to_date(settings)
+    with capture_logs() as logs:
+        await offer_claim(settings)
+    assert len(MADE.findall(capsys.readouterr().out)) == codes
+    assert logs == []
+
+
+def test_it_refuses_to_be_open_to_others_without_authentication(tmp_path: Path) -> None:
+    ended = run({"HOST": "0.0.0.0", "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)  # noqa: S104
+    assert ended.returncode == 2
+    assert "loopback" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("PRESENCE_QUOTA", "none"), ("SECRET_KEYS", "oops-a-secret"), ("BOT_APP_TYPE", "SingelTenant")],
+)
+def test_it_names_a_wrong_setting_and_does_not_show_its_value(name: str, value: str, tmp_path: Path) -> None:
+    ended = run({name: value, "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
+    assert ended.returncode == 2
+    assert name in ended.stderr
+    assert value not in ended.stderr + ended.stdout
+
+
+def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:
+    tables = tmp_path / "tables.json"
+    tables.write_text('{"call_states": {"talking": "dancing"}}')
+    ended = run({"CLOUDLINK_TABLES": str(tables), "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
+    assert ended.returncode == 2
+    assert "CLOUDLINK_TABLES" in ended.stderr
+
+
+def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    with sqlite3.connect(tmp_path / "data/presence.db") as database:
+        database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
+        database.execute("INSERT INTO alembic_version VALUES ('9999')")
+    database.close()
+    ended = run({"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
+    assert ended.returncode == 2
+    assert "newer" in ended.stderr
+
+
+def test_sigterm_ends_it_well(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "app.py")],
+        env=environment | {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true", "LOG_FORMAT": "text"},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    with process.stdout:
+        assert any("listening" in line for line in iter(process.stdout.readline, ""))
+        assert "claim-code --tenant ID" in process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert (tmp_path / "data/secret.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_slow_to_import_is_left_for_later() -> None:
+    """A start takes a second; each of these would add as much, or is not needed by everybody."""
+    slow = [
+        "msgraph",
+        "kiota_abstractions",
+        "alembic",
+        "procrastinate",
+        "psycopg",
+        "azure.identity",
+        "azure.keyvault",
+    ]
+    loaded = f"import sys, app; print(*(name for name in {slow} if name in sys.modules))"
+    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []
+
+
+async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http):
+        for path, text in (("healthz", "alive"), ("readyz", "ready"), ("metrics", "cloudlink_presence_")):
+            async with http.get(f"{url}/{path}") as response:
+                assert response.status == 200
+                assert text in await response.text()
+
+
+@pytest.mark.parametrize(
+    ("method", "body", "content_type", "status"),
+    [
+        ("GET", b"", "application/json", 405),
+        ("PUT", b"{}", "application/json", 405),
+        ("POST", b"{}", "text/plain", 415),
+        ("POST", b"{broken", "application/json", 400),
+        ("POST", b"[]", "application/json", 400),
+        ("POST", b"{}", "application/json", 400),
+        ("POST", b'{"type": "conquest"}', "application/json", 400),
+        ("POST", b" " * 300_000, "application/json", 413),
+    ],
+)
+async def test_a_bad_message_is_a_4xx_and_one_log_line(
+    method: str, body: bytes, content_type: str, status: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with running_app(tmp_path) as (url, http):
+        capsys.readouterr()
+        headers = {"Content-Type": content_type}
+        async with http.request(method, f"{url}/api/messages", data=body, headers=headers) as response:
+            assert response.status == status
+    assert len([line for line in capsys.readouterr().out.splitlines() if "refused" in line]) == 1
+
+
+@pytest.mark.parametrize("path", ["cloudlink/guess", "cloudlink/" + "x" * 500, "other/x"])
+async def test_an_unknown_webhook_path_is_404_and_says_nothing(path: str, tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http), http.post(f"{url}/webhooks/{path}", json={}) as response:
+        assert response.status == 404
+        assert "token" not in (await response.text()).lower()
+
+
+@pytest.mark.parametrize("token", ["guess", "x" * 3000])
+async def test_a_guessed_export_is_404_and_says_nothing(token: str, tmp_path: Path) -> None:
+    async with running_app(tmp_path) as (url, http), http.get(f"{url}/exports/{token}") as response:
+        assert response.status == 404
+        assert "Content-Disposition" not in response.headers
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 3978, "http://127.0.0.1:3978"),
+        ("::1", 3978, "http://[::1]:3978"),
+        ("localhost", 0, ""),
+        ("0.0.0.0", 3978, ""),  # noqa: S104
+    ],
+)
+def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
+    assert own_url(Settings(_env_file=None, host=host, port=port)) == url
+
+
+@pytest.mark.parametrize("role", ["web", "worker"])
+def test_a_role_of_its_own_needs_a_postgresql(tmp_path: Path, role: str) -> None:
+    ended = run({"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path, role)
+    assert ended.returncode == 2
+    assert "DATABASE_URL" in ended.stderr
+    assert "Traceback" not in ended.stderr + ended.stdout
+
+
+def test_migrate_brings_the_tables_up_to_date_and_ends(tmp_path: Path) -> None:
+    with fresh_database() as url:
+        for times in range(2):
+            ended = run({"DATABASE_URL": url}, tmp_path, "migrate")
+            assert (ended.returncode, ended.stderr) == (0, "")
+            assert ended.stdout.count("database_migrated") == (times == 0)

@@ -1,0 +1,127 @@
+"""``python app.py rotate-keys``, as a process: killed and resumed, beside a bot at work, with a vault's keys."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import create_engine, insert, select
+from sqlalchemy.pool import NullPool
+
+from storage.database import sync_url
+from storage.encryption import Encryption
+from storage.tables.integrations import Integration
+from tests.support.processes import run, started
+from tests.support.stores import each_database as each_database
+from tests.support.stores import empty_database, integration
+from tests.support.vaults import Vault, open_vault
+
+OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
+SEALED = ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed")
+"""What each integration has."""
+
+
+@pytest.fixture
+def url(each_database: str, tmp_path: Path) -> Iterator[str]:
+    with empty_database(tmp_path) as url:
+        assert run(tmp_path, "migrate", DATABASE_URL=url)[0] == 0
+        yield url
+
+
+def fill(url: str, count: int, key: str = OLD) -> None:
+    sealed = dict.fromkeys(SEALED, Encryption([key]).encrypt("hunter2hunter2"))
+    rows = [integration(id=f"i{number:06}", **sealed).model_dump() for number in range(count)]
+    with create_engine(sync_url(url), poolclass=NullPool).begin() as connection:
+        connection.execute(insert(Integration), rows)
+
+
+def sealed_with(url: str, key: str) -> int:
+    """How many secrets are sealed with this key."""
+    encryption = Encryption([key])
+    with create_engine(sync_url(url), poolclass=NullPool).connect() as connection:
+        rows = connection.execute(select(*(getattr(Integration, name) for name in SEALED))).all()
+    return sum(encryption.can_decrypt(sealed) for row in rows for sealed in row)
+
+
+def test_killed_half_way_it_goes_on_where_it_was(url: str, tmp_path: Path) -> None:
+    fill(url, 4000)
+    keys = f"{NEW},{OLD}"
+    with started(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        assert first == "integration.cloudlink_secret_sealed: 500 anew, 0 already, 0 unreadable\n"
+        process.kill()
+        assert process.wait(60) == -signal.SIGKILL
+    done = sealed_with(url, NEW)
+    assert 500 <= done < 12_000
+    assert done + sealed_with(url, OLD) == 12_000
+    code, output, errors = run(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys)
+    assert (code, errors, sealed_with(url, NEW)) == (0, "", 12_000)
+    last = f"{12_000 - done} secrets sealed anew with the first key, {done} had it already."
+    assert output.splitlines()[-1] == last
+    assert not {NEW, OLD, "hunter2hunter2"} & set(output.split())
+
+
+def test_what_no_key_opens_makes_it_end_with_1_and_says_what_to_do(url: str, tmp_path: Path) -> None:
+    fill(url, 2, FOREIGN)
+    code, output, _ = run(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{OLD}")
+    assert code == 1
+    assert "6 cannot be opened" in output.splitlines()[-1]
+    assert "enter the secrets again" in output.splitlines()[-1]
+    assert sealed_with(url, FOREIGN) == 6
+    assert run(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{FOREIGN}")[0] == 0
+    assert sealed_with(url, NEW) == 6
+
+
+def test_a_running_bot_goes_on(url: str, tmp_path: Path) -> None:
+    fill(url, 50)
+    nobody = dict.fromkeys(("ENTRA_URL", "GRAPH_URL", "CLOUDLINK_URL"), "http://127.0.0.1:1")
+    settings = {"DATABASE_URL": url, "SECRET_KEYS": f"{NEW},{OLD}", **nobody}
+    with started(tmp_path, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true", **settings) as bot:
+        assert bot.stdout is not None
+        assert any("listening" in line for line in iter(bot.stdout.readline, ""))
+        assert run(tmp_path, "rotate-keys", **settings)[0] == 0
+        bot.send_signal(signal.SIGTERM)
+        output, errors = bot.communicate(timeout=60)
+    assert (bot.returncode, errors) == (0, "")
+    assert "unreadable" not in output
+    assert sealed_with(url, NEW) == 150
+
+
+@pytest.fixture
+async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
+    async with open_vault(tmp_path) as vault:
+        yield vault
+
+
+async def with_the_vaults_keys(vault: Vault, folder: Path, *arguments: str) -> tuple[int, str, str]:
+    settings = {"KEY_VAULT_SECRET": vault.secret_url(), **vault.environment}
+    return await asyncio.to_thread(run, folder, *arguments, **settings)
+
+
+async def test_the_keys_may_be_in_a_vault(vault: Vault, tmp_path: Path) -> None:
+    vault.secrets["presence-keys"] = f"{NEW},{OLD}"
+    url = f"sqlite:///{tmp_path / 'data/presence.db'}"
+    assert (await asyncio.to_thread(run, tmp_path, "migrate"))[0] == 0
+    fill(url, 2)
+    code, output, errors = await with_the_vaults_keys(vault, tmp_path, "rotate-keys")
+    assert (code, errors, sealed_with(url, NEW)) == (0, "", 6)
+    assert not (tmp_path / "data/secret.key").exists()
+    assert NEW not in output
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "says"),
+    [("", 403, "may not read"), (f"{NEW},hunter2hunter2", 200, "key 2 is not a Fernet key")],
+)
+async def test_a_vault_without_good_keys_is_a_sentence(
+    value: str, status: int, says: str, vault: Vault, tmp_path: Path
+) -> None:
+    vault.secrets["presence-keys"], vault.status = value, status
+    code, output, errors = await with_the_vaults_keys(vault, tmp_path, "rotate-keys")
+    assert (code, "Traceback" in output + errors) == (2, False)
+    assert "KEY_VAULT_SECRET" in errors
+    assert says in errors
+    assert not [secret for secret in (NEW, "hunter2") if secret in output + errors]

@@ -1,0 +1,79 @@
+"""The READMEs say what the program does: their tables are held to the settings, commands and dependencies."""
+
+import re
+
+import pytest
+from pydantic import SecretStr
+
+from app import COMMANDS as PROGRAM
+from bot.commands import COMMANDS
+from settings import Settings
+from storage.queries.roles import Role
+from tests.support.tools import ROOT
+
+LANGUAGES = {"README.md": "en", "README.pt.md": "pt"}
+ROLES = {
+    "en": dict(zip(Role, ("everybody", "viewer", "administrator", "owner"), strict=True)),
+    "pt": dict(zip(Role, ("qualquer pessoa", "leitor", "administrador", "proprietário"), strict=True)),
+}
+
+
+def table(readme: str, name: str) -> list[list[str]]:
+    """The rows of a marked table, without its head."""
+    text = (ROOT / readme).read_text()
+    block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
+    assert block is not None
+    return [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in block[1].splitlines()[2:]]
+
+
+def shown(default: object) -> str:
+    plain = default.get_secret_value() if isinstance(default, SecretStr) else default
+    plain = ",".join(plain) if isinstance(plain, tuple) else plain
+    plain = str(plain).lower() if isinstance(plain, bool) else plain
+    return "" if plain in ("", None) else f"`{plain}`"
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_setting_stands_in_the_table_with_its_default(readme: str) -> None:
+    expected = [[f"`{name.upper()}`", shown(field.default)] for name, field in Settings.model_fields.items()]
+    assert [row[:2] for row in table(readme, "settings")] == expected
+
+
+def test_the_english_meanings_are_the_settings_own() -> None:
+    meanings = [field.description for field in Settings.model_fields.values()]
+    assert [row[2] for row in table("README.md", "settings")] == meanings
+
+
+@pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
+def test_every_command_stands_in_the_table(readme: str, language: str) -> None:
+    other = "pt" if language == "en" else "en"
+    expected = [[f"`{c.titles[language]}`", f"`{c.titles[other]}`"] for c in COMMANDS]
+    assert [row[:2] for row in table(readme, "commands")] == expected
+
+
+@pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
+def test_every_command_stands_there_with_the_role_it_takes(readme: str, language: str) -> None:
+    assert [row[3] for row in table(readme, "commands")] == [ROLES[language][c.least] for c in COMMANDS]
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_word_of_the_command_line_stands_in_the_table(readme: str) -> None:
+    rows = table(readme, "program")
+    assert [row[0] for row in rows] == [f"`python app.py {name}`" for name in PROGRAM]
+    assert all(row[1] for row in rows)
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_dependency_has_its_reason(readme: str) -> None:
+    lines = (ROOT / "requirements/runtime.in").read_text().splitlines()
+    packages = [line.partition("[")[0] for line in lines if line and not line.startswith("#")]
+    rows = table(readme, "dependencies")
+    assert [row[0] for row in rows] == packages
+    assert all(row[1] for row in rows)
+
+
+@pytest.mark.parametrize("readme", LANGUAGES)
+def test_every_file_it_points_to_is_there(readme: str) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text())
+    assert targets
+    assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -1,0 +1,269 @@
+"""The first owner's way in, by a one-time code."""
+
+import asyncio
+import json
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+from structlog.testing import capture_logs
+
+from bot.activity import Card, Message
+from bot.roles import claim_codes
+from bot.roles.admins_setting import AdminsSetting
+from bot.roles.claim_codes import GOOD_FOR
+from storage.queries.claims import PER_PERSON
+from storage.queries.roles import Role
+from storage.tables.history import Act
+from storage.tables.roles import ClaimCode, Member
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, inputs, press, words
+from tests.support.stores import stored
+
+CODE = "ABCDEFGHJKLMNPQRSTUV"
+SHOWN = "ABCD-EFGH-JKLM-NPQR-STUV"
+WRONG = "ABCD-EFGH-JKLM-NPQR-STU2"
+OTHER = "99999999-0000-4000-8000-000000000009"
+
+
+async def offer(chat: Chat, admins: tuple[str, ...] = (), home: str = TENANT) -> str:
+    return await claim_codes.offer(chat.database, AdminsSetting(admins, home), chat.clock, CODE)
+
+
+async def make(chat: Chat, tenant: str = TENANT, code: str = CODE) -> None:
+    await claim_codes.make(chat.database, chat.clock, tenant, code)
+
+
+async def owners(chat: Chat) -> list[str]:
+    async with chat.database.session() as session:
+        rows = (await session.exec(select(Member).where(Member.role == Role.OWNER))).all()
+    return [str(row.user_object_id) for row in rows]
+
+
+async def codes(chat: Chat) -> int:
+    async with chat.database.session() as session:
+        return len((await session.exec(select(ClaimCode))).all())
+
+
+@pytest.fixture
+async def nobodys(chat: Chat) -> Chat:
+    """A bot that nobody owns, and somebody who speaks."""
+    chat.admins = ()
+    chat.restart()
+    chat.person = STRANGER
+    return chat
+
+
+# The code
+
+
+def test_a_code_is_long_enough_and_never_the_same() -> None:
+    made = {claim_codes.new_code() for _ in range(200)}
+    assert len(made) == 200
+    assert all(len(code) == 20 and set(code) <= set(claim_codes.LETTERS) for code in made)
+    assert len(claim_codes.LETTERS) == 32
+
+
+@pytest.mark.parametrize("typed", [SHOWN, SHOWN.lower(), CODE, f" {SHOWN} ", SHOWN.replace("-", "–"), f"{SHOWN}."])
+def test_a_code_is_read_however_it_is_typed(typed: str) -> None:
+    assert claim_codes.read(typed) == CODE
+    assert claim_codes.grouped(CODE) == SHOWN
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "x", SHOWN[:-1], SHOWN + "A", SHOWN.replace("A", "1"), "é" * 20, "A" * 10_000]
+)
+def test_what_is_no_code_is_read_as_none(typed: str) -> None:
+    assert claim_codes.read(typed) == ""
+
+
+async def test_only_a_salted_hash_is_stored(nobodys: Chat) -> None:
+    await make(nobodys)
+    await make(nobodys, OTHER)
+    async with nobodys.database.session() as session:
+        one, other = (await session.exec(select(ClaimCode))).all()
+    assert one.hashed != other.hashed
+    assert (len(one.salt), len(one.hashed), one.id) == (16, 32, "ABCD")
+    assert repr(one.hashed) not in repr(one)
+    for shape in (CODE, SHOWN, CODE[4:]):
+        assert shape.encode() not in nobodys.stored_bytes()
+
+
+# At the start
+
+
+async def test_while_nobody_owns_it_each_start_tells_a_code_for_the_home_tenant(nobodys: Chat) -> None:
+    told = await offer(nobodys)
+    for expected in (f"claim {SHOWN}", f"reclamar {SHOWN}", TENANT, "24 hours"):
+        assert expected in told
+    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+    assert await offer(nobodys) == ""
+
+
+async def test_with_owners_by_the_setting_there_is_no_code(nobodys: Chat) -> None:
+    assert await offer(nobodys, (ADMIN,)) == ""
+    assert await codes(nobodys) == 0
+
+
+async def test_an_owner_in_any_tenant_is_enough(nobodys: Chat) -> None:
+    row = Member(owner_tenant=OTHER, user_object_id="x", role=Role.OWNER, invited_at=nobodys.now)
+    await stored(nobodys.database, row)
+    assert await offer(nobodys) == ""
+
+
+async def test_without_a_home_tenant_it_says_how_a_code_is_made(nobodys: Chat) -> None:
+    assert "claim-code --tenant" in await offer(nobodys, home="")
+    assert await codes(nobodys) == 0
+
+
+# In the chat
+
+
+@pytest.mark.parametrize(
+    "said", [f"claim {SHOWN}", f"RECLAMAR {SHOWN.lower()}", f"reclamar  {SHOWN.replace('-', ' ')}"]
+)
+async def test_who_says_the_code_owns_the_tenant(nobodys: Chat, said: str) -> None:
+    await make(nobodys)
+    card = await nobodys.say(said)
+    assert "You are an owner now" in words(card)
+    assert set(buttons(card)) == {"command.setup", "command.admins", "command.help"}
+    assert "Step 1 of 4" in words(await nobodys.press(card, "command.setup"))
+    assert await owners(nobodys) == [STRANGER]
+    async with nobodys.database.session() as session:
+        (act,) = (await session.exec(select(Act))).all()
+    assert (act.act, act.actor_id, act.owner_tenant, act.facts) == ("claim", STRANGER, TENANT, {})
+
+
+async def test_without_the_code_it_is_asked_for(nobodys: Chat) -> None:
+    await make(nobodys)
+    card = await nobodys.say("claim")
+    assert inputs(card)["code"]["style"] == "Password"
+    card = await nobodys.press(card, "claim.now", {"code": WRONG})
+    assert "This code is not good." in words(card)
+    assert "value" not in inputs(card)["code"]
+    assert "You are an owner now" in words(await nobodys.press(card, "claim.now", {"code": SHOWN}))
+
+
+async def test_it_works_once(nobodys: Chat) -> None:
+    await make(nobodys)
+    await make(nobodys, code="WXYZ" + CODE[4:])
+    pressed = press(await nobodys.say("claim"), "claim.now", {"code": SHOWN})
+    await nobodys.turn(pressed)
+    assert "You are an owner already" in words((await nobodys.turn(pressed)).answer)
+    nobodys.person = "somebody else"
+    for code in (SHOWN, f"WXYZ{SHOWN[4:]}"):
+        assert "This code is not good." in words(await nobodys.say(f"claim {code}"))
+    assert await owners(nobodys) == [STRANGER]
+
+
+async def test_of_two_who_race_one_wins(nobodys: Chat) -> None:
+    await make(nobodys)
+    turns = [
+        RecordingTurn(incoming(Message(f"claim {SHOWN}"), person=person)) for person in ("ana", "rui", "eve", "zoe")
+    ]
+    await asyncio.gather(*(nobodys.conversation(turn) for turn in turns))
+    titles = sorted(turn.answer["fallbackText"] for turn in turns)
+    assert titles == ["Become the first owner"] * 3 + ["You are an owner now"]
+    assert len(await owners(nobodys)) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "tenant", "later"),
+    [
+        (WRONG, TENANT, timedelta()),
+        (SHOWN, OTHER, timedelta()),
+        (SHOWN, TENANT, GOOD_FOR),
+        ("x", TENANT, timedelta()),
+    ],
+)
+async def test_a_code_that_is_not_good_says_nothing_about_why(
+    nobodys: Chat, code: str, tenant: str, later: timedelta
+) -> None:
+    await make(nobodys)
+    nobodys.tenant = tenant
+    nobodys.now += later
+    with capture_logs() as logs:
+        card = await nobodys.say(f"claim {code}")
+    nobodys.tenant = "nowhere"
+    assert card == await nobodys.say(f"claim {SHOWN}")
+    assert await owners(nobodys) == []
+    assert [line["event"] for line in logs] == ["claim_refused", "turn"]
+
+
+async def test_a_code_outlasts_a_restart_but_not_a_day(nobodys: Chat) -> None:
+    await make(nobodys)
+    nobodys.restart()
+    nobodys.now += GOOD_FOR - timedelta(seconds=1)
+    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+
+
+async def test_it_is_not_taken_outside_a_personal_chat(nobodys: Chat) -> None:
+    await make(nobodys)
+    nobodys.personal = False
+    assert "personal chat" in words(await nobodys.say(f"claim {SHOWN}"))
+    assert "personal chat" in words(await nobodys.act("claim.now", code=SHOWN))
+    assert await owners(nobodys) == []
+    assert await codes(nobodys) == 1
+
+
+async def test_whom_entra_does_not_know_cannot_own_anything(nobodys: Chat) -> None:
+    await make(nobodys)
+    nobodys.person = ""
+    assert "This code is not good." in words(await nobodys.say(f"claim {SHOWN}"))
+    assert await codes(nobodys) == 1
+
+
+async def test_guessing_ends_soon_also_after_a_restart_and_even_with_the_right_code(nobodys: Chat) -> None:
+    await make(nobodys)
+    for _ in range(PER_PERSON):
+        assert "This code is not good." in words(await nobodys.say(f"claim {WRONG}"))
+    nobodys.restart()
+    assert "Too many codes were tried." in words(await nobodys.say(f"claim {SHOWN}"))
+    assert await owners(nobodys) == []
+    nobodys.now += timedelta(hours=1)
+    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+
+
+async def test_asking_for_the_form_is_no_attempt(nobodys: Chat) -> None:
+    await make(nobodys)
+    for _ in range(PER_PERSON + 1):
+        await nobodys.say("claim")
+    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+
+
+async def test_a_lesser_role_is_raised(nobodys: Chat) -> None:
+    await make(nobodys)
+    await stored(
+        nobodys.database,
+        Member(owner_tenant=TENANT, user_object_id=STRANGER, role=Role.VIEWER, invited_at=nobodys.now),
+    )
+    await nobodys.say("hello")
+    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+    assert await owners(nobodys) == [STRANGER]
+
+
+async def test_an_owner_uses_up_no_code(chat: Chat) -> None:
+    await make(chat)
+    assert "You are an owner already" in words(await chat.say(f"claim {SHOWN}"))
+    assert await codes(chat) == 1
+
+
+@pytest.mark.parametrize("code", [SHOWN, WRONG])
+async def test_the_code_appears_nowhere(nobodys: Chat, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    await make(nobodys)
+    with capture_logs() as logs:
+        await nobodys.say(f"claim {code}")
+        await nobodys.press(await nobodys.say("claim"), "claim.now", {"code": code})
+    seen: list[Card | object] = [*nobodys.shown, *logs]
+    captured = capsys.readouterr()
+    everything = json.dumps(seen, default=str) + captured.out + captured.err
+    for shape in (code, code.replace("-", ""), code[5:]):
+        assert shape not in everything
+        assert shape.encode() not in nobodys.stored_bytes()
+
+
+async def test_what_begins_like_the_command_is_not_it(nobodys: Chat) -> None:
+    await make(nobodys)
+    for said in (f"claims {SHOWN}", f"please claim {SHOWN}", SHOWN):
+        assert "For administrators only" in words(await nobodys.say(said))
+    assert await owners(nobodys) == []

@@ -1,0 +1,228 @@
+"""The shorter conversations: enable, disable, status, test, remove, integrations, help."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from bot.activity import Card
+from bot.commands import COMMANDS
+from storage.queries import drafts
+from storage.queries.roles import Role
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import Probe, Service, ServiceHealth
+from tests.services.bot.commands.test_setup import APP, at_preview, at_teams
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
+
+
+async def stored(chat: Chat, *, enabled: bool = False) -> str:
+    """One integration, through the wizard; its id."""
+    await chat.press(await at_preview(chat), "setup.now" if enabled else "setup.later")
+    (view,) = await chat.integrations.list(TENANT)
+    chat.integrations.calls.clear()
+    return view.id
+
+
+async def two(chat: Chat) -> list[str]:
+    await stored(chat)
+    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "Branch"})
+    await chat.press(card, "setup.later")
+    chat.integrations.calls.clear()
+    return [view.id for view in await chat.integrations.list(TENANT)]
+
+
+NEEDY = ["enable presence", "disable presence", "status", "test connection", "remove integration", "integrations"]
+
+
+@pytest.mark.parametrize("command", NEEDY)
+async def test_without_an_integration_it_offers_to_set_one_up(chat: Chat, command: str) -> None:
+    card = await chat.say(command)
+    assert "no integration yet" in words(card)
+    assert "Step 1 of 4" in words(await chat.press(card, "command.setup"))
+
+
+@pytest.mark.parametrize("command", NEEDY[:-1])
+async def test_of_several_it_asks_which(chat: Chat, command: str) -> None:
+    ids = await two(chat)
+    card = await chat.say(command)
+    assert [choice["value"] for choice in inputs(card)["integration"]["choices"]] == ids
+    assert chat.integrations.calls == []
+    (verb,) = buttons(card)
+    assert "Branch" in words(await chat.press(card, verb, {"integration": ids[1]}))
+
+
+async def test_enable_previews_first(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("enable presence")
+    assert chat.integrations.calls == ["preview"]
+    assert "Step" not in words(card)
+    assert "is enabled" in words(await chat.press(card, "enable.now"))
+    assert chat.integrations.calls == ["preview", "enable"]
+
+
+async def test_enable_can_wait(chat: Chat) -> None:
+    await stored(chat)
+    assert "Nothing is sent" in words(await chat.press(await chat.say("habilitar presença"), "enable.later"))
+    assert "enable" not in chat.integrations.calls
+
+
+async def test_enable_what_is_enabled(chat: Chat) -> None:
+    await stored(chat, enabled=True)
+    assert "enabled already" in words(await chat.say("enable presence"))
+    assert chat.integrations.calls == []
+
+
+async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> None:
+    await stored(chat, enabled=True)
+    card = await chat.say("disable presence")
+    assert chat.integrations.calls == []
+    assert "3 people" in words(await chat.press(card, "disable.now"))
+    assert "is not enabled" in words(await chat.press(card, "disable.now"))
+    assert chat.integrations.calls == ["disable"]
+
+
+async def test_disable_thought_better_of(chat: Chat) -> None:
+    await stored(chat, enabled=True)
+    assert "Nothing was changed" in words(await chat.press(await chat.say("disable presence"), "disable.keep"))
+    assert chat.integrations.calls == []
+
+
+async def test_remove_needs_the_name(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("remover integração")
+    assert "cannot be undone" in words(card)
+    card = await chat.press(card, "remove.now", {"typed_name": "Head"})
+    assert "not the name" in error_below(card, "typed_name")
+    card = await chat.press(card, "remove.now", {"typed_name": ""})
+    assert chat.integrations.calls == []
+    card = await chat.press(card, "remove.now", {"typed_name": " head OFFICE "})
+    assert "is removed" in words(card)
+    assert chat.integrations.stored == {}
+
+
+async def test_removing_twice_is_harmless(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("remove integration")
+    action = press(card, "remove.now", {"typed_name": "Head office"})
+    await chat.turn(action)
+    assert "out of date" in words((await chat.turn(action)).answer)
+    assert chat.integrations.calls == ["remove"]
+
+
+async def test_remove_thought_better_of(chat: Chat) -> None:
+    await stored(chat)
+    assert "Nothing was changed" in words(await chat.press(await chat.say("remove integration"), "remove.keep"))
+
+
+async def test_status_in_words(chat: Chat) -> None:
+    await stored(chat, enabled=True)
+    said = words(await chat.say("estado"))
+    for expected in ("Presence sync is running", "Mitel CloudLink · working", "of 27 people matched", "parked × 4"):
+        assert expected in said
+    assert "1 second old" in said
+    assert "none yet" in said
+
+
+async def test_status_refreshes_in_its_place_and_offers_what_fits(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("status")
+    assert set(buttons(card)) == {"status.show", "test.run", "enable.preview"}
+    chat.integrations.calls.clear()
+    turn = await chat.turn(press(card, "status.show"))
+    assert len(turn.replaced) == 1
+    assert turn.sent == []
+
+
+async def test_status_tells_wrong_credentials_from_an_unwell_service(chat: Chat) -> None:
+    await stored(chat, enabled=True)
+    since = chat.now - timedelta(hours=2)
+    chat.integrations.service_health = (
+        ServiceHealth(Service.CLOUDLINK, ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE), since),
+        ServiceHealth(Service.ENTRA, CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), since),
+        ServiceHealth(Service.GRAPH),
+    )
+    card = await chat.say("status")
+    said = words(card)
+    assert "Mitel CloudLink · having trouble, still trying" in said
+    assert "Microsoft Entra ID · needs you" in said
+    assert "Microsoft Graph · working" in said
+    assert "on hold" in said
+    assert "Began 2 hours ago" in said
+    assert any(f"/Credentials/appId/{APP['client_id']}" in url for url in link_urls(card))
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"),
+    [(None, "not known when"), (-1, "expired on"), (0, "in 0 days"), (1, "in 1 day,"), (90, "expires in 90 days")],
+)
+async def test_status_counts_the_secrets_days(chat: Chat, days: int | None, expected: str) -> None:
+    identity = await stored(chat)
+    owner, view = chat.integrations.stored[identity]
+    expires: date | None = None if days is None else chat.now.date() + timedelta(days=days)
+    chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=expires))
+    assert expected in words(await chat.say("status"))
+
+
+async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) -> None:
+    await stored(chat)
+    chat.integrations.probes = (
+        Probe(Service.CLOUDLINK, "users", 0.234),
+        Probe(Service.ENTRA, "token", 12.6, CredentialsWrong(Fault.ENTRA_APP_DISABLED)),
+    )
+    card = await chat.say("testar ligação")
+    said = words(card)
+    assert "Read the people" in said
+    assert "Mitel CloudLink · 0.2 s" in said
+    assert "Microsoft Entra ID · 13 s" in said
+    assert "1 step failed" in said
+    assert "Enterprise applications, open it" in said
+
+
+async def test_a_step_without_a_name_here_is_shown_as_it_is(chat: Chat) -> None:
+    await stored(chat)
+    chat.integrations.probes = (Probe(Service.GRAPH, "something_new", 0.1),)
+    said = words(await chat.say("test connection"))
+    assert "something_new" in said
+    assert "Everything works" in said
+
+
+async def test_integrations_are_listed_with_their_state(chat: Chat) -> None:
+    await two(chat)
+    said = words(await chat.say("integrações"))
+    for expected in ("2 integrations", "Head office", "Branch", "not enabled", "May 31, 2027"):
+        assert expected in said
+
+
+@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("pt-PT", "pt")])
+async def test_help_names_every_command_in_its_language(chat: Chat, locale: str, language: str) -> None:
+    chat.locale = locale
+    said = words(await chat.say("help"))
+    assert "claim" not in said
+    for command in COMMANDS:
+        if command.least is Role.EVERYONE:
+            continue
+        assert command.titles[language] in said
+        assert command.descriptions[language] in said
+
+
+def test_commands_fit_the_manifest() -> None:
+    assert sum(command.listed for command in COMMANDS) <= 10
+    assert all(len(title) <= 32 for command in COMMANDS for title in command.titles.values())
+    assert all(set(command.titles) == set(command.descriptions) == {"en", "pt"} for command in COMMANDS)
+
+
+def test_a_commands_verbs_begin_with_its_key() -> None:
+    assert all(verb.startswith(f"{command.key}.") for command in COMMANDS for verb in command.actions)
+
+
+async def test_every_button_ever_shown_leads_somewhere(chat: Chat) -> None:
+    """Whatever cards a walk through everything shows, no button of theirs is unknown."""
+    await stored(chat, enabled=True)
+    for command in COMMANDS:
+        await chat.say(command.titles["en"])
+    answers = {f"command.{command.key}" for command in COMMANDS} | {v for c in COMMANDS for v in c.actions}
+    shown: list[Card] = chat.shown
+    assert {verb for card in shown for verb in buttons(card)} <= answers
+    async with chat.database.session() as session:
+        assert await drafts.load(session, chat.tenant, chat.person) is not None

@@ -1,0 +1,212 @@
+"""Editing in the chat: every side of it, what is wrong said beside its field, and the slower of two told why."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from bot.activity import Action, Card
+from storage.queries import history
+from storage.tables.history import Act
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import Actor, IntegrationView, NameTaken
+from tests.services.bot.commands.test_setup import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
+
+OTHER = "55555555-0000-4000-8000-000000000005"
+BEN = "66666666-0000-4000-8000-000000000006"
+
+
+@pytest.fixture
+async def one(chat: Chat) -> IntegrationView:
+    """The only integration there is."""
+    await chat.press(await at_preview(chat), "setup.later")
+    chat.integrations.calls.clear()
+    (view,) = await chat.integrations.list(TENANT)
+    return view
+
+
+async def form(chat: Chat, side: str) -> Card:
+    return await chat.press(await chat.say("edit integration"), f"edit.{side}")
+
+
+async def stored(chat: Chat) -> IntegrationView:
+    (view,) = await chat.integrations.list(TENANT)
+    return view
+
+
+async def failures(chat: Chat) -> list[Act]:
+    async with chat.database.session() as session:
+        return [act for act in await history.page(session, TENANT, 0, 50) if act.result != history.DONE]
+
+
+@pytest.mark.parametrize("said", ["edit integration", "editar integração", "rename integration"])
+async def test_it_offers_every_side(chat: Chat, one: IntegrationView, said: str) -> None:
+    card = await chat.say(said)
+    assert {"edit.rename", "edit.cloudlink", "edit.teams", "integrations.open"} == set(buttons(card))
+    assert one.tenant_id in words(card)
+
+
+async def test_rename(chat: Chat, one: IntegrationView) -> None:
+    card = await form(chat, "rename")
+    assert inputs(card)["name"]["value"] == "Head office"
+    card = await chat.press(card, "edit.save_name", {"name": "  Lisbon \u200b office "})
+    assert "The name is changed" in words(card)
+    assert (await stored(chat)).name == "Lisbon office"
+
+
+async def test_a_name_that_is_taken_or_missing(chat: Chat, one: IntegrationView) -> None:
+    card = await chat.press(await form(chat, "rename"), "edit.save_name", {"name": "  "})
+    assert "is needed" in error_below(card, "name")
+    chat.integrations.trouble["rename"] = NameTaken("Branch")
+    card = await chat.press(card, "edit.save_name", {"name": "Branch"})
+    assert "of this name already" in error_below(card, "name")
+    assert inputs(card)["name"]["value"] == "Branch"
+    assert [act.result for act in await failures(chat)] == ["name_taken"]
+
+
+async def test_the_cloudlink_side(chat: Chat, one: IntegrationView) -> None:
+    card = await form(chat, "cloudlink")
+    assert inputs(card)["account_id"]["value"] == one.cloudlink_account_id
+    assert "value" not in inputs(card)["cloudlink_secret"]
+    typed = {"account_id": "42", "cloudlink_client_id": "other", "region": "eu", "cloudlink_secret": "s3cret-new"}
+    card = await chat.press(card, "edit.save_cloudlink", typed)
+    assert "CloudLink accepts it" in words(card)
+    given = chat.integrations.accounts[-1]
+    assert (given.region, given.account_id, given.client_id, given.client_secret) == (
+        "eu",
+        "42",
+        "other",
+        "s3cret-new",
+    )
+
+
+async def test_an_empty_secret_is_handed_on_as_empty(chat: Chat, one: IntegrationView) -> None:
+    await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink")
+    await chat.press(await form(chat, "teams"), "edit.save_teams")
+    assert (chat.integrations.accounts[-1].client_secret, chat.integrations.apps[-1].client_secret) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("side", "fault", "field"),
+    [
+        ("cloudlink", Fault.CLOUDLINK_REFUSED, "cloudlink_secret"),
+        ("cloudlink", Fault.CLOUDLINK_ACCOUNT_UNKNOWN, "account_id"),
+        ("teams", Fault.ENTRA_SECRET_IS_ID, "client_secret"),
+        ("teams", Fault.ENTRA_TENANT_UNKNOWN, "tenant_id"),
+    ],
+)
+async def test_what_is_refused_stands_beside_its_field(
+    chat: Chat, one: IntegrationView, side: str, fault: Fault, field: str
+) -> None:
+    chat.integrations.trouble[f"edit_{side}"] = CredentialsWrong(fault)
+    secret = "cloudlink_secret" if side == "cloudlink" else "client_secret"
+    card = await chat.press(await form(chat, side), f"edit.save_{side}", {secret: "s3cret-wrong"})
+    assert error_below(card, field)
+    assert await stored(chat) == one
+    assert "s3cret-wrong" not in str(chat.shown)
+    (act,) = await failures(chat)
+    assert (act.act, act.result, act.integration_name) == (f"edit_{side}", fault.value, "Head office")
+
+
+async def test_the_teams_side(chat: Chat, one: IntegrationView) -> None:
+    card = await form(chat, "teams")
+    typed = {"client_id": OTHER, "client_secret": "s3cret-new", "expires_on": "2028-01-31"}
+    card = await chat.press(card, "edit.save_teams", typed)
+    assert "Microsoft accepts it" in words(card)
+    view = await stored(chat)
+    assert (view.client_id, view.secret_expires_on) == (OTHER, date(2028, 1, 31))
+
+
+async def test_another_tenant_needs_a_secret_of_its_own(chat: Chat, one: IntegrationView) -> None:
+    for typed in ({"tenant_id": OTHER}, {"client_id": OTHER}):
+        card = await chat.press(await form(chat, "teams"), "edit.save_teams", typed)
+        assert "needs its own secret" in error_below(card, "client_secret")
+    same = {"tenant_id": TENANT.upper(), "client_id": CLIENT.upper()}
+    await chat.press(await form(chat, "teams"), "edit.save_teams", same)
+    assert chat.integrations.calls == ["edit_teams"]
+
+
+async def test_a_day_that_is_past_matters_only_when_it_is_new(chat: Chat, one: IntegrationView) -> None:
+    chat.now += timedelta(days=400)
+    card = await chat.press(await form(chat, "teams"), "edit.save_teams")
+    assert "Microsoft accepts it" in words(card)
+    card = await chat.press(await form(chat, "teams"), "edit.save_teams", {"expires_on": "2027-06-01"})
+    assert error_below(card, "expires_on")
+
+
+@pytest.mark.parametrize("wrong", [{"tenant_id": "contoso"}, {"client_id": ""}, {"client_secret": "x" * 600}])
+async def test_what_is_plainly_wrong_asks_nobody(chat: Chat, one: IntegrationView, wrong: dict[str, str]) -> None:
+    card = await chat.press(await form(chat, "teams"), "edit.save_teams", wrong)
+    assert error_below(card, next(iter(wrong)))
+    assert chat.integrations.calls == []
+
+
+@pytest.mark.parametrize(("locale", "said"), [("en-US", "Somebody else was faster"), ("pt-PT", "mais rápido")])
+async def test_the_slower_of_two_is_told_what_and_by_whom(
+    chat: Chat, one: IntegrationView, locale: str, said: str
+) -> None:
+    chat.locale = locale
+    slow = await form(chat, "rename")
+    await chat.integrations.rename(TENANT, one.id, one.revision, "Ben's name", Actor(BEN, "Ben Example"))
+    await _recorded(chat, one, "rename", {"from": "Head office", "to": "Ben's name"})
+    chat.now += timedelta(minutes=3)
+    card = await chat.press(slow, "edit.save_name", {"name": "My name"})
+    told = words(card)
+    assert said in told
+    for expected in ("Ben Example", "Ben's name", "3 min"):
+        assert expected in told
+    assert (await stored(chat)).name == "Ben's name"
+    assert set(buttons(card)) == {"edit.open", "history.show"}
+    assert (await failures(chat))[0].result == "edited_meanwhile"
+
+
+async def _recorded(chat: Chat, view: IntegrationView, act: str, facts: dict[str, str]) -> None:
+    async with chat.database.writing() as session:
+        await history.record(
+            session,
+            owner_tenant=TENANT,
+            integration_id=view.id,
+            integration_name=view.name,
+            actor_id=BEN,
+            actor_name="Ben Example",
+            act=act,
+            result=history.DONE,
+            facts=facts,
+            now=chat.now,
+        )
+
+
+@pytest.mark.parametrize("revision", ["", "x", "-1", "9" * 40, "٣"])
+async def test_a_forged_revision_equals_none(chat: Chat, one: IntegrationView, revision: str) -> None:
+    card = await chat.act("edit.save_name", integration=one.id, revision=revision, name="Mine")
+    assert "faster" in words(card)
+    assert await stored(chat) == one
+
+
+@pytest.mark.parametrize(
+    "verb", ["open", "rename", "cloudlink", "teams", "save_name", "save_cloudlink", "save_teams"]
+)
+async def test_another_tenants_integration_is_not_there(chat: Chat, one: IntegrationView, verb: str) -> None:
+    chat.tenant = "99999999-0000-4000-8000-000000000009"
+    await chat.say("hello")
+    card = await chat.act(f"edit.{verb}", integration=one.id, revision="1", **APP)
+    assert "out of date" in words(card)
+    assert chat.integrations.calls == []
+
+
+async def test_no_secret_is_kept_shown_or_recorded(chat: Chat, one: IntegrationView) -> None:
+    typed = {"client_secret": "s3cret-teams-new", "cloudlink_secret": "s3cret-cl-new"}
+    await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink", typed)
+    await chat.press(await form(chat, "teams"), "edit.save_teams", typed)
+    said = str(chat.shown)
+    for secret in (*typed.values(), CLIENT_SECRET, CLOUDLINK_SECRET):
+        assert secret not in said
+        assert secret.encode() not in chat.stored_bytes()
+
+
+async def test_a_double_press_saves_once(chat: Chat, one: IntegrationView) -> None:
+    action: Action = press(await form(chat, "rename"), "edit.save_name", {"name": "Once"})
+    await chat.turn(action)
+    assert "pressed this button already" in words((await chat.turn(action)).answer)
+    assert (await stored(chat)).revision == one.revision + 1

@@ -1,0 +1,380 @@
+"""History: every act is in it, whoever did it and however it went; shown by pages, and exported as a file."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.activity import Card
+from bot.cards import history as cards
+from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport, Wish, written
+from bot.languages import Language, load_texts
+from bot.roles.admins_setting import AdminsSetting
+from storage.encryption import Encryption
+from storage.queries import history
+from storage.queries.roles import Role
+from storage.tables.history import Act
+from storage.tables.roles import Member
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import Probe, Service
+from tests.services.bot.commands.test_setup import (
+    ACCOUNT,
+    APP,
+    CLIENT_SECRET,
+    CLOUDLINK_SECRET,
+    at_preview,
+    at_teams,
+)
+from tests.support.bot.chat import KEY, Chat
+from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
+from tests.support.stores import stored
+
+
+async def acts(chat: Chat) -> list[Act]:
+    async with chat.database.session() as session:
+        return await history.page(session, TENANT, 0, 1000)
+
+
+async def told(chat: Chat) -> list[tuple[str, str]]:
+    """Acts and results, by name: the chat's clock stands still."""
+    return sorted((act.act, act.result) for act in await acts(chat))
+
+
+async def fill(chat: Chat, count: int, **values: Any) -> None:
+    given: dict[str, Any] = {
+        "owner_tenant": TENANT,
+        "integration_id": "i1",
+        "integration_name": "Head office",
+        "actor_id": ADMIN,
+        "actor_name": "Ada",
+        "act": "enable",
+        "result": history.DONE,
+        "facts": {},
+    }
+    async with chat.database.writing() as session:
+        for number in range(count):
+            at = chat.now - timedelta(minutes=count - number)
+            await history.record(session, now=at, **{**given, **values})
+
+
+# What is recorded
+
+
+async def test_a_life_is_recorded_act_by_act(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.now")
+    await chat.say("test connection")
+    await chat.press(await chat.say("disable presence"), "disable.now")
+    card = await chat.press(await chat.say("edit integration"), "edit.rename")
+    await chat.press(card, "edit.save_name", {"name": "Head office"})
+    await chat.press(await chat.say("remove integration"), "remove.now", {"typed_name": "Head office"})
+    done = [("setup", "done"), ("enable", "done"), ("test", "done"), ("disable", "done"), ("remove", "done")]
+    assert await told(chat) == sorted(done), "the fake records no edits: sync does"
+    for act in await acts(chat):
+        assert (act.actor_id, act.actor_name, act.integration_name) == (ADMIN, "Somebody", "Head office")
+        assert act.at == chat.now
+    assert len({act.integration_id for act in await acts(chat)}) == 1
+
+
+async def test_what_failed_is_recorded_with_its_fault(chat: Chat) -> None:
+    chat.integrations.trouble["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+    card = await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
+    chat.integrations.trouble.clear()
+    card = await chat.press(await chat.press(card, "setup.cloudlink", ACCOUNT), "setup.register")
+    chat.integrations.trouble["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
+    card = await chat.press(card, "setup.save", APP)
+    chat.integrations.trouble = {"enable": ServiceUnavailable(Fault.GRAPH_UNREACHABLE)}
+    await chat.press(await chat.press(card, "setup.save", APP), "setup.now")
+    chat.integrations.trouble = {"test_connection": RuntimeError("s3cret")}
+    await chat.say("test connection")
+    assert await told(chat) == [
+        ("check_cloudlink", "cloudlink.refused"),
+        ("check_teams", "entra.secret_wrong"),
+        ("enable", "graph.unreachable"),
+        ("setup", "done"),
+        ("test", "failed"),
+    ]
+    kept = str(await acts(chat))
+    for secret in (CLOUDLINK_SECRET, CLIENT_SECRET, "s3cret"):
+        assert secret not in kept
+
+
+async def test_a_connection_test_is_recorded_with_what_it_found(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    refused = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All")
+    chat.integrations.probes = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.GRAPH, "x", 0.1, refused))
+    await chat.say("test connection")
+    assert ("test", "graph.consent_missing") in await told(chat)
+    assert "User.Read.All" in words(await chat.say("history"))
+
+
+async def test_looking_is_no_act(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    before = await told(chat)
+    for said in ("status", "integrations", "enable presence", "history", "export history", "help"):
+        await chat.say(said)
+    assert await told(chat) == before
+
+
+async def test_what_is_not_there_cannot_have_been_acted_upon(chat: Chat) -> None:
+    for verb in ("enable.now", "disable.now", "test.run", "remove.now", "edit.save_name"):
+        await chat.act(verb, integration="no such id", name="x", typed_name="x")
+    assert await told(chat) == []
+
+
+# How it is shown
+
+
+@pytest.mark.parametrize(
+    ("locale", "said", "expected"),
+    [
+        (
+            "en-US",
+            "history",
+            ["12 entries", "Page 1 of 2", "Presence enabled · Head office", "Ada · 10 minutes ago"],
+        ),
+        ("pt-PT", "histórico", ["12 registos", "Página 1 de 2", "Presença ativada · Head office", "há 10 minutos"]),
+    ],
+)
+async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expected: list[str]) -> None:
+    chat.locale = locale
+    await fill(chat, 12)
+    card = await chat.say(said)
+    for piece in (*expected, "11:59 UTC"):
+        assert piece in words(card)
+    assert set(buttons(card)) == {"history.page", "export.link"}
+    second = await chat.press(card, "history.page")
+    assert "11:48 UTC" in words(second)
+    assert "11:59 UTC" not in words(second)
+    assert words(await chat.press(second, "history.page")) == words(card)
+
+
+async def test_a_failure_says_what_was_wrong(chat: Chat) -> None:
+    await fill(chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"})
+    card = words(await chat.say("history"))
+    assert "❌" in card
+    assert "Admin consent is missing for: User.Read.All" in card
+
+
+async def test_an_act_of_a_newer_version_and_the_bots_own(chat: Chat) -> None:
+    await fill(chat, 1, act="painted_blue", result="no_paint", actor_id="bot", actor_name="")
+    card = words(await chat.say("history"))
+    for piece in ("painted_blue", "no_paint", "CloudLink Presence, by itself"):
+        assert piece in card
+
+
+async def test_of_several_integrations_one_can_be_chosen(chat: Chat) -> None:
+    for name in ("Head office", "Branch"):
+        card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": name})
+        await chat.press(card, "setup.later")
+    card = await chat.say("history")
+    assert {"Head office", "Branch"} <= set(words(card).replace("Integration set up · ", "").splitlines())
+    branch = next(view.id for view in await chat.integrations.list(TENANT) if view.name == "Branch")
+    card = await chat.press(card, "history.filter", {"integration": branch})
+    assert "1 entry" in words(card)
+    assert inputs(card)["integration"]["value"] == branch
+    assert "2 entries" in words(await chat.press(card, "history.filter", {"integration": "all"}))
+
+
+@pytest.mark.parametrize("page", ["-1", "x", "9" * 30, "999", "٣"])
+async def test_a_page_that_is_none(chat: Chat, page: str) -> None:
+    await fill(chat, 12)
+    assert "of 2" in words(await chat.act("history.page", page=page))
+
+
+async def test_nothing_yet(chat: Chat) -> None:
+    card = await chat.say("history")
+    assert "Nothing was done yet" in words(card)
+    assert buttons(card) == {}
+
+
+async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:
+    await fill(chat, 3)
+    chat.tenant = "99999999-0000-4000-8000-000000000009"
+    await chat.say("hello")
+    for verb in ("history.show", "export.link", "export.text"):
+        card = await chat.act(verb, integration="i1")
+        assert "Ada" not in words(card)
+
+
+@pytest.mark.parametrize("size", [cards.PAGE, cards.LINES])
+async def test_the_largest_page_still_fits(chat: Chat, size: int) -> None:
+    long = "Ş" * 5000
+    await fill(chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long})
+    verb = "history.page" if size == cards.PAGE else "export.text"
+    card = await chat.act(verb, page="1")
+    assert len(json.dumps(card).encode()) < 28 * 1024
+
+
+# The file
+
+
+@pytest.fixture
+async def server(chat: Chat) -> AsyncIterator[TestServer]:
+    """The bot's own address, which the chat knows as the public one."""
+    handler: list[HistoryExport] = []
+
+    async def serve(request: web.Request) -> web.StreamResponse:
+        return await handler[0].serve(request)
+
+    application = web.Application()
+    application.router.add_get("/exports/{token}", serve)
+    running = TestServer(application)
+    async with running:
+        url = str(running.make_url("")).rstrip("/")
+        rules = AdminsSetting(chat.admins, TENANT)
+        handler.append(
+            HistoryExport(chat.database, Encryption([KEY]), chat.clock, load_texts(), rules, public_url=url)
+        )
+        chat.exports = handler[0]
+        chat.restart()
+        yield running
+
+
+async def fetch(url: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
+    async with aiohttp.ClientSession() as http, http.request(method, url) as answer:
+        return answer.status, dict(answer.headers), (await answer.read()).decode()
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK))))
+
+
+async def exported(chat: Chat, said: str = "export history") -> str:
+    (url,) = link_urls(await chat.say(said))
+    return url
+
+
+async def test_who_was_removed_has_no_use_for_the_link_any_more(chat: Chat, server: TestServer) -> None:
+    await stored(
+        chat.database,
+        Member(id="m", owner_tenant=TENANT, user_object_id="rui", role=Role.VIEWER, invited_at=chat.now),
+    )
+    chat.person = "rui"
+    await chat.say("hello")
+    url = await exported(chat)
+    assert (await fetch(url))[0] == 200
+    chat.person = ADMIN
+    await chat.act("admins.remove", member="m", was="viewer")
+    assert (await fetch(url))[0] == 404
+
+
+async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> None:
+    await fill(chat, 700)
+    status, headers, text = await fetch(await exported(chat))
+    assert status == 200
+    assert headers["Content-Disposition"] == 'attachment; filename="cloudlink-presence-2026-11-22.csv"'
+    assert headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert headers["Cache-Control"] == "no-store"
+    assert text.startswith(BYTE_ORDER_MARK)
+    found = rows(text)
+    assert len(found) == 700
+    assert found[0] | {"Time (UTC)": ""} == {
+        "Time (UTC)": "",
+        "Administrator": "Ada",
+        "Administrator ID": ADMIN,
+        "Integration name": "Head office",
+        "Integration ID": "i1",
+        "What was done": "Presence enabled",
+        "Result": "Done",
+        "Details": "",
+        "Act key": "enable",
+        "Result key": "done",
+    }
+    assert found[0]["Time (UTC)"] == "2026-11-22T11:59:00+00:00"
+
+
+async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer) -> None:
+    await fill(chat, 1)
+    chat.locale = "pt-PT"
+    (row,) = rows((await fetch(await exported(chat, "exportar histórico")))[2])
+    assert row["O que foi feito"] == "Presença ativada"
+
+
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1+1"])
+async def test_no_cell_is_a_formula(chat: Chat, server: TestServer, name: str) -> None:
+    await fill(chat, 1, integration_name=name)
+    (row,) = rows((await fetch(await exported(chat)))[2])
+    assert row["Integration name"] == f"'{name}"
+
+
+def test_a_line_survives_quotes_commas_and_line_breaks() -> None:
+    cells = ['say "no"', "a,b", "one\ntwo", "çãõ"]
+    assert next(csv.reader(io.StringIO(written(cells), newline=""))) == cells
+
+
+async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) -> None:
+    await fill(chat, 1)
+    url = await exported(chat)
+    chat.now += timedelta(minutes=9, seconds=59)
+    assert (await fetch(url))[0] == 200
+    chat.now += timedelta(seconds=1)
+    status, _, text = await fetch(url)
+    assert status == 404
+    assert "Head office" not in text
+
+
+async def test_a_forged_link_leads_nowhere(chat: Chat, server: TestServer) -> None:
+    await fill(chat, 1)
+    url = await exported(chat)
+    base = url.rpartition("/")[0]
+    sealed_for_another_use = Encryption([KEY]).encrypt("a client secret")
+    for token in (
+        "x",
+        "x" * 5000,
+        url.rpartition("/")[2][:-4],
+        sealed_for_another_use,
+        Encryption([KEY]).encrypt("{}"),
+    ):
+        assert (await fetch(f"{base}/{token}"))[0] == 404
+
+
+async def test_the_file_is_the_tenants_own(chat: Chat, server: TestServer) -> None:
+    await fill(chat, 2)
+    await fill(chat, 1, owner_tenant="another tenant", integration_name="Theirs")
+    _, _, text = await fetch(await exported(chat))
+    assert len(rows(text)) == 2
+    assert "Theirs" not in text
+
+
+async def test_asking_for_the_head_gives_no_body(chat: Chat, server: TestServer) -> None:
+    await fill(chat, 2)
+    status, _, text = await fetch(await exported(chat), "HEAD")
+    assert (status, text) == (200, "")
+
+
+async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
+    exports = HistoryExport(
+        chat.database,
+        Encryption([KEY]),
+        chat.clock,
+        load_texts(),
+        AdminsSetting(()),
+        own_url="http://127.0.0.1:3978",
+    )
+    wish = Wish(TENANT, ADMIN, Language.ENGLISH, "")
+    assert exports.link(wish, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
+    assert exports.link(wish, "https://smba.trafficmanager.net/emea/") == ""
+    assert exports.link(wish, "https://localhost.evil.example/") == ""
+
+
+async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:
+    await fill(chat, cards.LINES + 1)
+    card = await chat.say("export history")
+    assert "PUBLIC_URL" in words(card)
+    assert link_urls(card) == []
+    card = await chat.press(card, "export.text")
+    assert lines(card)[0].startswith("Time (UTC),Administrator")
+    assert len(lines(card)) == cards.LINES + 1
+    card = await chat.press(card, "export.text")
+    assert len(lines(card)) == 2
+
+
+def lines(card: Card) -> list[str]:
+    return [line for line in words(card).splitlines() if line.count(",") > 5]

@@ -1,0 +1,288 @@
+"""Replacing a secret in the chat: what is asked, what is proven, and that no secret is ever shown or kept."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from bot.languages import Language, load_texts
+from storage.tables.integrations import Integration
+from storage.tables.rotations import Monitor, Rotation
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, NameTaken, TeamsApp
+from sync.domain.rotation import CredentialChoices, Kind, RotationUnderWay, Step
+from tests.support.bot.chat import NOW, Chat
+from tests.support.bot.fake_credentials import PEM, rotation
+from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, words
+from tests.support.stores import integration
+
+TENANT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
+CLIENT_ID = "bbbbbbbb-0000-4000-8000-000000000002"
+SECRET = "new~S3cret~value"
+TYPED = {"description": "Second secret", "client_secret": SECRET, "expires_on": "2027-05-31"}
+BY = Actor(ADMIN, "Somebody")
+PT = load_texts()[Language.PORTUGUESE]
+
+
+async def stored(chat: Chat, name: str = "Head office", owner: str = TENANT) -> IntegrationView:
+    account = CloudLinkAccount("", "1000", "reader", "cloudlink-secret")
+    view = await chat.integrations.add(owner, name, account, TeamsApp(TENANT_ID, CLIENT_ID, "old~secret"), None)
+    chat.integrations.calls.clear()
+    return view
+
+
+def said(chat: Chat) -> list[str]:
+    """The calls that change something."""
+    return [str(call[0]) for call in chat.credentials.calls if call[0] not in ("may_rotate", "rotation")]
+
+
+# By hand
+
+
+@pytest.mark.parametrize("typed", ["rotate secret", "renew secret", "Substituir segredo", "renovar segredo"])
+async def test_the_card_asks_for_three_things_and_says_for_which_application(chat: Chat, typed: str) -> None:
+    await stored(chat)
+    card = await chat.say(typed)
+    assert list(inputs(card)) == ["description", "client_secret", "expires_on"]
+    assert inputs(card)["description"]["value"] == "Head office"
+    assert inputs(card)["client_secret"]["style"] == "Password"
+    assert TENANT_ID in words(card)
+    assert CLIENT_ID in words(card)
+    assert any(f"Credentials/appId/{CLIENT_ID}" in url for url in link_urls(card))
+    assert "rotate.for_me" not in buttons(card)
+
+
+async def test_a_proven_secret_is_handed_on_and_the_card_tells_when_it_has_proven_good(chat: Chat) -> None:
+    view = await stored(chat)
+    chat.credentials.steps = (
+        rotation(view.id, Kind.BY_HAND, Step.PROVE),
+        rotation(view.id, Kind.BY_HAND, Step.DONE),
+    )
+    turn = await chat.turn_of_press(await chat.say("rotate secret"), "rotate.save", TYPED)
+    assert chat.credentials.secrets == [SECRET]
+    assert ("replace_secret", "Second secret", date(2027, 5, 31), BY) in chat.credentials.calls
+    shown = [words(card) for card in turn.replaced]
+    assert "Testing" in shown[0]
+    assert "is kept until" in shown[1]
+    assert "has proven good" in shown[2]
+    assert "Second secret" in shown[2]
+    assert "monitors.show" in buttons(turn.answer)
+
+
+@pytest.mark.parametrize(
+    ("typed", "field"),
+    [
+        ({"description": " "}, "description"),
+        ({"description": "x" * 61}, "description"),
+        ({"client_secret": ""}, "client_secret"),
+        ({"client_secret": "x" * 513}, "client_secret"),
+        ({"expires_on": "2026-11-21"}, "expires_on"),
+        ({"expires_on": "soon"}, "expires_on"),
+    ],
+)
+async def test_what_is_missing_or_wrong_is_said_beside_its_field(
+    chat: Chat, typed: dict[str, str], field: str
+) -> None:
+    await stored(chat)
+    card = await chat.press(await chat.say("rotate secret"), "rotate.save", {**TYPED, **typed})
+    assert error_below(card, field)
+    assert said(chat) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "field", "sentence"),
+    [
+        (CredentialsWrong(Fault.ENTRA_SECRET_WRONG), "client_secret", "not a secret of this application"),
+        (CredentialsWrong(Fault.ENTRA_SECRET_IS_ID), "client_secret", "the secret's ID, not its Value"),
+        (CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), "client_secret", "Client secret expired"),
+        (CredentialsWrong(Fault.ENTRA_CLIENT_UNKNOWN), "", "no application with this client ID"),
+        (CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), "", "User.Read.All"),
+        (ServiceUnavailable(Fault.ENTRA_UNREACHABLE), "", "cannot be reached"),
+    ],
+)
+async def test_what_microsoft_refuses_is_said_and_the_rest_is_kept(
+    chat: Chat, error: SyncError, field: str, sentence: str
+) -> None:
+    await stored(chat)
+    chat.credentials.trouble["replace_secret"] = error
+    card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
+    assert sentence in (error_below(card, field) if field else words(card))
+    assert inputs(card)["description"]["value"] == "Second secret"
+    assert inputs(card)["expires_on"]["value"] == "2027-05-31"
+    assert "value" not in inputs(card)["client_secret"]
+
+
+async def test_a_name_that_is_taken(chat: Chat) -> None:
+    await stored(chat)
+    chat.credentials.trouble["replace_secret"] = NameTaken("x")
+    card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
+    assert "of this name already" in error_below(card, "description")
+
+
+async def test_the_secret_is_on_no_card_and_not_on_disk(
+    chat: Chat, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await stored(chat)
+    for error in (None, CredentialsWrong(Fault.ENTRA_SECRET_WRONG), RuntimeError(SECRET)):
+        chat.credentials.trouble = {"replace_secret": error} if error else {}
+        await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
+    written = capsys.readouterr()
+    assert SECRET not in str(chat.shown) + caplog.text + written.out + written.err
+    assert SECRET.encode() not in chat.stored_bytes()
+
+
+async def test_another_tenants_integration_cannot_be_touched(chat: Chat) -> None:
+    await stored(chat)
+    foreign = await stored(chat, "Theirs", "another-tenant")
+    verbs = ("rotate.ask", "rotate.save", "rotate.start", "rotate.progress", "command.rotate", "auto_rotate.on")
+    for verb in verbs:
+        card = await chat.act(verb, integration=foreign.id, **TYPED)
+        assert "out of date" in words(card)
+    for verb in ("certificate.make", "certificate.use", "certificate.host", "certificate.federated"):
+        assert "out of date" in words(await chat.act(verb, integration=foreign.id))
+    assert chat.credentials.calls == []
+
+
+async def test_of_several_it_asks_which_and_a_notices_button_names_one(chat: Chat) -> None:
+    await stored(chat)
+    second = await stored(chat, "Branch")
+    card = await chat.say("rotate secret")
+    assert "Branch" in words(await chat.press(card, "rotate.ask", {"integration": second.id}))
+    assert "Branch" in words(await chat.act("command.rotate", integration=second.id))
+
+
+async def test_cancelling_changes_nothing(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.press(await chat.say("rotate secret"), "rotate.cancel")
+    assert "Nothing was changed" in words(card)
+    assert said(chat) == []
+
+
+# For me
+
+
+async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> None:
+    view = await stored(chat)
+    chat.credentials.may = True
+    asked = await chat.press(await chat.say("rotate secret"), "rotate.for_me")
+    assert said(chat) == []
+    assert "Add a new secret in Azure" in words(asked)
+    chat.credentials.steps = tuple(
+        rotation(view.id, Kind.FOR_ME, step)
+        for step in (Step.ADD, Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE, Step.DONE)
+    )
+    turn = await chat.turn_of_press(asked, "rotate.start")
+    assert said(chat) == ["rotate_for_me"]
+    done = [words(card).count("✅") for card in turn.replaced]
+    assert done == [0, 1, 2, 3, 4, 5]
+    assert "The bot has replaced" in words(turn.answer)
+
+
+async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
+    view = await stored(chat)
+    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, trouble=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+    chat.credentials.going = waiting
+    card = await chat.say("rotate secret")
+    assert "goes on by itself" in words(card)
+    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, trouble=None, old_left=True)
+    card = await chat.press(card, "rotate.progress")
+    assert "old secret is still in Azure" in words(card)
+    assert "Description" in words(await chat.say("rotate secret"))
+
+
+async def test_typing_one_in_meanwhile_is_refused(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("rotate secret")
+    chat.credentials.trouble["replace_secret"] = RotationUnderWay()
+    assert "just now" in words(await chat.press(card, "rotate.save", TYPED))
+
+
+async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
+    view = await stored(chat)
+    error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
+    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, trouble=error),)
+    card = await chat.act("rotate.start", integration=view.id)
+    assert "Application.ReadWrite.OwnedBy" in words(card)
+    assert "still in use" in words(card)
+    assert "rotate.ask" in buttons(card)
+
+
+async def test_after_it_the_monitors_are_asked_about(chat: Chat) -> None:
+    view = await stored(chat)
+    await add(chat, integration(id=view.id, owner_tenant=TENANT))
+    await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
+    done = rotation(view.id, Kind.BY_HAND, Step.DONE)
+    row = Rotation(integration_id=view.id, owner_tenant=TENANT, kind="by_hand", step="done", started_at=NOW)
+    row.id, row.finished_at = done.id, NOW
+    await add(chat, row)
+    chat.credentials.steps = (done,)
+    turn = await chat.turn_of_press(await chat.say("rotate secret"), "rotate.save", TYPED)
+    (question,) = turn.sent
+    assert "Lobby" in words(question)
+
+
+async def add(chat: Chat, row: Integration | Monitor | Rotation) -> None:
+    async with chat.database.writing() as session:
+        session.add(row)
+
+
+# By itself
+
+
+async def test_auto_rotate_is_switched_on_and_off_by_words_and_by_buttons(chat: Chat) -> None:
+    await stored(chat)
+    chat.credentials.may = True
+    card = await chat.say("auto-rotate")
+    assert "not replaced automatically" in words(card)
+    card = await chat.press(card, "auto_rotate.on")
+    assert "by itself" in words(card)
+    assert "auto_rotate.on" not in buttons(card)
+    await chat.press(card, "auto_rotate.off")
+    for typed in ("auto-rotate on", "Auto-rotate off", "ligar rotação automática", "desligar rotação automática"):
+        await chat.say(typed)
+    changes = [call[1] for call in chat.credentials.calls if call[0] == "set_auto_rotate"]
+    assert changes == [True, False, True, False, True, False]
+
+
+async def test_auto_rotate_needs_the_permission(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("auto-rotate on")
+    assert "Application.ReadWrite.OwnedBy" in words(card)
+    assert said(chat) == []
+
+
+# A certificate
+
+
+async def test_a_certificate_is_handed_out_and_used_once_it_is_accepted(chat: Chat) -> None:
+    await stored(chat)
+    card = await chat.say("certificado")
+    assert set(buttons(card)) == {"certificate.make", "certificate.cancel"}
+    card = await chat.press(card, "certificate.make")
+    assert PEM.strip() in str(card).replace("\\n", "\n")
+    assert "AB" * 20 in words(card)
+    chat.credentials.trouble["use_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN)
+    card = await chat.press(card, "certificate.use")
+    assert "does not know this certificate" in words(card)
+    assert "AB" * 20 in words(card)
+    chat.credentials.trouble.clear()
+    assert "The certificate was tested and is in use" in words(await chat.press(card, "certificate.use"))
+    card = await chat.say("certificate")
+    assert "rotate.ask" in buttons(card)
+
+
+async def test_what_the_host_offers_is_offered(chat: Chat) -> None:
+    await stored(chat)
+    chat.credentials.offered = CredentialChoices(host_certificate=True, federated=True)
+    card = await chat.say("certificate")
+    chat.credentials.trouble["use_host_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
+    assert "CERTIFICATE_PATH" in words(await chat.press(card, "certificate.host"))
+    assert "Nothing expires" in words(await chat.press(card, "certificate.federated"))
+
+
+async def test_in_portuguese(chat: Chat) -> None:
+    await stored(chat)
+    chat.locale = "pt-PT"
+    card = await chat.say("substituir segredo")
+    assert PT("rotate.title") in words(card)
+    assert "Segredo do cliente (Valor)" in words(card).replace("Cliente", "cliente")

@@ -1,0 +1,436 @@
+"""The wizard: the whole way in both languages, every fault beside its field, and what must never be kept."""
+
+import asyncio
+import json
+from datetime import date, timedelta
+
+import pytest
+from cryptography.fernet import Fernet
+from structlog.testing import capture_logs
+
+from bot.activity import Card
+from bot.cards.field_errors import FIELD_OF
+from bot.languages import Language, load_texts
+from storage.queries import drafts
+from storage.tables.conversations import Draft
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import Preview, Unmatched, UnmatchedPerson, WouldSend
+from sync.domain.presence import LineState, Presence
+from tests.cards.gallery.gallery import example
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, press, words
+
+CLOUDLINK_SECRET = "cl-s3cret-ÄÖÜ-9f8e7d"
+CLIENT_SECRET = "Xy8Q~teams-s3cret-1a2b3c"
+CLIENT = "44444444-0000-4000-8000-000000000004"
+ACCOUNT = {"account_id": "1000200030", "cloudlink_client_id": "reader", "cloudlink_secret": CLOUDLINK_SECRET}
+APP = {
+    "name": "Head office",
+    "tenant_id": TENANT,
+    "client_id": CLIENT,
+    "client_secret": CLIENT_SECRET,
+    "expires_on": "2027-05-31",
+}
+
+
+async def at_register(chat: Chat) -> Card:
+    return await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
+
+
+async def at_teams(chat: Chat) -> Card:
+    return await chat.press(await at_register(chat), "setup.register")
+
+
+async def at_preview(chat: Chat) -> Card:
+    return await chat.press(await at_teams(chat), "setup.save", APP)
+
+
+async def draft_of(chat: Chat) -> Draft | None:
+    async with chat.database.session() as session:
+        return await drafts.load(session, chat.tenant, chat.person)
+
+
+WHOLE = {
+    "en-US": ("setup integration", ["Step 1 of 4", "Found 27 people", "Step 3 of 4", "Step 4 of 4", "is enabled"]),
+    "pt-PT": (
+        "configurar integração",
+        ["Passo 1 de 4", "Foram encontradas 27 pessoas", "Passo 3 de 4", "Passo 4 de 4", "está ativa"],
+    ),
+}
+
+
+@pytest.mark.parametrize("locale", WHOLE)
+async def test_the_whole_way(chat: Chat, locale: str) -> None:
+    chat.locale = locale
+    typed, expected = WHOLE[locale]
+    card = await chat.say(typed)
+    cards = [card]
+    for verb, values in (
+        ("setup.cloudlink", ACCOUNT),
+        ("setup.register", {}),
+        ("setup.save", APP),
+        ("setup.now", {}),
+    ):
+        cards.append(await chat.press(cards[-1], verb, values))
+    for shown, wanted in zip(cards, expected, strict=True):
+        assert wanted in words(shown)
+    assert chat.integrations.calls == ["check_cloudlink", "check_teams", "add", "preview", "enable"]
+    ((owner, view),) = chat.integrations.stored.values()
+    assert (owner, view.name, view.enabled) == (TENANT, "Head office", True)
+    assert view.secret_expires_on == date(2027, 5, 31)
+    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
+    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
+    assert await draft_of(chat) is None
+
+
+async def test_progress_is_shown_before_the_outside_is_asked(chat: Chat) -> None:
+    card = await chat.say("setup integration")
+    turn = await chat.turn(press(card, "setup.cloudlink", ACCOUNT))
+    first, last = turn.replaced
+    assert "Checking with CloudLink" in words(first)
+    assert not buttons(first)
+    assert "Step 2 of 4" in words(last)
+
+
+async def test_no_secret_is_shown_logged_or_stored_in_clear(chat: Chat) -> None:
+    with capture_logs() as logs:
+        chat.integrations.trouble["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
+        card = await chat.press(await at_teams(chat), "setup.save", APP)
+        chat.integrations.trouble["check_teams"] = RuntimeError(CLIENT_SECRET)
+        await chat.press(card, "setup.save", APP)
+        del chat.integrations.trouble["check_teams"]
+        await chat.press(card, "setup.save", APP)
+    assert chat.integrations.calls[-1] == "preview"
+    said = json.dumps(chat.shown, ensure_ascii=False) + json.dumps(logs, ensure_ascii=False, default=str)
+    for secret in (CLOUDLINK_SECRET, CLIENT_SECRET):
+        assert secret not in said
+        assert secret.encode() not in chat.stored_bytes()
+
+
+async def test_the_proven_cloudlink_secret_waits_sealed_and_goes_when_it_was_used(chat: Chat) -> None:
+    card = await at_teams(chat)
+    draft = await draft_of(chat)
+    assert draft is not None
+    assert draft.cloudlink_secret_sealed
+    assert CLOUDLINK_SECRET not in draft.cloudlink_secret_sealed
+    assert "cloudlink_secret" not in draft.values
+    await chat.press(card, "setup.save", APP)
+    draft = await draft_of(chat)
+    assert draft is not None
+    assert draft.cloudlink_secret_sealed is None
+
+
+async def test_an_unproven_secret_is_not_kept_at_all(chat: Chat) -> None:
+    chat.integrations.trouble["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+    await at_register_failing(chat)
+    draft = await draft_of(chat)
+    assert draft is not None
+    assert draft.cloudlink_secret_sealed is None
+
+
+async def at_register_failing(chat: Chat) -> Card:
+    return await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
+
+
+async def test_cancel_keeps_nothing(chat: Chat) -> None:
+    card = await chat.press(await at_teams(chat), "setup.cancel")
+    assert "Setup cancelled" in words(card)
+    assert await draft_of(chat) is None
+    assert not chat.integrations.stored
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
+async def test_a_cloudlink_fault_stands_beside_its_field(chat: Chat, fault: Fault) -> None:
+    texts = load_texts()[Language.ENGLISH]
+    chat.integrations.trouble["check_cloudlink"] = example(fault)
+    card = await at_register_failing(chat)
+    said = error_below(card, FIELD_OF.get(fault, ""))
+    assert texts(f"fault.{fault}") in said
+    assert texts(f"fault.{fault}.remedy") in said
+    assert link_urls(card)
+    assert inputs(card)["account_id"]["value"] == "1000200030"
+    assert "value" not in inputs(card)["cloudlink_secret"]
+
+
+@pytest.mark.parametrize("locale", ["en-US", "pt-PT"])
+@pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.startswith("cloudlink.")])
+async def test_a_microsoft_fault_stands_beside_its_field(chat: Chat, fault: Fault, locale: str) -> None:
+    card = await at_teams(chat)
+    error = example(fault)
+    chat.integrations.trouble["check_teams"] = error
+    chat.locale = locale
+    card = await chat.press(card, "setup.save", APP)
+    texts = load_texts()[Language.PORTUGUESE if locale == "pt-PT" else Language.ENGLISH]
+    said = error_below(card, FIELD_OF.get(fault, ""))
+    assert texts.lenient(f"fault.{fault}", error.context) in said
+    assert texts(f"fault.{fault}.remedy") in said
+    assert link_urls(card)
+    assert {name: inputs(card)[name].get("value") for name in APP} == {**APP, "client_secret": None}
+    assert not chat.integrations.stored
+
+
+async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(chat: Chat) -> None:
+    card = await at_teams(chat)
+    missing = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
+    chat.integrations.trouble["check_teams"] = missing
+    card = await chat.press(card, "setup.save", APP)
+    said = error_below(card, "client_id")
+    assert "Presence.ReadWrite.All" in said
+    assert "User.Read.All" not in said
+    assert link_urls(card) == [f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}"]
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "expected"),
+    [
+        ("name", "  ", "Name is needed"),
+        ("client_secret", "", "is needed"),
+        ("tenant_id", "contoso", "not in the shape of an ID"),
+        ("client_id", CLIENT[:-1], "not in the shape of an ID"),
+        ("expires_on", "2026-11-21", "This day has passed"),
+        ("expires_on", "soon", "This is not a date"),
+        ("name", "x" * 61, "longer than"),
+        ("client_secret", "x" * 513, "longer than"),
+    ],
+)
+async def test_what_can_be_seen_at_once_is_not_asked_outside(
+    chat: Chat, field: str, typed: str, expected: str
+) -> None:
+    card = await chat.press(await at_teams(chat), "setup.save", {**APP, field: typed})
+    assert expected in error_below(card, field)
+    assert "check_teams" not in chat.integrations.calls
+
+
+async def test_several_mistakes_are_said_at_once(chat: Chat) -> None:
+    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "", "tenant_id": "x"})
+    assert error_below(card, "name")
+    assert error_below(card, "tenant_id")
+    assert not error_below(card, "client_id")
+
+
+async def test_step_one_needs_all_but_the_region(chat: Chat) -> None:
+    empty = dict.fromkeys(ACCOUNT, "")
+    card = await chat.press(await chat.say("setup integration"), "setup.cloudlink", empty)
+    assert all(error_below(card, field) for field in ACCOUNT)
+    assert chat.integrations.calls == []
+
+
+async def test_the_expiry_may_stay_unknown(chat: Chat) -> None:
+    await chat.press(await at_teams(chat), "setup.save", {**APP, "expires_on": ""})
+    ((_, view),) = chat.integrations.stored.values()
+    assert view.secret_expires_on is None
+
+
+async def test_the_chats_own_tenant_is_offered(chat: Chat) -> None:
+    assert inputs(await at_teams(chat))["tenant_id"]["value"] == TENANT
+
+
+async def test_a_tenant_that_is_no_id_is_not_offered(chat: Chat) -> None:
+    chat.tenant = "not-a-guid"
+    assert "value" not in inputs(await at_teams(chat))["tenant_id"]
+
+
+async def test_blanks_around_pasted_values_do_not_count(chat: Chat) -> None:
+    padded = {field: f" {value}\n" for field, value in APP.items()}
+    await chat.press(await at_teams(chat), "setup.save", padded)
+    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
+    assert chat.integrations.apps[-1].client_id == CLIENT
+
+
+async def test_two_integrations_do_not_share_a_name(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "HEAD office"})
+    assert "already" in error_below(card, "name")
+    assert len(chat.integrations.stored) == 1
+
+
+async def test_back_keeps_what_was_typed_and_the_secret_need_not_be_pasted_again(chat: Chat) -> None:
+    card = await chat.press(await at_teams(chat), "setup.back")
+    card = await chat.press(card, "setup.back")
+    assert inputs(card)["account_id"]["value"] == "1000200030"
+    assert not inputs(card)["cloudlink_secret"].get("isRequired")
+    card = await chat.press(card, "setup.cloudlink", {"cloudlink_secret": ""})
+    assert "Step 2 of 4" in words(card)
+    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
+
+
+async def test_another_account_after_back_is_not_mistaken_for_a_proven_one(chat: Chat) -> None:
+    card = await chat.press(await at_register(chat), "setup.back")
+    chat.integrations.trouble["check_cloudlink"] = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+    card = await chat.press(card, "setup.cloudlink", {"account_id": "other", "cloudlink_secret": ""})
+    assert inputs(card)["cloudlink_secret"].get("isRequired")
+    draft = await draft_of(chat)
+    assert draft is not None
+    assert draft.cloudlink_secret_sealed is None
+
+
+async def test_back_and_cancel_send_nothing_that_was_typed(chat: Chat) -> None:
+    for card in (await at_teams(chat), await chat.say("setup integration")):
+        for verb, button in buttons(card).items():
+            if verb in ("setup.back", "setup.cancel"):
+                assert button["associatedInputs"] == "none"
+                assert button["fallback"]["associatedInputs"] == "none"
+
+
+# Resuming
+
+
+async def test_a_card_from_before_a_restart_still_works(chat: Chat) -> None:
+    card = await at_teams(chat)
+    chat.restart()
+    card = await chat.press(card, "setup.save", APP)
+    assert "Step 4 of 4" in words(card)
+    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
+
+
+@pytest.mark.parametrize(
+    ("reach", "step"), [(at_register, "Step 2 of 4"), (at_teams, "Step 3 of 4"), (at_preview, "Step 4 of 4")]
+)
+async def test_after_a_restart_the_command_offers_to_go_on(chat: Chat, reach: object, step: str) -> None:
+    assert callable(reach)
+    await reach(chat)
+    chat.restart()
+    card = await chat.say("setup integration")
+    assert set(buttons(card)) == {"setup.resume", "setup.restart", "setup.cancel"}
+    assert step in words(await chat.press(card, "setup.resume"))
+
+
+async def test_starting_over_forgets_and_makes_older_cards_stale(chat: Chat) -> None:
+    old = await at_teams(chat)
+    fresh = await chat.press(await chat.say("setup integration"), "setup.restart")
+    assert "value" not in inputs(fresh)["account_id"]
+    assert "This setup is over" in words(await chat.press(old, "setup.save", APP))
+    assert not chat.integrations.stored
+
+
+async def test_an_untouched_setup_is_simply_shown_again(chat: Chat) -> None:
+    await chat.say("setup integration")
+    assert "Step 1 of 4" in words(await chat.say("setup integration"))
+
+
+async def test_a_lost_key_asks_for_the_cloudlink_secret_again(chat: Chat) -> None:
+    card = await at_teams(chat)
+    chat.key = Fernet.generate_key().decode()
+    chat.restart()
+    card = await chat.press(card, "setup.save", APP)
+    assert "once more" in error_below(card, "cloudlink_secret")
+    assert not chat.integrations.stored
+
+
+# Pressing twice, pressing late
+
+
+async def test_saving_twice_at_once_stores_one(chat: Chat) -> None:
+    action = press(await at_teams(chat), "setup.save", APP)
+    turns = [chat.new_turn(action), chat.new_turn(action)]
+    await asyncio.gather(*(chat.conversation(turn) for turn in turns))
+    assert chat.integrations.calls.count("add") == 1
+    assert all("Step 4 of 4" in words(turn.answer) for turn in turns)
+
+
+async def test_enabling_twice_is_harmless(chat: Chat) -> None:
+    card = await at_preview(chat)
+    for _ in range(2):
+        assert "is enabled" in words(await chat.press(card, "setup.now"))
+
+
+async def test_an_old_card_of_a_saved_setup_leads_to_its_last_step(chat: Chat) -> None:
+    old = await at_teams(chat)
+    await chat.press(old, "setup.save", APP)
+    for verb in ("setup.save", "setup.cancel", "setup.back"):
+        assert "Step 4 of 4" in words(await chat.press(old, verb, APP))
+    assert len(chat.integrations.stored) == 1
+
+
+async def test_a_finished_setups_cards_say_so(chat: Chat) -> None:
+    old = await at_teams(chat)
+    await chat.press(await chat.press(old, "setup.save", APP), "setup.now")
+    assert "This setup is over" in words(await chat.press(old, "setup.save", APP))
+
+
+async def test_a_saved_setup_whose_integration_was_removed_begins_anew(chat: Chat) -> None:
+    await at_preview(chat)
+    chat.integrations.stored.clear()
+    card = await chat.press(await chat.say("setup integration"), "setup.resume")
+    assert "out of date" in words(card)
+    assert "Step 1 of 4" in words(await chat.say("setup integration"))
+
+
+async def test_another_administrators_draft_is_out_of_reach(chat: Chat) -> None:
+    card = await at_teams(chat)
+    chat.admins = (ADMIN, "other-admin")
+    chat.restart()
+    chat.person = "other-admin"
+    await chat.say("hello")
+    assert "This setup is over" in words(await chat.press(card, "setup.save", APP))
+    assert not chat.integrations.stored
+
+
+# The last step
+
+
+def left_out(count: int) -> tuple[UnmatchedPerson, ...]:
+    return tuple(UnmatchedPerson(f"Person {n}", f"p{n}@contoso.example", Unmatched.NOT_FOUND) for n in range(count))
+
+
+async def test_the_preview_counts_explains_and_warns(chat: Chat) -> None:
+    sent = (WouldSend("Ada", LineState.ON_CALL, Presence.IN_A_CALL),)
+    chat.integrations.found = Preview(25, left_out(2), sent)
+    said = words(await at_preview(chat))
+    for expected in ("27", "25", "Person 1", "no such address in Teams", "on a call → In a call", "by hand"):
+        assert expected in said
+
+
+async def test_those_left_out_come_ten_a_page_from_one_reading(chat: Chat) -> None:
+    chat.integrations.found = Preview(0, left_out(25), ())
+    card = await at_preview(chat)
+    seen = [words(card).count("Person ")]
+    verbs = [set(buttons(card))]
+    for page in ("1", "2"):
+        card = await chat.act("setup.page", **{**buttons(card)["setup.page"]["data"], "page": page})
+        seen.append(words(card).count("Person "))
+        verbs.append(set(buttons(card)))
+    assert seen == [10, 10, 5]
+    assert all("setup.page" in offered for offered in verbs)
+    assert chat.integrations.calls.count("preview") == 1
+
+
+async def test_a_page_turned_much_later_is_read_anew(chat: Chat) -> None:
+    chat.integrations.found = Preview(0, left_out(25), ())
+    card = await at_preview(chat)
+    chat.now += timedelta(minutes=6)
+    await chat.press(card, "setup.page")
+    assert chat.integrations.calls.count("preview") == 2
+
+
+@pytest.mark.parametrize("page", ["-1", "99999999999999", "x", "", "²"])
+async def test_a_page_that_is_none_shows_one_that_is(chat: Chat, page: str) -> None:
+    chat.integrations.found = Preview(0, left_out(25), ())
+    card = await at_preview(chat)
+    (view,) = await chat.integrations.list(TENANT)
+    card = await chat.act("setup.page", integration=view.id, page=page)
+    assert "Person " in words(card)
+
+
+async def test_a_preview_that_fails_keeps_what_was_saved(chat: Chat) -> None:
+    chat.integrations.trouble["preview"] = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+    card = await at_preview(chat)
+    assert "Microsoft Graph cannot be reached" in words(card)
+    assert "The integration is saved" in words(card)
+    del chat.integrations.trouble["preview"]
+    assert "setup.now" in buttons(await chat.press(card, "setup.preview"))
+
+
+async def test_later_says_how_to_come_back(chat: Chat) -> None:
+    card = await chat.press(await at_preview(chat), "setup.later")
+    assert "enable presence" in words(card)
+    assert "enable" not in chat.integrations.calls
+    assert await draft_of(chat) is None
+
+
+async def test_names_from_outside_are_shown_to_the_letter(chat: Chat) -> None:
+    """An account's name is no Markdown: only text runs show it."""
+    card = await at_register(chat)
+    assert "[Telephony](https://evil.example)" in words(card)
+    blocks = json.dumps([part for part in card["body"] if part["type"] == "TextBlock"])
+    assert "evil.example" not in blocks

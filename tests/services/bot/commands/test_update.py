@@ -1,0 +1,277 @@
+"""``install update``: the dialog, the bar, the end; and the cards that are told of them."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.activity import Address, Card, Undelivered, Unreachable
+from bot.cards.update import SEGMENTS, bar
+from bot.languages import Language, load_texts
+from bot.proactive.update_cards import UpdateCards
+from bot.roles.admins_setting import AdminsSetting
+from storage.queries import conversations
+from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
+from sync.updates.catalogue import catalogue
+from sync.updates.model import CardPlace, Installation, State
+from tests.support.bot.chat import Chat
+from tests.support.bot.fake_updates import DUE, STARTED, progress
+from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, words
+
+TEXTS = load_texts()
+PORTUGUESE = "pt-PT"
+
+
+@pytest.fixture
+async def integration_id(chat: Chat) -> str:
+    return await connected(chat)
+
+
+async def connected(chat: Chat, name: str = "Head office") -> str:
+    account = CloudLinkAccount("", "1000200030", "presence-reader", "a secret")
+    return (await chat.integrations.add(TENANT, name, account, TeamsApp("t", "c", "a secret"), None)).id
+
+
+async def dialog(chat: Chat) -> Card:
+    chat.updates.due = DUE
+    return await chat.say("install update")
+
+
+async def test_nothing_to_install_says_where_it_stands(chat: Chat, integration_id: str) -> None:
+    card = await chat.say("install update")
+    assert "There is no update to install" in words(card)
+    assert "update.install" not in buttons(card)
+    assert "update.undo" not in buttons(card)
+
+
+async def test_the_dialog_shows_notes_and_what_would_change_here(chat: Chat, integration_id: str) -> None:
+    said = words(await dialog(chat))
+    for expected in (
+        "Match by every mail address",
+        "14 more people would match",
+        "Person 0, Person 1",
+        "and 2 more",
+        "A status message during calls",
+        "1 person on the phone now would show it",
+        "Ana *Bold* Martins",
+    ):
+        assert expected in said
+    assert chat.updates.begun == []
+
+
+async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_id: str) -> None:
+    card = await dialog(chat)
+    shown = await chat.press(card, "update.install")
+    assert "Installing the update" in words(shown)
+    assert "0 %" in words(shown)
+    again = await chat.press(card, "update.install")
+    assert "Installing the update" in words(again)
+    assert "pressed this button already" in words(again)
+    assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", Actor(ADMIN, "Somebody"))]
+    assert set(chat.updates.followers) == {CardPlace(TENANT, ADMIN, CARD_ID)}
+
+
+async def test_who_installs_in_portuguese_gives_portuguese_words(chat: Chat, integration_id: str) -> None:
+    chat.locale = PORTUGUESE
+    chat.updates.due = DUE
+    card = await chat.say("Instalar Atualização")
+    assert "Mais 14 pessoas teriam correspondência" in words(card)
+    await chat.press(card, "update.install")
+    assert chat.updates.begun[0][3] == "Ao telefone"
+
+
+async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:
+    card = await chat.press(await dialog(chat), "update.later")
+    assert "Nothing was changed" in words(card)
+    assert chat.updates.begun == []
+
+
+async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id: str) -> None:
+    card = await dialog(chat)
+    chat.updates.due = DUE[:1]
+    shown = await chat.press(card, "update.install")
+    assert "update.install" in buttons(shown)
+    assert "A status message" not in words(shown)
+    assert chat.updates.begun == []
+
+
+@pytest.mark.parametrize("version", ["", "-1", "x", "9" * 40, "²"])
+async def test_a_version_nobody_offered_begins_nothing(chat: Chat, integration_id: str, version: str) -> None:
+    chat.updates.due = DUE
+    await chat.act("update.install", integration=integration_id, version=version)
+    assert chat.updates.begun == []
+
+
+@pytest.mark.parametrize("verb", ["update.show", "update.install", "update.undo", "update.later", "update.done"])
+async def test_another_tenant_s_integration_does_not_exist(chat: Chat, integration_id: str, verb: str) -> None:
+    chat.updates.due, chat.updates.undoable = DUE, 3
+    chat.tenant = "11111111-0000-4000-8000-00000000000f"
+    await chat.say("hello")
+    card = await chat.act(verb, integration=integration_id, version="3")
+    assert "out of date" in words(card)
+    assert (chat.updates.begun, chat.updates.undone) == ([], [])
+
+
+async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integration_id: str) -> None:
+    chat.updates.trouble = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
+    card = await dialog(chat)
+    assert "update.install" not in buttons(card)
+    chat.updates.trouble = None
+    assert "update.install" in buttons(await chat.press(card, "update.show"))
+
+
+async def test_asking_again_meanwhile_shows_how_far_it_is_on_a_card_that_follows(
+    chat: Chat, integration_id: str
+) -> None:
+    await chat.press(await dialog(chat), "update.install")
+    assert "Installing the update" in words(await chat.say("install update"))
+    assert CardPlace(TENANT, ADMIN, "sent-1") in chat.updates.followers
+
+
+async def test_done_closes_the_dialog(chat: Chat, integration_id: str) -> None:
+    card = await chat.act("update.done", integration=integration_id, version="3")
+    assert "Feature update completed" in words(card)
+    assert buttons(card) == {}
+
+
+async def test_the_newest_can_be_undone(chat: Chat, integration_id: str) -> None:
+    chat.updates.undoable = 3
+    card = await chat.say("install update")
+    shown = await chat.press(card, "update.undo")
+    assert "Taking the update back" in words(shown)
+    assert chat.updates.undone == [(TENANT, integration_id, 3, Actor(ADMIN, "Somebody"))]
+
+
+@pytest.mark.parametrize(("percent", "filled"), [(0, 0), (40, 8), (99, 20), (100, 20)])
+def test_the_bar_is_as_long_as_what_is_done(percent: int, filled: int) -> None:
+    runs = bar(TEXTS[Language.ENGLISH], percent)[0].model_dump(by_alias=True, exclude_none=True)["inlines"]
+    lengths = {run.get("color", ""): len(run["text"]) for run in runs}
+    assert lengths.get("Accent", 0) == filled
+    assert sum(lengths.values()) == SEGMENTS
+
+
+@pytest.mark.parametrize("language", Language)
+def test_every_update_has_its_words_and_every_step_its_name(language: Language) -> None:
+    anything: Any = None
+    for version, update in catalogue(anything, anything, anything).items():
+        names = {f"update.{version}.name", f"update.{version}.notes"}
+        names |= {f"update.{version}.step.{step.name}" for step in update.steps}
+        assert names <= TEXTS[language].keys
+
+
+class RecordingMessenger:
+    """Keeps what cards are told; refuses while ``trouble`` is set."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Address, str, Card]] = []
+        self.trouble: Exception | None = None
+
+    async def send(self, address: Address, card: Card, summary: str) -> str:
+        raise AssertionError("nothing is sent anew")
+
+    async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None:
+        if self.trouble:
+            raise self.trouble
+        self.told.append((address, activity_id, card))
+
+
+class Following:
+    """Two administrators' cards, one in Portuguese, that follow an installation."""
+
+    def __init__(self, chat: Chat) -> None:
+        self.chat, self.messenger, self.slept = chat, RecordingMessenger(), list[float]()
+        rules = AdminsSetting((ADMIN, "rui"))
+        self.cards = UpdateCards(chat.database, chat.updates, self.messenger, TEXTS, rules, sleep=self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+    async def begin(self, *states: State) -> None:
+        self.chat.person, self.chat.locale = "rui", PORTUGUESE
+        self.chat.admins = (ADMIN, "rui")
+        self.chat.restart()
+        await self.chat.say("olá")
+        updates = tuple(progress(version, state) for version, state in zip((2, 3), states, strict=False))
+        self.chat.updates.running = Installation("i1", "Head office", updates, "Ana", STARTED)
+        self.chat.updates.followers = [CardPlace(TENANT, ADMIN, "card-a"), CardPlace(TENANT, "rui", "card-r")]
+
+    def seen(self) -> dict[str, str]:
+        return {activity: words(card) for _, activity, card in self.messenger.told}
+
+
+@pytest.fixture
+async def following(chat: Chat) -> Following:
+    return Following(chat)
+
+
+async def test_every_card_is_told_in_its_own_language_and_place(following: Following) -> None:
+    await following.begin(State.RUNNING, State.WAITING)
+    await following.cards.show("i1")
+    assert "Installing the update" in following.seen()["card-a"]
+    assert "A instalar a atualização" in following.seen()["card-r"]
+    assert [address.conversation_id for address, _, _ in following.messenger.told] == [
+        f"conversation-of-{ADMIN}",
+        "conversation-of-rui",
+    ]
+    assert following.slept == [1.0]
+    assert following.chat.updates.let_go == 0
+
+
+async def test_the_end_is_told_once_and_the_cards_let_go(following: Following) -> None:
+    await following.begin(State.COMPLETED, State.COMPLETED)
+    await following.cards.show("i1")
+    assert "Feature update completed" in following.seen()["card-a"]
+    assert "Atualização de funcionalidade concluída" in following.seen()["card-r"]
+    assert "100 %" in following.seen()["card-a"]
+    await following.cards.show("i1")
+    assert len(following.messenger.told) == 2
+
+
+async def test_an_end_that_could_not_be_told_is_tried_again(following: Following) -> None:
+    await following.begin(State.COMPLETED)
+    following.messenger.trouble = Undelivered(502)
+    with pytest.raises(Undelivered):
+        await following.cards.show("i1")
+    following.messenger.trouble = None
+    await following.cards.show("i1")
+    assert set(following.seen()) == {"card-a", "card-r"}
+
+
+async def test_progress_that_could_not_be_told_is_left_to_the_next(following: Following) -> None:
+    await following.begin(State.RUNNING)
+    following.messenger.trouble = Undelivered(502)
+    await following.cards.show("i1")
+    assert following.chat.updates.let_go == 0
+
+
+async def test_who_blocked_the_bot_is_marked_and_left_alone(following: Following) -> None:
+    await following.begin(State.COMPLETED)
+    following.messenger.trouble = Unreachable()
+    await following.cards.show("i1")
+    async with following.chat.database.session() as session:
+        chat = await conversations.find(session, TENANT, ADMIN)
+    assert chat is not None
+    assert chat.unreachable
+    assert following.chat.updates.let_go == 1
+
+
+async def test_who_is_no_administrator_any_more_is_told_nothing(following: Following) -> None:
+    await following.begin(State.COMPLETED)
+    following.chat.admins = (ADMIN,)
+    following.chat.restart()
+    await following.chat.say("olá")
+    await following.cards.show("i1")
+    assert set(following.seen()) == {"card-a"}
+
+
+async def test_a_failure_says_which_step_and_why(following: Following) -> None:
+    await following.begin(State.FAILED)
+    running = following.chat.updates.running
+    assert running is not None
+    failed = replace(running.updates[0], fault="graph.unreachable", failed_step="read", fault_facts={"status": 503})
+    following.chat.updates.running = replace(running, updates=(failed,))
+    await following.cards.show("i1")
+    said = following.seen()["card-a"]
+    assert "Read both directories" in said
+    assert TEXTS[Language.ENGLISH].lenient("fault.graph.unreachable", {"status": 503}) in said

@@ -1,0 +1,463 @@
+"""Notices on the wire: who is told, when, how often, and what becomes of the card."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from storage.queries import alerts, conversations, notices, problems, roles
+from storage.queries.notices import State
+from storage.queries.roles import Role
+from storage.tables.notices import AlertPreference
+from storage.tables.problems import Problem
+from storage.tables.rotations import Rotation
+from tests.support.bot.fakes import buttons, link_urls, words
+from tests.support.bot.hosting import TENANT
+from tests.support.bot.notifying import Notifying, chat_of, notifying, title
+from tests.support.stores import each_database as each_database
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[Notifying]:
+    async with notifying(tmp_path) as opened:
+        yield opened
+
+
+async def quiet(world: Notifying, who: str = "ada", zone: str = "UTC") -> None:
+    """From an hour before the harness's noon until an hour after it."""
+    async with world.database.writing() as session:
+        await alerts.set_quiet_hours(session, TENANT, who, "11:00", "13:00", zone)
+
+
+async def refused(world: Notifying) -> None:
+    async with world.database.writing() as session:
+        await problems.upsert_open(session, "i1", "entra", "entra.secret_expired", {}, True, world.now)
+    world.bot.clock.advance(seconds=31)
+
+
+async def test_each_administrator_is_told_once_in_their_own_language(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.admin("ben", locale="pt-PT")
+    await world.integration(30)
+    for _ in range(3):
+        await world.look()
+    assert world.said("ada") == ["The client secret expires in 30 days"]
+    assert world.said("ben") == ["O segredo do cliente expira dentro de 30 dias"]
+    assert await world.states() == {"ada": [State.SENT], "ben": [State.SENT]}
+    assert await world.process.metric("notices", state="sent") == 2
+
+
+async def test_a_chosen_language_goes_before_the_clients(world: Notifying) -> None:
+    await world.admin("ada", language="pt")
+    await world.integration(1)
+    await world.look()
+    assert world.said("ada") == ["O segredo do cliente expira dentro de 1 dia"]
+
+
+async def test_a_notice_carries_its_remedy(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(7)
+    await world.look()
+    pressed = buttons(world.arrived("ada")[0].card)
+    assert pressed["command.rotate"]["data"] == {"integration": "i1"}
+    (notice,) = await world.notices()
+    assert pressed["alerts.told"]["data"] == {"notice": notice.id}
+    assert pressed["alerts.remind"]["data"] == {"notice": notice.id, "press": notice.id}
+
+
+async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None, tenant_id="entra", client_id="app")
+    async with world.database.writing() as session:
+        facts = {"permissions": "User.Read.All"}
+        await problems.upsert_open(session, "i1", "graph", "graph.consent_missing", facts, True, world.now)
+        await problems.upsert_open(session, "i1", "cloudlink", "cloudlink.unreachable", {}, False, world.now)
+    world.bot.clock.advance(minutes=16)
+    await world.look()
+    consent, outage = sorted((call.card for call in world.arrived("ada")), key=title)
+    assert [title(consent), title(outage)] == [
+        "Microsoft Graph needs you",
+        "Mitel CloudLink has been having trouble",
+    ]
+    assert any("adminconsent?client_id=app" in url for url in link_urls(consent))
+    assert "User.Read.All" in words(consent)
+    assert buttons(outage)["test.run"]["data"] == {"integration": "i1"}
+    assert "command.rotate" not in buttons(outage)
+
+
+async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edited(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    async with world.database.writing() as session:
+        await problems.upsert_open(session, "i1", "cloudlink", "cloudlink.refused", {}, True, world.now)
+    world.bot.clock.advance(minutes=1)
+    await world.look()
+    assert buttons(world.arrived("ada")[0].card)["edit.cloudlink"]["data"] == {"integration": "i1"}
+
+
+async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    async with world.database.writing() as session:
+        for service in ("cloudlink", "entra"):
+            context = {"service": service}
+            await problems.upsert_open(session, "i1", service, "secret.unreadable", context, True, world.now)
+    world.bot.clock.advance(seconds=31)
+    await world.look()
+    entra, cloudlink = sorted((call.card for call in world.arrived("ada")), key=title)
+    assert [title(entra), title(cloudlink)] == ["Microsoft Entra ID needs you", "Mitel CloudLink needs you"]
+    remedies = ("edit.cloudlink", "command.rotate")
+    assert [verb for verb in remedies if verb in buttons(cloudlink)] == ["edit.cloudlink"]
+    assert [verb for verb in remedies if verb in buttons(entra)] == ["command.rotate"]
+    assert all("Enter the secret again" in words(card) for card in (entra, cloudlink))
+
+
+async def test_nobody_who_is_no_administrator_any_more_is_told(world: Notifying) -> None:
+    await world.admin("ada", admin_as="")
+    await world.admin("ben")
+    await world.admin("eve", admin_as="eve")
+    await world.integration(30)
+    await world.process.notifier.start()
+    await world.look()
+    assert [chat_of(call) for call in world.arrived()] == ["a:ben"]
+
+
+@pytest.mark.parametrize(
+    ("role", "told"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
+)
+async def test_owners_and_administrators_are_told_and_viewers_are_not(
+    world: Notifying, role: Role, told: int
+) -> None:
+    await world.admin("cleo", admin_as="")
+    if role is not Role.EVERYONE:
+        await world.role("cleo", role)
+    await world.integration(30)
+    await world.look()
+    assert len(world.arrived("cleo")) == told
+
+
+async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: Notifying) -> None:
+    await world.admin("cleo", admin_as="")
+    await world.role("cleo", Role.ADMINISTRATOR)
+    await quiet(world, "cleo")
+    await world.integration(30)
+    await world.look()
+    assert await world.states() == {"cleo": [State.WAITING]}
+    async with world.database.writing() as session:
+        await roles.change(session, TENANT, "cleo", Role.ADMINISTRATOR, Role.VIEWER, "ada", ("ada",))
+    world.bot.clock.advance(hours=2)
+    await world.look()
+    assert await world.states() == {"cleo": [State.DROPPED]}
+
+
+async def test_another_tenants_role_is_none_here(world: Notifying) -> None:
+    await world.admin("cleo", admin_as="")
+    await world.role("cleo", Role.OWNER, owner_tenant="another")
+    await world.integration(30)
+    await world.look()
+    assert world.arrived() == []
+
+
+async def test_another_tenants_administrator_is_not_told(world: Notifying) -> None:
+    await world.admin("ada", tenant_id="another")
+    await world.integration(30)
+    await world.look()
+    assert world.arrived() == []
+
+
+async def test_who_mutes_an_integration_is_not_told_of_it_alone(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(30)
+    await world.integration(30, id="i2", name="Porto")
+    async with world.database.writing() as session:
+        await alerts.mute(session, TENANT, "ada", "i1", True)
+    await world.look()
+    assert ["Porto" in words(call.card) for call in world.arrived("ada")] == [True]
+
+
+async def test_a_warning_waits_for_the_end_of_quiet_hours(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.admin("ben")
+    await world.integration(30)
+    await quiet(world)
+    await world.look()
+    assert (len(world.arrived("ada")), len(world.arrived("ben"))) == (0, 1)
+    world.bot.clock.advance(minutes=59)
+    await world.look()
+    assert world.arrived("ada") == []
+    world.bot.clock.advance(minutes=1)
+    await world.look()
+    assert len(world.arrived("ada")) == 1
+
+
+async def test_quiet_hours_are_those_of_the_persons_own_zone(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(30)
+    await quiet(world, zone="Asia/Tokyo")
+    await world.look()
+    assert len(world.arrived("ada")) == 1
+
+
+async def test_a_refused_secret_does_not_wait(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    await quiet(world)
+    await refused(world)
+    await world.look()
+    assert world.said("ada") == ["Microsoft Entra ID needs you"]
+
+
+async def test_who_mutes_while_a_notice_waits_does_not_get_it(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(30)
+    await quiet(world)
+    await world.look()
+    await world.change(AlertPreference(owner_tenant=TENANT, user_object_id="ada", integration_id="i1"), muted=True)
+    world.bot.clock.advance(hours=2)
+    await world.look()
+    assert world.arrived() == []
+    assert await world.states() == {"ada": [State.DROPPED]}
+
+
+@pytest.mark.parametrize("processes", [2, 5])
+async def test_processes_that_race_tell_once(world: Notifying, processes: int) -> None:
+    for name in ("ada", "ben"):
+        await world.admin(name)
+    await world.integration(30)
+    running = [world.process, *[await world.another() for _ in range(processes - 1)]]
+    await asyncio.gather(*(process.notice_scheduler.look("all") for process in running))
+    for process in running:
+        process.jobs.deferred.append(("notify", "i1"))
+    await asyncio.gather(*(process.tell() for process in running))
+    assert sorted(chat_of(call) for call in world.arrived()) == ["a:ada", "a:ben"]
+
+
+async def test_what_the_channel_refuses_for_now_is_tried_again_ever_more_slowly(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(30)
+    for _ in range(3):
+        world.bot.connector.answer(500)
+    pauses = []
+    while not await world.states() or await world.states() == {"ada": [State.WAITING]}:
+        await world.look()
+        (notice,) = await world.notices()
+        if notice.state == State.WAITING and notice.due_at:
+            pauses.append((notice.due_at - world.now).total_seconds())
+            await world.look()
+            world.bot.clock.now = notice.due_at
+    assert len(world.arrived("ada")) == 4
+    assert 15 <= pauses[0] <= 30 < pauses[2] <= 120
+    assert (await world.notices())[0].attempts == 3
+
+
+async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(30)
+    world.bot.connector.answer(403)
+    with capture_logs() as logs:
+        for _ in range(3):
+            await world.look()
+    assert len(world.arrived("ada")) == 1
+    assert await world.states() == {"ada": [State.UNREACHABLE]}
+    assert [entry["event"] for entry in logs].count("nobody_reachable") == 1
+    assert [entry["log_level"] for entry in logs if entry["event"] == "nobody_reachable"] == ["error"]
+    assert await world.process.metric("unreachable_admins") == 1
+    assert await world.process.metric("nobody_reachable") == 1
+    async with world.database.writing() as session:
+        known = await conversations.find(session, TENANT, "ada")
+        assert known is not None
+        known.unreachable = False
+        session.add(known)
+    await world.look()
+    assert len(world.arrived("ada")) == 2
+    assert await world.process.metric("nobody_reachable") == 0
+
+
+async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(60)
+    await world.process.notice_scheduler.look("all")
+    async with world.database.writing() as session:
+        (notice,) = await notices.due(session, "i1", world.now)
+        assert await notices.claim(session, notice.id, world.now)
+    for _ in range(5):
+        await world.look()
+        world.bot.clock.advance(hours=4)
+    assert world.arrived() == []
+    assert await world.process.metric("notices", state="sending") == 1
+    world.bot.clock.advance(hours=4)
+    await world.look()
+    await world.look()
+    assert world.said("ada") == ["The client secret expires in 59 days"]
+
+
+async def test_an_answer_that_is_lost_counts_as_perhaps_told(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(60)
+    world.bot.connector.body = b"{"
+    await world.look()
+    world.bot.connector.body = None
+    world.bot.clock.advance(hours=2)
+    await world.look()
+    assert len(world.arrived()) == 1
+
+
+async def test_once_somebody_acted_every_card_says_who_and_when(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.admin("ben", locale="pt-PT", time_zone="Europe/Lisbon")
+    row = await world.integration(60)
+    await world.look()
+    world.bot.clock.advance(days=30)
+    await world.look()
+    assert len(world.arrived()) == 4
+    done = Rotation(
+        integration_id="i1",
+        owner_tenant=TENANT,
+        kind="by_hand",
+        step="done",
+        started_by="ada",
+        started_by_name="Ada Example",
+        started_at=world.now,
+        finished_at=world.now,
+    )
+    await world.change(done)
+    await world.change(row, secret_expires_on=world.now.date() + timedelta(days=365))
+    world.bot.clock.advance(minutes=1)
+    for _ in range(3):
+        await world.look()
+    assert len(world.arrived()) == 4
+    assert sorted(
+        "Ada Example replaced the secret on March 31, 2026 at 12:00" in said for said in world.changed()
+    ) == [
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert any(
+        "Ada Example substituiu o segredo em 31 de março de 2026 às 13:00" in said for said in world.changed()
+    )
+    assert {notice.state for notice in await world.notices()} == {State.CLOSED}
+    posted = {notice.activity_id for notice in await world.notices()}
+    assert {call.path.rpartition("/")[2] for call in world.bot.connector.sent("PUT")} == posted
+
+
+async def test_a_card_that_cannot_be_changed_now_is_changed_later(world: Notifying) -> None:
+    await world.admin("ada")
+    row = await world.integration(60)
+    await world.look()
+    await world.change(row, secret_expires_on=None)
+    world.bot.connector.update_status = 500
+    await world.look()
+    world.bot.connector.update_status = 200
+    assert await world.states() == {"ada": [State.CLOSING]}
+    world.bot.clock.advance(minutes=5)
+    await world.look()
+    assert await world.states() == {"ada": [State.CLOSED]}
+
+
+async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    await refused(world)
+    await world.look()
+    async with world.database.writing() as session:
+        await problems.heal(session, "i1", ["entra"], world.now)
+    world.bot.clock.advance(minutes=3)
+    for _ in range(3):
+        await world.look()
+    assert world.said("ada") == ["Microsoft Entra ID needs you", "All clear: Microsoft Entra ID works again"]
+    assert len(world.changed()) == 1
+
+
+async def test_a_channel_is_told_without_buttons(world: Notifying) -> None:
+    await world.integration(7)
+    async with world.database.writing() as session:
+        await alerts.add_channel(
+            session,
+            owner_tenant=TENANT,
+            conversation_id="19:channel@thread.tacv2",
+            service_url=world.bot.connector.url,
+            bot_id="28:bot",
+            channel_id="msteams",
+            language="pt",
+            added_by="ada",
+            now=world.now,
+        )
+    await world.look()
+    (call,) = world.arrived()
+    assert chat_of(call) == "19:channel@thread.tacv2"
+    assert title(call.card) == "O segredo do cliente expira dentro de 7 dias"
+    assert buttons(call.card) == {}
+    assert len(link_urls(call.card)) == 1
+    world.bot.connector.answer(403)
+    world.bot.clock.advance(days=4)
+    await world.look()
+    assert await world.process.metric("nobody_reachable") == 1
+
+
+async def test_a_wrong_clock_is_told_once_for_each_tenant(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    await world.integration(None, id="i2", created_at=world.now + timedelta(seconds=1))
+    world.process.skew = 540.0
+    await world.look()
+    world.bot.clock.advance(minutes=16)
+    for _ in range(2):
+        await world.look()
+    assert world.said("ada") == ["This bot's clock is wrong"]
+    assert "9 minutes" in words(world.arrived("ada")[0].card)
+    world.process.skew = 1.0
+    await world.look()
+    world.bot.clock.advance(minutes=3)
+    await world.look()
+    assert world.said("ada")[1:] == ["All clear: the clock is right again"]
+
+
+async def test_an_update_is_offered(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    world.process.update = 2
+    for _ in range(2):
+        await world.look()
+    assert world.said("ada") == ["A feature update is available"]
+
+
+async def test_an_integration_being_removed_is_not_warned_of(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(7, removing_since=world.now)
+    await world.look()
+    assert world.arrived() == []
+
+
+async def test_a_hostile_name_stays_a_name(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(7, name="[Click](https://evil.example)" + "x" * 5_000)
+    await world.look()
+    card = world.arrived("ada")[0].card
+    assert link_urls(card) == []
+    assert not any(part.get("type") == "TextBlock" and "evil" in part["text"] for part in card["body"])
+
+
+async def test_problems_of_long_ago_are_not_told(world: Notifying) -> None:
+    await world.admin("ada")
+    await world.integration(None)
+    old = world.now - timedelta(days=30)
+    await world.change(
+        Problem(
+            integration_id="i1",
+            service="entra",
+            fault="entra.secret_expired",
+            lasting=True,
+            since=old,
+            checked_at=old,
+            healed_at=old + timedelta(days=1),
+        )
+    )
+    await world.look()
+    assert world.arrived() == []

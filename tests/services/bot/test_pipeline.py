@@ -1,0 +1,315 @@
+"""The chain: who is let in, where, in which language, and what is said when something fails."""
+
+import asyncio
+import json
+from unittest.mock import ANY
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.activity import Action, Card, Installed, Message, Removed, Undelivered, Unreachable
+from bot.commands import COMMANDS
+from storage.queries import conversations
+from storage.tables.conversations import Conversation as KnownConversation
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from tests.services.bot.commands.test_setup import at_preview, at_teams
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
+
+
+async def known(chat: Chat) -> KnownConversation | None:
+    async with chat.database.session() as session:
+        return await conversations.find(session, chat.tenant, chat.person)
+
+
+SECURED = [command for command in COMMANDS if command.key != "claim"]
+
+
+def all_verbs() -> list[str]:
+    return [verb for command in COMMANDS for verb in (f"command.{command.key}", *command.actions)]
+
+
+# Welcome
+
+
+async def test_being_added_brings_the_welcome(new_chat: Chat) -> None:
+    turn = await new_chat.turn(Installed())
+    assert len(turn.cards) == 1
+    assert set(buttons(turn.answer)) == {"command.setup", "command.help"}
+    assert turn.summaries == ["Welcome to CloudLink Presence"]
+
+
+@pytest.mark.parametrize("first", ["hello", "what is this", "ajuda"])
+async def test_the_first_words_bring_the_welcome_alone(new_chat: Chat, first: str) -> None:
+    turn = await new_chat.turn(Message(first))
+    assert [card["fallbackText"] for card in turn.cards] == ["Welcome to CloudLink Presence"]
+
+
+async def test_a_command_said_first_is_carried_out_after_the_welcome(new_chat: Chat) -> None:
+    turn = await new_chat.turn(Message("setup integration"))
+    assert [card["fallbackText"] for card in turn.cards] == ["Welcome to CloudLink Presence", "CloudLink account"]
+
+
+async def test_the_welcome_comes_once_even_after_a_restart(new_chat: Chat) -> None:
+    await new_chat.turn(Installed())
+    new_chat.restart()
+    assert "What can be said here" in words(await new_chat.say("hi"))
+
+
+async def test_added_again_it_welcomes_again(chat: Chat) -> None:
+    await chat.turn(Removed())
+    assert (await chat.turn(Installed())).summaries == ["Welcome to CloudLink Presence"]
+
+
+async def test_removed_says_nothing_and_is_not_written_to_again(chat: Chat) -> None:
+    turn = await chat.turn(Removed())
+    assert turn.cards == []
+    stored = await known(chat)
+    assert stored is not None
+    assert stored.unreachable
+
+
+async def test_the_conversation_is_remembered_with_its_address(chat: Chat) -> None:
+    stored = await known(chat)
+    assert stored is not None
+    assert stored.conversation_id == f"conversation-of-{ADMIN}"
+    assert stored.service_url == "https://smba.example/emea/"
+    assert (stored.locale, stored.seen_at, stored.welcomed) == ("en-US", chat.now, True)
+
+
+# Access
+
+
+@pytest.mark.parametrize("verb", [verb for verb in all_verbs() if "claim" not in verb])
+async def test_a_stranger_can_press_nothing(chat: Chat, verb: str) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    before = list(chat.integrations.calls)
+    (view,) = await chat.integrations.list(TENANT)
+    chat.person = STRANGER
+    card = await chat.act(verb, integration=view.id, typed_name="Head office", language="pt")
+    assert "For administrators only" in words(card)
+    assert buttons(card) == {}
+    assert chat.integrations.calls == before
+
+
+@pytest.mark.parametrize(
+    "command", [each for each in COMMANDS if each.key != "claim"], ids=lambda command: command.key
+)
+async def test_a_stranger_can_say_nothing(chat: Chat, command: object) -> None:
+    chat.person = STRANGER
+    for title in command.titles.values():  # type: ignore[attr-defined]
+        assert "For administrators only" in words(await chat.say(title))
+    assert chat.integrations.calls == []
+
+
+async def test_a_stranger_is_told_whom_to_ask(chat: Chat) -> None:
+    chat.admins = (ADMIN, "Ada@contoso.example")
+    chat.restart()
+    chat.person = STRANGER
+    assert "Ada@contoso.example" in words(await chat.say("hi"))
+    assert ADMIN not in words(await chat.say("hi"))
+
+
+async def test_an_administrator_may_be_named_by_upn(chat: Chat) -> None:
+    chat.admins = ("ADA@contoso.example",)
+    chat.restart()
+    chat.person, chat.principal_name = STRANGER, "ada@Contoso.example"
+    assert "Welcome" in words(await chat.say("hi"))
+
+
+async def test_access_is_checked_at_every_press(chat: Chat) -> None:
+    card = await at_teams(chat)
+    chat.admins = ()
+    chat.restart()
+    refused = words(await chat.press(card, "setup.save", {}))
+    assert "For administrators only" in refused
+    assert "Please ask whoever hosts this bot." in refused
+
+
+async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    (view,) = await chat.integrations.list(TENANT)
+    before = list(chat.integrations.calls)
+    chat.tenant = "99999999-0000-4000-8000-000000000009"
+    await chat.say("hello")
+    general = ("command.", "language.", "alerts.save", "history.", "export.", "integrations.page", "claim.now")
+    people = ("admins.list", "admins.invite", "admins.add")
+    for verb in all_verbs():
+        said = words(await chat.act(verb, integration=view.id, typed_name="Head office"))
+        assert verb.startswith((*general, *people)) or "out of date" in said or "This setup is over" in said, verb
+        assert "Head office" not in said
+    assert chat.integrations.calls == before
+
+
+# Groups and channels
+
+
+@pytest.mark.parametrize("what", [Message("status"), Installed(), Action("status.show", {}, "card")])
+async def test_in_a_group_it_asks_to_be_met_in_person(chat: Chat, what: Message | Installed | Action) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    chat.personal = False
+    turn = await chat.turn(what)
+    assert len(turn.cards) == 1
+    assert "personal chat" in words(turn.answer)
+    assert link_urls(turn.answer) == ["https://teams.microsoft.com/l/chat/0/0?users=28:bot"]
+    assert buttons(turn.answer) == {}
+    assert "Head office" not in words(turn.answer)
+
+
+@pytest.mark.parametrize("verb", all_verbs())
+async def test_in_a_group_no_button_does_anything(chat: Chat, verb: str) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    (view,) = await chat.integrations.list(TENANT)
+    before = list(chat.integrations.calls)
+    chat.personal = False
+    assert "personal chat" in words(await chat.act(verb, integration=view.id, typed_name="Head office"))
+    assert chat.integrations.calls == before
+
+
+async def test_a_group_is_not_remembered_as_where_to_speak(new_chat: Chat) -> None:
+    new_chat.personal = False
+    await new_chat.say("hi")
+    await new_chat.turn(Removed())
+    assert await known(new_chat) is None
+
+
+# Language
+
+
+@pytest.mark.parametrize(
+    ("locale", "expected"),
+    [
+        ("pt-PT", "O que se pode"),
+        ("pt-BR", "O que se pode"),
+        ("pt", "O que"),
+        ("PT_pt", "O que"),
+        ("fr", "What can"),
+    ],
+)
+async def test_the_clients_locale_chooses_the_language(chat: Chat, locale: str, expected: str) -> None:
+    chat.locale = locale
+    assert expected in words(await chat.say("help"))
+
+
+async def test_the_chosen_language_wins_and_survives_a_restart(chat: Chat) -> None:
+    card = await chat.press(await chat.say("language"), "language.set")
+    assert "Português" in words(card)
+    assert "português" in words(await chat.act("language.set", language="pt"))
+    chat.restart()
+    assert "Qual" not in words(await chat.say("help"))
+    assert "O que se pode escrever aqui" in words(await chat.say("help"))
+
+
+async def test_an_unknown_language_changes_nothing(chat: Chat) -> None:
+    assert "Which language" in words(await chat.act("language.set", language="tlh"))
+    stored = await known(chat)
+    assert stored is not None
+    assert stored.language is None
+
+
+@pytest.mark.parametrize("locale", ["en-GB", "pt-PT"])
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.key)
+async def test_every_title_is_understood_in_either_language(chat: Chat, command: object, locale: str) -> None:
+    chat.locale = locale
+    titles = command.titles  # type: ignore[attr-defined]
+    cards = [await chat.say(title) for title in titles.values()]
+    assert words(cards[0]) == words(cards[1])
+    assert cards[0]["fallbackText"] not in ("That was not understood", "Não foi possível compreender")
+
+
+# Words and buttons nobody knows
+
+
+async def test_unknown_words_get_the_nearest_command_as_a_button(chat: Chat) -> None:
+    card = await chat.say("setup integraton")
+    assert next(iter(buttons(card))) == "command.setup"
+    assert "Step 1 of 4" in words(await chat.press(card, "command.setup"))
+
+
+@pytest.mark.parametrize(
+    "said", ["", "   ", "xyzzy plugh", "🙂", "?!", "a" * 4000, "\u202e\x00", "[x](https://evil.example)"]
+)
+async def test_there_is_never_silence(chat: Chat, said: str) -> None:
+    turn = await chat.turn(Message(said))
+    assert len(turn.cards) == 1
+    assert "evil.example" not in words(turn.answer)
+
+
+async def test_an_unknown_verb_is_told_from_a_known_one(chat: Chat) -> None:
+    for verb in ("setup.everything", "", "command.", "__class__", "x" * 500):
+        card = await chat.act(verb)
+        assert "out of date" in words(card)
+        assert buttons(card)
+
+
+@pytest.mark.parametrize("verb", all_verbs())
+async def test_every_verb_answers_when_its_data_is_missing(chat: Chat, verb: str) -> None:
+    turn = await chat.turn(Action(verb, {}, "card"))
+    assert len(turn.cards) == 1
+    assert "Something went wrong" not in words(turn.answer)
+
+
+# Failing
+
+
+async def test_an_unforeseen_failure_is_apologised_for_with_a_reference(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    chat.integrations.trouble["status"] = RuntimeError("password=hunter2")
+    with capture_logs() as logs:
+        card = await chat.say("status")
+    assert "ref-1" in words(card)
+    assert "hunter2" not in json.dumps(card) + json.dumps(logs, default=str)
+    (entry,) = [entry for entry in logs if entry["event"] == "turn_failed"]
+    assert (entry["reference"], entry["error"]) == ("ref-1", "RuntimeError")
+    assert entry["place"].startswith("fakes.py:")
+
+
+@pytest.mark.parametrize("failure", [Unreachable(), Undelivered(503)])
+async def test_what_cannot_be_delivered_is_the_channels_affair(chat: Chat, failure: Exception) -> None:
+    class Deaf(RecordingTurn):
+        async def replace(self, card: Card, summary: str) -> None:
+            raise failure
+
+    with pytest.raises(type(failure)):
+        await chat.conversation(Deaf(incoming(Message("help"))))
+
+
+async def test_a_fault_outside_the_wizard_has_its_sentence_and_another_try(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    (view,) = await chat.integrations.list(TENANT)
+    chat.integrations.trouble["enable"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    card = await chat.act("enable.now", integration=view.id, client_secret="typed-secret")
+    assert "Client secret expired." in words(card)
+    assert buttons(card)["enable.now"]["data"] == {"integration": view.id, "press": ANY}
+    assert "typed-secret" not in json.dumps(card)
+    del chat.integrations.trouble["enable"]
+    assert "is enabled" in words(await chat.press(card, "enable.now"))
+
+
+async def test_a_typed_command_that_failed_can_be_tried_again_by_a_button(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.later")
+    chat.integrations.trouble["status"] = ServiceUnavailable(Fault.GRAPH_THROTTLED)
+    card = await chat.say("estado")
+    del chat.integrations.trouble["status"]
+    assert "of 27 people matched" in words(await chat.press(card, "command.status"))
+
+
+async def test_one_person_waits_for_themselves_and_not_for_another(chat: Chat) -> None:
+    chat.admins = (ADMIN, "other-admin")
+    chat.restart()
+    gate = asyncio.Event()
+
+    class Slow(RecordingTurn):
+        async def replace(self, card: Card, summary: str) -> None:
+            await gate.wait()
+            await super().replace(card, summary)
+
+    slow, same = Slow(incoming(Message("help"))), chat.new_turn(Message("help"))
+    other = RecordingTurn(incoming(Message("help"), person="other-admin"))
+    waiting = [asyncio.create_task(chat.conversation(turn)) for turn in (slow, same)]
+    await chat.conversation(other)
+    assert other.cards
+    assert not same.cards
+    gate.set()
+    await asyncio.gather(*waiting)
+    assert same.cards

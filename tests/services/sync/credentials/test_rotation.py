@@ -1,0 +1,238 @@
+"""The decisions of a rotation that need no service: which secret is ours, when it is time, what is kept."""
+
+import random
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from storage.encryption import Encryption
+from storage.tables.rotations import Rotation
+from sync.credentials import former
+from sync.credentials.expiry import matched
+from sync.credentials.former import Credentials
+from sync.credentials.rotator import end, is_due_by_itself, name_of
+from sync.credentials.secrets import app_of
+from sync.credentials.swapping import fall_back, swap
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
+from sync.domain.rotation import Kind, Step, view_of
+from sync.domain.services import Password
+from sync.teams import certificates
+from sync.teams.host_credentials import HostCredentials
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+
+TODAY = NOON.date()
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+
+
+def password(key_id: str, hint: str = "abc", days: int = 100) -> Password:
+    return Password(key_id, "", hint, TODAY + timedelta(days=days))
+
+
+# Which secret is ours
+
+
+def test_the_hint_tells_it() -> None:
+    found = matched([password("1", "xyz"), password("2")], "abc~secret", "", None, TODAY)
+    assert found is not None
+    assert found.key_id == "2"
+
+
+def test_nobody_with_that_hint() -> None:
+    assert matched([password("1", "xyz"), password("2", "")], "abc~secret", "", TODAY, TODAY) is None
+    assert matched([], "abc~secret", "1", TODAY, TODAY) is None
+
+
+@pytest.mark.parametrize(
+    ("key_id", "expected", "wanted"),
+    [
+        ("far", TODAY + timedelta(days=10), "far"),
+        ("", TODAY + timedelta(days=95), "middle"),
+        ("", TODAY + timedelta(days=9999), "far"),
+        ("gone", None, "near"),
+        ("", TODAY - timedelta(days=5), "near"),
+    ],
+)
+def test_of_several_alike_what_is_known_decides(key_id: str, expected: date | None, wanted: str) -> None:
+    several = [password("past", days=-5), password("near", days=10), password("middle"), password("far", days=700)]
+    found = matched(several, "abc~secret", key_id, expected, TODAY)
+    assert found is not None
+    assert found.key_id == wanted
+
+
+def test_an_expired_one_is_ours_if_no_other_is_like_it() -> None:
+    found = matched([password("past", days=-5)], "abc~secret", "", None, TODAY)
+    assert found is not None
+    assert found.key_id == "past"
+
+
+# When it is time
+
+
+@pytest.mark.parametrize(
+    ("values", "due"),
+    [
+        ({"days": 30}, True),
+        ({"days": 31}, False),
+        ({"days": 0}, True),
+        ({"days": -1}, False),
+        ({"days": None}, False),
+        ({"days": 5, "auto_rotate": False}, False),
+        ({"days": 5, "credential": "certificate"}, False),
+        ({"days": 5, "removing_since": NOON}, False),
+    ],
+)
+def test_due_by_itself(values: dict[str, Any], due: bool) -> None:
+    days = values.pop("days")
+    day = None if days is None else TODAY + timedelta(days=days)
+    row = integration(**{"auto_rotate": True, "secret_expires_on": day, **values})
+    assert is_due_by_itself(row, NOON) is due
+
+
+# What a rotation is called, shows and leaves
+
+
+def rotation(**values: Any) -> Rotation:
+    given = {"integration_id": "i1", "owner_tenant": "t1", "kind": "for_me", "step": "wait", "started_at": NOON}
+    return Rotation(**{**given, **values})
+
+
+def test_a_secrets_name_holds_the_rotations_id_and_fits() -> None:
+    row = rotation()
+    name = name_of(integration(name="Ş" * 400), row)
+    assert row.id in name
+    assert len(name) <= 120
+
+
+def test_a_view_tells_no_secret() -> None:
+    row = rotation(secret_sealed="sealed~thing", fault="entra.secret_wrong")
+    view = view_of(row)
+    assert "sealed~thing" not in repr(view) + repr(row)
+    assert (view.kind, view.step, view.finished) == (Kind.FOR_ME, Step.WAIT, False)
+    assert view.trouble is not None
+    end(row, Step.DONE, NOON)
+    assert (row.secret_sealed, row.due_at, view_of(row).finished) == (None, None, True)
+
+
+@pytest.mark.parametrize(
+    ("key", "step", "left"), [("", Step.DONE, True), ("k", Step.DONE, False), ("", Step.WAIT, False)]
+)
+def test_an_old_secret_that_was_left(key: str, step: Step, left: bool) -> None:
+    assert view_of(rotation(old_key_id=key, step=step)).old_left is left
+
+
+# The swap
+
+
+FIRST = Credentials(CredentialKind.SECRET, "first~secret", "", TODAY, ExpirySource.GRAPH, "key-1")
+SECOND = Credentials(CredentialKind.SECRET, "second~secret", "", None, ExpirySource.UNKNOWN, "key-2")
+CERTIFIED = Credentials(CredentialKind.CERTIFICATE, "", "pem", TODAY, ExpirySource.CERTIFICATE)
+
+
+@pytest.mark.parametrize("credentials", [FIRST, SECOND, CERTIFIED, Credentials(CredentialKind.FEDERATED)])
+def test_credentials_are_put_kept_and_found_again(credentials: Credentials) -> None:
+    row = integration()
+    former.put(row, credentials, ENCRYPTION)
+    assert former.current(row, ENCRYPTION) == credentials
+    former.keep(row, credentials, ENCRYPTION)
+    assert former.kept(row, ENCRYPTION) == credentials
+    for secret in filter(None, (credentials.secret, credentials.certificate)):
+        assert secret not in str(row.model_dump()) + repr(credentials)
+    expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
+    assert app_of(row, ENCRYPTION) == former.as_app(row, credentials) == expected
+
+
+def test_what_another_key_sealed_is_as_good_as_gone() -> None:
+    row = integration()
+    assert former.kept(row, ENCRYPTION) is None
+    former.keep(row, FIRST, Encryption([Fernet.generate_key().decode()]))
+    assert former.kept(row, ENCRYPTION) is None
+
+
+@pytest.mark.usefixtures("each_database")
+async def test_a_swap_keeps_the_proven_ones_and_loses_no_presence(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        row = integration(revision=4)
+        former.put(row, FIRST, ENCRYPTION)
+        await stored(database, row, person(desired="Busy/InACall"))
+        for new in (SECOND, CERTIFIED):
+            async with database.writing() as session:
+                found = await session.get(type(row), "i1")
+                assert found is not None
+                await swap(session, found, new, ENCRYPTION, NOON)
+        swapped = await read_integration(database)
+        assert former.current(swapped, ENCRYPTION) == CERTIFIED
+        assert former.kept(swapped, ENCRYPTION) == FIRST
+        assert swapped.revision == 6
+        waiting = await read_person(database)
+        assert (waiting.desired, waiting.due_at) == ("Busy/InACall", NOON)
+        async with database.writing() as session:
+            found = await session.get(type(row), "i1")
+            assert found is not None
+            await fall_back(session, found, FIRST, ENCRYPTION, NOON)
+        back = await read_integration(database)
+        assert former.current(back, ENCRYPTION) == FIRST
+        assert back.previous_secret_sealed is None
+
+
+# Certificates
+
+
+@pytest.fixture(scope="module")
+def made() -> certificates.Certificate:
+    return certificates.generate("Head office", NOON)
+
+
+def test_a_certificate_is_made_for_a_year(made: certificates.Certificate) -> None:
+    assert made.expires_on == (NOON + timedelta(days=365)).date()
+    assert len(made.thumbprint) == 40
+    assert "PRIVATE KEY" not in made.public + repr(made)
+    assert certificates.parse(made.pem) == made
+
+
+def test_the_order_of_a_pem_does_not_matter(made: certificates.Certificate) -> None:
+    other = certificates.generate("Chain", NOON)
+    assert certificates.parse(other.public + made.public + made.private_key) == made
+
+
+def test_what_is_no_certificate_with_its_key(made: certificates.Certificate) -> None:
+    other = certificates.generate("Other", NOON)
+    for content in (
+        b"",
+        b"x",
+        made.public.encode(),
+        made.private_key.encode(),
+        bytes(random.Random(1).randbytes(99)),
+    ):
+        with pytest.raises(certificates.NoCertificate):
+            certificates.read(content, "")
+    with pytest.raises(certificates.NoCertificate):
+        certificates.parse(other.private_key + made.public)
+
+
+def test_the_hosts_files(made: certificates.Certificate, tmp_path: Path) -> None:
+    pem, token = tmp_path / "certificate.pem", tmp_path / "token"
+    host = HostCredentials(pem, "", token)
+    for read, fault in (
+        (host.certificate, Fault.ENTRA_CERTIFICATE_UNREADABLE),
+        (host.federated_token, Fault.ENTRA_FEDERATION_UNREADABLE),
+        (HostCredentials().certificate, Fault.ENTRA_CERTIFICATE_UNREADABLE),
+        (HostCredentials().federated_token, Fault.ENTRA_FEDERATION_UNREADABLE),
+    ):
+        with pytest.raises(CredentialsWrong) as caught:
+            read()
+        assert caught.value.fault is fault
+    pem.write_text(made.pem)
+    token.write_text("a.token\n")
+    assert host.certificate() == made
+    assert host.federated_token() == "a.token"
+    token.write_text("another.token")
+    assert host.federated_token() == "another.token"
+
+
+def test_a_password_is_in_no_repr() -> None:
+    assert "sesame" not in repr(HostCredentials(Path("x"), "sesame"))

@@ -1,0 +1,93 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries import problems
+from storage.tables.problems import Problem
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.model import Service
+from sync.integrations.connection_test import ConnectionTest
+from tests.support.clocks import NOON, FakeClock
+from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+RECHECK = timedelta(minutes=3)
+MISSING = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
+
+
+class Room:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clients = FakeServiceClients()
+        self.jobs = FakeJobs()
+        self.connection_test = ConnectionTest(database, ENCRYPTION, self.clients, self.jobs, FakeClock(), RECHECK)
+
+    async def faults(self) -> list[str]:
+        async with self.database.session() as session:
+            return [problem.fault for problem in await problems.open_ones(session, "i1")]
+
+
+@asynccontextmanager
+async def room(folder: Path, since: datetime = NOON) -> AsyncIterator[Room]:
+    """An integration that Graph forbade to write, and somebody who waits to be shown."""
+    secret = ENCRYPTION.encrypt("secret")
+    trouble = Problem(
+        integration_id="i1", service="graph", fault="graph.forbidden", lasting=True, since=since, checked_at=since
+    )
+    async with empty_store(folder) as database:
+        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), trouble)
+        await stored(database, person(desired="Busy/InACall"))
+        yield Room(database)
+
+
+async def test_a_probe_names_a_fresh_problem_more_exactly(tmp_path: Path) -> None:
+    async with room(tmp_path) as at:
+        at.clients.graph.error = MISSING
+        await at.connection_test.probe("i1")
+        assert await at.faults() == ["graph.consent_missing"]
+
+
+async def test_a_probe_does_not_heal_a_fresh_problem_that_it_cannot_see(tmp_path: Path) -> None:
+    async with room(tmp_path) as at:
+        await at.connection_test.probe("i1")
+        assert await at.faults() == ["graph.forbidden"]
+
+
+async def test_a_probe_heals_an_older_one_and_what_waited_is_due(tmp_path: Path) -> None:
+    async with room(tmp_path, since=NOON - RECHECK) as at:
+        await at.connection_test.probe("i1")
+        assert await at.faults() == []
+        assert (await read_person(at.database)).due_at == NOON
+        assert at.jobs.now() == ["push"]
+        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1]]
+
+
+async def test_a_connection_test_heals_at_once_and_stops_at_the_first_failure_of_each_side(tmp_path: Path) -> None:
+    async with room(tmp_path) as at:
+        at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+        probes = await at.connection_test.test(await read_integration(at.database))
+        assert [(probe.service, probe.step, bool(probe.trouble)) for probe in probes] == [
+            (Service.CLOUDLINK, "account", True),
+            (Service.ENTRA, "token", False),
+            (Service.GRAPH, "directory", False),
+            (Service.GRAPH, "presence", False),
+        ]
+        assert await at.faults() == ["cloudlink.refused"]
+
+
+async def test_secrets_no_key_opens_are_a_finding_not_a_crash(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        at = Room(database)
+        probes = await at.connection_test.test(await read_integration(database))
+        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.SECRET_UNREADABLE] * 2
+        assert await at.faults() == ["secret.unreadable"] * 2

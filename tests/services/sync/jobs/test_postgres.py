@@ -1,0 +1,264 @@
+"""Jobs in a real PostgreSQL: what one process defers another does, once; what a dead one began is taken over."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
+from random import Random
+
+import psycopg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from core.clock import utc_now
+from core.metrics import Metrics
+from sync.jobs.names import PUSH
+from sync.jobs.postgres import QueuedJobs, make_tables
+from tests.support.db_proxy import proxy_to
+from tests.support.eventually import eventually
+from tests.support.postgres import fresh_database
+from tests.support.sync.work import Work
+from tests.support.tools import ROOT
+
+
+@pytest.fixture
+def conninfo() -> Iterator[str]:
+    with fresh_database() as url:
+        yield url
+
+
+@asynccontextmanager
+async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIterator[QueuedJobs]:
+    """One of the processes that share the queue."""
+    metrics = Metrics(CollectorRegistry())
+    jobs = QueuedJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
+    jobs.register("work", work)
+    jobs.register(PUSH, work)
+    async with jobs.running():
+        yield jobs
+
+
+async def test_what_is_due_waits_and_what_is_set_for_later_does_not(conninfo: str) -> None:
+    async with process(conninfo, Work(), works=False) as jobs:
+        assert await jobs.waiting() == 0
+        await jobs.defer("work", "a")
+        await jobs.defer("work", "b")
+        await jobs.defer("work", "b", at=utc_now() + timedelta(hours=1))
+        assert await jobs.waiting() == 2
+
+
+async def rows(conninfo: str, status: str) -> list[tuple[str, str]]:
+    """The jobs of this status: their queueing lock and what is left of them."""
+    async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+        query = "SELECT task_name, queueing_lock FROM procrastinate_jobs WHERE status::text = %s ORDER BY id"
+        return await (await connection.execute(query, [status])).fetchall()
+
+
+async def is_empty(conninfo: str) -> bool:
+    return not await rows(conninfo, "todo") and not await rows(conninfo, "doing")
+
+
+async def test_one_runs_one_waits_and_more_are_the_same_one(conninfo: str) -> None:
+    work = Work()
+    async with process(conninfo, work) as jobs:
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_begun(1))
+        for _ in range(4):
+            await jobs.defer("work", "a")
+        assert await rows(conninfo, "todo") == [("work", "work:a")]
+        work.go.set()
+        await eventually(lambda: is_empty(conninfo))
+        assert (work.begun, work.most_at_once) == (["a", "a"], 1)
+
+
+async def test_two_workers_share_the_work_and_never_do_the_same_at_once(conninfo: str) -> None:
+    one, other = Work(), Work()
+    one.go.set()
+    other.go.set()
+    async with process(conninfo, one) as jobs, process(conninfo, other):
+        for round_ in range(5):
+            await jobs.defer_all([("work", f"{number}") for number in range(20)])
+            await jobs.defer("work", f"alone {round_}")
+        await eventually(lambda: is_empty(conninfo))
+    done = sorted(one.begun + other.begun)
+    assert {f"{number}" for number in range(20)} | {f"alone {each}" for each in range(5)} == set(done)
+
+
+async def test_what_only_defers_leaves_the_work_to_others(conninfo: str) -> None:
+    web, worker = Work(), Work()
+    worker.go.set()
+    async with process(conninfo, web, works=False) as jobs:
+        await jobs.defer("work", "a")
+        assert await jobs.alive()
+        async with process(conninfo, worker):
+            await eventually(lambda: worker.has_begun(1))
+    assert web.begun == []
+
+
+async def test_what_is_deferred_outlives_who_deferred_it(conninfo: str) -> None:
+    work = Work()
+    work.go.set()
+    async with process(conninfo, work, works=False) as jobs:
+        await jobs.defer("work", "a")
+    async with process(conninfo, work):
+        await eventually(lambda: work.has_begun(1))
+
+
+@pytest.mark.parametrize("job", ["work", PUSH])
+async def test_a_timer_does_not_hold_up_work_that_is_due(conninfo: str, job: str) -> None:
+    work = Work()
+    work.go.set()
+    async with process(conninfo, work) as jobs:
+        await jobs.defer(job, "a", at=utc_now() + timedelta(hours=1))
+        await jobs.defer(job, "a")
+        await eventually(lambda: work.has_begun(1))
+        assert await rows(conninfo, "todo") == [(job, f"{job}:a later")]
+
+
+async def test_a_timer_is_done_when_its_time_comes_and_the_earlier_time_wins(conninfo: str) -> None:
+    work = Work()
+    work.go.set()
+    async with process(conninfo, work) as jobs:
+        await jobs.defer("work", "a", at=utc_now() + timedelta(hours=1))
+        await jobs.defer("work", "a", at=utc_now() + timedelta(seconds=0.3))
+        await jobs.defer("work", "a", at=utc_now() + timedelta(hours=2))
+        assert work.begun == []
+        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: is_empty(conninfo))
+
+
+async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
+    conninfo: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    work = Work()
+    work.go.set()
+    work.failures = 2
+    async with process(conninfo, work) as jobs:
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_begun(3))
+        await eventually(lambda: is_empty(conninfo))
+    told = capsys.readouterr().out + caplog.text
+    assert told.count("ValueError") == 2
+    assert "secret" not in told
+
+
+async def test_an_unknown_job_is_refused(conninfo: str) -> None:
+    async with process(conninfo, Work()) as jobs:
+        with pytest.raises(KeyError):
+            await jobs.defer("idle", "a")
+
+
+async def test_a_job_that_is_cut_short_by_the_end_is_left_to_the_next(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.jobs.postgres.PATIENCE", 0.05)
+    hangs, work = Work(), Work()
+    async with process(conninfo, hangs) as jobs:
+        await jobs.defer("work", "a")
+        await eventually(lambda: hangs.has_begun(1))
+    assert hangs.at_once == 0
+    work.go.set()
+    async with process(conninfo, work):
+        await eventually(lambda: work.has_begun(1))
+
+
+KILLED = """
+import asyncio, sys
+from random import Random
+from prometheus_client import CollectorRegistry
+from core.clock import utc_now
+from core.metrics import Metrics
+from sync.jobs.postgres import QueuedJobs
+
+async def hang(key):
+    print("begun", flush=True)
+    await asyncio.Event().wait()
+
+async def main():
+    jobs = QueuedJobs(sys.stdin.readline().strip(), utc_now, Random(1), Metrics(CollectorRegistry()), tick=0.05)
+    jobs.register("work", hang)
+    async with jobs.running():
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@asynccontextmanager
+async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A worker in a process of its own that has begun the job and will never end it."""
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, stdin=pipe, stdout=pipe, cwd=ROOT)
+    assert process.stdin
+    assert process.stdout
+    process.stdin.write(conninfo.encode() + b"\n")
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def test_what_a_killed_worker_began_is_taken_over_though_it_was_queued_again(conninfo: str) -> None:
+    await make_tables(conninfo)
+    work = Work()
+    work.go.set()
+    async with AsyncExitStack() as stack:
+        jobs = await stack.enter_async_context(process(conninfo, Work(), works=False))
+        killed = await stack.enter_async_context(doomed(conninfo))
+        await jobs.defer("work", "a")
+        assert killed.stdout
+        assert await asyncio.wait_for(killed.stdout.readline(), 30) == b"begun\n"
+        killed.kill()
+        await jobs.defer("work", "a")
+        await stack.enter_async_context(process(conninfo, work))
+        await eventually(lambda: work.has_begun(1), within=30)
+        await eventually(lambda: is_empty(conninfo))
+
+
+async def test_a_worker_goes_on_when_its_database_hangs_up_on_it(conninfo: str) -> None:
+    work = Work()
+    async with process(conninfo, work) as jobs:
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_begun(1))
+        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+        work.go.set()
+        await jobs.defer("work", "b")
+        await eventually(lambda: done(work, conninfo), within=30)
+        assert await jobs.alive()
+
+
+async def done(work: Work, conninfo: str) -> bool:
+    return "b" in work.begun and await is_empty(conninfo)
+
+
+async def test_several_that_start_at_once_make_the_tables_once(conninfo: str) -> None:
+    await asyncio.gather(*(make_tables(conninfo) for _ in range(5)))
+    assert await is_empty(conninfo)
+
+
+async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
+    async with process(conninfo, Work(), works=False) as jobs:
+        await jobs.defer("work", "an-id")
+        async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+            row = await (await connection.execute("SELECT task_name, args FROM procrastinate_jobs")).fetchone()
+    assert row == ("work", {"key": "an-id"})
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("later", [0.0, 0.4, 1.1])
+async def test_it_ends_while_its_database_is_away(conninfo: str, later: float) -> None:
+    work = Work()
+    work.go.set()
+    async with proxy_to(conninfo) as db_proxy, process(db_proxy.url, work) as jobs:
+        await jobs.defer("work", "a")
+        await eventually(lambda: work.has_begun(1))
+        await db_proxy.cut()
+        await asyncio.sleep(later)
+    assert not [task for task in asyncio.all_tasks() if "_work" in str(task.get_coro())]

@@ -1,0 +1,141 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries import people, problems
+from storage.tables.columns import UNSURE
+from storage.tables.people import Person
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.phone_events import CloudLinkUser
+from sync.people.directory_sync import DirectorySync
+from tests.support.clocks import NOON, FakeClock
+from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.stores import empty_store, integration, person, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+CALL = "Busy/InACall"
+APPLIED: dict[str, Any] = {"desired": CALL, "applied": CALL, "applied_until": NOON + timedelta(hours=1)}
+
+
+@dataclass(frozen=True)
+class Somebody:
+    id: str
+    principal_name: str
+    mail: str = ""
+    enabled: bool = True
+    proxy_addresses: tuple[str, ...] = ()
+
+
+class Office:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clients = FakeServiceClients()
+        self.jobs = FakeJobs()
+        self.directory_sync = DirectorySync(database, ENCRYPTION, self.clients, self.jobs, FakeClock())
+
+    def has(self, *names: str, **extensions: str) -> None:
+        """CloudLink has these people, each with the extension of their row or another."""
+        self.clients.cloudlink.people = [
+            CloudLinkUser(f"cloudlink {name}", name, f"{name}@example.com", extensions.get(name, f"ext {name}"))
+            for name in names
+        ]
+
+    def directory(self, **ids: str) -> None:
+        """Teams has these people: address to id."""
+        self.clients.graph.accounts = [Somebody(user_id, f"{name}@example.com") for name, user_id in ids.items()]
+
+    async def rows(self) -> dict[str, Person]:
+        async with self.database.session() as session:
+            return {row.name: row for row in await people.including_gone(session, "i1")}
+
+
+@asynccontextmanager
+async def office(folder: Path, *rows: Person) -> AsyncIterator[Office]:
+    async with empty_store(folder) as database:
+        secret = ENCRYPTION.encrypt("secret")
+        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), *rows)
+        yield Office(database)
+
+
+async def test_people_are_stored_matched_and_polled_at_once(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+        at.has("ana", "bob")
+        at.directory(ana="teams ana")
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert (rows["ana"].teams_user_id, rows["ana"].unmatched) == ("teams ana", None)
+        assert (rows["bob"].teams_user_id, rows["bob"].unmatched) == (None, "not_found")
+        assert at.jobs.now() == ["push", "poll"]
+        at.jobs.deferred.clear()
+        await at.directory_sync.match("i1")
+        assert at.jobs.now() == ["push"]
+
+
+async def test_extensions_change_hands(tmp_path: Path) -> None:
+    async with office(tmp_path, person("ana"), person("bob")) as at:
+        at.has("ana", "bob", ana="ext bob", bob="ext ana")
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert (rows["ana"].extension, rows["bob"].extension) == ("ext bob", "ext ana")
+
+
+async def test_of_two_people_at_one_extension_the_first_has_it(tmp_path: Path) -> None:
+    async with office(tmp_path) as at:
+        at.has("ana", "bob", ana="2001", bob="2001")
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert (rows["ana"].extension, rows["bob"].extension) == ("2001", None)
+
+
+async def test_who_left_is_deleted_unless_teams_still_shows_something(tmp_path: Path) -> None:
+    shown = person("ana", **APPLIED, applied_user_id="teams ana")
+    async with office(tmp_path, shown, person("bob")) as at:
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert list(rows) == ["ana"]
+        assert (rows["ana"].gone, rows["ana"].desired, rows["ana"].due_at) == (True, None, NOON)
+        async with at.database.writing() as session:
+            row = await session.get(Person, "ana")
+            assert row
+            row.applied = None
+        await at.directory_sync.match("i1")
+        assert await at.rows() == {}
+
+
+async def test_what_is_shown_of_a_teams_user_goes_to_who_is_matched_to_them_now(tmp_path: Path) -> None:
+    former = person("ana", **APPLIED, applied_user_id="teams x", teams_user_id="teams x")
+    async with office(tmp_path, former, person("bob", teams_user_id=None)) as at:
+        at.has("ana", "bob")
+        at.directory(bob="teams x")
+        await at.directory_sync.match("i1")
+        ana, bob = await read_person(at.database, "ana"), await read_person(at.database, "bob")
+        assert (ana.applied, ana.teams_user_id) == (None, None)
+        assert (bob.applied, bob.applied_user_id, bob.due_at) == (UNSURE, "teams x", NOON)
+
+
+async def test_a_match_lets_the_refused_try_again(tmp_path: Path) -> None:
+    async with office(tmp_path, person("ana", desired=CALL, refusal="404 gone")) as at:
+        at.has("ana")
+        at.directory(ana="teams ana")
+        await at.directory_sync.match("i1")
+        row = await read_person(at.database, "ana")
+        assert (row.refusal, row.due_at) == ("", NOON)
+
+
+async def test_a_directory_that_cannot_be_read_changes_nobody_and_lights_a_lamp(tmp_path: Path) -> None:
+    async with office(tmp_path, person("ana")) as at:
+        at.clients.graph.error = CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=403)
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database, "ana")).teams_user_id == "teams ana"
+        async with at.database.session() as session:
+            assert [row.fault for row in await problems.open_ones(session, "i1")] == ["graph.forbidden"]

@@ -1,0 +1,136 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries import problems
+from storage.tables.people import Person
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
+from sync.phones.ingest import EventIngestor
+from sync.phones.poller import CHUNK, PAUSE, SHARES, Poller
+from tests.support.clocks import NOON, FakeClock
+from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+CALL = "Busy/InACall"
+
+
+class Exchange:
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.clients = FakeServiceClients()
+        self.jobs = FakeJobs()
+        self.clock = FakeClock()
+        self.pauses: list[float] = []
+        ingestor = EventIngestor(database, self.jobs, self.clock, Metrics(CollectorRegistry()))
+        self.poller = Poller(database, ENCRYPTION, self.clients, ingestor, self.jobs, self.clock, self._sleep)
+
+    async def _sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+
+    def connected(self, extension: str) -> None:
+        call = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=5)
+        self.clients.cloudlink.phones[extension] = LineSnapshot(extension, "", "busy", False, (call,), 5)
+
+
+@asynccontextmanager
+async def context(folder: Path, *people: Person, **values: object) -> AsyncIterator[Exchange]:
+    async with empty_store(folder) as database:
+        row = integration(**{"cloudlink_secret_sealed": ENCRYPTION.encrypt("secret"), "polled_at": None, **values})
+        await stored(database, row)
+        async with database.writing() as session:
+            session.add_all(people)
+        yield Exchange(database)
+
+
+async def test_what_phones_do_becomes_desired_and_is_pushed(tmp_path: Path) -> None:
+    async with context(tmp_path, person()) as at:
+        at.connected("ext p1")
+        await at.poller.poll("i1")
+        assert (await read_person(at.database)).desired == CALL
+        assert (await read_integration(at.database)).polled_at == NOON
+        assert at.jobs.now() == ["push", "push"]
+
+
+async def test_many_phones_are_asked_in_portions_with_pauses_and_the_busy_ones_first(tmp_path: Path) -> None:
+    people = [person(f"{n:03}") for n in range(60)] + [person("zzz", desired=CALL)]
+    async with context(tmp_path, *people) as at:
+        await at.poller.poll("i1")
+        asked = at.clients.cloudlink.asked
+        assert [len(portion) for portion in asked] == [CHUNK, CHUNK, 61 - 2 * CHUNK]
+        assert asked[0][0] == "ext zzz"
+        assert at.pauses == [PAUSE, PAUSE]
+
+
+async def test_a_preview_asks_some_at_once_and_does_not_count_as_a_poll(tmp_path: Path) -> None:
+    async with context(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
+        await at.poller.look(await read_integration(at.database), at_most=30)
+        assert sum(len(portion) for portion in at.clients.cloudlink.asked) == 30
+        assert at.pauses == []
+        assert (await read_integration(at.database)).polled_at is None
+
+
+async def test_a_phone_that_cloudlink_no_longer_knows_does_not_stay_busy(tmp_path: Path) -> None:
+    async with context(tmp_path, person()) as at:
+        at.connected("ext p1")
+        await at.poller.poll("i1")
+        at.clients.cloudlink.phones.clear()
+        at.clock.advance(minutes=2)
+        await at.poller.poll("i1")
+        assert (await read_person(at.database)).desired is None
+
+
+async def test_refused_credentials_light_a_lamp_that_the_next_good_poll_puts_out(tmp_path: Path) -> None:
+    async with context(tmp_path, person()) as at:
+        at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+        await at.poller.poll("i1")
+        assert (await read_integration(at.database)).polled_at is None
+        async with at.database.session() as session:
+            assert [row.lasting for row in await problems.open_ones(session, "i1")] == [True]
+        at.clients.cloudlink.error = None
+        await at.poller.poll("i1")
+        async with at.database.session() as session:
+            assert await problems.open_ones(session, "i1") == []
+
+
+async def test_a_disabled_integration_is_not_polled(tmp_path: Path) -> None:
+    async with context(tmp_path, person(), enabled=False) as at:
+        await at.poller.poll("i1")
+        assert at.clients.cloudlink.asked == []
+
+
+async def test_a_glance_asks_who_is_on_the_phone_and_in_an_hour_everybody(tmp_path: Path) -> None:
+    quiet = [person(f"{n:03}", line="idle") for n in range(120)]
+    busy, new = person("busy", line="on_call", desired=CALL), person("new")
+    async with context(tmp_path, *quiet, busy, new) as at:
+        at.connected("ext busy")
+        at.connected("ext new")
+        shares = []
+        for _ in range(SHARES):
+            at.clients.cloudlink.asked.clear()
+            await at.poller.poll_sample("i1")
+            shares.append({extension for portion in at.clients.cloudlink.asked for extension in portion})
+            assert (await read_integration(at.database)).polled_at == at.clock()
+            at.clock.advance(minutes=5)
+        assert all({"ext busy", "ext new"} <= share for share in shares)
+        assert max(map(len, shares)) < 40
+        assert len(set.union(*shares)) == 122
+
+
+async def test_a_glance_finds_the_end_of_a_call_that_got_lost(tmp_path: Path) -> None:
+    async with context(tmp_path, person(desired=CALL, line="on_call")) as at:
+        at.connected("ext p1")
+        await at.poller.poll_sample("i1")
+        at.clients.cloudlink.phones["ext p1"] = LineSnapshot("ext p1", "", "idle", False, (), 6)
+        await at.poller.poll_sample("i1")
+        assert (await read_person(at.database)).desired is None

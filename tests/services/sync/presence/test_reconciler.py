@@ -1,0 +1,295 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries import integrations, problems
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.presence import Presence
+from sync.presence.reconciler import Reconciler
+from sync.teams.quota import Quota
+from tests.support.clocks import NOON, FakeClock
+from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.statements import counted
+from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+CALL = Presence.IN_A_CALL
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+SECRET = ENCRYPTION.encrypt("the client's secret")
+
+
+def calling(name: str = "p1", **values: Any) -> Person:
+    return person(name, **{"desired": CALL.value, "desired_at": NOON, "due_at": NOON, **values})
+
+
+def shown(name: str = "p1", **values: Any) -> Person:
+    given = {
+        "applied": CALL.value,
+        "applied_user_id": f"teams {name}",
+        "applied_at": NOON,
+        "applied_until": NOON + timedelta(hours=1),
+    }
+    return calling(name, **{**given, **values})
+
+
+@dataclass
+class Bench:
+    database: Database
+    quota: int = 1500
+    clock: FakeClock = field(default_factory=FakeClock)
+    clients: FakeServiceClients = field(default_factory=FakeServiceClients)
+    jobs: FakeJobs = field(default_factory=FakeJobs)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    def __post_init__(self) -> None:
+        self.reconciler = Reconciler(
+            self.database,
+            ENCRYPTION,
+            self.clients,
+            self.jobs,
+            Quota(self.quota),
+            self.clock,
+            Random(1),
+            Metrics(self.registry),
+        )
+
+    async def push(self) -> list[Request]:
+        """Push; what was sent by it."""
+        before = len(self.clients.graph.sent)
+        await self.reconciler.push("i1")
+        return self.clients.graph.sent[before:]
+
+    async def faults(self) -> list[str]:
+        async with self.database.session() as session:
+            return [problem.fault for problem in await problems.open_ones(session, "i1")]
+
+
+@asynccontextmanager
+async def bench(folder: Path, *people: Person, quota: int = 1500, **values: Any) -> AsyncIterator[Bench]:
+    async with empty_store(folder) as database:
+        await stored(database, integration(client_secret_sealed=SECRET, **values), *people)
+        yield Bench(database, quota)
+
+
+def only(user_id: str, outcome: Outcome) -> Any:
+    def answer(change: Request) -> Outcome:
+        return outcome if change.user_id == user_id else Done()
+
+    return answer
+
+
+async def test_a_difference_is_sent_once_and_stored_as_applied(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        at.clock.advance(seconds=2)
+        assert await at.push() == [SetPresence("teams p1", CALL, 3600)]
+        row = await read_person(at.database)
+        assert (row.applied, row.applied_user_id) == (CALL, "teams p1")
+        assert row.applied_until == at.clock() + timedelta(hours=1)
+        assert row.due_at
+        assert timedelta(minutes=27) <= row.due_at - at.clock() <= timedelta(minutes=30)
+        assert await at.push() == []
+        assert at.registry.get_sample_value("cloudlink_presence_latency_seconds_sum") == 2
+
+
+async def test_state_changes_go_in_batches_of_twenty_before_renewals(tmp_path: Path) -> None:
+    half_over = {"applied_at": NOON - timedelta(minutes=30), "applied_until": NOON + timedelta(minutes=30)}
+    renewals = [shown(f"r{n:02}", **half_over) for n in range(30)]
+    changes = [calling(f"c{n:02}") for n in range(60)]
+    async with bench(tmp_path, *renewals, *changes) as at:
+        await at.push()
+        assert all(len(batch) <= 20 for batch in at.clients.graph.pushed)
+        first = {change.user_id for change in at.clients.graph.sent[:60]}
+        assert first == {f"teams c{n:02}" for n in range(60)}
+        assert len(at.clients.graph.sent) == 90
+
+
+async def test_while_a_request_is_under_way_the_store_says_that_nobody_knows(tmp_path: Path) -> None:
+    seen: list[tuple[str | None, Any]] = []
+    async with bench(tmp_path, calling()) as at:
+
+        async def look() -> None:
+            row = await read_person(at.database)
+            seen.append((row.applied, row.applied_until))
+
+        at.clients.graph.meanwhile = look
+        await at.push()
+        assert seen == [(UNSURE, NOON + timedelta(hours=1, minutes=1))]
+
+
+async def test_what_changed_on_the_way_goes_out_in_the_next_round(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+
+        async def hang_up() -> None:
+            at.clients.graph.meanwhile = None
+            async with at.database.writing() as session:
+                row = await session.get(Person, "p1")
+                assert row
+                row.desired, row.due_at = None, NOON
+
+        at.clients.graph.meanwhile = hang_up
+        assert await at.push() == [SetPresence("teams p1", CALL, 3600), ClearPresence("teams p1")]
+        assert (await read_person(at.database)).applied is None
+
+
+async def test_only_the_throttled_one_is_sent_again_and_not_before_it_may(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling("a"), calling("b")) as at:
+        at.clients.graph.answer = only("teams b", Throttled(7))
+        await at.push()
+        row = await read_person(at.database, "b")
+        assert (row.applied, row.due_at) == (None, NOON + timedelta(seconds=7))
+        assert await at.faults() == []
+        async with at.database.writing() as session:
+            hurried = await session.get(Person, "b")
+            assert hurried
+            hurried.due_at = NOON
+        at.clock.advance(seconds=6)
+        assert await at.push() == []
+        assert at.jobs.deferred[-1] == ("push", "i1", NOON + timedelta(seconds=7))
+        at.clock.advance(seconds=1)
+        at.clients.graph.answer = only("", Throttled(1))
+        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+
+
+async def test_a_refused_person_waits_for_a_change(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling("a"), calling("b")) as at:
+        at.clients.graph.answer = only("teams b", Refused(404, "NotFound"))
+        await at.push()
+        row = await read_person(at.database, "b")
+        assert (row.refusal, row.due_at, row.applied) == ("404 NotFound", None, None)
+        assert await at.faults() == []
+
+
+async def test_a_clear_that_is_refused_is_done_with(tmp_path: Path) -> None:
+    async with bench(tmp_path, shown(desired=None)) as at:
+        at.clients.graph.answer = only("teams p1", Refused(400, "BadRequest"))
+        assert len(await at.push()) == 1
+        row = await read_person(at.database)
+        assert (row.applied, row.due_at) == (None, None)
+
+
+async def test_an_unwell_service_lights_a_lamp_and_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling(), calling("p2")) as at:
+        at.clients.graph.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, retry_after=9.0)
+        await at.push()
+        assert await at.faults() == ["graph.unreachable"]
+        assert (await read_person(at.database)).applied == UNSURE
+        at.clock.advance(seconds=8.9)
+        assert await at.push() == []
+        at.clock.advance(seconds=0.2)
+        at.clients.graph.error = None
+        assert len(await at.push()) == 2
+        assert await at.faults() == []
+        assert (await read_person(at.database)).applied == CALL
+
+
+async def test_one_failure_among_successes_is_that_ones_alone(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling("a"), calling("b")) as at:
+        at.clients.graph.answer = only("teams b", Failed(ServiceUnavailable(Fault.GRAPH_UNREACHABLE)))
+        await at.push()
+        assert await at.faults() == []
+        at.clock.advance(seconds=5)
+        at.clients.graph.answer = only("", Throttled(1))
+        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+
+
+async def test_wrong_credentials_stop_everything_until_they_are_mended(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, aadsts=7000222)
+        await at.push()
+        assert await at.faults() == ["entra.secret_expired"]
+        at.clients.graph.error = None
+        at.clock.advance(minutes=30)
+        assert await at.push() == []
+
+
+async def test_a_secret_no_key_opens_is_a_problem_and_nothing_is_sent(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(client_secret_sealed="not sealed by our key"), calling())
+        at = Bench(database)
+        assert await at.push() == []
+        assert await at.faults() == ["secret.unreadable"]
+
+
+async def test_two_integrations_of_one_application_share_its_quota(tmp_path: Path) -> None:
+    spent = [[int(NOON.timestamp()), 7]]
+    async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=10) as at:
+        await stored(at.database, integration(id="i2", quota_spent=spent))
+        assert len(await at.push()) == 3
+        at.clock.advance(seconds=33)
+        assert len(await at.push()) == 6
+
+
+async def test_two_that_share_a_quota_push_at_once_and_neither_waits_for_ever(tmp_path: Path) -> None:
+    async with bench(tmp_path, quota=1000) as at:
+        await stored(at.database, integration(id="i2", client_secret_sealed=SECRET))
+        for number in range(5):
+            names = {f"{of} {number}": of for of in ("i1", "i2")}
+            await stored(at.database, *(calling(name, integration_id=of) for name, of in names.items()))
+            async with asyncio.timeout(60):
+                await asyncio.gather(*(at.reconciler.push(of) for of in ("i1", "i2")))
+            assert [(await read_person(at.database, name)).applied for name in names] == [CALL, CALL]
+        async with at.database.writing() as session:
+            sharing = await integrations.sharing_quota(session, "i1")
+            assert sum(count for each in sharing.values() for _, count in each.quota_spent) == 10
+
+
+async def test_another_applications_quota_is_its_own(tmp_path: Path) -> None:
+    async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=10) as at:
+        spent = [[int(NOON.timestamp()), 10]]
+        await stored(at.database, integration(id="i2", client_id="another app", quota_spent=spent))
+        assert len(await at.push()) == 9
+
+
+async def test_what_is_spent_outlives_the_process(tmp_path: Path) -> None:
+    async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=5) as at:
+        assert len(await at.push()) == 5
+        another = Bench(at.database, 5)
+        assert await another.push() == []
+
+
+async def test_a_disabled_integration_clears_and_sets_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path, shown("a"), calling("b"), enabled=False) as at:
+        assert await at.push() == [ClearPresence("teams a")]
+        assert (await read_person(at.database, "a")).applied is None
+        assert (await read_integration(at.database)).quota_spent[0][1] == 1
+
+
+async def test_who_is_deleted_while_under_way_does_no_harm(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+
+        async def forget() -> None:
+            async with at.database.writing() as session:
+                await session.delete(await session.get(Integration, "i1"))
+
+        at.clients.graph.meanwhile = forget
+        assert len(await at.push()) == 1
+
+
+async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:
+    async with bench(tmp_path, shown(excluded=True)) as at:
+        assert await at.push() == [ClearPresence("teams p1")]
+
+
+async def test_a_push_that_leaves_nobody_due_does_not_ask_again_who_is(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        with counted(at.database) as statements:
+            await at.push()
+        asked = [each for each in statements if "FROM person" in each and "LIMIT" in each]
+        assert len(asked) == 1

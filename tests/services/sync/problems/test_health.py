@@ -1,0 +1,95 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from storage.database import Database
+from storage.queries import integrations, problems
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import Service, ServiceHealth
+from sync.problems import health
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, read_integration, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+LATER = NOON + timedelta(minutes=5)
+DOWN = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
+
+
+async def broke(database: Database, error: SyncError = DOWN, now=NOON) -> None:  # type: ignore[no-untyped-def]
+    async with database.writing() as session:
+        await health.broke(session, "i1", error, now)
+
+
+async def service_health(database: Database) -> dict[Service, ServiceHealth]:
+    async with database.session() as session:
+        return {light.service: light for light in health.service_health(await problems.open_ones(session, "i1"))}
+
+
+async def test_a_trouble_is_logged_once_and_its_healing_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        for minutes in range(3):
+            await broke(database, now=NOON + timedelta(minutes=minutes))
+        light = (await service_health(database))[Service.GRAPH]
+        assert light.since == NOON
+        assert isinstance(light.trouble, ServiceUnavailable)
+        assert (light.trouble.fault, light.trouble.context) == (Fault.GRAPH_UNREACHABLE, {"status": 503})
+        for _ in range(2):
+            async with database.writing() as session:
+                await health.healed(session, "i1", health.TEAMS, LATER)
+        assert (await service_health(database))[Service.GRAPH].trouble is None
+        told = capsys.readouterr().out
+        assert (told.count("service_broke"), told.count("service_healed")) == (1, 1)
+
+
+async def test_another_fault_of_the_same_service_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        await broke(database, CredentialsWrong(Fault.GRAPH_FORBIDDEN))
+        await broke(database, CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+        await broke(database, CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), LATER)
+        found = await service_health(database)
+        graph, entra = found[Service.GRAPH].trouble, found[Service.ENTRA].trouble
+        assert isinstance(graph, CredentialsWrong)
+        assert (graph.fault, graph.context) == (Fault.GRAPH_CONSENT_MISSING, {"permissions": "User.Read.All"})
+        assert entra
+        assert entra.fault is Fault.ENTRA_SECRET_WRONG
+        async with database.session() as session:
+            opened = await problems.open_ones(session, "i1")
+        assert health.lasting(opened, health.TEAMS) is not None
+        assert health.lasting(opened, [Service.CLOUDLINK]) is None
+
+
+async def test_an_unwell_service_is_left_alone_for_longer_the_longer_it_lasts(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        await broke(database)
+        async with database.session() as session:
+            [problem] = await problems.open_ones(session, "i1")
+    waits = [
+        health.backoff(problem, NOON + timedelta(seconds=seconds)).total_seconds() for seconds in (0, 10, 9999)
+    ]
+    assert waits == [1, 5, 30]
+
+
+def test_whose_fault_it_is() -> None:
+    assert health.service_of(ServiceUnavailable(Fault.CLOUDLINK_THROTTLED)) is Service.CLOUDLINK
+    assert health.service_of(CredentialsWrong(Fault.SECRET_UNREADABLE, service="entra")) is Service.ENTRA
+
+
+async def test_what_went_wrong_before_an_edit_says_nothing_after_it(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        read = await read_integration(database)
+        async with database.writing() as session:
+            assert await health.is_as_read(session, read)
+            current = await integrations.get_for_update(session, "i1")
+            assert current
+            await integrations.revise(session, current, 1, {"name": "Lobby"})
+            assert not await health.is_as_read(session, read)
+            assert await health.is_as_read(session, current)
+            assert not await health.is_as_read(session, integration(id="gone"))

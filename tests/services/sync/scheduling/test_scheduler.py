@@ -1,0 +1,117 @@
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+from storage.database import Database, open_database
+from storage.tables.integrations import Integration
+from storage.tables.problems import Problem
+from storage.tables.rotations import Rotation
+from sync.scheduling.scheduler import Intervals, Scheduler
+from tests.support.clocks import NOON, FakeClock
+from tests.support.fake_services import FakeJobs
+from tests.support.stores import empty_store, integration, person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+
+def ago(**span: float) -> datetime:
+    return NOON - timedelta(**span)
+
+
+def fresh(**values: Any) -> Integration:
+    """Nothing is due."""
+    times = {"polled_at": NOON, "matched_at": NOON, "subscription_checked_at": NOON, "subscription_id": "s"}
+    return integration(**{**times, **values})
+
+
+def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
+    return Scheduler(database, jobs, FakeClock(), Random(7), Intervals(), public=True)
+
+
+def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:
+    return Problem(
+        integration_id="i1", service=service, fault="x", lasting=lasting, since=since, checked_at=checked
+    )
+
+
+OLD, NEW = ago(hours=1), ago(seconds=20)
+DOWN = problem("cloudlink", False, ago(seconds=30), ago(seconds=5))
+REFUSED = problem("cloudlink", True, OLD, NEW)
+REVOKED = problem("graph", True, OLD, NEW)
+
+
+@pytest.mark.parametrize(
+    ("row", "opened", "expected"),
+    [
+        (fresh(), [], []),
+        (fresh(polled_at=ago(seconds=31)), [], []),
+        (fresh(polled_at=ago(seconds=301)), [], ["poll_sample"]),
+        (fresh(polled_at=ago(seconds=901)), [], ["poll"]),
+        (fresh(polled_at=None, subscription_id=""), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
+        (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
+        (fresh(matched_at=ago(minutes=16)), [], ["match"]),
+        (fresh(polled_at=OLD), [DOWN], []),
+        (fresh(polled_at=OLD), [REFUSED], []),
+        (fresh(polled_at=OLD), [problem("cloudlink", True, OLD, ago(minutes=4))], ["poll"]),
+        (fresh(matched_at=OLD, polled_at=OLD), [REVOKED], ["poll"]),
+        (fresh(), [problem("graph", True, OLD, ago(minutes=4))], ["probe"]),
+        (fresh(), [problem("graph", True, NEW, NEW)], ["probe"]),
+        (fresh(enabled=False, polled_at=None, matched_at=None), [], ["subscribe"]),
+        (fresh(enabled=False, polled_at=None, subscription_id=""), [], []),
+        (fresh(removing_since=NOON, polled_at=None), [], ["remove"]),
+        (fresh(expiry_checked_at=None), [], ["expiry"]),
+        (fresh(expiry_checked_at=ago(hours=25)), [], ["expiry"]),
+        (fresh(expiry_checked_at=None), [REVOKED], []),
+        (fresh(auto_rotate=True, secret_expires_on=NOON.date()), [], ["rotate"]),
+    ],
+)
+async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
+    async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
+        scheduler = scheduler_of(database, FakeJobs())
+        assert scheduler.due(row, opened, None, NOON) == expected
+        assert scheduler.due(row, opened, NOON, NOON) == ["push", *expected]
+
+
+async def test_a_sweep_defers_what_is_due_and_comes_again(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(), fresh(id="i2", polled_at=OLD), person(due_at=NOON))
+        await stored(database, problem("graph", True, OLD, NEW))
+        jobs = FakeJobs()
+        scheduler = scheduler_of(database, jobs)
+        await scheduler.schedule("all")
+        assert jobs.deferred == [
+            ("schedule", "all", NOON + timedelta(seconds=5)),
+            ("push", "i1", None),
+            ("poll", "i2", None),
+        ]
+
+
+async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(), fresh(id="i2", enabled=False))
+        jobs = FakeJobs()
+        await scheduler_of(database, jobs).start()
+        assert jobs.deferred == [
+            ("poll", "i1", None),
+            ("subscribe", "i1", None),
+            ("push", "i2", None),
+            ("schedule", "all", NOON + timedelta(seconds=5)),
+            ("cleanup", "all", None),
+            ("warn", "all", None),
+        ]
+
+
+async def test_a_rotation_that_can_go_on_is_taken_up(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, fresh(), fresh(id="i2"))
+        for key, due_at in (("i1", NOON), ("i2", NOON + timedelta(minutes=1))):
+            row = Rotation(integration_id=key, owner_tenant="t1", kind="for_me", step="wait", started_at=OLD)
+            row.due_at = due_at
+            await stored(database, row)
+        jobs = FakeJobs()
+        await scheduler_of(database, jobs).schedule("")
+        assert [name for name in jobs.deferred if name[0] == "rotate"] == [("rotate", "i1", None)]

@@ -1,0 +1,174 @@
+"""What comes round every few seconds asks the store as often for many integrations as for one."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
+from storage.database import Database
+from storage.tables.conversations import Conversation
+from storage.tables.history import Act
+from storage.tables.notices import AlertChannel, AlertPreference, Notice
+from storage.tables.problems import Problem
+from storage.tables.rotations import Rotation
+from sync.problems.clock_skew import TROUBLING
+from sync.problems.notice_scheduler import TOGETHER, NoticeScheduler
+from sync.scheduling.scheduler import Intervals, Scheduler
+from tests.support.clocks import NOON, FakeClock
+from tests.support.fake_services import FakeJobs
+from tests.support.statements import counted
+from tests.support.stores import empty_store, integration, person
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+MANY = 50
+LONG_AGO = NOON - timedelta(days=3)
+
+
+@asynccontextmanager
+async def fleet(folder: Path, size: int) -> AsyncIterator[Database]:
+    """So many integrations of as many tenants, each with a row of everything, all of it told already."""
+    await asyncio.to_thread(folder.mkdir)
+    async with empty_store(folder) as database:
+        async with database.writing() as session:
+            for number in range(size):
+                session.add_all(rows_of(f"i{number}", f"t{number}"))
+        yield database
+
+
+def rows_of(key: str, tenant: str) -> list[Any]:
+    here: dict[str, Any] = {"integration_id": key}
+    owned: dict[str, Any] = {"owner_tenant": tenant}
+    return [
+        integration(id=key, owner_tenant=tenant, polled_at=None, auto_rotate=True, secret_expires_on=NOON.date()),
+        person(f"p of {key}", integration_id=key, due_at=NOON, status_due_at=NOON),
+        Problem(id=f"trouble of {key}", service="graph", fault="x", since=LONG_AGO, checked_at=NOON, **here),
+        Rotation(kind="for_me", step="wait", started_at=LONG_AGO, due_at=NOON, **here, **owned),
+        conversation(tenant, "ada"),
+        conversation(tenant, "ben", unreachable=True),
+        AlertPreference(user_object_id="ben", muted=True, **here, **owned),
+        AlertChannel(
+            conversation_id="c", service_url="", bot_id="", channel_id="", unreachable=True, added_at=NOON, **owned
+        ),
+        Act(actor_id="ada", act="rotate", result="done", at=LONG_AGO, **here, **owned),
+        told(key, tenant, "expiry", f"{NOON.date()}/0"),
+        told(key, tenant, "problem", f"trouble of {key}"),
+    ]
+
+
+def conversation(tenant: str, who: str, unreachable: bool = False) -> Conversation:
+    return Conversation(
+        tenant_id=tenant,
+        user_object_id=who,
+        service_url="",
+        conversation_id="",
+        user_id="",
+        bot_id="",
+        channel_id="",
+        admin_as=who,
+        unreachable=unreachable,
+        seen_at=NOON,
+    )
+
+
+def told(key: str, tenant: str, topic: str, stage: str) -> Notice:
+    return Notice(
+        integration_id=key,
+        owner_tenant=tenant,
+        topic=topic,
+        stage=stage,
+        audience="ada",
+        state="sent",
+        created_at=NOON,
+    )
+
+
+def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
+    return Scheduler(database, jobs, FakeClock(), Random(7), Intervals(), public=True)
+
+
+def notice_scheduler_of(database: Database, jobs: FakeJobs, skew: float = 0.0) -> NoticeScheduler:
+    metrics = Metrics(CollectorRegistry())
+    return NoticeScheduler(
+        database, jobs, FakeClock(), metrics, timedelta(seconds=10), lambda _: None, lambda: skew
+    )
+
+
+async def schedule(database: Database, jobs: FakeJobs) -> None:
+    await scheduler_of(database, jobs).schedule("all")
+
+
+async def start(database: Database, jobs: FakeJobs) -> None:
+    await scheduler_of(database, jobs).start()
+
+
+async def look(database: Database, jobs: FakeJobs) -> None:
+    await notice_scheduler_of(database, jobs).look("all")
+
+
+@pytest.mark.parametrize("coming_round", [schedule, start, look])
+async def test_statements_do_not_grow_with_integrations(
+    tmp_path: Path, coming_round: Callable[[Database, FakeJobs], Awaitable[None]]
+) -> None:
+    numbers = {}
+    for size in (1, MANY):
+        async with fleet(tmp_path / str(size), size) as database:
+            with counted(database) as statements:
+                await coming_round(database, FakeJobs())
+            numbers[size] = len(statements)
+    assert numbers[1] > 0
+    assert numbers[MANY] == numbers[1], statements
+
+
+async def test_every_integration_gets_what_it_is_due(tmp_path: Path) -> None:
+    async with fleet(tmp_path / "fleet", 3) as database:
+        jobs = FakeJobs()
+        await schedule(database, jobs)
+        for key in ("i0", "i1", "i2"):
+            of_it = {job for job, name, _ in jobs.deferred if name == key}
+            assert of_it == {"rotate", "push_status_message", "push", "subscribe", "poll"}
+
+
+async def test_a_large_fleet_does_not_fall_upon_its_services_after_a_start(tmp_path: Path) -> None:
+    async with fleet(tmp_path / "fleet", MANY) as database:
+        jobs = FakeJobs()
+        await start(database, jobs)
+        assert sorted(jobs.now()).count("poll") == 20
+        assert sorted(jobs.now()).count("subscribe") == 20
+
+
+async def test_what_concerns_an_integration_is_not_taken_for_anothers(tmp_path: Path) -> None:
+    """Of more integrations than are looked at together, each one's own trouble is told, once, to its own people."""
+    size = TOGETHER + 2
+    async with fleet(tmp_path / "fleet", size) as database:
+        odd = [f"i{number}" for number in range(1, size, 2)]
+        async with database.writing() as session:
+            session.add_all(
+                Problem(
+                    integration_id=key,
+                    service="cloudlink",
+                    fault="cloudlink.refused",
+                    lasting=True,
+                    since=LONG_AGO,
+                    checked_at=NOON,
+                )
+                for key in odd
+            )
+        jobs = FakeJobs()
+        await look(database, jobs)
+        assert sorted(key for job, key, _ in jobs.deferred if job == "notify") == sorted(odd)
+
+
+async def test_a_wrong_clock_is_noted_for_everybody_once(tmp_path: Path) -> None:
+    async with fleet(tmp_path / "fleet", 3) as database:
+        await notice_scheduler_of(database, FakeJobs(), skew=2 * TROUBLING).look("all")
+        with counted(database) as statements:
+            await notice_scheduler_of(database, FakeJobs(), skew=2 * TROUBLING).look("all")
+        assert not [each for each in statements if each.startswith("INSERT INTO problem")]

@@ -1,0 +1,139 @@
+"""Every secret gets the first key, whatever is written meanwhile; nothing is lost, nothing goes back."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import Column, insert, select
+from sqlmodel import SQLModel
+
+from storage import key_rotation
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.key_rotation import Resealed, are_unreadable, reseal, sealed_columns
+from storage.tables.conversations import Draft
+from storage.tables.integrations import Integration
+from storage.tables.rotations import Rotation
+from tests.support.clocks import NOON
+from tests.support.stores import empty_store, integration, read_integration, stored
+
+OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
+BOTH = Encryption([NEW, OLD])
+COLUMNS = sealed_columns()
+
+
+def told_nothing(name: str, counts: Resealed) -> None: ...
+
+
+def secret_of(column: Column[Any]) -> str:
+    return f"the secret in {column}"
+
+
+def values_of(table: Any, encryption: Encryption) -> dict[str, Any]:
+    """A row of ``table`` with a secret in every sealed column, sealed by ``encryption``."""
+    rows: Mapping[str, SQLModel] = {
+        "integration": integration(),
+        "draft": Draft(tenant_id="t1", user_object_id="ada", step="azure", updated_at=NOON),
+        "rotation": Rotation(integration_id="i1", owner_tenant="t1", kind="by_hand", step="wait", started_at=NOON),
+    }
+    sealed = {column.name: encryption.encrypt(secret_of(column)) for column in COLUMNS if column.table is table}
+    return rows[table.name].model_dump() | sealed
+
+
+async def fill(database: Database, encryption: Encryption) -> None:
+    async with database.engine.begin() as connection:
+        for table in SQLModel.metadata.sorted_tables:
+            if any(column.table is table for column in COLUMNS):
+                await connection.execute(insert(table).values(values_of(table, encryption)))
+
+
+async def secrets_in(database: Database) -> dict[str, str]:
+    async with database.engine.connect() as connection:
+        return {str(column): (await connection.execute(select(column))).scalar_one() for column in COLUMNS}
+
+
+async def test_every_sealed_column_of_every_table_is_sealed_anew(tmp_path: Path) -> None:
+    assert {"integration", "draft", "rotation"} <= {column.table.name for column in COLUMNS}
+    async with empty_store(tmp_path) as database:
+        await fill(database, Encryption([OLD]))
+        told: dict[str, int] = {}
+        counts = await reseal(database, BOTH, lambda name, counts: told.update({name: counts.anew}))
+        assert counts == Resealed(anew=len(COLUMNS))
+        assert told == {str(column): 1 for column in COLUMNS}
+        new = Encryption([NEW])
+        opened = {name: new.decrypt(sealed) for name, sealed in (await secrets_in(database)).items()}
+        assert opened == {str(column): secret_of(column) for column in COLUMNS}
+        assert await reseal(database, BOTH, told_nothing) == Resealed(already=len(COLUMNS))
+
+
+async def test_what_no_key_opens_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await fill(database, Encryption([FOREIGN]))
+        before = await secrets_in(database)
+        assert await reseal(database, BOTH, told_nothing) == Resealed(unreadable=len(COLUMNS))
+        assert await secrets_in(database) == before
+
+
+async def test_no_secret_is_no_trouble(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        assert await reseal(database, BOTH, told_nothing) == Resealed()
+        async with database.writing() as session:
+            session.add(Draft(tenant_id="t1", user_object_id="ada", step="cloudlink", updated_at=NOON))
+        assert await reseal(database, BOTH, told_nothing) == Resealed()
+        assert not await are_unreadable(database, BOTH)
+
+
+async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_rotation, "SLICE", 2)
+    async with empty_store(tmp_path) as database:
+        old = Encryption([OLD])
+        for number in range(7):
+            user, key = f"u{number % 3}", old.encrypt(str(number))
+            await stored(
+                database,
+                Draft(
+                    tenant_id=f"t{number}",
+                    user_object_id=user,
+                    step="azure",
+                    cloudlink_secret_sealed=key,
+                    updated_at=NOON,
+                ),
+            )
+        told: list[int] = []
+        counts = await reseal(database, BOTH, lambda _, counts: told.append(counts.anew))
+        assert counts == Resealed(anew=7)
+        assert told == [2, 4, 6, 7]
+
+
+@pytest.mark.parametrize("by", [Encryption([NEW, OLD]), Encryption([OLD])])
+async def test_a_secret_replaced_meanwhile_is_not_overwritten(tmp_path: Path, by: Encryption) -> None:
+    """Between the reading of a slice and its writing; by a bot with the new keys, or by one not restarted yet."""
+    async with empty_store(tmp_path) as database:
+        await fill(database, Encryption([OLD]))
+        (column,) = [column for column in COLUMNS if column.name == "client_secret_sealed"]
+        async for rows in key_rotation._slices(database, column):
+            await replace_secret(database, by.encrypt("typed in meanwhile"))
+            counts = await key_rotation._reseal_rows(database, BOTH, column, rows)
+        assert counts.anew + counts.already == 1
+        row = await read_integration(database)
+        assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in meanwhile"
+
+
+async def replace_secret(database: Database, sealed: str) -> None:
+    async with database.writing() as session:
+        row = await session.get(Integration, "i1")
+        assert row is not None
+        row.client_secret_sealed = sealed
+
+
+@pytest.mark.parametrize("column", COLUMNS, ids=str)
+async def test_a_lost_key_is_noticed_by_a_few_rows(tmp_path: Path, column: Column[Any]) -> None:
+    async with empty_store(tmp_path) as database:
+        await fill(database, Encryption([NEW]))
+        assert not await are_unreadable(database, BOTH)
+        async with database.engine.begin() as connection:
+            lost = Encryption([FOREIGN]).encrypt("lost")
+            await connection.execute(column.table.update().values({column.name: lost}))
+        assert await are_unreadable(database, BOTH)

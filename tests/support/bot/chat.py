@@ -1,0 +1,109 @@
+"""A chat with the real conversation over a real SQLite file, with only the outside replaced."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+from sqlmodel import SQLModel
+
+import storage.tables  # noqa: F401
+from bot.activity import Action, Card, Installed, Message, Removed
+from bot.chat.history_export import HistoryExport
+from bot.pipeline import Pipeline
+from bot.roles.admins_setting import AdminsSetting
+from core.metrics import Metrics
+from storage.database import Database, open_database
+from storage.encryption import Encryption
+from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_updates import FakeUpdates
+from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+KEY = Fernet.generate_key().decode()
+
+
+@dataclass
+class Chat:
+    """Speaks as one person; remembers every card that was ever shown."""
+
+    database: Database
+    path: Path
+    now: datetime = NOW
+    person: str = ADMIN
+    tenant: str = TENANT
+    locale: str = "en-US"
+    personal: bool = True
+    principal_name: str = ""
+    admins: tuple[str, ...] = (ADMIN,)
+    key: str = KEY
+    exports: HistoryExport | None = None
+    shown: list[Card] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.integrations = FakeIntegrations(self.clock)
+        self.updates = FakeUpdates()
+        self.registry = CollectorRegistry()
+        self.metrics = Metrics(self.registry)
+        self.credentials = FakeCredentials(self.integrations)
+        self.restart()
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def restart(self) -> None:
+        """A new process over the same database: nothing is left but what was stored."""
+        rules = AdminsSetting(self.admins, TENANT)
+        self.conversation = Pipeline(
+            self.database,
+            Encryption([self.key]),
+            self.integrations,
+            rules,
+            self.clock,
+            new_reference=lambda: "ref-1",
+            updates=self.updates,
+            credentials=self.credentials,
+            exports=self.exports,
+            metrics=self.metrics,
+        )
+
+    async def turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
+        turn = self.new_turn(what)
+        await self.conversation(turn)
+        self.shown.extend(turn.cards)
+        return turn
+
+    def new_turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
+        arrived = incoming(what, person=self.person, tenant=self.tenant, locale=self.locale, personal=self.personal)
+        return RecordingTurn(arrived, self.principal_name)
+
+    async def say(self, text: str) -> Card:
+        return (await self.turn(Message(text))).answer
+
+    async def press(self, card: Card, verb: str, typed: Mapping[str, str] | None = None) -> Card:
+        """Press a button of ``card``; what stands in its place in the end."""
+        return (await self.turn(press(card, verb, typed))).answer
+
+    async def turn_of_press(self, card: Card, verb: str, typed: Mapping[str, str] | None = None) -> RecordingTurn:
+        """Press a button of ``card``; every card it was answered with."""
+        return await self.turn(press(card, verb, typed))
+
+    async def act(self, verb: str, **data: str) -> Card:
+        """An action nobody's card offered, as an attacker would send it."""
+        return (await self.turn(Action(verb, data, "card-x"))).answer
+
+    def stored_bytes(self) -> bytes:
+        """Everything on disk: the database and its write-ahead log."""
+        return b"".join(path.read_bytes() for path in self.path.parent.iterdir())
+
+
+@asynccontextmanager
+async def open_chat(folder: Path) -> AsyncIterator[Chat]:
+    path = folder / "chat.sqlite"
+    async with open_database(f"sqlite+aiosqlite:///{path}") as database:
+        async with database.engine.begin() as connection:
+            await connection.run_sync(SQLModel.metadata.create_all)
+        yield Chat(database, path)

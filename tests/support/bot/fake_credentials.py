@@ -1,0 +1,109 @@
+"""A stand-in for sync's side of changing credentials: answers as told, keeps what it was given."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+
+from sync.domain.model import Actor, CredentialKind, UnknownIntegration
+from sync.domain.rotation import CredentialChoices, Kind, NewCertificate, RotationView, Step
+from tests.support.bot.fakes import FakeIntegrations
+
+WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+PEM = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
+
+
+@dataclass
+class FakeCredentials:
+    """``trouble`` by the call's name is raised; ``steps`` are what following shows, one after the other."""
+
+    integrations: FakeIntegrations
+    trouble: dict[str, Exception] = field(default_factory=dict)
+    may: bool = False
+    steps: tuple[RotationView, ...] = ()
+    going: RotationView | None = None
+    offered: CredentialChoices = field(default_factory=lambda: CredentialChoices(False, False))
+    calls: list[tuple[object, ...]] = field(default_factory=list)
+    secrets: list[str] = field(default_factory=list)
+
+    def _called(self, name: str, owner_tenant: str, integration_id: str, *given: object) -> None:
+        owner, _ = self.integrations.stored.get(integration_id, ("", None))
+        if owner != owner_tenant:
+            raise UnknownIntegration
+        self.calls.append((name, *given))
+        if name in self.trouble:
+            raise self.trouble[name]
+
+    async def replace_secret(
+        self,
+        owner_tenant: str,
+        integration_id: str,
+        name: str,
+        secret: str,
+        expires_on: date | None,
+        by: Actor,
+        revision: int | None = None,
+    ) -> RotationView:
+        self.secrets.append(secret)
+        self._called("replace_secret", owner_tenant, integration_id, name, expires_on, by)
+        return self._began(integration_id, Kind.BY_HAND, Step.PROVE)
+
+    def _began(self, integration_id: str, kind: Kind, step: Step) -> RotationView:
+        self.going = rotation(integration_id, kind, step)
+        return self.going
+
+    async def may_rotate(self, owner_tenant: str, integration_id: str) -> bool:
+        self._called("may_rotate", owner_tenant, integration_id)
+        return self.may
+
+    async def rotate_for_me(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+        self._called("rotate_for_me", owner_tenant, integration_id, by)
+        return self._began(integration_id, Kind.FOR_ME, Step.ADD)
+
+    async def rotation(self, owner_tenant: str, integration_id: str) -> RotationView | None:
+        self._called("rotation", owner_tenant, integration_id)
+        return self.going
+
+    async def follow(self, owner_tenant: str, rotation_id: str) -> AsyncIterator[RotationView]:
+        for step in self.steps or ([self.going] if self.going else []):
+            yield step
+
+    async def set_auto_rotate(self, owner_tenant: str, integration_id: str, on: bool, by: Actor) -> None:
+        self._called("set_auto_rotate", owner_tenant, integration_id, on, by)
+        owner, view = self.integrations.stored[integration_id]
+        self.integrations.stored[integration_id] = (owner, replace(view, auto_rotate=on))
+
+    def choices(self) -> CredentialChoices:
+        return self.offered
+
+    async def make_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> NewCertificate:
+        self._called("make_certificate", owner_tenant, integration_id, by)
+        return NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
+
+    async def use_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
+        return self._switched("use_certificate", owner_tenant, integration_id, by, CredentialKind.CERTIFICATE)
+
+    async def use_host_certificate(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
+        return self._switched("use_host_certificate", owner_tenant, integration_id, by, CredentialKind.CERTIFICATE)
+
+    async def use_federated(
+        self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
+    ) -> RotationView:
+        return self._switched("use_federated", owner_tenant, integration_id, by, CredentialKind.FEDERATED)
+
+    def _switched(
+        self, call: str, owner_tenant: str, integration_id: str, by: Actor, kind: CredentialKind
+    ) -> RotationView:
+        self._called(call, owner_tenant, integration_id, by)
+        owner, view = self.integrations.stored[integration_id]
+        self.integrations.stored[integration_id] = (owner, replace(view, credential=kind))
+        return self._began(integration_id, Kind.BY_HAND, Step.DONE)
+
+
+def rotation(integration_id: str, kind: Kind, step: Step, **values: object) -> RotationView:
+    ended = WHEN if step in (Step.DONE, Step.FAILED) else None
+    view = RotationView("r" * 32, integration_id, kind, step, date(2027, 5, 31), False, WHEN, ended)
+    return replace(view, **values)  # type: ignore[arg-type]

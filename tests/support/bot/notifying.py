@@ -1,0 +1,200 @@
+"""Warnings from the store to the wire: real store, real hosting, a connector that records what arrives."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+from urllib.parse import unquote
+
+from prometheus_client import CollectorRegistry
+from sqlmodel import select
+
+from bot.activity import Card
+from bot.proactive.notifier import Notifier
+from bot.roles.admins_setting import AdminsSetting
+from core.clock import Clock
+from core.metrics import Metrics
+from storage.database import Database, open_database
+from storage.queries.notices import State
+from storage.queries.roles import Role
+from storage.schema import migrate
+from storage.tables.conversations import Conversation
+from storage.tables.integrations import Integration
+from storage.tables.notices import Notice
+from storage.tables.roles import Member
+from sync.jobs.names import NOTIFY
+from sync.monitoring.store_gauges import StoreGauges
+from sync.problems.notice_scheduler import NoticeScheduler
+from tests.support.bot.fakes import words
+from tests.support.bot.hosting import TENANT, Bot, open_bot
+from tests.support.connectors import Call
+from tests.support.postgres import with_tables
+from tests.support.stores import empty_database, integration, stored
+
+ADMINS = ("ada", "ben")
+
+
+@dataclass
+class Noted:
+    """Jobs that are only written down."""
+
+    deferred: list[tuple[str, str]] = field(default_factory=list)
+
+    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
+        if at is None:
+            self.deferred.append((job, key))
+
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        for job, key in names:
+            await self.defer(job, key)
+
+
+@dataclass
+class Process:
+    """What one process does about notices; ``skew`` and ``update`` are what it is told of clock and version."""
+
+    notice_scheduler: NoticeScheduler
+    notifier: Notifier
+    jobs: Noted
+    registry: CollectorRegistry
+    database: Database
+    metrics: Metrics
+    clock: Clock
+    skew: float | None = None
+    update: int | None = None
+
+    async def look(self) -> None:
+        """See what is owed, then tell what is due."""
+        await self.notice_scheduler.look("all")
+        await self.tell()
+
+    async def tell(self) -> None:
+        keys = {key for job, key in self.jobs.deferred if job == NOTIFY}
+        self.jobs.deferred.clear()
+        await asyncio.gather(*(self.notifier.notify(key) for key in keys))
+
+    async def metric(self, name: str, **labels: str) -> float:
+        """A number of the store's, as whoever looks now reads it."""
+        await StoreGauges(self.database, self.metrics, self.clock).take()
+        return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
+
+
+@dataclass
+class Notifying:
+    """A store, a bot, a connector, and one process; ``another`` makes one more on the same store."""
+
+    bot: Bot
+    database: Database
+    url: str
+    process: Process
+    stack: AsyncExitStack
+
+    @property
+    def now(self) -> datetime:
+        return self.bot.clock.now
+
+    async def look(self) -> None:
+        await self.process.look()
+
+    async def another(self) -> Process:
+        database = await self.stack.enter_async_context(open_database(self.url))
+        return make_process(self.bot, database)
+
+    async def admin(self, name: str, **changed: Any) -> None:
+        """An administrator who has spoken with the bot."""
+        given: dict[str, Any] = {
+            "tenant_id": TENANT,
+            "user_object_id": name,
+            "service_url": self.bot.connector.url,
+            "conversation_id": f"a:{name}",
+            "user_id": f"29:{name}",
+            "bot_id": "28:bot",
+            "channel_id": "msteams",
+            "locale": "en-US",
+            "admin_as": name,
+            "name": name.title(),
+            "seen_at": self.now,
+        }
+        await stored(self.database, Conversation(**{**given, **changed}))
+
+    async def role(self, name: str, role: Role, **changed: Any) -> None:
+        """What somebody may do."""
+        given = {"id": name, "owner_tenant": TENANT, "user_object_id": name, "role": role, "invited_at": self.now}
+        await stored(self.database, Member(**{**given, **changed}))
+
+    async def integration(self, days: int | None, **changed: Any) -> Integration:
+        """An integration whose secret expires in so many days."""
+        expires = None if days is None else self.now.date() + timedelta(days=days)
+        given = {"owner_tenant": TENANT, "secret_expires_on": expires, "created_at": self.now}
+        row = integration(**{**given, **changed})
+        await stored(self.database, row)
+        return row
+
+    async def change(self, row: Any, **values: Any) -> None:
+        async with self.database.writing() as session:
+            merged = await session.merge(row)
+            for name, value in values.items():
+                setattr(merged, name, value)
+            session.add(merged)
+
+    async def notices(self) -> list[Notice]:
+        async with self.database.session() as session:
+            return list((await session.exec(select(Notice))).all())
+
+    async def states(self) -> dict[str, list[State]]:
+        """The states of each audience's notices."""
+        found: dict[str, list[State]] = {}
+        for notice in await self.notices():
+            found.setdefault(notice.audience, []).append(State(notice.state))
+        return found
+
+    def arrived(self, audience: str = "") -> list[Call]:
+        """What was posted, to everybody or to one chat."""
+        return [call for call in self.bot.connector.sent() if not audience or chat_of(call) == f"a:{audience}"]
+
+    def said(self, audience: str) -> list[str]:
+        """The titles of what was posted to one chat."""
+        return [title(call.card) for call in self.arrived(audience)]
+
+    def changed(self) -> list[str]:
+        """What cards were changed to: all their words."""
+        return [words(call.card) for call in self.bot.connector.sent("PUT")]
+
+
+def chat_of(call: Call) -> str:
+    return unquote(call.path.split("/")[3])
+
+
+def title(card: Card) -> str:
+    return str(card["fallbackText"])
+
+
+def make_process(bot: Bot, database: Database) -> Process:
+    jobs, registry = Noted(), CollectorRegistry()
+    metrics = Metrics(registry)
+    notifier = Notifier(database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3))
+    notice_scheduler = NoticeScheduler(
+        database,
+        jobs,
+        bot.clock,
+        metrics,
+        timedelta(seconds=10),
+        lambda _: process.update,
+        lambda: process.skew,
+    )
+    process = Process(notice_scheduler, notifier, jobs, registry, database, metrics, bot.clock)
+    return process
+
+
+@asynccontextmanager
+async def notifying(folder: Path) -> AsyncIterator[Notifying]:
+    async with AsyncExitStack() as stack:
+        bot = await stack.enter_async_context(open_bot())
+        url = stack.enter_context(empty_database(folder, with_tables))
+        database = await stack.enter_async_context(open_database(url))
+        await migrate(database)
+        yield Notifying(bot, database, url, make_process(bot, database), stack)

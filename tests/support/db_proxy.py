@@ -1,0 +1,98 @@
+"""The cable between a program and its PostgreSQL: it can be cut, held still, and mended."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from urllib.parse import parse_qs, urlsplit
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class DatabaseProxy:
+    """Listens on a port of its own. ``url`` is the database's address through it."""
+
+    def __init__(self, url: str) -> None:
+        self._parts = urlsplit(url)
+        self._port = 0
+        self._is_cut = False
+        self._joined: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._flowing = asyncio.Event()
+        self._flowing.set()
+
+    @property
+    def url(self) -> str:
+        user = self._parts.username or "postgres"
+        return f"postgresql://{user}@127.0.0.1:{self._port}{self._parts.path}"
+
+    def hold(self) -> None:
+        """Nothing goes through any more, and nobody is told."""
+        self._flowing.clear()
+
+    async def cut(self) -> None:
+        """Every connection breaks, and each new one at once."""
+        self._is_cut = True
+        self._flowing.set()
+        for writer in list(self._writers):
+            writer.transport.abort()
+        await asyncio.gather(*self._joined, return_exceptions=True)
+
+    def mend(self) -> None:
+        self._is_cut = False
+
+    @asynccontextmanager
+    async def laid(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+        self._port = server.sockets[0].getsockname()[1]
+        try:
+            yield
+        finally:
+            await self.cut()
+            server.close()
+
+    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._join(reader, writer))
+        self._joined.add(task)
+        task.add_done_callback(self._joined.discard)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._held(writer))
+            there_reader, there_writer = await self._far_end()
+            await stack.enter_async_context(self._held(there_writer))
+            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+
+    @asynccontextmanager
+    async def _held(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """An end that is cut with the others, and closed when this is over."""
+        self._writers.add(writer)
+        if self._is_cut:
+            writer.transport.abort()
+        try:
+            yield
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    async def _far_end(self) -> Streams:
+        folder = parse_qs(self._parts.query).get("host", [""])[0]
+        if folder:
+            return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{self._parts.port or 5432}")
+        return await asyncio.open_connection(self._parts.hostname, self._parts.port or 5432)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while data := await reader.read(65536):
+                await self._flowing.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def proxy_to(url: str) -> AsyncIterator[DatabaseProxy]:
+    db_proxy = DatabaseProxy(url)
+    async with db_proxy.laid():
+        yield db_proxy

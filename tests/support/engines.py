@@ -1,0 +1,179 @@
+"""The engine, run inside a test against the sandbox: a store in a folder, a port for webhooks, helpers to ask."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+import aiohttp
+from aiohttp import web
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from core.clock import Clock, utc_now
+from core.http_metrics import tracing
+from core.metrics import Metrics
+from storage.database import Database, open_database
+from storage.encryption import Encryption
+from storage.schema import migrate
+from sync.domain.features import FIRST
+from sync.domain.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
+from sync.engine import Engine, EngineConfig, open_engine
+from sync.jobs.local import JobQueue, LocalJobs
+from sync.jobs.postgres import QueuedJobs
+from sync.scheduling.scheduler import Intervals
+from sync.teams.host_credentials import HostCredentials
+from tests.support.eventually import eventually
+from tests.support.sandboxes import SandboxHandle
+from tests.support.stores import database_in
+
+TENANT = "tenant-of-the-admin"
+KEY = Fernet.generate_key().decode()
+QUICK = Intervals(
+    schedule=0.1,
+    poll=0.4,
+    poll_with_webhooks=3600,
+    match=3600,
+    check_subscription=3600,
+    recheck_credentials=0.3,
+    rotation_lease=3,
+    tick=0.02,
+)
+
+
+def account_of(sandbox: SandboxHandle) -> CloudLinkAccount:
+    account = sandbox.world.saved.account
+    return CloudLinkAccount(account.region, account.id, account.client_id, account.client_secret)
+
+
+def app_of(sandbox: SandboxHandle) -> TeamsApp:
+    registration = sandbox.world.saved.registration
+    return TeamsApp(registration.tenant_id, registration.client_id, registration.secrets[-1].value)
+
+
+@dataclass
+class Running:
+    """An engine at work on a sandbox, with one integration in its store."""
+
+    engine: Engine
+    database: Database
+    registry: CollectorRegistry
+    sandbox: SandboxHandle
+    public_url: str
+    http: aiohttp.ClientSession
+
+    async def connect(self, enabled: bool = True) -> IntegrationView:
+        """Add the sandbox's account and application as an integration, with its people matched."""
+        view = await self.engine.integrations.add(
+            TENANT, "Vale Verde", account_of(self.sandbox), app_of(self.sandbox), None
+        )
+        await self.engine.integrations.preview(TENANT, view.id)
+        if enabled:
+            view = await self.engine.integrations.enable(TENANT, view.id)
+            if self.public_url:
+                await eventually(self._is_live)
+        return view
+
+    async def _is_live(self) -> bool:
+        return (await self.status()).live
+
+    async def integration_id(self) -> str:
+        return (await self.engine.integrations.list(TENANT))[0].id
+
+    async def status(self) -> Status:
+        return await self.engine.integrations.status(TENANT, await self.integration_id())
+
+    async def shows(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
+        """Wait until colleagues see this of somebody."""
+
+        async def seen() -> bool:
+            seen: tuple[str, str] = await self.sandbox.shown(who)
+            return seen == (availability, activity)
+
+        await eventually(seen, within)
+
+    async def settled(self) -> None:
+        """Wait until nothing waits to be sent."""
+
+        async def nothing_waits() -> bool:
+            return (await self.status()).waiting == 0
+
+        await eventually(nothing_waits)
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
+
+
+@asynccontextmanager
+async def running_engine(
+    sandbox: SandboxHandle,
+    folder: Path | None = None,
+    *,
+    webhooks: bool = True,
+    clock: Callable[[], datetime] = utc_now,
+    intervals: Intervals = QUICK,
+    quota: int = 1500,
+    keys: tuple[str, ...] = (KEY,),
+    newcomers_at: int = FIRST,
+    host: HostCredentials | None = None,
+    url: str = "",
+) -> AsyncIterator[Running]:
+    """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
+
+    ``url`` names another database. New integrations start at the first feature version, unless a test asks for
+    another.
+    """
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(url or database_in(folder or Path())))
+        await migrate(database)
+        metrics = Metrics(registry := CollectorRegistry())
+        http = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[tracing(metrics)]))
+        door = Door()
+        public_url = await stack.enter_async_context(door.listening()) if webhooks else ""
+        config = EngineConfig(
+            sandbox.url,
+            sandbox.url,
+            sandbox.cloudlink_url,
+            public_url,
+            quota,
+            intervals=intervals,
+            newcomers_at=newcomers_at,
+            host=host or HostCredentials(),
+        )
+        jobs = job_queue(database, clock, metrics, intervals.tick)
+        engine = await stack.enter_async_context(
+            open_engine(config, database, Encryption(keys), http, clock, Random(7), metrics, jobs)
+        )
+        door.engine = engine
+        yield Running(engine, database, registry, sandbox, public_url, http)
+
+
+def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -> JobQueue:
+    """The queue that belongs to the database; but the one in PostgreSQL lives by the server's clock alone."""
+    if database.is_sqlite or clock is not utc_now:
+        return LocalJobs(clock, Random(7), metrics, tick)
+    return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
+
+
+class Door:
+    """The webhooks' port: known before the engine is there, for the engine must know it."""
+
+    engine: Engine | None = None
+
+    async def _receive(self, request: web.Request) -> web.StreamResponse:
+        assert self.engine is not None
+        return await self.engine.webhooks.receive(request)
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[str]:
+        application = web.Application()
+        application.router.add_post("/webhooks/cloudlink/{token}", self._receive)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        finally:
+            await runner.cleanup()

@@ -1,0 +1,155 @@
+"""The services as values: what they were asked, and what they are to answer next."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sync.domain.changes import Done, Outcome, Request
+from sync.domain.errors import SyncError
+from sync.domain.model import CloudLinkAccount, TeamsApp
+from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from sync.domain.services import Account, Registration
+
+Answering = Callable[[Request], Outcome]
+
+
+@dataclass
+class FakeGraph:
+    """Takes changes; ``answer`` decides on each, ``error`` on all; ``meanwhile`` happens on the way."""
+
+    pushed: list[list[Request]] = field(default_factory=list)
+    answer: Answering = lambda _: Done()
+    error: SyncError | None = None
+    meanwhile: Callable[[], object] | None = None
+    accounts: list[Account] = field(default_factory=list)
+
+    async def push(self, changes: Sequence[Request]) -> list[Outcome]:
+        self.pushed.append(list(changes))
+        if self.meanwhile:
+            happening = self.meanwhile()
+            if hasattr(happening, "__await__"):
+                await happening
+        if self.error:
+            raise self.error
+        return [self.answer(change) for change in changes]
+
+    @property
+    def sent(self) -> list[Request]:
+        return [change for batch in self.pushed for change in batch]
+
+    async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        if self.error:
+            raise self.error
+        return dict.fromkeys(user_ids, ("Available", "Available"))
+
+    async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        if self.error:
+            raise self.error
+        return dict.fromkeys(user_ids, "")
+
+    async def organisation(self) -> str:
+        if self.error:
+            raise self.error
+        return "Vale Verde"
+
+    async def users(self) -> Sequence[Account]:
+        if self.error:
+            raise self.error
+        return self.accounts
+
+
+@dataclass
+class FakeCloudLink:
+    """An account with people, phones and subscriptions."""
+
+    people: list[CloudLinkUser] = field(default_factory=list)
+    phones: dict[str, LineSnapshot] = field(default_factory=dict)
+    standing: dict[str, str] = field(default_factory=dict)
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    error: SyncError | None = None
+    made: int = 0
+
+    def _fail(self) -> None:
+        if self.error:
+            raise self.error
+
+    async def account_name(self) -> str:
+        self._fail()
+        return "Vale Verde"
+
+    async def users(self) -> list[CloudLinkUser]:
+        self._fail()
+        return self.people
+
+    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
+        self._fail()
+        self.asked.append(tuple(extensions))
+        return [self.phones[extension] for extension in extensions if extension in self.phones]
+
+    async def subscribe(self, webhook_url: str) -> str:
+        self._fail()
+        self.made += 1
+        self.standing[f"s{self.made}"] = webhook_url
+        return f"s{self.made}"
+
+    async def subscriptions(self) -> frozenset[str]:
+        self._fail()
+        return frozenset(self.standing)
+
+    async def unsubscribe(self, subscription_id: str) -> None:
+        self._fail()
+        self.standing.pop(subscription_id, None)
+
+
+class FakeServiceClients:
+    def __init__(self) -> None:
+        self.graph = FakeGraph()
+        self.cloudlink = FakeCloudLink()
+
+    def phones(self, account: CloudLinkAccount) -> FakeCloudLink:
+        return self.cloudlink
+
+    def fresh_phones(self, account: CloudLinkAccount) -> FakeCloudLink:
+        return self.cloudlink
+
+    def presence(self, app: TeamsApp) -> FakeGraph:
+        return self.graph
+
+    @asynccontextmanager
+    async def directory(self, app: TeamsApp) -> AsyncIterator[FakeGraph]:
+        yield self.graph
+
+    @asynccontextmanager
+    async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[FakeGraph]:
+        if self.graph.error:
+            raise self.graph.error
+        yield self.graph
+
+    async def prove(self, app: TeamsApp) -> None:
+        if self.graph.error:
+            raise self.graph.error
+
+    def registration(self, app: TeamsApp) -> Registration:
+        """Changing registrations is tried on the wire."""
+        raise NotImplementedError
+
+    def forget(self, app: TeamsApp) -> None: ...
+
+
+class FakeJobs:
+    """Notes what was deferred and does none of it."""
+
+    def __init__(self) -> None:
+        self.deferred: list[tuple[str, str, datetime | None]] = []
+
+    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
+        self.deferred.append((job, key, at))
+
+    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+        for job, key in names:
+            await self.defer(job, key)
+
+    def now(self) -> list[str]:
+        """The jobs to be done at once."""
+        return [job for job, _, at in self.deferred if at is None]

@@ -1,1 +1,0 @@
-from tests.stores import each_database as each_database

@@ -1,0 +1,103 @@
+"""Where a fault is mended."""
+
+import pytest
+
+from bot.cards.field_errors import FormError, Links, form_error
+from bot.languages import Language, load_texts
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+
+TEXTS = load_texts()[Language.ENGLISH]
+LINKS = Links()
+TENANT, CLIENT = "tenant-1", "client-1"
+PORTAL = "https://portal.azure.com/#view/"
+
+
+def said(fault: Fault, client: str = CLIENT, **context: str | int) -> FormError:
+    return form_error(CredentialsWrong(fault, **context), TEXTS, LINKS, TENANT, client)
+
+
+@pytest.mark.parametrize(
+    ("fault", "url"),
+    [
+        (Fault.ENTRA_TENANT_UNKNOWN, f"{PORTAL}Microsoft_AAD_IAM/ActiveDirectoryMenuBlade/~/Overview"),
+        (Fault.ENTRA_CLIENT_UNKNOWN, f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationsListBlade"),
+        (
+            Fault.ENTRA_SECRET_EXPIRED,
+            f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/Credentials/appId/{CLIENT}",
+        ),
+        (
+            Fault.GRAPH_FORBIDDEN,
+            f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/CallAnAPI/appId/{CLIENT}",
+        ),
+        (
+            Fault.GRAPH_CONSENT_MISSING,
+            f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}",
+        ),
+        (Fault.CLOUDLINK_REFUSED, LINKS.cloudlink_guide),
+        (Fault.GRAPH_UNREACHABLE, LINKS.service_health),
+    ],
+)
+def test_the_link_leads_to_where_it_is_mended(fault: Fault, url: str) -> None:
+    link = said(fault).link
+    assert link is not None
+    assert link.url == url
+
+
+@pytest.mark.parametrize(
+    ("service", "url"), [("cloudlink", LINKS.cloudlink_guide), ("entra", LINKS.registration(CLIENT, "Credentials"))]
+)
+def test_a_secret_that_no_key_opens_is_found_where_it_came_from(service: str, url: str) -> None:
+    link = said(Fault.SECRET_UNREADABLE, service=service).link
+    assert link is not None
+    assert link.url == url
+
+
+@pytest.mark.parametrize(
+    ("field", "faults"),
+    [
+        ("cloudlink_secret", {Fault.CLOUDLINK_REFUSED}),
+        ("account_id", {Fault.CLOUDLINK_ACCOUNT_UNKNOWN}),
+        ("cloudlink_client_id", {Fault.CLOUDLINK_FORBIDDEN}),
+        ("region", {Fault.CLOUDLINK_REGION_INVALID}),
+        ("tenant_id", {Fault.ENTRA_TENANT_UNKNOWN}),
+        (
+            "client_id",
+            {
+                Fault.ENTRA_CLIENT_UNKNOWN,
+                Fault.ENTRA_NO_SERVICE_PRINCIPAL,
+                Fault.ENTRA_APP_DISABLED,
+                Fault.ENTRA_CONDITIONAL_ACCESS,
+                Fault.GRAPH_CONSENT_MISSING,
+                Fault.GRAPH_FORBIDDEN,
+            },
+        ),
+        ("client_secret", {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}),
+    ],
+)
+def test_each_fault_stands_beside_the_field_that_mends_it(field: str, faults: set[Fault]) -> None:
+    assert {fault for fault in Fault if said(fault).field == field} == faults
+
+
+def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
+    link = said(Fault.ENTRA_REFUSED, code=50126).link
+    assert link is not None
+    assert link.url == "https://login.microsoftonline.com/error?code=50126"
+    assert "AADSTS50126" in link.label
+
+
+def test_an_unknown_application_leads_to_the_list() -> None:
+    link = said(Fault.ENTRA_SECRET_WRONG, client="").link
+    assert link is not None
+    assert link.url == LINKS.registrations()
+
+
+@pytest.mark.parametrize("typed", ["a/../b", "a?b", "https://evil.example", "a#b", "a)b](c"])
+def test_what_was_typed_cannot_bend_a_link(typed: str) -> None:
+    """Quoted, it stays one piece of the address: no path, query or end of a Markdown link."""
+    pieces = [LINKS.admin_consent(typed, "client"), LINKS.registration(typed), LINKS.error(typed)]
+    rests = [url.partition("/~/Overview/appId/")[2] or url.removeprefix(LINKS.login) for url in pieces]
+    assert all(mark not in "".join(rests) for mark in ("/..", "://", "](", "#"))
+
+
+def test_a_service_that_is_unwell_concerns_no_field() -> None:
+    assert form_error(ServiceUnavailable(Fault.ENTRA_UNREACHABLE, 3.0), TEXTS, LINKS).field == ""

@@ -1,0 +1,43 @@
+"""Which buttons are stamped, and that a stamp means one button."""
+
+from collections import Counter
+
+from bot.chat.idempotency import ACTS, STAMP, stamped
+from bot.commands import COMMANDS
+from bot.languages import Language, load_texts
+from tests.cards.gallery.gallery import gallery
+from tests.support.bot.fakes import parts
+
+TEXTS = load_texts()[Language.ENGLISH]
+
+
+def test_every_act_and_what_is_shown_instead_are_verbs_of_ours() -> None:
+    known = {verb for command in COMMANDS for verb in (*command.actions, f"command.{command.key}")}
+    assert known >= {*ACTS, *ACTS.values()}
+    assert not ACTS.keys() & set(ACTS.values())
+
+
+def test_whoever_may_act_may_see_how_things_stand() -> None:
+    least = {verb: one.least for one in COMMANDS for verb in (*one.actions, f"command.{one.key}")}
+    assert all(least[act].covers(least[shown]) for act, shown in ACTS.items())
+
+
+def test_acting_buttons_are_stamped_for_today_s_clients_and_older_ones_and_no_others() -> None:
+    for name, card in gallery(TEXTS).items():
+        for part in parts(stamped(card, "a-stamp")):
+            if part["type"] == "Action.Execute":
+                sent, fallback = part["data"], part["fallback"]["data"]
+                expected = "a-stamp" if part["verb"] in ACTS else None
+                assert (sent.get(STAMP), fallback.get(STAMP)) == (expected, expected), name
+
+
+def test_no_card_has_an_act_twice() -> None:
+    """A stamp is the card's: of two buttons with one verb the second would count as pressed."""
+    for name, card in gallery(TEXTS).items():
+        verbs = Counter(part["verb"] for part in parts(card) if part["type"] == "Action.Execute")
+        assert [verb for verb in ACTS if verbs[verb] > 1] == [], name
+
+
+def test_a_card_is_left_as_it_was() -> None:
+    card = gallery(TEXTS)["stale"]
+    assert stamped(card, "a-stamp") == card

@@ -1,0 +1,223 @@
+"""Activities as JSON, read without a server."""
+
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.activity import Action, Address, Installed, Message, Removed, Sender
+from bot.hosting.activity_parser import ParsedActivity, parse_activity
+from bot.hosting.refusals import Refused
+
+TEAMS: dict[str, Any] = {
+    "type": "message",
+    "id": "1",
+    "channelId": "msteams",
+    "serviceUrl": "https://smba.trafficmanager.net/emea/",
+    "from": {"id": "29:alex", "name": "Alex", "aadObjectId": "object-1"},
+    "recipient": {"id": "28:bot", "name": "Bot"},
+    "conversation": {"id": "a:1", "conversationType": "personal", "tenantId": "T-1"},
+    "channelData": {"tenant": {"id": "T-1"}},
+    "locale": "pt-PT",
+    "text": "olá",
+}
+
+
+def _read(**changed: Any) -> ParsedActivity:
+    return parse_activity(TEAMS | changed)
+
+
+def _refusal(**changed: Any) -> Refused:
+    with pytest.raises(Refused) as caught:
+        _read(**changed)
+    return caught.value
+
+
+def _execute(action: Any) -> Any:
+    arrival = _read(type="invoke", name="adaptiveCard/action", value={"action": action}, replyToId="card-1")
+    return arrival.what
+
+
+def test_a_message_is_read_with_everything_around_it() -> None:
+    arrival = _read()
+    incoming = arrival.incoming(Message("olá"))
+    assert arrival.what == Message("olá")
+    assert incoming.sender == Sender("29:alex", "object-1", "Alex")
+    assert incoming.address == Address(
+        "https://smba.trafficmanager.net/emea/", "a:1", "t-1", "29:alex", "28:bot", "msteams"
+    )
+    assert (incoming.tenant_id, incoming.locale, incoming.personal) == ("t-1", "pt-PT", True)
+
+
+@pytest.mark.parametrize(
+    ("text", "mention", "said"),
+    [
+        ("  hi  ", None, "hi"),
+        ("<at>Bot</at> help", "<at>Bot</at>", "help"),
+        ("<at>Bot</at>&nbsp;setup\u00a0integration\n", "<at>Bot</at>", "setup integration"),
+        ("<at>B (test) [x]*</at> status", "<at>B (test) [x]*</at>", "status"),
+        ("help <at>Bot</at>", None, "help <at>Bot</at>"),
+        ("", None, ""),
+        ("x" * 10_000, None, "x" * 4_000),
+    ],
+)
+def test_the_bots_mention_and_blanks_are_taken_off(text: str, mention: str | None, said: str) -> None:
+    entities = [{"type": "clientInfo"}, {"type": "mention", "mentioned": {"id": "29:else"}, "text": "help"}]
+    if mention:
+        entities.append({"type": "mention", "mentioned": {"id": "28:bot"}, "text": mention})
+    assert _read(text=text, entities=entities).what == Message(said)
+
+
+@pytest.mark.parametrize(
+    ("conversation", "personal"),
+    [
+        ({"conversationType": "personal"}, True),
+        ({"conversationType": "groupChat"}, False),
+        ({"conversationType": "groupChat", "isGroup": False}, False),
+        ({"conversationType": "channel", "isGroup": True}, False),
+        ({"isGroup": False}, True),
+        ({"isGroup": True}, False),
+    ],
+)
+def test_what_is_personal(conversation: dict[str, Any], personal: bool) -> None:
+    assert _read(conversation={"id": "a"} | conversation).personal is personal
+
+
+@pytest.mark.parametrize(("said", "locale"), [("pt", "pt"), ("en-US", "en-US"), ("zh-Hans-CN", "zh-Hans-CN")])
+def test_a_locale_is_taken_as_it_is(said: str, locale: str) -> None:
+    assert _read(locale=said).locale == locale
+
+
+@pytest.mark.parametrize("said", ["", "../../etc/passwd", "english", "pt_PT", "pt-PT\n", "x" * 500])
+def test_what_is_no_locale_is_dropped(said: str) -> None:
+    assert _read(locale=said).locale == ""
+
+
+def test_the_tenant_may_stand_with_the_conversation_or_nowhere() -> None:
+    assert _read(channelData=None).address.tenant_id == "t-1"
+    assert _read(channelData=None, conversation={"id": "a"}).address.tenant_id == ""
+
+
+def test_an_execute_becomes_an_action_with_its_inputs_as_strings() -> None:
+    data = {"text": "a", "on": True, "off": False, "count": 3, "ratio": 1.5, "unset": None}
+    assert _execute({"type": "Action.Execute", "verb": "save", "data": data}) == Action(
+        "save", {"text": "a", "on": "true", "off": "false", "count": "3", "ratio": "1.5"}, "card-1"
+    )
+
+
+def test_a_submit_carries_its_verb_among_the_data() -> None:
+    value = {"verb": "save", "name": "x", "msteams": {"type": "messageBack"}}
+    assert _read(text=None, value=value, replyToId="card-2").what == Action("save", {"name": "x"}, "card-2")
+
+
+def test_a_message_back_without_a_verb_is_its_text() -> None:
+    assert _read(value={"other": 1}).what == Message("olá")
+    assert _refusal(text=None, value={"other": 1}).status == 400
+
+
+def test_the_limits_of_inputs_are_the_last_good_values() -> None:
+    data = {f"{number:064}": "x" * 4_000 for number in range(50)}
+    assert _execute({"verb": "save", "data": data}) == Action("save", data, "card-1")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        None,
+        {},
+        "save",
+        {"verb": ""},
+        {"verb": 1},
+        {"verb": "x" * 2_000},
+        {"verb": "save", "data": []},
+        {"verb": "save", "data": {"nested": {}}},
+        {"verb": "save", "data": {"listed": ["a"]}},
+        {"verb": "save", "data": {"x" * 65: "a"}},
+        {"verb": "save", "data": {"a": "x" * 4_001}},
+        {"verb": "save", "data": {str(number): "x" for number in range(51)}},
+    ],
+)
+def test_a_malformed_execute_is_refused_in_the_shape_of_its_protocol(action: Any) -> None:
+    refusal = _refusal(type="invoke", name="adaptiveCard/action", value={"action": action})
+    assert refusal.status == 400
+    assert refusal.body is not None
+    assert (refusal.body["statusCode"], refusal.body["type"]) == (400, "application/vnd.microsoft.error")
+
+
+@pytest.mark.parametrize("name", ["task/fetch", "composeExtension/query", "signin/verifyState", "unheard/of"])
+def test_other_invokes_are_not_implemented(name: str) -> None:
+    assert _refusal(type="invoke", name=name, value={}).status == 501
+
+
+def test_an_action_shows_no_value_in_its_repr() -> None:
+    assert "hush" not in repr(_execute({"verb": "save", "data": {"secret": "hush"}}))
+
+
+@pytest.mark.parametrize(
+    ("changed", "what"),
+    [
+        ({"type": "installationUpdate", "action": "add"}, Installed()),
+        ({"type": "installationUpdate", "action": "remove"}, Removed()),
+        ({"type": "installationUpdate", "action": "add-upgrade"}, None),
+        ({"type": "installationUpdate"}, None),
+        ({"type": "conversationUpdate", "membersAdded": [{"id": "29:alex"}, {"id": "28:bot"}]}, Installed()),
+        ({"type": "conversationUpdate", "membersAdded": [{"id": "29:alex"}]}, None),
+        ({"type": "conversationUpdate", "membersRemoved": [{"id": "28:bot"}]}, Removed()),
+        ({"type": "conversationUpdate", "membersRemoved": [{"id": "29:alex"}]}, None),
+        ({"type": "conversationUpdate", "channelData": {"eventType": "channelRenamed"}}, None),
+    ],
+)
+def test_installation_and_membership(changed: dict[str, Any], what: Installed | Removed | None) -> None:
+    assert _read(**changed).what == what
+
+
+@pytest.mark.parametrize(
+    "kind", ["typing", "messageReaction", "event", "endOfConversation", "messageUpdate", "messageDelete"]
+)
+def test_known_types_of_no_use_are_nothing_to_do(kind: str) -> None:
+    assert _read(type=kind).what is None
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+_NAMES = st.sampled_from(
+    ["type", "id", "from", "recipient", "conversation", "channelData", "text", "value", "entities", "name",
+     "membersAdded", "locale", "replyToId", "serviceUrl", "channelId", "deliveryMode", "action"]
+)  # fmt: skip
+_KINDS = st.sampled_from(["message", "invoke", "conversationUpdate", "installationUpdate"])
+
+
+@settings(max_examples=300, deadline=None)
+@given(kind=_KINDS, changed=st.dictionaries(_NAMES, _JSON, max_size=4))
+def test_whatever_arrives_is_read_or_refused(kind: str, changed: dict[str, Any]) -> None:
+    with suppress(Refused):
+        arrival = parse_activity(TEAMS | {"type": kind, "name": "adaptiveCard/action"} | changed)
+        assert arrival.address.conversation_id
+
+
+@pytest.mark.parametrize(
+    ("changed", "zone"),
+    [
+        ({"localTimezone": "Europe/Lisbon"}, "Europe/Lisbon"),
+        ({"entities": [{"type": "clientInfo", "timezone": "Asia/Tokyo"}]}, "Asia/Tokyo"),
+        (
+            {"localTimezone": "Mars/Base", "entities": [{"type": "clientInfo", "timezone": "Asia/Tokyo"}]},
+            "Asia/Tokyo",
+        ),
+        ({"localTimezone": "../../etc/passwd"}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_clients_time_zone(changed: dict[str, Any], zone: str) -> None:
+    arrival = _read(**changed)
+    assert arrival.what is not None
+    assert arrival.incoming(arrival.what).time_zone == zone
+
+
+def test_a_time_zone_of_the_wrong_type_is_refused() -> None:
+    assert _refusal(localTimezone=7).status == 400

@@ -1,0 +1,84 @@
+"""Who is let through, with really signed tokens: channel, tenant, and nobody from elsewhere without one."""
+
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from tests.support.bot.hosting import TENANT, Bot, open_bot
+
+ELSEWHERE = "bbbbbbbb-0000-0000-0000-00000000000b"
+
+
+async def _refused(bot: Bot, activity: dict[str, Any]) -> tuple[int, str]:
+    with capture_logs() as logs:
+        status, body = await bot.post(activity)
+    assert (body, bot.turns, bot.connector.calls) == (None, [], [])
+    return status, logs[-1]["reason"]
+
+
+@pytest.mark.parametrize("channel", ["webchat", "directline", "emulator", "MSTEAMS"])
+async def test_only_teams_is_heard_even_where_the_key_is_good_for_another_channel(channel: str) -> None:
+    async with open_bot() as bot:
+        bot.issuer.add_key("wide", ["msteams", channel])
+        assert await _refused(bot, bot.activity(channelId=channel)) == (403, "channel_not_allowed")
+
+
+async def test_a_tenant_that_is_not_allowed_is_refused_wherever_it_is_named() -> None:
+    async with open_bot() as bot:
+        person = {"id": "a:1", "conversationType": "personal"}
+        for changed in (
+            {"channelData": {"tenant": {"id": ELSEWHERE}}, "conversation": person},
+            {"channelData": None, "conversation": {**person, "tenantId": ELSEWHERE}},
+            {"channelData": None, "conversation": person},
+        ):
+            assert await _refused(bot, bot.activity(**changed)) == (403, "tenant_not_allowed")
+
+
+async def test_two_tenants_in_one_activity_are_refused() -> None:
+    async with open_bot(allowed_tenants=(TENANT, ELSEWHERE)) as bot:
+        conversation = {"id": "a:1", "conversationType": "personal", "tenantId": ELSEWHERE}
+        assert await _refused(bot, bot.activity(conversation=conversation)) == (403, "tenant_contradictory")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"text": "a\0b"},
+        {"from": {"id": "29:alex", "name": "a\0b"}},
+        {"text": None, "value": {"verb": "x", "name": "a\0b"}},
+        {"text": None, "value": {"verb": "x", "a\0b": "y"}},
+    ],
+)
+async def test_the_null_character_goes_no_further(changed: dict[str, Any]) -> None:
+    async with open_bot() as bot:
+        assert (await _refused(bot, bot.activity(**changed)))[0] == 400
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Host": "bot.example"},
+        {"Host": "127.0.0.1.evil.example"},
+        {"Host": "localhost.evil.example:3978"},
+        {"Host": "[oops"},
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-Host": "bot.example"},
+        {"Forwarded": "for=203.0.113.9"},
+    ],
+)
+async def test_without_authentication_nobody_is_let_in_from_elsewhere(headers: dict[str, str]) -> None:
+    """By a proxy, a tunnel, or a web page whose name was made to mean this machine."""
+    async with open_bot(app_id="", dangerously_allow_unauthenticated=True) as bot:
+        async with bot.http.post(bot.url, json=bot.activity(), headers=headers) as answer:
+            assert answer.status in (400, 403)
+        assert bot.turns == []
+        assert (await bot.post(bot.activity(), token=None))[0] == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
+async def test_another_method_is_refused_before_anything_is_asked(method: str) -> None:
+    async with open_bot() as bot:
+        async with bot.http.request(method, bot.url, headers={"Authorization": f"Bearer {bot.token()}"}) as answer:
+            assert (answer.status, answer.headers["Allow"]) == (405, "POST")
+        assert bot.issuer.fetches == 0

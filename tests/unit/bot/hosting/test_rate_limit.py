@@ -1,0 +1,52 @@
+"""Teams' limits for one conversation."""
+
+from datetime import timedelta
+
+from bot.hosting.rate_limit import LIMITS, RateLimit
+from tests.support.bot.hosting import FakeClock
+
+
+def assert_within_limits(times: list[float]) -> None:
+    """``times`` are seconds, in order."""
+    for count, seconds in LIMITS:
+        assert all(later - earlier > seconds for earlier, later in zip(times, times[count:], strict=False))
+
+
+def test_the_pace_of_an_hour() -> None:
+    clock = FakeClock()
+    pace = RateLimit(clock)
+    started, times = clock(), list[float]()
+    for _ in range(2_000):
+        wait = pace.reserve("a", timedelta(hours=2))
+        assert wait is not None
+        clock.now += wait
+        times.append((clock() - started).total_seconds())
+    assert_within_limits(times)
+    assert times[1_799] < 3_600 < times[1_800] < 3_601
+
+
+def test_moments_reserved_ahead_are_kept_apart_too() -> None:
+    pace = RateLimit(FakeClock())
+    waits = [pace.reserve("a", timedelta(minutes=5)) for _ in range(100)]
+    assert_within_limits([wait.total_seconds() for wait in waits if wait is not None])
+    assert None not in waits
+
+
+def test_nothing_is_reserved_beyond_patience() -> None:
+    clock = FakeClock()
+    pace = RateLimit(clock)
+    for _ in range(7):
+        assert pace.reserve("a", timedelta(0)) == timedelta(0)
+    assert pace.reserve("a", timedelta(0)) is None
+    clock.advance(seconds=3)
+    assert pace.reserve("a", timedelta(0)) == timedelta(0)
+
+
+def test_idle_conversations_are_forgotten() -> None:
+    clock = FakeClock()
+    pace = RateLimit(clock)
+    for number in range(100):
+        pace.reserve(str(number), timedelta(0))
+    clock.advance(hours=1)
+    pace.reserve("new", timedelta(0))
+    assert list(pace._moments) == ["new"]

@@ -1,0 +1,323 @@
+"""Turns over the wire: what the handler is given, and what its answers become at the connector."""
+
+import asyncio
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.activity import Action, Installed, Message, Removed, RosterUnavailable, Turn, Undelivered, Unreachable
+from tests.support.bot.hosting import CARD, OTHER_CARD, TENANT, open_bot
+
+pytestmark = pytest.mark.usefixtures("framework")
+
+SECRET = "8Q~a-secret-nobody-may-see"
+
+
+async def _replace_twice(turn: Turn) -> None:
+    await turn.replace(CARD, "working")
+    await turn.replace(OTHER_CARD, "done")
+
+
+async def test_a_card_is_posted_as_a_reply_with_its_summary() -> None:
+    posted: list[str] = []
+
+    async def handler(turn: Turn) -> None:
+        posted.append(await turn.send(CARD, "A card"))
+
+    async with open_bot(handler) as bot:
+        assert await bot.post(bot.activity()) == (200, None)
+        (call,) = bot.connector.calls
+        assert (call.method, call.path) == ("POST", "/v3/conversations/a%3Achat%3B1/activities/activity-1")
+        assert (call.card, call.body["summary"], call.body["type"]) == (CARD, "A card", "message")
+        assert call.body["attachments"][0]["contentType"] == "application/vnd.microsoft.card.adaptive"
+        assert (call.body["from"]["id"], call.body["recipient"]["id"]) == ("28:bot", "29:alex")
+        assert posted == ["posted-1"]
+
+
+async def test_a_card_goes_out_as_it_is_by_message_and_by_answer() -> None:
+    card = {
+        "type": "AdaptiveCard",
+        "version": "1.5",
+        "body": [
+            {
+                "type": "Input.Text",
+                "id": "name",
+                "isRequired": True,
+                "maxLength": 3,
+                "value": "2026-01-01T00:00:00Z",
+            },
+            {"type": "ColumnSet", "columns": [{"width": 1.5, "items": [], "fallback": None}]},
+        ],
+        "actions": [{"type": "Action.Execute", "verb": "a", "data": {"id": "1", "deep": {"x": [1, "2", False]}}}],
+        "msteams": {"width": "Full"},
+        "text": "ação “quoted” \U0001f4de </script>",
+    }
+
+    async def handler(turn: Turn) -> None:
+        await turn.replace(card, "card")
+
+    async with open_bot(handler) as bot:
+        _, body = await bot.post(bot.execute())
+        assert body["value"] == card
+        assert bot.connector.calls[0].card == card
+
+
+async def test_an_execute_updates_the_stored_message_each_time_and_answers_with_the_last_card() -> None:
+    async with open_bot(_replace_twice) as bot:
+        _, body = await bot.post(bot.execute("save", {"toggle": "true"}))
+        assert body["value"] == OTHER_CARD
+        assert [(call.method, call.path.rpartition("/")[2], call.card) for call in bot.connector.calls] == [
+            ("PUT", "card-1", CARD),
+            ("PUT", "card-1", OTHER_CARD),
+        ]
+        assert bot.connector.calls[0].body["id"] == "card-1"
+        assert [turn.what for turn in bot.turns] == [Action("save", {"toggle": "true"}, "card-1")]
+
+
+async def test_a_submit_updates_the_message_that_holds_the_card() -> None:
+    async with open_bot(_replace_twice) as bot:
+        submit = bot.activity(text=None, value={"verb": "save"}, replyToId="card-9")
+        assert await bot.post(submit) == (200, None)
+        assert [(call.method, call.path.rpartition("/")[2]) for call in bot.connector.calls] == [
+            ("PUT", "card-9")
+        ] * 2
+
+
+async def test_answering_a_message_replace_posts_and_then_updates_what_it_posted() -> None:
+    async with open_bot(_replace_twice) as bot:
+        await bot.post(bot.activity())
+        assert [(call.method, call.path.rpartition("/")[2]) for call in bot.connector.calls] == [
+            ("POST", "activity-1"),
+            ("PUT", "posted-1"),
+        ]
+
+
+@pytest.mark.parametrize("status", [404, 405, 501])
+async def test_a_channel_that_cannot_update_breaks_no_turn(status: int) -> None:
+    async with open_bot(_replace_twice) as bot:
+        bot.connector.update_status = status
+        _, body = await bot.post(bot.execute())
+        assert body["value"] == OTHER_CARD
+        assert bot.connector.sent("POST") == []
+        submit = bot.activity(text=None, value={"verb": "save"}, replyToId="card-9")
+        assert (await bot.post(submit))[0] == 200
+        assert [call.card for call in bot.connector.sent("POST")] == [CARD, OTHER_CARD]
+
+
+async def test_an_install_reaches_the_handler_and_a_known_useless_activity_does_not() -> None:
+    async with open_bot() as bot:
+        assert (await bot.post(bot.activity("installationUpdate", action="add")))[0] == 200
+        assert (await bot.post(bot.activity("typing")))[0] == 200
+        assert [turn.what for turn in bot.turns] == [Installed()]
+
+
+async def test_an_install_told_twice_is_passed_on_once() -> None:
+    async with open_bot() as bot:
+        added = bot.activity("conversationUpdate", membersAdded=[{"id": "28:bot"}])
+        installed = bot.activity("installationUpdate", action="add")
+        elsewhere = {"id": "a:other", "conversationType": "personal"}
+        for activity in (installed, added, added | {"conversation": elsewhere}):
+            assert (await bot.post(activity))[0] == 200
+        assert len(bot.turns) == 2
+        await bot.post(bot.activity("installationUpdate", action="remove"))
+        await bot.post(added)
+        assert [turn.what for turn in bot.turns[2:]] == [Removed(), Installed()]
+        bot.clock.advance(seconds=10)
+        await bot.post(installed)
+        assert len(bot.turns) == 5
+
+
+async def test_what_arrived_is_told_whole() -> None:
+    async with open_bot() as bot:
+        await bot.post(bot.activity(text="<at>Bot</at> hi", entities=[_mention()]))
+        (incoming,) = bot.turns
+        assert (incoming.what, incoming.tenant_id, incoming.locale, incoming.personal) == (
+            Message("hi"),
+            TENANT,
+            "pt-PT",
+            True,
+        )
+        assert incoming.address == bot.address()
+
+
+def _mention() -> dict[str, Any]:
+    return {"type": "mention", "mentioned": {"id": "28:bot"}, "text": "<at>Bot</at>"}
+
+
+@pytest.mark.parametrize("channel_data", [{"tenant": {"id": "another"}}, None])
+async def test_other_tenants_and_none_at_all_are_kept_out(channel_data: dict[str, Any] | None) -> None:
+    async with open_bot() as bot:
+        activity = bot.activity(
+            channelData=channel_data, conversation={"id": "a:1", "conversationType": "personal"}
+        )
+        assert await bot.post(activity) == (403, None)
+        assert bot.turns == []
+
+
+async def _fail(turn: Turn) -> None:
+    assert isinstance(turn.incoming.what, Message | Action)
+    raise RuntimeError(f"cannot work with {turn.incoming.what} {SECRET}")
+
+
+async def test_a_failing_execute_is_answered_with_an_error_and_the_logs_reference() -> None:
+    async with open_bot(_fail) as bot:
+        with capture_logs() as logs:
+            status, body = await bot.post(bot.execute("save", {"secret": SECRET}))
+        (line,) = logs
+        assert (status, body["statusCode"], body["type"]) == (200, 500, "application/vnd.microsoft.error")
+        assert (line["event"], line["error"]) == ("turn_failed", "RuntimeError")
+        assert line["where"].startswith("test_turn.py:")
+        assert line["reference"] in body["value"]["message"]
+        assert SECRET not in json.dumps([logs, body])
+
+
+async def test_a_failing_message_is_a_500_without_a_body() -> None:
+    async with open_bot(_fail) as bot:
+        with capture_logs() as logs:
+            assert await bot.post(bot.activity(text=SECRET)) == (500, None)
+        assert [line["event"] for line in logs] == ["turn_failed"]
+        assert SECRET not in json.dumps(logs)
+
+
+async def test_a_malformed_execute_and_an_unknown_invoke_are_answered_as_such() -> None:
+    async with open_bot() as bot:
+        status, body = await bot.post(bot.execute(data={"nested": {"secret": SECRET}}))
+        assert (status, body["statusCode"]) == (400, 400)
+        assert SECRET not in json.dumps(body)
+        assert await bot.post(bot.execute(name="task/fetch")) == (501, None)
+        assert bot.turns == []
+
+
+async def test_a_blocked_conversation_tells_the_handler() -> None:
+    raised: list[type[BaseException]] = []
+
+    async def handler(turn: Turn) -> None:
+        try:
+            await turn.send(CARD, "card")
+        except (Unreachable, Undelivered) as error:
+            raised.append(type(error))
+
+    async with open_bot(handler) as bot:
+        bot.connector.answer(403)
+        bot.connector.answer(400)
+        await bot.post(bot.activity())
+        await bot.post(bot.activity())
+        assert raised == [Unreachable, Undelivered]
+
+
+async def test_a_refused_bot_token_is_logged_without_the_password() -> None:
+    async def handler(turn: Turn) -> None:
+        await turn.send(CARD, "card")
+
+    async with open_bot(handler) as bot:
+        bot.entra.refuse = True
+        with capture_logs() as logs:
+            assert (await bot.post(bot.activity()))[0] == 500
+        assert [line["event"] for line in logs] == ["bot_token_refused", "message_not_taken", "turn_failed"]
+        assert logs[0]["error"] == "invalid_client"
+        assert bot.config.app_password not in json.dumps(logs)
+        assert bot.connector.calls == []
+
+
+async def test_a_slow_turn_is_answered_in_time_and_goes_on() -> None:
+    go_on = asyncio.Event()
+
+    async def handler(turn: Turn) -> None:
+        await turn.replace(CARD, "working")
+        await go_on.wait()
+        await turn.replace(OTHER_CARD, "done")
+
+    async with open_bot(handler, answer_seconds=0.3) as bot:
+        _, body = await bot.post(bot.execute())
+        assert body["value"] == CARD
+        go_on.set()
+    assert [call.card for call in bot.connector.calls] == [CARD, OTHER_CARD]
+
+
+async def test_a_slow_turn_that_fails_later_is_logged() -> None:
+    async def handler(turn: Turn) -> None:
+        await asyncio.sleep(0.2)
+        raise RuntimeError
+
+    with capture_logs() as logs:
+        async with open_bot(handler, answer_seconds=0.05) as bot:
+            assert (await bot.post(bot.activity()))[0] == 200
+    assert [line["event"] for line in logs] == ["turn_failed"]
+
+
+ALEX = {"id": "29:alex", "name": "Alex", "userPrincipalName": "alex@example.com"}
+GUEST = {"id": "29:alex", "userRole": "guest", "userPrincipalName": "alex_example.com#EXT#@host.example"}
+
+
+@pytest.mark.parametrize("serves_one_member", [True, False])
+@pytest.mark.parametrize(
+    ("members", "name"),
+    [
+        ([{"id": "29:else", "userPrincipalName": "else@example.com"}, ALEX], "alex@example.com"),
+        ([{"id": "29:alex", "name": "Alex"}], ""),
+        ([{**ALEX, "tenantId": TENANT.upper(), "userRole": "user"}], "alex@example.com"),
+        ([{**ALEX, "tenantId": "another-tenant"}], ""),
+        ([{**ALEX, "userRole": "guest"}], ""),
+        ([{**ALEX, "userRole": "anonymous"}], ""),
+        ([GUEST], GUEST["userPrincipalName"]),
+        ([{"id": "29:alex", "userPrincipalName": {"x": 1}}], ""),
+        ([], ""),
+    ],
+)
+async def test_the_principal_name_comes_from_the_roster(
+    serves_one_member: bool, members: list[dict[str, Any]], name: str
+) -> None:
+    names: list[str] = []
+
+    async def handler(turn: Turn) -> None:
+        names.append(await turn.principal_name())
+
+    async with open_bot(handler) as bot:
+        bot.connector.serves_one_member = serves_one_member
+        bot.connector.members = members
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == [name]
+
+
+async def _asking(names: list[str], turn: Turn) -> None:
+    try:
+        names.append(await turn.principal_name())
+    except RosterUnavailable:
+        names.append("unavailable")
+
+
+@pytest.mark.parametrize("serves_one_member", [True, False])
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [*((status, None) for status in (400, 401, 403, 429, 500, 503)), (200, b"{"), (200, b"<html>"), (200, b"\xff")],
+)
+async def test_a_roster_that_does_not_answer_is_told_from_one_without_the_name(
+    serves_one_member: bool, status: int, body: bytes | None
+) -> None:
+    names: list[str] = []
+    async with open_bot(partial(_asking, names)) as bot:
+        bot.connector.serves_one_member = serves_one_member
+        bot.connector.members_status, bot.connector.body = status, body
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == ["unavailable"]
+
+
+async def test_a_channel_without_a_roster_names_nobody() -> None:
+    names: list[str] = []
+    async with open_bot(partial(_asking, names)) as bot:
+        bot.connector.members_status = 404
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names == [""]
+
+
+@pytest.mark.parametrize("body", [b"{}", b"3", b'["x", null, 3]', b'[{"id": {}}]', b'{"error": "x"}'])
+async def test_a_strange_roster_names_nobody(body: bytes) -> None:
+    names: list[str] = []
+    async with open_bot(partial(_asking, names)) as bot:
+        bot.connector.serves_one_member = False
+        bot.connector.body = body
+        assert (await bot.post(bot.activity()))[0] == 200
+        assert names in ([""], ["unavailable"])

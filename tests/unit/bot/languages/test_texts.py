@@ -1,0 +1,155 @@
+"""The catalogues: complete, alike, used, and in the Portuguese of Portugal."""
+
+import ast
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from bot.cards.field_errors import fault_link
+from bot.languages import Language, Texts, language_of, load_texts
+from sync.domain.errors import Fault
+from sync.domain.model import Service, Unmatched
+from sync.domain.presence import LineState, Presence
+from tests.cards.gallery.gallery import LINKS, example
+from tests.support.tools import ROOT
+
+TEXTS = load_texts()
+ENGLISH, PORTUGUESE = TEXTS[Language.ENGLISH], TEXTS[Language.PORTUGUESE]
+BOT = ROOT / "bot"
+SOURCES = sorted(source for source in BOT.rglob("*.py") if source.name != "gallery.py")
+BRAZILIAN = (
+    "você|tela|arquivo|usuário|usuários|gerenciar|senha|salvar|salvo|cadastro|registro|registros|contato|celular|"
+    "deletar|equipe|time|conexão|clique|clicar|aplicativo|locatário|habilitado|ativo agora|compartilhar|acessar"
+)
+
+
+def used() -> Iterator[re.Pattern[str]]:
+    """Every key the sources name, and every pattern of keys they put together."""
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield re.compile(re.escape(node.value))
+            elif isinstance(node, ast.JoinedStr):
+                parts = (p.value if isinstance(p, ast.Constant) else None for p in node.values)
+                yield re.compile("".join(r"[\w.]+" if part is None else re.escape(str(part)) for part in parts))
+
+
+def asked_for() -> Iterator[str]:
+    """The keys that are written out where a sentence is asked for."""
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args and _is_texts(node.func):
+                first = node.args[0]
+                literals = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
+                yield from (str(one.value) for one in literals if isinstance(one, ast.Constant))
+
+
+def _is_texts(called: ast.expr) -> bool:
+    if isinstance(called, ast.Attribute) and called.attr in ("plural", "lenient"):
+        called = called.value
+    return (called.id if isinstance(called, ast.Name) else getattr(called, "attr", "")) == "texts"
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert ENGLISH.keys == PORTUGUESE.keys
+    assert len(ENGLISH.keys) > 200
+
+
+@pytest.mark.parametrize("key", sorted(ENGLISH.keys))
+def test_both_languages_have_the_same_placeholders(key: str) -> None:
+    assert ENGLISH.placeholders(key) == PORTUGUESE.placeholders(key)
+
+
+def test_every_key_asked_for_exists() -> None:
+    keys = set(asked_for())
+    assert len(keys) > 100
+    assert keys - ENGLISH.keys == set()
+
+
+def test_no_key_is_unused() -> None:
+    patterns = [pattern for pattern in used() if not pattern.pattern.startswith("[")]
+    assert [key for key in sorted(ENGLISH.keys) if not any(p.fullmatch(key) for p in patterns)] == []
+
+
+@pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
+def test_everything_sync_can_say_has_its_words(texts: Texts) -> None:
+    for fault in Fault:
+        assert {f"fault.{fault}", f"fault.{fault}.remedy"} <= texts.keys
+        assert fault_link(example(fault), texts, LINKS).url.startswith("https://")
+    named = [f"unmatched.{reason}" for reason in Unmatched] + [f"line.{line}" for line in LineState]
+    named += [f"presence.{presence.activity}" for presence in Presence] + [f"service.{one}" for one in Service]
+    named += [f"probe.{step}" for step in ("account", "users", "token", "directory", "presence")]
+    assert set(named) <= texts.keys
+
+
+def test_portuguese_is_not_left_in_english() -> None:
+    same = {key for key in ENGLISH.keys if ENGLISH.lenient(key, {}) == PORTUGUESE.lenient(key, {})}
+    assert same == {"service.cloudlink", "service.entra", "service.graph"}
+
+
+def test_portuguese_is_that_of_portugal() -> None:
+    said = "\n".join(PORTUGUESE.lenient(key, {}) for key in PORTUGUESE.keys)
+    assert re.findall(rf"\b({BRAZILIAN})\b", said, re.IGNORECASE) == []
+    assert set(re.findall(r"\b\w+ndo\b", said.lower())) <= {"quando", "comando", "segundo"}, "a gerund"
+
+
+@pytest.mark.parametrize(
+    ("key", "word"),
+    [
+        ("button.save", "Guardar"),
+        ("button.cancel", "Cancelar"),
+        ("button.remove", "Remover"),
+        ("button.next", "Concluído"),
+        ("field.name", "Nome"),
+        ("field.tenant_id", "ID do Inquilino"),
+        ("field.client_id", "ID da Aplicação (Cliente)"),
+        ("field.client_secret", "Segredo do Cliente (Valor)"),
+        ("fault.entra.secret_expired", "Segredo do Cliente Expirado"),
+        ("setup.register.consent", "Conceder permissão de administrador"),
+        ("setup.register.permissions.how", "Permissões da aplicação"),
+        ("setup.register.registration", "Novo registo"),
+        ("setup.register.secret", "Certificados e segredos"),
+    ],
+)
+def test_portuguese_speaks_mitels_words(key: str, word: str) -> None:
+    assert word in PORTUGUESE.lenient(key, {})
+
+
+def test_plurals() -> None:
+    assert ENGLISH.plural("setup.found", 1, account="A") == "Found 1 person in A"
+    assert ENGLISH.plural("setup.found", 0, account="A") == "Found 0 people in A"
+    assert PORTUGUESE.plural("setup.found", 1, account="A") == "Foi encontrada 1 pessoa em A"
+    assert PORTUGUESE.plural("setup.found", 12_345, account="A") == "Foram encontradas 12\u00a0345 pessoas em A"
+
+
+def test_dates_numbers_and_ages_as_the_language_has_them() -> None:
+    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+    earlier = now - timedelta(minutes=3)
+    assert (ENGLISH.date(date(2027, 5, 31)), PORTUGUESE.date(date(2027, 5, 31))) == (
+        "May 31, 2027",
+        "31 de maio de 2027",
+    )
+    assert (ENGLISH.relative(earlier, now), PORTUGUESE.relative(earlier, now)) == ("3 minutes ago", "há 3 minutos")
+    assert (ENGLISH.duration(0.26), PORTUGUESE.duration(0.26), ENGLISH.duration(12.6)) == ("0.3 s", "0,3 s", "13 s")
+    assert (ENGLISH.span(300), PORTUGUESE.span(300)) == ("5 minutes", "5 minutos")
+
+
+def test_an_unknown_key_is_a_fault_of_ours_and_a_missing_fact_a_dash() -> None:
+    with pytest.raises(KeyError):
+        ENGLISH("no.such.key")
+    assert ENGLISH.lenient("fault.graph.consent_missing", {}) == "Admin consent is missing for: –"
+
+
+def test_a_fact_from_outside_cannot_reach_into_the_sentence() -> None:
+    said = ENGLISH.lenient("fault.graph.consent_missing", {"permissions": "{self.__class__}"})
+    assert said.endswith("{self.__class__}")
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("pt-PT", "pt"), ("pt", "pt"), ("PT-br", "pt"), ("pt_PT", "pt"), ("en", "en"), ("", "en"), ("ptx", "en")],
+)
+def test_the_language_of_a_locale(locale: str, language: str) -> None:
+    assert language_of(locale) == language

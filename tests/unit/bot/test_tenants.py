@@ -1,0 +1,74 @@
+"""What the bot asks of the store names the tenant: a function that does not take one is not called from here."""
+
+import ast
+import importlib
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from tests.support.tools import ROOT
+
+BOT = ROOT / "bot"
+TENANT = {"owner_tenant", "tenant_id"}
+ROWS = {"Draft", "Member", "Notice", "Press", "Rotation", "ClaimCode"}
+"""What was read by tenant before, or made with one: its own fields carry it."""
+
+WITHOUT = {
+    (
+        "roles/claim_codes.py",
+        "storage.queries.roles.has_owner_anywhere",
+    ),  # at the start of a process, for its operator
+    ("commands/alerts.py", "storage.queries.notices.add_new"),  # of a notice read by tenant
+    ("commands/monitors.py", "storage.queries.monitors.count_open"),  # of an integration found by tenant
+    (
+        "proactive/notifier.py",
+        "storage.queries.conversations.forget_administrators",
+    ),  # a job, on nobody's behalf: as all below
+    ("proactive/notifier.py", "storage.queries.integrations.get"),
+    ("proactive/notifier.py", "storage.queries.notices.claim"),
+    ("proactive/notifier.py", "storage.queries.notices.due"),
+    ("proactive/notifier.py", "storage.queries.notices.transition"),
+}
+"""Where none is named, and why that is right."""
+
+
+def calls() -> Iterator[tuple[str, str, Callable[..., Any]]]:
+    """Each call of a function of a module of storage: where, what it is called, and the function."""
+    for path in sorted(BOT.rglob("*.py")):
+        tree = ast.parse(path.read_text())
+        known = dict(_modules(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                owner = node.func.value
+                if isinstance(owner, ast.Name) and owner.id in known:
+                    function = getattr(known[owner.id], node.func.attr)
+                    where = str(path.relative_to(BOT))
+                    yield where, f"{known[owner.id].__name__}.{node.func.attr}", function
+
+
+def _modules(tree: ast.Module) -> Iterator[tuple[str, Any]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == "storage.queries":
+            for alias in node.names:
+                yield alias.asname or alias.name, importlib.import_module(f"storage.queries.{alias.name}")
+
+
+def names_a_tenant(function: Callable[..., Any]) -> bool:
+    parameters = inspect.signature(function).parameters.values()
+    return any(one.name in TENANT or _is_row(one.annotation) for one in parameters)
+
+
+def _is_row(annotation: Any) -> bool:
+    return getattr(annotation, "__name__", str(annotation).rpartition(".")[2]) in ROWS
+
+
+def test_whatever_is_asked_of_the_store_names_the_tenant() -> None:
+    asked = list(calls())
+    assert len({name for _, name, _ in asked}) > 40
+    assert {(where, name) for where, name, function in asked if not names_a_tenant(function)} == WITHOUT
+
+
+def test_nobody_here_asks_the_store_past_its_functions() -> None:
+    said = {str(path.relative_to(BOT)): path.read_text() for path in BOT.rglob("*.py")}
+    found = [where for where, text in said.items() if "session.exec(" in text or "session.get(" in text]
+    assert found == []

@@ -1,0 +1,47 @@
+import asyncio
+from contextlib import nullcontext
+
+import pytest
+import structlog
+from prometheus_client import CollectorRegistry
+
+from core.correlation import caused, current_cause
+from core.metrics import Metrics
+from sync.jobs.runs import run_of
+from tests.support.logged import logged
+
+log = structlog.get_logger()
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(None, "done"), (ValueError(), "failed"), (asyncio.CancelledError(), "interrupted")]
+)
+def test_a_run_is_counted_and_timed_whatever_becomes_of_it(error: BaseException | None, outcome: str) -> None:
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.begin_task("push")
+    with pytest.raises(type(error)) if error else nullcontext(), run_of("push", metrics):
+        if error:
+            raise error
+    counted = {
+        each: registry.get_sample_value("cloudlink_presence_jobs_total", {"task": "push", "outcome": each})
+        for each in ("done", "failed", "interrupted")
+    }
+    assert counted == dict.fromkeys(counted, 0) | {outcome: 1}
+    assert registry.get_sample_value("cloudlink_presence_job_seconds_count", {"task": "push"}) == 1
+
+
+def test_a_job_has_an_id_of_its_own_and_not_of_what_deferred_it() -> None:
+    metrics = Metrics(CollectorRegistry())
+    with logged() as found, caused() as webhook:
+        with run_of("push", metrics):
+            log.info("working")
+            inside = current_cause()
+        assert current_cause() == webhook
+    [line] = found.lines("working")
+    assert (line["job"], line["cause"]) == ("push", inside)
+    assert inside != webhook
+
+
+async def test_outside_of_everything_there_is_no_cause() -> None:
+    assert current_cause() == ""

@@ -1,0 +1,171 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
+from sync.domain.presence import LineState
+from sync.phones.line_state import GRACE, Line, Verdict, look, silent, state_of, tell
+from tests.support.clocks import NOON
+
+
+def call(state: CallState | None, at: int, call_id: str = "a", conference: bool = False) -> CallEvent:
+    return CallEvent(f"{call_id}{state}{at}", "2001", "u", call_id, state, str(state), conference, at)
+
+
+def phone(at: int, dnd: bool | None = None, state: str = "idle") -> EndpointEvent:
+    return EndpointEvent(f"phone{at}", "2001", "u", dnd, state, at)
+
+
+def snapshot(at: int, *calls: CallSnapshot, dnd: bool = False, state: str = "idle") -> LineSnapshot:
+    return LineSnapshot("2001", "u", state, dnd, calls, at)
+
+
+def seen(state: CallState | None, at: int, call_id: str = "a") -> CallSnapshot:
+    return CallSnapshot(call_id, state, str(state), conference=False, at=at)
+
+
+def after(*events: CallEvent | EndpointEvent, line: Line | None = None) -> Line:
+    line = line or Line()
+    for event in events:
+        line, _ = tell(line, event, NOON)
+    return line
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [
+        (CallState.ORIGINATED, LineState.RINGING),
+        (CallState.RINGING, LineState.RINGING),
+        (CallState.CONNECTED, LineState.ON_CALL),
+        (CallState.HELD, LineState.ON_CALL),
+        (CallState.CONFERENCED, LineState.IN_CONFERENCE),
+        (CallState.ENDED, LineState.IDLE),
+    ],
+)
+def test_each_state_of_a_call_is_a_state_of_the_line(state: CallState, expected: LineState) -> None:
+    assert state_of(after(call(state, 1))) is expected
+
+
+def test_a_connected_call_with_the_conference_flag_is_a_conference_but_a_ringing_one_rings() -> None:
+    assert state_of(after(call(CallState.CONNECTED, 1, conference=True))) is LineState.IN_CONFERENCE
+    assert state_of(after(call(CallState.RINGING, 1, conference=True))) is LineState.RINGING
+
+
+def test_nothing_heard_is_unknown() -> None:
+    assert state_of(Line()) is LineState.UNKNOWN
+
+
+def test_the_line_is_idle_only_when_the_last_of_its_calls_ends() -> None:
+    line = after(call(CallState.CONNECTED, 1), call(CallState.CONNECTED, 2, "b"), call(CallState.ENDED, 3))
+    assert state_of(line) is LineState.ON_CALL
+    assert state_of(after(call(CallState.ENDED, 4, "b"), line=line)) is LineState.IDLE
+
+
+def test_do_not_disturb_wins_over_a_call_which_shows_again_after_it() -> None:
+    line = after(call(CallState.CONNECTED, 1), phone(2, dnd=True))
+    assert state_of(line) is LineState.DO_NOT_DISTURB
+    assert state_of(after(phone(3, dnd=False), line=line)) is LineState.ON_CALL
+
+
+def test_an_event_that_comes_late_is_dropped() -> None:
+    line = after(call(CallState.HELD, 5))
+    same, verdict = tell(line, call(CallState.RINGING, 4), NOON)
+    assert (same, verdict) == (line, Verdict.LATE)
+
+
+def test_an_ended_call_never_comes_back_not_even_with_a_newer_event() -> None:
+    line = after(call(CallState.ENDED, 5))
+    for at in (4, 6):
+        assert tell(line, call(CallState.CONNECTED, at), NOON) == (line, Verdict.LATE)
+    assert look(line, snapshot(9, seen(CallState.CONNECTED, 9)), NOON, NOON).calls == line.calls
+
+
+def test_a_state_nobody_knows_changes_nothing() -> None:
+    line = after(call(CallState.CONNECTED, 1))
+    assert tell(line, call(None, 2), NOON) == (line, Verdict.UNKNOWN_STATE)
+    assert tell(line, phone(2, None, "levitating"), NOON) == (line, Verdict.UNKNOWN_STATE)
+
+
+def test_a_phone_that_does_not_tell_of_do_not_disturb_leaves_it() -> None:
+    line = after(phone(1, dnd=True), phone(2, None, "offline"))
+    assert state_of(line) is LineState.DO_NOT_DISTURB
+    assert state_of(after(phone(3, dnd=False, state="offline"), line=line)) is LineState.OFFLINE
+
+
+def test_a_late_phone_event_is_dropped() -> None:
+    line = after(phone(5, dnd=True))
+    assert tell(line, phone(4, dnd=False), NOON) == (line, Verdict.LATE)
+
+
+def test_a_call_the_poll_does_not_show_has_ended() -> None:
+    line = look(after(call(CallState.CONNECTED, 5)), snapshot(6), NOON, NOON)
+    assert state_of(line) is LineState.IDLE
+
+
+def test_a_call_newer_than_the_poll_stays_until_polls_have_not_shown_it_for_long() -> None:
+    line = after(call(CallState.CONNECTED, 5))
+    assert state_of(look(line, snapshot(4), NOON, NOON)) is LineState.ON_CALL
+    later = NOON + GRACE
+    assert state_of(look(line, snapshot(4), later, later)) is LineState.IDLE
+
+
+def test_a_poll_finds_a_call_and_do_not_disturb_that_no_webhook_told() -> None:
+    line = look(Line(), snapshot(5, seen(CallState.CONNECTED, 4)), NOON, NOON)
+    assert state_of(line) is LineState.ON_CALL
+    assert state_of(look(line, snapshot(6, dnd=True), NOON, NOON)) is LineState.DO_NOT_DISTURB
+
+
+def test_the_newer_of_poll_and_event_wins_for_do_not_disturb_and_for_a_call() -> None:
+    line = after(phone(5, dnd=True), call(CallState.CONNECTED, 5))
+    older = look(line, snapshot(4, seen(CallState.RINGING, 4)), NOON, NOON)
+    assert state_of(older) is LineState.DO_NOT_DISTURB
+    assert older.calls["a"].state is CallState.CONNECTED
+    newer = look(line, snapshot(6, seen(CallState.CONFERENCED, 6)), NOON, NOON)
+    assert state_of(newer) is LineState.IN_CONFERENCE
+
+
+def test_a_call_in_a_state_nobody_knows_is_still_a_call_we_know_of() -> None:
+    line = after(call(CallState.CONNECTED, 1))
+    assert state_of(look(line, snapshot(9, seen(None, 9)), NOON, NOON)) is LineState.ON_CALL
+
+
+def test_a_phone_cloudlink_does_not_know_falls_silent_after_a_while() -> None:
+    line = after(call(CallState.CONNECTED, 5), phone(5, dnd=True))
+    assert state_of(look(line, silent("2001", ""), NOON, NOON)) is LineState.DO_NOT_DISTURB
+    later = NOON + timedelta(minutes=2)
+    assert state_of(look(line, silent("2001", ""), later, later)) is LineState.OFFLINE
+
+
+events = st.lists(
+    st.builds(
+        call,
+        st.sampled_from(list(CallState)),
+        st.integers(1, 50),
+        st.sampled_from("abc"),
+    ),
+    max_size=12,
+    unique_by=lambda event: (event.call_id, event.at),
+)
+
+
+@given(events, st.randoms())
+def test_the_order_of_arrival_does_not_matter_once_every_call_has_ended(told: list[CallEvent], random) -> None:  # type: ignore[no-untyped-def]
+    endings = [call(CallState.ENDED, 99, name) for name in {event.call_id for event in told}]
+    shuffled = [*told, *endings]
+    random.shuffle(shuffled)
+    line = after(*shuffled)
+    assert not told or state_of(line) is LineState.IDLE
+
+
+@given(events, st.randoms())
+def test_without_endings_the_newest_event_of_each_call_counts_whatever_the_order(told, random) -> None:  # type: ignore[no-untyped-def]
+    alive = [replace(event, state=CallState.HELD) if event.state is CallState.ENDED else event for event in told]
+    shuffled = list(alive)
+    random.shuffle(shuffled)
+    in_order = after(*sorted(alive, key=lambda event: event.at))
+    assert {name: each.state for name, each in after(*shuffled).calls.items()} == {
+        name: each.state for name, each in in_order.calls.items()
+    }

@@ -1,0 +1,231 @@
+"""Tokens by the real msal, from a stub of Entra ID that answers as the real one does and as it never should.
+
+The stub is served by the test's own event loop: were msal ever to run on it, nothing here would be answered.
+"""
+
+import time
+from collections.abc import AsyncIterator, Awaitable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
+from tests.support.sync.leaks import everything_said
+from tests.support.sync.stub_server import Reply, StubServer, stub_server
+from tests.support.sync.teams import APP, DISCOVERY, ROLES, SECRET, TOKEN, discovery, granted, jwt, refused
+
+
+@pytest_asyncio.fixture
+async def entra() -> AsyncIterator[StubServer]:
+    async with stub_server() as server:
+        server.on(DISCOVERY, discovery(server.url))
+        server.on(TOKEN, granted())
+        yield server
+
+
+async def failure_of(call: Awaitable[Any]) -> SyncError:
+    with pytest.raises(SyncError) as caught:
+        await call
+    return caught.value
+
+
+async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
+    proven = await prove(APP, entra.url)
+    assert proven.roles == frozenset(ROLES)
+    assert await proven.token() == proven.value == jwt(roles=ROLES)
+    assert proven.value not in repr(proven)
+    (asked,) = entra.asked(TOKEN)
+    assert b"grant_type=client_credentials" in asked.body
+    assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
+    assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+async def test_a_slash_at_the_urls_end_and_blanks_around_ids_do_no_harm(entra: StubServer) -> None:
+    app = replace(APP, tenant_id=f" {APP.tenant_id}\n", client_id=f" {APP.client_id} ")
+    assert (await prove(app, f"{entra.url}/")).roles
+
+
+async def test_proving_asks_anew_each_time_even_after_a_refusal(entra: StubServer) -> None:
+    entra.on(TOKEN, Reply(refused(7000215), 400), Reply(granted()))
+    await failure_of(prove(APP, entra.url))
+    await prove(APP, entra.url)
+    await prove(APP, entra.url)
+    assert len(entra.asked(TOKEN)) == 3
+
+
+@pytest.mark.parametrize(
+    ("roles", "missing"),
+    [
+        (["User.Read.All"], "Presence.ReadWrite.All"),
+        (["Presence.ReadWrite.All", 7], "User.Read.All"),
+        ([], "User.Read.All, Presence.ReadWrite.All"),
+        ("User.Read.All", "User.Read.All, Presence.ReadWrite.All"),
+    ],
+)
+async def test_missing_consent_names_the_permission(entra: StubServer, roles: object, missing: str) -> None:
+    entra.on(TOKEN, granted(roles))
+    error = await failure_of(prove(APP, entra.url))
+    assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_CONSENT_MISSING)
+    assert error.context == {"permissions": missing}
+
+
+async def test_a_token_nobody_can_read_is_left_for_graph_to_judge(entra: StubServer) -> None:
+    entra.on(TOKEN, granted(access_token="opaque"))
+    assert await prove(APP, entra.url) == ProvenToken("opaque", frozenset())
+
+
+@pytest.mark.parametrize("token", ["", "a.b", "a.!!.c", "a.W10.c", "a.bnVsbA.c", "é.é.é"])
+def test_unreadable_tokens_have_no_roles(token: str) -> None:
+    assert roles_in(token) is None
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "fault", "context"),
+    [
+        (Reply(refused(700016), 400), CredentialsWrong, Fault.ENTRA_CLIENT_UNKNOWN, {"code": 700016}),
+        (Reply(refused(7000222), 401), CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED, {"code": 7000222}),
+        (Reply(refused(53003), 400), CredentialsWrong, Fault.ENTRA_CONDITIONAL_ACCESS, {"code": 53003}),
+        (Reply(refused(90033), 400), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"code": 90033}),
+        (Reply(refused(90055), 503), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 503, "code": 90055}),
+        (Reply({}, 429), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 429}),
+        (Reply(b"<html>"), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
+        (Reply(b"<html>", 400), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 400}),
+        (Reply([]), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
+        (Reply({"access_token": 7}), CredentialsWrong, Fault.ENTRA_REFUSED, {}),
+        (Reply(hang_up=True), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"error": "RemoteProtocolError"}),
+        (Reply({}, 307, {"Location": "http://x/"}), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 307}),
+    ],
+)  # fmt: skip
+async def test_refusals_of_the_token(
+    entra: StubServer, reply: Reply, kind: type[SyncError], fault: Fault, context: dict[str, Any]
+) -> None:
+    entra.on(TOKEN, reply)
+    error = await failure_of(prove(APP, entra.url))
+    assert (type(error), error.fault, error.context) == (kind, fault, context)
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "fault"),
+    [
+        (Reply(refused(90002, "invalid_tenant"), 400), CredentialsWrong, Fault.ENTRA_TENANT_UNKNOWN),
+        (Reply(b"<html>", 404), CredentialsWrong, Fault.ENTRA_REFUSED),
+        (Reply({}, 502), ServiceUnavailable, Fault.ENTRA_UNREACHABLE),
+        (Reply(b"{"), ServiceUnavailable, Fault.ENTRA_UNREACHABLE),
+        (Reply({}), ServiceUnavailable, Fault.ENTRA_UNREACHABLE),
+        (Reply([]), ServiceUnavailable, Fault.ENTRA_UNREACHABLE),
+        (Reply(hang_up=True), ServiceUnavailable, Fault.ENTRA_UNREACHABLE),
+    ],
+)
+async def test_refusals_of_the_tenant(entra: StubServer, reply: Reply, kind: type[SyncError], fault: Fault) -> None:
+    entra.on(DISCOVERY, reply)
+    error = await failure_of(prove(APP, entra.url))
+    assert (type(error), error.fault) == (kind, fault)
+    assert not entra.asked(TOKEN)
+
+
+async def test_a_malformed_tenant_is_refused_before_any_call(entra: StubServer) -> None:
+    error = await failure_of(prove(replace(APP, tenant_id="x/../../evil"), entra.url))
+    assert error.fault is Fault.ENTRA_TENANT_UNKNOWN
+    assert not entra.seen
+
+
+async def test_the_secret_goes_by_plain_http_to_the_configured_authority_only(entra: StubServer) -> None:
+    async with stub_server() as other:
+        entra.on(DISCOVERY, discovery(other.url))
+        error = await failure_of(prove(APP, entra.url))
+        assert error.fault is Fault.ENTRA_UNREACHABLE
+        assert not other.seen
+
+
+async def test_plain_http_is_for_this_machine_only() -> None:
+    error = await failure_of(prove(APP, "http://login.example"))
+    assert error.fault is Fault.ENTRA_UNREACHABLE
+
+
+async def test_when_entra_says_how_long_we_know(entra: StubServer) -> None:
+    entra.on(TOKEN, Reply({}, 429, {"Retry-After": "12"}))
+    error = await failure_of(prove(APP, entra.url))
+    assert isinstance(error, ServiceUnavailable)
+    assert error.retry_after == 12.0
+
+
+async def test_a_silent_entra_is_not_waited_for_beyond_patience(entra: StubServer) -> None:
+    entra.delay = 2
+    start = time.monotonic()
+    error = await failure_of(prove(APP, entra.url, patience=0.2))
+    assert time.monotonic() - start < 1.5
+    assert error.fault is Fault.ENTRA_UNREACHABLE
+
+
+async def test_tokens_are_kept_until_forgotten(entra: StubServer) -> None:
+    tokens = EntraTokens(APP, entra.url)
+    assert await tokens.token() == await tokens.token()
+    assert len(entra.asked(TOKEN)) == 1
+    tokens.forget()
+    await tokens.token()
+    assert len(entra.asked(TOKEN)) == 2
+
+
+async def test_tokens_recover_after_an_outage_of_the_discovery(entra: StubServer) -> None:
+    entra.on(DISCOVERY, Reply({}, 503), Reply(discovery(entra.url)))
+    tokens = EntraTokens(APP, entra.url)
+    await failure_of(tokens.token())
+    assert await tokens.token()
+
+
+@pytest.mark.parametrize(
+    ("route", "reply"),
+    [
+        (TOKEN, Reply(refused(7000215), 401)),
+        (TOKEN, Reply({"error": "invalid_client", "error_description": f"AADSTS7000215 {SECRET}"}, 400)),
+        (TOKEN, Reply(SECRET.encode())),
+        (TOKEN, Reply({}, 503)),
+        (TOKEN, Reply(hang_up=True)),
+        (DISCOVERY, Reply(refused(90002), 400)),
+        (DISCOVERY, Reply({}, 500)),
+    ],
+)
+async def test_no_failure_tells_the_secret(
+    entra: StubServer,
+    route: str,
+    reply: Reply,
+    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entra.on(route, reply)
+    caplog.set_level("DEBUG")
+    tokens = EntraTokens(APP, entra.url)
+    for call in (prove(APP, entra.url), tokens.token()):
+        error = await failure_of(call)
+        assert error.__context__ is None
+        assert SECRET not in everything_said(error, caplog, capsys)
+    assert SECRET not in repr(vars(tokens))
+
+
+async def test_success_tells_neither_secret_nor_token(
+    entra: StubServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level("DEBUG")
+    tokens = EntraTokens(APP, entra.url)
+    value = await tokens.token()
+    said = everything_said(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
+    assert "openid-configuration" in said
+    assert SECRET not in said
+    assert value not in said
+
+
+async def test_each_asking_of_entra_is_noted_once_and_a_token_at_hand_is_not(entra: StubServer) -> None:
+    noted: list[str] = []
+    tokens = EntraTokens(APP, entra.url, note=noted.append)
+    for _ in range(3):
+        await tokens.token()
+    assert noted == ["fetched"]
+    await prove(APP, entra.url, note=noted.append)
+    entra.on(TOKEN, Reply(refused(7000222), 401))
+    await failure_of(prove(APP, entra.url, note=noted.append))
+    entra.on(TOKEN, Reply({}, 503))
+    await failure_of(prove(APP, entra.url, note=noted.append))
+    assert noted == ["fetched", "fetched", "refused", "unwell"]
