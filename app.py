@@ -269,7 +269,7 @@ async def open_application(
             metrics=metrics,
         )
         host = await stack.enter_async_context(
-            open_host(_hosting_config(settings), conversation, http, utc_now, deadline=deadline, metrics=metrics)
+            open_host(_hosting_config(settings), conversation, http, utc_now, metrics, deadline=deadline)
         )
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()

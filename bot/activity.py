@@ -61,6 +61,9 @@ class Removed:
     """The bot was removed from this conversation: nothing can be said here any more."""
 
 
+Event = Message | Action | Installed | Removed
+
+
 @dataclass(frozen=True, slots=True)
 class Incoming:
     """One thing that arrived, checked.
@@ -68,7 +71,7 @@ class Incoming:
     ``locale`` (``pt-PT``) and ``time_zone`` (``Europe/Lisbon``) are the client's, empty when it did not say.
     """
 
-    what: Message | Action | Installed | Removed
+    event: Event
     sender: Sender
     address: Address
     tenant_id: str

@@ -96,7 +96,7 @@ class Pipeline:
         language = language_of(turn.incoming.locale)
         context = TurnContext(turn, self._services, self._services.languages[language])
         context.services = self._services_of(context)
-        with self._watch.turn(turn.incoming.what) as watched:
+        with self._watch.turn(turn.incoming.event) as watched:
             context.watched = watched
             await self._proceed(context, 0)
 
@@ -137,7 +137,7 @@ class Pipeline:
             await proceed()
         elif wish is not None and (await self._recognise(context)).covers(Role.ADMINISTRATOR):
             await channel_alerts.obey(context, wish)
-        elif not isinstance(incoming.what, Removed):
+        elif not isinstance(incoming.event, Removed):
             bot = incoming.address.bot_id
             link = Link(context.texts("personal.open"), self._services.links.personal_chat(bot)) if bot else None
             await context.show(cards.meet_in_personal(context.texts, link))
@@ -146,7 +146,7 @@ class Pipeline:
         """Where to speak first, later, and the language that was chosen here."""
         incoming = context.turn.incoming
         async with self._services.database.writing() as session:
-            if isinstance(incoming.what, Removed):
+            if isinstance(incoming.event, Removed):
                 await conversations.mark_unreachable(session, context.tenant, context.person)
                 return
             known = await _remember(context, session)
@@ -164,8 +164,8 @@ class Pipeline:
             await self._match(context)
         elif not context.recognised:
             context.watched.outcome = Outcome.FAILED
-            what = context.turn.incoming.what
-            again = "" if isinstance(what, Action) else self._verb(what)
+            event = context.turn.incoming.event
+            again = "" if isinstance(event, Action) else self._verb(event)
             await context.send(cards.not_recognised(context.texts, again))
         else:
             log.info("sender_refused", tenant=context.tenant, person=context.person)
@@ -192,10 +192,10 @@ class Pipeline:
 
     def _needed(self, context: TurnContext) -> Role | None:
         """The least role for what was said or pressed; None for what means nothing here."""
-        what = context.turn.incoming.what
-        if isinstance(what, Action):
-            return context.needed(what.verb)
-        command = self._router.command(what.text) if isinstance(what, Message) else None
+        event = context.turn.incoming.event
+        if isinstance(event, Action):
+            return context.needed(event.verb)
+        command = self._router.command(event.text) if isinstance(event, Message) else None
         return command.least if command else None
 
     async def _one_at_a_time(self, context: TurnContext, proceed: Proceed) -> None:
@@ -205,13 +205,13 @@ class Pipeline:
 
     async def _welcome(self, context: TurnContext, proceed: Proceed) -> None:
         """The first words, or being added, bring the welcome; a command said first is then carried out too."""
-        what = context.turn.incoming.what
-        if isinstance(what, Installed) or not context.welcomed:
+        event = context.turn.incoming.event
+        if isinstance(event, Installed) or not context.welcomed:
             await context.send(cards.welcome(context.texts))
             async with self._services.database.writing() as session:
                 await conversations.mark_welcomed(session, context.tenant, context.person)
-            command = self._router.command(what.text) if isinstance(what, Message) else None
-            if not isinstance(what, Action) and (command is None or command.key == "help"):
+            command = self._router.command(event.text) if isinstance(event, Message) else None
+            if not isinstance(event, Action) and (command is None or command.key == "help"):
                 return
         await proceed()
 
@@ -222,18 +222,18 @@ class Pipeline:
         except UnknownIntegration:
             await context.show(cards.stale(context.texts))
         except SyncError as error:
-            verb = self._verb(context.turn.incoming.what)
+            verb = self._verb(context.turn.incoming.event)
             await context.show(things.failed(context.texts, context.form_error(error), verb, _harmless(context)))
 
-    def _verb(self, what: object) -> str:
+    def _verb(self, event: object) -> str:
         """What to press to try the same again; empty when there is no such thing."""
-        if isinstance(what, Action):
-            return what.verb
-        command = self._router.command(what.text) if isinstance(what, Message) else None
+        if isinstance(event, Action):
+            return event.verb
+        command = self._router.command(event.text) if isinstance(event, Message) else None
         return f"command.{command.key}" if command else ""
 
     async def _match(self, context: TurnContext) -> None:
-        match context.turn.incoming.what:
+        match context.turn.incoming.event:
             case Message(text):
                 await self._hear(context, text)
             case Action(verb, data):

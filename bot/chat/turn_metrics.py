@@ -8,7 +8,7 @@ from time import perf_counter
 
 import structlog
 
-from bot.activity import Action, Installed, Message, Removed
+from bot.activity import Event
 from core.metrics import Metrics
 
 log = structlog.get_logger()
@@ -34,9 +34,9 @@ class TurnMetrics:
         self._metrics = metrics
 
     @contextmanager
-    def turn(self, what: Message | Action | Installed | Removed) -> Iterator[MeasuredTurn]:
+    def turn(self, event: Event) -> Iterator[MeasuredTurn]:
         """For the length of the block something that was said is answered. What was said is not logged."""
-        kind, began, watched = type(what).__name__.lower(), perf_counter(), MeasuredTurn()
+        kind, began, watched = type(event).__name__.lower(), perf_counter(), MeasuredTurn()
         try:
             yield watched
         except Exception:

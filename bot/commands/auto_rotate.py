@@ -13,8 +13,8 @@ OFF = ("auto-rotate off", "auto rotate off", "desligar rotação automática", "
 
 
 async def open_auto_rotate(context: TurnContext) -> None:
-    what = context.turn.incoming.what
-    said = normalised(what.text) if isinstance(what, Message) else ""
+    event = context.turn.incoming.event
+    said = normalised(event.text) if isinstance(event, Message) else ""
     if said in map(normalised, ON):
         await choose(context, "auto_rotate.on", turn_on)
     elif said in map(normalised, OFF):

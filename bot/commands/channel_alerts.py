@@ -21,8 +21,8 @@ WORDS = {
 
 def wish(incoming: Incoming) -> bool | None:
     """Whether warnings are wanted here or no longer; None for anything else."""
-    what = incoming.what
-    return WORDS.get(normalised(what.text)) if isinstance(what, Message) else None
+    event = incoming.event
+    return WORDS.get(normalised(event.text)) if isinstance(event, Message) else None
 
 
 async def obey(context: TurnContext, is_on: bool) -> None:

@@ -16,8 +16,8 @@ log = structlog.get_logger()
 
 async def open_claim(context: TurnContext) -> None:
     """With a code behind the word it is tried at once; without, it is asked for."""
-    what = context.turn.incoming.what
-    typed = what.text.partition(" ")[2] if isinstance(what, Message) else ""
+    event = context.turn.incoming.event
+    typed = event.text.partition(" ")[2] if isinstance(event, Message) else ""
     if typed:
         await _try(context, typed)
     else:

@@ -72,7 +72,7 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """The pressed card shows it from now on, or a new one."""
-    if isinstance(context.turn.incoming.what, Action):
+    if isinstance(context.turn.incoming.event, Action):
         await context.services.updates.installation(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
@@ -86,8 +86,8 @@ def _card(context: TurnContext, installation: Installation) -> Card:
 
 
 def _place(context: TurnContext, card_id: str = "") -> CardPlace:
-    what = context.turn.incoming.what
-    pressed = what.card_id if isinstance(what, Action) else ""
+    event = context.turn.incoming.event
+    pressed = event.card_id if isinstance(event, Action) else ""
     return CardPlace(context.tenant, context.person, card_id or pressed)
 
 

@@ -195,7 +195,7 @@ async def open_web(
             entra_url=town.entra.url,
             allowed_service_hosts=("127.0.0.1",),
         )
-        bot = await stack.enter_async_context(open_host(hosting, conversation, town.http, utc_now))
+        bot = await stack.enter_async_context(open_host(hosting, conversation, town.http, utc_now, metrics))
         application = build_application(engine, registry)
         add_public_routes(application, bot, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))

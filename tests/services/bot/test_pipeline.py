@@ -144,11 +144,11 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
 # Groups and channels
 
 
-@pytest.mark.parametrize("what", [Message("status"), Installed(), Action("status.show", {}, "card")])
-async def test_in_a_group_it_asks_to_be_met_in_person(chat: Chat, what: Message | Installed | Action) -> None:
+@pytest.mark.parametrize("event", [Message("status"), Installed(), Action("status.show", {}, "card")])
+async def test_in_a_group_it_asks_to_be_met_in_person(chat: Chat, event: Message | Installed | Action) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     chat.personal = False
-    turn = await chat.turn(what)
+    turn = await chat.turn(event)
     assert len(turn.cards) == 1
     assert "personal chat" in words(turn.answer)
     assert link_urls(turn.answer) == ["https://teams.microsoft.com/l/chat/0/0?users=28:bot"]

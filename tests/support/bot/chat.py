@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlmodel import SQLModel
 
 import storage.tables  # noqa: F401
-from bot.activity import Action, Card, Installed, Message, Removed
+from bot.activity import Action, Card, Event, Message
 from bot.chat.history_export import HistoryExport
 from bot.pipeline import Pipeline
 from bot.roles.admins_setting import AdminsSetting
@@ -70,14 +70,16 @@ class Chat:
             metrics=self.metrics,
         )
 
-    async def turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
-        turn = self.new_turn(what)
+    async def turn(self, event: Event) -> RecordingTurn:
+        turn = self.new_turn(event)
         await self.conversation(turn)
         self.shown.extend(turn.cards)
         return turn
 
-    def new_turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
-        arrived = incoming(what, person=self.person, tenant=self.tenant, locale=self.locale, personal=self.personal)
+    def new_turn(self, event: Event) -> RecordingTurn:
+        arrived = incoming(
+            event, person=self.person, tenant=self.tenant, locale=self.locale, personal=self.personal
+        )
         return RecordingTurn(arrived, self.principal_name)
 
     async def say(self, text: str) -> Card:

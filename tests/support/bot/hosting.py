@@ -1,4 +1,4 @@
-"""The whole hosting package between real servers: the issuer and Teams on one side, the connector on the other."""
+"""The whole hosting package between real servers: token issuer, Teams and connector."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -27,7 +27,7 @@ CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock",
 OTHER_CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Done"}]}
 
 make_framework: MakeFramework = botbuilder
-"""The fixture ``framework`` puts another one here."""
+"""The fixture ``framework`` replaces it."""
 
 
 class FakeClock:
@@ -50,7 +50,7 @@ class FakeClock:
 
 @dataclass
 class Bot:
-    """A bot under test, and the world around it."""
+    """A bot under test with the servers around it."""
 
     host: Host
     config: HostingConfig
@@ -108,7 +108,7 @@ class Bot:
 
 
 async def keep_silent(_turn: Turn) -> None:
-    """A handler that answers nothing."""
+    """A handler that sends nothing."""
 
 
 @asynccontextmanager
@@ -142,11 +142,11 @@ async def open_bot(
                 recorded,
                 http,
                 clock,
+                Metrics(registry),
                 sleep=clock.sleep,
                 random=Random(1),
                 answer_seconds=answer_seconds,
                 make_framework=make_framework,
-                metrics=Metrics(registry),
             )
         )
         app = web.Application()

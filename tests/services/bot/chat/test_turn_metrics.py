@@ -3,7 +3,7 @@
 import pytest
 from structlog.testing import capture_logs
 
-from bot.activity import Action, Installed, Message, Removed, Undelivered
+from bot.activity import Action, Event, Installed, Message, Removed, Undelivered
 from core.correlation import current_cause
 from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat
@@ -22,7 +22,7 @@ def times(chat: Chat, kind: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("what", "kind"),
+    ("event", "kind"),
     [
         (Message("help"), "message"),
         (Action("help.show", {}, "card"), "action"),
@@ -30,11 +30,9 @@ def times(chat: Chat, kind: str) -> float:
         (Removed(), "removed"),
     ],
 )
-async def test_a_turn_is_counted_by_its_kind(
-    chat: Chat, what: Message | Action | Installed | Removed, kind: str
-) -> None:
+async def test_a_turn_is_counted_by_its_kind(chat: Chat, event: Event, kind: str) -> None:
     before, timed = counted(chat, kind, "done"), times(chat, kind)
-    await chat.turn(what)
+    await chat.turn(event)
     assert (counted(chat, kind, "done"), times(chat, kind)) == (before + 1, timed + 1)
 
 

@@ -1,4 +1,4 @@
-"""What a log line may hold of the outside."""
+"""Values from outside in log lines."""
 
 from bot.hosting.refusals import cleaned
 
