@@ -20,7 +20,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from bot.cards.field_errors import Links
+from bot.chat.context import Services
 from bot.chat.history_export import HistoryExport
+from bot.chat.preview_cache import PreviewCache
+from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
@@ -257,19 +261,23 @@ async def open_application(
         exports = HistoryExport(
             database, encryption, utc_now, load_texts(), access, settings.public_url, own_url(settings)
         )
-        conversation = Pipeline(
-            database,
-            encryption,
-            engine.integrations,
-            access,
-            utc_now,
+        services = Services(
+            database=database,
+            encryption=encryption,
+            integrations=engine.integrations,
+            access=access,
+            clock=utc_now,
+            languages=load_texts(),
+            links=Links(),
+            previews=PreviewCache(utc_now),
             exports=exports,
             updates=engine.updates,
             credentials=engine.credentials,
-            metrics=metrics,
+            commands=BOT_COMMANDS,
         )
+        pipeline = Pipeline(services, metrics)
         host = await stack.enter_async_context(
-            open_host(_hosting_config(settings), conversation, http, utc_now, metrics, deadline=deadline)
+            open_host(_hosting_config(settings), pipeline, http, utc_now, metrics, deadline=deadline)
         )
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()

@@ -47,10 +47,10 @@ def card(
     return json
 
 
-def told(made: Card, *lines: str) -> Card:
-    """The card with a note below its header."""
-    said = note("warning", "☝️", *lines).model_dump(by_alias=True, exclude_none=True)
-    return {**made, "body": [*made["body"][:1], said, *made["body"][1:]]}
+def with_banner(made: Card, *lines: str) -> Card:
+    """The card with a warning below its header."""
+    banner = note("warning", "☝️", *lines).model_dump(by_alias=True, exclude_none=True)
+    return {**made, "body": [*made["body"][:1], banner, *made["body"][1:]]}
 
 
 def summary(made: Card) -> str:

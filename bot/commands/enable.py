@@ -30,16 +30,16 @@ async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
     else:
-        context.services.previews.keep(context.tenant, view.id, found)
+        context.services.previews.put(context.tenant, view.id, found)
         await context.show(cards.preview_card(context.texts, view, found, wizard=wizard))
 
 
 async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
     """Another page of those who are left out; read anew when the reading is some minutes old."""
-    found = context.services.previews.recall(context.tenant, view.id)
+    found = context.services.previews.get(context.tenant, view.id)
     if found is None:
         found = await context.services.integrations.preview(context.tenant, view.id)
-        context.services.previews.keep(context.tenant, view.id, found)
+        context.services.previews.put(context.tenant, view.id, found)
     wanted = context.data.get("page", "")
     page = min(int(wanted), cards.pages(found) - 1) if wanted.isdecimal() and len(wanted) < 7 else 0
     await context.show(cards.preview_card(context.texts, view, found, page, wizard))

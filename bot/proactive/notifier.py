@@ -20,7 +20,7 @@ from bot.activity import Address, Messenger, Undelivered, Unreachable
 from bot.cards.field_errors import Link, Links
 from bot.cards.notices import Done, Telling, closed_card, notice_card
 from bot.cards.parts import summary
-from bot.chat.idempotency import stamped
+from bot.chat.idempotency import with_press_id
 from bot.languages import Language, Texts, language_of, load_texts
 from bot.languages.quiet_hours import quiet_until, zone_of
 from bot.roles.admins_setting import AdminsSetting
@@ -124,7 +124,7 @@ class Notifier:
 
     async def _send(self, integration: Integration, row: Notice, recipient: Recipient) -> None:
         told = notice_card(recipient.texts, self._telling(integration, row, recipient), self._clock())
-        card = stamped(told, row.id)
+        card = with_press_id(told, row.id)
         try:
             activity = await self._messenger.send(recipient.address, card, summary(card))
         except Unreachable:

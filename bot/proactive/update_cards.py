@@ -9,7 +9,7 @@ from bot.activity import Address, Messenger, Undelivered, Unreachable
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.parts import summary
 from bot.cards.update import installation_card
-from bot.chat.idempotency import stamped
+from bot.chat.idempotency import with_press_id
 from bot.languages import Language, Texts, language_of
 from bot.ports import UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
@@ -71,7 +71,7 @@ class UpdateCards:
             return None
         texts = self._languages[_language(chat)]
         shown = installation_card(texts, installation, form_error_of(installation, texts, self._links))
-        card = stamped(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
+        card = with_press_id(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
         try:
             await self._messenger.update(_address(chat), place.activity_id, card, summary(card))
         except Unreachable:

@@ -271,7 +271,7 @@ async def test_what_cannot_be_delivered_is_the_channels_affair(chat: Chat, failu
             raise failure
 
     with pytest.raises(type(failure)):
-        await chat.conversation(Deaf(incoming(Message("help"))))
+        await chat.pipeline(Deaf(incoming(Message("help"))))
 
 
 async def test_a_fault_outside_the_wizard_has_its_sentence_and_another_try(chat: Chat) -> None:
@@ -306,8 +306,8 @@ async def test_one_person_waits_for_themselves_and_not_for_another(chat: Chat) -
 
     slow, same = Slow(incoming(Message("help"))), chat.new_turn(Message("help"))
     other = RecordingTurn(incoming(Message("help"), person="other-admin"))
-    waiting = [asyncio.create_task(chat.conversation(turn)) for turn in (slow, same)]
-    await chat.conversation(other)
+    waiting = [asyncio.create_task(chat.pipeline(turn)) for turn in (slow, same)]
+    await chat.pipeline(other)
     assert other.cards
     assert not same.cards
     gate.set()

@@ -50,14 +50,14 @@ async def test_what_cannot_be_delivered_counts_as_failed(chat: Chat) -> None:
             raise Undelivered(503)
 
     with pytest.raises(Undelivered):
-        await chat.conversation(Deaf(incoming(Message("help"))))
+        await chat.pipeline(Deaf(incoming(Message("help"))))
     assert counted(chat, "message", "failed") == 1
 
 
 async def test_who_may_not_speak_counts_as_refused(chat: Chat) -> None:
     before = counted(chat, "message", "done")
     stranger = RecordingTurn(incoming(Message("status"), person="a stranger"))
-    await chat.conversation(stranger)
+    await chat.pipeline(stranger)
     assert (counted(chat, "message", "refused"), counted(chat, "message", "done")) == (1, before)
 
 

@@ -163,12 +163,12 @@ async def test_the_roster_is_asked_only_while_somebody_is_invited(chat: Chat) ->
     chat.person = STRANGER
     stranger = chat.new_turn(Message("hi"))
     stranger.principal_name = principal_name  # type: ignore[method-assign]
-    await chat.conversation(stranger)
+    await chat.pipeline(stranger)
     assert asked == []
     await stored(chat.database, member("m", Role.VIEWER, user_object_id=None, address=ADDRESS))
-    await chat.conversation(turn)
+    await chat.pipeline(turn)
     assert asked == []
-    await chat.conversation(stranger)
+    await chat.pipeline(stranger)
     assert asked == ["now"]
 
 

@@ -161,7 +161,7 @@ async def test_of_two_who_race_one_wins(nobodys: Chat) -> None:
     turns = [
         RecordingTurn(incoming(Message(f"claim {SHOWN}"), person=person)) for person in ("ana", "rui", "eve", "zoe")
     ]
-    await asyncio.gather(*(nobodys.conversation(turn) for turn in turns))
+    await asyncio.gather(*(nobodys.pipeline(turn) for turn in turns))
     titles = sorted(turn.answer["fallbackText"] for turn in turns)
     assert titles == ["Become the first owner"] * 3 + ["You are an owner now"]
     assert len(await owners(nobodys)) == 1

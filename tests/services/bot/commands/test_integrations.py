@@ -102,5 +102,5 @@ async def test_every_button_of_an_integrations_card_leads_somewhere(chat: Chat) 
         await chat.act("integrations.open", integration=identity),
         await chat.act("edit.open", integration=identity),
     ):
-        answers: dict[str, CommandHandler | None] = {verb: router.answer(verb) for verb in buttons(card)}
+        answers: dict[str, CommandHandler | None] = {verb: router.handler(verb) for verb in buttons(card)}
         assert [verb for verb, answer in answers.items() if answer is None] == []

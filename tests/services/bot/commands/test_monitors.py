@@ -126,7 +126,7 @@ async def test_after_a_rotation_it_asks_in_a_card_of_its_own(chat: Chat, one: In
 async def offered(chat: Chat, view: IntegrationView) -> list[Card]:
     """What a command says besides, that calls ``offer`` at its end."""
     turn: RecordingTurn = chat.new_turn(Message("x"))
-    services = chat.conversation._services
+    services = chat.services
     await command.offer(TurnContext(turn, services, services.languages[Language.ENGLISH], role=Role.OWNER), view)
     return turn.sent
 

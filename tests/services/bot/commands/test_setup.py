@@ -323,7 +323,7 @@ async def test_a_lost_key_asks_for_the_cloudlink_secret_again(chat: Chat) -> Non
 async def test_saving_twice_at_once_stores_one(chat: Chat) -> None:
     action = press(await at_teams(chat), "setup.save", APP)
     turns = [chat.new_turn(action), chat.new_turn(action)]
-    await asyncio.gather(*(chat.conversation(turn) for turn in turns))
+    await asyncio.gather(*(chat.pipeline(turn) for turn in turns))
     assert chat.integrations.calls.count("add") == 1
     assert all("Step 4 of 4" in words(turn.answer) for turn in turns)
 
