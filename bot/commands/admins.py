@@ -55,7 +55,7 @@ async def invite(context: TurnContext) -> None:
 
 async def _form(context: TurnContext, form_error: str = "") -> Card:
     async with context.services.database.session() as session:
-        strangers = await conversations.strangers(session, context.tenant, cards.STRANGERS)
+        strangers = await conversations.strangers(session, context.tenant, cards.SUGGESTED)
     known = {one.user_object_id for one in strangers}
     person = context.data.get("person", "")
     typed = {

@@ -34,8 +34,9 @@ async def show_for(context: TurnContext, view: IntegrationView, form_error: Form
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
         is_new = rotation is not None and not await monitors.is_answered(session, rotation, (SAME, OTHER))
     asked = rotation.id if rotation and is_new else ""
-    typed = context.data.get("names", "")[: cards.MAX_TYPED] if form_error else ""
-    await context.show(cards.list_card(context.texts, view, listed, still_open, asked, form_error, typed))
+    shown = cards.MonitorList(listed, max(0, monitors.MOST - len(listed)), still_open, asked)
+    typed = context.data.get("names", "")[: shown.max_typed] if form_error else ""
+    await context.show(cards.list_card(context.texts, view, shown, form_error, typed))
 
 
 async def show(context: TurnContext) -> None:
