@@ -19,7 +19,6 @@ from bot.turns import Card
 from storage.database import Database, open_database
 from storage.notices import State
 from storage.roles import Role
-from storage.schema import migrate
 from storage.tables import Conversation, Integration, Member, Notice
 from sync.census import Census
 from sync.clock import Clock
@@ -29,8 +28,7 @@ from sync.warner import Warner
 from tests.bot.fakes import words
 from tests.bot.hosting.harness import TENANT, Bot, open_bot
 from tests.connectors import Call
-from tests.postgres import with_tables
-from tests.stores import empty_database, integration, stored
+from tests.stores import database_with_tables, integration, stored
 
 ADMINS = ("ada", "ben")
 
@@ -191,7 +189,6 @@ def make_process(bot: Bot, database: Database) -> Process:
 async def notifying(folder: Path) -> AsyncIterator[Notifying]:
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(open_bot())
-        url = stack.enter_context(empty_database(folder, with_tables))
+        url = stack.enter_context(database_with_tables(folder))
         database = await stack.enter_async_context(open_database(url))
-        await migrate(database)
         yield Notifying(bot, database, url, make_process(bot, database), stack)

@@ -30,7 +30,10 @@ def test_sealed_anew_it_needs_the_old_key_no_more() -> None:
     assert Seal([NEW]).open(renewed) == "hunter2"
 
 
-@pytest.mark.parametrize("sealed", [Seal([FOREIGN]).close("hunter2"), "", "no token", "é", "gAAAA"])
+@pytest.mark.parametrize(
+    "sealed",
+    [pytest.param(Seal([FOREIGN]).close("hunter2"), id="with a foreign key"), "", "no token", "é", "gAAAA"],
+)
 def test_what_no_key_opens(sealed: str) -> None:
     seal = Seal([NEW, OLD])
     assert (seal.opens(sealed), seal.is_newest(sealed)) == (False, False)

@@ -17,7 +17,7 @@ from sync.census import Census
 from sync.metrics import Metrics
 from tests.clocks import NOON, FakeClock
 from tests.postgres import fresh_database
-from tests.stores import integration, person, stored
+from tests.stores import EACH, integration, person, stored
 
 
 @dataclass
@@ -33,7 +33,7 @@ class Look:
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=EACH)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with _fresh(request.param, tmp_path) as url:
         yield url

@@ -26,7 +26,7 @@ from tests.bot.fakes import words
 from tests.engines import account_of
 from tests.eventually import eventually
 from tests.postgres import fresh_database
-from tests.stores import stored
+from tests.stores import EACH, stored
 from tests.wire.verbs import ACTS
 from tests.wire.webs import Heard, Person, Web, open_town, open_web, pressable, sqlite_url
 
@@ -86,7 +86,7 @@ class Pair:
     tenants: list[str]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=EACH)
 async def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     folder = tmp_path_factory.mktemp("pressed")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:

@@ -22,7 +22,7 @@ from sync.host_credentials import HostCredentials
 from sync.subscriber import hashed
 from tests.bot.fakes import link_urls, words
 from tests.postgres import fresh_database
-from tests.stores import integration, stored
+from tests.stores import EACH, integration, stored
 from tests.wire import estates
 from tests.wire.estates import Payload
 from tests.wire.verbs import ACTS, LOOKS
@@ -119,7 +119,7 @@ class Estate:
         return [*self.payloads, *(payload for payload in made if payload[0] not in known)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=EACH)
 async def estate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Estate]:
     folder = tmp_path_factory.mktemp("walls")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:
