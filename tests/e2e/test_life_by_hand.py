@@ -13,7 +13,7 @@ from tests.e2e.product import becomes, running_product
 from tests.sandboxes import Switchboard
 from tests.tools import require
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ANA, SOFIA = "2001", "2019"
 ON_A_CALL = "Busy/InACall"
