@@ -146,7 +146,10 @@ async def test_every_verb_is_known_and_has_something_to_be_tried_with(estate: Es
 
 @pytest.mark.parametrize(
     "intruder",
-    [pytest.param(each, id=each.name, marks=() if each.name == "guest" else pytest.mark.long) for each in INTRUDERS],
+    [
+        pytest.param(each, id=each.name, marks=() if each.name == "guest" else pytest.mark.long)
+        for each in INTRUDERS
+    ],
 )
 async def test_nothing_is_reachable(estate: Estate, intruder: Intruder, capsys: pytest.CaptureFixture[str]) -> None:
     attack = Attack(estate, intruder)
