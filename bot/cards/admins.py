@@ -12,7 +12,7 @@ from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.cards.history import where
 from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.roles import GRANTED, INVITED_FOR, Role
+from sync.domain.roles import GRANTABLE, Role, is_expired_invitation
 
 PAGE = 10
 SUGGESTED = 20
@@ -186,8 +186,8 @@ def _origin(texts: Texts, member: Member, now: datetime) -> str:
     """The role, and who gave it when."""
     parts = [texts(f"role.{member.role}")]
     if member.user_object_id is None:
-        is_void = member.invited_at <= now - INVITED_FOR
-        parts.append(texts("admins.invitation_void" if is_void else "admins.invited_only"))
+        is_expired = is_expired_invitation(member.invited_at, now)
+        parts.append(texts("admins.invitation_void" if is_expired else "admins.invited_only"))
     day = texts.date(member.invited_at.date())
     by = capped(member.invited_by_name or member.invited_by, MAX_NAME)
     parts.append(texts("admins.invited_by", who=by, day=day) if by else texts("admins.claimed", day=day))
@@ -200,11 +200,13 @@ def _seen(texts: Texts, person: KnownPerson, now: datetime) -> str:
 
 
 def _roles(texts: Texts, chosen: Role) -> ChoiceSetInput:
-    return _chooser("role", texts("field.role"), [(role.value, texts(f"role.{role}")) for role in GRANTED], chosen)
+    return _chooser(
+        "role", texts("field.role"), [(role.value, texts(f"role.{role}")) for role in GRANTABLE], chosen
+    )
 
 
 def _what_roles_may(texts: Texts) -> list[CardElement]:
-    return [row(SYMBOLS[role], texts(f"role.{role}"), texts(f"role.{role}.may")) for role in GRANTED]
+    return [row(SYMBOLS[role], texts(f"role.{role}"), texts(f"role.{role}.may")) for role in GRANTABLE]
 
 
 def _chooser(name: str, label: str, choices: Sequence[tuple[str, str]], value: str) -> ChoiceSetInput:

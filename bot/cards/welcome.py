@@ -8,7 +8,7 @@ from bot.activity import Card
 from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, note, open_link, plain, row, text
 from bot.languages import Texts
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 def welcome(texts: Texts) -> Card:

@@ -9,8 +9,8 @@ from bot.chat.dispatcher import Dispatcher
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from storage.queries import conversations, roles
-from storage.queries.roles import Role
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 
 log = structlog.get_logger()
 

@@ -21,10 +21,10 @@ from core.clock import Clock
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import history, presses
-from storage.queries.roles import Role
 from storage.tables.conversations import Press
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
+from sync.domain.roles import Role
 
 
 @dataclass(frozen=True, slots=True)

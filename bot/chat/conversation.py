@@ -10,7 +10,7 @@ from bot.chat.context import CommandHandler, Proceed, TurnContext
 from bot.chat.router import Router
 from bot.languages import Language
 from storage.queries import conversations
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 class PersonalChatOnly:

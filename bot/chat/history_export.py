@@ -20,7 +20,7 @@ from core.clock import Clock
 from storage.database import Database
 from storage.encryption import Encryption, Unreadable
 from storage.queries import history
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 PATH = "/exports/"
 GOOD_FOR = timedelta(minutes=10)

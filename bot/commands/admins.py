@@ -12,9 +12,10 @@ from bot.cards.validation import cleaned
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from storage.queries import conversations, drafts, roles
-from storage.queries.roles import GRANTED, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
+from storage.queries.roles import AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.domain.roles import GRANTABLE, Role
 
 PRINCIPAL_NAME = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
 
@@ -191,7 +192,7 @@ async def _member(context: TurnContext) -> Member | None:
 
 def _role(context: TurnContext) -> Role | None:
     said = context.data.get("role", "")
-    return Role(said) if said in GRANTED else None
+    return Role(said) if said in GRANTABLE else None
 
 
 COMMAND = Command(

@@ -12,9 +12,9 @@ from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
 from storage.queries import alerts, conversations, integrations, notices
 from storage.queries.alerts import ANY, CHANNEL
 from storage.queries.notices import State
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
+from sync.domain.roles import Role
 from sync.problems.notice_plan import AGAIN, base
 
 STATES = {

@@ -5,8 +5,8 @@ from bot.cards import rotation as cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.router import normalised
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 ON = ("auto-rotate on", "auto rotate on", "ligar rotação automática", "ativar rotação automática")
 OFF = ("auto-rotate off", "auto rotate off", "desligar rotação automática", "desativar rotação automática")

@@ -8,9 +8,9 @@ from bot.cards.rotation import checking, under_way
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.roles import Role
 from sync.domain.rotation import RotationUnderWay, RotationView
 
 

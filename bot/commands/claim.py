@@ -8,8 +8,8 @@ from bot.chat.context import Command, TurnContext
 from bot.roles import claim_codes
 from storage.queries import claims as rows
 from storage.queries import conversations, roles
-from storage.queries.roles import Role
 from storage.tables.roles import ClaimCode
+from sync.domain.roles import Role
 
 log = structlog.get_logger()
 

@@ -3,8 +3,8 @@
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_test(context: TurnContext) -> None:

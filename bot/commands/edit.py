@@ -11,7 +11,6 @@ from bot.cards.setup import checking
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import history
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import (
     CloudLinkAccount,
@@ -21,6 +20,7 @@ from sync.domain.model import (
     NameTaken,
     TeamsApp,
 )
+from sync.domain.roles import Role
 
 EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential")
 """The acts that make a form out of date."""

@@ -5,9 +5,9 @@ from bot.cards import preview as cards
 from bot.cards.setup import checking
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_enable(context: TurnContext) -> None:

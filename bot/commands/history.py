@@ -5,7 +5,7 @@ from bot.cards.field_errors import Link
 from bot.chat.context import Command, TurnContext
 from bot.chat.history_export import Wish, written
 from storage.queries import history
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 async def show(context: TurnContext) -> None:

@@ -2,8 +2,8 @@
 
 from bot.cards import integrations as cards
 from bot.chat.context import Command, TurnContext
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView, ServiceHealth, UnknownIntegration
+from sync.domain.roles import Role
 
 
 async def open_integrations(context: TurnContext) -> None:

@@ -4,7 +4,7 @@ from bot.cards.welcome import languages
 from bot.chat.context import Command, TurnContext
 from bot.languages import Language
 from storage.queries import conversations
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 async def open_language(context: TurnContext) -> None:

@@ -15,8 +15,8 @@ from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import integrations, monitors
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView, UnknownIntegration
+from sync.domain.roles import Role
 
 SAME, OTHER = "monitors_same", "monitors_other"
 """The acts that answer whether the monitors hold the replaced secret."""

@@ -5,8 +5,8 @@ from bot.cards.field_errors import FormError
 from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_remove(context: TurnContext) -> None:

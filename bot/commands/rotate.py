@@ -16,9 +16,9 @@ from bot.chat.context import Command, TurnContext
 from bot.commands import monitors
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
-from storage.queries.roles import Role
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
+from sync.domain.roles import Role
 from sync.domain.rotation import Kind, RotationUnderWay, RotationView
 
 

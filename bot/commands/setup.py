@@ -11,10 +11,10 @@ from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.chat.context import Command, CommandHandler, TurnContext
 from bot.commands import enable, setup_draft
-from storage.queries.roles import Role
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
+from sync.domain.roles import Role
 
 STEPS = ("cloudlink", "register", "teams", "enable")
 CLOUDLINK_FIELDS = ("region", "account_id", "cloudlink_client_id")

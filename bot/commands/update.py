@@ -6,9 +6,9 @@ from bot.cards.field_errors import FormError
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.proactive.update_cards import form_error_of
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 from sync.updates.model import CardPlace, Installation
 
 

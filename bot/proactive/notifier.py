@@ -29,10 +29,10 @@ from storage.database import Database
 from storage.queries import alerts, conversations, integrations, notices
 from storage.queries.alerts import ANY, CHANNEL
 from storage.queries.notices import State
-from storage.queries.roles import TOLD
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
+from sync.domain.roles import NOTIFIED_ROLES
 from sync.integrations.service import view_of
 
 log = structlog.get_logger()
@@ -202,7 +202,7 @@ class Notifier:
             found = [one for one in channels if CHANNEL + one.conversation_id == audience]
             return self._channel(found[0]) if found else None
         person = await conversations.find(session, tenant, audience)
-        if person is None or await self._access.role_of(session, tenant, audience) not in TOLD:
+        if person is None or await self._access.role_of(session, tenant, audience) not in NOTIFIED_ROLES:
             return None
         preferences = await alerts.preferences(session, tenant, audience)
         return self._person(person, preferences, integration.id)

@@ -15,9 +15,9 @@ from bot.ports import UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database
 from storage.queries import conversations
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.roles import Role
 from sync.updates.model import CardPlace, Installation
 
 log = structlog.get_logger()

@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Turn
 from storage.queries import conversations, roles
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
 from storage.database import in_turn
-from storage.queries.roles import TOLD
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
-from storage.tables.roles import Member
+from storage.tables.roles import NOTIFIED_ROLES, Member
 
 
 async def remember(
@@ -83,7 +82,7 @@ def is_administrator() -> ColumnElement[bool]:
     by_role = exists().where(
         col(Member.owner_tenant) == col(Conversation.tenant_id),
         col(Member.user_object_id) == col(Conversation.user_object_id),
-        col(Member.role).in_(TOLD),
+        col(Member.role).in_(NOTIFIED_ROLES),
     )
     return or_(col(Conversation.admin_as) != "", by_role)
 

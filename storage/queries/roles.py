@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, or_, select, update
@@ -10,29 +9,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import in_turn
-from storage.tables.roles import Member
+from storage.tables.roles import OWNER, ROLES, Member
 
 INVITED_FOR = timedelta(days=30)
 """An invitation nobody took up is void after this: the name may be somebody else's by then."""
-
-
-class Role(StrEnum):
-    """What somebody is, the least first."""
-
-    EVERYONE = "everyone"
-    VIEWER = "viewer"
-    ADMINISTRATOR = "administrator"
-    OWNER = "owner"
-
-    def covers(self, needed: "Role") -> bool:
-        """Whether this role may do what ``needed`` may."""
-        ranks = list(Role)
-        return ranks.index(self) >= ranks.index(needed)
-
-
-GRANTED = (Role.OWNER, Role.ADMINISTRATOR, Role.VIEWER)
-TOLD = (Role.OWNER, Role.ADMINISTRATOR)
-"""Who is told of problems."""
 
 
 class LastOwner(Exception):
@@ -66,7 +46,7 @@ async def listed(session: AsyncSession, owner_tenant: str) -> list[Member]:
     """Everybody with a role, owners first, invitations among them; by name within a role."""
     found = (await session.exec(_all(owner_tenant).order_by(col(Member.id)))).all()
     named = sorted(found, key=lambda row: (row.name or row.address or "").casefold())
-    return sorted(named, key=lambda row: GRANTED.index(Role(row.role)))
+    return sorted(named, key=lambda row: ROLES.index(row.role))
 
 
 async def has_invitations(session: AsyncSession, owner_tenant: str, now: datetime) -> bool:
@@ -75,7 +55,7 @@ async def has_invitations(session: AsyncSession, owner_tenant: str, now: datetim
 
 
 async def has_owner_anywhere(session: AsyncSession) -> bool:
-    query = select(Member.id).where(Member.role == Role.OWNER, col(Member.user_object_id).is_not(None)).limit(1)
+    query = select(Member.id).where(Member.role == OWNER, col(Member.user_object_id).is_not(None)).limit(1)
     return (await session.exec(query)).first() is not None
 
 
@@ -116,7 +96,7 @@ async def change(
     owner_tenant: str,
     member_id: str,
     was: str,
-    role: Role | None,
+    role: str | None,
     by: str,
     owners_by_setting: Collection[str],
 ) -> Member:
@@ -127,19 +107,19 @@ async def change(
     """
     await in_turn(session, "roles", owner_tenant)
     rows = {row.id: row for row in (await session.exec(_all(owner_tenant))).all()}
-    owners = {row.user_object_id for row in rows.values() if row.role == Role.OWNER and row.user_object_id}
+    owners = {row.user_object_id for row in rows.values() if row.role == OWNER and row.user_object_id}
     if by not in owners and by not in owners_by_setting:
         raise NotAnOwner
     row = rows.get(member_id)
     if row is None or row.role != was:
         raise ChangedMeanwhile
-    if owners == {row.user_object_id} and role is not Role.OWNER and not owners_by_setting:
+    if owners == {row.user_object_id} and role != OWNER and not owners_by_setting:
         raise LastOwner
     await _give(session, row, role)
     return row
 
 
-async def _give(session: AsyncSession, row: Member, role: Role | None) -> None:
+async def _give(session: AsyncSession, row: Member, role: str | None) -> None:
     if role is None:
         await session.delete(row)
     else:
@@ -153,9 +133,9 @@ async def make_owner(
     """Whoever claimed a tenant; a lesser role they had is raised."""
     await in_turn(session, "roles", owner_tenant)
     row = await find(session, owner_tenant, user_object_id) or Member(
-        owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=Role.OWNER, invited_at=now
+        owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=OWNER, invited_at=now
     )
-    row.role, row.joined_at = Role.OWNER, row.joined_at or now
+    row.role, row.joined_at = OWNER, row.joined_at or now
     session.add(row)
 
 

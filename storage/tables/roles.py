@@ -7,9 +7,16 @@ from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
 
+OWNER, ADMINISTRATOR, VIEWER = "owner", "administrator", "viewer"
+ROLES = (OWNER, ADMINISTRATOR, VIEWER)
+"""The values of ``Member.role``, the highest first; ``sync.domain.roles`` says what each may do."""
+
+NOTIFIED_ROLES = (OWNER, ADMINISTRATOR)
+"""Members with these roles are notified of problems."""
+
 
 class Member(SQLModel, table=True):
-    """What somebody may do in a tenant: ``role`` is a value of ``storage.queries.roles.Role``.
+    """What somebody may do in a tenant: ``role`` is one of ``ROLES``.
 
     Whoever was invited by name and has not spoken yet has no ``user_object_id``, only an ``address``, in small
     letters: their user principal name. From their first word on their object id alone counts.

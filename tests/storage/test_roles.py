@@ -9,9 +9,10 @@ import pytest
 
 from storage.database import Database, open_database
 from storage.queries import conversations, roles
-from storage.queries.roles import INVITED_FOR, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
+from storage.queries.roles import INVITED_FOR, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, stored
 

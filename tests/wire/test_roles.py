@@ -22,8 +22,8 @@ from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.queries import conversations, roles
 from storage.queries.claims import PER_PERSON
-from storage.queries.roles import Role
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.support.bot.chat import services_for
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_updates import FakeUpdates

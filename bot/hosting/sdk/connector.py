@@ -28,8 +28,8 @@ MAX_CLIENTS = 64
 class Transport(AsyncHTTPSender[Any, Any]):
     """Sends msrest's requests with ``ConnectorHttp``."""
 
-    def __init__(self, http: ConnectorHttp) -> None:
-        self._http = http
+    def __init__(self, connector_http: ConnectorHttp) -> None:
+        self._connector_http = connector_http
 
     async def __aexit__(self, *_details: object) -> None:
         """The session belongs to the caller, who closes it."""
@@ -37,7 +37,7 @@ class Transport(AsyncHTTPSender[Any, Any]):
     async def send(self, request: Request[Any], **_config: Any) -> Response[Any, Any]:
         """Raises as ``ConnectorHttp.request``."""
         asked = request.http_request
-        body = await self._http.request(asked.method, asked.url, asked.headers, asked.data)
+        body = await self._connector_http.request(asked.method, asked.url, asked.headers, asked.data)
         return Response(request, Success(asked, body))
 
 
@@ -72,9 +72,9 @@ def _pipeline(config: BotFrameworkConnectorConfiguration) -> AsyncPipeline[Any, 
 class Connectors(ConnectorFactory):  # type: ignore[misc]
     """Creates a connector client for a ``serviceUrl`` that the bot may send to."""
 
-    def __init__(self, config: HostingConfig, http: ConnectorHttp) -> None:
+    def __init__(self, config: HostingConfig, connector_http: ConnectorHttp) -> None:
         self._config = config
-        self._transport = Transport(http)
+        self._transport = Transport(connector_http)
         self._clients: dict[str, ConnectorClient] = {}
 
     async def create(self, service_url: str, audience: str | None = None) -> ConnectorClient:

@@ -8,9 +8,9 @@ from bot.activity import Card
 from bot.cards import admins, claim, welcome
 from bot.cards.field_errors import FormError
 from bot.languages import Texts
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400

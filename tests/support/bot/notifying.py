@@ -20,12 +20,12 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.queries.notices import State
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
 from sync.domain.jobs import NOTIFY
+from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
 from sync.problems.notice_scheduler import NoticeScheduler
 from tests.support.bot.fakes import words

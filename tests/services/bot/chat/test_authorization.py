@@ -10,7 +10,7 @@ from bot.chat.dispatcher import Dispatcher
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from bot.commands import COMMANDS
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import STRANGER
 

@@ -8,9 +8,9 @@ from bot.chat.failures import ServiceErrorHandler, UnexpectedErrorHandler
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from bot.commands import COMMANDS
-from storage.queries.roles import Role
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import UnknownIntegration
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import RecordingTurn, buttons, words
 

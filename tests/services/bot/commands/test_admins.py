@@ -8,9 +8,10 @@ from sqlmodel import select
 
 from bot.activity import Card, Message
 from storage.queries import drafts
-from storage.queries.roles import INVITED_FOR, Role
+from storage.queries.roles import INVITED_FOR
 from storage.tables.history import Act
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.services.bot.commands.test_setup import at_teams
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, press, words

@@ -13,9 +13,9 @@ from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from bot.roles.claim_codes import GOOD_FOR
 from storage.queries.claims import PER_PERSON
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.roles import ClaimCode, Member
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, inputs, press, words
 from tests.support.stores import stored

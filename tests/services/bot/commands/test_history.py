@@ -19,11 +19,11 @@ from bot.languages import Language, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from storage.encryption import Encryption
 from storage.queries import history
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service
+from sync.domain.roles import Role
 from tests.services.bot.commands.test_setup import (
     ACCOUNT,
     APP,

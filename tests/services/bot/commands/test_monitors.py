@@ -11,10 +11,10 @@ from bot.commands import monitors as command
 from bot.languages import Language
 from storage.queries import history
 from storage.queries.monitors import MOST
-from storage.queries.roles import Role
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words

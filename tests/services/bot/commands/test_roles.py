@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from bot.activity import Card
 from bot.chat.context import Command
 from bot.commands import COMMANDS
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.cards.checks import problems_of_all
 from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat, open_chat

@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from storage.queries import alerts, conversations, notices, problems, roles
 from storage.queries.notices import State
-from storage.queries.roles import Role
 from storage.tables.notices import AlertPreference
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
+from sync.domain.roles import Role
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notifying import Notifying, chat_of, notifying, title
