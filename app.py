@@ -158,7 +158,11 @@ async def claim_code(settings: Settings, tenant: str = "") -> None:
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
     async with open_store(settings) as database:
         await migrate(database)
-        print(claim_codes.told(await claim_codes.make(database, utc_now, tenant, claim_codes.new_code()), tenant))
+        print(
+            claim_codes.instructions(
+                await claim_codes.make(database, utc_now, tenant, claim_codes.new_code()), tenant
+            )
+        )
 
 
 async def offer_claim(settings: Settings) -> None:
@@ -279,10 +283,12 @@ async def open_application(
         host = await stack.enter_async_context(
             open_host(_hosting_config(settings), pipeline, http, utc_now, metrics, deadline=deadline)
         )
-        notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
+        notifier = Notifier(
+            database, host.messenger, access, utc_now, random.SystemRandom(), services.languages, services.links
+        )
         await notifier.start()
         engine.jobs.register(NOTIFY, notifier.notify)
-        cards = UpdateCards(database, engine.updates, host.messenger, load_texts(), access)
+        cards = UpdateCards(database, engine.updates, host.messenger, services.languages, access, services.links)
         engine.jobs.register(SHOW_UPDATE, cards.show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:

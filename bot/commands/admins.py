@@ -65,11 +65,11 @@ async def _form(context: TurnContext, form_error: str = "") -> Card:
         "role": _role(context) or Role.VIEWER,
     }
     texts = context.texts
-    wrong = _complain(context, form_error) if form_error else None
+    wrong = _field_error(context, form_error) if form_error else None
     return cards.invite(texts, strangers, context.now, typed if form_error else {}, wrong)
 
 
-def _complain(context: TurnContext, key: str) -> FormError:
+def _field_error(context: TurnContext, key: str) -> FormError:
     return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="address")
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.cards import notices as cards
-from bot.cards.notices import INTEGRATIONS_SHOWN, AlertsView, Listening
+from bot.cards.notices import INTEGRATIONS_SHOWN, AlertsView, Listener
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
@@ -124,14 +124,14 @@ async def _view(context: TurnContext) -> AlertsView:
     )
 
 
-async def _everybody(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listening]:
+async def _everybody(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listener]:
     """The tenant's administrators and channels, each with what became of a notice for them."""
     people = await conversations.administrators(session, tenant)
-    found = [Listening(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
+    found = [Listener(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
     for channel in await alerts.channels(session, tenant):
         state = about.get(CHANNEL + channel.conversation_id)
         here = "unreachable" if channel.unreachable else STATES[State(state)] if state else "listening"
-        found.append(Listening("", here, is_channel=True))
+        found.append(Listener("", here, is_channel=True))
     return found
 
 

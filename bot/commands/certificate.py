@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from bot.cards import certificate as cards
-from bot.cards import integrations as things
+from bot.cards import integrations as integration_cards
 from bot.cards.rotation import checking, under_way
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
@@ -81,7 +81,7 @@ async def _switch(
 
 
 async def cancel(context: TurnContext) -> None:
-    await context.show(things.kept(context.texts, await context.integration()))
+    await context.show(integration_cards.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

@@ -37,7 +37,7 @@ async def _try(context: TurnContext, typed: str) -> None:
             return await context.show(cards.too_often(context.texts))
         code = claim_codes.read(typed)
         row = await rows.find(session, context.tenant, code[: claim_codes.GROUP], context.now)
-    if await claim_codes.prove(row, code) and row and await _use(context, row):
+    if await claim_codes.verify(row, code) and row and await _use(context, row):
         context.role = Role.OWNER
         return await context.show(cards.claimed(context.texts))
     log.warning("claim_refused", tenant=context.tenant, person=context.person)

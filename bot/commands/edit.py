@@ -4,7 +4,7 @@ from collections.abc import Awaitable
 
 from bot.activity import Card
 from bot.cards import edit as cards
-from bot.cards import history as past
+from bot.cards import history as history_cards
 from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.cards.setup import checking
@@ -99,7 +99,7 @@ async def save_teams(context: TurnContext) -> None:
     view = await context.integration()
     typed = validation.entered(context.data, "tenant_id", "client_id", "expires_on")
     secret = validation.cleaned(context.data.get("client_secret", ""))
-    form_errors = _look_over(context, view, typed, secret)
+    form_errors = _check_fields(context, view, typed, secret)
     if form_errors:
         return await show_again(context, view, cards.teams_form(context.texts, view, typed, form_errors))
     await context.show(checking(context.texts, 0, "teams"))
@@ -114,7 +114,9 @@ async def save_teams(context: TurnContext) -> None:
         await context.show(cards.teams_form(context.texts, view, typed, [form_error]))
 
 
-def _look_over(context: TurnContext, view: IntegrationView, typed: dict[str, str], secret: str) -> list[FormError]:
+def _check_fields(
+    context: TurnContext, view: IntegrationView, typed: dict[str, str], secret: str
+) -> list[FormError]:
     texts, known = context.texts, cards.teams_values(view)
     found = [
         *validation.check_filled(texts, typed, "tenant_id", "client_id"),
@@ -153,7 +155,7 @@ async def show_again(context: TurnContext, view: IntegrationView, form: Card) ->
 async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
     async with context.services.database.session() as session:
         last = await history.latest(session, context.tenant, view.id, EDITS)
-    by = past.who(context.texts, last) if last else ""
+    by = history_cards.who(context.texts, last) if last else ""
     ago = context.texts.relative(last.at, context.now) if last else ""
     await context.show(cards.outdated(context.texts, view, last, by, ago))
 

@@ -1,6 +1,6 @@
 """``enable presence``: whom it would concern, then the switch. The wizard's last step is the same conversation."""
 
-from bot.cards import integrations as things
+from bot.cards import integrations as integration_cards
 from bot.cards import preview as cards
 from bot.cards.setup import checking
 from bot.chat.context import Command, TurnContext
@@ -16,7 +16,7 @@ async def open_enable(context: TurnContext) -> None:
 
 async def ask(context: TurnContext, view: IntegrationView) -> None:
     if view.enabled:
-        await context.show(things.already_enabled(context.texts, view))
+        await context.show(integration_cards.already_enabled(context.texts, view))
     else:
         await show_preview(context, view)
 

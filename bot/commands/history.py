@@ -3,7 +3,7 @@
 from bot.cards import history as cards
 from bot.cards.field_errors import Link
 from bot.chat.context import Command, TurnContext
-from bot.chat.history_export import Wish, written
+from bot.chat.history_export import ExportRequest, csv_line
 from storage.queries import history
 from sync.domain.roles import Role
 
@@ -24,7 +24,7 @@ async def export(context: TurnContext) -> None:
     chosen = _chosen(context)
     async with context.services.database.session() as session:
         total = await history.count(session, context.tenant, chosen)
-    url = context.services.exports.link(_wish(context, chosen), context.turn.incoming.address.service_url)
+    url = context.services.exports.link(_export_request(context, chosen), context.turn.incoming.address.service_url)
     link = Link(context.texts("export.download"), url) if url else None
     await context.show(cards.export_card(context.texts, total, link, chosen))
 
@@ -36,12 +36,12 @@ async def as_text(context: TurnContext) -> None:
         page = _page(context, total, cards.LINES)
         acts = await history.page(session, context.tenant, page * cards.LINES, cards.LINES, chosen)
     cells = [cards.columns(context.texts), *(cards.line(context.texts, act) for act in acts)]
-    lines = [written(line).rstrip() for line in cells]
+    lines = [csv_line(line).rstrip() for line in cells]
     await context.show(cards.export_text(context.texts, lines, total, page, chosen))
 
 
-def _wish(context: TurnContext, chosen: str) -> Wish:
-    return Wish(context.tenant, context.person, context.texts.language, chosen)
+def _export_request(context: TurnContext, chosen: str) -> ExportRequest:
+    return ExportRequest(context.tenant, context.person, context.texts.language, chosen)
 
 
 def _chosen(context: TurnContext) -> str:

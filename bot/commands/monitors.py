@@ -48,9 +48,9 @@ async def add(context: TurnContext) -> None:
     view = await context.integration()
     names = [name for line in context.data.get("names", "").splitlines() if (name := cleaned(line))]
     if not names:
-        return await show_for(context, view, _complain(context, "names_needed"))
+        return await show_for(context, view, _field_error(context, "names_needed"))
     if any(len(name) > MAX_NAME for name in names):
-        return await show_for(context, view, _complain(context, "names_too_long"))
+        return await show_for(context, view, _field_error(context, "names_too_long"))
     async with _changing(context, view) as session:
         added = await monitors.add(session, context.tenant, view.id, names, context.now)
         for name in added:
@@ -152,7 +152,7 @@ def _chosen(context: TurnContext) -> list[str]:
     return context.data.get(cards.CHOSEN, "").split(",")
 
 
-def _complain(context: TurnContext, key: str) -> FormError:
+def _field_error(context: TurnContext, key: str) -> FormError:
     return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="names")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.activity import Card
-from bot.cards import integrations as things
+from bot.cards import integrations as integration_cards
 from bot.cards import rotation as cards
 from bot.cards import validation
 from bot.cards.field_errors import FormError
@@ -56,7 +56,7 @@ async def save(context: TurnContext) -> None:
         return await show_outdated(context, view)
     typed = validation.entered(context.data, "description", "expires_on")
     secret = validation.cleaned(context.data.get("client_secret", ""))
-    form_errors = _look_over(context, typed, secret)
+    form_errors = _check_fields(context, typed, secret)
     if form_errors:
         return await show_form(context, view, typed, form_errors)
     await context.show(cards.checking(context.texts, view))
@@ -81,7 +81,7 @@ async def save(context: TurnContext) -> None:
     return await _follow(context, replace(view, name=typed["description"]), rotation)
 
 
-def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
+def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
     filled = {**typed, "client_secret": secret}
     return [
         *validation.check_filled(context.texts, filled, "description", "client_secret"),
@@ -142,7 +142,7 @@ def _progress(context: TurnContext, view: IntegrationView, rotation: RotationVie
 
 
 async def cancel(context: TurnContext) -> None:
-    await context.show(things.kept(context.texts, await context.integration()))
+    await context.show(integration_cards.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

@@ -127,7 +127,7 @@ async def save(context: TurnContext, draft: Draft) -> None:
     await setup_draft.keep(context, draft, typed)
     if not held:
         return await _ask_cloudlink_again(context, draft)
-    form_errors = await _look_over(context, typed, secret)
+    form_errors = await _check_fields(context, typed, secret)
     if form_errors:
         return await show_teams(context, draft, form_errors)
     await context.show(cards.checking(context.texts, 3, "teams"))
@@ -150,7 +150,7 @@ async def save(context: TurnContext, draft: Draft) -> None:
     return await _saved(context, draft, view)
 
 
-async def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
+async def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
     texts = context.texts
     filled = {**typed, "client_secret": secret}
     found = [

@@ -22,7 +22,7 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
     if running:
         await _follow(context, view, running)
         return
-    await context.show(cards.looking(context.texts, view))
+    await context.show(cards.checking(context.texts, view))
     try:
         offer = await context.services.updates.offer(context.tenant, view.id)
     except SyncError as error:

@@ -208,7 +208,7 @@ async def open_web(
         application = build_application(engine, registry)
         add_public_routes(application, bot, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
-        notifier = Notifier(database, bot.messenger, access, utc_now, Random(7))
+        notifier = Notifier(database, bot.messenger, access, utc_now, Random(7), services.languages, services.links)
         yield Web(town, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 

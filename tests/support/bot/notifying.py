@@ -14,6 +14,8 @@ from prometheus_client import CollectorRegistry
 from sqlmodel import select
 
 from bot.activity import Card
+from bot.cards.field_errors import Links
+from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
@@ -175,7 +177,9 @@ def title(card: Card) -> str:
 def make_process(bot: Bot, database: Database) -> Process:
     jobs, registry = Noted(), CollectorRegistry()
     metrics = Metrics(registry)
-    notifier = Notifier(database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3))
+    notifier = Notifier(
+        database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3), load_texts(), Links()
+    )
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
         context, timedelta(seconds=10), lambda _: process.update, lambda: process.skew

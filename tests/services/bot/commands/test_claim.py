@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bot.activity import Card, Message
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
-from bot.roles.claim_codes import GOOD_FOR
+from bot.roles.claim_codes import LIFETIME
 from storage.queries.claims import PER_PERSON
 from storage.tables.history import Act
 from storage.tables.roles import ClaimCode, Member
@@ -172,7 +172,7 @@ async def test_of_two_who_race_one_wins(nobodys: Chat) -> None:
     [
         (WRONG, TENANT, timedelta()),
         (SHOWN, OTHER, timedelta()),
-        (SHOWN, TENANT, GOOD_FOR),
+        (SHOWN, TENANT, LIFETIME),
         ("x", TENANT, timedelta()),
     ],
 )
@@ -193,7 +193,7 @@ async def test_a_code_that_is_not_good_says_nothing_about_why(
 async def test_a_code_outlasts_a_restart_but_not_a_day(nobodys: Chat) -> None:
     await make(nobodys)
     nobodys.restart()
-    nobodys.now += GOOD_FOR - timedelta(seconds=1)
+    nobodys.now += LIFETIME - timedelta(seconds=1)
     assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
 
 

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport, Wish, written
+from bot.chat.history_export import BYTE_ORDER_MARK, ExportRequest, HistoryExport, csv_line
 from bot.languages import Language, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from storage.encryption import Encryption
@@ -306,7 +306,7 @@ async def test_no_cell_is_a_formula(chat: Chat, server: TestServer, name: str) -
 
 def test_a_line_survives_quotes_commas_and_line_breaks() -> None:
     cells = ['say "no"', "a,b", "one\ntwo", "çãõ"]
-    assert next(csv.reader(io.StringIO(written(cells), newline=""))) == cells
+    assert next(csv.reader(io.StringIO(csv_line(cells), newline=""))) == cells
 
 
 async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) -> None:
@@ -358,10 +358,10 @@ async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
         AdminsSetting(()),
         own_url="http://127.0.0.1:3978",
     )
-    wish = Wish(TENANT, ADMIN, Language.ENGLISH, "")
-    assert exports.link(wish, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
-    assert exports.link(wish, "https://smba.trafficmanager.net/emea/") == ""
-    assert exports.link(wish, "https://localhost.evil.example/") == ""
+    request = ExportRequest(TENANT, ADMIN, Language.ENGLISH, "")
+    assert exports.link(request, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
+    assert exports.link(request, "https://smba.trafficmanager.net/emea/") == ""
+    assert exports.link(request, "https://localhost.evil.example/") == ""
 
 
 async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:

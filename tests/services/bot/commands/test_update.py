@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.activity import Address, Card, Undelivered, Unreachable
+from bot.cards.field_errors import Links
 from bot.cards.update import SEGMENTS, bar
 from bot.languages import Language, load_texts
 from bot.proactive.update_cards import UpdateCards
@@ -182,7 +183,9 @@ class Following:
     def __init__(self, chat: Chat) -> None:
         self.chat, self.messenger, self.slept = chat, RecordingMessenger(), list[float]()
         rules = AdminsSetting((ADMIN, "rui"))
-        self.cards = UpdateCards(chat.database, chat.updates, self.messenger, TEXTS, rules, sleep=self._sleep)
+        self.cards = UpdateCards(
+            chat.database, chat.updates, self.messenger, TEXTS, rules, Links(), sleep=self._sleep
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
