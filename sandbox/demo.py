@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sandbox.processes import Running, Service, ServiceFailed, start
+from sandbox.processes import RunningService, Service, ServiceFailed, start
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYGROUND_CONFIG = ROOT / ".m365agentsplayground.yml"
@@ -86,9 +86,9 @@ async def demonstrate(data: Path, lack: str) -> None:
 
 
 @asynccontextmanager
-async def running(wanted: Sequence[Service], logs: Path) -> AsyncIterator[list[Running]]:
+async def running(wanted: Sequence[Service], logs: Path) -> AsyncIterator[list[RunningService]]:
     """The services, started; all are ended on leaving. Raises ``ServiceFailed`` when one cannot be run."""
-    started: list[Running] = []
+    started: list[RunningService] = []
     try:
         for service in wanted:
             process = await start(service, logs)

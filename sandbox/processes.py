@@ -37,7 +37,7 @@ class ServiceFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningService:
     """A started service. All it prints goes to ``log``."""
 
     service: Service
@@ -91,7 +91,7 @@ class Running:
             os.killpg(self.process.pid, number)
 
 
-async def start(service: Service, logs: Path) -> Running:
+async def start(service: Service, logs: Path) -> RunningService:
     """Start a service; its log is ``logs/<name>.log``, begun anew. Raises ``ServiceFailed`` if it cannot be run."""
     log = logs / f"{service.name.lower()}.log"
     with log.open("wb") as output:
@@ -107,7 +107,7 @@ async def start(service: Service, logs: Path) -> Running:
             )
         except OSError as error:
             raise ServiceFailed(f"{service.name} could not be started: {error}") from None
-    return Running(service, process, log)
+    return RunningService(service, process, log)
 
 
 async def _answers(http: aiohttp.ClientSession, url: str) -> bool:

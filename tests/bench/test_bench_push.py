@@ -72,7 +72,7 @@ async def test_from_webhook_to_acceptance(tmp_path: Path) -> None:
     """A call is answered on the phone; the time until the sandbox's Graph has the session."""
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         took = []
         for number in range(CALLS):
             extension = f"20{number % 8 + 1:02}"

@@ -20,8 +20,7 @@ from sqlmodel import select
 
 from core.clock import utc_now
 from sandbox.demo import free_port
-from sandbox.processes import Running as RunningProcess
-from sandbox.processes import Service, start
+from sandbox.processes import RunningService, Service, start
 from storage.database import open_database
 from storage.queries import conversations, integrations
 from storage.queries.notices import State
@@ -50,7 +49,7 @@ class Fleet:
     database_url: str
     folder: Path
     stack: AsyncExitStack
-    running: dict[str, RunningProcess] = field(default_factory=dict)
+    running: dict[str, RunningService] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
     web_url: str = ""
 
@@ -116,7 +115,7 @@ async def prepare(
 ) -> None:
     async with running_engine(sandbox, folder, webhooks=False, url=url) as running:
         view = await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         async with running.database.writing() as session:
             row = await integrations.get(session, view.id)
             assert row is not None

@@ -12,7 +12,7 @@ from sqlmodel import select
 
 from storage.tables.people import Person
 from tests.chaos.gate import Gate, gate_before
-from tests.support.engines import KEY, TENANT, Running, running_engine
+from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.tools import ROOT
@@ -63,14 +63,14 @@ async def prepared(sandbox: SandboxHandle, folder: Path) -> None:
     """A store with an enabled, matched integration in it."""
     async with running_engine(sandbox, folder, webhooks=False) as running:
         await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
 
 
 async def is_held(gate: Gate) -> bool:
     return gate.held > 0
 
 
-async def shows(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:
+async def is_shown(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:
     return await sandbox.shown(who) == what
 
 
@@ -85,8 +85,8 @@ async def test_a_presence_accepted_but_not_yet_stored_is_cleared_after_the_crash
             await slain(process)
         await sandbox.hangup("2001")
         async with started_while_graph_is_down(sandbox, tmp_path, wish=None) as running:
-            await running.shows("2001", *SELF)
-            await running.settled()
+            await running.wait_until_shown("2001", *SELF)
+            await running.wait_until_sent()
 
 
 async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(t
         await prepared(sandbox, tmp_path)
         async with worker(sandbox, graph_url, tmp_path) as process:
             await sandbox.call("2001")
-            await eventually(lambda: shows(sandbox, "2001", IN_A_CALL), within=30)
+            await eventually(lambda: is_shown(sandbox, "2001", IN_A_CALL), within=30)
             await eventually(lambda: nobody_is_under_way(tmp_path))
             gate.closed = True
             await sandbox.hangup("2001")
@@ -103,13 +103,13 @@ async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(t
             await slain(process)
         await sandbox.call("2001")
         async with started_while_graph_is_down(sandbox, tmp_path, wish="Busy/InACall") as running:
-            await running.shows("2001", *IN_A_CALL)
+            await running.wait_until_shown("2001", *IN_A_CALL)
 
 
 @asynccontextmanager
 async def started_while_graph_is_down(
     sandbox: SandboxHandle, folder: Path, wish: str | None
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningEngine]:
     """The next engine: it learns what the phone does before it can send anything, so that only the store can
     tell it what its dead predecessor may have sent."""
     await sandbox.trouble(graphOutage=True)

@@ -21,7 +21,7 @@ from storage.tables.rotations import Rotation
 from sync.credentials.secrets import app_of
 from sync.domain.rotation import Step
 from tests.chaos.test_kill import slain, worker
-from tests.support.engines import KEY, TENANT, Running, running_engine
+from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
@@ -117,8 +117,8 @@ async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
     async with running_engine(sandbox, folder, webhooks=False) as running:
         view = await running.connect()
         await sandbox.call("2002")
-        await running.shows("2002", *IN_A_CALL)
-        await running.settled()
+        await running.wait_until_shown("2002", *IN_A_CALL)
+        await running.wait_until_sent()
         rotation = Rotation(
             integration_id=view.id,
             owner_tenant=TENANT,
@@ -132,14 +132,14 @@ async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
         return rotation.id
 
 
-async def step_of(running: Running, rotation_id: str) -> str:
+async def step_of(running: RunningEngine, rotation_id: str) -> str:
     async with running.database.session() as session:
         rotation = await session.get(Rotation, rotation_id)
     assert rotation is not None
     return rotation.step
 
 
-async def is_done(running: Running, rotation_id: str) -> bool:
+async def is_done(running: RunningEngine, rotation_id: str) -> bool:
     return await step_of(running, rotation_id) == Step.DONE
 
 
@@ -159,8 +159,8 @@ async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path,
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert await step_of(running, rotation_id) == death.step
             await eventually(lambda: is_done(running, rotation_id), within=30)
-            await running.shows("2001", *IN_A_CALL)
-            await running.shows("2002", *SELF)
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await running.wait_until_shown("2002", *SELF)
             integration = await read_integration(running.database, await running.integration_id())
             used = app_of(integration, Encryption([KEY])).client_secret
             assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]

@@ -18,7 +18,7 @@ from sqlmodel import SQLModel, select
 
 from sandbox.cloudlink.webhooks import notification
 from sandbox.demo import administrator, bot_service, free_port
-from sandbox.processes import Running, start
+from sandbox.processes import RunningService, start
 from storage.database import open_database
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -41,7 +41,7 @@ HANG_SECONDS = 60.0
 class Product:
     """``app.py`` in a process of its own."""
 
-    running: Running
+    running: RunningService
     url: str
 
     async def told_to_stop(self) -> None:
@@ -111,7 +111,7 @@ async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
         async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
             async with running_engine(sandbox, tmp_path, webhooks=False, url=url) as engine:
                 await engine.connect()
-                await engine.settled()
+                await engine.wait_until_sent()
             await sandbox.call("2001")
             gate.closed = True
             async with product(sandbox, graph_url, tmp_path, "worker", database_url=url) as running:

@@ -10,7 +10,7 @@ from sync.domain.model import Actor
 from sync.updates.model import CardPlace
 from tests.chaos.gate import gate_before
 from tests.chaos.test_kill import IN_A_CALL, is_held, prepared, slain, worker
-from tests.support.engines import TENANT, Running, running_engine
+from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -27,13 +27,13 @@ async def begun(sandbox: SandboxHandle, folder: Path) -> None:
     await sandbox.trouble(graphOutage=False)
 
 
-async def rows(running: Running) -> list[FeatureUpdate]:
+async def rows(running: RunningEngine) -> list[FeatureUpdate]:
     async with running.database.session() as session:
         found = await session.exec(select(FeatureUpdate).order_by(FeatureUpdate.version))  # type: ignore[arg-type]
         return list(found.all())
 
 
-async def is_over(running: Running) -> bool:
+async def is_over(running: RunningEngine) -> bool:
     return all(row.state == "completed" for row in await rows(running))
 
 
@@ -49,7 +49,7 @@ async def test_killed_while_pushing_for_the_newly_matched_it_goes_on(tmp_path: P
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             await eventually(lambda: is_over(running), within=20)
             assert (await running.engine.updates.to_show(await running.integration_id())) is not None
-            await running.shows("2001", *IN_A_CALL)
+            await running.wait_until_shown("2001", *IN_A_CALL)
             await eventually(lambda: says(sandbox, "2001", WORDS))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 
 from sandbox.demo import bot_service, free_port, running, sandbox_service
-from sandbox.processes import Running, start
+from sandbox.processes import RunningService, start
 from tests.support.sandboxes import Switchboard
 
 START_SECONDS = 60.0
@@ -21,7 +21,7 @@ class Bot:
         self.data = data
         self._logs = logs
         self._service = bot_service(free_port(0), sandbox_url, data)
-        self._running: Running | None = None
+        self._running: RunningService | None = None
         self.url = f"http://127.0.0.1:{self._service.port}"
 
     async def start(self) -> None:

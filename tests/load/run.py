@@ -15,7 +15,7 @@ from time import monotonic
 import aiohttp
 from cryptography.fernet import Fernet
 
-from sandbox.processes import Running, Service, start
+from sandbox.processes import RunningService, Service, start
 from storage.encryption import Encryption
 from tests.load.fleet import Phone, Tenant, everybody, make_fleet
 from tests.load.machine import Sample, postmaster_of, sample
@@ -171,7 +171,7 @@ class Processes:
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         self._logs = logs
         self._environment = environment
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningService] = {}
 
     async def begin(self, role: str, name: str, port: int) -> None:
         service = Service(

@@ -13,7 +13,7 @@ from storage.tables.rotations import Rotation
 from sync.credentials.secrets import app_of
 from sync.domain.rotation import Step
 from sync.jobs.names import ROTATE
-from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration
@@ -38,12 +38,12 @@ async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
     return view.id
 
 
-async def is_over(running: Running, integration_id: str) -> bool:
+async def is_over(running: RunningEngine, integration_id: str) -> bool:
     rotation = await running.engine.credentials.rotation(TENANT, integration_id)
     return rotation is not None and rotation.step is Step.DONE
 
 
-async def press(racing: list[Running], integration_id: str) -> None:
+async def press(racing: list[RunningEngine], integration_id: str) -> None:
     """All of them look at once, again and again."""
     while True:
         await asyncio.gather(*(one.engine.jobs.defer(ROTATE, integration_id) for one in racing))
@@ -76,4 +76,4 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
         served = [entry["path"] for entry in await sandbox.log()]
         assert len([path for path in served if path.endswith("/addPassword")]) == 1
         assert len([path for path in served if path.endswith("/removePassword")]) == 1
-        await racing[1].shows("2001", *IN_A_CALL)
+        await racing[1].wait_until_shown("2001", *IN_A_CALL)

@@ -30,7 +30,7 @@ from sync.jobs.names import EVERYTHING, NOTIFY, WARN
 from sync.scheduling.scheduler import Intervals
 from tests.support.bot.hosting import Bot, FakeClock, open_bot
 from tests.support.connectors import Call
-from tests.support.engines import Running, running_engine
+from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -113,7 +113,7 @@ class Year:
     sandbox: SandboxHandle
     folder: Path
     time: TrueTime
-    processes: list[Running] = field(default_factory=list)
+    processes: list[RunningEngine] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     dice: Random = field(default_factory=lambda: Random(365))
     power: PowerCut = field(init=False)
@@ -127,7 +127,7 @@ class Year:
     # Processes
 
     @property
-    def engine(self) -> Running:
+    def engine(self) -> RunningEngine:
         return self.processes[0]
 
     async def start(self, count: int = 2) -> None:

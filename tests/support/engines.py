@@ -54,7 +54,7 @@ def app_of(sandbox: SandboxHandle) -> TeamsApp:
 
 
 @dataclass
-class Running:
+class RunningEngine:
     """An engine at work on a sandbox, with one integration in its store."""
 
     engine: Engine
@@ -85,7 +85,7 @@ class Running:
     async def status(self) -> Status:
         return await self.engine.integrations.status(TENANT, await self.integration_id())
 
-    async def shows(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
+    async def wait_until_shown(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
         """Wait until colleagues see this of somebody."""
 
         async def seen() -> bool:
@@ -94,13 +94,13 @@ class Running:
 
         await eventually(seen, within)
 
-    async def settled(self) -> None:
+    async def wait_until_sent(self) -> None:
         """Wait until nothing waits to be sent."""
 
-        async def nothing_waits() -> bool:
+        async def nothing_is_waiting() -> bool:
             return (await self.status()).waiting == 0
 
-        await eventually(nothing_waits)
+        await eventually(nothing_is_waiting)
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
@@ -119,7 +119,7 @@ async def running_engine(
     newcomers_at: int = FIRST,
     host: HostCredentials | None = None,
     url: str = "",
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningEngine]:
     """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
 
     ``url`` names another database. New integrations start at the first feature version, unless a test asks for
@@ -130,8 +130,8 @@ async def running_engine(
         await migrate(database)
         metrics = Metrics(registry := CollectorRegistry())
         http = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[tracing(metrics)]))
-        door = Door()
-        public_url = await stack.enter_async_context(door.listening()) if webhooks else ""
+        receiver = WebhookReceiver()
+        public_url = await stack.enter_async_context(receiver.listen()) if webhooks else ""
         config = EngineConfig(
             sandbox.url,
             sandbox.url,
@@ -146,8 +146,8 @@ async def running_engine(
         engine = await stack.enter_async_context(
             open_engine(config, database, Encryption(keys), http, clock, Random(7), metrics, jobs)
         )
-        door.engine = engine
-        yield Running(engine, database, registry, sandbox, public_url, http)
+        receiver.engine = engine
+        yield RunningEngine(engine, database, registry, sandbox, public_url, http)
 
 
 def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -> JobQueue:
@@ -157,7 +157,7 @@ def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -
     return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
 
 
-class Door:
+class WebhookReceiver:
     """The webhooks' port: known before the engine is there, for the engine must know it."""
 
     engine: Engine | None = None
@@ -167,7 +167,7 @@ class Door:
         return await self.engine.webhooks.receive(request)
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
+    async def listen(self) -> AsyncIterator[str]:
         application = web.Application()
         application.router.add_post("/webhooks/cloudlink/{token}", self._receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)

@@ -21,13 +21,13 @@ class FakeGraph:
     pushed: list[list[Request]] = field(default_factory=list)
     answer: Answering = lambda _: Done()
     error: SyncError | None = None
-    meanwhile: Callable[[], object] | None = None
+    during_push: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         self.pushed.append(list(changes))
-        if self.meanwhile:
-            happening = self.meanwhile()
+        if self.during_push:
+            happening = self.during_push()
             if hasattr(happening, "__await__"):
                 await happening
         if self.error:
@@ -65,7 +65,7 @@ class FakeCloudLink:
 
     people: list[CloudLinkUser] = field(default_factory=list)
     phones: dict[str, LineSnapshot] = field(default_factory=dict)
-    standing: dict[str, str] = field(default_factory=dict)
+    subscribed: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     error: SyncError | None = None
     made: int = 0
@@ -90,16 +90,16 @@ class FakeCloudLink:
     async def subscribe(self, webhook_url: str) -> str:
         self._fail()
         self.made += 1
-        self.standing[f"s{self.made}"] = webhook_url
+        self.subscribed[f"s{self.made}"] = webhook_url
         return f"s{self.made}"
 
     async def subscriptions(self) -> frozenset[str]:
         self._fail()
-        return frozenset(self.standing)
+        return frozenset(self.subscribed)
 
     async def unsubscribe(self, subscription_id: str) -> None:
         self._fail()
-        self.standing.pop(subscription_id, None)
+        self.subscribed.pop(subscription_id, None)
 
 
 class FakeServiceClients:

@@ -7,35 +7,35 @@ from pathlib import Path
 from typing import Any
 
 from core.correlation import caused
-from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.captured_log import CapturedLog, captured_log
+from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
-from tests.support.logged import Logged, logged
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.wire.test_presence_paths import IN_A_CALL, SELF, connected, person, sent, talk
 
 
 @asynccontextmanager
-async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running, Logged]]:
+async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
     """Once the phones have been asked for the first time, webhooks alone tell of them."""
     async with connected(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (sandbox, running):
         await eventually(lambda: polls_are_over(running))
-        with logged() as log:
+        with captured_log() as log:
             yield sandbox, running, log
 
 
-async def polls_are_over(running: Running) -> bool:
+async def polls_are_over(running: RunningEngine) -> bool:
     are_idle = not running.metric("jobs_running") and not await running.engine.jobs.waiting()
     return are_idle and running.metric("jobs_total", task="poll", outcome="done") > 0
 
 
-async def accepted(log: Logged, count: int = 1) -> bool:
+async def accepted(log: CapturedLog, count: int = 1) -> bool:
     return len([line for line in log.lines("presence_sent") if line["outcome"] == "done"]) >= count
 
 
 async def test_a_webhook_is_followed_by_one_id_to_graph(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, log):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
         [line] = log.lines("presence_sent")
         known = await person(running, "2001")
@@ -85,7 +85,7 @@ async def test_two_webhooks_stored_together_keep_their_own_ids(tmp_path: Path) -
         for extension in ("2001", "2002", "2003"):
             await sandbox.call(extension)
         for extension in ("2001", "2002", "2003"):
-            await running.shows(extension, *IN_A_CALL)
+            await running.wait_until_shown(extension, *IN_A_CALL)
         await eventually(lambda: accepted(log, 3))
         causes = {line["person"]: line["cause"] for line in log.lines("presence_sent")}
         assert len(set(causes.values())) == 3
@@ -99,7 +99,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
             await running.connect()
             await eventually(lambda: polls_are_over(running))
             await sandbox.trouble(graphOutage=True)
-            with logged() as log:
+            with captured_log() as log:
                 await sandbox.call("2001")
                 await eventually(lambda: noted(log, "graph_refused"))
             cause = (await person(running, "2001")).desired_because
@@ -111,15 +111,15 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
         await sandbox.trouble(graphOutage=False)
         await sandbox.clear_log()
         intervals = replace(QUICK, poll=3600)
-        with logged() as later:
+        with captured_log() as later:
             async with running_engine(sandbox, tmp_path, webhooks=False, intervals=intervals) as running:
-                await running.shows("2001", *IN_A_CALL)
+                await running.wait_until_shown("2001", *IN_A_CALL)
                 await eventually(lambda: accepted(later))
         assert {line["cause"] for line in later.lines("presence_sent")} == {cause}
         assert {call["clientRequestId"] for call in await sent(sandbox)} == {cause}
 
 
-async def noted(log: Logged, event: str) -> bool:
+async def noted(log: CapturedLog, event: str) -> bool:
     return bool(log.lines(event))
 
 
@@ -128,7 +128,7 @@ async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
     async with watched(tmp_path, intervals=intervals) as (sandbox, running, log):
         await sandbox.trouble(loseWebhooks=True)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
         found = log.lines("phones_differed")[-1]
         assert found["job"] in ("poll", "poll_sample")
@@ -140,11 +140,11 @@ async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
 async def test_who_disables_it_is_the_cause_of_the_clearing(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, _):
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.clear_log()
         with caused() as turn:
             await running.engine.integrations.disable(TENANT, await running.integration_id())
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
         assert [call["clientRequestId"] for call in await sent(sandbox)] == [turn]
 
 

@@ -21,7 +21,7 @@ from sync.teams.directory import open_directory
 from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.error_output import error_output
 
 
 @pytest_asyncio.fixture
@@ -176,7 +176,7 @@ async def test_no_failure_of_entras_tells_the_secret(
     wrong = replace(good, client_secret="not~the-s3cret-value")
     for app in (wrong, replace(good, tenant_id=str(uuid4())), replace(good, client_id=str(uuid4()))):
         error = await failure_of(prove(app, sandbox.url))
-        assert app.client_secret not in everything_said(error, caplog, capsys)
+        assert app.client_secret not in error_output(error, caplog, capsys)
     await prove(good, sandbox.url)
     assert good.client_secret not in caplog.text
 

@@ -20,7 +20,7 @@ from sync.credentials.former import Credentials
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
 from sync.domain.rotation import Kind, RotationView, Step
-from tests.support.engines import KEY, QUICK, TENANT, Running, account_of, app_of, running_engine
+from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import integration, read_integration, stored
@@ -41,7 +41,7 @@ async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values:
     """An enabled integration from before, by its id; ``values`` are written over what it stored."""
     async with running_engine(sandbox, folder) as before:
         view = await before.connect()
-        await before.settled()
+        await before.wait_until_sent()
         async with before.database.writing() as session:
             row = await session.get(Integration, view.id)
             assert row is not None
@@ -50,12 +50,12 @@ async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values:
 
 
 @asynccontextmanager
-async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) -> AsyncIterator[Running]:
+async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) -> AsyncIterator[RunningEngine]:
     async with running_engine(sandbox, folder, keys=(NEW_KEY,), intervals=ATTENTIVE, **options) as running:
         yield running
 
 
-async def faults(running: Running, view_id: str) -> dict[Service, Fault]:
+async def faults(running: RunningEngine, view_id: str) -> dict[Service, Fault]:
     status = await running.engine.integrations.status(TENANT, view_id)
     return {light.service: light.trouble.fault for light in status.service_health if light.trouble}
 
@@ -64,7 +64,7 @@ async def talk(sandbox: SandboxHandle, extension: str) -> None:
     await sandbox.answer(extension, await sandbox.ring(extension))
 
 
-async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) -> None:
+async def enter_again(running: RunningEngine, sandbox: SandboxHandle, view_id: str) -> None:
     """What an administrator does: edit the CloudLink side, replace the client secret."""
     view = await view_of(running, view_id)
     await running.engine.integrations.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
@@ -73,11 +73,11 @@ async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) ->
     assert (await finished(running, rotation)).step == Step.DONE
 
 
-async def view_of(running: Running, view_id: str) -> IntegrationView:
+async def view_of(running: RunningEngine, view_id: str) -> IntegrationView:
     return next(view for view in await running.engine.integrations.list(TENANT) if view.id == view_id)
 
 
-async def finished(running: Running, rotation: RotationView) -> RotationView:
+async def finished(running: RunningEngine, rotation: RotationView) -> RotationView:
     async def is_finished() -> bool:
         return (await current()).finished
 
@@ -111,7 +111,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
             with pytest.raises(CredentialsWrong, match="unreadable"):
                 await running.engine.integrations.preview(TENANT, view_id)
             await enter_again(running, sandbox, view_id)
-            await running.shows("2001", *IN_A_CALL)
+            await running.wait_until_shown("2001", *IN_A_CALL)
             assert await faults(running, view_id) == {}
 
             async def is_subscribed_anew() -> bool:
@@ -122,7 +122,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
             await eventually(is_subscribed_anew)
             before = running.metric("webhooks_total", answer="accepted")
             await talk(sandbox, "2002")
-            await running.shows("2002", *IN_A_CALL)
+            await running.wait_until_shown("2002", *IN_A_CALL)
             assert running.metric("webhooks_total", answer="accepted") > before
             row = await read_integration(running.database, view_id)
     for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
@@ -141,7 +141,7 @@ async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
         await integrations.enable(TENANT, view.id)
         await integrations.test_connection(TENANT, lost)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         assert await faults(running, view.id) == {}
         assert set(await faults(running, lost)) == {Service.CLOUDLINK, Service.ENTRA}
 
@@ -153,7 +153,7 @@ async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tm
         assert await faults(running, view_id)
     async with running_engine(sandbox, tmp_path, keys=(NEW_KEY, KEY), intervals=ATTENTIVE) as running:
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
         async def is_well() -> bool:
             return await faults(running, view_id) == {}
@@ -237,4 +237,4 @@ async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle
         assert (await faults(running, view_id))[Service.ENTRA] is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)

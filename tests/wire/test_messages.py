@@ -13,7 +13,7 @@ from sandbox.presence import StatusMessage
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.jobs.names import PUSH
-from tests.support.engines import TENANT, Running, running_engine
+from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.wire.test_updates import IN_A_CALL, WORDS, integration, person, says
@@ -24,13 +24,13 @@ OWN = "Back at three"
 
 
 @asynccontextmanager
-async def with_messages(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running]]:
+async def with_messages(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
     """An integration at version 3 with its words."""
     async with running_sandbox() as sandbox, running_engine(sandbox, folder, newcomers_at=3, **options) as running:
         await running.connect()
         async with running.database.writing() as session:
             await session.exec(update(Integration).values(status_text=WORDS))
-        await running.settled()
+        await running.wait_until_sent()
         await sandbox.clear_log()
         yield sandbox, running
 
@@ -56,7 +56,7 @@ async def requests(sandbox: SandboxHandle) -> list[str]:
     ]
 
 
-async def looked_at(running: Running) -> None:
+async def looked_at(running: RunningEngine) -> None:
     """Wait until nobody's message is to be looked at."""
 
     async def nobody() -> bool:
@@ -76,7 +76,7 @@ async def test_it_comes_with_the_call_and_goes_with_it(tmp_path: Path) -> None:
         assert await sandbox.shown("2001") == IN_A_CALL
         await sandbox.hangup("2001")
         await says(sandbox, "2001", None)
-        await running.settled()
+        await running.wait_until_sent()
         await looked_at(running)
         row = await person(running, "2001")
         assert (row.status_message, row.status_user_id, row.status_until) == ("", None, None)
@@ -88,11 +88,11 @@ async def test_words_of_their_own_stay(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         write(sandbox, "2001", OWN)
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await looked_at(running)
         assert await message_of(sandbox, "2001") == OWN
         await sandbox.hangup("2001")
-        await running.shows("2001", "Available", "Available")
+        await running.wait_until_shown("2001", "Available", "Available")
         await looked_at(running)
         assert await message_of(sandbox, "2001") == OWN
         assert "setStatusMessage" not in await requests(sandbox)
@@ -104,7 +104,7 @@ async def test_words_written_during_the_call_are_not_taken_away(tmp_path: Path) 
         await says(sandbox, "2001", WORDS)
         write(sandbox, "2001", OWN)
         await sandbox.hangup("2001")
-        await running.shows("2001", "Available", "Available")
+        await running.wait_until_shown("2001", "Available", "Available")
         await looked_at(running)
         assert await message_of(sandbox, "2001") == OWN
         assert (await person(running, "2001")).status_message == ""
@@ -113,7 +113,7 @@ async def test_words_written_during_the_call_are_not_taken_away(tmp_path: Path) 
 async def test_do_not_disturb_is_no_call(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.dnd("2001")
-        await running.shows("2001", "DoNotDisturb", "Presenting")
+        await running.wait_until_shown("2001", "DoNotDisturb", "Presenting")
         await looked_at(running)
         assert await message_of(sandbox, "2001") is None
 
@@ -137,7 +137,7 @@ async def test_an_outage_delays_them_and_nothing_else(tmp_path: Path) -> None:
         await sandbox.call("2001")
         await asyncio.sleep(0.3)
         await sandbox.trouble(graphThrottle=False)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await says(sandbox, "2001", WORDS)
 
 
@@ -149,7 +149,7 @@ async def test_presence_keeps_half_of_the_quota_to_itself(tmp_path: Path) -> Non
         for number in range(1, 6):
             await sandbox.call(f"20{number:02}")
         for number in range(1, 6):
-            await running.shows(f"20{number:02}", *IN_A_CALL)
+            await running.wait_until_shown(f"20{number:02}", *IN_A_CALL)
         await asyncio.sleep(0.5)
         row = await integration(running)
         assert sum(count for _, count in row.quota_spent) <= 8
@@ -173,5 +173,5 @@ async def test_what_was_under_way_when_we_died_is_seen_to_again(tmp_path: Path) 
         assert (await person(running, "2002")).status_message == ""
 
 
-def running_now(running: Running) -> Any:
+def running_now(running: RunningEngine) -> Any:
     return running.sandbox.world.now()

@@ -18,7 +18,7 @@ from sync.domain.errors import Fault
 from sync.domain.model import Service, UnknownIntegration
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
-from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -31,13 +31,13 @@ PRESENTING = ("DoNotDisturb", "Presenting")
 
 
 @asynccontextmanager
-async def connected(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running]]:
+async def connected(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
     """A sandbox and an engine with an enabled integration; polls stay out of the way unless asked for."""
     clock = options.get("clock")
     world = {"clock": clock} if clock else {}
     async with running_sandbox(**world) as sandbox, running_engine(sandbox, folder, **options) as running:
         await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         await sandbox.clear_log()
         yield sandbox, running
 
@@ -53,24 +53,24 @@ async def sent(sandbox: SandboxHandle) -> list[dict[str, Any]]:
     return [call for entry in await sandbox.log() for call in entry.get("batch") or []]
 
 
-async def person(running: Running, extension: str) -> Person:
+async def person(running: RunningEngine, extension: str) -> Person:
     async with running.database.session() as session:
         return (await session.exec(select(Person).where(Person.extension == extension))).one()
 
 
-async def quiet(running: Running) -> None:
+async def quiet(running: RunningEngine) -> None:
     """Long enough for a push that should not be to have happened."""
     await asyncio.sleep(0.3)
-    await running.settled()
+    await running.wait_until_sent()
 
 
 async def test_a_call_shows_as_in_a_call_and_hanging_up_clears_it(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         assert (await running.status()).in_a_call == 1
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
         assert [call["status"] for call in await sent(sandbox)] == [200, 200]
 
 
@@ -85,7 +85,7 @@ async def test_ringing_changes_nothing(tmp_path: Path) -> None:
         assert await sent(sandbox) == []
 
 
-async def heard(running: Running, state: str, extension: str = "2001") -> bool:
+async def heard(running: RunningEngine, state: str, extension: str = "2001") -> bool:
     return (await person(running, extension)).line == state
 
 
@@ -93,30 +93,30 @@ async def test_a_conference_shows_as_one(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await talk(sandbox, "2001")
         await sandbox.conference("2001")
-        await running.shows("2001", *CONFERENCE)
+        await running.wait_until_shown("2001", *CONFERENCE)
 
 
 async def test_do_not_disturb_shows_as_presenting_and_outlasts_a_call(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await sandbox.dnd("2001")
-        await running.shows("2001", *PRESENTING)
+        await running.wait_until_shown("2001", *PRESENTING)
         await talk(sandbox, "2001")
         await eventually(lambda: calls_known(running, 1))
         assert await sandbox.shown("2001") == PRESENTING
         await sandbox.dnd("2001", on=False)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
 
 
-async def calls_known(running: Running, count: int) -> bool:
+async def calls_known(running: RunningEngine, count: int) -> bool:
     return running.metric("events_total", verdict="taken") >= count + 1
 
 
 async def test_of_two_overlapping_calls_the_last_to_end_clears(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         first = await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         second = await talk(sandbox, "2001")
         await sandbox.hangup("2001", first)
         await eventually(lambda: taken(running, 5))
@@ -124,10 +124,10 @@ async def test_of_two_overlapping_calls_the_last_to_end_clears(tmp_path: Path) -
         assert await sandbox.shown("2001") == IN_A_CALL
         assert len(await sent(sandbox)) == 1
         await sandbox.hangup("2001", second)
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
 
 
-async def taken(running: Running, count: float) -> bool:
+async def taken(running: RunningEngine, count: float) -> bool:
     return running.metric("events_total", verdict="taken") >= count
 
 
@@ -140,7 +140,7 @@ async def test_a_state_nobody_knows_is_counted_and_changes_nothing(tmp_path: Pat
         assert await sent(sandbox) == []
 
 
-async def counted(running: Running) -> bool:
+async def counted(running: RunningEngine) -> bool:
     return bool((await running.status()).unknown_states)
 
 
@@ -148,30 +148,30 @@ async def test_doubled_webhooks_are_taken_once(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await sandbox.trouble(doubleWebhooks=True)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: doubled(running, 2))
         await quiet(running)
         assert running.metric("events_total", verdict="taken") == 2
         assert len(await sent(sandbox)) == 1
 
 
-async def doubled(running: Running, count: int) -> bool:
+async def doubled(running: RunningEngine, count: int) -> bool:
     return running.metric("events_total", verdict="double") == count
 
 
 async def test_a_webhook_that_comes_late_does_not_undo_the_hang_up(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         call_id = await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
         assert await post_late(running, call_id) == 202
         await eventually(lambda: late(running))
         await quiet(running)
         assert len(await sent(sandbox)) == 2
 
 
-async def post_late(running: Running, call_id: str) -> int:
+async def post_late(running: RunningEngine, call_id: str) -> int:
     """Tell, as CloudLink does, that the call was connected a second before it ended."""
     account = running.sandbox.world.saved.account
     [subscription] = running.sandbox.world.saved.subscriptions.values()
@@ -192,7 +192,7 @@ async def post_late(running: Running, call_id: str) -> int:
         return response.status
 
 
-async def late(running: Running) -> bool:
+async def late(running: RunningEngine) -> bool:
     return running.metric("events_total", verdict="late") == 1
 
 
@@ -201,9 +201,9 @@ async def test_what_webhooks_lost_the_poll_finds(tmp_path: Path) -> None:
     async with connected(tmp_path, intervals=intervals) as (sandbox, running):
         await sandbox.trouble(loseWebhooks=True)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
         assert running.metric("events_total", verdict="taken") == 0
 
 
@@ -212,9 +212,9 @@ async def test_without_a_public_url_it_polls(tmp_path: Path) -> None:
         status = await running.status()
         assert (status.live, status.worst_age) == (False, int(QUICK.poll))
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.dnd("2002")
-        await running.shows("2002", *PRESENTING)
+        await running.wait_until_shown("2002", *PRESENTING)
 
 
 async def test_a_throttled_change_is_sent_again_alone_when_graph_said_so(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ async def test_a_throttled_change_is_sent_again_alone_when_graph_said_so(tmp_pat
         assert len(accepted) == len(set(accepted)) == 4
 
 
-async def throttled(running: Running) -> bool:
+async def throttled(running: RunningEngine) -> bool:
     return running.metric("changes_total", kind="set", outcome="throttled") > 0
 
 
@@ -268,11 +268,11 @@ async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> No
         await talk(sandbox, "2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_UNREACHABLE))
         await sandbox.trouble(graphOutage=False)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: fault_is(running, Service.GRAPH, None))
 
 
-async def fault_is(running: Running, service: Service, fault: Fault | None) -> bool:
+async def fault_is(running: RunningEngine, service: Service, fault: Fault | None) -> bool:
     light = next(light for light in (await running.status()).service_health if light.service is service)
     return (light.trouble.fault if light.trouble else None) == fault
 
@@ -292,12 +292,12 @@ async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_i
         assert await sent(sandbox) == []
         await sandbox.trouble(graphForbidden=False)
         await sandbox.permissions(Presence_ReadWrite_All=True)
-        await running.shows("2001", *CONFERENCE)
+        await running.wait_until_shown("2001", *CONFERENCE)
         assert [call["status"] for call in await sent(sandbox)] == [200]
         await eventually(lambda: fault_is(running, Service.GRAPH, None))
 
 
-async def wants(running: Running, extension: str, presence: str | None) -> bool:
+async def wants(running: RunningEngine, extension: str, presence: str | None) -> bool:
     return (await person(running, extension)).desired == presence
 
 
@@ -332,12 +332,12 @@ async def test_a_long_call_is_renewed_at_half_its_life_and_not_before(tmp_path: 
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
-async def accepted_at(running: Running, extension: str, now: datetime) -> bool:
+async def accepted_at(running: RunningEngine, extension: str, now: datetime) -> bool:
     """Whether it is stored that Graph took this person's presence now: only then may a test move the clock."""
     return (await person(running, extension)).applied_at == now
 
 
-async def polled_at(running: Running, now: datetime) -> bool:
+async def polled_at(running: RunningEngine, now: datetime) -> bool:
     """Whether the phones have been asked now: a state that nobody heard of for an hour is not renewed."""
     async with running.database.session() as session:
         return (await session.exec(select(Integration))).one().polled_at == now
@@ -367,7 +367,7 @@ async def test_what_somebody_chose_by_hand_wins(tmp_path: Path) -> None:
         await eventually(lambda: sent_so_far(sandbox, 1))
         assert (await sandbox.shown("2001"))[0] == "Away"
         await sandbox.chosen("2001", None)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
 
 async def test_a_restart_in_mid_call_sends_nothing_anew_and_still_hears_the_hang_up(tmp_path: Path) -> None:
@@ -375,15 +375,15 @@ async def test_a_restart_in_mid_call_sends_nothing_anew_and_still_hears_the_hang
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
             await talk(sandbox, "2001")
-            await running.shows("2001", *IN_A_CALL)
-            await running.settled()
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await running.wait_until_sent()
         await sandbox.clear_log()
         async with running_engine(sandbox, tmp_path) as running:
             await eventually(lambda: polled(sandbox))
             await quiet(running)
             assert await sent(sandbox) == []
             await sandbox.hangup("2001")
-            await running.shows("2001", *SELF)
+            await running.wait_until_shown("2001", *SELF)
 
 
 async def polled(sandbox: SandboxHandle) -> bool:
@@ -395,27 +395,27 @@ async def test_a_call_that_ended_while_we_were_down_is_cleared_at_the_start(tmp_
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
             await talk(sandbox, "2001")
-            await running.shows("2001", *IN_A_CALL)
-            await running.settled()
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await running.wait_until_sent()
         await sandbox.hangup("2001")
         assert await sandbox.shown("2001") == IN_A_CALL
         async with running_engine(sandbox, tmp_path) as running:
-            await running.shows("2001", *SELF)
+            await running.wait_until_shown("2001", *SELF)
 
 
 async def test_disabling_clears_what_we_set_and_enabling_sets_it_again(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await talk(sandbox, "2001")
         await sandbox.dnd("2002")
-        await running.shows("2001", *IN_A_CALL)
-        await running.shows("2002", *PRESENTING)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await running.wait_until_shown("2002", *PRESENTING)
         integration = await running.integration_id()
         assert await running.engine.integrations.disable(TENANT, integration) == 2
-        await running.shows("2001", *SELF)
-        await running.shows("2002", *SELF)
+        await running.wait_until_shown("2001", *SELF)
+        await running.wait_until_shown("2002", *SELF)
         await eventually(lambda: subscriptions(sandbox, 0))
         await running.engine.integrations.enable(TENANT, integration)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: subscriptions(sandbox, 1))
 
 
@@ -426,17 +426,17 @@ async def subscriptions(sandbox: SandboxHandle, count: int) -> bool:
 async def test_removing_clears_unsubscribes_and_forgets(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         integration = await running.integration_id()
         await running.engine.integrations.remove(TENANT, integration)
         with pytest.raises(UnknownIntegration):
             await running.engine.integrations.status(TENANT, integration)
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *SELF)
         await eventually(lambda: forgotten(running))
         assert await subscriptions(sandbox, 0)
 
 
-async def forgotten(running: Running) -> bool:
+async def forgotten(running: RunningEngine) -> bool:
     async with running.database.session() as session:
         rows = [*(await session.exec(select(Integration))).all(), *(await session.exec(select(Person))).all()]
     return not rows
@@ -447,19 +447,19 @@ async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
             await talk(sandbox, "2001")
-            await running.shows("2001", *IN_A_CALL)
+            await running.wait_until_shown("2001", *IN_A_CALL)
             await sandbox.trouble(graphOutage=True)
             await running.engine.integrations.remove(TENANT, await running.integration_id())
         await sandbox.trouble(graphOutage=False)
         async with running_engine(sandbox, tmp_path) as running:
-            await running.shows("2001", *SELF)
+            await running.wait_until_shown("2001", *SELF)
             await eventually(lambda: forgotten(running))
 
 
 async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_the_same(tmp_path: Path) -> None:
     async with connected(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.trouble(graphOutage=True)
         await running.engine.integrations.remove(TENANT, await running.integration_id())
         await eventually(lambda: forgotten(running), within=20)
@@ -471,7 +471,7 @@ async def test_a_vanished_subscription_is_made_again(tmp_path: Path) -> None:
         await eventually(lambda: subscriptions(sandbox, 1))
         await quiet(running)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
 
 async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_path: Path) -> None:
@@ -489,7 +489,7 @@ async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_p
 async def test_who_leaves_cloudlink_is_cleared_and_forgotten(tmp_path: Path) -> None:
     async with connected(tmp_path, intervals=replace(QUICK, match=0.3)) as (sandbox, running):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         teams_name = (await sandbox.teams("2001"))["upn"]
         gone = sandbox.world.person("2001")
         assert gone is not None
@@ -559,7 +559,7 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
 ) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.trouble(graphForbidden=True)
         await sandbox.hangup("2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_FORBIDDEN))
@@ -577,7 +577,7 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
         assert not [secret for secret in secrets if secret in everything]
 
 
-async def stored(running: Running) -> str:
+async def stored(running: RunningEngine) -> str:
     """Every value of every row, and of an SQLite file every byte."""
     async with running.database.engine.connect() as connection:
         tables = [await connection.execute(table.select()) for table in SQLModel.metadata.sorted_tables]

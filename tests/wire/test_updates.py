@@ -19,7 +19,7 @@ from sync.domain.model import Actor, UnknownIntegration
 from sync.jobs.names import SHOW_UPDATE
 from sync.updates import available
 from sync.updates.model import CardPlace, Installation, State
-from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -35,26 +35,28 @@ SOFIA = "2019"
 
 
 @asynccontextmanager
-async def at_first_version(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running]]:
+async def at_first_version(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
     async with running_sandbox() as sandbox, running_engine(sandbox, folder, **options) as running:
         await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         await sandbox.clear_log()
         yield sandbox, running
 
 
-async def begin(running: Running, upto: int = 3, by: Actor = ANA, card: CardPlace = CARD) -> Installation | None:
+async def begin(
+    running: RunningEngine, upto: int = 3, by: Actor = ANA, card: CardPlace = CARD
+) -> Installation | None:
     updates, name = running.engine.updates, await running.integration_id()
     return await updates.begin(TENANT, name, upto, WORDS, by, card)
 
 
-async def seen(running: Running) -> Installation:
+async def seen(running: RunningEngine) -> Installation:
     found = await running.engine.updates.to_show(await running.integration_id())
     assert found is not None
     return found[0]
 
 
-async def ended(running: Running, within: float = 30.0) -> Installation:
+async def ended(running: RunningEngine, within: float = 30.0) -> Installation:
     async def is_over() -> bool:
         return not (await seen(running)).is_open
 
@@ -62,21 +64,21 @@ async def ended(running: Running, within: float = 30.0) -> Installation:
     return await seen(running)
 
 
-async def installed(running: Running, upto: int = 3) -> Installation:
+async def installed(running: RunningEngine, upto: int = 3) -> Installation:
     assert await begin(running, upto)
     return await ended(running)
 
 
-async def version(running: Running) -> int:
+async def version(running: RunningEngine) -> int:
     return (await integration(running)).feature_version
 
 
-async def integration(running: Running) -> Integration:
+async def integration(running: RunningEngine) -> Integration:
     async with running.database.session() as session:
         return (await session.exec(select(Integration))).one()
 
 
-async def person(running: Running, extension: str) -> Person:
+async def person(running: RunningEngine, extension: str) -> Person:
     async with running.database.session() as session:
         return (await session.exec(select(Person).where(Person.extension == extension))).one()
 
@@ -94,7 +96,7 @@ async def says(sandbox: SandboxHandle, who: str, message: str | None) -> None:
 async def test_a_new_integration_is_offered_both_updates_with_what_they_would_change_here(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         row = await integration(running)
         assert (row.feature_version, available(row)) == (1, 3)
         assert (await running.status()).update == 3
@@ -111,18 +113,18 @@ async def test_a_new_integration_is_offered_both_updates_with_what_they_would_ch
 async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_shown(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2002")
-        await running.shows("2002", *IN_A_CALL)
+        await running.wait_until_shown("2002", *IN_A_CALL)
         await sandbox.trouble(slow_seconds=0.2)
         assert await begin(running)
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.trouble(slow_seconds=0.0)
         over = await ended(running)
         assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.COMPLETED)]
         assert (over.percent, await version(running)) == (100, 3)
         assert over.updates[0].results == {"matched": 1}
         await sandbox.call(SOFIA)
-        await running.shows("Sofia Marques", *IN_A_CALL)
+        await running.wait_until_shown("Sofia Marques", *IN_A_CALL)
         for who in ("2001", "2002", SOFIA):
             await says(sandbox, who, WORDS)
         assert (await running.status()).update is None
@@ -223,7 +225,7 @@ async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own
 
         monkeypatch.setattr(last, "portion", breaks)
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         over = await installed(running)
         assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.FAILED)]
         assert (over.current.fault, over.current.failed_step) == ("unexpected", "announce")
@@ -248,7 +250,7 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
         await says(sandbox, SOFIA, None)
         assert await updates.undo(TENANT, name, 2, ANA, CARD)
         await ended(running)
-        await running.shows("Sofia Marques", "Available", "Available")
+        await running.wait_until_shown("Sofia Marques", "Available", "Available")
         assert await sandbox.shown("2001") == IN_A_CALL
         sofia = await person(running, SOFIA)
         assert (sofia.teams_user_id, sofia.unmatched, await version(running)) == (None, "not_found", 1)
@@ -264,6 +266,6 @@ async def test_a_new_integration_may_start_at_the_newest(tmp_path: Path) -> None
         assert (await running.status()).matched == 21
         assert (await running.status()).update is None
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
-        await running.settled()
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await running.wait_until_sent()
         assert (await sandbox.teams("2001"))["statusMessage"] is None

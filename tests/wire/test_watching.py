@@ -11,10 +11,10 @@ from sync.domain.errors import Fault
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
 from tests.cli.test_app import running_app
 from tests.docs.test_metrics import METRICS
+from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
 from tests.support.engines import TENANT
 from tests.support.eventually import eventually
-from tests.support.logged import logged
 from tests.support.postgres import fresh_database
 from tests.wire.test_presence_paths import IN_A_CALL, connected, talk
 
@@ -46,14 +46,14 @@ async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path:
             assert 'cloudlink_presence_ready{part="database"} 0.0' in await response.text()
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 503
-        db_proxy.mend()
+        db_proxy.restore()
         await eventually(is_ready, within=30)
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 404
 
 
 async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
-    with logged() as log:
+    with captured_log() as log:
         async with running_app(tmp_path) as (url, http):
             for path in ("webhooks/cloudlink/a-token-to-keep", "exports/a-token-to-keep", "a-token-to-keep"):
                 async with http.post(f"{url}/{path}", data=b"{") as response:
@@ -65,7 +65,7 @@ async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
 async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.say_state("2001", "levitating")
         await sandbox.trouble(graphForbidden=True)
         await sandbox.new_cloudlink_secret()

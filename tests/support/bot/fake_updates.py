@@ -25,7 +25,7 @@ class FakeUpdates:
 
     due: Sequence[Due] = ()
     undoable: int | None = None
-    trouble: SyncError | None = None
+    error: SyncError | None = None
     running: Installation | None = None
     begun: list[tuple[str, str, int, str, Actor]] = field(default_factory=list)
     undone: list[tuple[str, str, int, Actor]] = field(default_factory=list)
@@ -33,8 +33,8 @@ class FakeUpdates:
     let_go: int = 0
 
     async def offer(self, owner_tenant: str, integration_id: str) -> Offer:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return Offer(self.due[0].version - 1 if self.due else 3, tuple(self.due), self.undoable)
 
     async def begin(

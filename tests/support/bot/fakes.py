@@ -83,10 +83,10 @@ def incoming(
 
 @dataclass
 class FakeIntegrations:
-    """Two directories that answer as told, and what was stored; ``trouble`` by the call's name is raised."""
+    """Two directories that answer as told, and what was stored; ``errors`` by the call's name is raised."""
 
     clock: Clock
-    trouble: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
     found: Preview = field(default_factory=lambda: Preview(25, (), ()))
     service_health: tuple[ServiceHealth, ...] = tuple(ServiceHealth(service) for service in Service)
     probes: tuple[Probe, ...] = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.ENTRA, "token", 0.3))
@@ -98,8 +98,8 @@ class FakeIntegrations:
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
-        if name in self.trouble:
-            raise self.trouble[name]
+        if name in self.errors:
+            raise self.errors[name]
 
     async def check_cloudlink(self, account: CloudLinkAccount) -> CloudLinkCheck:
         self.accounts.append(account)

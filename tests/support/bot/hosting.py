@@ -107,15 +107,15 @@ class Bot:
         return Address(**fields | changed)
 
 
-async def keep_silent(_turn: Turn) -> None:
+async def no_reply(_turn: Turn) -> None:
     """A handler that answers nothing."""
 
 
 @asynccontextmanager
 async def open_bot(
-    handler: Callable[[Turn], Awaitable[None]] = keep_silent, *, answer_seconds: float = 8.0, **settings: Any
+    handler: Callable[[Turn], Awaitable[None]] = no_reply, *, answer_seconds: float = 8.0, **settings: Any
 ) -> AsyncIterator[Bot]:
-    """A bot with ``settings`` of its ``HostingConfig`` changed; turns are recorded, then go to ``handler``."""
+    """A bot with ``settings`` of its ``HostingConfig`` changed; turns are record_turn, then go to ``handler``."""
     async with AsyncExitStack() as stack:
         clock, turns, registry = FakeClock(), list[Incoming](), CollectorRegistry()
         issuer = await stack.enter_async_context(open_issuer())
@@ -132,14 +132,14 @@ async def open_bot(
         }
         config = HostingConfig(**defaults | settings)
 
-        async def recorded(turn: Turn) -> None:
+        async def record_turn(turn: Turn) -> None:
             turns.append(turn.incoming)
             await handler(turn)
 
         host = await stack.enter_async_context(
             open_host(
                 config,
-                recorded,
+                record_turn,
                 http,
                 clock,
                 sleep=clock.sleep,

@@ -14,7 +14,7 @@ JSON_LIMIT = 10_000_000
 
 
 @dataclass(frozen=True)
-class Seen:
+class ReceivedRequest:
     """A request as it came over the wire; ``path`` is undecoded and holds the query."""
 
     method: str
@@ -42,31 +42,31 @@ class StubServer:
     """Answers by method and path (without query), after ``delay`` seconds; the last of several stays."""
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[ReceivedRequest] = field(default_factory=list)
     delay: float = 0
-    at_once: int = 0
-    most_at_once: int = 0
+    concurrent: int = 0
+    max_concurrent: int = 0
     _answers: defaultdict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
 
     def on(self, route: str, *replies: Reply | dict[str, Any]) -> None:
         """``route`` is such as ``GET /users``."""
         self._answers[route] = [reply if isinstance(reply, Reply) else Reply(reply) for reply in replies]
 
-    def asked(self, route: str) -> list[Seen]:
+    def asked(self, route: str) -> list[ReceivedRequest]:
         return [seen for seen in self.seen if f"{seen.method} {seen.path.partition('?')[0]}" == route]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             await asyncio.sleep(self.delay)
             return await self._answered(request)
         finally:
-            self.at_once -= 1
+            self.concurrent -= 1
 
     async def _answered(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.seen.append(Seen(request.method, request.raw_path, headers, await request.read()))
+        self.seen.append(ReceivedRequest(request.method, request.raw_path, headers, await request.read()))
         replies = self._answers[f"{request.method} {request.raw_path.partition('?')[0]}"]
         reply = (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else Reply({}, 404)
         if reply.hang_up and request.transport:

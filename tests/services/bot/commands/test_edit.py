@@ -58,7 +58,7 @@ async def test_rename(chat: Chat, one: IntegrationView) -> None:
 async def test_a_name_that_is_taken_or_missing(chat: Chat, one: IntegrationView) -> None:
     card = await chat.press(await form(chat, "rename"), "edit.save_name", {"name": "  "})
     assert "is needed" in error_below(card, "name")
-    chat.integrations.trouble["rename"] = NameTaken("Branch")
+    chat.integrations.errors["rename"] = NameTaken("Branch")
     card = await chat.press(card, "edit.save_name", {"name": "Branch"})
     assert "of this name already" in error_below(card, "name")
     assert inputs(card)["name"]["value"] == "Branch"
@@ -99,7 +99,7 @@ async def test_an_empty_secret_is_handed_on_as_empty(chat: Chat, one: Integratio
 async def test_what_is_refused_stands_beside_its_field(
     chat: Chat, one: IntegrationView, side: str, fault: Fault, field: str
 ) -> None:
-    chat.integrations.trouble[f"edit_{side}"] = CredentialsWrong(fault)
+    chat.integrations.errors[f"edit_{side}"] = CredentialsWrong(fault)
     secret = "cloudlink_secret" if side == "cloudlink" else "client_secret"
     card = await chat.press(await form(chat, side), f"edit.save_{side}", {secret: "s3cret-wrong"})
     assert error_below(card, field)

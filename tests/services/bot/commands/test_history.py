@@ -83,15 +83,15 @@ async def test_a_life_is_recorded_act_by_act(chat: Chat) -> None:
 
 
 async def test_what_failed_is_recorded_with_its_fault(chat: Chat) -> None:
-    chat.integrations.trouble["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+    chat.integrations.errors["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
     card = await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
-    chat.integrations.trouble.clear()
+    chat.integrations.errors.clear()
     card = await chat.press(await chat.press(card, "setup.cloudlink", ACCOUNT), "setup.register")
-    chat.integrations.trouble["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
+    chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
     card = await chat.press(card, "setup.save", APP)
-    chat.integrations.trouble = {"enable": ServiceUnavailable(Fault.GRAPH_UNREACHABLE)}
+    chat.integrations.errors = {"enable": ServiceUnavailable(Fault.GRAPH_UNREACHABLE)}
     await chat.press(await chat.press(card, "setup.save", APP), "setup.now")
-    chat.integrations.trouble = {"test_connection": RuntimeError("s3cret")}
+    chat.integrations.errors = {"test_connection": RuntimeError("s3cret")}
     await chat.say("test connection")
     assert await told(chat) == [
         ("check_cloudlink", "cloudlink.refused"),

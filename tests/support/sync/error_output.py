@@ -5,9 +5,7 @@ import traceback
 import pytest
 
 
-def everything_said(
-    error: BaseException, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> str:
+def error_output(error: BaseException, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> str:
     """The error and all it is chained to, suppressed or not, the logs, and what was printed."""
     written = capsys.readouterr()
     return "\n".join([*_chain(error), caplog.text, written.out, written.err])

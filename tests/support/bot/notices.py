@@ -39,7 +39,7 @@ ADMINS = ("ada", "ben")
 
 
 @dataclass
-class Noted:
+class RecordedJobs:
     """Jobs that are only written down."""
 
     deferred: list[tuple[str, str]] = field(default_factory=list)
@@ -59,7 +59,7 @@ class Process:
 
     notice_scheduler: NoticeScheduler
     notifier: Notifier
-    jobs: Noted
+    jobs: RecordedJobs
     registry: CollectorRegistry
     database: Database
     metrics: Metrics
@@ -84,7 +84,7 @@ class Process:
 
 
 @dataclass
-class Notifying:
+class NoticeHarness:
     """A store, a bot, a connector, and one process; ``another`` makes one more on the same store."""
 
     bot: Bot
@@ -174,7 +174,7 @@ def title(card: Card) -> str:
 
 
 def make_process(bot: Bot, database: Database) -> Process:
-    jobs, registry = Noted(), CollectorRegistry()
+    jobs, registry = RecordedJobs(), CollectorRegistry()
     metrics = Metrics(registry)
     notifier = Notifier(database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3))
     notice_scheduler = NoticeScheduler(
@@ -191,10 +191,10 @@ def make_process(bot: Bot, database: Database) -> Process:
 
 
 @asynccontextmanager
-async def notifying(folder: Path) -> AsyncIterator[Notifying]:
+async def open_notice_harness(folder: Path) -> AsyncIterator[NoticeHarness]:
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(open_bot())
         url = stack.enter_context(empty_database(folder, with_tables))
         database = await stack.enter_async_context(open_database(url))
         await migrate(database)
-        yield Notifying(bot, database, url, make_process(bot, database), stack)
+        yield NoticeHarness(bot, database, url, make_process(bot, database), stack)
