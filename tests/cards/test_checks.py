@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cards.checks import (
+from tests.support.cards.checks import (
     MAX_BYTES,
     own_problems,
     problems_of,
@@ -16,7 +16,7 @@ from tests.cards.checks import (
     schema_problems,
     typed_problems,
 )
-from tests.cards.elements import without_teams
+from tests.support.cards.elements import without_teams
 
 Json = dict[str, Any]
 

@@ -4,7 +4,7 @@ import pytest
 
 from bot.activity import Card
 from bot.languages import load_texts
-from tests.cards.checks import problems_of_all
+from tests.support.cards.checks import problems_of_all
 from tests.cards.gallery.gallery import gallery
 
 TEXTS = load_texts()

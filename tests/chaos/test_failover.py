@@ -25,17 +25,17 @@ from storage.database import open_database
 from storage.queries import conversations, integrations
 from storage.queries.notices import State
 from storage.tables.notices import Notice
-from tests.chaos.gate import Gate, gate_before
-from tests.chaos.test_kill import agrees
+from tests.chaos.gate import Gate, running_gate
 from tests.support.connectors import Connector, open_connector
 from tests.support.engines import KEY, TENANT, running_engine
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.tools import ROOT
+from tests.support.presence import IN_A_CALL
+from tests.chaos.workers import presence_matches_phones
 
 ADMIN = "7f3b2a10-0000-4000-8000-000000000001"
-IN_A_CALL = ("Busy", "InACall")
 EXTENSIONS = [f"20{number:02}" for number in range(1, 19)]
 QUOTA = 30
 """Requests per 30 s: little, so that whoever takes over must know what was spent before."""
@@ -54,7 +54,7 @@ class Fleet:
     web_url: str = ""
 
     async def start(self, name: str, role: str) -> None:
-        gate, graph_url = await self.stack.enter_async_context(gate_before(self.sandbox))
+        gate, graph_url = await self.stack.enter_async_context(running_gate(self.sandbox))
         port = free_port(0)
         if role == "web":
             self.web_url = f"http://127.0.0.1:{port}"
@@ -174,7 +174,7 @@ async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota
         await sandbox.hangup(EXTENSIONS[0])
         died = monotonic()
         await ships.kill(victim)
-        await eventually(lambda: agrees(sandbox, EXTENSIONS), within=60)
+        await eventually(lambda: presence_matches_phones(sandbox, EXTENSIONS), within=60)
         took = monotonic() - died
         assert await refused_by_quota(sandbox) == []
         assert "job_taken_over" in ships.logs()
@@ -202,7 +202,7 @@ async def test_workers_killed_one_after_the_other_end_with_what_phones_do(
             await ships.kill(victim)
             await ships.start(f"worker-{round_ + 3}", "worker")
         replaced = monotonic()
-        await eventually(lambda: agrees(ships.sandbox, EXTENSIONS), within=90)
+        await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=90)
         took = monotonic() - replaced
         tell(capsys, f"two workers killed: Teams and phones agree {took:.1f} s after the last was replaced")
         assert await refused_by_quota(ships.sandbox) == []
@@ -216,7 +216,7 @@ async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path, capsys: 
         await ships.start("worker-3", "worker")
         await ships.kill("worker-2")
         await ships.sandbox.call(EXTENSIONS[0])
-        await eventually(lambda: agrees(ships.sandbox, EXTENSIONS), within=60)
+        await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=60)
         await asyncio.sleep(12)  # longer than it takes to look again at what is owed to whom
         told = [call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()]
         assert sorted(told) == sorted(set(told))

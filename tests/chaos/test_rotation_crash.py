@@ -20,14 +20,13 @@ from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.secrets import app_of
 from sync.domain.rotation import Step
-from tests.chaos.test_kill import slain, worker
 from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
+from tests.support.presence import AVAILABLE, IN_A_CALL
+from tests.chaos.workers import kill, worker
 
-SELF = ("Available", "Available")
-IN_A_CALL = ("Busy", "InACall")
 
 
 @dataclass
@@ -44,7 +43,7 @@ class Gate:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = True
 
-    async def pass_on(self, request: web.Request) -> web.Response:
+    async def forward(self, request: web.Request) -> web.Response:
         body = await request.read()
         hold = self._is_it(request)
         if hold and not self.served:
@@ -77,7 +76,7 @@ class Gate:
 @asynccontextmanager
 async def standing(gate: Gate) -> AsyncIterator[str]:
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", gate.pass_on)
+    application.router.add_route("*", "/{path:.*}", gate.forward)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
@@ -111,7 +110,7 @@ DEATHS = {
 }
 
 
-async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
+async def store_integration(sandbox: SandboxHandle, folder: Path) -> str:
     """An integration with somebody in a call, whose rotation is to begin when an engine starts."""
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     async with running_engine(sandbox, folder, webhooks=False) as running:
@@ -146,21 +145,21 @@ async def is_done(running: RunningEngine, rotation_id: str) -> bool:
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
 async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path, death: Death) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        rotation_id = await prepared(sandbox, tmp_path)
+        rotation_id = await store_integration(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value
         gate = Gate(sandbox, http, death.path, death.secrets, death.served)
         async with standing(gate) as url:
             await start_rotation(tmp_path, rotation_id)
             async with worker(sandbox, url, tmp_path, entra_url=url) as process:
                 await asyncio.wait_for(gate.held.wait(), 30)
-                await slain(process)
+                await kill(process)
         await sandbox.hangup("2002")
         await sandbox.call("2001")
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert await step_of(running, rotation_id) == death.step
             await eventually(lambda: is_done(running, rotation_id), within=30)
             await running.wait_until_shown("2001", *IN_A_CALL)
-            await running.wait_until_shown("2002", *SELF)
+            await running.wait_until_shown("2002", *AVAILABLE)
             integration = await read_integration(running.database, await running.integration_id())
             used = app_of(integration, Encryption([KEY])).client_secret
             assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]

@@ -23,12 +23,13 @@ from storage.database import open_database
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
-from tests.chaos.gate import Gate, gate_before
-from tests.chaos.test_kill import IN_A_CALL, prepared
+from tests.chaos.gate import Gate, running_gate
 from tests.support.engines import KEY, running_engine
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
 from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.presence import IN_A_CALL
+from tests.chaos.workers import store_integration
 
 Row = TypeVar("Row", bound=SQLModel)
 PRESENCE = "/".join(IN_A_CALL)
@@ -92,14 +93,14 @@ async def cleared(sandbox: SandboxHandle) -> list[str]:
 
 
 async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> None:
-    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
-        await prepared(sandbox, tmp_path)
+    async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
+        await store_integration(sandbox, tmp_path)
         await sandbox.call("2001")
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:
             await eventually(lambda: is_held(gate), within=30)
             await running.told_to_stop()
-            gate.let_go()
+            gate.open()
             assert await running.ended() == 0
         person = await stored_person(tmp_path, "2001")
         assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
@@ -108,7 +109,7 @@ async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> 
 
 async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
     with fresh_database() as url:
-        async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+        async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
             async with running_engine(sandbox, tmp_path, webhooks=False, url=url) as engine:
                 await engine.connect()
                 await engine.wait_until_sent()
@@ -117,7 +118,7 @@ async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
             async with product(sandbox, graph_url, tmp_path, "worker", database_url=url) as running:
                 await eventually(lambda: is_held(gate), within=30)
                 await running.told_to_stop()
-                gate.let_go()
+                gate.open()
                 assert await running.ended() == 0
             person = await stored_person(url, "2001")
             assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
@@ -176,7 +177,7 @@ async def is_subscribed(folder: Path) -> bool:
 
 async def test_a_webhook_in_flight_is_taken_in(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        await prepared(sandbox, tmp_path)
+        await store_integration(sandbox, tmp_path)
         async with product(sandbox, sandbox.url, tmp_path) as running:
             await eventually(lambda: is_subscribed(tmp_path), within=30)
             event = await event_of_a_call(sandbox, "2001")
@@ -261,11 +262,11 @@ async def test_what_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(
     """A turn and an answer of Graph hang at once: both together are waited for no longer than one."""
     async with (
         running_sandbox() as sandbox,
-        gate_before(sandbox) as (gate, graph_url),
+        running_gate(sandbox) as (gate, graph_url),
         slow_teams() as (teams, service_url),
         aiohttp.ClientSession() as http,
     ):
-        await prepared(sandbox, tmp_path)
+        await store_integration(sandbox, tmp_path)
         await sandbox.call("2001")
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:

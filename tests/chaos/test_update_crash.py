@@ -8,11 +8,12 @@ from sqlmodel import select
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor
 from sync.updates.model import CardPlace
-from tests.chaos.gate import gate_before
-from tests.chaos.test_kill import IN_A_CALL, is_held, prepared, slain, worker
+from tests.chaos.gate import running_gate
 from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.presence import IN_A_CALL
+from tests.chaos.workers import is_held, store_integration, kill, worker
 
 WORDS = "On the phone"
 
@@ -38,14 +39,14 @@ async def is_over(running: RunningEngine) -> bool:
 
 
 async def test_killed_while_pushing_for_the_newly_matched_it_goes_on(tmp_path: Path) -> None:
-    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
-        await prepared(sandbox, tmp_path)
+    async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
+        await store_integration(sandbox, tmp_path)
         await begun(sandbox, tmp_path)
         await sandbox.call("2001")
         async with worker(sandbox, graph_url, tmp_path) as process:
             gate.closed = True
             await eventually(lambda: is_held(gate), within=30)
-            await slain(process)
+            await kill(process)
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             await eventually(lambda: is_over(running), within=20)
             assert (await running.engine.updates.to_show(await running.integration_id())) is not None
@@ -59,7 +60,7 @@ async def says(sandbox: SandboxHandle, who: str, words: str) -> bool:
 
 async def test_killed_again_and_again_every_step_is_done_once(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
-        await prepared(sandbox, tmp_path)
+        await store_integration(sandbox, tmp_path)
         await begun(sandbox, tmp_path)
         await sandbox.trouble(slowSeconds=0.15)
         for patience in (0.3, 0.6, 0.9):

@@ -19,9 +19,9 @@ from bot.commands.channel_alerts import WORDS
 from settings import Settings
 from sync.credentials.rotator import LIFETIME
 from sync.problems.notice_plan import THRESHOLDS
-from tests.docs.test_metrics import METRICS
-from tests.docs.test_readme import table
 from tests.support.tools import ROOT
+from tests.support.documents import table_rows
+from tests.support.documents import METRICS
 
 READMES = {"en": "README.md", "pt": "README.pt.md"}
 INDEX = "README.md"
@@ -203,7 +203,7 @@ def test_the_days_are_the_bots_own(language: str) -> None:
 
 @both_languages
 def test_every_step_of_mitels_guide_has_its_counterpart(language: str) -> None:
-    rows = table(READMES[language], "procedures")
+    rows = table_rows(READMES[language], "procedures")
     assert [row[0] for row in rows] == STEPS
     for _, mitels, here, page in rows:
         assert mitels
@@ -214,5 +214,5 @@ def test_every_step_of_mitels_guide_has_its_counterpart(language: str) -> None:
 
 
 def test_both_tables_of_mitels_guide_lead_to_the_same_pages() -> None:
-    pages = [[links(row[3])[0].partition("#")[0] for row in table(name, "procedures")] for name in READMES.values()]
+    pages = [[links(row[3])[0].partition("#")[0] for row in table_rows(name, "procedures")] for name in READMES.values()]
     assert [page.replace("/en/", "/pt/") for page in pages[0]] == pages[1]

@@ -24,8 +24,9 @@ from sync.monitoring.readiness import DATABASE, JOBS
 from sync.phones.ingest import DOUBLE, NOBODY
 from sync.phones.line_state import Verdict
 from sync.phones.webhooks import WebhookResult
-from tests.docs.test_readme import table
 from tests.support.tools import ROOT
+from tests.support.documents import METRICS
+from tests.support.documents import table_rows
 
 BOARD = "deploy/grafana/cloudlink-presence.json"
 ALERTS = "deploy/prometheus/alerts.yml"
@@ -34,16 +35,8 @@ PROMETHEUS_OWN = {"le", "instance"}
 FUNCTIONS = re.compile(r"\b(by|without)\s*\(([^)]*)\)")
 
 
-def _all_metrics() -> dict[str, MetricWrapperBase]:
-    """By the name that a page and a query use: that of a counter ends in ``_total``."""
-    metrics = Metrics(CollectorRegistry())
-    for job in sorted(value for name, value in vars(names).items() if name.isupper() and name != "EVERYTHING"):
-        metrics.begin_task(job)
-    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
-    return {each._name + ("_total" if each._type == "counter" else ""): each for each in found}
 
 
-METRICS = _all_metrics()
 SHARED = {name for name, each in METRICS.items() if each._type == "gauge" and "jobs_running" not in name}
 
 
@@ -57,7 +50,7 @@ def labels_of(metric: MetricWrapperBase) -> str:
 
 
 def rows(language: str) -> list[list[str]]:
-    return table(f"docs/{language}/metrics.md", "metrics")
+    return table_rows(f"docs/{language}/metrics.md", "metrics")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -7,13 +7,13 @@ from functools import cache
 
 import pytest
 
-from tests.docs.test_readme import table
 from tests.support.tools import ROOT
+from tests.support.documents import table_rows
 
 PAGE = "docs/threat-model.md"
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 ACCEPTED = "accepted, because "
-THREATS = table(PAGE, "threats")
+THREATS = table_rows(PAGE, "threats")
 IDS = [row[0] for row in THREATS]
 
 
@@ -50,11 +50,11 @@ def test_a_threat_is_held_by_tests_that_exist_or_accepted_with_a_reason(row: lis
 
 
 def test_every_way_in_has_threats_and_every_threat_its_way() -> None:
-    assert [name for row in table(PAGE, "ways") for name in spread(row[2])] == IDS
+    assert [name for row in table_rows(PAGE, "ways") for name in spread(row[2])] == IDS
 
 
 def test_every_path_we_serve_is_a_way_in() -> None:
     served = set(re.findall(r'"(/[a-z][\w/{}]*)"', (ROOT / "app.py").read_text()))
     assert "/metrics" in served
-    named = {path for row in table(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}
+    named = {path for row in table_rows(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}
     assert served - named == set()

@@ -17,8 +17,8 @@ from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_eng
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration
+from tests.support.presence import IN_A_CALL
 
-IN_A_CALL = ("Busy", "InACall")
 RACING = replace(QUICK, schedule=0.05, rotation_lease=10)
 
 

@@ -33,10 +33,10 @@ from tests.support.connectors import Call
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.presence import IN_A_CALL
 
 ADMINS = ("ada", "ben", "cleo", "dan")
 CALLERS = ("2001", "2002", "2003", "2004")
-IN_A_CALL = ("Busy", "InACall")
 LEASE = timedelta(hours=1)
 """How long nobody takes up a step of a rotation whose process died."""
 

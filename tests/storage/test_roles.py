@@ -14,6 +14,7 @@ from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, stored
+from tests.support.shared_store import two_processes
 
 Change = tuple[str, Role, Role | None, str]
 """Whose role, what it was, what it is to be, and at whose wish."""
@@ -34,13 +35,6 @@ def spoken(name: str, **changed: Any) -> Conversation:
     return Conversation(**{**given, **address, **changed})
 
 
-@asynccontextmanager
-async def two_processes(folder: Path, *rows: Any) -> AsyncIterator[tuple[Database, Database]]:
-    """The same store, opened twice."""
-    async with empty_store(folder) as one:
-        await stored(one, *rows)
-        async with open_database(one.engine.url.render_as_string(hide_password=False)) as other:
-            yield one, other
 
 
 async def change(

@@ -11,13 +11,13 @@ from tests.support.captured_log import CapturedLog, captured_log
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.wire.test_presence_paths import IN_A_CALL, SELF, connected, person, sent, talk
+from tests.support.presence import IN_A_CALL, AVAILABLE, connected_engine, person_by_extension, presence_requests, answer_call
 
 
 @asynccontextmanager
 async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
     """Once the phones have been asked for the first time, webhooks alone tell of them."""
-    async with connected(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (sandbox, running):
+    async with connected_engine(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (sandbox, running):
         await eventually(lambda: polls_are_over(running))
         with captured_log() as log:
             yield sandbox, running, log
@@ -34,12 +34,12 @@ async def accepted(log: CapturedLog, count: int = 1) -> bool:
 
 async def test_a_webhook_is_followed_by_one_id_to_graph(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, log):
-        await talk(sandbox, "2001")
+        await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
         [line] = log.lines("presence_sent")
-        known = await person(running, "2001")
-        [call] = await sent(sandbox)
+        known = await person_by_extension(running, "2001")
+        [call] = await presence_requests(sandbox)
         causes = [each["cause"] for each in log.lines("webhook_taken")]
         assert line["cause"] == known.desired_because == call["clientRequestId"] == causes[-1]
         assert len(set(causes)) == 2
@@ -90,7 +90,7 @@ async def test_two_webhooks_stored_together_keep_their_own_ids(tmp_path: Path) -
         causes = {line["person"]: line["cause"] for line in log.lines("presence_sent")}
         assert len(set(causes.values())) == 3
         assert set(causes.values()) <= {line["cause"] for line in log.lines("webhook_taken")}
-        assert {call["clientRequestId"] for call in await sent(sandbox)} == set(causes.values())
+        assert {call["clientRequestId"] for call in await presence_requests(sandbox)} == set(causes.values())
 
 
 async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
             with captured_log() as log:
                 await sandbox.call("2001")
                 await eventually(lambda: noted(log, "graph_refused"))
-            cause = (await person(running, "2001")).desired_because
+            cause = (await person_by_extension(running, "2001")).desired_because
             assert cause in {line["cause"] for line in log.lines("webhook_taken")}
             refused = log.lines("graph_refused")[0]
             assert refused["status"] == 503
@@ -116,7 +116,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
                 await running.wait_until_shown("2001", *IN_A_CALL)
                 await eventually(lambda: accepted(later))
         assert {line["cause"] for line in later.lines("presence_sent")} == {cause}
-        assert {call["clientRequestId"] for call in await sent(sandbox)} == {cause}
+        assert {call["clientRequestId"] for call in await presence_requests(sandbox)} == {cause}
 
 
 async def noted(log: CapturedLog, event: str) -> bool:
@@ -127,7 +127,7 @@ async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
     async with watched(tmp_path, intervals=intervals) as (sandbox, running, log):
         await sandbox.trouble(loseWebhooks=True)
-        await talk(sandbox, "2001")
+        await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
         found = log.lines("phones_differed")[-1]
@@ -144,8 +144,8 @@ async def test_who_disables_it_is_the_cause_of_the_clearing(tmp_path: Path) -> N
         await sandbox.clear_log()
         with caused() as turn:
             await running.engine.integrations.disable(TENANT, await running.integration_id())
-        await running.wait_until_shown("2001", *SELF)
-        assert [call["clientRequestId"] for call in await sent(sandbox)] == [turn]
+        await running.wait_until_shown("2001", *AVAILABLE)
+        assert [call["clientRequestId"] for call in await presence_requests(sandbox)] == [turn]
 
 
 async def test_what_graph_refuses_is_logged_with_the_id_its_support_asks_for(tmp_path: Path) -> None:

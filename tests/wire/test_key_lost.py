@@ -24,9 +24,9 @@ from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of,
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import integration, read_integration, stored
+from tests.support.presence import IN_A_CALL
 
 ADMIN = Actor("admin-1", "Ada Admin")
-IN_A_CALL = ("Busy", "InACall")
 NEW_KEY = Fernet.generate_key().decode()
 ATTENTIVE = replace(QUICK, poll_with_webhooks=0.4, check_subscription=0.3, match=0.5)
 

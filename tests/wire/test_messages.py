@@ -16,7 +16,7 @@ from sync.jobs.names import PUSH
 from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.wire.test_updates import IN_A_CALL, WORDS, integration, person, says
+from tests.support.presence import IN_A_CALL, STATUS_TEXT, only_integration, person_by_extension, wait_for_status_message
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -29,7 +29,7 @@ async def with_messages(folder: Path, **options: Any) -> AsyncIterator[tuple[San
     async with running_sandbox() as sandbox, running_engine(sandbox, folder, newcomers_at=3, **options) as running:
         await running.connect()
         async with running.database.writing() as session:
-            await session.exec(update(Integration).values(status_text=WORDS))
+            await session.exec(update(Integration).values(status_text=STATUS_TEXT))
         await running.wait_until_sent()
         await sandbox.clear_log()
         yield sandbox, running
@@ -72,13 +72,13 @@ async def looked_at(running: RunningEngine) -> None:
 async def test_it_comes_with_the_call_and_goes_with_it(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
-        await says(sandbox, "2001", WORDS)
+        await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
         assert await sandbox.shown("2001") == IN_A_CALL
         await sandbox.hangup("2001")
-        await says(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, "2001", None)
         await running.wait_until_sent()
         await looked_at(running)
-        row = await person(running, "2001")
+        row = await person_by_extension(running, "2001")
         assert (row.status_message, row.status_user_id, row.status_until) == ("", None, None)
         kinds = [kind for kind in await requests(sandbox) if "Presence" in kind or "Message" in kind]
         assert sorted(kinds) == ["clearPresence", "setPresence", "setStatusMessage", "setStatusMessage"]
@@ -101,13 +101,13 @@ async def test_words_of_their_own_stay(tmp_path: Path) -> None:
 async def test_words_written_during_the_call_are_not_taken_away(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
-        await says(sandbox, "2001", WORDS)
+        await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
         write(sandbox, "2001", OWN)
         await sandbox.hangup("2001")
         await running.wait_until_shown("2001", "Available", "Available")
         await looked_at(running)
         assert await message_of(sandbox, "2001") == OWN
-        assert (await person(running, "2001")).status_message == ""
+        assert (await person_by_extension(running, "2001")).status_message == ""
 
 
 async def test_do_not_disturb_is_no_call(tmp_path: Path) -> None:
@@ -121,14 +121,14 @@ async def test_do_not_disturb_is_no_call(tmp_path: Path) -> None:
 async def test_disabling_and_removing_take_them_away(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
-        await says(sandbox, "2001", WORDS)
+        await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
         name = await running.integration_id()
         await running.engine.integrations.disable(TENANT, name)
-        await says(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, "2001", None)
         await running.engine.integrations.enable(TENANT, name)
-        await says(sandbox, "2001", WORDS)
+        await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
         await running.engine.integrations.remove(TENANT, name)
-        await says(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, "2001", None)
 
 
 async def test_an_outage_delays_them_and_nothing_else(tmp_path: Path) -> None:
@@ -138,7 +138,7 @@ async def test_an_outage_delays_them_and_nothing_else(tmp_path: Path) -> None:
         await asyncio.sleep(0.3)
         await sandbox.trouble(graphThrottle=False)
         await running.wait_until_shown("2001", *IN_A_CALL)
-        await says(sandbox, "2001", WORDS)
+        await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
 
 
 async def test_presence_keeps_half_of_the_quota_to_itself(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_presence_keeps_half_of_the_quota_to_itself(tmp_path: Path) -> Non
         for number in range(1, 6):
             await running.wait_until_shown(f"20{number:02}", *IN_A_CALL)
         await asyncio.sleep(0.5)
-        row = await integration(running)
+        row = await only_integration(running)
         assert sum(count for _, count in row.quota_spent) <= 8
         assert (await requests(sandbox)).count("setStatusMessage") <= 3
 
@@ -163,14 +163,14 @@ async def test_what_was_under_way_when_we_died_is_seen_to_again(tmp_path: Path) 
         async with running.database.writing() as session:
             for extension in ("2001", "2002"):
                 mine = update(Person).where(col(Person.extension) == extension)
-                ours = {"status_message": WORDS, "status_user_id": Person.teams_user_id}
+                ours = {"status_message": STATUS_TEXT, "status_user_id": Person.teams_user_id}
                 await session.exec(mine.values(**ours, due_at=running_now(running)))
-        write(sandbox, "2001", WORDS)
+        write(sandbox, "2001", STATUS_TEXT)
         await running.engine.jobs.defer(PUSH, await running.integration_id())
-        await says(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, "2001", None)
         await looked_at(running)
         assert await message_of(sandbox, "2002") == OWN
-        assert (await person(running, "2002")).status_message == ""
+        assert (await person_by_extension(running, "2002")).status_message == ""
 
 
 def running_now(running: RunningEngine) -> Any:

@@ -39,12 +39,11 @@ from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_eng
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
+from tests.support.presence import IN_A_CALL, AVAILABLE
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ADMIN = Actor("admin-1", "Ada Admin")
-IN_A_CALL = ("Busy", "InACall")
-SELF = ("Available", "Available")
 PATIENT = replace(QUICK, rotation_lease=5.0)
 
 
@@ -135,7 +134,7 @@ async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
     sandbox.world.saved.signing_key += "x"  # Graph takes no token of before any longer
     await sandbox.call("2001")
     await eventually(lambda: is_in_trouble(running))
-    assert await sandbox.shown("2001") == SELF
+    assert await sandbox.shown("2001") == AVAILABLE
     new = await sandbox.new_secret()
     rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
     await running.wait_until_shown("2001", *IN_A_CALL)

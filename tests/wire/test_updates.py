@@ -22,11 +22,10 @@ from sync.updates.model import CardPlace, Installation, State
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.presence import IN_A_CALL, STATUS_TEXT, only_integration, person_by_extension, wait_for_status_message
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
-IN_A_CALL = ("Busy", "InACall")
-WORDS = "On the phone"
 ANA = Actor("ana", "Ana Admin")
 RUI = Actor("rui", "Rui Admin")
 CARD = CardPlace(TENANT, "ana", "card-1")
@@ -47,7 +46,7 @@ async def begin(
     running: RunningEngine, upto: int = 3, by: Actor = ANA, card: CardPlace = CARD
 ) -> Installation | None:
     updates, name = running.engine.updates, await running.integration_id()
-    return await updates.begin(TENANT, name, upto, WORDS, by, card)
+    return await updates.begin(TENANT, name, upto, STATUS_TEXT, by, card)
 
 
 async def seen(running: RunningEngine) -> Installation:
@@ -70,34 +69,20 @@ async def installed(running: RunningEngine, upto: int = 3) -> Installation:
 
 
 async def version(running: RunningEngine) -> int:
-    return (await integration(running)).feature_version
+    return (await only_integration(running)).feature_version
 
 
-async def integration(running: RunningEngine) -> Integration:
-    async with running.database.session() as session:
-        return (await session.exec(select(Integration))).one()
 
 
-async def person(running: RunningEngine, extension: str) -> Person:
-    async with running.database.session() as session:
-        return (await session.exec(select(Person).where(Person.extension == extension))).one()
 
 
-async def says(sandbox: SandboxHandle, who: str, message: str | None) -> None:
-    """Wait until this stands beside somebody's presence."""
-
-    async def stands() -> bool:
-        found: str | None = (await sandbox.teams(who))["statusMessage"]
-        return found == message
-
-    await eventually(stands)
 
 
 async def test_a_new_integration_is_offered_both_updates_with_what_they_would_change_here(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
-        row = await integration(running)
+        row = await only_integration(running)
         assert (row.feature_version, available(row)) == (1, 3)
         assert (await running.status()).update == 3
         offer = await running.engine.updates.offer(TENANT, row.id)
@@ -126,7 +111,7 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
         await sandbox.call(SOFIA)
         await running.wait_until_shown("Sofia Marques", *IN_A_CALL)
         for who in ("2001", "2002", SOFIA):
-            await says(sandbox, who, WORDS)
+            await wait_for_status_message(sandbox, who, STATUS_TEXT)
         assert (await running.status()).update is None
 
 
@@ -157,7 +142,7 @@ async def test_an_old_dialog_and_another_tenant_begin_nothing(tmp_path: Path) ->
         assert await begin(running, upto=2) is None
         updates, name = running.engine.updates, await running.integration_id()
         with pytest.raises(UnknownIntegration):
-            await updates.begin("another tenant", name, 3, WORDS, ANA, CARD)
+            await updates.begin("another tenant", name, 3, STATUS_TEXT, ANA, CARD)
         with pytest.raises(UnknownIntegration):
             await updates.offer("another tenant", name)
         with pytest.raises(UnknownIntegration):
@@ -229,9 +214,9 @@ async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own
         over = await installed(running)
         assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.FAILED)]
         assert (over.current.fault, over.current.failed_step) == ("unexpected", "announce")
-        row = await integration(running)
+        row = await only_integration(running)
         assert (row.feature_version, row.status_text) == (2, "")
-        await says(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, "2001", None)
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
@@ -240,19 +225,19 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
         await installed(running)
         for extension in ("2001", SOFIA):
             await sandbox.call(extension)
-            await says(sandbox, extension, WORDS)
+            await wait_for_status_message(sandbox, extension, STATUS_TEXT)
         name, updates = await running.integration_id(), running.engine.updates
         assert await updates.undo(TENANT, name, 2, ANA, CARD) is None
         assert (await updates.offer(TENANT, name)).undoable == 3
         assert await updates.undo(TENANT, name, 3, ANA, CARD)
         assert (await ended(running)).current.state is State.UNDONE
-        await says(sandbox, "2001", None)
-        await says(sandbox, SOFIA, None)
+        await wait_for_status_message(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, SOFIA, None)
         assert await updates.undo(TENANT, name, 2, ANA, CARD)
         await ended(running)
         await running.wait_until_shown("Sofia Marques", "Available", "Available")
         assert await sandbox.shown("2001") == IN_A_CALL
-        sofia = await person(running, SOFIA)
+        sofia = await person_by_extension(running, SOFIA)
         assert (sofia.teams_user_id, sofia.unmatched, await version(running)) == (None, "not_found", 1)
         assert (await running.status()).update == 3
 

@@ -9,14 +9,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sync.domain.errors import Fault
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
-from tests.cli.test_app import running_app
-from tests.docs.test_metrics import METRICS
 from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
 from tests.support.engines import TENANT
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.wire.test_presence_paths import IN_A_CALL, connected, talk
+from tests.support.presence import IN_A_CALL, connected_engine, answer_call
+from tests.support.documents import METRICS
+from tests.support.application import running_app
 
 FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, UNMATCHED_RISING}
 SERVICES = {"cloudlink", "entra", "graph", CLOCK, PEOPLE}
@@ -63,8 +63,8 @@ async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
 
 
 async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.say_state("2001", "levitating")
         await sandbox.trouble(graphForbidden=True)

@@ -5,11 +5,11 @@ from structlog.testing import capture_logs
 
 from bot.activity import Action, Installed, Message, Removed, Undelivered
 from core.correlation import current_cause
-from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import RecordingTurn, incoming
 from tests.support.bot.hosting import open_bot
 from tests.support.captured_log import captured_log
+from tests.support.bot.setup_wizard import at_preview
 
 
 def counted(chat: Chat, kind: str, outcome: str) -> float:

@@ -17,7 +17,7 @@ from jsonschema.validators import extend
 from microsoft_teams.cards import core
 from pydantic import ValidationError as TypeProblems
 
-from tests.cards.elements import (
+from tests.support.cards.elements import (
     Json,
     only_in_teams,
     parts,
