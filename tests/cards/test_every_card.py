@@ -4,8 +4,8 @@ import pytest
 
 from bot.activity import Card
 from bot.languages import load_texts
-from tests.support.cards.checks import problems_of_all
 from tests.cards.gallery.gallery import gallery
+from tests.support.cards.checks import problems_of_all
 
 TEXTS = load_texts()
 GALLERIES = {str(language): gallery(texts) for language, texts in TEXTS.items()}

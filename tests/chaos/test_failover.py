@@ -26,14 +26,13 @@ from storage.queries import conversations, integrations
 from storage.queries.notices import State
 from storage.tables.notices import Notice
 from tests.chaos.gate import Gate, running_gate
+from tests.chaos.workers import presence_matches_phones
 from tests.support.connectors import Connector, open_connector
 from tests.support.engines import KEY, TENANT, running_engine
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.tools import ROOT
-from tests.support.presence import IN_A_CALL
-from tests.chaos.workers import presence_matches_phones
 
 ADMIN = "7f3b2a10-0000-4000-8000-000000000001"
 EXTENSIONS = [f"20{number:02}" for number in range(1, 19)]

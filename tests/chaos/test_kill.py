@@ -1,7 +1,6 @@
 """The engine is killed (SIGKILL) at the worst moments; the next one must leave nobody with a false presence."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,22 +10,12 @@ from random import Random
 from sqlmodel import select
 
 from storage.tables.people import Person
-from tests.chaos.gate import Gate, running_gate
-from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
+from tests.chaos.gate import running_gate
+from tests.chaos.workers import is_held, kill, presence_matches_phones, store_integration, worker
+from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
-from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.tools import ROOT
 from tests.support.presence import AVAILABLE, IN_A_CALL
-from tests.chaos.workers import presence_matches_phones, is_held, store_integration, kill, worker
-
-
-
-
-
-
-
-
-
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 async def is_shown(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:
@@ -114,5 +103,3 @@ async def test_killed_again_and_again_it_ends_with_what_phones_do(tmp_path: Path
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert (await running.engine.integrations.list(TENANT))[0].enabled
             await eventually(lambda: presence_matches_phones(sandbox, extensions), within=20)
-
-

@@ -20,13 +20,12 @@ from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.secrets import app_of
 from sync.domain.rotation import Step
+from tests.chaos.workers import kill, worker
 from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
-from tests.support.presence import AVAILABLE, IN_A_CALL
-from tests.chaos.workers import kill, worker
-
 
 
 @dataclass

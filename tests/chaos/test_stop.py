@@ -24,12 +24,12 @@ from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
 from tests.chaos.gate import Gate, running_gate
+from tests.chaos.workers import store_integration
 from tests.support.engines import KEY, running_engine
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.presence import IN_A_CALL
-from tests.chaos.workers import store_integration
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 Row = TypeVar("Row", bound=SQLModel)
 PRESENCE = "/".join(IN_A_CALL)

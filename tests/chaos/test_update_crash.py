@@ -9,11 +9,11 @@ from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor
 from sync.updates.model import CardPlace
 from tests.chaos.gate import running_gate
+from tests.chaos.workers import is_held, kill, store_integration, worker
 from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
-from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.presence import IN_A_CALL
-from tests.chaos.workers import is_held, store_integration, kill, worker
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 WORDS = "On the phone"
 

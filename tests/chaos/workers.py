@@ -14,7 +14,6 @@ from tests.support.sandboxes import SandboxHandle
 from tests.support.tools import ROOT
 
 
-
 @asynccontextmanager
 async def worker(
     sandbox: SandboxHandle, graph_url: str, folder: Path, entra_url: str = ""

@@ -6,24 +6,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from app import bring_up_to_date, offer_claim, open_application, own_url
+from app import bring_up_to_date, offer_claim, own_url
 from settings import Settings
-from tests.support.postgres import fresh_database
-from tests.support.sandboxes import running_sandbox
-from tests.support.tools import ROOT
 from tests.support.application import running_app
-
-
+from tests.support.postgres import fresh_database
+from tests.support.tools import ROOT
 
 
 def run(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

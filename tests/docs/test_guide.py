@@ -19,9 +19,8 @@ from bot.commands.channel_alerts import WORDS
 from settings import Settings
 from sync.credentials.rotator import LIFETIME
 from sync.problems.notice_plan import THRESHOLDS
+from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT
-from tests.support.documents import table_rows
-from tests.support.documents import METRICS
 
 READMES = {"en": "README.md", "pt": "README.pt.md"}
 INDEX = "README.md"
@@ -214,5 +213,7 @@ def test_every_step_of_mitels_guide_has_its_counterpart(language: str) -> None:
 
 
 def test_both_tables_of_mitels_guide_lead_to_the_same_pages() -> None:
-    pages = [[links(row[3])[0].partition("#")[0] for row in table_rows(name, "procedures")] for name in READMES.values()]
+    pages = [
+        [links(row[3])[0].partition("#")[0] for row in table_rows(name, "procedures")] for name in READMES.values()
+    ]
     assert [page.replace("/en/", "/pt/") for page in pages[0]] == pages[1]

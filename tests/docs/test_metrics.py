@@ -7,34 +7,29 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from bot.activity import Action, Installed, Message, Removed
 from bot.chat.turn_metrics import Outcome as Turned
 from core import metrics as measured
 from core.http_metrics import OTHER, outcome_of
-from core.metrics import PREFIX, Metrics
+from core.metrics import PREFIX
 from core.version import VERSION
 from storage.queries.notices import State
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
-from sync.jobs import names
 from sync.monitoring.readiness import DATABASE, JOBS
 from sync.phones.ingest import DOUBLE, NOBODY
 from sync.phones.line_state import Verdict
 from sync.phones.webhooks import WebhookResult
+from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT
-from tests.support.documents import METRICS
-from tests.support.documents import table_rows
 
 BOARD = "deploy/grafana/cloudlink-presence.json"
 ALERTS = "deploy/prometheus/alerts.yml"
 LANGUAGES = ("en", "pt")
 PROMETHEUS_OWN = {"le", "instance"}
 FUNCTIONS = re.compile(r"\b(by|without)\s*\(([^)]*)\)")
-
-
 
 
 SHARED = {name for name, each in METRICS.items() if each._type == "gauge" and "jobs_running" not in name}

@@ -9,16 +9,14 @@ from app import COMMANDS as PROGRAM
 from bot.commands import COMMANDS
 from settings import Settings
 from storage.queries.roles import Role
-from tests.support.tools import ROOT
 from tests.support.documents import table_rows
+from tests.support.tools import ROOT
 
 LANGUAGES = {"README.md": "en", "README.pt.md": "pt"}
 ROLES = {
     "en": dict(zip(Role, ("everybody", "viewer", "administrator", "owner"), strict=True)),
     "pt": dict(zip(Role, ("qualquer pessoa", "leitor", "administrador", "proprietário"), strict=True)),
 }
-
-
 
 
 def shown(default: object) -> str:

@@ -7,8 +7,8 @@ from functools import cache
 
 import pytest
 
-from tests.support.tools import ROOT
 from tests.support.documents import table_rows
+from tests.support.tools import ROOT
 
 PAGE = "docs/threat-model.md"
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")

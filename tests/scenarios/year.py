@@ -32,8 +32,8 @@ from tests.support.bot.hosting import Bot, FakeClock, open_bot
 from tests.support.connectors import Call
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
-from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.presence import IN_A_CALL
+from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 ADMINS = ("ada", "ben", "cleo", "dan")
 CALLERS = ("2001", "2002", "2003", "2004")

@@ -9,8 +9,8 @@ from storage.queries import claims
 from storage.queries.claims import COUNTED_FOR, OVERALL, PER_PERSON, PER_TENANT
 from storage.tables.roles import ClaimCode
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store
 from tests.support.shared_store import two_processes
+from tests.support.stores import empty_store
 
 DAY = timedelta(hours=24)
 

@@ -1,20 +1,18 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.database import Database, open_database
+from storage.database import Database
 from storage.queries import conversations, roles
 from storage.queries.roles import INVITED_FOR, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, stored
 from tests.support.shared_store import two_processes
+from tests.support.stores import empty_store, stored
 
 Change = tuple[str, Role, Role | None, str]
 """Whose role, what it was, what it is to be, and at whose wish."""
@@ -33,8 +31,6 @@ def spoken(name: str, **changed: Any) -> Conversation:
     given = {"tenant_id": "t1", "user_object_id": name, "service_url": "https://one.example/", "seen_at": NOON}
     address = {"conversation_id": f"a:{name}", "user_id": "29:1", "bot_id": "28:1", "channel_id": "msteams"}
     return Conversation(**{**given, **address, **changed})
-
-
 
 
 async def change(

@@ -13,7 +13,6 @@ from settings import Settings
 from tests.support.sandboxes import running_sandbox
 
 
-
 @asynccontextmanager
 async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:

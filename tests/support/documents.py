@@ -9,6 +9,7 @@ from core.metrics import Metrics
 from sync.jobs import names
 from tests.support.tools import ROOT
 
+
 def table_rows(readme: str, name: str) -> list[list[str]]:
     """The rows of a marked table, without its head."""
     text = (ROOT / readme).read_text()

@@ -9,7 +9,6 @@ from storage.database import Database, open_database
 from tests.support.stores import empty_store, stored
 
 
-
 @asynccontextmanager
 async def two_processes(folder: Path, *rows: Any) -> AsyncIterator[tuple[Database, Database]]:
     """The same store, opened twice."""

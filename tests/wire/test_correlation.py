@@ -10,14 +10,24 @@ from core.correlation import caused
 from tests.support.captured_log import CapturedLog, captured_log
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import (
+    AVAILABLE,
+    IN_A_CALL,
+    answer_call,
+    connected_engine,
+    person_by_extension,
+    presence_requests,
+)
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.presence import IN_A_CALL, AVAILABLE, connected_engine, person_by_extension, presence_requests, answer_call
 
 
 @asynccontextmanager
 async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
     """Once the phones have been asked for the first time, webhooks alone tell of them."""
-    async with connected_engine(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (sandbox, running):
+    async with connected_engine(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (
+        sandbox,
+        running,
+    ):
         await eventually(lambda: polls_are_over(running))
         with captured_log() as log:
             yield sandbox, running, log

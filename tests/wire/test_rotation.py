@@ -37,9 +37,9 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
-from tests.support.presence import IN_A_CALL, AVAILABLE
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

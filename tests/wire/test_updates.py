@@ -11,8 +11,6 @@ import pytest
 from sqlmodel import select
 
 from storage.queries import history
-from storage.tables.integrations import Integration
-from storage.tables.people import Person
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.model import Actor, UnknownIntegration
@@ -21,8 +19,14 @@ from sync.updates import available
 from sync.updates.model import CardPlace, Installation, State
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import (
+    IN_A_CALL,
+    STATUS_TEXT,
+    only_integration,
+    person_by_extension,
+    wait_for_status_message,
+)
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.presence import IN_A_CALL, STATUS_TEXT, only_integration, person_by_extension, wait_for_status_message
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -70,12 +74,6 @@ async def installed(running: RunningEngine, upto: int = 3) -> Installation:
 
 async def version(running: RunningEngine) -> int:
     return (await only_integration(running)).feature_version
-
-
-
-
-
-
 
 
 async def test_a_new_integration_is_offered_both_updates_with_what_they_would_change_here(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, TENANT
 
 
-
 async def fill_history(chat: Chat, count: int, **values: Any) -> None:
     given: dict[str, Any] = {
         "owner_tenant": TENANT,

@@ -3,7 +3,6 @@
 from bot.hosting.rate_limit import LIMITS
 
 
-
 def assert_within_limits(times: list[float]) -> None:
     """``times`` are seconds, in order."""
     for count, seconds in LIMITS:

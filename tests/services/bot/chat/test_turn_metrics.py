@@ -8,8 +8,8 @@ from core.correlation import current_cause
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import RecordingTurn, incoming
 from tests.support.bot.hosting import open_bot
-from tests.support.captured_log import captured_log
 from tests.support.bot.setup_wizard import at_preview
+from tests.support.captured_log import captured_log
 
 
 def counted(chat: Chat, kind: str, outcome: str) -> float:

@@ -13,8 +13,8 @@ from storage.tables.history import Act
 from storage.tables.roles import Member
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, press, words
-from tests.support.stores import stored
 from tests.support.bot.setup_wizard import at_teams
+from tests.support.stores import stored
 
 RUI = "55555555-0000-4000-8000-000000000005"
 ADDRESS = "rui.costa@valeverde.example"

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import aiohttp
 import pytest
@@ -26,9 +25,9 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
-from tests.support.stores import stored
-from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
 from tests.support.bot.history import fill_history
+from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
+from tests.support.stores import stored
 
 
 async def acts(chat: Chat) -> list[Act]:
@@ -39,8 +38,6 @@ async def acts(chat: Chat) -> list[Act]:
 async def told(chat: Chat) -> list[tuple[str, str]]:
     """Acts and results, by name: the chat's clock stands still."""
     return sorted((act.act, act.result) for act in await acts(chat))
-
-
 
 
 # What is recorded
@@ -135,7 +132,9 @@ async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expecte
 
 
 async def test_a_failure_says_what_was_wrong(chat: Chat) -> None:
-    await fill_history(chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"})
+    await fill_history(
+        chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"}
+    )
     card = words(await chat.say("history"))
     assert "❌" in card
     assert "Admin consent is missing for: User.Read.All" in card
@@ -185,7 +184,9 @@ async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:
 @pytest.mark.parametrize("size", [cards.PAGE, cards.LINES])
 async def test_the_largest_page_still_fits(chat: Chat, size: int) -> None:
     long = "Ş" * 5000
-    await fill_history(chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long})
+    await fill_history(
+        chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long}
+    )
     verb = "history.page" if size == cards.PAGE else "export.text"
     card = await chat.act(verb, page="1")
     assert len(json.dumps(card).encode()) < 28 * 1024

@@ -14,8 +14,8 @@ from sync.domain.model import IntegrationView, Preview, Unmatched, UnmatchedPers
 from sync.domain.presence import LineState, Presence
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import TENANT, buttons, parts, press
-from tests.support.stores import stored
 from tests.support.bot.history import fill_history
+from tests.support.stores import stored
 
 LINK, REVERSED = "https://evil.example", "\u202e"
 NAME = f"[Sign in]({LINK}) **now** {REVERSED}\n# <at>all</at>"

@@ -19,14 +19,16 @@ from sync.domain.presence import LineState, Presence
 from tests.cards.gallery.gallery import example
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, press, words
-from tests.support.bot.setup_wizard import CLOUDLINK_SECRET, CLIENT_SECRET, CLIENT, ACCOUNT, APP, at_register, at_teams, at_preview
-
-
-
-
-
-
-
+from tests.support.bot.setup_wizard import (
+    ACCOUNT,
+    APP,
+    CLIENT,
+    CLIENT_SECRET,
+    CLOUDLINK_SECRET,
+    at_preview,
+    at_register,
+    at_teams,
+)
 
 
 async def draft_of(chat: Chat) -> Draft | None:

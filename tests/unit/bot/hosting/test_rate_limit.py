@@ -2,11 +2,9 @@
 
 from datetime import timedelta
 
-from bot.hosting.rate_limit import LIMITS, RateLimit
+from bot.hosting.rate_limit import RateLimit
 from tests.support.bot.hosting import FakeClock
 from tests.support.bot.rate_limits import assert_within_limits
-
-
 
 
 def test_the_pace_of_an_hour() -> None:

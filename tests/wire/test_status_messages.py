@@ -15,8 +15,14 @@ from storage.tables.people import Person
 from sync.jobs.names import PUSH
 from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import (
+    IN_A_CALL,
+    STATUS_TEXT,
+    only_integration,
+    person_by_extension,
+    wait_for_status_message,
+)
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.presence import IN_A_CALL, STATUS_TEXT, only_integration, person_by_extension, wait_for_status_message
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -9,14 +9,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sync.domain.errors import Fault
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
+from tests.support.application import running_app
 from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
+from tests.support.documents import METRICS
 from tests.support.engines import TENANT
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.presence import IN_A_CALL, connected_engine, answer_call
-from tests.support.documents import METRICS
-from tests.support.application import running_app
+from tests.support.presence import IN_A_CALL, answer_call, connected_engine
 
 FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, UNMATCHED_RISING}
 SERVICES = {"cloudlink", "entra", "graph", CLOCK, PEOPLE}

@@ -1,12 +1,9 @@
 """Every way a presence can take, from a phone of the sandbox's CloudLink to its Graph."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -20,19 +17,19 @@ from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import (
+    AVAILABLE,
+    CONFERENCE,
+    IN_A_CALL,
+    PRESENTING,
+    answer_call,
+    connected_engine,
+    person_by_extension,
+    presence_requests,
+)
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.presence import CONFERENCE, IN_A_CALL, PRESENTING, AVAILABLE, connected_engine, person_by_extension, presence_requests, answer_call
 
 pytestmark = pytest.mark.usefixtures("each_database")
-
-
-
-
-
-
-
-
-
 
 
 async def quiet(running: RunningEngine) -> None:

@@ -22,9 +22,9 @@ from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
 from sync.domain.rotation import Kind, RotationView, Step
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import integration, read_integration, stored
-from tests.support.presence import IN_A_CALL
 
 ADMIN = Actor("admin-1", "Ada Admin")
 NEW_KEY = Fernet.generate_key().decode()
