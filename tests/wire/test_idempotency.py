@@ -277,7 +277,7 @@ async def remind(scene: Scene) -> dict[str, Any]:
         integration_id=scene.view.id,
         owner_tenant=scene.tenant,
         topic="expiry",
-        scene="30",
+        stage="30",
         audience=ADMIN,
         facts={"expires_on": "2027-01-31", "credential": "secret"},
         created_at=utc_now(),
