@@ -52,11 +52,11 @@ def missing_for_chat() -> str:
     return ""
 
 
-async def run(data: Path, lack: str) -> int:
+async def run(data: Path, missing: str) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    demonstration = asyncio.create_task(demonstrate(data, lack))
+    demonstration = asyncio.create_task(demonstrate(data, missing))
     asked = asyncio.create_task(stop.wait())
     await asyncio.wait((demonstration, asked), return_when=asyncio.FIRST_COMPLETED)
     demonstration.cancel()
@@ -64,29 +64,29 @@ async def run(data: Path, lack: str) -> int:
     try:
         await demonstration
     except ServiceFailed as failure:
-        say(f"\n{failure}\n\nThe demo has ended.")
+        print_now(f"\n{failure}\n\nThe demo has ended.")
         return 1
     except asyncio.CancelledError:
-        say("\nThe demo has ended. What was set up is kept in the data directory.")
+        print_now("\nThe demo has ended. What was set up is kept in the data directory.")
     return 0
 
 
-async def demonstrate(data: Path, lack: str) -> None:
+async def demonstrate(data: Path, missing: str) -> None:
     """Start everything, say where it is, and watch over it. Raises ``ServiceFailed`` when one of them ends."""
     logs = data / "logs"
     for directory in (data, logs):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    say(f"Starting the sandbox{' and the bot' if lack else ', the bot and the Teams-like client'} ...")
-    async with running(services(data, chat=not lack), logs) as started:
+    print_now(f"Starting the sandbox{' and the bot' if missing else ', the bot and the Teams-like client'} ...")
+    async with running_services(services(data, chat=not missing), logs) as started:
         urls = await asyncio.gather(*(each.wait_ready(READY_SECONDS) for each in started))
-        say(summary(dict(zip((each.service.name for each in started), urls, strict=True)), lack, logs))
+        print_now(summary(dict(zip((each.service.name for each in started), urls, strict=True)), missing, logs))
         ends = [asyncio.create_task(each.wait_end()) for each in started]
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         raise done.pop().result()
 
 
 @asynccontextmanager
-async def running(wanted: Sequence[Service], logs: Path) -> AsyncIterator[list[RunningService]]:
+async def running_services(wanted: Sequence[Service], logs: Path) -> AsyncIterator[list[RunningService]]:
     """The services, started; all are ended on leaving. Raises ``ServiceFailed`` when one cannot be run."""
     started: list[RunningService] = []
     try:
@@ -170,7 +170,7 @@ def free_port(preferred: int) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
+def summary(urls: dict[str, str], missing: str, logs: Path) -> str:
     """What the demo says once it is up."""
     steps = [
         "1. In the chat, type:  setup integration   (em português:  configurar integração)",
@@ -184,7 +184,7 @@ def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
         f"Switchboard  {urls['Sandbox']}/switchboard",
         f"Bot          {urls['Bot']}",
         "",
-        *([f"No chat: {lack}"] if lack else steps),
+        *([f"No chat: {missing}"] if missing else steps),
         "",
         f"Logs: {logs}   Ctrl-C ends all of it.",
     ]
@@ -193,7 +193,7 @@ def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
     return "\n".join([edge, *(f"|  {line:<{width}}  |" for line in lines), edge])
 
 
-def say(text: str) -> None:
+def print_now(text: str) -> None:
     print(text, flush=True)
 
 

@@ -97,7 +97,7 @@ class Registration:
     def secret(self, key_id: str) -> Secret | None:
         return next((secret for secret in self.secrets if secret.key_id == key_id.lower()), None)
 
-    def judge(self, value: str, now: datetime) -> SecretVerdict:
+    def check_secret(self, value: str, now: datetime) -> SecretVerdict:
         """Whether a secret's value opens the door."""
         known = [
             secret for secret in self.secrets if secret.value == value and (secret.accepted_from or now) <= now

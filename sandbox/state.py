@@ -11,12 +11,12 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.people import ACCOUNT_NAME, Person, TeamsUser, sample_people, stable_id
-from sandbox.phones import Desk, PhoneCall
+from sandbox.phones import DeskPhone, PhoneCall
 from sandbox.quota import Quota
 from sandbox.registration import Registration
-from sandbox.trouble import Trouble
 
 DEFAULT_PAGE_SIZE = 10
 
@@ -51,7 +51,7 @@ class Subscription:
 
 
 @dataclass
-class Planned:
+class PlannedStep:
     """A step of the traffic generator that is still to come."""
 
     at: datetime
@@ -65,7 +65,7 @@ class Traffic:
     running: bool = False
     calls_per_minute: float = 6.0
     next_call_at: datetime | None = None
-    planned: list[Planned] = field(default_factory=list)
+    planned: list[PlannedStep] = field(default_factory=list)
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Saved:
     account: CloudLinkAccount
     signing_key: str
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    trouble: Trouble = field(default_factory=Trouble)
+    faults: Faults = field(default_factory=Faults)
     traffic: Traffic = field(default_factory=Traffic)
     page_size: int = DEFAULT_PAGE_SIZE
     directory_version: int = 0
@@ -106,20 +106,20 @@ class World:
         clock: Callable[[], datetime] = _utc_now,
         random: Random | None = None,
         page_size: int | None = None,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
         saved: Saved | None = None,
     ) -> None:
         self._clock = clock
         self.random = random or Random()
-        self.saved = saved or self._begin()
+        self.saved = saved or self._initial_state()
         self.saved.page_size = page_size or self.saved.page_size
-        self.saved.trouble = trouble or self.saved.trouble
+        self.saved.faults = faults or self.saved.faults
         self.journal = Journal()
         self.quota = Quota()
         self.on_change: list[Callable[[], None]] = []
         self.on_phone: list[Announced] = []
 
-    def _begin(self) -> Saved:
+    def _initial_state(self) -> Saved:
         people, teams = sample_people()
         registration = Registration()
         registration.add_secret("CloudLink Presence", 180, self._clock(), self.random)
@@ -151,8 +151,8 @@ class World:
         """By object id, as long as the user is there."""
         return next((each for each in self.saved.teams if each.id == user_id.lower() and not each.removed), None)
 
-    def desk(self, person: Person) -> Desk:
-        return Desk(person.extension or "", person.phone, lambda call: self._announce(person, call), self.tick)
+    def desk_phone(self, person: Person) -> DeskPhone:
+        return DeskPhone(person.extension or "", person.phone, lambda call: self._announce(person, call), self.tick)
 
     def _announce(self, person: Person, call: PhoneCall | None) -> None:
         for listener in self.on_phone:

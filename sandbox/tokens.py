@@ -30,12 +30,12 @@ def read(world: World, authorization: str | None) -> dict[str, Any] | None:
     return claims if claims.get("exp", 0) > world.now().timestamp() else None
 
 
-def seal(world: World, kind: str, content: dict[str, Any]) -> str:
+def sign_position(world: World, kind: str, content: dict[str, Any]) -> str:
     """An opaque text that only this world can have written: where a list goes on."""
     return jwt.encode({**content, "kind": kind}, world.saved.signing_key, "HS256")
 
 
-def unseal(world: World, kind: str, text: str) -> dict[str, Any] | None:
+def read_position(world: World, kind: str, text: str) -> dict[str, Any] | None:
     """What was sealed as ``kind``; None for anything else."""
     try:
         content: dict[str, Any] = jwt.decode(text, world.saved.signing_key, ["HS256"])

@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 
 from sandbox.cloudlink.accounts import SITE_ID
-from sandbox.cloudlink.answers import VERSION
 from sandbox.cloudlink.notifications import TOPIC
+from sandbox.cloudlink.responses import VERSION
 from sandbox.people import Person
 from sandbox.phones import PhoneCall
 from sandbox.state import Subscription, World
@@ -76,9 +76,9 @@ class Webhooks:
 
     def publish(self, person: Person, call: PhoneCall | None) -> None:
         """Queue a step of a phone for everybody who subscribed to it: once, or as trouble will have it."""
-        published, trouble = notification(self._world, person, call), self._world.saved.trouble
-        times = 0 if trouble.lose_webhooks else 2 if trouble.double_webhooks else 1
-        self._forget_gone()
+        published, faults = notification(self._world, person, call), self._world.saved.faults
+        times = 0 if faults.lose_webhooks else 2 if faults.double_webhooks else 1
+        self._drop_unsubscribed()
         for subscription in self._world.saved.subscriptions.values():
             if published["subject"].startswith(subscription.subject_filter):
                 for _ in range(times):
@@ -88,17 +88,17 @@ class Webhooks:
         queue = self._queues.get(subscription.id)
         if queue is None:
             queue = self._queues[subscription.id] = asyncio.Queue()
-            self._workers[subscription.id] = asyncio.create_task(self._work(subscription, queue))
+            self._workers[subscription.id] = asyncio.create_task(self._deliver_all(subscription, queue))
         while queue.qsize() >= _MOST_WAITING:
             queue.get_nowait()
         return queue
 
-    def _forget_gone(self) -> None:
+    def _drop_unsubscribed(self) -> None:
         for gone in self._queues.keys() - self._world.saved.subscriptions.keys():
             del self._queues[gone]
             self._workers.pop(gone).cancel()
 
-    async def _work(self, subscription: Subscription, queue: asyncio.Queue[dict[str, Any]]) -> None:
+    async def _deliver_all(self, subscription: Subscription, queue: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
             await self._deliver(subscription, await queue.get())
 
@@ -140,7 +140,7 @@ class Webhooks:
 
 
 @asynccontextmanager
-async def delivering(world: World, retry_after: Sequence[float] = RETRY_AFTER) -> AsyncIterator[Webhooks]:
+async def running_webhooks(world: World, retry_after: Sequence[float] = RETRY_AFTER) -> AsyncIterator[Webhooks]:
     """Deliver webhooks for as long as the context lasts."""
     async with aiohttp.ClientSession() as session:
         webhooks = Webhooks(world, session, retry_after)

@@ -22,7 +22,7 @@ def world_json(world: World) -> dict[str, Any]:
         "people": _people_json(world),
         "cloudlink": _cloudlink_json(world),
         "registration": _registration_json(world),
-        "trouble": world.saved.trouble.as_json(),
+        "faults": world.saved.faults.as_json(),
         "traffic": {"running": traffic.running, "callsPerMinute": traffic.calls_per_minute},
         "counts": world.journal.counts.as_json(),
     }

@@ -44,7 +44,7 @@ async def token_of(sandbox: SandboxHandle, http: aiohttp.ClientSession) -> str:
 
 async def test_a_thousand_changes_in_batches_and_one_by_one() -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        await sandbox.trouble(graphQuota=1_000_000)
+        await sandbox.set_faults(graphQuota=1_000_000)
         app = app_of(sandbox)
         writer = PresenceWriter(http, sandbox.url, KeptToken(await token_of(sandbox, http)), app.client_id)
         users = [user.id for user in sandbox.world.saved.teams if user.enabled]

@@ -104,7 +104,7 @@ async def fleet(folder: Path, secret_days: int | None = None) -> AsyncIterator[t
             await ships.start("web", "web")
             await asyncio.gather(ships.start("worker-1", "worker"), ships.start("worker-2", "worker"))
             await eventually(lambda: is_subscribed(sandbox))
-            await sandbox.trouble(graphQuota=QUOTA)
+            await sandbox.set_faults(graphQuota=QUOTA)
             await sandbox.clear_log()
             yield ships, connector
 

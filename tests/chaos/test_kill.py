@@ -60,7 +60,7 @@ async def started_while_graph_is_down(
 ) -> AsyncIterator[RunningEngine]:
     """The next engine: it learns what the phone does before it can send anything, so that only the store can
     tell it what its dead predecessor may have sent."""
-    await sandbox.trouble(graphOutage=True)
+    await sandbox.set_faults(graphOutage=True)
     async with running_engine(sandbox, folder, webhooks=False) as running:
 
         async def has_learnt() -> bool:
@@ -72,7 +72,7 @@ async def started_while_graph_is_down(
             return person.desired == desired and (person.line == "idle") == ended
 
         await eventually(has_learnt)
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         yield running
 
 

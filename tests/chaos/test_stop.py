@@ -161,7 +161,7 @@ def nobody_may_write(folder: Path) -> Iterator[None]:
 
 async def event_of_a_call(sandbox: SandboxHandle, extension: str) -> Event:
     """A call begins; CloudLink posts nothing of it by itself."""
-    await sandbox.trouble(loseWebhooks=True)
+    await sandbox.set_faults(loseWebhooks=True)
     await sandbox.call(extension)
     person = sandbox.world.person(extension)
     assert person is not None

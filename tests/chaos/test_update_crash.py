@@ -22,10 +22,10 @@ async def begun(sandbox: SandboxHandle, folder: Path) -> None:
     """A store in which somebody pressed *Install update* and the process died at once."""
     async with running_engine(sandbox, folder, webhooks=False) as running:
         name = (await running.engine.integrations.list(TENANT))[0].id
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         card = CardPlace(TENANT, "ana", "card-1")
         assert await running.engine.updates.begin(TENANT, name, 3, WORDS, Actor("ana", "Ana"), card)
-    await sandbox.trouble(graphOutage=False)
+    await sandbox.set_faults(graphOutage=False)
 
 
 async def rows(running: RunningEngine) -> list[FeatureUpdate]:
@@ -62,11 +62,11 @@ async def test_killed_again_and_again_every_step_is_done_once(tmp_path: Path) ->
     async with running_sandbox() as sandbox:
         await store_integration(sandbox, tmp_path)
         await begun(sandbox, tmp_path)
-        await sandbox.trouble(slowSeconds=0.15)
+        await sandbox.set_faults(slowSeconds=0.15)
         for patience in (0.3, 0.6, 0.9):
             async with worker(sandbox, sandbox.url, tmp_path):
                 await asyncio.sleep(patience)
-        await sandbox.trouble(slowSeconds=0.0)
+        await sandbox.set_faults(slowSeconds=0.0)
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             await eventually(lambda: is_over(running), within=20)
             assert [row.version for row in await rows(running)] == [2, 3]

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from sandbox.demo import playground_service, running
+from sandbox.demo import playground_service, running_services
 from tests.e2e.cards import Json, button, titles, words
 from tests.support.tools import require
 
@@ -173,7 +173,7 @@ async def running_playground(bot_url: str, logs: Path, locale: str = "en-US") ->
     require("playground")
     async with (
         _speaking(locale, bot_url) as endpoint,
-        running([playground_service(0, endpoint)], logs) as (process,),
+        running_services([playground_service(0, endpoint)], logs) as (process,),
         aiohttp.ClientSession() as http,
     ):
         url = await process.wait_ready(START_SECONDS)

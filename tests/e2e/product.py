@@ -7,7 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
-from sandbox.demo import bot_service, free_port, running, sandbox_service
+from sandbox.demo import bot_service, free_port, running_services, sandbox_service
 from sandbox.processes import RunningService, start
 from tests.support.sandboxes import Switchboard
 
@@ -50,7 +50,7 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, B
     for each in (data, logs, world):
         each.mkdir()
     async with (
-        running([sandbox_service(free_port(0), world)], logs) as (process,),
+        running_services([sandbox_service(free_port(0), world)], logs) as (process,),
         aiohttp.ClientSession() as http,
     ):
         sandbox = Switchboard(await process.wait_ready(START_SECONDS), http)

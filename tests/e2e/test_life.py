@@ -212,10 +212,10 @@ async def test_an_update_is_offered_and_installed_while_the_bar_moves(tmp_path: 
             assert tongue(f"update.{version}.notes") in dialog.words
         assert tongue.texts.plural("update.2.effect.matched", 1) in dialog.words
         assert "Sofia Marques" in dialog.words
-        await sandbox.trouble(slow_seconds=1.5)
+        await sandbox.set_faults(slow_seconds=1.5)
         await chat.press_on(dialog, tongue("button.install_update"))
         done = await chat.told(tongue("update.completed"), tongue("button.done"), seconds=60)
-        await sandbox.trouble(slow_seconds=0)
+        await sandbox.set_faults(slow_seconds=0)
         assert done.id == dialog.id
         bar = percentages(chat, dialog)
         assert bar == sorted(bar)

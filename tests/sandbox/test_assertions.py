@@ -103,5 +103,5 @@ def test_what_is_no_certificate() -> None:
 def test_a_late_secret_is_wrong_until_it_has_spread() -> None:
     registration = Registration()
     secret = registration.add_secret("Late", 90, NOW, Random(1), accepted_after=30)
-    assert registration.judge(secret.value, NOW) is SecretVerdict.WRONG
-    assert registration.judge(secret.value, NOW + timedelta(seconds=30)) is SecretVerdict.GOOD
+    assert registration.check_secret(secret.value, NOW) is SecretVerdict.WRONG
+    assert registration.check_secret(secret.value, NOW + timedelta(seconds=30)) is SecretVerdict.GOOD

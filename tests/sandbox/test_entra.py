@@ -100,11 +100,11 @@ async def test_a_secrets_id_in_place_of_its_value_is_a_wrong_secret(sandbox: San
     assert _code((await ask_entra(sandbox, client_secret=secret["keyId"])).body)[0] == 7000215
 
 
-async def test_trouble(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(entra_transient=True)
+async def test_faults(sandbox: SandboxHandle) -> None:
+    await sandbox.set_faults(entra_transient=True)
     answer = await ask_entra(sandbox)
     assert (answer.status, _code(answer.body)) == (503, (90033, "temporarily_unavailable"))
-    await sandbox.trouble(entra_outage=True)
+    await sandbox.set_faults(entra_outage=True)
     tenant = sandbox.world.saved.registration.tenant_id
     assert (await call(sandbox, "GET", f"/{tenant}/v2.0/.well-known/openid-configuration")).status == 503
 

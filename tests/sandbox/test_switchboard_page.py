@@ -313,40 +313,40 @@ async def test_the_app_registration_is_broken_and_mended(board: Board, name: str
         assert (await board.sandbox.state())["registration"][name] is value
 
 
-async def test_every_trouble_of_the_sandbox_has_its_switch(board: Board) -> None:
-    await board.click("tab-trouble")
-    for name in (await board.sandbox.state())["trouble"]:
-        await expect(board.part(f"trouble-{name}")).to_be_visible()
+async def test_every_fault_has_a_switch(board: Board) -> None:
+    await board.click("tab-faults")
+    for name in (await board.sandbox.state())["faults"]:
+        await expect(board.part(f"fault-{name}")).to_be_visible()
 
 
-async def test_trouble_is_switched_on_counted_and_off_again(board: Board) -> None:
-    await board.click("tab-trouble")
-    await board.click("trouble-graphOutage")
-    await expect(board.part("troubles")).to_have_text("1")
-    assert (await board.sandbox.state())["trouble"]["graphOutage"] is True
-    await board.click("trouble-graphOutage")
-    await expect(board.part("troubles")).to_be_hidden()
+async def test_a_fault_is_switched_on_counted_and_switched_off(board: Board) -> None:
+    await board.click("tab-faults")
+    await board.click("fault-graphOutage")
+    await expect(board.part("fault-count")).to_have_text("1")
+    assert (await board.sandbox.state())["faults"]["graphOutage"] is True
+    await board.click("fault-graphOutage")
+    await expect(board.part("fault-count")).to_be_hidden()
 
 
 async def test_the_quota_and_the_traffic_take_numbers(board: Board) -> None:
-    await board.click("tab-trouble")
-    for name, number in (("trouble-graphQuota", "25"), ("traffic-callsPerMinute", "60")):
-        async with board.page.expect_response("**/switchboard/t*"):
+    await board.click("tab-faults")
+    for name, number, path in (("fault-graphQuota", "25", "faults"), ("traffic-callsPerMinute", "60", "traffic")):
+        async with board.page.expect_response(f"**/switchboard/{path}"):
             await board.part(name).fill(number)
             await board.part(name).press("Tab")
     async with board.page.expect_response("**/switchboard/traffic"):
         await board.click("traffic-running")
     state = await board.sandbox.state()
-    assert state["trouble"]["graphQuota"] == 25
+    assert state["faults"]["graphQuota"] == 25
     assert state["traffic"] == {"running": True, "callsPerMinute": 60}
 
 
 async def test_a_number_out_of_range_is_not_sent(board: Board) -> None:
-    await board.click("tab-trouble")
-    await board.part("trouble-slowSeconds").fill("-3")
-    await board.part("trouble-slowSeconds").press("Tab")
-    await expect(board.part("trouble-slowSeconds")).to_have_value("0")
-    assert (await board.sandbox.state())["trouble"]["slowSeconds"] == 0
+    await board.click("tab-faults")
+    await board.part("fault-slowSeconds").fill("-3")
+    await board.part("fault-slowSeconds").press("Tab")
+    await expect(board.part("fault-slowSeconds")).to_have_value("0")
+    assert (await board.sandbox.state())["faults"]["slowSeconds"] == 0
 
 
 async def test_a_refusal_is_told_and_nothing_pretended(board: Board) -> None:
@@ -432,11 +432,11 @@ async def test_a_telephone_sees_one_thing_at_a_time_and_never_scrolls_sideways(
     open_board: OpenBoard, language: str
 ) -> None:
     board = await open_board(NARROW, language)
-    for name in ("people", "paste", "trouble"):
+    for name in ("people", "paste", "faults"):
         await board.click(f"tab-{name}")
         await expect(board.part("people")).to_be_visible(visible=name == "people")
         await expect(board.part("copy-tenantId")).to_be_visible(visible=name == "paste")
-        await expect(board.part("trouble-graphOutage")).to_be_visible(visible=name == "trouble")
+        await expect(board.part("fault-graphOutage")).to_be_visible(visible=name == "faults")
         assert await board.page.evaluate("document.documentElement.scrollWidth") == NARROW[0]
 
 

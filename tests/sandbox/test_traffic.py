@@ -45,7 +45,7 @@ def test_a_call_that_somebody_ended_is_left_alone(world: World, clock: FakeClock
     run(world, clock, 5)
     world.saved.traffic.running = False
     for person in world.saved.people:
-        world.desk(person).hang_up_all()
+        world.desk_phone(person).hang_up_all()
     assert run(world, clock, 120) == {}
 
 

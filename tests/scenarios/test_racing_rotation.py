@@ -54,7 +54,7 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
     async with running_sandbox() as sandbox, AsyncExitStack() as stack:
         integration_id = await due_for_rotation(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value
-        await sandbox.trouble(secret_delay_seconds=1.0)
+        await sandbox.set_faults(secret_delay_seconds=1.0)
         await sandbox.call("2001")
         racing = [
             await stack.enter_async_context(running_engine(sandbox, tmp_path, webhooks=False, intervals=RACING))

@@ -78,7 +78,7 @@ class Switchboard:
     async def registered(self, extension: str, on: bool) -> None:
         await self._phone(extension, "registered", {"on": on})
 
-    async def say_state(self, extension: str, state: str) -> str:
+    async def publish_state(self, extension: str, state: str) -> str:
         """Have CloudLink publish a call in any state, known or not; returns the call's id."""
         return await self._phone(extension, "state", {"state": state})
 
@@ -110,9 +110,9 @@ class Switchboard:
     async def new_cloudlink_secret(self) -> str:
         return str((await self.post("cloudlink/secret"))["clientSecret"])
 
-    async def trouble(self, **switches: Any) -> None:
+    async def set_faults(self, **switches: Any) -> None:
         """Throw switches, in the control API's spelling or ours: ``graphOutage=True``, ``graph_outage=True``."""
-        await self.post("trouble", {_camel(name): value for name, value in switches.items()})
+        await self.post("faults", {_camel(name): value for name, value in switches.items()})
 
     async def advance(self, seconds: float) -> None:
         """Move the sandbox's clock on."""

@@ -108,7 +108,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
         async with running_engine(sandbox, tmp_path, intervals=replace(QUICK, poll=3600)) as running:
             await running.connect()
             await eventually(lambda: polls_are_over(running))
-            await sandbox.trouble(graphOutage=True)
+            await sandbox.set_faults(graphOutage=True)
             with captured_log() as log:
                 await sandbox.call("2001")
                 await eventually(lambda: noted(log, "graph_refused"))
@@ -118,7 +118,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
             assert refused["status"] == 503
             assert refused["request_id"]
             assert refused["client_request_id"] in {entry["client_request_id"] for entry in await sandbox.log()}
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         await sandbox.clear_log()
         intervals = replace(QUICK, poll=3600)
         with captured_log() as later:
@@ -136,7 +136,7 @@ async def noted(log: CapturedLog, event: str) -> bool:
 async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
     async with watched(tmp_path, intervals=intervals) as (sandbox, running, log):
-        await sandbox.trouble(loseWebhooks=True)
+        await sandbox.set_faults(loseWebhooks=True)
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
@@ -160,7 +160,7 @@ async def test_who_disables_it_is_the_cause_of_the_clearing(tmp_path: Path) -> N
 
 async def test_what_graph_refuses_is_logged_with_the_id_its_support_asks_for(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, _, log):
-        await sandbox.trouble(graphForbidden=True)
+        await sandbox.set_faults(graphForbidden=True)
         await sandbox.call("2001")
         await eventually(lambda: noted(log, "presence_sent"))
         line = log.lines("presence_sent")[0]

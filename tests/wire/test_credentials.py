@@ -155,15 +155,15 @@ async def test_missing_consent_names_what_is_missing(
 
 @pytest.mark.parametrize("switch", ["entra_outage", "entra_transient"])
 async def test_entras_own_trouble_is_not_the_administrators(sandbox: SandboxHandle, switch: str) -> None:
-    await sandbox.trouble(**{switch: True})
+    await sandbox.set_faults(**{switch: True})
     error = await failure_of(prove(app_of(sandbox), sandbox.url))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
-    await sandbox.trouble(**{switch: False})
+    await sandbox.set_faults(**{switch: False})
     assert await prove(app_of(sandbox), sandbox.url)
 
 
 async def test_slow_answers_are_not_waited_for(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(slow_seconds=3.0)
+    await sandbox.set_faults(slow_seconds=3.0)
     error = await failure_of(prove(app_of(sandbox), sandbox.url, patience=0.3))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
 
@@ -228,7 +228,7 @@ async def test_what_graph_refuses_of_one_leaves_the_others(sandbox: SandboxHandl
 async def test_presence_read_in_another_spelling(sandbox: SandboxHandle, writer: PresenceWriter) -> None:
     user = sandbox.world.saved.teams[0].id
     await writer.push([SetPresence(user, Presence.IN_A_CALL, 3600)])
-    await sandbox.trouble(graph_drift=True)
+    await sandbox.set_faults(graph_drift=True)
     assert await writer.read([user]) == {user: ("Busy", "InACall")}
 
 
@@ -251,7 +251,7 @@ async def test_graphs_own_trouble(
     sandbox: SandboxHandle, writer: PresenceWriter, switch: str, fault: Fault
 ) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
-    await sandbox.trouble(**{switch: True}, retry_after=7)
+    await sandbox.set_faults(**{switch: True}, retry_after=7)
     async with open_directory(proven, sandbox.url) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, fault)
@@ -259,7 +259,7 @@ async def test_graphs_own_trouble(
 
 async def test_graph_forbids(sandbox: SandboxHandle) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
-    await sandbox.trouble(graph_forbidden=True)
+    await sandbox.set_faults(graph_forbidden=True)
     async with open_directory(proven, sandbox.url) as directory:
         error = await failure_of(directory.organisation())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_FORBIDDEN)
@@ -310,7 +310,7 @@ async def test_a_cloudlink_secret_replaced_while_a_token_lives(sandbox: SandboxH
 
 
 async def test_an_owner_without_the_role(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(cloudlink_not_admin=True)
+    await sandbox.set_faults(cloudlink_not_admin=True)
     client = cloudlink(sandbox)
     for call in (client.account_name(), client.users()):
         error = await failure_of(call)
@@ -323,9 +323,9 @@ async def test_an_owner_without_the_role(sandbox: SandboxHandle) -> None:
 )
 async def test_cloudlinks_own_trouble(sandbox: SandboxHandle, switch: str, fault: Fault) -> None:
     client = cloudlink(sandbox)
-    await sandbox.trouble(**{switch: True}, retry_after=3)
+    await sandbox.set_faults(**{switch: True}, retry_after=3)
     error = await failure_of(client.users())
     assert isinstance(error, ServiceUnavailable)
     assert error.fault is fault
-    await sandbox.trouble(**{switch: False})
+    await sandbox.set_faults(**{switch: False})
     assert await client.users()

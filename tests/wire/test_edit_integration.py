@@ -311,7 +311,7 @@ async def test_another_tenant_when_the_old_credentials_serve_no_more(tmp_path: P
         await old.call("2001")
         await eventually(lambda: _shows(old, "Busy", "InACall"))
         await old.registration_switch("deleted")
-        await old.trouble(graph_outage=True)
+        await old.set_faults(graph_outage=True)
         port = running.engine.integrations
         await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         await eventually(lambda: _shows(new, "Busy", "InACall"))

@@ -421,9 +421,9 @@ async def test_an_old_card_does_not_undo_what_was_done_since(pair: TwoProcesses,
 async def test_what_failed_may_be_pressed_again(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     data = await setup_save(scene)
-    await pair.one.around.sandbox.trouble(entra_outage=True)
+    await pair.one.around.sandbox.set_faults(entra_outage=True)
     await pair.one.press(scene.who, "setup.save", data)
-    await pair.one.around.sandbox.trouble(entra_outage=False)
+    await pair.one.around.sandbox.set_faults(entra_outage=False)
     reply = await pair.two.press(scene.who, "setup.resume", {"draft": data["draft"]})
     again = {**data, **{name: value for name, value in sent_by(reply, "setup.save").items() if name == "press"}}
     await pair.two.press(scene.who, "setup.save", again)

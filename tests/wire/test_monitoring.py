@@ -66,8 +66,8 @@ async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: P
     async with connected_engine(tmp_path) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
-        await sandbox.say_state("2001", "levitating")
-        await sandbox.trouble(graphForbidden=True)
+        await sandbox.publish_state("2001", "levitating")
+        await sandbox.set_faults(graphForbidden=True)
         await sandbox.new_cloudlink_secret()
         await running.engine.integrations.test_connection(TENANT, await running.integration_id())
         await running.engine.watch.measure()

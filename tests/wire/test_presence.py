@@ -107,7 +107,7 @@ async def taken(running: RunningEngine, count: float) -> bool:
 
 async def test_a_state_nobody_knows_is_counted_and_changes_nothing(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
-        await sandbox.say_state("2001", "levitating")
+        await sandbox.publish_state("2001", "levitating")
         await eventually(lambda: counted(running))
         await quiet(running)
         assert (await running.status()).unknown_states == (("levitating", 1),)
@@ -120,7 +120,7 @@ async def counted(running: RunningEngine) -> bool:
 
 async def test_doubled_webhooks_are_taken_once(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
-        await sandbox.trouble(doubleWebhooks=True)
+        await sandbox.set_faults(doubleWebhooks=True)
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: doubled(running, 2))
@@ -173,7 +173,7 @@ async def late(running: RunningEngine) -> bool:
 async def test_what_webhooks_lost_the_poll_finds(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
     async with connected_engine(tmp_path, intervals=intervals) as (sandbox, running):
-        await sandbox.trouble(loseWebhooks=True)
+        await sandbox.set_faults(loseWebhooks=True)
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
@@ -196,7 +196,7 @@ async def test_a_throttled_change_is_sent_again_alone_when_graph_said_so(tmp_pat
     extensions = ["2001", "2002", "2003", "2004"]
     async with connected_engine(tmp_path, clock=clock, intervals=SLOW_CLOCK) as (sandbox, running):
         clock.advance(seconds=60)
-        await sandbox.trouble(graphQuota=2)
+        await sandbox.set_faults(graphQuota=2)
         for extension in extensions:
             await answer_call(sandbox, extension)
         await eventually(lambda: throttled(running))
@@ -217,7 +217,7 @@ async def test_the_quota_is_never_exceeded(tmp_path: Path) -> None:
     clock = FakeClock()
     extensions = [f"20{number:02}" for number in range(1, 9)]
     async with connected_engine(tmp_path, clock=clock, quota=5, intervals=SLOW_CLOCK) as (sandbox, running):
-        await sandbox.trouble(graphQuota=5)
+        await sandbox.set_faults(graphQuota=5)
         clock.advance(seconds=60)
         for extension in extensions:
             await answer_call(sandbox, extension)
@@ -238,10 +238,10 @@ async def presences(sandbox: SandboxHandle, what: tuple[str, str], extensions: l
 
 async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         await answer_call(sandbox, "2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_UNREACHABLE))
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: fault_is(running, Service.GRAPH, None))
 
@@ -255,7 +255,7 @@ async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_i
     intervals = replace(QUICK, recheck_credentials=1.0)
     async with connected_engine(tmp_path, intervals=intervals) as (sandbox, running):
         await sandbox.permissions(Presence_ReadWrite_All=False)
-        await sandbox.trouble(graphForbidden=True)
+        await sandbox.set_faults(graphForbidden=True)
         await answer_call(sandbox, "2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING))
         await sandbox.clear_log()
@@ -264,7 +264,7 @@ async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_i
         await sandbox.conference("2001")
         await eventually(lambda: wants(running, "2001", "Busy/InAConferenceCall"))
         assert await presence_requests(sandbox) == []
-        await sandbox.trouble(graphForbidden=False)
+        await sandbox.set_faults(graphForbidden=False)
         await sandbox.permissions(Presence_ReadWrite_All=True)
         await running.wait_until_shown("2001", *CONFERENCE)
         assert [call["status"] for call in await presence_requests(sandbox)] == [200]
@@ -422,9 +422,9 @@ async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
             await running.connect()
             await answer_call(sandbox, "2001")
             await running.wait_until_shown("2001", *IN_A_CALL)
-            await sandbox.trouble(graphOutage=True)
+            await sandbox.set_faults(graphOutage=True)
             await running.engine.integrations.remove(TENANT, await running.integration_id())
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         async with running_engine(sandbox, tmp_path) as running:
             await running.wait_until_shown("2001", *AVAILABLE)
             await eventually(lambda: forgotten(running))
@@ -434,7 +434,7 @@ async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_
     async with connected_engine(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         await running.engine.integrations.remove(TENANT, await running.integration_id())
         await eventually(lambda: forgotten(running), within=20)
 
@@ -534,7 +534,7 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
     async with connected_engine(tmp_path) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
-        await sandbox.trouble(graphForbidden=True)
+        await sandbox.set_faults(graphForbidden=True)
         await sandbox.hangup("2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_FORBIDDEN))
         [subscription] = sandbox.world.saved.subscriptions.values()

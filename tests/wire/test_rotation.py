@@ -263,7 +263,7 @@ async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     await owned(sandbox)
-    await sandbox.trouble(secret_delay_seconds=1.5)
+    await sandbox.set_faults(secret_delay_seconds=1.5)
     view = await running.connect()
     await running.wait_until_sent()
     old = await secret_of(running)
@@ -287,7 +287,7 @@ async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
 
 async def test_asked_twice_it_is_done_once(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
-    await sandbox.trouble(secret_delay_seconds=1.0)
+    await sandbox.set_faults(secret_delay_seconds=1.0)
     view = await running.connect(enabled=False)
     first = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
     assert (await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)).id == first.id
@@ -327,12 +327,12 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(
 
 async def test_an_outage_in_the_middle_is_waited_out(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
-    await sandbox.trouble(secret_delay_seconds=0.5)
+    await sandbox.set_faults(secret_delay_seconds=0.5)
     view = await running.connect(enabled=False)
     rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
-    await sandbox.trouble(graph_outage=True, entra_outage=True)
+    await sandbox.set_faults(graph_outage=True, entra_outage=True)
     await eventually(lambda: held_up(running, rotation))
-    await sandbox.trouble(graph_outage=False, entra_outage=False)
+    await sandbox.set_faults(graph_outage=False, entra_outage=False)
     assert (await finished(running, rotation, within=30)).step is Step.DONE
     assert len(live_secrets(sandbox)) == 1
 

@@ -139,10 +139,10 @@ async def test_disabling_and_removing_take_them_away(tmp_path: Path) -> None:
 
 async def test_an_outage_delays_them_and_nothing_else(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
-        await sandbox.trouble(graphThrottle=True, retryAfter=1)
+        await sandbox.set_faults(graphThrottle=True, retryAfter=1)
         await sandbox.call("2001")
         await asyncio.sleep(0.3)
-        await sandbox.trouble(graphThrottle=False)
+        await sandbox.set_faults(graphThrottle=False)
         await running.wait_until_shown("2001", *IN_A_CALL)
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
 

@@ -97,11 +97,11 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2002")
         await running.wait_until_shown("2002", *IN_A_CALL)
-        await sandbox.trouble(slow_seconds=0.2)
+        await sandbox.set_faults(slow_seconds=0.2)
         assert await begin(running)
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
-        await sandbox.trouble(slow_seconds=0.0)
+        await sandbox.set_faults(slow_seconds=0.0)
         over = await ended(running)
         assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.COMPLETED)]
         assert (over.percent, await version(running)) == (100, 3)
@@ -115,7 +115,7 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
 
 async def test_two_who_press_at_once_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
-        await sandbox.trouble(slow_seconds=0.1)
+        await sandbox.set_faults(slow_seconds=0.1)
         other = CardPlace(TENANT, "rui", "card-2")
         both = await asyncio.gather(begin(running), begin(running, by=RUI, card=other), begin(running))
         [first] = {one.by for one in both if one}
@@ -174,14 +174,14 @@ async def _is_last(steps: list[tuple[int, str, int, int, int]]) -> bool:
 async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
     quick = replace(QUICK, update_patience=0.5, schedule=0.2)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         over = await installed(running)
         failed = over.current
         assert (failed.version, failed.state, failed.failed_step) == (2, State.FAILED, "read")
         assert failed.fault == Fault.GRAPH_UNREACHABLE
         assert [each.version for each in over.updates] == [2]
         assert await version(running) == 1
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         assert (await installed(running)).percent == 100
         assert await version(running) == 3
 
@@ -189,11 +189,11 @@ async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(t
 async def test_a_service_unwell_for_a_moment_only_delays(tmp_path: Path) -> None:
     quick = replace(QUICK, update_patience=30)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         assert await begin(running)
         await asyncio.sleep(0.4)
         assert (await seen(running)).is_open
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         assert [each.state for each in (await ended(running)).updates] == [State.COMPLETED, State.COMPLETED]
 
 

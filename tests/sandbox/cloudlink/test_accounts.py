@@ -49,7 +49,7 @@ async def test_another_account_is_not_there(cloudlink: CloudLink) -> None:
 
 
 async def test_only_an_administrator_may_read(cloudlink: CloudLink, account: str) -> None:
-    await cloudlink.sandbox.trouble(cloudlink_not_admin=True)
+    await cloudlink.sandbox.set_faults(cloudlink_not_admin=True)
     assert (await cloudlink.get("/authentication/2017-09-01/token")).body["role"] == "USER"
     assert (await cloudlink.get(account)).status == 403
     assert (await cloudlink.get(f"{account}/users")).status == 403

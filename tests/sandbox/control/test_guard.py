@@ -37,7 +37,7 @@ async def test_the_switchboards_own_page_is_welcome(sandbox: SandboxHandle) -> N
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
-@pytest.mark.parametrize("path", ["phones/2001/ring", "trouble", "registration/secrets", "clock"])
+@pytest.mark.parametrize("path", ["phones/2001/ring", "faults", "registration/secrets", "clock"])
 async def test_what_a_form_can_send_does_nothing(sandbox: SandboxHandle, kind: str, path: str) -> None:
     before = await sandbox.state()
     url = f"{sandbox.url}/switchboard/{path}"

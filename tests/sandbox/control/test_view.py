@@ -92,4 +92,4 @@ def test_the_rest(world: World) -> None:
     state = world_json(world)
     assert state["traffic"] == {"running": False, "callsPerMinute": 6.0}
     assert state["counts"] == {"webhooks": 0, "batches": 0, "presenceWrites": 0, "throttled": 0}
-    assert state["trouble"] == world.saved.trouble.as_json()
+    assert state["faults"] == world.saved.faults.as_json()

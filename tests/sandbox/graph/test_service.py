@@ -73,14 +73,14 @@ async def test_unreadable_bodies(graph: Graph, content: bytes, kind: str) -> Non
         assert response.status == 400
 
 
-async def test_trouble(graph: Graph, ana: str) -> None:
-    await graph.sandbox.trouble(graph_outage=True)
+async def test_faults(graph: Graph, ana: str) -> None:
+    await graph.sandbox.set_faults(graph_outage=True)
     answer = await graph.get("/users")
     assert (answer.status, answer.code) == (503, "serviceNotAvailable")
-    await graph.sandbox.trouble(graph_outage=False, graph_forbidden=True)
+    await graph.sandbox.set_faults(graph_outage=False, graph_forbidden=True)
     assert (await graph.get("/users")).status == 403
-    await graph.sandbox.trouble(graph_forbidden=False, graph_throttle=True, retry_after=9)
+    await graph.sandbox.set_faults(graph_forbidden=False, graph_throttle=True, retry_after=9)
     answer = await graph.get("/users")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "9")
-    await graph.sandbox.trouble(graph_throttle=False)
+    await graph.sandbox.set_faults(graph_throttle=False)
     assert (await graph.get("/users")).status == 200

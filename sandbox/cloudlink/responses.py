@@ -5,12 +5,12 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.edge import WORLD, json_response, origin
+from sandbox.http import WORLD, json_response, origin
 
 VERSION = "2017-09-01"
 
 
-class CloudLinkRefusal(Exception):
+class CloudLinkError(Exception):
     """A request refused, with CloudLink's word for it."""
 
     def __init__(self, status: int, error: str, description: str, headers: dict[str, str] | None = None) -> None:
@@ -18,19 +18,19 @@ class CloudLinkRefusal(Exception):
         self.status, self.error, self.description, self.headers = status, error, description, headers or {}
 
 
-def refused() -> CloudLinkRefusal:
-    return CloudLinkRefusal(401, "invalid_client", "The client, its secret or its account is wrong.")
+def refused() -> CloudLinkError:
+    return CloudLinkError(401, "invalid_client", "The client, its secret or its account is wrong.")
 
 
-def not_found() -> CloudLinkRefusal:
-    return CloudLinkRefusal(404, "not_found", "The resource does not exist.")
+def not_found() -> CloudLinkError:
+    return CloudLinkError(404, "not_found", "The resource does not exist.")
 
 
-def bad_request(description: str) -> CloudLinkRefusal:
-    return CloudLinkRefusal(400, "bad_request", description)
+def bad_request(description: str) -> CloudLinkError:
+    return CloudLinkError(400, "bad_request", description)
 
 
-def answer(
+def respond(
     request: web.Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     """JSON (nothing when ``body`` is None) with the correlation id that Mitel's support asks for."""
