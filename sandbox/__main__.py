@@ -1,4 +1,4 @@
-"""``python -m sandbox --port N --state FILE``: the sandbox on this machine, until it is told to stop."""
+"""``python -m sandbox --port N --state FILE``: the sandbox on this machine, until it is stopped."""
 
 import argparse
 import asyncio

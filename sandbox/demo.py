@@ -1,6 +1,6 @@
 """``python -m sandbox.demo``: the whole product on this machine: the sandbox, the bot, and Microsoft's Playground.
 
-It only starts and ends processes; the product is started as anybody would start it, by ``app.py`` and settings.
+It only starts and ends processes; the product is started the usual way, with ``app.py`` and settings.
 """
 
 import argparse
@@ -72,7 +72,7 @@ async def run(data: Path, missing: str) -> int:
 
 
 async def demonstrate(data: Path, missing: str) -> None:
-    """Start everything, say where it is, and watch over it. Raises ``ServiceFailed`` when one of them ends."""
+    """Start everything, print the addresses, and wait. Raises ``ServiceFailed`` when one of them ends."""
     logs = data / "logs"
     for directory in (data, logs):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -111,7 +111,7 @@ def sandbox_service(port: int, data: Path) -> Service:
 
 
 def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
-    """``app.py`` against the sandbox. Settings of a ``.env`` meant for production are blanked.
+    """``app.py`` against the sandbox. The settings of a production ``.env`` are blanked.
 
     Integrations start at the first feature version, so that there is an update to install.
     """
@@ -133,10 +133,10 @@ def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
 
 
 def playground_service(port: int, bot_url: str) -> Service:
-    """Microsoft's Teams-like client. When ``port`` is taken (or 0) it takes another and says which.
+    """Microsoft's Teams-like client. When ``port`` is taken (or 0) it picks another and prints it.
 
     Its own log would hold every activity, secrets typed into a card included (read in its source, 0.2.28): it gets
-    a path that cannot exist, which it bears in silence.
+    a path that cannot exist, which it ignores.
     """
     command = ("node", "--require", str(LOOPBACK_ONLY), str(PLAYGROUND_PROGRAM), "start", "--disable-telemetry")
     options = ("-e", f"{bot_url}/api/messages", "-p", str(port), "-c", "msteams")
@@ -171,7 +171,7 @@ def free_port(preferred: int) -> int:
 
 
 def summary(urls: dict[str, str], missing: str, logs: Path) -> str:
-    """What the demo says once it is up."""
+    """The text printed once the demo is running."""
     steps = [
         "1. In the chat, type:  setup integration   (em português:  configurar integração)",
         "2. Paste what it asks for: the values are on the switchboard.",

@@ -21,7 +21,7 @@ _TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|([a-z0-9-]+\.)+
 
 @dataclass(eq=False)
 class EntraError(Exception):
-    """An answer that is no token, as Entra words it."""
+    """A refused token request, in Entra's words."""
 
     code: int
     error: str
@@ -44,7 +44,7 @@ class EntraError(Exception):
 
 
 def check_tenant(world: World, tenant: str) -> None:
-    """Raises ``EntraError`` for a tenant that is malformed or not there."""
+    """Raises ``EntraError`` for a tenant that is malformed or unknown."""
     if not _TENANT.fullmatch(tenant):
         raise EntraError(
             900023,
@@ -95,7 +95,7 @@ def _check_secret(world: World, client_id: str, value: str) -> None:
 
 
 def _check_proof(world: World, form: dict[str, str]) -> None:
-    """A secret, or a signed assertion in its place."""
+    """A secret, or a signed assertion instead of it."""
     if form.get("client_assertion") and form.get("client_assertion_type") == assertions.TYPE:
         try:
             assertions.check(world.saved.registration, form["client_assertion"], world.now())
@@ -109,7 +109,7 @@ def _check_proof(world: World, form: dict[str, str]) -> None:
 
 
 def _check_scope(scope: str, own_origin: str) -> str:
-    """The resource asked for."""
+    """The requested resource."""
     resource, _, suffix = scope.rpartition("/")
     if suffix != ".default":
         text = (
@@ -124,7 +124,7 @@ def _check_scope(scope: str, own_origin: str) -> str:
 
 
 def grant(world: World, tenant: str, form: dict[str, str], own_origin: str) -> dict[str, Any]:
-    """The token answer to a form. Raises ``EntraError``."""
+    """The token response to a form. Raises ``EntraError``."""
     check_tenant(world, tenant)
     for name in ("grant_type", "client_id", "scope"):
         if not form.get(name):
@@ -187,7 +187,7 @@ async def token(request: web.Request) -> web.Response:
 
 
 async def openid_configuration(request: web.Request) -> web.Response:
-    """The tenant's discovery document. Its addresses say https, as msal insists."""
+    """The tenant's discovery document. Its addresses use https, as msal requires."""
     world = request.app[WORLD]
     if world.saved.faults.entra_outage:
         return _outage()
@@ -220,7 +220,7 @@ async def openid_configuration(request: web.Request) -> web.Response:
 
 
 async def instance_discovery(request: web.Request) -> web.Response:
-    """Which login hosts belong together: this one stands alone."""
+    """Which login hosts belong together: this one has no aliases."""
     asked = request.query.get("authorization_endpoint", "")
     tenant = asked.split("/")[3] if asked.count("/") > 3 else "common"
     return json_response(

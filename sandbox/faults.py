@@ -1,4 +1,4 @@
-"""What an engineer may break on purpose."""
+"""Faults that can be switched on for tests and the demo."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -9,13 +9,13 @@ _LARGEST = {"slow_seconds": 60.0, "secret_delay_seconds": 3600.0, "graph_quota":
 
 
 class BadFault(ValueError):
-    """Not a switch, or not a value for it."""
+    """An unknown switch, or an invalid value for it."""
 
 
 @dataclass(frozen=True)
 class Faults:
-    """The switches. ``slow_seconds`` delays every answer; ``retry_after`` is what a forced throttle asks for;
-    a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to spread.
+    """The switches. ``slow_seconds`` delays every response; ``retry_after`` is a forced throttle's, in seconds;
+    a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to replicate.
     """
 
     graph_throttle: bool = False

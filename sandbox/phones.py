@@ -1,4 +1,4 @@
-"""DeskPhone phones: what a person does with one, and what CloudLink says about each step."""
+"""Desk phones: what a person does with one, and the events CloudLink publishes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Phone:
 
     @property
     def state(self) -> str:
-        """``offline``, ``idle``, or the state of the liveliest call."""
+        """``offline``, ``idle``, or the state of the most active call."""
         if not self.registered:
             return "offline"
         states = {call.state for call in self.calls}
@@ -48,11 +48,11 @@ _LIVELY = ("conferenced", "connected", "held", "ringing", "originated")
 _MOST_CALLS = 8
 
 Announce = Callable[[PhoneCall | None], None]
-"""Told which call changed; None when the phone itself did."""
+"""Receives the call that changed; None when the phone itself did."""
 
 
 class DeskPhone:
-    """One phone at work. Each step changes the phone and announces it, in order."""
+    """A phone in use. Each method changes the phone and announces the change, in order."""
 
     def __init__(
         self, extension: str, phone: Phone, announce: Announce, tick: Callable[[], tuple[datetime, int]]
@@ -63,7 +63,7 @@ class DeskPhone:
         return self._begin(PhoneCall(call_id, "ringing", "incoming", caller, self.extension, self._tick()[0]))
 
     def dial(self, call_id: str, callee: str) -> PhoneCall:
-        """Call out; the other side answers at once. A call that was going on is held."""
+        """Call out; the other side answers immediately. A call in progress is held."""
         call = self._begin(PhoneCall(call_id, "originated", "outgoing", self.extension, callee, self._tick()[0]))
         self.answer(call.call_id)
         return call
@@ -78,7 +78,7 @@ class DeskPhone:
         return self._change_state(call, "connected")
 
     def hold(self, call_id: str | None = None) -> PhoneCall:
-        """Hold a call, or take it back when it is held."""
+        """Hold a call, or resume it when it is held."""
         call = self.phone.call(call_id, "connected", "conferenced", "held")
         if call.state == "held":
             return self._change_state(call, "conferenced" if call.conference else "connected")
@@ -114,7 +114,7 @@ class DeskPhone:
             self._announce_phone()
 
     def publish_state(self, state: str, call_id: str) -> str:
-        """Announce any state at all, known or not, of the newest call or else of a passing one; returns its id."""
+        """Announce any state, known or not, of the newest call or else of an invented one; returns its id."""
         passing = PhoneCall(call_id, state, "incoming", "", self.extension, self._tick()[0])
         return self._change_state(self.phone.calls[-1] if self.phone.calls else passing, state).call_id
 

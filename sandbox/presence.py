@@ -1,4 +1,4 @@
-"""What colleagues see of a person: sessions, the person's own Teams client and chosen state, taken together.
+"""What colleagues see of a person: sessions, the person's own Teams client and chosen state, combined.
 
 Pure functions of the time. Microsoft Graph reference: presence resource, setPresence, setUserPreferredPresence.
 """
@@ -68,7 +68,7 @@ class Chosen:
 
 @dataclass
 class StatusMessage:
-    """A note a person (or an application for them) put beside their presence."""
+    """A text that a person (or an application for them) shows next to their presence."""
 
     content: str
     expires_at: datetime | None = None
@@ -95,7 +95,7 @@ def live_message(message: StatusMessage | None, now: datetime) -> str | None:
 
 
 def faded(session: Session, now: datetime) -> Shown:
-    """What a session says now: Available fades unless it is sent again, the others hold until they expire."""
+    """A session's presence now: Available fades unless it is sent again, the others last until they expire."""
     if now >= session.expires_at:
         return OFFLINE
     age = now - session.set_at
@@ -107,7 +107,7 @@ def faded(session: Session, now: datetime) -> Shown:
 
 
 def shown(client: TeamsClient | None, session: Session | None, chosen: Chosen | None, now: datetime) -> Shown:
-    """What colleagues see. A chosen state needs some session beneath it, else the person is offline."""
+    """What colleagues see. A chosen state needs some session, else the person is offline."""
     live = live_session(session, now)
     sessions = [faded(live, now)] if live else []
     if client:

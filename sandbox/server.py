@@ -24,7 +24,7 @@ _SAVE_GAP = 0.5
 
 
 def make_app(world: World, state_file: Path | None = None) -> web.Application:
-    """The sandbox as an application. With ``state_file``, the world is kept there."""
+    """The sandbox as an application. With ``state_file``, the state is saved there."""
     app = web.Application(middlewares=[guard, _journal], client_max_size=LARGEST_BODY)
     app[WORLD] = world
     app[page.STOPPING] = asyncio.Event()
@@ -38,7 +38,7 @@ def make_app(world: World, state_file: Path | None = None) -> web.Application:
 
 
 async def _close_streams(app: web.Application) -> None:
-    """Event streams never end by themselves."""
+    """Close the event streams, which never end by themselves."""
     app[page.STOPPING].set()
     app[WORLD].changed()
 
@@ -49,7 +49,7 @@ async def _run_background_tasks(app: web.Application) -> AsyncIterator[None]:
 
 
 def _autosave(world: World, state_file: Path) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Save after changes, at most twice a second, and at the end."""
+    """Save after changes, at most twice a second, and on exit."""
 
     async def save_on_change(_: web.Application) -> AsyncIterator[None]:
         changed = asyncio.Event()
@@ -74,7 +74,7 @@ def _autosave(world: World, state_file: Path) -> Callable[[web.Application], Asy
 
 
 def _service(path: str) -> str | None:
-    """Whose request this is; None for the switchboard."""
+    """The service a request is for; None for the switchboard."""
     first = path.strip("/").partition("/")[0]
     if first in cloudlink.SERVICES:
         return "cloudlink"
@@ -85,7 +85,7 @@ def _service(path: str) -> str | None:
 
 @web.middleware
 async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Slow down when told to, and write down what was served: never a body of a token request, and of the
+    """Delay the response by ``slow_seconds``, and record the request: never a token request's body, and of the
     headers only the caller's own id.
     """
     service = _service(request.path)

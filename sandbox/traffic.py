@@ -1,4 +1,4 @@
-"""The traffic generator: people call each other, talk a while, and hang up."""
+"""The traffic generator: people call each other, talk for a while, and hang up."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ _OUTSIDERS = ("+351210000100", "+351220000200", "+442070000300", "+442080000400"
 
 
 class TrafficGenerator:
-    """Does what is due, on the world's clock; a restart goes on where it stopped."""
+    """Does what is due by the world's clock; a restart continues where it stopped."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -56,7 +56,7 @@ class TrafficGenerator:
         self._world.saved.traffic.planned.append(PlannedStep(at, step, person.extension or "", call_id))
 
     def _do(self, planned: PlannedStep) -> None:
-        """Take the step, unless somebody has hung up this call in the meantime."""
+        """Do the step, unless the call has been hung up since."""
         person = self._world.person(planned.extension)
         if person is None:
             return
@@ -68,7 +68,7 @@ class TrafficGenerator:
 
 @asynccontextmanager
 async def running_generator(world: World) -> AsyncIterator[TrafficGenerator]:
-    """Keep the generator stepping for as long as the context lasts."""
+    """Run the generator for as long as the context lasts."""
     generator = TrafficGenerator(world)
 
     async def run() -> None:

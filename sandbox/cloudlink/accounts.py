@@ -37,7 +37,7 @@ async def account(request: web.Request) -> web.Response:
 
 
 def user_json(world: World, person: Person) -> dict[str, Any]:
-    """A user as CloudLink gives it, with the SIP password that nobody should keep."""
+    """A user as CloudLink returns it, including the SIP password, which the product must not store."""
     user = {
         "userId": person.id,
         "accountId": world.saved.account.id,

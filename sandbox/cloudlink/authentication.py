@@ -1,4 +1,4 @@
-"""CloudLink's tokens: client credentials, refresh, and who a token is."""
+"""CloudLink's tokens: client credentials, refresh, and a token's owner."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def _granted(world: World) -> dict[str, Any]:
 
 
 def check_bearer(request: web.Request) -> None:
-    """Raises ``CloudLinkError`` unless the request carries a good access token of this account."""
+    """Raises ``CloudLinkError`` unless the request carries a valid access token of this account."""
     world = request.app[WORLD]
     claims = tokens.read(world, request.headers.get("Authorization"))
     if (

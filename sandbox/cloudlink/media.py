@@ -1,4 +1,4 @@
-"""CloudLink's media service: a phone and its calls, when asked."""
+"""CloudLink's media service: a phone and its calls, on request."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""CloudLink's notifications service: who wants to be told of what, and where."""
+"""CloudLink's notifications service: subscriptions to events, and the URLs they go to."""
 
 from ipaddress import ip_address
 from typing import Any
@@ -18,7 +18,7 @@ _REQUIRED = ("applicationId", "deviceId", "transport", "topic", "subjectFilter")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an http address stays on this machine: the sandbox posts nowhere else."""
+    """Whether an http URL points to this machine: the sandbox posts to no other."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

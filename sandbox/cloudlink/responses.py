@@ -1,4 +1,4 @@
-"""How CloudLink answers: collections, refusals, and a correlation id on everything."""
+"""CloudLink's responses: collections, errors, and a correlation id on each."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ VERSION = "2017-09-01"
 
 
 class CloudLinkError(Exception):
-    """A request refused, with CloudLink's word for it."""
+    """A refused request, with CloudLink's error code."""
 
     def __init__(self, status: int, error: str, description: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, error, description)

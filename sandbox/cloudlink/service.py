@@ -14,7 +14,7 @@ Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
 def _with_errors(handler: Handler) -> Handler:
-    """Faults first; refusals become answers."""
+    """Apply the switched-on faults first; turn errors into responses."""
 
     async def handle(request: web.Request) -> web.Response:
         try:

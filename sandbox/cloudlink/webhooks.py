@@ -1,4 +1,4 @@
-"""The webhooks CloudLink sends: the documented body, in order for each subscription, tried a few times."""
+"""The webhooks CloudLink sends: the documented body, in order for each subscription, retried a few times."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +20,7 @@ _MOST_WAITING = 1000
 
 
 def notification(world: World, person: Person, call: PhoneCall | None) -> dict[str, Any]:
-    """A step of a phone as CloudLink publishes it: of one call, or of the phone itself."""
+    """A phone's state change as CloudLink publishes it: of one call, or of the phone itself (None)."""
     subject = f"/{VERSION}/endpoints/{person.extension}"
     content = {
         "endpointId": person.extension,
@@ -65,7 +65,7 @@ def _endpoint_content(person: Person) -> dict[str, Any]:
 
 
 class Webhooks:
-    """Delivers what phones do to each subscription, one after the other."""
+    """Delivers phone events to each subscription, one at a time and in order."""
 
     def __init__(
         self, world: World, session: aiohttp.ClientSession, retry_after: Sequence[float] = RETRY_AFTER
@@ -75,7 +75,7 @@ class Webhooks:
         self._workers: dict[str, asyncio.Task[None]] = {}
 
     def publish(self, person: Person, call: PhoneCall | None) -> None:
-        """Queue a step of a phone for everybody who subscribed to it: once, or as trouble will have it."""
+        """Queue a phone's change for each matching subscription: once, unless a fault loses or doubles it."""
         published, faults = notification(self._world, person, call), self._world.saved.faults
         times = 0 if faults.lose_webhooks else 2 if faults.double_webhooks else 1
         self._drop_unsubscribed()
@@ -103,7 +103,7 @@ class Webhooks:
             await self._deliver(subscription, await queue.get())
 
     async def _deliver(self, subscription: Subscription, published: dict[str, Any]) -> None:
-        """Post until it is taken; a receiver that is down or failing gets a few more tries."""
+        """Post until it is accepted; retry a few times when the receiver is down or failing."""
         body = published | {
             "subscription": {"subscriptionId": subscription.id},
             "notification": {

@@ -1,4 +1,4 @@
-"""The switchboard shows secrets: it answers this machine's own pages and programs only, and checks their input."""
+"""The switchboard shows secrets: it serves only this machine's pages and programs, and validates their input."""
 
 from ipaddress import ip_address
 from typing import Any
@@ -13,7 +13,7 @@ PREFIX = "/switchboard"
 
 
 class ControlError(Exception):
-    """Asked for something that cannot be done: an HTTP status and a sentence."""
+    """A request that cannot be carried out: an HTTP status and a sentence."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(status, message)
@@ -22,7 +22,7 @@ class ControlError(Exception):
 
 @web.middleware
 async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turns away other hosts and other sites' pages; makes refusals JSON."""
+    """Refuse other hosts and other sites' pages; return errors as JSON."""
     if request.path != PREFIX and not request.path.startswith(f"{PREFIX}/"):
         return await handler(request)
     try:

@@ -32,7 +32,7 @@ async def _page(request: web.Request) -> web.StreamResponse:
 
 @contextmanager
 def _change_event(world: World) -> Iterator[asyncio.Event]:
-    """An event that is set whenever the world changes."""
+    """An event that is set whenever the state changes."""
     event = asyncio.Event()
     world.on_change.append(event.set)
     try:
@@ -42,7 +42,7 @@ def _change_event(world: World) -> Iterator[asyncio.Event]:
 
 
 async def _messages(world: World, stopping: asyncio.Event) -> AsyncGenerator[bytes, None]:
-    """The state at first and whenever it differs, not oftener than five times a second; signs of life between."""
+    """The state at first and whenever it differs, at most five times a second; keep-alive comments in between."""
     last, quiet = b"", 0.0
     with _change_event(world) as changed:
         while not stopping.is_set():

@@ -1,4 +1,4 @@
-"""Handles on the phone phones."""
+"""Controls of the desk phones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Handles on the credentials of both sides: the app registration and the CloudLink client."""
+"""Controls of the credentials on both sides: the app registration and the CloudLink client."""
 
 from collections.abc import Awaitable, Callable
 
@@ -68,7 +68,7 @@ async def _remove_certificate(request: web.Request) -> web.Response:
 
 
 async def _federate(request: web.Request) -> web.Response:
-    """Take an issuer's tokens for the application's own."""
+    """Accept an issuer's tokens in place of the application's secret."""
     fields = await fields_sent(request, "issuer", "subject", "audience", "publicKey")
     issuer, subject = text(fields, "issuer", longest=500), text(fields, "subject", longest=500)
     public_key = text(fields, "publicKey", longest=10_000)
@@ -94,7 +94,7 @@ def _switch(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def _new_cloudlink_secret(request: web.Request) -> web.Response:
-    """A new secret; the old one and every token that came of it are worth nothing from now on."""
+    """A new secret; the old one and every token issued with it stop working."""
     await fields_sent(request)
     world = request.app[WORLD]
     world.saved.account.client_secret = world.new_secret()

@@ -1,4 +1,4 @@
-"""Handles on the world as a whole: faults, traffic, the clock, the log."""
+"""Controls of the sandbox as a whole: faults, traffic, the clock, the log."""
 
 from aiohttp import web
 
@@ -38,7 +38,7 @@ async def _traffic(request: web.Request) -> web.Response:
 
 
 async def _clock(request: web.Request) -> web.Response:
-    """Move the sandbox's time on, so that what ages can be seen to age."""
+    """Move the sandbox's clock forward, so that expiry can be observed."""
     world = request.app[WORLD]
     fields = await fields_sent(request, "advanceSeconds")
     world.saved.clock_ahead += number(fields, "advanceSeconds", None, 0, _LONGEST_LEAP)

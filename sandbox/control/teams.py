@@ -1,4 +1,4 @@
-"""Handles on people in Teams: their own client, the state they choose by hand, their account."""
+"""Controls of people in Teams: their client, the state they choose by hand, their account."""
 
 from typing import Any, get_args
 
@@ -34,7 +34,7 @@ async def _client(request: web.Request) -> web.Response:
 
 
 async def _chosen(request: web.Request) -> web.Response:
-    """Choose a state by hand, or take the choice back (null)."""
+    """Choose a state by hand, or clear it (null)."""
     sent = await value_sent(request)
     _user(request).chosen = None if sent is None else _choice(sent)
     return _done(request.app[WORLD])

@@ -1,4 +1,4 @@
-"""The whole world as the switchboard shows it. Times are ISO 8601 in UTC."""
+"""The whole state as the switchboard shows it. Times are ISO 8601 in UTC."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -29,7 +29,7 @@ def world_json(world: World) -> dict[str, Any]:
 
 
 def _people_json(world: World) -> list[dict[str, Any]]:
-    """Everybody with a phone, then the Teams users who have none."""
+    """All people with a phone, then the Teams users without one."""
     now, users = world.now(), {user.id: user for user in world.saved.teams if not user.removed}
     rows = [_row(person, users.pop(person.teams_id or "", None), now) for person in world.saved.people]
     return rows + [_row(None, user, now) for user in users.values()]

@@ -52,7 +52,7 @@ def get_application(world: World, call: GraphCall, found: Match[str]) -> GraphRe
 
 
 def add_password(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
-    """A new secret; its text is told this once."""
+    """A new secret; this response is the only one with its text."""
     registration = _found(world, found)
     requested = body_object(call).get("passwordCredential") or {}
     if not isinstance(requested, dict):

@@ -1,4 +1,4 @@
-"""``$batch``: up to twenty calls in one (Microsoft Graph: combine multiple HTTP requests using JSON batching)."""
+"""``$batch``: up to twenty calls in one request (Microsoft Graph: JSON batching)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ def _dependencies(request: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _check_dependencies(inner: list[BatchRequest]) -> None:
-    """A request depends on others of its batch, never in a circle."""
+    """A request may depend on others of its batch, without a cycle."""
     waiting = {each.id: set(each.depends_on) for each in inner}
     if any(not wanted <= waiting.keys() for wanted in waiting.values()):
         raise _invalid("dependsOn names an unknown id.")
@@ -91,7 +91,7 @@ def _check_dependencies(inner: list[BatchRequest]) -> None:
 
 
 def run(world: World, outer: GraphCall, handle: Handle) -> tuple[GraphResponse, list[dict[str, Any]]]:
-    """The answers in no particular order, and a record of each call in the order given."""
+    """The responses in random order, and a record of each call in the order given."""
     inner = parse(outer.body)
     answers: dict[str, GraphResponse] = {}
     waiting = list(inner)

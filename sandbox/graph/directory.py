@@ -63,7 +63,7 @@ def _selection(call: GraphCall, known: Iterable[str], default: tuple[str, ...], 
 
 
 def check_query(call: GraphCall, *understood: str) -> None:
-    """Raises ``GraphError`` for a query option that this call does not take."""
+    """Raises ``GraphError`` for a query option that this call does not support."""
     if unknown := sorted(call.query.keys() - set(understood)):
         raise bad_request(f"Unsupported query option '{unknown[0][:40]}'.", "Request_UnsupportedQuery")
 
@@ -126,7 +126,7 @@ def _by_upn(world: World, upn: str) -> TeamsUser | None:
 
 
 def delta(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
-    """The users and then their changes. As Graph does, it has empty pages with a next one, and repeats."""
+    """The users, then their changes. As in Graph, a page with a next one may be empty, and users may repeat."""
     check_query(call, "$select", "$skiptoken", "$deltatoken")
     if "$skiptoken" in call.query:
         place = _read_position(world, call, "$skiptoken", "delta page")
@@ -166,7 +166,7 @@ def _delta_page(world: World, call: GraphCall, place: dict[str, Any]) -> dict[st
 
 
 def _changed_since(world: World, version: int) -> list[TeamsUser]:
-    """Removed users are told only to those who knew them."""
+    """A removed user is returned only to a caller that has seen the user before."""
     return [user for user in world.saved.teams if user.changed > version and (version >= 0 or not user.removed)]
 
 

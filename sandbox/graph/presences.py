@@ -117,7 +117,7 @@ def set_status_message(world: World, call: GraphCall, found: Match[str]) -> Grap
 
 
 def _expiry(given: Any) -> datetime | None:
-    """The time in a ``dateTimeTimeZone``; the sandbox knows UTC only."""
+    """The time in a ``dateTimeTimeZone``; the sandbox supports UTC only."""
     if given is None:
         return None
     try:
@@ -146,7 +146,7 @@ def presence_json(world: World, user: TeamsUser) -> dict[str, Any]:
 
 
 def _spelled(world: World, value: str) -> str:
-    """Graph spells the values in camelCase at times."""
+    """Graph sometimes returns the values in camelCase."""
     return value[0].lower() + value[1:] if world.saved.faults.graph_drift else value
 
 

@@ -1,4 +1,4 @@
-"""A call to Graph and its answer, whether it came alone or inside a ``$batch``."""
+"""A call to Graph and its response, alone or inside a ``$batch``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class GraphResponse:
 
 @dataclass(eq=False)
 class GraphError(Exception):
-    """A call refused, with Graph's own code and words."""
+    """A refused call, with Graph's own code and message."""
 
     status: int
     code: str

@@ -1,4 +1,4 @@
-"""Which call goes where, who may make it, and what it costs."""
+"""Routes a call to its handler; checks roles and counts the quota."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _OWN_APPS = frozenset({"Application.ReadWrite.OwnedBy"})
 
 @dataclass(frozen=True)
 class Route:
-    """A call that Graph knows; any one of ``roles`` suffices."""
+    """A call that Graph supports; any one of ``roles`` suffices."""
 
     method: str
     path: Pattern[str]
@@ -28,7 +28,7 @@ class Route:
 
     @property
     def counts_against_quota(self) -> bool:
-        """Whether the presence quota counts it."""
+        """Whether the call counts against the presence quota."""
         return self.roles is _PRESENCE
 
 
@@ -58,7 +58,7 @@ ROUTES = (
 
 
 def handle(world: World, call: GraphCall) -> GraphResponse:
-    """Graph's answer to one call, alone or out of a batch."""
+    """Graph's response to one call, alone or from a batch."""
     try:
         route, found = _find(call)
         _check_faults(world)

@@ -1,4 +1,4 @@
-"""Graph's HTTP edge: the bearer, the body, and the way to the calls."""
+"""Graph's HTTP endpoint: checks the bearer token, reads the body, calls the router."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ PREFIX = "/v1.0"
 
 
 def _roles(world: World, request: web.Request) -> frozenset[str]:
-    """The roles in the caller's token. Raises ``GraphError`` unless it opens this Graph."""
+    """The roles in the caller's token. Raises ``GraphError`` unless it is valid for this Graph."""
     header = request.headers.get("Authorization")
     if not header:
         raise GraphError(401, "InvalidAuthenticationToken", "Access token is empty.")

@@ -1,4 +1,4 @@
-"""A small fleet on three processes, of which one is killed on the way: figures are printed (``pytest -s``).
+"""A small fleet on three processes, of which one is killed: figures are printed (``pytest -s``).
 
 ``python -m tests.load`` is the same with a thousand tenants; ``docs/scale.md`` has its figures.
 """
@@ -23,7 +23,7 @@ PLAN = Plan(
     messages=True,
     settle=90,
 )
-"""More calls than the quota lets through at once, so that it counts whether a killed worker's spending is known."""
+"""More calls than the quota lets through at once, so that a killed worker's spending matters."""
 
 
 @pytest.mark.timeout(300)

@@ -1,4 +1,4 @@
-"""How fast a presence gets to Graph: printed (``pytest -s``), for time is nothing to assert on."""
+"""How fast a presence gets to Graph: printed (``pytest -s``), since time is not asserted."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Bad cards, one fault each: every check finds what it is there to find."""
+"""Bad cards, one fault each: each check finds its own kind of fault."""
 
 import copy
 import json

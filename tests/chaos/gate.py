@@ -1,4 +1,4 @@
-"""Stands before Graph, to have somebody killed between a request and its answer."""
+"""A proxy in front of Graph, for killing a process between a request and its response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from tests.support.sandboxes import SandboxHandle
 
 
 class Gate:
-    """Stands before Graph. Closed, it lets a batch through to Graph but never lets the answer back."""
+    """Forwards to Graph. While closed, it forwards a batch but withholds the response."""
 
     def __init__(self, graph_url: str, http: aiohttp.ClientSession) -> None:
         self._graph_url = graph_url

@@ -1,4 +1,4 @@
-"""One web process, two workers, one PostgreSQL: a worker dies in the middle of its work, and nobody notices.
+"""One web process, two workers, one PostgreSQL: a worker is killed during its work, and another takes over.
 
 Real processes, killed with SIGKILL. The worker to be killed has Graph's answer withheld, so that it is certain
 which of the two had the work; the other must finish it.
@@ -37,7 +37,7 @@ from tests.support.tools import ROOT
 ADMIN = "7f3b2a10-0000-4000-8000-000000000001"
 EXTENSIONS = [f"20{number:02}" for number in range(1, 19)]
 QUOTA = 30
-"""Requests per 30 s: little, so that whoever takes over must know what was spent before."""
+"""Requests per 30 s: little, so that a worker taking over must know what was spent before."""
 
 
 @dataclass
@@ -79,13 +79,13 @@ class Fleet:
         await process.wait_ready(60)
 
     async def kill(self, name: str) -> None:
-        """As a power cut would."""
+        """Like a power cut."""
         process = self.running[name].process
         process.kill()
         await process.wait()
 
     def holding(self) -> list[str]:
-        """The workers whose request Graph has taken, and who do not know it."""
+        """The workers whose request Graph has accepted and whose response is withheld."""
         return [name for name, gate in self.gates.items() if gate.held]
 
     def logs(self) -> str:
@@ -216,7 +216,7 @@ async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path, capsys: 
         await ships.kill("worker-2")
         await ships.sandbox.call(EXTENSIONS[0])
         await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=60)
-        await asyncio.sleep(12)  # longer than it takes to look again at what is owed to whom
+        await asyncio.sleep(12)  # longer than the interval between two runs of the notice scheduler
         told = [call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()]
         assert sorted(told) == sorted(set(told))
         states = await states_of_notices(ships.database_url)
@@ -231,7 +231,7 @@ async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path, capsys: 
 
 
 async def states_of_notices(url: str) -> dict[str, str]:
-    """By topic. One that a worker died sending stays so for a day, and is then sent as another."""
+    """By topic. A notice whose worker was killed while sending stays so for a day, then is sent again."""
     async with open_database(url) as database, database.session() as session:
         return {notice.topic: notice.state for notice in await session.exec(select(Notice))}
 

@@ -1,4 +1,4 @@
-"""The engine is killed (SIGKILL) at the worst moments; the next one must leave nobody with a false presence."""
+"""The engine is killed (SIGKILL) at the worst moments; the next engine must leave no false presence."""
 
 import asyncio
 import sys

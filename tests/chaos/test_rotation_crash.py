@@ -1,6 +1,6 @@
-"""The engine is killed (SIGKILL) in each step of a rotation; the next one ends it with exactly one secret of ours.
+"""The engine is killed (SIGKILL) in each step of a rotation; the next engine ends it with one secret of ours.
 
-What is lost is either a request on its way out or, worse, the answer to one that was served.
+Either the request is lost or, worse, the response to one that was served.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from tests.support.stores import read_integration, stored
 
 @dataclass
 class Gate:
-    """Stands before Entra and Graph. The ``nth`` matching request is held: before it is served, or after."""
+    """A proxy in front of Entra and Graph. The ``nth`` matching request is held: before it is served, or after."""
 
     sandbox: SandboxHandle
     http: aiohttp.ClientSession
@@ -88,7 +88,7 @@ async def standing(gate: Gate) -> AsyncIterator[str]:
 
 @dataclass(frozen=True)
 class Death:
-    """Where: the request at which the engine dies, with so many secrets at hand; and whether it was served."""
+    """The request at which the engine is killed, the number of secrets then, and whether it was served."""
 
     step: Step
     path: str
@@ -110,7 +110,7 @@ DEATHS = {
 
 
 async def store_integration(sandbox: SandboxHandle, folder: Path) -> str:
-    """An integration with somebody in a call, whose rotation is to begin when an engine starts."""
+    """An integration with a person in a call, whose rotation begins when an engine starts."""
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     async with running_engine(sandbox, folder, webhooks=False) as running:
         view = await running.connect()
@@ -167,7 +167,7 @@ async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path,
 
 
 async def start_rotation(folder: Path, rotation_id: str) -> None:
-    """What is due in an hour is due now."""
+    """Make what is due in an hour due now."""
     path = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
     async with open_database(path) as database, database.writing() as session:
         rotation = await session.get(Rotation, rotation_id)

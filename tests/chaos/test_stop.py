@@ -1,4 +1,4 @@
-"""The product is asked to end (SIGTERM) with something in flight: that is finished, the rest stays in the store."""
+"""The product gets SIGTERM with work in flight: that work is finished, the rest stays in the store."""
 
 import asyncio
 import json
@@ -35,12 +35,12 @@ Row = TypeVar("Row", bound=SQLModel)
 PRESENCE = "/".join(IN_A_CALL)
 START_SECONDS = 60.0
 HANG_SECONDS = 60.0
-"""Nothing is measured here: a process that has not ended by then never will."""
+"""A limit, not a measurement: a process still running by then hangs."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """``app.py`` in a process of its own."""
+    """``app.py`` in a separate process."""
 
     running: RunningService
     url: str
@@ -64,7 +64,7 @@ class Product:
 async def product(
     sandbox: SandboxHandle, graph_url: str, folder: Path, *role: str, database_url: str = ""
 ) -> AsyncIterator[Product]:
-    """At work on the store in ``folder``, or another; killed at the end if the test did not end it."""
+    """Runs on the store in ``folder``, or another; killed at the end unless the test ended it."""
     service = bot_service(free_port(0), sandbox.url, folder)
     settings = {"GRAPH_URL": graph_url, "SECRET_KEYS": KEY, "DATABASE_URL": database_url}
     changed = replace(service, command=(*service.command, *role), environment={**service.environment, **settings})
@@ -88,7 +88,7 @@ async def stored_person(store: Path | str, extension: str) -> Person:
 
 
 async def cleared(sandbox: SandboxHandle) -> list[str]:
-    """Whose presence Graph was asked to clear."""
+    """The people whose presence Graph was asked to clear."""
     return [entry for entry in map(json.dumps, await sandbox.log()) if "clearPresence" in entry]
 
 
@@ -134,7 +134,7 @@ async def is_applied(folder: Path, extension: str, presence: str) -> bool:
 
 @dataclass
 class Event:
-    """What CloudLink posts; ``sent`` once the product has begun to take it and nothing is kept back."""
+    """A CloudLink event; ``sent`` is set once the product has begun to read it and nothing is withheld."""
 
     url: str
     body: bytes
@@ -160,7 +160,7 @@ def nobody_may_write(folder: Path) -> Iterator[None]:
 
 
 async def event_of_a_call(sandbox: SandboxHandle, extension: str) -> Event:
-    """A call begins; CloudLink posts nothing of it by itself."""
+    """A call starts; CloudLink does not post it by itself."""
     await sandbox.set_faults(loseWebhooks=True)
     await sandbox.call(extension)
     person = sandbox.world.person(extension)
@@ -194,7 +194,7 @@ async def test_a_webhook_in_flight_is_taken_in(tmp_path: Path) -> None:
 
 @dataclass
 class SlowTeams:
-    """Plays ``serviceUrl``, and takes its time over what the bot sends."""
+    """Plays ``serviceUrl`` and responds slowly."""
 
     said: list[dict[str, Any]] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -259,7 +259,7 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
 
 
 async def test_what_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
-    """A turn and an answer of Graph hang at once: both together are waited for no longer than one."""
+    """A turn and a response of Graph hang at the same time: both together are awaited no longer than one."""
     async with (
         running_sandbox() as sandbox,
         running_gate(sandbox) as (gate, graph_url),

@@ -1,4 +1,4 @@
-"""The engine is killed (SIGKILL) in the middle of an installation; the next one goes on from the stored step."""
+"""The engine is killed (SIGKILL) during an installation; the next engine continues from the stored step."""
 
 import asyncio
 from pathlib import Path
@@ -19,7 +19,7 @@ WORDS = "On the phone"
 
 
 async def begun(sandbox: SandboxHandle, folder: Path) -> None:
-    """A store in which somebody pressed *Install update* and the process died at once."""
+    """A store in which a person pressed *Install update* and the process was killed immediately."""
     async with running_engine(sandbox, folder, webhooks=False) as running:
         name = (await running.engine.integrations.list(TENANT))[0].id
         await sandbox.set_faults(graphOutage=True)

@@ -18,7 +18,7 @@ from tests.support.tools import ROOT
 async def worker(
     sandbox: SandboxHandle, graph_url: str, folder: Path, entra_url: str = ""
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The engine in another process, killed at the end if the test did not."""
+    """The engine in another process, killed at the end unless the test did so."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -64,7 +64,7 @@ async def is_held(gate: Gate) -> bool:
 
 
 async def presence_matches_phones(sandbox: SandboxHandle, extensions: list[str]) -> bool:
-    """Whether Teams shows a call for exactly those who are in one."""
+    """Whether Teams shows a call for exactly the people in one."""
     people = {person["extension"]: person for person in (await sandbox.state())["people"]}
     for extension in extensions:
         phone = sandbox.world.person(extension)

@@ -28,7 +28,7 @@ def declared(kind: str) -> set[str]:
 
 
 def has_error(code: str) -> bool:
-    """Whether the language's grammar, as editors use it, does not take the text."""
+    """Whether the language's grammar, as editors use it, rejects the text."""
     return Parser(Language(tree_sitter_bicep.language())).parse(code.encode()).root_node.has_error
 
 

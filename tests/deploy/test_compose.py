@@ -1,4 +1,4 @@
-"""The compose file is held to the program: its settings, its commands, and walls around each container."""
+"""The compose file is checked against the program: settings, commands, and each container's isolation."""
 
 from typing import Any
 

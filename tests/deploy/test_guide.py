@@ -1,4 +1,4 @@
-"""What the guide has typed into a terminal is tried, as far as it needs no network and no service manager."""
+"""The guide's commands are run, as far as they need no network and no service manager."""
 
 import re
 import subprocess

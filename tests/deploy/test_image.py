@@ -1,6 +1,6 @@
-"""The image's recipe is held to its rules, and what it copies is run as it will be: alone, read-only, unprivileged.
+"""The Dockerfile is checked against its rules, and what it copies is run as in the image: read-only, unprivileged.
 
-No engine builds the image here: that the base images and the packages are to be had is not shown.
+No engine builds the image here: whether the base images and packages are available is not tested.
 """
 
 import os
@@ -22,7 +22,7 @@ from tests.support.tools import ROOT
 
 SETTINGS = {name.upper() for name in Settings.model_fields}
 UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
-"""For root, who would be let write everywhere: as in a container without capabilities."""
+"""Takes root's permission to write everywhere, as in a container without capabilities."""
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The units are held to the program and to each other; ``systemd-analyze`` judges them where there is one."""
+"""The units are checked against the program and each other; ``systemd-analyze`` checks them where installed."""
 
 import subprocess
 from collections import defaultdict
@@ -14,14 +14,14 @@ FOLDER = ROOT / "deploy/systemd"
 UNITS = sorted(path.name for path in FOLDER.iterdir())
 PROGRAM = "/opt/cloudlink-presence/.venv/bin/python app.py"
 ALLOWED_EXPOSURE = 20
-"""In systemd's own measure, from 0 (nothing is in reach) to 100."""
+"""In systemd's own exposure score, from 0 (nothing exposed) to 100."""
 
 Unit = dict[str, list[str]]
 every_unit = pytest.mark.parametrize("name", UNITS)
 
 
 def service(name: str) -> Unit:
-    """The entries of ``[Service]``; each may stand there more than once."""
+    """The entries of ``[Service]``; each may occur more than once."""
     text = (FOLDER / name).read_text().partition("[Service]\n")[2].partition("\n[")[0]
     found: Unit = defaultdict(list)
     for line in text.splitlines():

@@ -1,7 +1,7 @@
-"""The pages under docs/ are held to the bot: what is typed is understood, what is bold stands on a card.
+"""The pages under docs/ are checked against the bot: what is typed is understood, what is bold is on a card.
 
 Conventions of the pages: ``code`` is what one types, a setting or a metric, **bold** is what a card or button says,
-word for word, and *italics* are what stands elsewhere, in Azure or in Mitel Administration. The two languages have
+word for word, and *italics* are what is shown elsewhere, in Azure or Mitel Administration. The two languages have
 the same pages, built alike.
 """
 
@@ -33,7 +33,7 @@ PRESSED = ("button.", "link.", "notice.", "export.download")
 PRESS = re.compile(r"\b(?:press|prima) \*\*(.+?)\*\*", re.IGNORECASE)
 MARKER = re.compile(r"^( *)(#+|\d+\.|-|\|)(?= |-)")
 LEAST_LETTERS = 5
-"""A message with fewer letters of its own between its values would stand for nearly anything."""
+"""A message with fewer letters of its own between its values would match nearly anything."""
 
 both_languages = pytest.mark.parametrize("language", READMES)
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -49,7 +49,7 @@ def on_one_line(text: str) -> str:
 
 
 def skeleton(text: str) -> list[str]:
-    """What a page is built of, without its words: headings, numbered steps, points, rows and paragraphs."""
+    """A page's structure, without its words: headings, numbered steps, points, rows and paragraphs."""
     found = []
     for block in text.split("\n\n"):
         marks = [match[1] + match[2] for line in block.splitlines() if (match := MARKER.match(line))]
@@ -77,7 +77,7 @@ def broken(path: Path) -> Iterator[str]:
 
 @cache
 def said_by(language: str) -> dict[str, list[re.Pattern[str]]]:
-    """Each key of the catalogue with its messages, ready to be recognised with their values filled in."""
+    """Each key of the catalogue with patterns for its messages with any values filled in."""
     with (ROOT / f"bot/languages/{language}.po").open("rb") as file:
         messages = [message for message in read_po(file) if message.id]
     found: dict[str, list[re.Pattern[str]]] = {}
@@ -97,7 +97,7 @@ def _pattern(message: str) -> re.Pattern[str]:
 
 
 def keys_of(words: str, language: str) -> set[str]:
-    """The keys whose message these words are."""
+    """The keys whose message matches these words."""
     return {key for key, patterns in said_by(language).items() if any(each.fullmatch(words) for each in patterns)}
 
 
@@ -110,7 +110,7 @@ def typed(text: str) -> list[str]:
 
 
 def meaning(words: str, language: str) -> str:
-    """The command, wish, setting or metric that is meant; empty for what is none in this language."""
+    """The command, phrase, setting or metric that is meant; empty when it is none in this language."""
     if words in SETTINGS or words in METRICS:
         return words
     if words in WORDS:

@@ -1,4 +1,4 @@
-"""Metrics are documented, drawn and watched by the names they have; no label could tell of somebody."""
+"""Metrics are documented, drawn and alerted on by their real names; no label can identify a person."""
 
 import json
 import re
@@ -36,7 +36,7 @@ SHARED = {name for name, each in METRICS.items() if each._type == "gauge" and "j
 
 
 def labels_of(metric: MetricWrapperBase) -> str:
-    """As the page tells them."""
+    """The labels as the page lists them."""
     told = []
     for place, label in enumerate(metric._labelnames):
         values = dict.fromkeys(key[place] for key in metric._metrics)

@@ -1,4 +1,4 @@
-"""The READMEs say what the program does: their tables are held to the settings, commands and dependencies."""
+"""The READMEs match the program: their tables are checked against settings, commands and dependencies."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""docs/threat-model.md is held to the tests and the code: what it says stands against a threat is there."""
+"""docs/threat-model.md is checked against the tests and the code: each countermeasure it names exists."""
 
 import ast
 import re
@@ -25,7 +25,7 @@ def found_in(path: str) -> frozenset[str]:
 
 
 def spread(said: str) -> list[str]:
-    """``M1–M3`` as what it stands for."""
+    """``M1–M3`` as the ids it covers."""
     letter, first, last = re.fullmatch(r"([A-Z])(\d+)–\1(\d+)", said).groups()  # type: ignore[union-attr]
     return [f"{letter}{number}" for number in range(int(first), int(last) + 1)]
 

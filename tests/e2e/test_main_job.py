@@ -1,4 +1,4 @@
-"""The main job, end to end: the real bot, the sandbox and Microsoft's own client, each a process of its own."""
+"""The main task, end to end: the real bot, the sandbox and Microsoft's own client, each in its own process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The driver itself, against a bot of a few lines: so that a failure elsewhere is the product's."""
+"""The driver itself, against a minimal bot, so that a failure elsewhere is the product's."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""The whole conversation, with much going wrong that makes programs talk; then every secret is searched for."""
+"""A whole conversation with many errors, which produce output; then a search for every secret."""
 
 from pathlib import Path
 
@@ -57,7 +57,7 @@ async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:
 
 
 def assert_searched_where_things_are(found: dict[str, bytes]) -> None:
-    """The search must be able to see: what is no secret is found in each of the places."""
+    """The search must work: a value that is not secret is found in each place."""
     holding_name = {name for name, content in found.items() if NAME.encode() in content}
     assert "chat" in holding_name
     assert any(".db" in name or ".sqlite" in name for name in holding_name), sorted(found)

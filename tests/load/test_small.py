@@ -1,4 +1,4 @@
-"""The load at a size that every run of the tests bears: nothing lost, nothing wrong, nothing beyond a quota."""
+"""The load at a size that fits every test run: nothing lost, nothing wrong, no quota exceeded."""
 
 from pathlib import Path
 

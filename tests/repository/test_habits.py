@@ -1,4 +1,4 @@
-"""Dangers that are kept out everywhere at once: what the product's code never does, read from the code itself."""
+"""What the product's code never does, checked in the source itself."""
 
 import ast
 import importlib
@@ -28,7 +28,7 @@ TEMPTING = [
     for piece in ("a", "a.", "a-", "-", ".", "0", "0-", " ", "\t ", "a@", "A0", "00:", "%2", "AADSTS1", "://", "/?")
     for end in ("!", "\n", "é", "")
 ]
-"""Texts on which a pattern that tries every way to match would try for ever."""
+"""Texts on which a pattern with catastrophic backtracking would never end."""
 
 
 @cache
@@ -41,7 +41,7 @@ def nodes() -> list[tuple[str, ast.AST]]:
 
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Each call with what is called, as it is written."""
+    """Each call, with the called expression as written."""
     for place, node in nodes():
         if isinstance(node, ast.Call):
             yield place, node, ast.unparse(node.func)
@@ -53,7 +53,7 @@ def says(call: ast.Call, name: str, value: object) -> bool:
 
 
 def test_no_request_is_sent_where_a_redirect_points() -> None:
-    """aiohttp follows redirects unless told not to, a body with a secret in it included."""
+    """aiohttp follows redirects by default and resends the body, secrets included."""
     sent = [each for each in calls() if re.fullmatch(rf"self\._http\.({'|'.join(REQUESTS)})", each[2])]
     assert len(sent) >= 5
     assert [place for place, call, _ in sent if not says(call, "allow_redirects", False)] == []
@@ -107,7 +107,7 @@ def patterns() -> list[tuple[str, re.Pattern[str]]]:
 
 
 def test_no_pattern_can_be_kept_busy() -> None:
-    """One that could would not come back within this test's time."""
+    """A pattern that can would not return within the test's timeout."""
     found = patterns()
     assert len(found) >= 10
     for _, pattern in found:

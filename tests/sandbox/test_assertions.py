@@ -1,4 +1,4 @@
-"""What the sandbox's Entra ID takes in place of a secret, and what it does not."""
+"""What the sandbox's Entra ID accepts instead of a secret, and what it refuses."""
 
 import base64
 from datetime import UTC, datetime, timedelta

@@ -45,7 +45,7 @@ sys.exit(demo.main(["--data", sys.argv[1]]))
 
 @asynccontextmanager
 async def fake_demo(data: Path, fate: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The demo's own program over two tiny services: ``fate`` says what becomes of the second."""
+    """The demo's own program over two tiny services; ``fate`` is what happens to the second."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", FAKES.replace("FATE", repr(fate)), str(data)),
         cwd=ROOT,

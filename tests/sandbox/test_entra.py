@@ -117,7 +117,7 @@ async def test_instance_discovery_points_to_the_tenant(sandbox: SandboxHandle) -
 
 
 class PlainHttp:
-    """What msal takes for an http client; it speaks plain http, which msal itself refuses to name."""
+    """The HTTP client given to msal; it uses plain http, which msal itself refuses."""
 
     def __init__(self) -> None:
         self._session = requests.Session()

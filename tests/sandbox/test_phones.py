@@ -8,7 +8,7 @@ NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 class Line:
-    """A desk whose announcements are kept as (call id, state), None for the phone itself."""
+    """A phone whose announcements are kept as (call id, state), None for the phone itself."""
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str] | None] = []

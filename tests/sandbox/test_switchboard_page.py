@@ -1,4 +1,4 @@
-"""The switchboard as a person meets it: the real page, in a real browser, on the real sandbox."""
+"""The switchboard as a person uses it: the real page, in a real browser, on the real sandbox."""
 
 import json
 import re
@@ -27,7 +27,7 @@ WIDE, NARROW = (1440, 900), (390, 844)
 
 @dataclass
 class Board:
-    """The open page beside the sandbox it shows. ``errors`` is all that the browser's console complained of."""
+    """The open page beside the sandbox it shows. ``errors`` are the messages of the browser's console."""
 
     page: Page
     sandbox: SandboxHandle

@@ -7,7 +7,7 @@ from tests.sandbox.callers import FakeClock
 
 
 def run(world: World, clock: FakeClock, seconds: int) -> Counter[str]:
-    """Let the generator run, and count the states that phones went through."""
+    """Run the generator, and count the phones' states."""
     states: Counter[str] = Counter()
     world.on_phone.append(lambda person, call: states.update([call.state if call else "phone"]))
     generator = TrafficGenerator(world)

@@ -1,4 +1,4 @@
-"""Two engines on one store set about the same automatic rotation: there is one rotation, and one secret."""
+"""Two engines on one store start the same automatic rotation: there is one rotation, and one secret."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -23,7 +23,7 @@ RACING = replace(QUICK, schedule=0.05, rotation_lease=10)
 
 
 async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
-    """An integration whose secret expires in twenty days, to be replaced as soon as an engine looks."""
+    """An integration whose secret expires in twenty days, to be rotated as soon as an engine checks it."""
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     sandbox.world.saved.registration.secrets.clear()
     await sandbox.new_secret(days=20)
@@ -44,7 +44,7 @@ async def is_over(running: RunningEngine, integration_id: str) -> bool:
 
 
 async def press(racing: list[RunningEngine], integration_id: str) -> None:
-    """All of them look at once, again and again."""
+    """All engines check it at the same time, repeatedly."""
     while True:
         await asyncio.gather(*(one.engine.jobs.defer(ROTATE, integration_id) for one in racing))
         await asyncio.sleep(0.01)
@@ -62,7 +62,7 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
         ]
         pressing = asyncio.create_task(press(racing, integration_id))
         await eventually(lambda: is_over(racing[0], integration_id), within=30)
-        await asyncio.sleep(0.5)  # for whoever comes too late
+        await asyncio.sleep(0.5)  # for an engine that comes too late
         pressing.cancel()
 
         async with racing[1].database.session() as session:

@@ -1,4 +1,4 @@
-"""What the hosting tests cannot see: that the spike stands on its own feet."""
+"""What the hosting tests cannot check: that the spike does not depend on botbuilder."""
 
 import ast
 from collections.abc import Iterator

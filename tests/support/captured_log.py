@@ -28,7 +28,7 @@ class CapturedLog:
 
 @contextmanager
 def captured_log(level: str = "debug") -> Iterator[CapturedLog]:
-    """For the length of the block everything is logged as JSON, libraries' lines too."""
+    """Log everything within the block as JSON, including the libraries' lines."""
     log, root = CapturedLog(), logging.getLogger()
     handlers, before = list(root.handlers), root.level
     try:

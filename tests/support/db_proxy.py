@@ -1,4 +1,4 @@
-"""The cable between a program and its PostgreSQL: it can be cut, held still, and mended."""
+"""A TCP proxy between a program and its PostgreSQL: it can be cut, stalled and restored."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,11 +26,11 @@ class DatabaseProxy:
         return f"postgresql://{user}@127.0.0.1:{self._port}{self._parts.path}"
 
     def stall(self) -> None:
-        """Nothing goes through any more, and nobody is told."""
+        """Stop forwarding bytes; connections stay open."""
         self._flowing.clear()
 
     async def cut(self) -> None:
-        """Every connection breaks, and each new one at once."""
+        """Break every connection, and each new one until ``restore``."""
         self._is_cut = True
         self._flowing.set()
         for writer in list(self._open_writers):
@@ -64,7 +64,7 @@ class DatabaseProxy:
 
     @asynccontextmanager
     async def _tracked(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-        """An end that is cut with the others, and closed when this is over."""
+        """A connection that ``cut`` breaks too, closed when the context ends."""
         self._open_writers.add(writer)
         if self._is_cut:
             writer.transport.abort()

@@ -19,7 +19,7 @@ def table_rows(readme: str, name: str) -> list[list[str]]:
 
 
 def _all_metrics() -> dict[str, MetricWrapperBase]:
-    """By the name that a page and a query use: that of a counter ends in ``_total``."""
+    """By the name that pages and queries use: a counter's ends in ``_total``."""
     metrics = Metrics(CollectorRegistry())
     for job in sorted(value for name, value in vars(names).items() if name.isupper() and name != "EVERYTHING"):
         metrics.begin_task(job)

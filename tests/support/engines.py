@@ -1,4 +1,4 @@
-"""The engine, run inside a test against the sandbox: a store in a folder, a port for webhooks, helpers to ask."""
+"""The engine inside a test, against the sandbox: a store in a folder, a port for webhooks, helpers to query it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -86,7 +86,7 @@ class RunningEngine:
         return await self.engine.integrations.status(TENANT, await self.integration_id())
 
     async def wait_until_shown(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
-        """Wait until colleagues see this of somebody."""
+        """Wait until colleagues see this presence of ``who``."""
 
         async def seen() -> bool:
             seen: tuple[str, str] = await self.sandbox.shown(who)
@@ -95,7 +95,7 @@ class RunningEngine:
         await eventually(seen, within)
 
     async def wait_until_sent(self) -> None:
-        """Wait until nothing waits to be sent."""
+        """Wait until no change is waiting to be sent."""
 
         async def nothing_is_waiting() -> bool:
             return (await self.status()).waiting == 0
@@ -120,7 +120,7 @@ async def running_engine(
     host: HostCredentials | None = None,
     url: str = "",
 ) -> AsyncIterator[RunningEngine]:
-    """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
+    """An engine for the length of the block; the next one finds its store in ``folder``.
 
     ``url`` names another database. New integrations start at the first feature version, unless a test asks for
     another.
@@ -151,14 +151,14 @@ async def running_engine(
 
 
 def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -> JobQueue:
-    """The queue that belongs to the database; but the one in PostgreSQL lives by the server's clock alone."""
+    """The queue that belongs to the database; the one in PostgreSQL follows the server's clock only."""
     if database.is_sqlite or clock is not utc_now:
         return LocalJobs(clock, Random(7), metrics, tick)
     return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
 
 
 class WebhookReceiver:
-    """The webhooks' port: known before the engine is there, for the engine must know it."""
+    """The webhook endpoint: started before the engine, which needs its URL."""
 
     engine: Engine | None = None
 

@@ -1,4 +1,4 @@
-"""The services as values: what they were asked, and what they are to answer next."""
+"""Fake services: they record their calls and return what a test sets."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ Answering = Callable[[Request], Outcome]
 
 @dataclass
 class FakeGraph:
-    """Takes changes; ``answer`` decides on each, ``error`` on all; ``meanwhile`` happens on the way."""
+    """``answer`` returns each change's outcome, ``error`` is raised for all, ``during_push`` runs during a push."""
 
     pushed: list[list[Request]] = field(default_factory=list)
     answer: Answering = lambda _: Done()
@@ -131,14 +131,14 @@ class FakeServiceClients:
             raise self.graph.error
 
     def registration(self, app: TeamsApp) -> Registration:
-        """Changing registrations is tried on the wire."""
+        """Changes of the registration are tested over the wire."""
         raise NotImplementedError
 
     def forget(self, app: TeamsApp) -> None: ...
 
 
 class FakeJobs:
-    """Notes what was deferred and does none of it."""
+    """Records deferred jobs and runs none."""
 
     def __init__(self) -> None:
         self.deferred: list[tuple[str, str, datetime | None]] = []
@@ -151,5 +151,5 @@ class FakeJobs:
             await self.defer(job, key)
 
     def now(self) -> list[str]:
-        """The jobs to be done at once."""
+        """The jobs deferred with no start time."""
         return [job for job, _, at in self.deferred if at is None]

@@ -1,4 +1,4 @@
-"""Presence from a phone of the sandbox to its Graph: an engine with an integration, and what it sends."""
+"""Presence from a sandbox phone to its Graph: an engine with an integration, and what it sends."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -22,7 +22,7 @@ STATUS_TEXT = "On the phone"
 
 @asynccontextmanager
 async def connected_engine(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
-    """A sandbox and an engine with an enabled integration; polls stay out of the way unless asked for."""
+    """A sandbox and an engine with an enabled integration; it hardly polls unless asked to."""
     clock = options.get("clock")
     world = {"clock": clock} if clock else {}
     async with running_sandbox(**world) as sandbox, running_engine(sandbox, folder, **options) as running:
@@ -54,7 +54,7 @@ async def only_integration(running: RunningEngine) -> Integration:
 
 
 async def wait_for_status_message(sandbox: SandboxHandle, who: str, message: str | None) -> None:
-    """Wait until this is_shown beside somebody's presence."""
+    """Wait until this status message is shown with the person's presence."""
 
     async def is_shown() -> bool:
         found: str | None = (await sandbox.teams(who))["statusMessage"]

@@ -1,4 +1,4 @@
-"""The program as processes of its own: started by its command line, ended with the test."""
+"""``app.py`` as a separate process, started by its command line and ended with the test."""
 
 import os
 import subprocess
@@ -30,7 +30,7 @@ def app_process(folder: Path, *arguments: str, **settings: str) -> Iterator[subp
 
 
 def run_app(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Start it and let it end: exit code, output, error output."""
+    """Run it to its end: exit code, output, error output."""
     with app_process(folder, *arguments, **settings) as process:
         output, errors = process.communicate(timeout=100)
     return process.returncode, output, errors

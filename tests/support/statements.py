@@ -1,4 +1,4 @@
-"""What goes to the database, statement by statement."""
+"""Recording the SQL statements sent to a database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from storage.database import Database
 
 @contextmanager
 def recorded_statements(database: Database) -> Iterator[list[str]]:
-    """The statements that go to the database within the block."""
+    """The statements sent to the database within the block."""
     statements: list[str] = []
 
     def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

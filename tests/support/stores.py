@@ -53,7 +53,7 @@ async def empty_store(folder: Path) -> AsyncIterator[Database]:
 
 @contextmanager
 def empty_database(folder: Path, template: Callable[[], str] = lambda: "template1") -> Iterator[str]:
-    """The address of a database that nobody used before; on PostgreSQL it may be made from a ``template``."""
+    """The address of an unused database; on PostgreSQL it may be made from a ``template``."""
     if _on == POSTGRESQL:
         with fresh_database(template()) as url:
             yield url

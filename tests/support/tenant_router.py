@@ -1,4 +1,4 @@
-"""Two sandboxes behind one address, as two tenants are behind Microsoft's: told apart by path and by token."""
+"""Several sandboxes behind one address, as tenants are behind Microsoft's: routed by path and by token."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ DROPPED = {"transfer-encoding", "content-length", "content-encoding", "date", "s
 
 
 def give_own_ids(sandbox: SandboxHandle) -> None:
-    """Give a sandbox ids of its own: tenant, application, people. All sandboxes are born alike."""
+    """Give a sandbox ids of its own: tenant, application, people. New sandboxes have equal ids."""
     registration = sandbox.world.saved.registration
     registration.tenant_id, registration.client_id = _other(registration.tenant_id), _other(registration.client_id)
     registration.domains = []
@@ -30,7 +30,7 @@ def _other(name: str) -> str:
 
 
 class TenantRouter:
-    """Passes each request to the sandbox whose tenant it is about; what is about none goes to the first."""
+    """Forwards each request to the sandbox of its tenant; requests without one go to the first."""
 
     def __init__(self, sandboxes: list[SandboxHandle], http: aiohttp.ClientSession) -> None:
         self._sandboxes = sandboxes

@@ -1,4 +1,4 @@
-"""The product's bot side, whole: signed requests in, cards out. Its schedule rests: nothing happens by itself."""
+"""The product's bot side, whole: signed requests in, cards out. Its scheduler is off: nothing happens by itself."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,7 +46,7 @@ AT_REST = Intervals(**{interval.name: 1e9 for interval in fields(Intervals)} | {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who speaks, as Teams tells of them: ``tenant`` is the conversation's."""
+    """A sender, as Teams identifies them: ``tenant`` is the conversation's."""
 
     tenant: str
     object_id: str
@@ -55,7 +55,7 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came of one request: every card that was sent or put in another's place, the invoke's answer last."""
+    """The result of one request: every card sent or updated, the invoke's response last."""
 
     status: int
     cards: tuple[Card, ...]
@@ -67,7 +67,7 @@ class Reply:
 
 @dataclass
 class Surroundings:
-    """What surrounds the product: Teams with its issuer and connector, and the sandbox."""
+    """The product's surroundings: Teams with its issuer and connector, and the sandbox."""
 
     sandbox: SandboxHandle
     issuer: Issuer
@@ -78,7 +78,7 @@ class Surroundings:
 
 @asynccontextmanager
 async def open_surroundings(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Surroundings]:
-    """The bot itself is a managed identity there."""
+    """The bot has a managed identity there."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running_sandbox())
         issuer = await stack.enter_async_context(open_issuer())
@@ -92,7 +92,7 @@ async def open_surroundings(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Su
 
 @dataclass
 class BotProcess:
-    """One process. Every request is in a conversation of its own, so that its answers can be told from others'."""
+    """One process. Every request has its own conversation, which separates its responses from others'."""
 
     around: Surroundings
     url: str
@@ -218,7 +218,7 @@ async def all_rows(database: Database) -> list[tuple[str, dict[str, Any]]]:
 
 
 def pressable(card: Card) -> list[tuple[str, dict[str, Any]]]:
-    """What each button of a card sends: nothing typed, and one time with each thing that can be chosen."""
+    """What each button of a card sends: with nothing typed, and once with each possible choice."""
     fields = {part["id"]: _enterable(part) for part in parts(card) if part["type"].startswith("Input.")}
     found = []
     for part in parts(card):
@@ -236,6 +236,6 @@ def _enterable(part: Mapping[str, Any]) -> list[str]:
 
 
 def _entries(fields: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    """The first of each, and each of the others once."""
+    """The first value of each field, and each of the others once."""
     first = {name: values[0] for name, values in fields.items()}
     return [first, *({**first, name: value} for name, values in fields.items() for value in values[1:])]

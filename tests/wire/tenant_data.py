@@ -1,4 +1,4 @@
-"""A tenant's estate with something in every state: what nobody from outside may see, count or touch."""
+"""A tenant's data with something in every state, which no other tenant may see, count or change."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
@@ -43,13 +43,13 @@ PRIVATE = {
     "alertchannel": ("conversation_id",),
     "member": ("id", "name", "address"),
 }
-"""The columns that tell one tenant's things from another's."""
+"""The columns that identify a tenant's data."""
 
 Payload = tuple[str, dict[str, Any]]
 
 
 async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> None:
-    """Three integrations, and whatever else somebody could be after."""
+    """Three integrations, and everything else an intruder could look for."""
     one = await _add(bot, owner, "Vale Verde, headquarters", preview=True)
     two = await _add(bot, owner, "Vale Verde, the warehouse")
     three = await _add(bot, owner, "Vale Verde, the harbour")
@@ -82,7 +82,7 @@ async def _set(bot: BotProcess, view: IntegrationView, **values: Any) -> None:
 
 
 def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[Rotation]:
-    """One under way, two that are done: of the monitors of one it has not been said yet which secret they hold."""
+    """One rotation in progress, two done; for one of them it is still unknown which secret the monitors have."""
     now = utc_now()
     begun: dict[str, Any] = {
         "owner_tenant": owner.tenant,
@@ -188,7 +188,7 @@ def _choices(owner: Person, muted: IntegrationView) -> list[AlertChannel | Alert
 
 
 def _drafts(bot: BotProcess, owner: Person, colleague: Person, saved: IntegrationView) -> list[Draft]:
-    """One in the middle, one that waits to be enabled."""
+    """One setup in the middle, one that waits to be enabled."""
     account = account_of(bot.around.sandbox)
     values = {
         "account_id": account.account_id,
@@ -216,7 +216,7 @@ def _drafts(bot: BotProcess, owner: Person, colleague: Person, saved: Integratio
 
 
 def _members(owner: Person, members: Mapping[Role, Person]) -> list[Member]:
-    """Somebody of each role, and an invitation that nobody took up yet."""
+    """A member of each role, and an invitation that is still open."""
     invited: dict[str, Any] = {"owner_tenant": owner.tenant, "invited_at": utc_now(), "invited_by": owner.object_id}
     return [
         Member(address="somebody.invited@vale-verde.example", role=Role.VIEWER, **invited),
@@ -227,11 +227,11 @@ def _members(owner: Person, members: Mapping[Role, Person]) -> list[Member]:
     ]
 
 
-# What its administrators are shown
+# What its administrators see
 
 
 async def shown_buttons(bot: BotProcess, *owners: Person) -> list[Payload]:
-    """Every button they can come upon by typing commands and by pressing what changes nothing, notices included."""
+    """Every button reachable by typing commands and pressing read-only buttons, notices included."""
     found: dict[str, Payload] = {}
     for owner in owners:
         replies = [await bot.say(owner, command.titles["en"]) for command in COMMANDS]
@@ -266,7 +266,7 @@ def belongs(row: Mapping[str, Any], who: Person, ids: set[str]) -> bool:
 
 
 def private_words(rows: Iterable[tuple[str, Mapping[str, Any]]], but: Person) -> frozenset[str]:
-    """What must never be read by anybody else, as far as it is no common word and not their own."""
+    """The values no other person may see, except common words and the person's own."""
     told = {str(row[name]) for table, row in rows for name in PRIVATE.get(table, ()) if row[name]}
     return frozenset(word for word in told if len(word) > 6 and word not in (but.name, but.object_id))
 

@@ -1,4 +1,4 @@
-"""One id from a cause to Graph: in the log's lines, in the store, and in the header that Graph receives."""
+"""One id from a cause to Graph: in the log, in the store, and in the header that Graph receives."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -23,7 +23,7 @@ from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 @asynccontextmanager
 async def watched(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, CapturedLog]]:
-    """Once the phones have been asked for the first time, webhooks alone tell of them."""
+    """After the first poll, phone events come only from webhooks."""
     async with connected_engine(folder, **{"intervals": replace(QUICK, poll=3600), **options}) as (
         sandbox,
         running,

@@ -55,7 +55,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 
 
 async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
-    """How proving the application fails, having checked that no secret is told."""
+    """The error of testing the application, after a check that it reveals no secret."""
     app = replace(app_of(sandbox), **changes)
     error = await failure_of(prove(app, sandbox.url))
     assert isinstance(error, CredentialsWrong)

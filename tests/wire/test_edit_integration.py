@@ -1,4 +1,4 @@
-"""Editing an integration, against the sandbox: proven before stored, nobody overwritten, nothing left behind."""
+"""Editing an integration, against the sandbox: tested before stored, no edit overwritten, nothing left behind."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -148,7 +148,7 @@ async def test_what_cloudlink_refuses_is_not_stored(running: RunningEngine) -> N
 
 
 async def test_another_account_gets_another_door(running: RunningEngine) -> None:
-    """What the former account still tells must not be taken for somebody else's phone."""
+    """Events of the former account must not be taken for another person's phone."""
     view = await running.connect()
     before = await row_of(running, view)
     await running.sandbox.client(ANA, "Available")
@@ -259,7 +259,7 @@ async def two_tenants(
 
 
 async def test_another_tenant(tmp_path: Path) -> None:
-    """Cleared in the old one with the old credentials, matched and shown in the new one, the call going on."""
+    """Presence is cleared in the old tenant with the old credentials, then matched and shown in the new one."""
     async with two_tenants(tmp_path) as (running, old, new, _):
         view = await running.connect()
         for sandbox in (old, new):

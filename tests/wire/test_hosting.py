@@ -1,4 +1,4 @@
-"""botbuilder 4.17.1's faults, each shown mended over the wire, under its number in the list of faults."""
+"""botbuilder 4.17.1's faults, each tested as fixed over the wire, under its number in the list of faults."""
 
 import asyncio
 import gzip
@@ -90,7 +90,7 @@ async def test_3_a_token_is_fetched_anew_before_it_ends() -> None:
 
 
 async def test_4_a_slow_token_endpoint_does_not_stall_the_loop() -> None:
-    """Entra here runs on the very loop under test: a blocking call would never be answered."""
+    """Entra here runs on the loop under test: a blocking call would never get a response."""
     longest = 0.0
 
     async def heartbeat() -> None:

@@ -1,4 +1,4 @@
-"""A button that acts, pressed again and again: at once on two processes, and later from an old card.
+"""A button that changes something, pressed repeatedly: concurrently on two processes, and later from an old card.
 
 Each verb's act is done in one tenant with one press, and in another with many: in the end both have the same done.
 """
@@ -60,7 +60,7 @@ REPEATABLE = frozenset(
         "claim.now",
     }
 )
-"""One's own draft and language: said again they are the same; and a code, which is good once."""
+"""A person's own draft and language, which stay the same when repeated; and a code, which works once."""
 
 COUNTED = frozenset(
     {
@@ -120,7 +120,7 @@ async def pair(
 
 @dataclass
 class Scene:
-    """One administrator in a tenant of their own, with an integration that has an application secret of its own."""
+    """One administrator in their own tenant, with an integration that has its own application secret."""
 
     bot: BotProcess
     who: Person
@@ -137,7 +137,7 @@ class Scene:
     async def offered(
         self, said: str, verb: str, typed: Mapping[str, str] | None = None, via: tuple[str, ...] = ()
     ) -> dict[str, Any]:
-        """What the button of this verb sends, on the card that is come to by words and by pressing ``via``."""
+        """What the button of this verb sends, on the card reached by typing ``said`` and pressing ``via``."""
         reply = await self.bot.say(self.who, said)
         for step in via:
             reply = await self.bot.press(self.who, step, sent_by(reply, step))
@@ -163,7 +163,7 @@ async def new_scene(pair: TwoProcesses) -> Scene:
 
 
 async def done_in_tenant(scene: Scene) -> dict[str, Any]:
-    """All that was done in the tenant, to be compared."""
+    """Everything done in the tenant, for comparison."""
     tenant = scene.tenant
     async with scene.bot.database.session() as session:
         acts = (await session.exec(select(Act.act).where(Act.owner_tenant == tenant))).all()
@@ -184,7 +184,7 @@ async def done_in_tenant(scene: Scene) -> dict[str, Any]:
     return {"acts": Counter(act for act in acts if act in COUNTED), "stand": stand, "ticked": done, **counts}
 
 
-# How each card is come to
+# How each card is reached
 
 
 async def account(scene: Scene) -> dict[str, str]:
@@ -247,7 +247,7 @@ async def certificate_use(scene: Scene) -> dict[str, Any]:
 
 
 async def with_monitors(scene: Scene) -> None:
-    """Two monitors, and a rotation of which nobody said yet whether they have its secret."""
+    """Two monitors, and a rotation for which it is still unknown whether they have its secret."""
     now = utc_now()
     about: dict[str, Any] = {"owner_tenant": scene.tenant, "integration_id": scene.view.id}
     rotation = Rotation(
@@ -361,7 +361,7 @@ CARDS: Mapping[str, Prepare] = {
     "admins.remove": admins_remove,
 }
 HOSTS_OWN = frozenset({"certificate.host", "certificate.federated"})
-"""What takes a file of the host: the same act as ``certificate.use``, and the same check of the revision."""
+"""Verbs that need a file of the host: the same act as ``certificate.use``, with the same revision check."""
 
 
 async def test_every_act_is_here() -> None:
@@ -431,7 +431,7 @@ async def test_what_failed_may_be_pressed_again(pair: TwoProcesses) -> None:
     assert len(await scene.bot.engine.integrations.list(scene.tenant)) == 2
 
 
-# Two administrators at once
+# Two administrators at the same time
 
 
 async def test_of_two_who_finish_a_setup_under_one_name_one_is_told(pair: TwoProcesses) -> None:

@@ -1,4 +1,4 @@
-"""The encryption key is lost: a problem of the integrations it sealed, mended by typing the secrets in again."""
+"""The encryption key is lost: a problem of the integrations it encrypted, fixed by entering the secrets again."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ async def sandbox() -> AsyncIterator[SandboxHandle]:
 
 
 async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values: Any) -> str:
-    """An enabled integration from before, by its id; ``values`` are written over what it stored."""
+    """An enabled integration from before; returns its id. ``values`` overwrite stored columns."""
     async with running_engine(sandbox, folder) as before:
         view = await before.connect()
         await before.wait_until_sent()

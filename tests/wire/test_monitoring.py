@@ -1,4 +1,4 @@
-"""What machines see of the application from outside: in an outage of its database, and after work was done."""
+"""Readiness, metrics and request logs from outside: during a database outage, and after work."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""Every way a presence can take, from a phone of the sandbox's CloudLink to its Graph."""
+"""Every path of a presence, from a phone of the sandbox's CloudLink to its Graph."""
 
 import asyncio
 from dataclasses import replace
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 
 async def quiet(running: RunningEngine) -> None:
-    """Long enough for a push that should not be to have happened."""
+    """Wait long enough for an unwanted push to happen."""
     await asyncio.sleep(0.3)
     await running.wait_until_sent()
 
@@ -146,7 +146,7 @@ async def test_a_webhook_that_comes_late_does_not_undo_the_hang_up(tmp_path: Pat
 
 
 async def post_late(running: RunningEngine, call_id: str) -> int:
-    """Tell, as CloudLink does, that the call was connected a second before it ended."""
+    """Post an event, as CloudLink does, that the call was connected a second before it ended."""
     account = running.sandbox.world.saved.account
     [subscription] = running.sandbox.world.saved.subscriptions.values()
     body = {
@@ -284,7 +284,7 @@ async def test_a_new_secret_is_needed_when_cloudlinks_is_refused_and_calls_are_f
 SLOW_CLOCK = Intervals(
     schedule=5, poll=3600, poll_with_webhooks=3600, match=36000, check_subscription=36000, tick=0.02
 )
-"""For a clock that stands still: everything is due only when the test moves it."""
+"""For a fixed clock: everything is due only when the test advances it."""
 
 HALF_HOURLY = replace(SLOW_CLOCK, poll_with_webhooks=600, poll=600)
 
@@ -307,12 +307,12 @@ async def test_a_long_call_is_renewed_at_half_its_life_and_not_before(tmp_path: 
 
 
 async def accepted_at(running: RunningEngine, extension: str, now: datetime) -> bool:
-    """Whether it is stored that Graph took this person's presence now: only then may a test move the clock."""
+    """Whether Graph's acceptance of this presence is stored as of now: only then may a test move the clock."""
     return (await person_by_extension(running, extension)).applied_at == now
 
 
 async def polled_at(running: RunningEngine, now: datetime) -> bool:
-    """Whether the phones have been asked now: a state that nobody heard of for an hour is not renewed."""
+    """Whether the phones were polled now: a state without news for an hour is not renewed."""
     async with running.database.session() as session:
         return (await session.exec(select(Integration))).one().polled_at == now
 

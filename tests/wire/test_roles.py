@@ -1,4 +1,4 @@
-"""Who gets in, over the wire: signed activities in, cards out; the store is real, and opened by two processes."""
+"""Access over the wire: signed activities in, cards out; the store is real, and opened by two processes."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ ADDRESS = "alex@example.com"
 
 @dataclass
 class Process:
-    """A bot on the store, and what it says to whoever posts."""
+    """A bot on the store, and its responses to the sender."""
 
     bot: Bot
     database: Database
@@ -83,7 +83,7 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
 
 @pytest.fixture
 async def url(tmp_path: Path, each_database: str) -> AsyncIterator[str]:
-    """Of an empty store."""
+    """The URL of an empty store."""
     async with empty_store(tmp_path) as database:
         yield database.engine.url.render_as_string(hide_password=False)
 
@@ -212,7 +212,7 @@ async def test_the_persons_next_name_is_nobodys_role(both: tuple[Process, Proces
 
 
 async def test_while_the_channel_does_not_tell_a_name_nobody_loses_by_it(url: str) -> None:
-    """An owner by name is asked to try again: nothing is done, no role is forgotten, and the card stays."""
+    """An owner by name is asked to try again: nothing changes, no role is removed, and the card stays."""
     async with process(url, (ADDRESS,)) as one:
         one.bot.connector.members = [ROSTER]
         assert await one.say("help") == "Welcome to CloudLink Presence"

@@ -64,7 +64,7 @@ async def owned(sandbox: SandboxHandle) -> None:
 
 
 async def finished(running: RunningEngine, rotation: RotationView, within: float = 20.0) -> RotationView:
-    """The rotation in its end."""
+    """The rotation once it has ended."""
 
     async def is_finished() -> bool:
         return (await current(running, rotation)).finished
@@ -131,7 +131,7 @@ async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
     await running.wait_until_sent()
     for secret in list(sandbox.world.saved.registration.secrets):
         await sandbox.expire_secret(secret.key_id)
-    sandbox.world.saved.signing_key += "x"  # Graph takes no token of before any longer
+    sandbox.world.saved.signing_key += "x"  # Graph no longer accepts earlier tokens
     await sandbox.call("2001")
     await eventually(lambda: is_in_trouble(running))
     assert await sandbox.shown("2001") == AVAILABLE
@@ -178,7 +178,7 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
 async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_again(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
-    """Entra's servers do not all learn of a new secret at once."""
+    """Entra's servers do not all get a new secret at the same time."""
     view = await running.connect(enabled=False)
     old, new = await secret_of(running), await sandbox.new_secret()
     known = sandbox.world.saved.registration.secret(new["keyId"])
@@ -196,7 +196,7 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_ag
 
 @asynccontextmanager
 async def after_proof(running: RunningEngine, happens: Any) -> AsyncIterator[None]:
-    """Have something happen right after the first proof inside the block."""
+    """Run something right after the first test of credentials inside the block."""
     clients = running.engine.credentials._clients
     prove = clients.prove
 
@@ -230,7 +230,7 @@ async def test_the_expiry_is_read_from_graph_once_it_may_be(sandbox: SandboxHand
 
 @asynccontextmanager
 async def restarted(running: RunningEngine) -> AsyncIterator[RunningEngine]:
-    """Another engine on the same store, a day later for what is done once a day."""
+    """Another engine on the same store, a day later for the daily jobs."""
     async with running.database.writing() as session:
         integration = await session.get(Integration, await running.integration_id())
         assert integration is not None

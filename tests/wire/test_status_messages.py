@@ -1,4 +1,4 @@
-"""Status messages over the wire: set while somebody is on the phone, and never in the place of their own words."""
+"""Status messages over the wire: set during a call, and never in place of the person's own message."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -31,7 +31,7 @@ OWN = "Back at three"
 
 @asynccontextmanager
 async def with_messages(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
-    """An integration at version 3 with its words."""
+    """An integration at version 3 with a status text."""
     async with running_sandbox() as sandbox, running_engine(sandbox, folder, newcomers_at=3, **options) as running:
         await running.connect()
         async with running.database.writing() as session:
@@ -42,7 +42,7 @@ async def with_messages(folder: Path, **options: Any) -> AsyncIterator[tuple[San
 
 
 def write(sandbox: SandboxHandle, extension: str, words: str | None) -> None:
-    """Somebody writes a status message in their own Teams."""
+    """The person writes a status message in Teams."""
     phone = sandbox.world.person(extension)
     assert phone is not None
     user = sandbox.world.teams_user(phone.teams_id or "")
@@ -56,14 +56,14 @@ async def message_of(sandbox: SandboxHandle, extension: str) -> str | None:
 
 
 async def requests(sandbox: SandboxHandle) -> list[str]:
-    """What was asked inside batches, by the last word of each address."""
+    """The calls inside batches, by the last segment of their URL."""
     return [
         str(call["url"]).rpartition("/")[2] for entry in await sandbox.log() for call in entry.get("batch") or []
     ]
 
 
 async def looked_at(running: RunningEngine) -> None:
-    """Wait until nobody's message is to be looked at."""
+    """Wait until no status message is waiting to be read."""
 
     async def nobody() -> bool:
         async with running.database.session() as session:
@@ -163,7 +163,7 @@ async def test_presence_keeps_half_of_the_quota_to_itself(tmp_path: Path) -> Non
 
 
 async def test_what_was_under_way_when_we_died_is_seen_to_again(tmp_path: Path) -> None:
-    """A message sent but not stored as sent is still ours; one stored but not sent does no harm."""
+    """A message sent but not stored as sent is still ours; one stored but not sent is harmless."""
     async with with_messages(tmp_path) as (sandbox, running):
         write(sandbox, "2002", OWN)
         async with running.database.writing() as session:

@@ -1,7 +1,7 @@
-"""Tenants are walls: whatever is pressed, replayed or edited, nobody finds anything of somebody else's target.
+"""Tenants are isolated: whatever is pressed, replayed or edited, no one reaches another tenant's data.
 
-What is tried comes from the product itself: every command, every verb, and every button its administrators were
-really shown. An answer about a thing that is another tenant's is the answer about a thing that is not there.
+The attempts come from the product itself: every command, every verb, and every button its administrators were
+really shown. The answer about another tenant's item equals the answer about an item that does not exist.
 """
 
 import json
@@ -48,7 +48,7 @@ REFUSED = "For administrators only"
 
 @dataclass(frozen=True, slots=True)
 class Intruder:
-    """Somebody who tries everything. ``admitted``: they may use the bot, in their tenant; ``owns`` something."""
+    """A person who tries everything. ``admitted``: may use the bot in their tenant; ``owns`` an integration."""
 
     name: str
     person: Person
@@ -76,7 +76,7 @@ INSIDERS: Mapping[Role, Person] = {
     Role.VIEWER: Person(TENANT, "71e00000-0000-4000-8000-000000000007", "Vera the viewer"),
     Role.ADMINISTRATOR: Person(TENANT, "ad100000-0000-4000-8000-000000000008", "Adam the administrator"),
 }
-"""Who may do something here, but not all: a role that is new belongs here too."""
+"""The roles that may do some things but not all; a new role belongs here too."""
 
 RECIPES: Mapping[str, tuple[str, ...]] = {
     "enable.page": ("integration", "page"),
@@ -97,10 +97,10 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "update.undo": ("integration", "version"),
     "update.done": ("integration", "version"),
 }
-"""The fields of what no card of the target happens to offer."""
+"""The fields of verbs that no card of the target offers."""
 
 ID_PATTERN = re.compile(r"(?:(?:rotation|monitor)-of-)?[0-9a-f]{32}|monitor-of-[a-z-]+")
-"""How the estate's ids look."""
+"""The shape of the tenant's ids."""
 
 IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person")
 HOSTILE = ("", "-1", "9" * 40, "' OR 1=1 --", "🎈" * 999, "a\x00b")
@@ -110,7 +110,7 @@ OURS = re.compile(r"[0-9a-f]{32}|(?<=\"press\": \")[^\"]*|(?<=/exports/)[^\"]*")
 
 @dataclass
 class Target:
-    """The world of these tests; ``tried`` counts what was sent."""
+    """The attacked tenant; ``tried`` counts the requests sent."""
 
     bot: BotProcess
     payloads: list[Payload]
@@ -121,7 +121,7 @@ class Target:
         return self.bot.database.engine.dialect.name
 
     def everything(self) -> list[Payload]:
-        """What was harvested, and by recipe the rest."""
+        """The buttons shown, and by recipe the rest."""
         known = tenant_data.by_verb(self.payloads)
         sample = {name: value for _, data in self.payloads for name, value in data.items()}
         made = [(verb, {name: sample.get(name, "1") for name in names}) for verb, names in RECIPES.items()]
@@ -149,7 +149,7 @@ async def test_every_verb_is_known_and_has_something_to_be_tried_with(target: Ta
     verbs = {verb for command in COMMANDS for verb in command.actions}
     assert verbs == READS | CHANGES
     tried = set(tenant_data.by_verb(target.everything()))
-    assert verbs - tried == set(), "nobody was shown these: give them a recipe"
+    assert verbs - tried == set(), "not shown on any card: add a recipe"
     assert len(target.payloads) > len(verbs)
 
 
@@ -172,7 +172,7 @@ async def test_nothing_is_reachable(target: Target, intruder: Intruder, capsys: 
 
 @pytest.mark.parametrize("role", INSIDERS)
 async def test_a_role_reaches_no_further(target: Target, role: Role, capsys: pytest.CaptureFixture[str]) -> None:
-    """What takes a greater role is neither done nor shown, in whatever words, by whatever button of the owner's."""
+    """What needs a greater role is neither done nor shown, by any command or button of the owner."""
     bot, who, tried = target.bot, INSIDERS[role], 0
     await bot.say(who, "help")
     before = [
@@ -206,12 +206,12 @@ def refused(reply: Reply) -> None:
 
 
 def least_role(verb: str) -> Role | None:
-    """The role a verb takes, by the commands themselves."""
+    """The least role a verb needs, according to its command."""
     return next((command.least for command in COMMANDS if command.has(verb)), None)
 
 
 async def test_a_door_is_open_to_its_own_account_alone(target: Target) -> None:
-    """What is posted for another account, or another subscription, is not reply, nor told from a wrong door."""
+    """An event for another account or subscription is refused in the same way as a wrong token."""
     bot = target.bot
     account = target.bot.around.sandbox.world.saved.account.id
     before = await all_rows(bot.database)
@@ -271,7 +271,7 @@ async def test_whoever_asks_without_a_token_reads_nothing_of_anybody(target: Tar
 
 
 class Attack:
-    """All that one intruder tries; each answer is looked through at once."""
+    """All attempts of one intruder; each response is checked immediately."""
 
     def __init__(self, target: Target, intruder: Intruder) -> None:
         self._target = target
@@ -283,7 +283,7 @@ class Attack:
         self.tried = 0
 
     async def prepare(self) -> None:
-        """Be known already; and, for who has one, an integration of their own."""
+        """Make the intruder known, with an integration of their own if they have one."""
         await self._bot.say(self._intruder.person, "help")
         self._private = tenant_data.private_words(await self.others_rows(), self._intruder.person)
         self._payloads = [(verb, self._without_names(data)) for verb, data in self._target.everything()]
@@ -295,14 +295,14 @@ class Attack:
             await stored(self._bot.database, row)
 
     def _without_names(self, data: Mapping[str, Any]) -> dict[str, Any]:
-        """Ids as they are; words of ours that were on a form would only come back as the intruder's own."""
+        """Ids stay; private words on a form are replaced, since the response would echo them."""
         words = [word for word in self._private if not ID_PATTERN.fullmatch(word)]
         return {
             name: "theirs" if any(word in str(value) for word in words) else value for name, value in data.items()
         }
 
     async def others_rows(self) -> list[tuple[str, dict[str, Any]]]:
-        """All that is stored, but for what is the intruder's own."""
+        """All stored rows except the intruder's own."""
         person, rows = self._intruder.person, await all_rows(self._bot.database)
         mine = {TENANT: {"user_object_id": person.object_id}}.get(person.tenant)
         if mine:
@@ -319,7 +319,7 @@ class Attack:
                 self._check(reply, {}, for_everyone=command.least is Role.EVERYONE)
 
     async def replay_buttons(self) -> None:
-        """As it was shown, in both forms; then again in comparison with what is not there."""
+        """Each button as shown, in both forms; then compared with the same button for unknown ids."""
         for verb, data in self._payloads:
             for form in ("execute", "submit"):
                 await self._press(verb, data, form)
@@ -329,7 +329,7 @@ class Attack:
                 await self._compare(verb, data)
 
     async def _compare(self, verb: str, data: Mapping[str, Any]) -> None:
-        """The first try may change something of the intruder's own; the others find it as it is."""
+        """The first attempt may change something of the intruder's own; the others find it unchanged."""
         await self._press(verb, _with_new_press_id(_with_unknown_ids(data)))
         missing = await self._press(verb, _with_new_press_id(unknown := _with_unknown_ids(data)))
         found = await self._press(verb, _with_new_press_id(data))
@@ -361,7 +361,7 @@ class Attack:
         return reply
 
     def _check(self, reply: Reply, sent: Mapping[str, Any], for_everyone: bool = False) -> None:
-        """Nothing of anybody else's is in an answer, but for what the intruder put there."""
+        """No private word is in a response, except what the intruder sent."""
         self.tried += 1
         assert reply.status == 200
         assert reply.cards
@@ -377,12 +377,12 @@ class Attack:
 
 
 def _with_new_press_id(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The same from a card of its own."""
+    """The same data from a card of its own."""
     return {**data, "press": uuid4().hex[:16]} if "press" in data else dict(data)
 
 
 def _with_unknown_ids(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The same of things that are not there."""
+    """The same data with ids that do not exist."""
     return {_unknown_id(name): _unknown_id(value) for name, value in data.items()}
 
 
@@ -403,7 +403,7 @@ def _edited(data: Mapping[str, Any], few: bool) -> Iterator[dict[str, Any]]:
 
 
 def _comparable(reply: Reply, sent: Mapping[str, Any]) -> str:
-    """The answer, without what was echoed and what no two answers have alike."""
+    """The response without echoed values and values that always differ."""
     said = json.dumps(reply.cards, ensure_ascii=False, sort_keys=True)
     for thing in ID_PATTERN.findall(json.dumps(dict(sent))):
         said = said.replace(thing, "-")

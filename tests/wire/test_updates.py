@@ -149,7 +149,7 @@ async def test_an_old_dialog_and_another_tenant_begin_nothing(tmp_path: Path) ->
 
 
 async def test_steps_count_what_they_do(tmp_path: Path) -> None:
-    """What the cards may see: each step by its name, each count as it grows."""
+    """What the cards show: each step by its name, each count as it grows."""
     async with at_first_version(tmp_path) as (_, running):
         steps: list[tuple[int, str, int, int, int]] = []
 

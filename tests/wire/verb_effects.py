@@ -1,4 +1,4 @@
-"""Every verb there is, by what it does: what a new one is must be said here before the tests of walls pass."""
+"""Every verb by its effect; a new one must be listed here before the tenant isolation tests pass."""
 
 _READS = """
 setup.resume setup.preview setup.page enable.preview enable.page enable.later disable.ask disable.keep
@@ -9,7 +9,7 @@ monitors.checklist alerts.told history.show history.page history.filter export.l
 admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
-"""Changes nothing, so that it may be done again and again."""
+"""Read-only verbs, which may be repeated."""
 
 _CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
@@ -20,4 +20,4 @@ monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 """
 CHANGES = frozenset(_CHANGES.split())
-"""Changes something, outside or in the store."""
+"""Verbs that change something, outside or in the store."""

@@ -15,7 +15,7 @@ from tests.sandbox.callers import CloudLink, eventually
 
 @dataclass
 class Receiver:
-    """A webhook's other end: answers ``statuses`` one by one, then 200."""
+    """A webhook receiver: returns ``statuses`` one by one, then 200."""
 
     statuses: list[int] = field(default_factory=list)
     slow: float = 0.0
@@ -144,7 +144,7 @@ async def test_lost_and_doubled_webhooks(cloudlink: CloudLink, receiver: Receive
 
 
 async def delivered(world: World, count: int) -> None:
-    """Wait until the sandbox has seen so many webhooks taken."""
+    """Wait until so many of the sandbox's webhooks were accepted."""
     await eventually(lambda: world.journal.counts.webhooks >= count)
     assert world.journal.counts.webhooks == count
 

@@ -12,7 +12,7 @@ from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 class Stream:
-    """The switchboard's events as they come."""
+    """The switchboard's event stream."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response

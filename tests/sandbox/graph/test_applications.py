@@ -9,7 +9,7 @@ from tests.support.sandboxes import SandboxHandle
 
 @pytest.fixture
 async def owner(sandbox: SandboxHandle) -> Graph:
-    """The application with leave to change itself."""
+    """Graph for the application with the permission to change itself."""
     await sandbox.post("registration/permissions", {"Application.ReadWrite.OwnedBy": True})
     return await signed_in(sandbox)
 

@@ -7,7 +7,7 @@ from tests.sandbox.callers import Answer, FakeClock, Graph, signed_in
 
 
 async def pages(graph: Graph, answer: Answer) -> list[Answer]:
-    """An answer and all that follow it."""
+    """A response and all its next pages."""
     found = [answer]
     while link := found[-1].body.get("@odata.nextLink"):
         found.append(await graph.get(link))

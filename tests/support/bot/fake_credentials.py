@@ -1,4 +1,4 @@
-"""A stand-in for sync's side of changing credentials: answers as told, keeps what it was given."""
+"""A fake of sync's credential service: returns what a test sets, keeps what it was given."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
 
 @dataclass
 class FakeCredentials:
-    """``errors`` by the call's name is raised; ``steps`` are what following shows, one after the other."""
+    """``errors`` are raised by method name; ``steps`` are what ``follow`` yields, in order."""
 
     integrations: FakeIntegrations
     errors: dict[str, Exception] = field(default_factory=dict)

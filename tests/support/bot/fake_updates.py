@@ -1,4 +1,4 @@
-"""Stands in for sync's feature updates: an offer, and an installation that a test moves on."""
+"""A fake of sync's feature updates: an offer, and an installation that a test advances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

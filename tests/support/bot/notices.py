@@ -1,4 +1,4 @@
-"""Warnings from the store to the wire: real store, real hosting, a connector that records what arrives."""
+"""Notices from the store to the wire: real store, real hosting, a connector that records what it receives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -40,7 +40,7 @@ ADMINS = ("ada", "ben")
 
 @dataclass
 class RecordedJobs:
-    """Jobs that are only written down."""
+    """A job queue that records and runs nothing."""
 
     deferred: list[tuple[str, str]] = field(default_factory=list)
 
@@ -55,7 +55,7 @@ class RecordedJobs:
 
 @dataclass
 class Process:
-    """What one process does about notices; ``skew`` and ``update`` are what it is told of clock and version."""
+    """One process's notice scheduler and notifier; ``skew`` and ``update`` are the clock and version it sees."""
 
     notice_scheduler: NoticeScheduler
     notifier: Notifier
@@ -68,7 +68,7 @@ class Process:
     update: int | None = None
 
     async def look(self) -> None:
-        """See what is owed, then tell what is due."""
+        """Schedule the notices, then send those that are due."""
         await self.notice_scheduler.look("all")
         await self.tell()
 
@@ -78,7 +78,7 @@ class Process:
         await asyncio.gather(*(self.notifier.notify(key) for key in keys))
 
     async def metric(self, name: str, **labels: str) -> float:
-        """A number of the store's, as whoever looks now reads it."""
+        """A gauge of the store, read now."""
         await StoreGauges(self.database, self.metrics, self.clock).take()
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
 
@@ -122,7 +122,7 @@ class NoticeHarness:
         await stored(self.database, Conversation(**{**given, **changed}))
 
     async def role(self, name: str, role: Role, **changed: Any) -> None:
-        """What somebody may do."""
+        """Give a person a role."""
         given = {"id": name, "owner_tenant": TENANT, "user_object_id": name, "role": role, "invited_at": self.now}
         await stored(self.database, Member(**{**given, **changed}))
 
@@ -153,7 +153,7 @@ class NoticeHarness:
         return found
 
     def arrived(self, audience: str = "") -> list[Call]:
-        """What was posted, to everybody or to one chat."""
+        """What was posted, to all chats or to one."""
         return [call for call in self.bot.connector.sent() if not audience or chat_of(call) == f"a:{audience}"]
 
     def said(self, audience: str) -> list[str]:
@@ -161,7 +161,7 @@ class NoticeHarness:
         return [title(call.card) for call in self.arrived(audience)]
 
     def changed(self) -> list[str]:
-        """What cards were changed to: all their words."""
+        """The visible text of every card update."""
         return [words(call.card) for call in self.bot.connector.sent("PUT")]
 
 

@@ -1,4 +1,4 @@
-"""A CloudLink client at work against a stub of CloudLink."""
+"""A CloudLink client against a stub of CloudLink."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

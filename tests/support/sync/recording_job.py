@@ -1,10 +1,10 @@
-"""A job to try a queue with."""
+"""A job for tests of a queue."""
 
 import asyncio
 
 
 class RecordingJob:
-    """A job that notes its runs and waits until it is let go on."""
+    """A job that records its runs and waits until it is released."""
 
     def __init__(self) -> None:
         self.started_keys: list[str] = []

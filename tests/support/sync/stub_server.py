@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as it is told and remembers what it was asked."""
+"""A real HTTP server on loopback that returns what a test sets and records its requests."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ JSON_LIMIT = 10_000_000
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request as it came over the wire; ``path`` is undecoded and holds the query."""
+    """A request as received; ``path`` is undecoded and includes the query."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class ReceivedRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` is JSON unless it is bytes; ``hang_up`` closes the connection without an answer."""
+    """``body`` is JSON unless it is bytes; ``hang_up`` closes the connection without a response."""
 
     body: Any = None
     status: int = 200
@@ -39,7 +39,7 @@ class Reply:
 
 @dataclass
 class StubServer:
-    """Answers by method and path (without query), after ``delay`` seconds; the last of several stays."""
+    """Answers by method and path (without query), after ``delay`` seconds; the last of several repeats."""
 
     url: str = ""
     seen: list[ReceivedRequest] = field(default_factory=list)
