@@ -27,7 +27,7 @@ PLAN = Plan(
 
 
 @pytest.mark.timeout(300)
-async def test_nothing_is_lost_and_no_quota_exceeded_though_a_worker_is_killed(tmp_path: Path) -> None:
+async def test_a_killed_worker_loses_nothing_and_exceeds_no_quota(tmp_path: Path) -> None:
     with fresh_database() as url:
         outcome = await run(PLAN, url, tmp_path)
     print(f"\n{table(outcome)}")

@@ -155,7 +155,7 @@ def tell(capsys: pytest.CaptureFixture[str], figures: str) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota_exceeded(
+async def test_a_killed_workers_integration_is_taken_over_with_nothing_lost_and_no_quota_exceeded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with fleet(tmp_path) as (ships, _):
@@ -186,7 +186,7 @@ async def is_held(ships: Fleet) -> bool:
 
 
 @pytest.mark.timeout(240)
-async def test_workers_killed_one_after_the_other_end_with_what_phones_do(
+async def test_after_workers_are_killed_in_turn_presence_matches_the_phones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = Random(4)

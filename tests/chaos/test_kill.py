@@ -22,7 +22,7 @@ async def is_shown(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> b
     return await sandbox.shown(who) == what
 
 
-async def test_a_presence_accepted_but_not_yet_stored_is_cleared_after_the_crash(tmp_path: Path) -> None:
+async def test_a_presence_accepted_but_not_stored_is_cleared_after_a_crash(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
         await store_integration(sandbox, tmp_path)
         async with worker(sandbox, graph_url, tmp_path) as process:
@@ -89,7 +89,7 @@ async def nobody_is_under_way(folder: Path) -> bool:
     return output.strip() == b"[('Busy/InACall',)]"
 
 
-async def test_killed_again_and_again_it_ends_with_what_phones_do(tmp_path: Path) -> None:
+async def test_after_repeated_kills_presence_matches_the_phones(tmp_path: Path) -> None:
     random = Random(2026)
     extensions = [f"20{number:02}" for number in range(1, 13)]
     async with running_sandbox() as sandbox:

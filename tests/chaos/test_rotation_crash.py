@@ -142,7 +142,7 @@ async def is_done(running: RunningEngine, rotation_id: str) -> bool:
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path, death: Death) -> None:
+async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, death: Death) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         rotation_id = await store_integration(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value

@@ -92,7 +92,7 @@ async def cleared(sandbox: SandboxHandle) -> list[str]:
     return [entry for entry in map(json.dumps, await sandbox.log()) if "clearPresence" in entry]
 
 
-async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> None:
+async def test_a_slow_response_of_graph_is_awaited_and_stored(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
         await store_integration(sandbox, tmp_path)
         await sandbox.call("2001")
@@ -107,7 +107,7 @@ async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> 
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
-async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
+async def test_one_of_several_workers_waits_for_it_too(tmp_path: Path) -> None:
     with fresh_database() as url:
         async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
             async with running_engine(sandbox, tmp_path, webhooks=False, url=url) as engine:
@@ -175,7 +175,7 @@ async def is_subscribed(folder: Path) -> bool:
     return [row.subscription_id is not None for row in await rows(folder, Integration)] == [True]
 
 
-async def test_a_webhook_in_flight_is_taken_in(tmp_path: Path) -> None:
+async def test_a_webhook_in_flight_is_stored(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         await store_integration(sandbox, tmp_path)
         async with product(sandbox, sandbox.url, tmp_path) as running:
@@ -258,7 +258,7 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
         assert [activity["type"] for activity in teams.said] == ["message"]
 
 
-async def test_what_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
+async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
     """A turn and a response of Graph hang at the same time: both together are awaited no longer than one."""
     async with (
         running_sandbox() as sandbox,

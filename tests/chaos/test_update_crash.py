@@ -38,7 +38,7 @@ async def is_over(running: RunningEngine) -> bool:
     return all(row.state == "completed" for row in await rows(running))
 
 
-async def test_killed_while_pushing_for_the_newly_matched_it_goes_on(tmp_path: Path) -> None:
+async def test_killed_while_pushing_for_new_matches_it_continues(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
         await store_integration(sandbox, tmp_path)
         await begun(sandbox, tmp_path)
@@ -58,7 +58,7 @@ async def says(sandbox: SandboxHandle, who: str, words: str) -> bool:
     return bool((await sandbox.teams(who))["statusMessage"] == words)
 
 
-async def test_killed_again_and_again_every_step_is_done_once(tmp_path: Path) -> None:
+async def test_after_repeated_kills_every_step_is_done_once(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
         await store_integration(sandbox, tmp_path)
         await begun(sandbox, tmp_path)

@@ -62,12 +62,12 @@ def test_secrets_are_credentials_named_as_their_settings(name: str) -> None:
 
 
 @every_unit
-def test_it_is_told_to_stop_and_gets_time_for_it(name: str) -> None:
+def test_it_gets_a_stop_signal_and_time_to_stop(name: str) -> None:
     unit = service(name)
     assert (unit["KillSignal"], unit["TimeoutStopSec"], unit["Restart"]) == (["SIGTERM"], ["15"], ["on-failure"])
 
 
-def test_all_are_walled_in_alike() -> None:
+def test_all_units_have_the_same_isolation() -> None:
     folders = {"StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryMode"}
     own = {"ExecStart", "Environment", "LoadCredential"} | folders
     walls = [{key: value for key, value in service(name).items() if key not in own} for name in UNITS]
@@ -94,7 +94,7 @@ def test_what_is_kept_on_this_machine_survives_a_restart_of_it() -> None:
 
 
 @every_unit
-def test_systemd_understands_it_and_finds_little_in_its_reach(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_it_with_a_low_exposure_score(name: str, tmp_path: Path) -> None:
     unit = tmp_path / name.replace("@.", "@1.")
     unit.write_text((FOLDER / name).read_text().replace("/opt/cloudlink-presence/.venv/bin/python", "/bin/true"))
     for check in (["verify", "--man=no"], ["security", "--offline=true", f"--threshold={ALLOWED_EXPOSURE}"]):

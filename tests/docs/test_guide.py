@@ -148,19 +148,19 @@ def test_a_page_names_the_same_commands_in_both_languages(page: str) -> None:
 
 @every_page
 @both_languages
-def test_what_is_to_be_typed_is_understood(page: str, language: str) -> None:
+def test_commands_to_type_are_understood(page: str, language: str) -> None:
     assert [words for words in typed(read(language, page)) if not meaning(words, language)] == []
 
 
 @every_page
 @both_languages
-def test_what_is_bold_stands_on_a_card(page: str, language: str) -> None:
+def test_bold_text_is_on_a_card(page: str, language: str) -> None:
     assert [words for words in bold(read(language, page)) if not keys_of(words, language)] == []
 
 
 @every_page
 @both_languages
-def test_what_is_to_be_pressed_can_be_pressed(page: str, language: str) -> None:
+def test_buttons_to_press_exist(page: str, language: str) -> None:
     pressed = PRESS.findall(on_one_line(read(language, page)))
     assert [one for one in pressed if not any(key.startswith(PRESSED) for key in keys_of(one, language))] == []
 
@@ -175,7 +175,7 @@ def test_both_languages_quote_the_same_from_the_cards(page: str) -> None:
 
 
 @both_languages
-def test_every_link_leads_somewhere(language: str) -> None:
+def test_every_link_has_a_target(language: str) -> None:
     paths = [ROOT / READMES[language], *(ROOT / "docs" / language / page for page in PAGES)]
     found = {path.name: list(broken(path)) for path in paths}
     assert {name: targets for name, targets in found.items() if targets} == {}

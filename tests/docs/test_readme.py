@@ -27,7 +27,7 @@ def shown(default: object) -> str:
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)
-def test_every_setting_stands_in_the_table_with_its_default(readme: str) -> None:
+def test_every_setting_is_in_the_table_with_its_default(readme: str) -> None:
     expected = [[f"`{name.upper()}`", shown(field.default)] for name, field in Settings.model_fields.items()]
     assert [row[:2] for row in table_rows(readme, "settings")] == expected
 
@@ -38,19 +38,19 @@ def test_the_english_meanings_are_the_settings_own() -> None:
 
 
 @pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
-def test_every_command_stands_in_the_table(readme: str, language: str) -> None:
+def test_every_command_is_in_the_table(readme: str, language: str) -> None:
     other = "pt" if language == "en" else "en"
     expected = [[f"`{c.titles[language]}`", f"`{c.titles[other]}`"] for c in COMMANDS]
     assert [row[:2] for row in table_rows(readme, "commands")] == expected
 
 
 @pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
-def test_every_command_stands_there_with_the_role_it_takes(readme: str, language: str) -> None:
+def test_every_command_is_listed_with_its_role(readme: str, language: str) -> None:
     assert [row[3] for row in table_rows(readme, "commands")] == [ROLES[language][c.least] for c in COMMANDS]
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)
-def test_every_word_of_the_command_line_stands_in_the_table(readme: str) -> None:
+def test_every_subcommand_is_in_the_table(readme: str) -> None:
     rows = table_rows(readme, "program")
     assert [row[0] for row in rows] == [f"`python app.py {name}`" for name in PROGRAM]
     assert all(row[1] for row in rows)
@@ -66,7 +66,7 @@ def test_every_dependency_has_its_reason(readme: str) -> None:
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)
-def test_every_file_it_points_to_is_there(readme: str) -> None:
+def test_every_linked_file_exists(readme: str) -> None:
     targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text())
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []

@@ -36,7 +36,7 @@ def test_each_threat_has_its_own_id() -> None:
 
 
 @pytest.mark.parametrize("row", THREATS, ids=IDS)
-def test_a_threat_is_held_by_tests_that_exist_or_accepted_with_a_reason(row: list[str]) -> None:
+def test_a_threat_has_existing_tests_or_an_accepted_reason(row: list[str]) -> None:
     _, threat, against, held_by = row
     assert threat
     assert against
@@ -49,11 +49,11 @@ def test_a_threat_is_held_by_tests_that_exist_or_accepted_with_a_reason(row: lis
     assert [f"{path}::{name}" for path, name in named if name not in found_in(path)] == []
 
 
-def test_every_way_in_has_threats_and_every_threat_its_way() -> None:
+def test_every_entry_point_has_threats_and_every_threat_an_entry_point() -> None:
     assert [name for row in table_rows(PAGE, "ways") for name in spread(row[2])] == IDS
 
 
-def test_every_path_we_serve_is_a_way_in() -> None:
+def test_every_served_path_is_an_entry_point() -> None:
     served = set(re.findall(r'"(/[a-z][\w/{}]*)"', (ROOT / "app.py").read_text()))
     assert "/metrics" in served
     named = {path for row in table_rows(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}

@@ -115,7 +115,7 @@ async def downloads_the_history(chat: Playground, tongue: Tongue) -> list[str]:
 
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_a_warning_comes_unasked_and_its_button_replaces_the_secret(tmp_path: Path, tongue: Tongue) -> None:
+async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path: Path, tongue: Tongue) -> None:
     async with (
         running_product(tmp_path) as (sandbox, bot),
         running_playground(bot.url, tmp_path / "logs", tongue.locale) as chat,
@@ -154,7 +154,7 @@ async def test_a_warning_comes_unasked_and_its_button_replaces_the_secret(tmp_pa
     assert any(b"Sede do Porto" in each for name, each in found.items() if ".db" in name)
 
 
-async def test_who_asks_to_be_reminded_is_left_alone_until_tomorrow(tmp_path: Path) -> None:
+async def test_a_reminder_pauses_the_alert_until_tomorrow(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         await connect(chat, sandbox, ENGLISH, day_in(5))
         warning = await is_warned(chat, ENGLISH, 5)
@@ -188,7 +188,7 @@ def percentages(chat: Playground, message: Message) -> list[int]:
 
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_an_update_is_offered_and_installed_while_the_bar_moves(tmp_path: Path, tongue: Tongue) -> None:
+async def test_an_update_is_offered_and_installed_with_progress(tmp_path: Path, tongue: Tongue) -> None:
     async with (
         running_product(tmp_path) as (sandbox, bot),
         running_playground(bot.url, tmp_path / "logs", tongue.locale) as chat,
@@ -233,7 +233,7 @@ async def test_an_update_is_offered_and_installed_while_the_bar_moves(tmp_path: 
 
 
 @pytest.mark.timeout(450)
-async def test_a_refused_secret_is_told_of_at_once_and_later_the_all_clear(tmp_path: Path) -> None:
+async def test_a_refused_secret_is_alerted_immediately_with_an_all_clear_later(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         await connect(chat, sandbox, ENGLISH)
         old = (await sandbox.state())["registration"]["secrets"][-1]

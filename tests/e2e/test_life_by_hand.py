@@ -23,7 +23,7 @@ WRONG = "Wr0ng~client.secret-typed_by.mistake-4711"
 
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_a_person_keeps_an_integration_alive(tmp_path: Path, tongue: Tongue) -> None:
+async def test_a_person_maintains_an_integration(tmp_path: Path, tongue: Tongue) -> None:
     """Set up quickly by the driver, whose messages the window shows as well; the rest is by hand."""
     require("chromium")
     soon = (datetime.now(UTC) + timedelta(days=5)).date().isoformat()

@@ -44,7 +44,7 @@ async def whole_conversation(chat: Playground, sandbox: Switchboard, values: Val
     await chat.card_with(ENGLISH("unknown.title"))
 
 
-async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:
+async def test_no_secret_is_left_behind(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         values = await values_at_hand(sandbox)
         await whole_conversation(chat, sandbox, values)

@@ -52,7 +52,7 @@ def says(call: ast.Call, name: str, value: object) -> bool:
     return any(isinstance(given, ast.Constant) and given.value is value for given in keywords)
 
 
-def test_no_request_is_sent_where_a_redirect_points() -> None:
+def test_no_request_follows_a_redirect() -> None:
     """aiohttp follows redirects by default and resends the body, secrets included."""
     sent = [each for each in calls() if re.fullmatch(rf"self\._http\.({'|'.join(REQUESTS)})", each[2])]
     assert len(sent) >= 5
@@ -60,7 +60,7 @@ def test_no_request_is_sent_where_a_redirect_points() -> None:
     assert [place for place, call, _ in calls() if says(call, "follow_redirects", True)] == []
 
 
-def test_one_tenants_cookies_are_kept_for_nobody() -> None:
+def test_no_cookies_are_kept() -> None:
     sessions = [(place, ast.unparse(call)) for place, call, called in calls() if called.endswith("ClientSession")]
     assert sessions
     assert [place for place, call in sessions if "cookie_jar=aiohttp.DummyCookieJar()" not in call] == []
@@ -72,7 +72,7 @@ def test_certificates_are_always_checked() -> None:
     assert off + named == []
 
 
-def test_nothing_that_was_read_is_run() -> None:
+def test_no_data_is_executed() -> None:
     imported = [(place, node.module or "") for place, node in nodes() if isinstance(node, ast.ImportFrom)]
     imported += [
         (place, each.name) for place, node in nodes() if isinstance(node, ast.Import) for each in node.names
@@ -82,7 +82,7 @@ def test_nothing_that_was_read_is_run() -> None:
     assert [place for place, _, called in calls() if called in run] == []
 
 
-def test_no_statement_is_pieced_together() -> None:
+def test_no_sql_is_concatenated() -> None:
     """Values are bound; what is written as SQL is written in full."""
     written = [
         (place, call)
@@ -106,7 +106,7 @@ def patterns() -> list[tuple[str, re.Pattern[str]]]:
     ]
 
 
-def test_no_pattern_can_be_kept_busy() -> None:
+def test_no_pattern_backtracks_catastrophically() -> None:
     """A pattern that can would not return within the test's timeout."""
     found = patterns()
     assert len(found) >= 10

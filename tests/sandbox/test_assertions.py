@@ -65,7 +65,7 @@ def test_an_assertion_by_an_uploaded_certificate_is_taken(registration: Registra
         ({"iss": "https://stranger.example"}, 700211),
     ],
 )
-def test_others_are_not(registration: Registration, changes: dict[str, Any], code: int) -> None:
+def test_other_assertions_are_refused(registration: Registration, changes: dict[str, Any], code: int) -> None:
     assertion = signed(registration, **{"thumbprint": thumbprint(registration), **changes})
     with pytest.raises(BadAssertion) as caught:
         check(registration, assertion, NOW)

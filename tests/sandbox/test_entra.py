@@ -72,7 +72,7 @@ async def test_a_wrong_tenant_is_refused_at_discovery_and_at_the_token(
     ("switch", "status", "code"),
     [("deleted", 400, 700016), ("disabled", 400, 7000112), ("conditional-access", 400, 53003)],
 )
-async def test_what_an_administrator_broke_is_told(
+async def test_errors_caused_by_an_administrator_are_named(
     sandbox: SandboxHandle, switch: str, status: int, code: int
 ) -> None:
     await sandbox.registration_switch(switch)
@@ -82,12 +82,14 @@ async def test_what_an_administrator_broke_is_told(
     assert (await ask_entra(sandbox)).status == 200
 
 
-async def test_a_missing_service_principal_is_told(sandbox: SandboxHandle) -> None:
+async def test_a_missing_service_principal_is_named(sandbox: SandboxHandle) -> None:
     await sandbox.registration_switch("service-principal", on=False)
     assert _code((await ask_entra(sandbox)).body)[0] == 7000229
 
 
-async def test_an_expired_secret_is_told_apart_from_a_wrong_one(sandbox: SandboxHandle, clock: FakeClock) -> None:
+async def test_an_expired_secret_and_a_wrong_one_have_different_errors(
+    sandbox: SandboxHandle, clock: FakeClock
+) -> None:
     secret = await sandbox.new_secret(days=1)
     assert (await ask_entra(sandbox, client_secret=secret["value"])).status == 200
     clock.advance(days=1)

@@ -44,7 +44,7 @@ def test_a_call_is_taken_and_ends(line: Line) -> None:
     assert line.stamps == sorted(set(line.stamps))
 
 
-def test_calling_out_is_told_in_two_steps(line: Line) -> None:
+def test_calling_out_is_announced_in_two_steps(line: Line) -> None:
     line.desk.dial("a", "+351")
     assert line.said == [("a", "originated"), ("a", "connected")]
 
@@ -74,7 +74,7 @@ def test_a_call_can_be_named(line: Line) -> None:
     assert line.calls == [("b", "ringing")]
 
 
-def test_do_not_disturb_is_told_once(line: Line) -> None:
+def test_do_not_disturb_is_announced_once(line: Line) -> None:
     line.desk.set_do_not_disturb(True)
     line.desk.set_do_not_disturb(True)
     assert line.said == [None]
@@ -89,7 +89,7 @@ def test_an_unregistered_phone_loses_its_calls_and_takes_none(line: Line) -> Non
         line.desk.ring("b", "+351")
 
 
-def test_the_liveliest_call_is_the_phones_state(line: Line) -> None:
+def test_the_most_active_call_is_the_phones_state(line: Line) -> None:
     assert line.phone.state == "idle"
     line.desk.dial("a", "+351")
     line.desk.ring("b", "+351")
@@ -100,7 +100,7 @@ def test_the_liveliest_call_is_the_phones_state(line: Line) -> None:
     assert line.phone.state == "idle"
 
 
-def test_a_strange_state_is_told_of_a_live_call_or_a_passing_one(line: Line) -> None:
+def test_an_unknown_state_is_announced_for_a_live_call_or_an_invented_one(line: Line) -> None:
     assert line.desk.publish_state("parked", "new") == "new"
     assert line.said == [("new", "parked")]
     assert line.calls == []

@@ -50,7 +50,7 @@ async def press(racing: list[RunningEngine], integration_id: str) -> None:
         await asyncio.sleep(0.01)
 
 
-async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> None:
+async def test_two_processes_start_one_automatic_rotation(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, AsyncExitStack() as stack:
         integration_id = await due_for_rotation(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value

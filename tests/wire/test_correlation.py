@@ -58,7 +58,7 @@ async def test_a_webhook_is_followed_by_one_id_to_graph(tmp_path: Path) -> None:
         assert line["seconds"] >= 0
 
 
-async def test_cloudlinks_own_id_stands_beside_ours(tmp_path: Path) -> None:
+async def test_cloudlinks_own_id_is_logged_with_ours(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, log):
         [subscription] = sandbox.world.saved.subscriptions.values()
         body = {
@@ -133,7 +133,7 @@ async def noted(log: CapturedLog, event: str) -> bool:
     return bool(log.lines(event))
 
 
-async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
+async def test_changes_found_by_a_poll_have_the_polls_id(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
     async with watched(tmp_path, intervals=intervals) as (sandbox, running, log):
         await sandbox.set_faults(loseWebhooks=True)
@@ -147,7 +147,7 @@ async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
         assert running.metric("missed_by_webhooks_total") == 1
 
 
-async def test_who_disables_it_is_the_cause_of_the_clearing(tmp_path: Path) -> None:
+async def test_disabling_is_logged_as_the_cause_of_the_clearing(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, _):
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)

@@ -76,7 +76,7 @@ async def test_a_name_is_unique_within_the_tenant(running: RunningEngine) -> Non
     assert (await port.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
 
 
-async def test_of_two_at_once_one_wins_and_the_other_is_told(running: RunningEngine) -> None:
+async def test_of_two_concurrent_edits_one_is_refused(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     port = running.engine.integrations
     account, app = account_of(running.sandbox), app_of(running.sandbox)
@@ -91,7 +91,7 @@ async def test_of_two_at_once_one_wins_and_the_other_is_told(running: RunningEng
 
 
 @pytest.mark.parametrize("tenant", [TENANT, "another tenant"])
-async def test_what_is_not_there_cannot_be_edited(running: RunningEngine, tenant: str) -> None:
+async def test_an_unknown_integration_cannot_be_edited(running: RunningEngine, tenant: str) -> None:
     view = await running.connect(enabled=False)
     wanted = view.id if tenant != TENANT else "no such id"
     with pytest.raises(UnknownIntegration):
@@ -102,7 +102,7 @@ async def test_what_is_not_there_cannot_be_edited(running: RunningEngine, tenant
         )
 
 
-async def test_an_old_form_is_refused_before_anybody_outside_is_asked(running: RunningEngine) -> None:
+async def test_an_old_form_is_refused_before_any_service_is_called(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
     await running.sandbox.clear_log()
@@ -116,7 +116,7 @@ async def test_an_old_form_is_refused_before_anybody_outside_is_asked(running: R
 # The CloudLink side
 
 
-async def test_another_cloudlink_secret_is_proven_and_kept(running: RunningEngine) -> None:
+async def test_a_new_cloudlink_secret_is_tested_and_stored(running: RunningEngine) -> None:
     view = await running.connect()
     secret = await running.sandbox.new_cloudlink_secret()
     account = replace(account_of(running.sandbox), client_secret=secret)
@@ -129,7 +129,7 @@ async def test_another_cloudlink_secret_is_proven_and_kept(running: RunningEngin
     await running.wait_until_shown(ANA, "Busy", "InACall")
 
 
-async def test_an_empty_cloudlink_secret_keeps_the_one_there_is(running: RunningEngine) -> None:
+async def test_an_empty_cloudlink_secret_keeps_the_stored_one(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     before = Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed)
     kept = replace(account_of(running.sandbox), client_secret="")
@@ -147,7 +147,7 @@ async def test_what_cloudlink_refuses_is_not_stored(running: RunningEngine) -> N
     assert (await row_of(running, view)) == before
 
 
-async def test_another_account_gets_another_door(running: RunningEngine) -> None:
+async def test_another_account_gets_a_new_webhook_endpoint(running: RunningEngine) -> None:
     """Events of the former account must not be taken for another person's phone."""
     view = await running.connect()
     before = await row_of(running, view)
@@ -230,7 +230,7 @@ async def test_another_application_needs_its_own_secret(running: RunningEngine) 
     assert [entry for entry in await running.sandbox.log() if app.tenant_id in str(entry)] == []
 
 
-async def test_wrong_credentials_mended_by_hand_go_on_at_once(running: RunningEngine) -> None:
+async def test_wrong_credentials_fixed_by_hand_work_immediately(running: RunningEngine) -> None:
     view = await running.connect()
     await running.sandbox.client(ANA, "Available")
     secret = (await running.sandbox.new_secret())["value"]
@@ -277,7 +277,7 @@ async def test_another_tenant(tmp_path: Path) -> None:
         assert (await acts(running))[0].facts.keys() == {"tenant_id", "client_id", "new_secret"}
 
 
-async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_at(
+async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reconciled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with two_tenants(tmp_path) as (running, old, new, _):
@@ -303,7 +303,7 @@ async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_
         assert ana.due_at <= utc_now() + timedelta(seconds=60)
 
 
-async def test_another_tenant_when_the_old_credentials_serve_no_more(tmp_path: Path) -> None:
+async def test_another_tenant_when_the_old_credentials_no_longer_work(tmp_path: Path) -> None:
     async with two_tenants(tmp_path) as (running, old, new, _):
         view = await running.connect()
         for sandbox in (old, new):

@@ -364,13 +364,13 @@ HOSTS_OWN = frozenset({"certificate.host", "certificate.federated"})
 """Verbs that need a file of the host: the same act as ``certificate.use``, with the same revision check."""
 
 
-async def test_every_act_is_here() -> None:
+async def test_every_changing_verb_is_tested() -> None:
     assert ONCE.keys() | REPEATABLE == CHANGES
     assert CARDS.keys() | HOSTS_OWN == ONCE.keys()
 
 
 @pytest.mark.parametrize("verb", CARDS)
-async def test_pressed_many_times_it_is_done_once_and_says_so(pair: TwoProcesses, verb: str) -> None:
+async def test_pressed_many_times_it_is_done_once_and_the_card_says_so(pair: TwoProcesses, verb: str) -> None:
     alone, crowd = await new_scene(pair), await new_scene(pair)
     single, data = await CARDS[verb](alone), await CARDS[verb](crowd)
     before = await done_in_tenant(crowd)
@@ -418,7 +418,7 @@ async def test_an_old_card_does_not_undo_what_was_done_since(pair: TwoProcesses,
     assert "Ana Lima pressed this button already" in words(reply.answer)
 
 
-async def test_what_failed_may_be_pressed_again(pair: TwoProcesses) -> None:
+async def test_a_failed_action_may_be_pressed_again(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     data = await setup_save(scene)
     await pair.one.around.sandbox.set_faults(entra_outage=True)
@@ -434,7 +434,7 @@ async def test_what_failed_may_be_pressed_again(pair: TwoProcesses) -> None:
 # Two administrators at the same time
 
 
-async def test_of_two_who_finish_a_setup_under_one_name_one_is_told(pair: TwoProcesses) -> None:
+async def test_of_two_setups_with_one_name_one_is_refused(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     other = Scene(pair.two, Person(scene.tenant, OTHER, "Rui Costa"), scene.view)
     await pair.two.say(other.who, "help")
@@ -447,7 +447,7 @@ async def test_of_two_who_finish_a_setup_under_one_name_one_is_told(pair: TwoPro
     assert sorted("of this name already" in words(each.answer) for each in replies) == [False, True]
 
 
-async def test_of_two_who_begin_a_rotation_both_see_the_same_one(pair: TwoProcesses) -> None:
+async def test_two_who_start_a_rotation_see_the_same_one(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     begin = [bot.engine.credentials.rotate_for_me for bot in (pair.one, pair.two, pair.one, pair.two)]
     begun = await asyncio.gather(*(each(scene.tenant, scene.view.id, scene.by) for each in begin))
@@ -455,7 +455,7 @@ async def test_of_two_who_begin_a_rotation_both_see_the_same_one(pair: TwoProces
     assert (await done_in_tenant(scene))["acts"]["rotate_begun"] == 1
 
 
-async def test_of_two_who_replace_the_secret_the_second_is_told(pair: TwoProcesses) -> None:
+async def test_the_second_of_two_secret_replacements_is_refused(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     other = Scene(pair.two, Person(scene.tenant, OTHER, "Rui Costa"), scene.view)
     await pair.two.say(other.who, "help")
@@ -469,7 +469,7 @@ async def test_of_two_who_replace_the_secret_the_second_is_told(pair: TwoProcess
     assert (await done_in_tenant(scene))["Rotation"] == 1
 
 
-async def test_of_two_who_rename_at_once_one_is_told(pair: TwoProcesses) -> None:
+async def test_of_two_concurrent_renames_one_is_refused(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     port, view = scene.bot.engine.integrations, scene.view
     await port.add(scene.tenant, "Yard", account_of(scene.bot.around.sandbox), TeamsApp("t", "c", "s"), None)
@@ -484,7 +484,7 @@ async def test_of_two_who_rename_at_once_one_is_told(pair: TwoProcesses) -> None
     assert view.id in {one.id for one in views}
 
 
-async def test_of_two_who_make_a_certificate_both_are_handed_the_same(pair: TwoProcesses) -> None:
+async def test_two_who_make_a_certificate_get_the_same_one(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     make = [bot.engine.credentials.make_certificate for bot in (pair.one, pair.two)]
     making = [each(scene.tenant, scene.view.id, scene.by) for each in make]
@@ -492,7 +492,7 @@ async def test_of_two_who_make_a_certificate_both_are_handed_the_same(pair: TwoP
     assert made[0].thumbprint == made[1].thumbprint
 
 
-async def test_of_two_who_list_the_same_monitor_there_is_one(pair: TwoProcesses) -> None:
+async def test_a_monitor_listed_twice_is_stored_once(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     data = await scene.offered("monitors", "monitors.add", {"names": "Hall"})
     presses = [{**data, "press": f"card-{number}"} for number in range(4)]

@@ -90,7 +90,7 @@ async def finished(running: RunningEngine, rotation: RotationView) -> RotationVi
     return await current()
 
 
-async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
+async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes_it(
     sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
@@ -132,7 +132,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
     assert not [line for line in logs if line["event"] == "job_failed"]
 
 
-async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_other_integrations_are_not_affected(sandbox: SandboxHandle, tmp_path: Path) -> None:
     lost = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         integrations = running.engine.integrations
@@ -146,7 +146,7 @@ async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
         assert set(await faults(running, lost)) == {Service.CLOUDLINK, Service.ENTRA}
 
 
-async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_restoring_the_key_ends_the_problem(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         await running.engine.integrations.test_connection(TENANT, view_id)
@@ -161,7 +161,7 @@ async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tm
         await eventually(is_well)
 
 
-async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_the_integration_can_be_removed_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         await running.engine.integrations.remove(TENANT, view_id)
@@ -184,7 +184,7 @@ async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Pa
         (Kind.BY_HAND, Step.PROVE),
     ],
 )
-async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
+async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
     kind: Kind, step: Step, sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     lost = Encryption([KEY])
@@ -216,7 +216,7 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
         assert row.previous_secret_sealed is None
 
 
-async def test_a_certificate_that_was_handed_out_is_made_anew(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_a_certificate_that_was_handed_out_is_made_again(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(
         sandbox, tmp_path, pending_certificate_sealed=Encryption([KEY]).encrypt("the private key")
     )
@@ -227,7 +227,7 @@ async def test_a_certificate_that_was_handed_out_is_made_anew(sandbox: SandboxHa
         assert Encryption([NEW_KEY]).can_decrypt(row.pending_certificate_sealed or "")
 
 
-async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_a_certificate_in_use_can_be_replaced_by_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
     lost = Encryption([KEY])
     view_id = await sealed_by_the_lost_key(
         sandbox, tmp_path, credential="certificate", certificate_sealed=lost.encrypt("the private key")

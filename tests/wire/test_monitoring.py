@@ -29,7 +29,7 @@ async def on_postgres(folder: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSe
             yield at, http, db_proxy
 
 
-async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path: Path) -> None:
+async def test_readiness_reports_a_postgresql_outage_until_it_ends(tmp_path: Path) -> None:
     async with on_postgres(tmp_path) as (url, http, db_proxy):
 
         async def status(path: str) -> int:
@@ -62,7 +62,7 @@ async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
     assert "a-token-to-keep" not in log.text
 
 
-async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: Path) -> None:
+async def test_after_work_no_label_has_an_unexpected_value(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
@@ -97,7 +97,7 @@ def _is_foreseen(sample: str, label: str, value: str) -> bool:
     return value in (listed or SERVICES)
 
 
-async def test_what_is_exposed_can_be_read_by_prometheus(tmp_path: Path) -> None:
+async def test_prometheus_can_read_the_metrics(tmp_path: Path) -> None:
     async with running_app(tmp_path) as (url, http), http.get(f"{url}/metrics") as response:
         families = {family.name for family in text_string_to_metric_families(await response.text())}
     assert {name.removesuffix("_total") for name in METRICS} <= families

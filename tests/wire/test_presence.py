@@ -63,7 +63,7 @@ async def heard(running: RunningEngine, state: str, extension: str = "2001") -> 
     return (await person_by_extension(running, extension)).line == state
 
 
-async def test_a_conference_shows_as_one(tmp_path: Path) -> None:
+async def test_a_conference_shows_as_in_a_conference_call(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await sandbox.conference("2001")
@@ -105,7 +105,7 @@ async def taken(running: RunningEngine, count: float) -> bool:
     return running.metric("events_total", verdict="taken") >= count
 
 
-async def test_a_state_nobody_knows_is_counted_and_changes_nothing(tmp_path: Path) -> None:
+async def test_an_unknown_state_is_counted_and_changes_nothing(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.publish_state("2001", "levitating")
         await eventually(lambda: counted(running))
@@ -118,7 +118,7 @@ async def counted(running: RunningEngine) -> bool:
     return bool((await running.status()).unknown_states)
 
 
-async def test_doubled_webhooks_are_taken_once(tmp_path: Path) -> None:
+async def test_duplicate_webhooks_are_applied_once(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.set_faults(doubleWebhooks=True)
         await answer_call(sandbox, "2001")
@@ -170,7 +170,7 @@ async def late(running: RunningEngine) -> bool:
     return running.metric("events_total", verdict="late") == 1
 
 
-async def test_what_webhooks_lost_the_poll_finds(tmp_path: Path) -> None:
+async def test_a_poll_finds_what_lost_webhooks_missed(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
     async with connected_engine(tmp_path, intervals=intervals) as (sandbox, running):
         await sandbox.set_faults(loseWebhooks=True)
@@ -236,7 +236,7 @@ async def presences(sandbox: SandboxHandle, what: tuple[str, str], extensions: l
     return [(each["availability"], each["activity"]) for each in shown].count(what) == count
 
 
-async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> None:
+async def test_an_outage_marks_the_service_unhealthy_until_it_ends(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.set_faults(graphOutage=True)
         await answer_call(sandbox, "2001")
@@ -334,7 +334,7 @@ async def test_do_not_disturb_is_renewed_every_two_hours(tmp_path: Path) -> None
         await eventually(lambda: sent_so_far(sandbox, 2))
 
 
-async def test_what_somebody_chose_by_hand_wins(tmp_path: Path) -> None:
+async def test_a_presence_chosen_by_hand_wins(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.chosen("2001", "Away")
         await answer_call(sandbox, "2001")
@@ -344,7 +344,7 @@ async def test_what_somebody_chose_by_hand_wins(tmp_path: Path) -> None:
         await running.wait_until_shown("2001", *IN_A_CALL)
 
 
-async def test_a_restart_in_mid_call_sends_nothing_anew_and_still_hears_the_hang_up(tmp_path: Path) -> None:
+async def test_a_restart_during_a_call_sends_nothing_again_and_receives_the_hang_up(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
@@ -397,7 +397,7 @@ async def subscriptions(sandbox: SandboxHandle, count: int) -> bool:
     return len(sandbox.world.saved.subscriptions) == count
 
 
-async def test_removing_clears_unsubscribes_and_forgets(tmp_path: Path) -> None:
+async def test_removing_clears_unsubscribes_and_deletes(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
@@ -416,7 +416,7 @@ async def forgotten(running: RunningEngine) -> bool:
     return not rows
 
 
-async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
+async def test_a_removal_continues_after_a_restart(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
@@ -430,7 +430,7 @@ async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
             await eventually(lambda: forgotten(running))
 
 
-async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_the_same(tmp_path: Path) -> None:
+async def test_a_removal_that_graph_prevents_still_deletes_the_secrets(tmp_path: Path) -> None:
     async with connected_engine(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
@@ -439,7 +439,7 @@ async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_
         await eventually(lambda: forgotten(running), within=20)
 
 
-async def test_a_vanished_subscription_is_made_again(tmp_path: Path) -> None:
+async def test_a_missing_subscription_is_created_again(tmp_path: Path) -> None:
     async with connected_engine(tmp_path, intervals=replace(QUICK, check_subscription=0.2)) as (sandbox, running):
         sandbox.world.saved.subscriptions.clear()
         await eventually(lambda: subscriptions(sandbox, 1))
@@ -448,7 +448,7 @@ async def test_a_vanished_subscription_is_made_again(tmp_path: Path) -> None:
         await running.wait_until_shown("2001", *IN_A_CALL)
 
 
-async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_path: Path) -> None:
+async def test_a_subscription_is_renewed_on_schedule_and_the_old_one_deleted(tmp_path: Path) -> None:
     intervals = replace(QUICK, check_subscription=0.2, renew_subscription=0.2)
     async with connected_engine(tmp_path, intervals=intervals) as (sandbox, _running):
         before = set(sandbox.world.saved.subscriptions)
@@ -460,7 +460,7 @@ async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_p
         await eventually(renewed)
 
 
-async def test_who_leaves_cloudlink_is_cleared_and_forgotten(tmp_path: Path) -> None:
+async def test_a_person_who_leaves_cloudlink_is_cleared_and_deleted(tmp_path: Path) -> None:
     async with connected_engine(tmp_path, intervals=replace(QUICK, match=0.3)) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
@@ -484,7 +484,7 @@ async def test_who_leaves_cloudlink_is_cleared_and_forgotten(tmp_path: Path) -> 
         await eventually(deleted)
 
 
-async def test_the_preview_tells_who_matches_who_does_not_and_what_would_be_sent(tmp_path: Path) -> None:
+async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_sent(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         await sandbox.dnd("2003")
         view = await running.connect(enabled=False)

@@ -103,7 +103,7 @@ def live_secrets(sandbox: SandboxHandle) -> list[str]:
 # By hand
 
 
-async def test_a_new_secret_is_proven_swapped_and_the_old_one_forgotten(
+async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     view = await running.connect()
@@ -124,7 +124,7 @@ async def test_a_new_secret_is_proven_swapped_and_the_old_one_forgotten(
     assert ("rotate_proven", "done", "Ada Admin") in await acts(running)
 
 
-async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
+async def test_presence_changes_during_an_expired_secret_are_sent_immediately_after(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     view = await running.connect()
@@ -150,7 +150,7 @@ async def is_in_trouble(running: RunningEngine) -> bool:
     ("secret", "fault"),
     [("nobody's~secret", Fault.ENTRA_SECRET_WRONG), ("", Fault.ENTRA_SECRET_IS_ID)],
 )
-async def test_a_secret_that_is_not_right_changes_nothing(
+async def test_a_wrong_secret_changes_nothing(
     sandbox: SandboxHandle, running: RunningEngine, secret: str, fault: Fault
 ) -> None:
     view = await running.connect()
@@ -175,7 +175,7 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
         await credentials.make_certificate("other", view.id, ADMIN)
 
 
-async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_again(
+async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_retried(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     """Entra's servers do not all get a new secret at the same time."""
@@ -216,7 +216,7 @@ async def has_secret(running: RunningEngine, secret: str) -> bool:
 # Read from Graph
 
 
-async def test_the_expiry_is_read_from_graph_once_it_may_be(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_the_expiry_is_read_from_graph_once_permitted(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await sandbox.new_secret("Other")
     await running.connect()
     assert (await row(running)).expiry_source == ""
@@ -245,7 +245,7 @@ async def knows_expiry(running: RunningEngine) -> bool:
     return (await row(running)).expiry_source == ExpirySource.GRAPH
 
 
-async def test_without_permission_graph_is_not_even_asked(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_without_permission_graph_is_not_called(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await running.connect()
     await eventually(lambda: is_checked(running))
     assert (await row(running)).expiry_source == ""
@@ -259,7 +259,7 @@ async def is_checked(running: RunningEngine) -> bool:
 # For me
 
 
-async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
+async def test_an_automatic_rotation_leaves_one_secret_of_ours(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     await owned(sandbox)
@@ -285,7 +285,7 @@ async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
     assert ("rotate_begun", "done", "Ada Admin") in await acts(running)
 
 
-async def test_asked_twice_it_is_done_once(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_a_rotation_requested_twice_is_done_once(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=1.0)
     view = await running.connect(enabled=False)
@@ -325,7 +325,7 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(
     assert len(live_secrets(sandbox)) == 2
 
 
-async def test_an_outage_in_the_middle_is_waited_out(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=0.5)
     view = await running.connect(enabled=False)
@@ -370,7 +370,7 @@ async def has_rotation(running: RunningEngine, view: IntegrationView) -> bool:
     return await running.engine.credentials.rotation(TENANT, view.id) is not None
 
 
-async def test_it_is_left_alone_while_there_is_time(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_a_secret_far_from_expiry_is_not_rotated(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
     view = await running.connect()
     await running.engine.credentials.set_auto_rotate(TENANT, view.id, True, ADMIN)
@@ -383,9 +383,7 @@ async def test_it_is_left_alone_while_there_is_time(sandbox: SandboxHandle, runn
 # A certificate, or no secret at all
 
 
-async def test_a_certificate_made_here_takes_the_secrets_place(
-    sandbox: SandboxHandle, running: RunningEngine
-) -> None:
+async def test_a_certificate_made_here_replaces_the_secret(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     credentials = running.engine.credentials
     made = await credentials.make_certificate(TENANT, view.id, ADMIN)
@@ -491,7 +489,7 @@ async def test_a_managed_identity(sandbox: SandboxHandle, tmp_path: Path, monkey
         assert asked[0]["header"] == "the-header"
 
 
-async def test_no_managed_identity_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_managed_identity_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "the-header")
     with pytest.raises(CredentialsWrong) as caught:
@@ -499,7 +497,7 @@ async def test_no_managed_identity_is_said_to_be(monkeypatch: pytest.MonkeyPatch
     assert caught.value.fault is Fault.ENTRA_FEDERATION_UNREADABLE
 
 
-async def test_a_file_that_is_not_there_is_said_to_be(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_a_missing_file_is_reported(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     for use, fault in (
         (running.engine.credentials.use_host_certificate, Fault.ENTRA_CERTIFICATE_UNREADABLE),
@@ -524,7 +522,7 @@ async def test_back_to_a_secret(sandbox: SandboxHandle, running: RunningEngine) 
     assert await secret_of(running) == new["value"]
 
 
-async def test_consent_given_a_moment_ago_is_seen(sandbox: SandboxHandle, running: RunningEngine) -> None:
+async def test_consent_given_just_now_is_used(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     assert not await running.engine.credentials.may_rotate(TENANT, view.id)
     await owned(sandbox)

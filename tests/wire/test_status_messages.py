@@ -75,7 +75,7 @@ async def looked_at(running: RunningEngine) -> None:
     await eventually(nobody)
 
 
-async def test_it_comes_with_the_call_and_goes_with_it(tmp_path: Path) -> None:
+async def test_the_message_is_set_with_the_call_and_removed_after_it(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
@@ -90,7 +90,7 @@ async def test_it_comes_with_the_call_and_goes_with_it(tmp_path: Path) -> None:
         assert sorted(kinds) == ["clearPresence", "setPresence", "setStatusMessage", "setStatusMessage"]
 
 
-async def test_words_of_their_own_stay(tmp_path: Path) -> None:
+async def test_a_persons_own_message_stays(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         write(sandbox, "2001", OWN)
         await sandbox.call("2001")
@@ -104,7 +104,7 @@ async def test_words_of_their_own_stay(tmp_path: Path) -> None:
         assert "setStatusMessage" not in await requests(sandbox)
 
 
-async def test_words_written_during_the_call_are_not_taken_away(tmp_path: Path) -> None:
+async def test_a_message_written_during_the_call_is_not_removed(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
@@ -116,7 +116,7 @@ async def test_words_written_during_the_call_are_not_taken_away(tmp_path: Path) 
         assert (await person_by_extension(running, "2001")).status_message == ""
 
 
-async def test_do_not_disturb_is_no_call(tmp_path: Path) -> None:
+async def test_do_not_disturb_sets_no_message(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.dnd("2001")
         await running.wait_until_shown("2001", "DoNotDisturb", "Presenting")
@@ -124,7 +124,7 @@ async def test_do_not_disturb_is_no_call(tmp_path: Path) -> None:
         assert await message_of(sandbox, "2001") is None
 
 
-async def test_disabling_and_removing_take_them_away(tmp_path: Path) -> None:
+async def test_disabling_and_removing_clear_the_messages(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
@@ -137,7 +137,7 @@ async def test_disabling_and_removing_take_them_away(tmp_path: Path) -> None:
         await wait_for_status_message(sandbox, "2001", None)
 
 
-async def test_an_outage_delays_them_and_nothing_else(tmp_path: Path) -> None:
+async def test_an_outage_only_delays_the_messages(tmp_path: Path) -> None:
     async with with_messages(tmp_path) as (sandbox, running):
         await sandbox.set_faults(graphThrottle=True, retryAfter=1)
         await sandbox.call("2001")
@@ -147,7 +147,7 @@ async def test_an_outage_delays_them_and_nothing_else(tmp_path: Path) -> None:
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
 
 
-async def test_presence_keeps_half_of_the_quota_to_itself(tmp_path: Path) -> None:
+async def test_half_of_the_quota_is_reserved_for_presence(tmp_path: Path) -> None:
     """Of 8 requests messages get 4: one for reading, three for writing."""
     async with with_messages(tmp_path, quota=8) as (sandbox, running):
         async with running.database.writing() as session:
@@ -162,7 +162,7 @@ async def test_presence_keeps_half_of_the_quota_to_itself(tmp_path: Path) -> Non
         assert (await requests(sandbox)).count("setStatusMessage") <= 3
 
 
-async def test_what_was_under_way_when_we_died_is_seen_to_again(tmp_path: Path) -> None:
+async def test_messages_in_progress_at_a_crash_are_reconciled(tmp_path: Path) -> None:
     """A message sent but not stored as sent is still ours; one stored but not sent is harmless."""
     async with with_messages(tmp_path) as (sandbox, running):
         write(sandbox, "2002", OWN)

@@ -145,7 +145,7 @@ async def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             yield Target(bot, await tenant_data.shown_buttons(bot, ADA, RUI))
 
 
-async def test_every_verb_is_known_and_has_something_to_be_tried_with(target: Target) -> None:
+async def test_every_verb_is_known_and_has_a_payload(target: Target) -> None:
     verbs = {verb for command in COMMANDS for verb in command.actions}
     assert verbs == READS | CHANGES
     tried = set(tenant_data.by_verb(target.everything()))
@@ -154,7 +154,9 @@ async def test_every_verb_is_known_and_has_something_to_be_tried_with(target: Ta
 
 
 @pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.name)
-async def test_nothing_is_reachable(target: Target, intruder: Intruder, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_intruder_reaches_nothing(
+    target: Target, intruder: Intruder, capsys: pytest.CaptureFixture[str]
+) -> None:
     attack = Attack(target, intruder)
     await attack.prepare()
     before = await attack.others_rows()
@@ -171,7 +173,9 @@ async def test_nothing_is_reachable(target: Target, intruder: Intruder, capsys: 
 
 
 @pytest.mark.parametrize("role", INSIDERS)
-async def test_a_role_reaches_no_further(target: Target, role: Role, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_role_cannot_do_more_than_it_allows(
+    target: Target, role: Role, capsys: pytest.CaptureFixture[str]
+) -> None:
     """What needs a greater role is neither done nor shown, by any command or button of the owner."""
     bot, who, tried = target.bot, INSIDERS[role], 0
     await bot.say(who, "help")
@@ -210,7 +214,7 @@ def least_role(verb: str) -> Role | None:
     return next((command.least for command in COMMANDS if command.has(verb)), None)
 
 
-async def test_a_door_is_open_to_its_own_account_alone(target: Target) -> None:
+async def test_a_webhook_endpoint_accepts_its_own_account_only(target: Target) -> None:
     """An event for another account or subscription is refused in the same way as a wrong token."""
     bot = target.bot
     account = target.bot.around.sandbox.world.saved.account.id
@@ -235,7 +239,7 @@ async def _post_event(bot: BotProcess, door: str, account: str, subscription: st
         return answer.status, await answer.text()
 
 
-async def test_a_link_to_a_file_leads_to_its_own_tenants_history_alone(target: Target) -> None:
+async def test_an_export_link_returns_its_own_tenants_history_only(target: Target) -> None:
     bot, rows = target.bot, await all_rows(target.bot.database)
     private = tenant_data.private_words((row for row in rows if not tenant_data.belongs(row[1], BIA, {OWN})), BIA)
     ours, others_rows = await _file(bot, await _link(bot, ADA)), await _file(bot, await _link(bot, BIA))
@@ -263,7 +267,7 @@ async def _file(bot: BotProcess, url: str) -> str:
 
 
 @pytest.mark.parametrize("path", ["metrics", "readyz", "healthz", "", "api/messages", "exports/x", "robots.txt"])
-async def test_whoever_asks_without_a_token_reads_nothing_of_anybody(target: Target, path: str) -> None:
+async def test_a_request_without_a_token_reads_no_private_data(target: Target, path: str) -> None:
     private = tenant_data.private_words(await all_rows(target.bot.database), Person("", "", ""))
     async with target.bot.around.http.get(f"{target.bot.url}/{path}") as answer:
         said = await answer.text() + str(dict(answer.headers))

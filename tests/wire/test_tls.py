@@ -70,7 +70,7 @@ async def impostor(folder: Path) -> AsyncIterator[tuple[str, list[str]]]:
         await server.close()
 
 
-async def test_who_does_not_ask_for_its_papers_reaches_the_impostor(tmp_path: Path) -> None:
+async def test_a_client_without_verification_reaches_the_impostor(tmp_path: Path) -> None:
     """So that the others fail because of the certificate."""
     async with (
         impostor(tmp_path) as (url, asked),

@@ -93,7 +93,7 @@ async def test_a_new_integration_is_offered_both_updates_with_what_they_would_ch
         assert await version(running) == 1
 
 
-async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_shown(tmp_path: Path) -> None:
+async def test_both_are_installed_in_order_and_calls_during_it_are_shown(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2002")
         await running.wait_until_shown("2002", *IN_A_CALL)
@@ -113,7 +113,7 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
         assert (await running.status()).update is None
 
 
-async def test_two_who_press_at_once_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
+async def test_two_who_press_together_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.set_faults(slow_seconds=0.1)
         other = CardPlace(TENANT, "rui", "card-2")
@@ -135,7 +135,7 @@ async def test_two_who_press_at_once_start_one_installation_and_both_cards_show_
         assert await begin(running) is None
 
 
-async def test_an_old_dialog_and_another_tenant_begin_nothing(tmp_path: Path) -> None:
+async def test_an_old_dialog_and_another_tenant_start_nothing(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (_, running):
         assert await begin(running, upto=2) is None
         updates, name = running.engine.updates, await running.integration_id()
@@ -171,7 +171,7 @@ async def _is_last(steps: list[tuple[int, str, int, int, int]]) -> bool:
     return bool(steps) and steps[-1][4] == 100
 
 
-async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
+async def test_a_lasting_outage_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
     quick = replace(QUICK, update_patience=0.5, schedule=0.2)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
         await sandbox.set_faults(graphOutage=True)
@@ -186,7 +186,7 @@ async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(t
         assert await version(running) == 3
 
 
-async def test_a_service_unwell_for_a_moment_only_delays(tmp_path: Path) -> None:
+async def test_a_short_outage_only_delays(tmp_path: Path) -> None:
     quick = replace(QUICK, update_patience=30)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
         await sandbox.set_faults(graphOutage=True)
@@ -197,7 +197,7 @@ async def test_a_service_unwell_for_a_moment_only_delays(tmp_path: Path) -> None
         assert [each.state for each in (await ended(running)).updates] == [State.COMPLETED, State.COMPLETED]
 
 
-async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own(
+async def test_a_failing_second_update_keeps_the_first_and_rolls_back_its_own_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
@@ -240,7 +240,7 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
         assert (await running.status()).update == 3
 
 
-async def test_a_new_integration_may_start_at_the_newest(tmp_path: Path) -> None:
+async def test_a_new_integration_may_start_at_the_newest_version(tmp_path: Path) -> None:
     async with (
         running_sandbox() as sandbox,
         running_engine(sandbox, tmp_path, newcomers_at=3) as running,

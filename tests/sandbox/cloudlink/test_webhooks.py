@@ -103,7 +103,7 @@ async def test_a_phones_own_changes_arrive(cloudlink: CloudLink, receiver: Recei
     assert (gone["content"]["state"], gone["content"]["doNotDisturb"]) == ("offline", True)
 
 
-async def test_a_strange_state_arrives_as_it_is(cloudlink: CloudLink, receiver: Receiver) -> None:
+async def test_an_unknown_state_is_delivered_unchanged(cloudlink: CloudLink, receiver: Receiver) -> None:
     await cloudlink.subscribe(receiver.url)
     await cloudlink.sandbox.publish_state("2001", "parked")
     await receiver.wait(1)
@@ -173,7 +173,7 @@ async def test_a_failing_receiver_is_tried_again_before_the_next(
 
 
 @pytest.mark.parametrize("status", [400, 404, 307])
-async def test_a_refusing_receiver_is_left_alone(world: World, receiver: Receiver, status: int) -> None:
+async def test_a_refusing_receiver_is_not_retried(world: World, receiver: Receiver, status: int) -> None:
     receiver.statuses = [status]
     subscribe(world, receiver.url)
     async with running_webhooks(world, (0.01, 0.01)):
@@ -182,7 +182,7 @@ async def test_a_refusing_receiver_is_left_alone(world: World, receiver: Receive
     assert receiver.states() == ["originated", "connected", "ended"]
 
 
-async def test_a_receiver_that_stays_down_costs_its_notification_only(world: World, receiver: Receiver) -> None:
+async def test_a_receiver_that_stays_down_loses_only_its_notification(world: World, receiver: Receiver) -> None:
     receiver.statuses = [503] * 3
     subscribe(world, receiver.url)
     async with running_webhooks(world, (0.01, 0.01)):

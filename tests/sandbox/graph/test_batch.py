@@ -42,7 +42,7 @@ async def test_twenty_calls_in_one(graph: Graph, world: World) -> None:
     assert [user.session is not None for user in world.saved.teams] == [True] * 20 + [False] * 4
 
 
-async def test_answers_come_in_no_order(graph: Graph) -> None:
+async def test_responses_have_no_order(graph: Graph) -> None:
     answer = await graph.batch(*(read(str(n)) for n in range(20)))
     ids = [response["id"] for response in answer.body["responses"]]
     assert sorted(ids, key=int) == [str(n) for n in range(20)]
@@ -141,7 +141,7 @@ async def test_a_forced_throttle_shows_inside(graph: Graph, world: World, ana: s
     assert (answer["status"], answer["headers"]["Retry-After"]) == (429, "4")
 
 
-async def test_an_outage_fails_the_whole(graph: Graph) -> None:
+async def test_an_outage_fails_the_whole_batch(graph: Graph) -> None:
     await graph.sandbox.set_faults(graph_outage=True)
     assert (await graph.batch(read("1"))).status == 503
 

@@ -81,7 +81,7 @@ async def test_what_graph_refuses(graph: Graph, ana: str, differences: dict[str,
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {}])
-async def test_bodies_that_are_none(graph: Graph, ana: str, body: Any) -> None:
+async def test_invalid_bodies(graph: Graph, ana: str, body: Any) -> None:
     assert (await graph.post(f"/users/{ana}/presence/setPresence", body)).status == 400
 
 
