@@ -18,7 +18,7 @@ from core.clock import utc_now
 from storage.database import open_database
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
-from sync.credentials.secrets import app_of
+from sync.credentials.store import CredentialStore
 from sync.domain.rotation import Step
 from tests.chaos.workers import kill, worker
 from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
@@ -160,7 +160,7 @@ async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, death: Deat
             await running.wait_until_shown("2001", *IN_A_CALL)
             await running.wait_until_shown("2002", *AVAILABLE)
             integration = await read_integration(running.database, await running.integration_id())
-            used = app_of(integration, Encryption([KEY])).client_secret
+            used = CredentialStore(Encryption([KEY])).app(integration).client_secret
             assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
             assert used != old
             assert integration.previous_secret_sealed is None

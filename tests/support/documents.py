@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from core.metrics import Metrics
-from sync.jobs import names
+from sync.domain import jobs as names
 from tests.support.tools import ROOT
 
 

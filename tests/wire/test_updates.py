@@ -13,8 +13,8 @@ from sqlmodel import select
 from storage.queries import history
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
+from sync.domain.jobs import SHOW_UPDATE
 from sync.domain.model import Actor, UnknownIntegration
-from sync.jobs.names import SHOW_UPDATE
 from sync.updates import available
 from sync.updates.model import CardPlace, Installation, State
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
