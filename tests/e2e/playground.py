@@ -89,10 +89,6 @@ class Playground:
             "/_conversation/v1/submit", {"value": {**pressed.data, "verb": pressed.verb}, **self._reply(message)}
         )
 
-    async def custom(self, activity: Json) -> None:
-        """Send any activity unchanged."""
-        await self._post("/_internal/v1/customActivities", activity)
-
     async def card_with(self, *texts: str, seconds: float = ANSWER_SECONDS) -> Message:
         """The answer to what we last typed or pressed, once it shows all of ``texts``.
 

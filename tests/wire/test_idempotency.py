@@ -31,7 +31,7 @@ from tests.support.bot.fakes import words
 from tests.support.engines import account_of
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.stores import stored
+from tests.support.stores import EACH, stored
 from tests.wire.bot_process import (
     BotProcess,
     Person,
@@ -99,7 +99,7 @@ class TwoProcesses:
     tenants: list[str]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=EACH)
 async def pair(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[TwoProcesses]:
@@ -387,10 +387,6 @@ async def test_pressed_many_times_it_is_done_once_and_the_card_says_so(pair: Two
 
 FORMS = ("execute", "submit")
 Back = Callable[[Scene], Awaitable[object]]
-
-
-async def reinstalled(scene: Scene) -> None:
-    await scene.bot.press(scene.who, "update.install", await scene.offered("install update", "update.install"))
 
 
 TAKEN_BACK: Mapping[str, Back] = {

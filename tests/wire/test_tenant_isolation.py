@@ -18,11 +18,12 @@ import pytest_asyncio
 
 from bot.commands import COMMANDS
 from storage.queries.roles import Role
+from sync.credentials import service as credential_changes
 from sync.phones.subscriptions import hashed
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words
 from tests.support.postgres import fresh_database
-from tests.support.stores import integration, stored
+from tests.support.stores import EACH, integration, stored
 from tests.wire import tenant_data
 from tests.wire.bot_process import (
     BotProcess,
@@ -128,13 +129,14 @@ class Target:
         return [*self.payloads, *(payload for payload in made if payload[0] not in known)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=EACH)
 async def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Target]:
     folder = tmp_path_factory.mktemp("tenants")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:
         is_sqlite = request.param == "sqlite"
         url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
         async with AsyncExitStack() as stack:
+            monkeypatch.setattr(credential_changes, "FOLLOWED", 0)
             around = await stack.enter_async_context(open_surroundings(monkeypatch))
             host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
             admins = (ADA.object_id, RUI.object_id, BIA.object_id)
@@ -153,7 +155,13 @@ async def test_every_verb_is_known_and_has_a_payload(target: Target) -> None:
     assert len(target.payloads) > len(verbs)
 
 
-@pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.name)
+@pytest.mark.parametrize(
+    "intruder",
+    [
+        pytest.param(each, id=each.name, marks=() if each.name == "guest" else pytest.mark.long)
+        for each in INTRUDERS
+    ],
+)
 async def test_an_intruder_reaches_nothing(
     target: Target, intruder: Intruder, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,8 +19,6 @@ from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import at_preview
 
-SECOND_ADMIN = "77777777-0000-4000-8000-000000000007"
-
 
 @pytest.fixture
 async def one(chat: Chat) -> IntegrationView:
