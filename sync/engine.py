@@ -55,7 +55,7 @@ from sync.problems.notice_scheduler import NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.service_clients import Addresses, HttpServiceClients
 from sync.teams.host_credentials import HostCredentials
-from sync.teams.quota import Quota
+from sync.teams.quota import Quota, QuotaLedger
 from sync.updates import available
 from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
@@ -136,14 +136,13 @@ async def open_engine(
     addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
     clients = HttpServiceClients(http, addresses, config.tables, clock, random, config.host, metrics)
     ingestor = EventIngestor(database, jobs, clock, metrics)
-    reconciler = Reconciler(
-        database, encryption, clients, jobs, Quota(config.presence_quota), clock, random, metrics
-    )
+    quota = QuotaLedger(Quota(config.presence_quota), metrics)
+    reconciler = Reconciler(database, encryption, clients, jobs, quota, clock, random, metrics)
     directory_sync = DirectorySync(database, encryption, clients, jobs, clock)
     poll_sample_every = timedelta(seconds=every.poll_with_webhooks)
     poller = Poller(database, encryption, clients, ingestor, jobs, clock, poll_sample_every=poll_sample_every)
     connection_test = ConnectionTest(
-        database, encryption, clients, jobs, clock, timedelta(seconds=every.recheck_credentials)
+        database, encryption, clients, jobs, quota, clock, timedelta(seconds=every.recheck_credentials)
     )
     renew_after = timedelta(seconds=every.renew_subscription)
     subscriber = Subscriptions(database, encryption, clients, jobs, clock, config.public_url, renew_after)
@@ -172,9 +171,7 @@ async def open_engine(
     )
     jobs.register(WARN, notice_scheduler.look)
     jobs.register(NOTIFY, nobody_listens)
-    messages = StatusMessageWriter(
-        database, encryption, clients, jobs, Quota(config.presence_quota), clock, random, metrics
-    )
+    messages = StatusMessageWriter(database, encryption, clients, jobs, quota, clock, random, metrics)
     update_catalogue = catalogue(database, directory_sync, messages)
     patience = timedelta(seconds=every.update_patience)
     jobs.register(PUSH_STATUS_MESSAGE, messages.tell)
@@ -186,7 +183,7 @@ async def open_engine(
         encryption,
         clients,
         directory_sync,
-        TenantTeardown(database, encryption, clients, clock),
+        TenantTeardown(database, encryption, clients, quota, clock),
         jobs,
         clock,
     )

@@ -19,7 +19,7 @@ from sync.domain.services import ServiceClients
 from sync.jobs.local import Jobs
 from sync.jobs.names import PUSH
 from sync.problems import health
-from sync.teams.quota import spend
+from sync.teams.quota import QuotaLedger
 
 Step = Callable[[], Awaitable[object]]
 
@@ -33,6 +33,7 @@ class ConnectionTest:
         encryption: Encryption,
         clients: ServiceClients,
         jobs: Jobs,
+        quota: QuotaLedger,
         clock: Clock,
         recheck_after: timedelta,
     ) -> None:
@@ -40,6 +41,7 @@ class ConnectionTest:
         self._encryption = encryption
         self._clients = clients
         self._jobs = jobs
+        self._quota = quota
         self._clock = clock
         self._recheck_after = recheck_after
 
@@ -100,8 +102,7 @@ class ConnectionTest:
             found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
             locked = await integrations.get_for_update(session, integration.id)
             if locked and found:
-                locked.quota_spent = spend(locked.quota_spent, self._clock(), len(found))
-                session.add(locked)
+                self._quota.reserve(locked, len(found), self._clock())
         return found
 
     async def _note(self, integration: Integration, probes: tuple[Probe, ...] | list[Probe], healing: bool) -> None:

@@ -19,7 +19,7 @@ from sync.credentials.secrets import account_of, app_of
 from sync.domain.changes import ClearPresence, Done
 from sync.domain.errors import SyncError
 from sync.domain.services import ServiceClients
-from sync.teams.quota import spend
+from sync.teams.quota import QuotaLedger
 
 BATCH = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
@@ -35,12 +35,14 @@ class TenantTeardown:
         database: Database,
         encryption: Encryption,
         clients: ServiceClients,
+        quota: QuotaLedger,
         clock: Clock,
         patience: float = 10,
     ) -> None:
         self._database = database
         self._encryption = encryption
         self._clients = clients
+        self._quota = quota
         self._clock = clock
         self._patience = patience
 
@@ -55,8 +57,7 @@ class TenantTeardown:
             locked = await integrations.get_for_update(session, integration.id)
             user_ids = await people.doubt_shown(session, integration.id, again)
             if locked and user_ids:
-                locked.quota_spent = spend(locked.quota_spent, now, len(user_ids))
-                session.add(locked)
+                self._quota.reserve(locked, len(user_ids), now)
         await self.clear(integration, user_ids)
 
     async def clear(self, integration: Integration, user_ids: Sequence[str]) -> None:

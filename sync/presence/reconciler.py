@@ -32,7 +32,7 @@ from sync.jobs.names import PUSH, PUSH_STATUS_MESSAGE, ROTATE
 from sync.presence import plan
 from sync.presence.status_message_plan import needs_look
 from sync.problems import health
-from sync.teams.quota import Quota, spend
+from sync.teams.quota import QuotaLedger
 
 BATCH = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
@@ -84,7 +84,7 @@ class Reconciler:
         encryption: Encryption,
         clients: ServiceClients,
         jobs: Jobs,
-        quota: Quota,
+        quota: QuotaLedger,
         clock: Clock,
         random: Random,
         metrics: Metrics,
@@ -139,8 +139,7 @@ class Reconciler:
         sendings = [sending for person in rows if (sending := self._prepare(person, integration, now))]
         session.add_all(rows)
         if sendings:
-            integration.quota_spent = spend(integration.quota_spent, now, len(sendings))
-            self._metrics.quota_spent.inc(len(sendings))
+            self._quota.reserve(integration, len(sendings), now)
             session.add(integration)
         messages = any(person.status_due_at for person in rows)
         return Round(app, tuple(sendings), len(rows) == most, messages=messages)
@@ -214,7 +213,7 @@ class Reconciler:
             again = await self._break(session, integration, failures, now)
         waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
         if waits:
-            self._block(integration, now + timedelta(seconds=max(waits)))
+            self._quota.block(integration, now + timedelta(seconds=max(waits)))
         session.add(integration)
         return again
 
@@ -228,11 +227,8 @@ class Reconciler:
         backoff = health.backoff(problem, now) * self._random.uniform(0.75, 1.25)
         again = now + max(backoff, timedelta(seconds=asked))
         if not problem.lasting:
-            self._block(integration, again)
+            self._quota.block(integration, again)
         return again
-
-    def _block(self, integration: Integration, until: datetime) -> None:
-        integration.quota_blocked_until = max(until, integration.quota_blocked_until or until)
 
     def _settle(
         self,

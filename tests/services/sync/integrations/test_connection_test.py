@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
 
+from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
@@ -13,6 +15,7 @@ from storage.tables.problems import Problem
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Service
 from sync.integrations.connection_test import ConnectionTest
+from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
@@ -29,7 +32,11 @@ class Room:
         self.database = database
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
-        self.connection_test = ConnectionTest(database, ENCRYPTION, self.clients, self.jobs, FakeClock(), RECHECK)
+        self.registry = CollectorRegistry()
+        quota = QuotaLedger(Quota(1500), Metrics(self.registry))
+        self.connection_test = ConnectionTest(
+            database, ENCRYPTION, self.clients, self.jobs, quota, FakeClock(), RECHECK
+        )
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
@@ -69,6 +76,7 @@ async def test_a_probe_heals_an_older_one_and_what_waited_is_due(tmp_path: Path)
         assert (await read_person(at.database)).due_at == NOON
         assert at.jobs.now() == ["push"]
         assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1]]
+        assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 
 async def test_a_connection_test_heals_at_once_and_stops_at_the_first_failure_of_each_side(tmp_path: Path) -> None:

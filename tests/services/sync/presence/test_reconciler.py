@@ -22,7 +22,7 @@ from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, R
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.reconciler import Reconciler
-from sync.teams.quota import Quota
+from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients
 from tests.support.statements import counted
@@ -59,15 +59,16 @@ class Bench:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
+        metrics = Metrics(self.registry)
         self.reconciler = Reconciler(
             self.database,
             ENCRYPTION,
             self.clients,
             self.jobs,
-            Quota(self.quota),
+            QuotaLedger(Quota(self.quota), metrics),
             self.clock,
             Random(1),
-            Metrics(self.registry),
+            metrics,
         )
 
     async def push(self) -> list[Request]:
