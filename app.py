@@ -29,11 +29,12 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.http import is_loopback
 from core.http_metrics import tracing
 from core.logging import configure_logging
 from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
-from settings import Settings, is_loopback
+from settings import Settings
 from storage.database import Database, open_database
 from storage.encryption import Encryption, check_keys, key_from_file
 from storage.key_rotation import Resealed, are_unreadable, reseal

@@ -101,7 +101,7 @@ class Transport:
             if status < 400:
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=status)
             return CloudLinkResponse(status, None)
-        return CloudLinkResponse(status, _decoded(await read_capped(response, LARGEST_ANSWER)))
+        return CloudLinkResponse(status, _decoded(await read_capped(response.content.iter_any(), LARGEST_ANSWER)))
 
     def _log(self, response: aiohttp.ClientResponse) -> None:
         if response.status >= 400:

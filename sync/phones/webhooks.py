@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
+from core.http import TooLarge, read_capped
 from core.metrics import Metrics
 from storage.database import Database
 from storage.queries import integrations
@@ -133,15 +134,12 @@ def _is_ours(integration: Subscribed, notification: Notification) -> bool:
 
 async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:
     """The body, decompressed, or what is wrong with it."""
-    body = bytearray()
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > LARGEST_BODY:
-                    return WebhookResult.TOO_LARGE
+            return await read_capped(request.content.iter_any(), LARGEST_BODY)
+    except TooLarge:
+        return WebhookResult.TOO_LARGE
     except TimeoutError:
         return WebhookResult.TOO_SLOW
     except web.RequestPayloadError:
         return WebhookResult.MALFORMED
-    return bytes(body)

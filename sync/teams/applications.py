@@ -118,7 +118,7 @@ class Applications:
                 allow_redirects=False,
                 trace_request_ctx=Service.GRAPH,
             ) as response:
-                content = await read_capped(response, LARGEST_ANSWER)
+                content = await read_capped(response.content.iter_any(), LARGEST_ANSWER)
                 if response.status in {200, 201, 204}:
                     return orjson.loads(content) if content else None
                 log_refusal(response)

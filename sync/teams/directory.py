@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import orjson
 
-from core.http import is_loopback, retry_after, same_origin
+from core.http import is_loopback, retry_after, same_origin, ssl_context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.tokens import Tokens
-from sync.teams.trust import trusted
 
 if TYPE_CHECKING:
     from sync.teams.sdk import Graph
@@ -96,7 +95,7 @@ async def open_directory(tokens: Tokens, graph_url: str) -> AsyncIterator[Direct
     graph_class = await asyncio.to_thread(_imported)
     async with httpx.AsyncClient(
         timeout=TIMEOUT,
-        verify=trusted(),
+        verify=ssl_context(),
         follow_redirects=False,
         trust_env=not is_loopback(graph_url),
         event_hooks={"response": [_refuse_redirect]},

@@ -10,9 +10,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from core.http import is_loopback, retry_after
+from core.http import is_loopback, retry_after, ssl_context
 from sync.teams.entra_errors import code_in
-from sync.teams.trust import trusted
 
 MICROSOFT_HOSTS = frozenset(
     {"login.microsoftonline.com", "login.microsoftonline.us", "login.partner.microsoftonline.cn"}
@@ -70,7 +69,7 @@ class EntraHttp:
 
     def _send(self, method: str, url: str, **request: Any) -> Reply:
         with httpx.Client(
-            timeout=self._timeout, follow_redirects=False, trust_env=self._proxies, verify=trusted()
+            timeout=self._timeout, follow_redirects=False, trust_env=self._proxies, verify=ssl_context()
         ) as client:
             return self._reply(client.request(method, self._on_the_wire(url), **request))
 

@@ -116,7 +116,7 @@ class PresenceWriter:
                 if response.status != 200:
                     log_refusal(response)
                     return self._trouble(response)
-                return orjson.loads(await read_capped(response, LARGEST_ANSWER))
+                return orjson.loads(await read_capped(response.content.iter_any(), LARGEST_ANSWER))
         except (TooLarge, orjson.JSONDecodeError, aiohttp.ClientPayloadError) as error:
             return ServiceUnavailable(Fault.GRAPH_UNREADABLE, error=type(error).__name__)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
