@@ -17,6 +17,7 @@ from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.services import Directory, Phones, PresenceService, Registration
 from sync.teams.applications import Applications
 from sync.teams.directory import open_directory
+from sync.teams.graph_client import GraphClient
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
@@ -77,27 +78,28 @@ class HttpServiceClients:
         )
 
     def presence(self, app: TeamsApp) -> PresenceService:
-        return PresenceWriter(
-            self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock
-        )
+        return PresenceWriter(self._graph(app), app.client_id)
 
     def directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]:
-        return open_directory(self._tokens_of(app), self._addresses.graph_url)
+        return open_directory(self._tokens_of(app), self._addresses.graph_url, self._clock, self._metrics)
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[Directory]:
         proven = await prove(app, self._addresses.entra_url, host=self._host, note=self._note_token)
-        async with open_directory(proven, self._addresses.graph_url) as directory:
+        async with open_directory(proven, self._addresses.graph_url, self._clock, self._metrics) as directory:
             yield directory
 
     def registration(self, app: TeamsApp) -> Registration:
-        return Applications(self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock)
+        return Applications(self._graph(app), app.client_id)
 
     async def prove(self, app: TeamsApp) -> None:
         await prove(app, self._addresses.entra_url, host=self._host, note=self._note_token)
 
     def forget(self, app: TeamsApp) -> None:
         self._tokens.pop((app.tenant_id, app.client_id), None)
+
+    def _graph(self, app: TeamsApp) -> GraphClient:
+        return GraphClient(self._http, self._addresses.graph_url, self._tokens_of(app), self._clock)
 
     def _tokens_of(self, app: TeamsApp) -> EntraTokens:
         name = (app.tenant_id, app.client_id)

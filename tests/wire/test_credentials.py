@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
+from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
 from sync.domain.changes import ClearPresence, Done, Failed, Refused, SetPresence
@@ -18,6 +20,7 @@ from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Presence
 from sync.teams.directory import open_directory
+from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -69,7 +72,7 @@ async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
 async def test_good_credentials_are_proven(sandbox: SandboxHandle) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
     assert {"User.Read.All", "Presence.ReadWrite.All"} <= proven.roles
-    async with open_directory(proven, sandbox.url) as directory:
+    async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         assert await directory.organisation() == sandbox.world.saved.registration.organisation
         people = await directory.users()
     known = {user.id for user in sandbox.world.saved.teams}
@@ -187,7 +190,9 @@ async def test_no_failure_of_entras_tells_the_secret(
 @pytest_asyncio.fixture
 async def writer(sandbox: SandboxHandle) -> PresenceWriter:
     app = app_of(sandbox)
-    return PresenceWriter(sandbox.session, sandbox.url, EntraTokens(app, sandbox.url), app.client_id)
+    return PresenceWriter(
+        GraphClient(sandbox.session, sandbox.url, EntraTokens(app, sandbox.url), utc_now), app.client_id
+    )
 
 
 async def test_presence_is_set_read_and_cleared(sandbox: SandboxHandle, writer: PresenceWriter) -> None:
@@ -252,7 +257,7 @@ async def test_graphs_own_trouble(
 ) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
     await sandbox.trouble(**{switch: True}, retry_after=7)
-    async with open_directory(proven, sandbox.url) as directory:
+    async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, fault)
 
@@ -260,7 +265,7 @@ async def test_graphs_own_trouble(
 async def test_graph_forbids(sandbox: SandboxHandle) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
     await sandbox.trouble(graph_forbidden=True)
-    async with open_directory(proven, sandbox.url) as directory:
+    async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         error = await failure_of(directory.organisation())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_FORBIDDEN)
 

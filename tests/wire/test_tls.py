@@ -18,12 +18,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from prometheus_client import CollectorRegistry
 
 from bot.activity import Undelivered
 from bot.hosting import HostingConfig
 from bot.hosting.bot_token import token_source
 from bot.hosting.signing_keys import SigningKeys
 from core.clock import utc_now
+from core.metrics import Metrics
 from sync.cloudlink.transport import Transport, sleep
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.directory import open_directory
@@ -109,7 +111,10 @@ async def test_entra(tmp_path: Path) -> None:
 
 
 async def test_graph(tmp_path: Path) -> None:
-    async with impostor(tmp_path) as (url, asked), open_directory(CountedTokens(), url) as directory:
+    async with (
+        impostor(tmp_path) as (url, asked),
+        open_directory(CountedTokens(), url, utc_now, Metrics(CollectorRegistry())) as directory,
+    ):
         with pytest.raises(ServiceUnavailable) as caught:
             await directory.organisation()
         assert (caught.value.fault, asked) == (Fault.GRAPH_UNREACHABLE, [])

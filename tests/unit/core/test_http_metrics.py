@@ -40,7 +40,15 @@ async def wire() -> AsyncIterator[Wire]:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(200, "ok"), (204, "ok"), (302, "ok"), (400, "refused"), (429, "throttled"), (500, "unwell"), (503, "unwell")],
+    [
+        (200, "ok"),
+        (204, "ok"),
+        (302, "ok"),
+        (400, "refused"),
+        (429, "throttled"),
+        (500, "unavailable"),
+        (503, "unavailable"),
+    ],
 )
 async def test_a_request_is_counted_by_what_was_answered(status: int, outcome: str) -> None:
     async with wire() as at:

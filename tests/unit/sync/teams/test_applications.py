@@ -11,6 +11,7 @@ import pytest_asyncio
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.services import NewPassword, Password
 from sync.teams.applications import Applications
+from sync.teams.graph_client import GraphClient
 from tests.support.clocks import NOON
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens, jwt
@@ -30,7 +31,7 @@ async def graph() -> AsyncIterator[StubServer]:
 @pytest_asyncio.fixture
 async def applications(graph: StubServer) -> AsyncIterator[Applications]:
     async with aiohttp.ClientSession() as http:
-        yield Applications(http, graph.url, CountedTokens(), CLIENT, lambda: NOON)
+        yield Applications(GraphClient(http, graph.url, CountedTokens(), lambda: NOON), CLIENT)
 
 
 async def test_secrets_are_read_and_nonsense_among_them_left_out(
@@ -104,6 +105,6 @@ async def test_what_its_token_says_it_may(roles: list[str], reads: bool, rotates
             return jwt(roles=roles)
 
     async with aiohttp.ClientSession() as http:
-        applications = Applications(http, "http://127.0.0.1:9", Given(), CLIENT, lambda: NOON)
+        applications = Applications(GraphClient(http, "http://127.0.0.1:9", Given(), lambda: NOON), CLIENT)
         assert await applications.may_read() is reads
         assert await applications.may_rotate() is rotates

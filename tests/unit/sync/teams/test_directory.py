@@ -5,15 +5,21 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
+from core.clock import utc_now
+from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.directory import Directory, TeamsUser, open_directory
+from sync.teams.tokens import Tokens
 from tests.support.sync.leaks import everything_said
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
@@ -35,13 +41,20 @@ class Bench:
     graph: StubServer
     tokens: CountedTokens
     directory: Directory
+    registry: CollectorRegistry
+
+
+def opened(
+    tokens: Tokens, url: str, registry: CollectorRegistry | None = None
+) -> AbstractAsyncContextManager[Directory]:
+    return open_directory(tokens, url, utc_now, Metrics(registry or CollectorRegistry()))
 
 
 @pytest_asyncio.fixture
 async def bench() -> AsyncIterator[Bench]:
-    tokens = CountedTokens()
-    async with stub_server() as graph, open_directory(tokens, graph.url + "/") as directory:
-        yield Bench(graph, tokens, directory)
+    tokens, registry = CountedTokens(), CollectorRegistry()
+    async with stub_server() as graph, opened(tokens, graph.url + "/", registry) as directory:
+        yield Bench(graph, tokens, directory, registry)
 
 
 async def failure_of(call: Awaitable[Any]) -> SyncError:
@@ -140,6 +153,48 @@ async def test_a_refused_token_is_replaced_once(bench: Bench) -> None:
     assert [seen.headers["authorization"] for seen in bench.graph.seen] == ["Bearer token-1", "Bearer token-2"]
 
 
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Reply({"value": []}), "ok"),
+        (Reply({}, 302), "ok"),
+        (Reply({}, 403), "refused"),
+        (Reply({}, 429), "throttled"),
+        (Reply({}, 503), "unavailable"),
+        (Reply(hang_up=True), "failed"),
+    ],
+)
+async def test_the_sdks_requests_are_counted_and_timed_like_all_others(
+    bench: Bench, reply: Reply, outcome: str
+) -> None:
+    bench.graph.on(USERS, reply)
+    with suppress(SyncError):
+        await bench.directory.users()
+    count = bench.registry.get_sample_value
+    assert count("cloudlink_presence_requests_total", {"service": "graph", "outcome": outcome}) == 1
+    assert count("cloudlink_presence_request_seconds_count", {"service": "graph"}) == 1
+
+
+async def test_each_of_the_sdks_requests_carries_an_id_of_its_own(bench: Bench) -> None:
+    bench.graph.on(USERS, Reply(ERROR, 401), Reply({"value": []}))
+    await bench.directory.users()
+    ids = [seen.headers["client-request-id"] for seen in bench.graph.seen]
+    assert len(ids) == len(set(ids)) == 2
+    assert all(ids)
+
+
+async def test_a_refusal_is_logged_with_the_ids_that_find_it(bench: Bench) -> None:
+    bench.graph.on(USERS, Reply(ERROR, 403, {"request-id": "theirs"}))
+    with capture_logs() as logs:
+        error = await failure_of(bench.directory.users())
+    assert error.context == {"status": 403, "error": "Authorization_RequestDenied"}
+    (seen,) = bench.graph.seen
+    sent = seen.headers["client-request-id"]
+    (line,) = logs
+    assert (line["event"], line["status"], line["request_id"]) == ("graph_refused", 403, "theirs")
+    assert line["client_request_id"] == sent
+
+
 ERROR = {"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges"}}
 BODIES = [ERROR, b"<html>", None]
 
@@ -192,7 +247,7 @@ async def test_answers_nobody_can_read(bench: Bench, reply: Reply) -> None:
 async def test_a_lost_connection_and_nobody_there(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(hang_up=True))
     assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREACHABLE
-    async with open_directory(bench.tokens, "http://127.0.0.1:9") as nowhere:
+    async with opened(bench.tokens, "http://127.0.0.1:9") as nowhere:
         assert (await failure_of(nowhere.organisation())).fault is Fault.GRAPH_UNREACHABLE
 
 
@@ -201,7 +256,7 @@ async def test_what_entra_says_comes_through(bench: Bench) -> None:
         async def token(self) -> str:
             raise CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, code=7000222)
 
-    async with open_directory(Refusing(), bench.graph.url) as directory:
+    async with opened(Refusing(), bench.graph.url) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED)
     assert not bench.graph.seen
@@ -216,7 +271,7 @@ async def test_a_claims_challenge_brings_a_fresh_token(bench: Bench) -> None:
 
 async def test_graph_by_plain_http_is_for_this_machine_only() -> None:
     with pytest.raises(ValueError, match="this machine"):
-        async with open_directory(CountedTokens(), "http://graph.example"):
+        async with opened(CountedTokens(), "http://graph.example"):
             pass
 
 

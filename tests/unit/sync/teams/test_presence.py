@@ -8,9 +8,11 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from core.clock import utc_now
 from sync.domain.changes import Change, ClearPresence, Done, Failed, SetPresence, Throttled
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.presence import Presence
+from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
@@ -32,7 +34,7 @@ class Bench:
 async def bench() -> AsyncIterator[Bench]:
     async with stub_server() as graph, aiohttp.ClientSession() as http:
         tokens = CountedTokens()
-        yield Bench(graph, tokens, PresenceWriter(http, graph.url + "/", tokens, "client-1"))
+        yield Bench(graph, tokens, PresenceWriter(GraphClient(http, graph.url + "/", tokens, utc_now), "client-1"))
 
 
 async def failure_of(call: Awaitable[Any]) -> SyncError:
@@ -127,7 +129,7 @@ async def test_when_all_of_it_failed(
 
 async def test_nobody_there() -> None:
     async with aiohttp.ClientSession() as http:
-        writer = PresenceWriter(http, "http://127.0.0.1:9", CountedTokens(), "client-1")
+        writer = PresenceWriter(GraphClient(http, "http://127.0.0.1:9", CountedTokens(), utc_now), "client-1")
         assert (await failure_of(writer.push([SET]))).fault is Fault.GRAPH_UNREACHABLE
 
 
