@@ -53,7 +53,7 @@ from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
-from sync.service_clients import Addresses, HttpServiceClients
+from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates import available
@@ -133,8 +133,8 @@ async def open_engine(
     wrong clock.
     """
     every = config.intervals
-    addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
-    clients = HttpServiceClients(http, addresses, config.tables, clock, random, config.host, metrics)
+    services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
+    clients = HttpServiceClients(http, services, clock, random, metrics)
     ingestor = EventIngestor(database, jobs, clock, metrics)
     quota = QuotaLedger(Quota(config.presence_quota), metrics)
     reconciler = Reconciler(database, encryption, clients, jobs, quota, clock, random, metrics)

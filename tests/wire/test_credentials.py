@@ -25,6 +25,7 @@ from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.sync.leaks import everything_said
+from tests.support.sync.teams import entra_at
 
 
 @pytest_asyncio.fixture
@@ -60,7 +61,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
     """How proving the application fails, having checked that no secret is told."""
     app = replace(app_of(sandbox), **changes)
-    error = await failure_of(prove(app, sandbox.url))
+    error = await failure_of(prove(app, entra_at(sandbox.url)))
     assert isinstance(error, CredentialsWrong)
     assert app.client_secret not in repr(error)
     return error
@@ -70,7 +71,7 @@ async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
 
 
 async def test_good_credentials_are_proven(sandbox: SandboxHandle) -> None:
-    proven = await prove(app_of(sandbox), sandbox.url)
+    proven = await prove(app_of(sandbox), entra_at(sandbox.url))
     assert {"User.Read.All", "Presence.ReadWrite.All"} <= proven.roles
     async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         assert await directory.organisation() == sandbox.world.saved.registration.organisation
@@ -82,7 +83,7 @@ async def test_good_credentials_are_proven(sandbox: SandboxHandle) -> None:
 
 async def test_a_tenant_may_be_named_by_its_domain(sandbox: SandboxHandle) -> None:
     domain = sandbox.world.saved.registration.domains[0]
-    assert (await prove(replace(app_of(sandbox), tenant_id=domain), sandbox.url)).roles
+    assert (await prove(replace(app_of(sandbox), tenant_id=domain), entra_at(sandbox.url))).roles
 
 
 async def test_an_unknown_tenant(sandbox: SandboxHandle) -> None:
@@ -118,7 +119,7 @@ async def test_an_expired_secret_and_its_successor(sandbox: SandboxHandle) -> No
     error = await refusal_of(sandbox)
     assert (error.fault, error.context) == (Fault.ENTRA_SECRET_EXPIRED, {"code": 7000222})
     successor = await sandbox.new_secret()
-    assert await prove(replace(app_of(sandbox), client_secret=successor["value"]), sandbox.url)
+    assert await prove(replace(app_of(sandbox), client_secret=successor["value"]), entra_at(sandbox.url))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,7 @@ async def test_a_registration_that_was_broken_and_is_mended(
     error = await refusal_of(sandbox)
     assert (error.fault, error.context) == (fault, {"code": code})
     await sandbox.registration_switch(switch, not on)
-    assert await prove(app_of(sandbox), sandbox.url)
+    assert await prove(app_of(sandbox), entra_at(sandbox.url))
 
 
 @pytest.mark.parametrize(
@@ -159,15 +160,15 @@ async def test_missing_consent_names_what_is_missing(
 @pytest.mark.parametrize("switch", ["entra_outage", "entra_transient"])
 async def test_entras_own_trouble_is_not_the_administrators(sandbox: SandboxHandle, switch: str) -> None:
     await sandbox.trouble(**{switch: True})
-    error = await failure_of(prove(app_of(sandbox), sandbox.url))
+    error = await failure_of(prove(app_of(sandbox), entra_at(sandbox.url)))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
     await sandbox.trouble(**{switch: False})
-    assert await prove(app_of(sandbox), sandbox.url)
+    assert await prove(app_of(sandbox), entra_at(sandbox.url))
 
 
 async def test_slow_answers_are_not_waited_for(sandbox: SandboxHandle) -> None:
     await sandbox.trouble(slow_seconds=3.0)
-    error = await failure_of(prove(app_of(sandbox), sandbox.url, patience=0.3))
+    error = await failure_of(prove(app_of(sandbox), entra_at(sandbox.url, timeout=0.3)))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
 
 
@@ -178,9 +179,9 @@ async def test_no_failure_of_entras_tells_the_secret(
     good = app_of(sandbox)
     wrong = replace(good, client_secret="not~the-s3cret-value")
     for app in (wrong, replace(good, tenant_id=str(uuid4())), replace(good, client_id=str(uuid4()))):
-        error = await failure_of(prove(app, sandbox.url))
+        error = await failure_of(prove(app, entra_at(sandbox.url)))
         assert app.client_secret not in everything_said(error, caplog, capsys)
-    await prove(good, sandbox.url)
+    await prove(good, entra_at(sandbox.url))
     assert good.client_secret not in caplog.text
 
 
@@ -191,7 +192,7 @@ async def test_no_failure_of_entras_tells_the_secret(
 async def writer(sandbox: SandboxHandle) -> PresenceWriter:
     app = app_of(sandbox)
     return PresenceWriter(
-        GraphClient(sandbox.session, sandbox.url, EntraTokens(app, sandbox.url), utc_now), app.client_id
+        GraphClient(sandbox.session, sandbox.url, EntraTokens(app, entra_at(sandbox.url)), utc_now), app.client_id
     )
 
 
@@ -255,7 +256,7 @@ async def test_consent_revoked_and_granted_again_while_a_token_lives(
 async def test_graphs_own_trouble(
     sandbox: SandboxHandle, writer: PresenceWriter, switch: str, fault: Fault
 ) -> None:
-    proven = await prove(app_of(sandbox), sandbox.url)
+    proven = await prove(app_of(sandbox), entra_at(sandbox.url))
     await sandbox.trouble(**{switch: True}, retry_after=7)
     async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         error = await failure_of(directory.users())
@@ -263,7 +264,7 @@ async def test_graphs_own_trouble(
 
 
 async def test_graph_forbids(sandbox: SandboxHandle) -> None:
-    proven = await prove(app_of(sandbox), sandbox.url)
+    proven = await prove(app_of(sandbox), entra_at(sandbox.url))
     await sandbox.trouble(graph_forbidden=True)
     async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         error = await failure_of(directory.organisation())

@@ -29,7 +29,7 @@ from core.metrics import Metrics
 from sync.cloudlink.transport import Transport, sleep
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.directory import open_directory
-from sync.teams.entra_http import EntraHttp
+from sync.teams.msal_http import MsalHttp
 from tests.support.sync.teams import CountedTokens
 
 
@@ -106,7 +106,7 @@ async def test_cloudlink(tmp_path: Path) -> None:
 async def test_entra(tmp_path: Path) -> None:
     async with impostor(tmp_path) as (url, asked):
         with pytest.raises(httpx.ConnectError):
-            await asyncio.to_thread(EntraHttp(url, 5).post, f"{url}/token", data={"client_secret": "hush"})
+            await asyncio.to_thread(MsalHttp(url, 5).post, f"{url}/token", data={"client_secret": "hush"})
         assert asked == []
 
 

@@ -1,10 +1,16 @@
-"""Tokens for tests that are not about tokens, and Entra's answers as msal expects them."""
+"""Tokens for tests that are not about tokens, and Entra's responses as msal expects them."""
 
 import base64
 import json
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
 from sync.domain.model import TeamsApp
+from sync.teams.host_credentials import HostCredentials
+from sync.teams.msal_http import TIMEOUT
+from sync.teams.tokens import Entra
 
 TENANT = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
 SECRET = "entra~s3cret~value"
@@ -16,7 +22,7 @@ TOKEN = f"POST /{TENANT}/oauth2/v2.0/token"
 
 
 class CountedTokens:
-    """``Tokens`` that gives ``token-1`` until told to forget, then ``token-2``."""
+    """``Tokens`` that returns ``token-1`` until it has to forget it, then ``token-2``."""
 
     def __init__(self) -> None:
         self.number = 1
@@ -26,6 +32,10 @@ class CountedTokens:
 
     def forget(self) -> None:
         self.number += 1
+
+
+def entra_at(url: str, timeout: float = TIMEOUT, registry: CollectorRegistry | None = None) -> Entra:
+    return Entra(url, HostCredentials(), Metrics(registry or CollectorRegistry()), timeout)
 
 
 def discovery(url: str, tenant: str = TENANT) -> dict[str, str]:
