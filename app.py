@@ -42,9 +42,9 @@ from storage.key_vault import VaultUnreadable, keys_from_vault
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy, copy
 from sync.cloudlink.wire import WireTables, load_tables
+from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
-from sync.jobs.local import JobQueue, LocalJobs
-from sync.jobs.names import NOTIFY, SHOW_UPDATE
+from sync.jobs.local import LocalJobs
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import managed_identity

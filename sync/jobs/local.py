@@ -6,11 +6,10 @@ be run twice and to be run for nothing: it reads from the store what there is to
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
 
 import structlog
 
@@ -18,10 +17,8 @@ from core.clock import Clock
 from core.logging import where
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
+from sync.domain.jobs import JobFunction
 from sync.jobs.runs import run_of
-
-JobFunction = Callable[[str], Awaitable[None]]
-"""Does the job for one key; the key names what to look at in the store."""
 
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
@@ -29,41 +26,6 @@ PATIENCE = 3.0
 """Seconds that running jobs get to finish when the queue closes, where nobody says otherwise."""
 
 log = structlog.get_logger()
-
-
-class Jobs(Protocol):
-    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
-        """Have ``job`` done for ``key``, now or at ``at``. Already waiting: nothing more happens."""
-        ...
-
-    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
-        """Have each of these, job and key, done now: cheaper than one by one."""
-        ...
-
-
-class JobQueue(Jobs, Protocol):
-    """Where jobs are done: ``LocalJobs`` in this process, ``sync.jobs.postgres.QueuedJobs`` in any number."""
-
-    def register(self, job: str, function: JobFunction) -> None:
-        """``function`` does ``job`` from now on, in the place of what did it before."""
-        ...
-
-    def running(self) -> AbstractAsyncContextManager[None]:
-        """Work for the length of the block."""
-        ...
-
-    @property
-    def works(self) -> bool:
-        """Whether jobs are done in this process, not only deferred."""
-        ...
-
-    async def alive(self) -> bool:
-        """Whether jobs can be deferred and, where they are done here, are being done."""
-        ...
-
-    async def waiting(self) -> int | None:
-        """How many jobs are due and have not begun; None while the queue cannot be asked."""
-        ...
 
 
 def delay_after(failures: int, random: Random) -> timedelta:

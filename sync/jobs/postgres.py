@@ -20,8 +20,8 @@ from psycopg import AsyncConnection
 from core.clock import Clock
 from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
-from sync.jobs.local import PATIENCE, JobFunction, delay_after, tell_failure
-from sync.jobs.names import NOTIFY, PUSH, SCHEDULE, WARN
+from sync.domain.jobs import NOTIFY, PUSH, SCHEDULE, WARN, JobFunction
+from sync.jobs.local import PATIENCE, delay_after, tell_failure
 from sync.jobs.runs import run_of
 
 HEARTBEAT = 2.0

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.metrics import Metrics
 from storage.database import Database
-from sync.jobs.local import JobQueue
+from sync.domain.jobs import JobQueue
 from sync.monitoring.store_gauges import StoreGauges
 
 PATIENCE = 3.0

@@ -12,15 +12,13 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from core.clock import Clock
-from storage.database import Database
 from storage.queries import history, integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
+from sync.domain.context import Context
 from sync.domain.errors import ServiceUnavailable, SyncError
-from sync.jobs.local import Jobs
-from sync.jobs.names import INSTALL, SHOW_UPDATE
+from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.updates.catalogue import Catalogue
 from sync.updates.model import State
 from sync.updates.update import Changing, Portion, Step, Update
@@ -37,13 +35,11 @@ RETRY = timedelta(seconds=5)
 class Installer:
     """Carries on what was begun. ``patience`` is how long a service may be unwell before a step has failed."""
 
-    def __init__(
-        self, database: Database, catalogue: Catalogue, jobs: Jobs, clock: Clock, patience: timedelta
-    ) -> None:
-        self._database = database
+    def __init__(self, context: Context, catalogue: Catalogue, patience: timedelta) -> None:
+        self._database = context.database
         self._catalogue = catalogue
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._patience = patience
 
     async def install(self, integration_id: str) -> None:

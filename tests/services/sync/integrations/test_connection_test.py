@@ -12,12 +12,13 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
 from storage.tables.problems import Problem
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Service
 from sync.integrations.connection_test import ConnectionTest
 from sync.teams.quota import Quota, QuotaLedger
-from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -33,10 +34,10 @@ class Room:
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
         self.registry = CollectorRegistry()
-        quota = QuotaLedger(Quota(1500), Metrics(self.registry))
-        self.connection_test = ConnectionTest(
-            database, ENCRYPTION, self.clients, self.jobs, quota, FakeClock(), RECHECK
-        )
+        metrics = Metrics(self.registry)
+        context = context_of(database, self.clients, self.jobs, metrics=metrics)
+        quota = QuotaLedger(Quota(1500), metrics)
+        self.connection_test = ConnectionTest(context, CredentialStore(ENCRYPTION), quota, RECHECK)
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
