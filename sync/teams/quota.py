@@ -1,4 +1,4 @@
-"""How much may be asked of Graph for one application in one tenant: a sliding window and its ledger.
+"""How many requests one application may send to Graph in one tenant: a sliding window and its ledger.
 
 1,500 presence requests in 30 seconds (Microsoft Graph service-specific throttling limits, presence); each
 request in a ``$batch`` counts. Spending is stored with the integration as pairs ``[second, requests]``, so that
