@@ -1,4 +1,4 @@
-"""Credentials of the machine that hosts the bot, from files or its platform: read at each use, as they may change."""
+"""Credentials of the machine that hosts the bot, from files or its platform, read at each use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field

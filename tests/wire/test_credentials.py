@@ -24,7 +24,7 @@ from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.leaks import everything_revealed
 from tests.support.sync.teams import entra_at
 
 
@@ -180,7 +180,7 @@ async def test_no_failure_of_entras_tells_the_secret(
     wrong = replace(good, client_secret="not~the-s3cret-value")
     for app in (wrong, replace(good, tenant_id=str(uuid4())), replace(good, client_id=str(uuid4()))):
         error = await failure_of(prove(app, entra_at(sandbox.url)))
-        assert app.client_secret not in everything_said(error, caplog, capsys)
+        assert app.client_secret not in everything_revealed(error, caplog, capsys)
     await prove(good, entra_at(sandbox.url))
     assert good.client_secret not in caplog.text
 

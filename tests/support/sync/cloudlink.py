@@ -1,4 +1,4 @@
-"""A CloudLink client at work against a stub of CloudLink."""
+"""A CloudLink client against a stub of CloudLink."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -45,7 +45,7 @@ def page(*items: Any, following: object = None) -> dict[str, Any]:
 
 @dataclass
 class Bench:
-    """``slept`` is what the client waited, ``now`` what its clock shows."""
+    """``slept`` are the client's pauses in seconds, ``now`` is the time of its clock."""
 
     server: StubServer
     http: aiohttp.ClientSession
@@ -58,7 +58,7 @@ class Bench:
             self.http, pattern, account, tables or WireTables(), lambda: self.now, Random(1), self._sleep
         )
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
     async def _sleep(self, seconds: float) -> None:

@@ -1,14 +1,14 @@
-"""Everything a failure could tell: to a log, to a traceback, to a curious ``repr``."""
+"""Everything a failure reveals: in a log, in a traceback, in a ``repr``."""
 
 import traceback
 
 import pytest
 
 
-def everything_said(
+def everything_revealed(
     error: BaseException, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> str:
-    """The error and all it is chained to, suppressed or not, the logs, and what was printed."""
+    """The error and all errors chained to it, suppressed or not, the logs, and what was printed."""
     written = capsys.readouterr()
     return "\n".join([*_chain(error), caplog.text, written.out, written.err])
 
@@ -16,11 +16,11 @@ def everything_said(
 def _chain(error: BaseException | None) -> list[str]:
     if error is None:
         return []
-    told = [
+    texts = [
         str(error),
         repr(error),
         repr(error.args),
         repr(vars(error)),
         "".join(traceback.format_exception(error)),
     ]
-    return [*told, *_chain(error.__context__), *_chain(error.__cause__)]
+    return [*texts, *_chain(error.__context__), *_chain(error.__cause__)]

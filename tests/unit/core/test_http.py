@@ -72,7 +72,7 @@ def test_a_log_field_loses_what_could_forge_a_line() -> None:
         ("http://127.0.0.1:99999", "http://127.0.0.1", False),
     ],
 )
-def test_a_token_stays_on_its_server(one: str, other: str, same: bool) -> None:
+def test_same_origin_keeps_a_token_on_its_server(one: str, other: str, same: bool) -> None:
     assert same_origin(one, other) is same
 
 

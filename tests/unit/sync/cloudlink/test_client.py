@@ -1,4 +1,4 @@
-"""The CloudLink client over the wire: what it asks, and what it makes of every kind of answer."""
+"""The CloudLink client over the wire: what it sends, and how it handles every kind of response."""
 
 import asyncio
 import tomllib
@@ -32,7 +32,7 @@ from tests.support.sync.cloudlink import (
     throttled,
     token_reply,
 )
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.leaks import everything_revealed
 from tests.support.sync.stub_server import Reply
 from tests.support.tools import ROOT
 
@@ -55,7 +55,7 @@ async def fault_of(call: Awaitable[Any]) -> SyncError:
 async def test_one_grant_serves_all_calls(bench: Bench) -> None:
     client = bench.client()
     await asyncio.gather(*(client.users() for _ in range(10)))
-    grant, *others = bench.server.asked(TOKEN)
+    grant, *others = bench.server.received_at(TOKEN)
     assert not others
     assert grant.json == {
         "grant_type": "client_credentials",
@@ -67,43 +67,43 @@ async def test_one_grant_serves_all_calls(bench: Bench) -> None:
     assert "authorization" not in grant.headers
 
 
-async def test_every_request_says_who_asks(bench: Bench) -> None:
+async def test_every_request_names_our_application(bench: Bench) -> None:
     client = bench.client()
     await client.users()
     await client.account_name()
-    apps = {seen.headers["x-mitel-app"] for seen in bench.server.seen}
+    apps = {seen.headers["x-mitel-app"] for seen in bench.server.received}
     assert len(apps) == 1
     assert apps.pop().startswith(f"{APP};platform=python;session=")
-    assert {seen.headers["authorization"] for seen in bench.server.asked(USERS)} == {"Bearer token-1"}
+    assert {seen.headers["authorization"] for seen in bench.server.received_at(USERS)} == {"Bearer token-1"}
 
 
-def test_the_version_told_is_the_projects() -> None:
+def test_the_version_sent_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"{project['name']}/{project['version']}" == APP
 
 
 @pytest.mark.parametrize("field", ["refresh_token", "token"])
-async def test_a_token_is_renewed_before_it_ends(bench: Bench, field: str) -> None:
+async def test_a_token_is_renewed_before_it_expires(bench: Bench, field: str) -> None:
     bench.server.on(TOKEN, {**token_reply(), "refresh_token": None, field: "again"}, token_reply("token-2"))
     client = bench.client()
     await client.users()
-    bench.passes(3747 - 61)
+    bench.advance(3747 - 61)
     await client.users()
-    assert len(bench.server.asked(TOKEN)) == 1
-    bench.passes(2)
+    assert len(bench.server.received_at(TOKEN)) == 1
+    bench.advance(2)
     await asyncio.gather(client.users(), client.users())
-    grants = bench.server.asked(TOKEN)
+    grants = bench.server.received_at(TOKEN)
     assert [grant.json["grant_type"] for grant in grants] == ["client_credentials", "refresh_token"]
     assert grants[1].json["refresh_token"] == "again"
-    assert bench.server.asked(USERS)[-1].headers["authorization"] == "Bearer token-2"
+    assert bench.server.received_at(USERS)[-1].headers["authorization"] == "Bearer token-2"
 
 
 async def test_the_refresh_fields_name_can_be_corrected(bench: Bench) -> None:
     client = bench.client(tables=WireTables(refresh_field="token"))
     await client.users()
-    bench.passes(4000)
+    bench.advance(4000)
     await client.users()
-    assert bench.server.asked(TOKEN)[1].json == {"grant_type": "refresh_token", "token": "refresh-1"}
+    assert bench.server.received_at(TOKEN)[1].json == {"grant_type": "refresh_token", "token": "refresh-1"}
 
 
 @pytest.mark.parametrize("refused", [Reply({}, 400), Reply({}, 401), Reply({"odd": 1})])
@@ -111,27 +111,27 @@ async def test_a_refresh_that_fails_becomes_a_fresh_grant(bench: Bench, refused:
     bench.server.on(TOKEN, Reply(token_reply()), refused, Reply(token_reply("token-3")))
     client = bench.client()
     await client.users()
-    bench.passes(4000)
+    bench.advance(4000)
     await client.users()
-    kinds = [grant.json["grant_type"] for grant in bench.server.asked(TOKEN)]
+    kinds = [grant.json["grant_type"] for grant in bench.server.received_at(TOKEN)]
     assert kinds == ["client_credentials", "refresh_token", "client_credentials"]
 
 
-async def test_a_401_in_mid_flight_brings_one_fresh_grant_for_all(bench: Bench) -> None:
+async def test_a_401_of_concurrent_calls_leads_to_one_fresh_grant_for_all(bench: Bench) -> None:
     client = bench.client()
     await client.users()
     bench.server.on(TOKEN, token_reply("token-2"))
     bench.server.on(USERS, Reply({}, 401), Reply({}, 401), Reply({}, 401), Reply(page()))
     await asyncio.gather(client.users(), client.users(), client.users())
-    assert [grant.json["grant_type"] for grant in bench.server.asked(TOKEN)] == ["client_credentials"] * 2
+    assert [grant.json["grant_type"] for grant in bench.server.received_at(TOKEN)] == ["client_credentials"] * 2
 
 
-async def test_a_401_again_is_a_refusal(bench: Bench) -> None:
+async def test_a_second_401_is_a_refusal(bench: Bench) -> None:
     bench.server.on(USERS, Reply({}, 401))
     error = await fault_of(bench.client().users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REFUSED)
-    assert len(bench.server.asked(USERS)) == 2
-    assert len(bench.server.asked(TOKEN)) == 2
+    assert len(bench.server.received_at(USERS)) == 2
+    assert len(bench.server.received_at(TOKEN)) == 2
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ async def test_a_token_of_another_account_or_role_is_refused(
     assert (type(error), error.fault) == (CredentialsWrong, fault)
 
 
-async def test_an_owner_that_says_little_is_believed(bench: Bench) -> None:
+async def test_an_owner_without_account_or_role_is_accepted(bench: Bench) -> None:
     bench.server.on(OWNER, {})
     bench.server.on(ACCOUNT_ROUTE, {})
     assert await bench.client().account_name() == "acc 1"
@@ -194,23 +194,25 @@ async def test_an_owner_that_says_little_is_believed(bench: Bench) -> None:
         (Reply(b" " * 5_000_001), ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE),
     ],
 )
-async def test_answers_that_are_no_account(bench: Bench, reply: Reply, kind: type[SyncError], fault: Fault) -> None:
+async def test_responses_that_are_no_account(
+    bench: Bench, reply: Reply, kind: type[SyncError], fault: Fault
+) -> None:
     bench.server.on(ACCOUNT_ROUTE, reply)
     error = await fault_of(bench.client().account_name())
     assert (type(error), error.fault) == (kind, fault)
 
 
-async def test_nobody_there() -> None:
+async def test_no_server_at_the_address() -> None:
     async with aiohttp.ClientSession() as http, cloudlink_bench() as bench:
         gone = CloudLink(http, "http://127.0.0.1:9/{service}", ACCOUNT, WireTables(), lambda: bench.now, Random(1))
         error = await fault_of(gone.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREACHABLE)
 
 
-async def test_a_region_that_is_none_is_refused_before_anything_is_sent(bench: Bench) -> None:
+async def test_an_invalid_region_is_refused_before_anything_is_sent(bench: Bench) -> None:
     error = await fault_of(bench.client(replace(ACCOUNT, region="eu/../evil")).users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REGION_INVALID)
-    assert not bench.server.seen
+    assert not bench.server.received
 
 
 async def test_people_of_all_pages_without_their_sip_passwords(bench: Bench) -> None:
@@ -232,7 +234,7 @@ async def test_people_of_all_pages_without_their_sip_passwords(bench: Bench) -> 
     assert [person.user_id for person in people] == ["u1", "u2", "u3"]
     assert people[0].address == "ana@example.com"
     assert "hunter2" not in repr(people)
-    assert [seen.path.partition("?")[2] for seen in bench.server.asked(USERS)] == ["", "$skip=2", "$skip=3"]
+    assert [seen.path.partition("?")[2] for seen in bench.server.received_at(USERS)] == ["", "$skip=2", "$skip=3"]
 
 
 @pytest.mark.parametrize(
@@ -247,17 +249,17 @@ async def test_people_of_all_pages_without_their_sip_passwords(bench: Bench) -> 
         "?$skip=1",
     ],
 )
-async def test_a_link_off_the_host_or_in_a_circle_is_not_followed(bench: Bench, link: str) -> None:
+async def test_a_link_to_another_host_or_to_itself_is_not_followed(bench: Bench, link: str) -> None:
     bench.server.on(USERS, page({"userId": "u1"}, following=link))
     error = await fault_of(bench.client().users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE)
-    assert len(bench.server.asked(USERS)) <= 2
+    assert len(bench.server.received_at(USERS)) <= 2
 
 
 # Lines
 
 
-async def test_a_line_is_its_phone_and_its_calls(bench: Bench) -> None:
+async def test_a_line_is_a_phone_and_its_calls(bench: Bench) -> None:
     phone = {"endpointId": "2001", "userId": "u1", "state": "busy", "doNotDisturb": True, "timestamp": 5}
     bench.server.on(endpoint("2001"), phone)
     bench.server.on(f"{endpoint('2001')}/calls", page({"callId": "c1", "state": "active", "timestamp": 7}))
@@ -267,7 +269,7 @@ async def test_a_line_is_its_phone_and_its_calls(bench: Bench) -> None:
     assert [(call.call_id, call.state) for call in line.calls] == [("c1", CallState.CONNECTED)]
 
 
-async def test_a_line_without_a_time_is_as_of_when_it_was_asked_for(bench: Bench) -> None:
+async def test_a_line_without_a_time_has_the_time_of_the_request(bench: Bench) -> None:
     bench.server.on(endpoint("2001"), {"state": "idle"})
     line = await bench.client().line("2001")
     assert line is not None
@@ -276,10 +278,10 @@ async def test_a_line_without_a_time_is_as_of_when_it_was_asked_for(bench: Bench
 
 async def test_an_unknown_extension_is_no_line(bench: Bench) -> None:
     assert await bench.client().line("../../accounts") is None
-    assert bench.server.seen[-1].path == "/media/2017-09-01/endpoints/..%2F..%2Faccounts"
+    assert bench.server.received[-1].path == "/media/2017-09-01/endpoints/..%2F..%2Faccounts"
 
 
-async def test_lines_in_their_order_and_four_at_once(bench: Bench) -> None:
+async def test_lines_keep_their_order_and_four_are_read_concurrently(bench: Bench) -> None:
     numbers = [str(2000 + n) for n in range(12)]
     for number in numbers[:-1]:
         bench.server.on(endpoint(number), {"endpointId": number, "state": "idle"})
@@ -287,15 +289,15 @@ async def test_lines_in_their_order_and_four_at_once(bench: Bench) -> None:
     bench.server.delay = 0.02
     lines = await bench.client().lines(numbers)
     assert [line.extension for line in lines] == numbers[:-1]
-    assert 1 < bench.server.most_at_once <= 4
+    assert 1 < bench.server.most_concurrent <= 4
 
 
-async def test_the_first_failure_ends_the_others(bench: Bench) -> None:
+async def test_the_first_failure_cancels_the_others(bench: Bench) -> None:
     bench.server.on(endpoint("2001"), Reply({}, 503))
     numbers = ["2001", *(str(3000 + n) for n in range(200))]
     error = await fault_of(bench.client().lines(numbers))
     assert error.fault is Fault.CLOUDLINK_UNREACHABLE
-    assert len(bench.server.seen) < 50
+    assert len(bench.server.received) < 50
 
 
 # Subscriptions
@@ -305,7 +307,7 @@ async def test_a_subscription_as_documented(bench: Bench) -> None:
     bench.server.on(f"POST {SUBSCRIPTIONS}", Reply({"subscriptionId": "s1"}, 201))
     tables = WireTables(publication_filter="$.content")
     assert await bench.client(tables=tables).subscribe("https://bot.example/webhooks/cloudlink/t") == "s1"
-    assert bench.server.seen[-1].json == {
+    assert bench.server.received[-1].json == {
         "applicationId": "client-1",
         "deviceId": "https://bot.example/webhooks/cloudlink/t",
         "transport": "webhook",
@@ -320,16 +322,16 @@ async def test_a_subscription_without_an_id_is_unreadable(bench: Bench) -> None:
     assert (await fault_of(bench.client().subscribe("https://x.example"))).fault is Fault.CLOUDLINK_UNREADABLE
 
 
-async def test_what_is_subscribed(bench: Bench) -> None:
+async def test_current_subscriptions(bench: Bench) -> None:
     bench.server.on(f"GET {SUBSCRIPTIONS}", page({"subscriptionId": "s1"}, {"subscriptionId": None}, "noise"))
     assert await bench.client().subscriptions() == frozenset({"s1"})
 
 
 @pytest.mark.parametrize("status", [204, 404])
-async def test_unsubscribing_twice_is_as_good_as_once(bench: Bench, status: int) -> None:
+async def test_unsubscribing_is_idempotent(bench: Bench, status: int) -> None:
     bench.server.on(f"DELETE {SUBSCRIPTIONS}/s%2F1", Reply(None, status))
     await bench.client().unsubscribe("s/1")
-    assert bench.server.seen[-1].method == "DELETE"
+    assert bench.server.received[-1].method == "DELETE"
 
 
 async def test_unsubscribing_may_be_forbidden(bench: Bench) -> None:
@@ -337,10 +339,10 @@ async def test_unsubscribing_may_be_forbidden(bench: Bench) -> None:
     assert (await fault_of(bench.client().unsubscribe("s1"))).fault is Fault.CLOUDLINK_FORBIDDEN
 
 
-# Throttling and trouble
+# Throttling and failures
 
 
-async def test_a_throttled_call_is_tried_again_after_what_it_was_told(bench: Bench) -> None:
+async def test_a_throttled_call_is_retried_after_retry_after(bench: Bench) -> None:
     bench.server.on(USERS, throttled("4"), throttled(), Reply(page({"userId": "u1"})))
     assert len(await bench.client().users()) == 1
     first, second = bench.slept
@@ -348,30 +350,30 @@ async def test_a_throttled_call_is_tried_again_after_what_it_was_told(bench: Ben
     assert 2 <= second <= 3
 
 
-async def test_after_three_tries_the_caller_is_told_when_to_come_back(bench: Bench) -> None:
+async def test_after_three_tries_the_error_holds_the_retry_after(bench: Bench) -> None:
     bench.server.on(USERS, throttled("7"))
     error = await fault_of(bench.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.fault, error.retry_after) == (Fault.CLOUDLINK_THROTTLED, 7.0)
-    assert len(bench.server.asked(USERS)) == 3
+    assert len(bench.server.received_at(USERS)) == 3
     assert len(bench.slept) == 2
 
 
-async def test_a_long_wait_is_the_callers(bench: Bench) -> None:
+async def test_a_long_retry_after_is_left_to_the_caller(bench: Bench) -> None:
     bench.server.on(TOKEN, throttled("120"))
     error = await fault_of(bench.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.fault, error.retry_after, bench.slept) == (Fault.CLOUDLINK_THROTTLED, 120.0, [])
 
 
-async def test_an_outage_says_when_to_come_back(bench: Bench) -> None:
+async def test_the_error_of_an_outage_holds_its_retry_after(bench: Bench) -> None:
     bench.server.on(USERS, Reply({}, 503, {"Retry-After": "30"}))
     error = await fault_of(bench.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.retry_after, error.context) == (30.0, {"status": 503})
 
 
-async def test_the_correlation_id_of_a_refusal_is_logged_clean(bench: Bench) -> None:
+async def test_the_correlation_id_of_a_refusal_is_logged_sanitized(bench: Bench) -> None:
     bench.server.on(USERS, Reply({}, 403, {"x-mitel-correlation-id": "corr-7\u202e-" + "x" * 200}))
     with structlog.testing.capture_logs() as logs:
         await fault_of(bench.client().users())
@@ -392,11 +394,11 @@ async def test_the_correlation_id_of_a_refusal_is_logged_clean(bench: Bench) -> 
         Reply({}, 307, {"Location": f"https://evil.example/?{SECRET}", "x-mitel-correlation-id": "c"}),
     ],
 )
-async def test_no_failure_tells_the_secret(
+async def test_no_failure_reveals_the_secret(
     bench: Bench, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     bench.server.on(TOKEN, reply)
     caplog.set_level("DEBUG")
     error = await fault_of(bench.client().users())
-    assert SECRET not in everything_said(error, caplog, capsys)
+    assert SECRET not in everything_revealed(error, caplog, capsys)
     assert SECRET not in repr(bench.client().__dict__)

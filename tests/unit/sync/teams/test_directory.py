@@ -1,4 +1,4 @@
-"""The directory through the real msgraph-sdk, over the wire."""
+"""The directory read by the real msgraph-sdk, over the wire."""
 
 import asyncio
 import subprocess
@@ -20,7 +20,7 @@ from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.directory import Directory, TeamsUser, open_directory
 from sync.teams.tokens import Tokens
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.leaks import everything_revealed
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
 
@@ -66,7 +66,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 async def test_the_organisations_name(bench: Bench) -> None:
     bench.graph.on(ORGANISATION, {"value": [{"id": "t", "displayName": "Contoso"}]})
     assert await bench.directory.organisation() == "Contoso"
-    (asked,) = bench.graph.seen
+    (asked,) = bench.graph.received
     assert asked.headers["authorization"] == "Bearer token-1"
     bench.graph.on(ORGANISATION, {"value": []})
     assert await bench.directory.organisation() == ""
@@ -79,7 +79,7 @@ async def test_people_of_all_pages(bench: Bench) -> None:
         USERS,
         {"value": [ANA], "@odata.nextLink": link},
         {"value": [], "@odata.nextLink": link + "c"},
-        {"value": [bare, {"displayName": "nobody"}, {"id": "u3", "something": "new"}, "noise"]},
+        {"value": [bare, {"displayName": "no id"}, {"id": "u3", "something": "new"}, "noise"]},
     )
     people = await bench.directory.users()
     addresses = ("ana.silva@contoso.example", "as@contoso.example")
@@ -88,7 +88,7 @@ async def test_people_of_all_pages(bench: Bench) -> None:
         TeamsUser("u2", "", "", "", False),
         TeamsUser("u3", "", "", "", True),
     ]
-    first, second, _ = bench.graph.seen
+    first, second, _ = bench.graph.received
     assert parse_qs(first.path.partition("?")[2]) == {
         "$top": ["999"],
         "$select": ["id,displayName,userPrincipalName,mail,proxyAddresses,accountEnabled"],
@@ -100,30 +100,30 @@ async def test_people_of_all_pages(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "link", ["https://evil.example/v1.0/users?x=1", "http://127.0.0.1:1/v1.0/users", "users?x"]
 )
-async def test_a_next_page_elsewhere_is_not_asked_for(bench: Bench, link: str) -> None:
+async def test_a_next_page_on_another_host_is_not_requested(bench: Bench, link: str) -> None:
     bench.graph.on(USERS, {"value": [], "@odata.nextLink": link})
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
-    assert len(bench.graph.seen) == 1
+    assert len(bench.graph.received) == 1
 
 
 @pytest.mark.parametrize("field", ["displayName", "mail", "userPrincipalName", "proxyAddresses"])
 @pytest.mark.parametrize("value", [7, {}, ["x", 7]])
-async def test_fields_of_another_type_are_passed_over(bench: Bench, field: str, value: object) -> None:
+async def test_fields_of_another_type_are_ignored(bench: Bench, field: str, value: object) -> None:
     bench.graph.on(USERS, {"value": [{**ANA, field: value}]})
     (ana,) = await bench.directory.users()
     assert ana.id == "u1"
     assert all(isinstance(text, str) for text in (ana.name, ana.mail, ana.principal_name, *ana.proxy_addresses))
 
 
-async def test_a_full_page_does_not_hold_the_event_loop(bench: Bench) -> None:
+async def test_a_full_page_does_not_block_the_event_loop(bench: Bench) -> None:
     bench.graph.on(USERS, {"value": [ANA] * 999})
     ticks = await _ticks_during(bench.directory.users())
     assert max(ticks) < 1
 
 
 async def _ticks_during(call: Awaitable[Any]) -> list[float]:
-    """How long the event loop took for each of its turns while ``call`` ran, in seconds."""
+    """The duration of each turn of the event loop while ``call`` ran, in seconds."""
     ticks: list[float] = []
 
     async def tick() -> None:
@@ -141,16 +141,16 @@ async def _ticks_during(call: Awaitable[Any]) -> list[float]:
     return ticks
 
 
-async def test_pages_in_a_circle_end(bench: Bench) -> None:
+async def test_pages_that_link_to_each_other_end(bench: Bench) -> None:
     bench.graph.on(USERS, {"value": [ANA], "@odata.nextLink": f"{bench.graph.url}/v1.0/users?again"})
     assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREADABLE
-    assert len(bench.graph.seen) == 2
+    assert len(bench.graph.received) == 2
 
 
 async def test_a_refused_token_is_replaced_once(bench: Bench) -> None:
     bench.graph.on(USERS, Reply({"error": {"code": "InvalidAuthenticationToken"}}, 401), Reply({"value": [ANA]}))
     assert len(await bench.directory.users()) == 1
-    assert [seen.headers["authorization"] for seen in bench.graph.seen] == ["Bearer token-1", "Bearer token-2"]
+    assert [seen.headers["authorization"] for seen in bench.graph.received] == ["Bearer token-1", "Bearer token-2"]
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,10 @@ async def test_the_sdks_requests_are_counted_and_timed_like_all_others(
     assert count("cloudlink_presence_request_seconds_count", {"service": "graph"}) == 1
 
 
-async def test_each_of_the_sdks_requests_carries_an_id_of_its_own(bench: Bench) -> None:
+async def test_each_of_the_sdks_requests_has_its_own_id(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(ERROR, 401), Reply({"value": []}))
     await bench.directory.users()
-    ids = [seen.headers["client-request-id"] for seen in bench.graph.seen]
+    ids = [seen.headers["client-request-id"] for seen in bench.graph.received]
     assert len(ids) == len(set(ids)) == 2
     assert all(ids)
 
@@ -188,7 +188,7 @@ async def test_a_refusal_is_logged_with_the_ids_that_find_it(bench: Bench) -> No
     with capture_logs() as logs:
         error = await failure_of(bench.directory.users())
     assert error.context == {"status": 403, "error": "Authorization_RequestDenied"}
-    (seen,) = bench.graph.seen
+    (seen,) = bench.graph.received
     sent = seen.headers["client-request-id"]
     (line,) = logs
     assert (line["event"], line["status"], line["request_id"]) == ("graph_refused", 403, "theirs")
@@ -212,13 +212,13 @@ BODIES = [ERROR, b"<html>", None]
         (504, ServiceUnavailable, Fault.GRAPH_UNREACHABLE, 1),
     ],
 )
-async def test_refusals_at_once_and_without_a_retry(
+async def test_refusals_are_translated_and_not_retried(
     bench: Bench, body: Any, status: int, kind: type[SyncError], fault: Fault, asked: int
 ) -> None:
     bench.graph.on(USERS, Reply(body, status, {"Retry-After": "20"}))
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (kind, fault)
-    assert len(bench.graph.seen) == asked
+    assert len(bench.graph.received) == asked
     assert error.__context__ is None
     if isinstance(error, ServiceUnavailable) and status in {429, 503}:
         assert error.retry_after == 20.0
@@ -238,20 +238,20 @@ async def test_refusals_at_once_and_without_a_retry(
         Reply({"value": [ANA]}, 302, {"Location": "https://evil.example/"}),
     ],
 )
-async def test_answers_nobody_can_read(bench: Bench, reply: Reply) -> None:
+async def test_unreadable_responses(bench: Bench, reply: Reply) -> None:
     bench.graph.on(USERS, reply)
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
 
 
-async def test_a_lost_connection_and_nobody_there(bench: Bench) -> None:
+async def test_a_lost_connection_and_no_server_at_the_address(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(hang_up=True))
     assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREACHABLE
     async with opened(bench.tokens, "http://127.0.0.1:9") as nowhere:
         assert (await failure_of(nowhere.organisation())).fault is Fault.GRAPH_UNREACHABLE
 
 
-async def test_what_entra_says_comes_through(bench: Bench) -> None:
+async def test_errors_of_entra_are_passed_on(bench: Bench) -> None:
     class Refusing(CountedTokens):
         async def token(self) -> str:
             raise CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, code=7000222)
@@ -259,14 +259,14 @@ async def test_what_entra_says_comes_through(bench: Bench) -> None:
     async with opened(Refusing(), bench.graph.url) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED)
-    assert not bench.graph.seen
+    assert not bench.graph.received
 
 
-async def test_a_claims_challenge_brings_a_fresh_token(bench: Bench) -> None:
+async def test_a_claims_challenge_leads_to_a_fresh_token(bench: Bench) -> None:
     challenge = {"WWW-Authenticate": 'Bearer error="insufficient_claims", claims="eyJ9"'}
     bench.graph.on(USERS, Reply(ERROR, 401, challenge), Reply({"value": []}))
     assert await bench.directory.users() == []
-    assert bench.graph.seen[-1].headers["authorization"] == "Bearer token-2"
+    assert bench.graph.received[-1].headers["authorization"] == "Bearer token-2"
 
 
 async def test_graph_by_plain_http_is_for_this_machine_only() -> None:
@@ -275,14 +275,14 @@ async def test_graph_by_plain_http_is_for_this_machine_only() -> None:
             pass
 
 
-async def test_no_failure_tells_the_token(
+async def test_no_failure_reveals_the_token(
     bench: Bench, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")
     for reply in (Reply(ERROR, 403), Reply(hang_up=True), Reply(b"{")):
         bench.graph.on(USERS, reply)
         error = await failure_of(bench.directory.users())
-        assert "token-" not in everything_said(error, caplog, capsys)
+        assert "token-" not in everything_revealed(error, caplog, capsys)
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:

@@ -10,7 +10,7 @@ from sync.teams.quota import MARGIN, WINDOW, Quota, QuotaLedger, Spent, recent, 
 from tests.support.clocks import NOON
 
 
-def test_what_is_spent_comes_back_after_the_window() -> None:
+def test_spent_quota_is_free_again_after_the_window() -> None:
     quota = Quota(100)
     spent = spend([], NOON, 100)
     assert quota.left(spent, NOON) == 0
@@ -21,7 +21,7 @@ def test_what_is_spent_comes_back_after_the_window() -> None:
     assert timedelta(seconds=WINDOW) <= free - NOON <= timedelta(seconds=WINDOW + MARGIN + 1)
 
 
-def test_spending_in_one_second_is_one_pair_and_old_ones_are_dropped() -> None:
+def test_one_second_is_one_pair_and_old_pairs_are_dropped() -> None:
     spent = spend(spend([], NOON, 3), NOON + timedelta(milliseconds=400), 4)
     assert [count for _, count in spent] == [7]
     assert len(spend(spent, NOON + timedelta(minutes=5), 1)) == 1

@@ -1,6 +1,6 @@
-"""Tokens by the real msal, from a stub of Entra ID that answers as the real one does and as it never should.
+"""Tokens acquired by the real msal from a stub of Entra ID, with real and malformed responses.
 
-The stub is served by the test's own event loop: were msal ever to run on it, nothing here would be answered.
+The stub runs on the test's own event loop: if msal ever blocked it, no request here would get a response.
 """
 
 import time
@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.leaks import everything_revealed
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import (
     APP,
@@ -49,23 +49,23 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert proven.roles == frozenset(ROLES)
     assert await proven.token() == proven.value == jwt(roles=ROLES)
     assert proven.value not in repr(proven)
-    (asked,) = entra.asked(TOKEN)
+    (asked,) = entra.received_at(TOKEN)
     assert b"grant_type=client_credentials" in asked.body
     assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
 
 
-async def test_a_slash_at_the_urls_end_and_blanks_around_ids_do_no_harm(entra: StubServer) -> None:
+async def test_a_trailing_slash_and_blanks_around_ids_are_ignored(entra: StubServer) -> None:
     app = replace(APP, tenant_id=f" {APP.tenant_id}\n", client_id=f" {APP.client_id} ")
     assert (await prove(app, entra_at(f"{entra.url}/"))).roles
 
 
-async def test_proving_asks_anew_each_time_even_after_a_refusal(entra: StubServer) -> None:
+async def test_each_proof_requests_a_new_token_even_after_a_refusal(entra: StubServer) -> None:
     entra.on(TOKEN, Reply(refused(7000215), 400), Reply(granted()))
     await failure_of(prove(APP, entra_at(entra.url)))
     await prove(APP, entra_at(entra.url))
     await prove(APP, entra_at(entra.url))
-    assert len(entra.asked(TOKEN)) == 3
+    assert len(entra.received_at(TOKEN)) == 3
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ async def test_missing_consent_names_the_permission(entra: StubServer, roles: ob
     assert error.context == {"permissions": missing}
 
 
-async def test_a_token_nobody_can_read_is_left_for_graph_to_judge(entra: StubServer) -> None:
+async def test_an_unreadable_token_is_left_for_graph_to_judge(entra: StubServer) -> None:
     entra.on(TOKEN, granted(access_token="opaque"))
     assert await prove(APP, entra_at(entra.url)) == ProvenToken("opaque", frozenset())
 
@@ -136,21 +136,21 @@ async def test_refusals_of_the_tenant(entra: StubServer, reply: Reply, kind: typ
     entra.on(DISCOVERY, reply)
     error = await failure_of(prove(APP, entra_at(entra.url)))
     assert (type(error), error.fault) == (kind, fault)
-    assert not entra.asked(TOKEN)
+    assert not entra.received_at(TOKEN)
 
 
 async def test_a_malformed_tenant_is_refused_before_any_call(entra: StubServer) -> None:
     error = await failure_of(prove(replace(APP, tenant_id="x/../../evil"), entra_at(entra.url)))
     assert error.fault is Fault.ENTRA_TENANT_UNKNOWN
-    assert not entra.seen
+    assert not entra.received
 
 
-async def test_the_secret_goes_by_plain_http_to_the_configured_authority_only(entra: StubServer) -> None:
+async def test_the_secret_is_sent_by_plain_http_to_the_configured_authority_only(entra: StubServer) -> None:
     async with stub_server() as other:
         entra.on(DISCOVERY, discovery(other.url))
         error = await failure_of(prove(APP, entra_at(entra.url)))
         assert error.fault is Fault.ENTRA_UNREACHABLE
-        assert not other.seen
+        assert not other.received
 
 
 async def test_plain_http_is_for_this_machine_only() -> None:
@@ -158,14 +158,14 @@ async def test_plain_http_is_for_this_machine_only() -> None:
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
-async def test_when_entra_says_how_long_we_know(entra: StubServer) -> None:
+async def test_the_error_holds_entras_retry_after(entra: StubServer) -> None:
     entra.on(TOKEN, Reply({}, 429, {"Retry-After": "12"}))
     error = await failure_of(prove(APP, entra_at(entra.url)))
     assert isinstance(error, ServiceUnavailable)
     assert error.retry_after == 12.0
 
 
-async def test_a_silent_entra_is_not_waited_for_beyond_patience(entra: StubServer) -> None:
+async def test_a_silent_entra_is_not_waited_for_beyond_the_timeout(entra: StubServer) -> None:
     entra.delay = 2
     start = time.monotonic()
     error = await failure_of(prove(APP, entra_at(entra.url, timeout=0.2)))
@@ -173,13 +173,13 @@ async def test_a_silent_entra_is_not_waited_for_beyond_patience(entra: StubServe
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
-async def test_tokens_are_kept_until_forgotten(entra: StubServer) -> None:
+async def test_tokens_are_cached_until_forgotten(entra: StubServer) -> None:
     tokens = EntraTokens(APP, entra_at(entra.url))
     assert await tokens.token() == await tokens.token()
-    assert len(entra.asked(TOKEN)) == 1
+    assert len(entra.received_at(TOKEN)) == 1
     tokens.forget()
     await tokens.token()
-    assert len(entra.asked(TOKEN)) == 2
+    assert len(entra.received_at(TOKEN)) == 2
 
 
 async def test_tokens_recover_after_an_outage_of_the_discovery(entra: StubServer) -> None:
@@ -201,7 +201,7 @@ async def test_tokens_recover_after_an_outage_of_the_discovery(entra: StubServer
         (DISCOVERY, Reply({}, 500)),
     ],
 )
-async def test_no_failure_tells_the_secret(
+async def test_no_failure_reveals_the_secret(
     entra: StubServer,
     route: str,
     reply: Reply,
@@ -214,20 +214,20 @@ async def test_no_failure_tells_the_secret(
     for call in (prove(APP, entra_at(entra.url)), tokens.token()):
         error = await failure_of(call)
         assert error.__context__ is None
-        assert SECRET not in everything_said(error, caplog, capsys)
+        assert SECRET not in everything_revealed(error, caplog, capsys)
     assert SECRET not in repr(vars(tokens))
 
 
-async def test_success_tells_neither_secret_nor_token(
+async def test_success_reveals_neither_secret_nor_token(
     entra: StubServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")
     tokens = EntraTokens(APP, entra_at(entra.url))
     value = await tokens.token()
-    said = everything_said(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
-    assert "openid-configuration" in said
-    assert SECRET not in said
-    assert value not in said
+    revealed = everything_revealed(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
+    assert "openid-configuration" in revealed
+    assert SECRET not in revealed
+    assert value not in revealed
 
 
 async def test_each_request_for_a_token_is_counted_once_and_a_cached_token_is_not(entra: StubServer) -> None:
