@@ -69,10 +69,10 @@ class CloudLink:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
         requested_at = int(self._clock().timestamp() * 1000)
         url = self._url(Service.MEDIA, addresses.endpoint(extension))
-        answer = await self._call("GET", url)
-        if answer.status == 404:
+        response = await self._call("GET", url)
+        if response.status == 404:
             return None
-        found = _fields(_good(answer, Service.MEDIA))
+        found = _fields(_body_of(response, Service.MEDIA))
         endpoint = {"endpointId": extension, "timestamp": requested_at, **found}
         calls = await self._collection(Service.MEDIA, addresses.calls(extension), missing_is_empty=True)
         try:
@@ -110,7 +110,7 @@ class CloudLink:
         if self._tables.publication_filter:
             body["publicationFilter"] = self._tables.publication_filter
         url = self._url(Service.NOTIFICATIONS, addresses.subscriptions())
-        found = _fields(_good(await self._call("POST", url, body), Service.NOTIFICATIONS))
+        found = _fields(_body_of(await self._call("POST", url, body), Service.NOTIFICATIONS))
         subscription_id = text_of(found.get("subscriptionId"))
         if not subscription_id:
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
@@ -125,9 +125,9 @@ class CloudLink:
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription; to find it gone is success."""
         url = self._url(Service.NOTIFICATIONS, addresses.subscription(subscription_id))
-        answer = await self._call("DELETE", url)
-        if answer.status != 404:
-            _good(answer, Service.NOTIFICATIONS)
+        response = await self._call("DELETE", url)
+        if response.status != 404:
+            _body_of(response, Service.NOTIFICATIONS)
 
     async def _collection(self, service: Service, path: str, *, missing_is_empty: bool = False) -> list[Any]:
         """All items of all pages. Links are followed on the service's own host only."""
@@ -138,25 +138,25 @@ class CloudLink:
             if url in seen or len(seen) >= MOST_PAGES or not same_origin(url, start):
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
             seen.add(url)
-            answer = await self._call("GET", url)
-            if answer.status == 404 and missing_is_empty:
+            response = await self._call("GET", url)
+            if response.status == 404 and missing_is_empty:
                 break
-            found, link = _page(_good(answer, service))
+            found, link = _page(_body_of(response, service))
             items += found
             url = _joined(url, link) if link else ""
         return items
 
     async def _get(self, service: Service, path: str) -> Any:
-        return _good(await self._call("GET", self._url(service, path)), service)
+        return _body_of(await self._call("GET", self._url(service, path)), service)
 
     async def _call(self, method: str, url: str, body: Mapping[str, str] | None = None) -> CloudLinkResponse:
         """Send with the shared token, and once more with a fresh one after a 401."""
         tokens = self._tokens()
         token = await tokens.get()
-        answer = await self._transport.send(method, url, token, body)
-        if answer.status == 401:
-            answer = await self._transport.send(method, url, await tokens.get(refused=token), body)
-        return answer
+        response = await self._transport.send(method, url, token, body)
+        if response.status == 401:
+            response = await self._transport.send(method, url, await tokens.get(refused=token), body)
+        return response
 
     def _tokens(self) -> SharedToken:
         if self._token is None:
@@ -168,18 +168,18 @@ class CloudLink:
         return addresses.service_url(self._pattern, self._account.region, service) + path
 
 
-def _good(answer: CloudLinkResponse, service: Service) -> Any:
+def _body_of(response: CloudLinkResponse, service: Service) -> Any:
     """The response's body. 404 means an unknown account on the admin service alone, whose paths name one."""
-    match answer.status:
+    match response.status:
         case status if status < 400:
-            return answer.body
+            return response.body
         case 401:
             raise CredentialsWrong(Fault.CLOUDLINK_REFUSED)
         case 403:
             raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
         case 404 if service is Service.ADMIN:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
-    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=answer.status)
+    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=response.status)
 
 
 def _joined(url: str, link: str) -> str:

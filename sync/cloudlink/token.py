@@ -1,7 +1,7 @@
 """The token that all calls of a CloudLink client share: fetched once, renewed before it expires.
 
 Documented (CloudLink developer site, "Authentication"): ``POST token`` with JSON, the grants
-``client_credentials`` and ``refresh_token``, and the answer's fields. The body of the client_credentials grant
+``client_credentials`` and ``refresh_token``, and the response's fields. The body of the client_credentials grant
 is assumed, and sources differ on the refresh token's name: when refreshing fails, a fresh grant follows.
 """
 
@@ -59,7 +59,7 @@ class SharedToken:
 
     async def _grant(self) -> _Token:
         account = self._account
-        answer = await self._post(
+        response = await self._post(
             {
                 "grant_type": "client_credentials",
                 "client_id": account.client_id,
@@ -67,25 +67,25 @@ class SharedToken:
                 "account_id": account.account_id,
             }
         )
-        if answer.status == 404:
+        if response.status == 404:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
-        if answer.status >= 400:
-            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED, status=answer.status)
-        if token := self._read(answer):
+        if response.status >= 400:
+            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED, status=response.status)
+        if token := self._read(response):
             return token
         raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
 
     async def _refresh(self, old: _Token) -> _Token | None:
         if not old.refresh:
             return None
-        answer = await self._post({"grant_type": "refresh_token", self._tables.refresh_field: old.refresh})
-        return self._read(answer) if answer.status < 400 else None
+        response = await self._post({"grant_type": "refresh_token", self._tables.refresh_field: old.refresh})
+        return self._read(response) if response.status < 400 else None
 
     async def _post(self, body: Mapping[str, str]) -> CloudLinkResponse:
         return await self._transport.send("POST", self._url, body=body)
 
-    def _read(self, answer: CloudLinkResponse) -> _Token | None:
-        body = answer.body if isinstance(answer.body, Mapping) else {}
+    def _read(self, response: CloudLinkResponse) -> _Token | None:
+        body = response.body if isinstance(response.body, Mapping) else {}
         value = text_of(body.get("access_token"), LONGEST_TOKEN)
         refresh = text_of(body.get("refresh_token"), LONGEST_TOKEN) or text_of(body.get("token"), LONGEST_TOKEN)
         lifetime = timedelta(seconds=_lifetime(body.get("expires_in")))

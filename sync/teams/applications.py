@@ -49,8 +49,8 @@ class Applications:
 
     async def passwords(self) -> list[Password]:
         """Its client secrets, expired ones too."""
-        answer = await self._request("GET", "?$select=passwordCredentials")
-        found = answer.get("passwordCredentials") if isinstance(answer, Mapping) else None
+        response = await self._request("GET", "?$select=passwordCredentials")
+        found = response.get("passwordCredentials") if isinstance(response, Mapping) else None
         if not isinstance(found, list):
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return [password for each in found if (password := _password(each))]
@@ -58,8 +58,8 @@ class Applications:
     async def add_password(self, name: str, expires_at: datetime) -> NewPassword:
         """A new client secret called ``name`` (at most 120 characters)."""
         wanted = {"displayName": name, "endDateTime": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        answer = await self._request("POST", "/addPassword", {"passwordCredential": wanted})
-        added, secret = _password(answer), answer.get("secretText") if isinstance(answer, Mapping) else None
+        response = await self._request("POST", "/addPassword", {"passwordCredential": wanted})
+        added, secret = _password(response), response.get("secretText") if isinstance(response, Mapping) else None
         if added is None or not isinstance(secret, str) or not secret:
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return NewPassword(added.key_id, secret, added.expires_on)

@@ -80,12 +80,12 @@ def iso_duration(seconds: int) -> str:
     return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
 
 
-def outcomes_of(changes: Sequence[Request], answer: object, now: datetime) -> list[Outcome]:
+def outcomes_of(changes: Sequence[Request], response: object, now: datetime) -> list[Outcome]:
     """The outcome of each change, in their order. All that were throttled wait for the longest Retry-After.
 
-    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``answer`` is no batch response at all.
+    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``response`` is no batch response at all.
     """
-    responses = answer.get("responses") if isinstance(answer, Mapping) else None
+    responses = response.get("responses") if isinstance(response, Mapping) else None
     if not isinstance(responses, list):
         raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
     by_id = {str(inner.get("id")): inner for inner in responses if isinstance(inner, Mapping)}

@@ -43,8 +43,8 @@ class PresenceWriter:
             raise ValueError(f"a batch holds at most {MOST_CHANGES} changes")
         if not changes:
             return []
-        answer = await self._graph.request("POST", "/$batch", batch_of(changes, self._client_id))
-        outcomes = outcomes_of(changes, answer, self._graph.clock())
+        response = await self._graph.request("POST", "/$batch", batch_of(changes, self._client_id))
+        outcomes = outcomes_of(changes, response, self._graph.clock())
         if any(isinstance(each, Failed) and isinstance(each.error, CredentialsWrong) for each in outcomes):
             self._graph.tokens.forget()
         return outcomes
@@ -62,8 +62,10 @@ class PresenceWriter:
             raise ValueError(f"at most {MOST_READ} people are read in one request")
         if not user_ids:
             return {}
-        answer = await self._graph.request("POST", "/communications/getPresencesByUserId", {"ids": list(user_ids)})
-        found = answer.get("value") if isinstance(answer, Mapping) else None
+        response = await self._graph.request(
+            "POST", "/communications/getPresencesByUserId", {"ids": list(user_ids)}
+        )
+        found = response.get("value") if isinstance(response, Mapping) else None
         if not isinstance(found, list):
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         requested = {user_id.casefold(): user_id for user_id in user_ids}
