@@ -41,7 +41,7 @@ from storage.key_rotation import Resealed, are_unreadable, reseal
 from storage.key_vault import VaultUnreadable, keys_from_vault
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy, copy
-from sync.cloudlink.wire import WireTables, load_tables
+from sync.cloudlink.tables import WireTables, load_tables
 from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs

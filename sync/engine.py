@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from sync.cloudlink.wire import WireTables, load_tables
+from sync.cloudlink.tables import WireTables, load_tables
 from sync.credentials.expiry import SecretExpiry
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService

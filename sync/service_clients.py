@@ -11,7 +11,7 @@ import aiohttp
 from core.clock import Clock
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
-from sync.cloudlink.wire import WireTables
+from sync.cloudlink.tables import WireTables
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.services import Directory, Phones, PresenceService, Registration
 from sync.teams.applications import Applications

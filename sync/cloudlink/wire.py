@@ -1,15 +1,15 @@
 """Tolerant parsing of what CloudLink sends into our own values. Pure: no I/O.
 
 The webhook's envelope is documented (CloudLink developer site, "Subscriptions"), users and collections are
-seen in client code, and the shapes of endpoints and of do-not-disturb are assumed. Unknown fields
-are ignored; a missing one that nothing can replace is ``Malformed``.
+seen in client code, and the shapes of endpoints and of do-not-disturb are assumed. Unknown fields are ignored;
+a missing one that nothing can replace is ``Malformed``.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.cloudlink.tables import OFFLINE, WireTables, load_tables
+from sync.cloudlink.tables import WireTables
 from sync.domain.phone_events import (
     CallEvent,
     CallSnapshot,
@@ -19,19 +19,6 @@ from sync.domain.phone_events import (
     LineSnapshot,
     Notification,
 )
-
-__all__ = [
-    "OFFLINE",
-    "Malformed",
-    "WireTables",
-    "load_tables",
-    "next_link",
-    "page_items",
-    "parse_notification",
-    "parse_snapshot",
-    "parse_user",
-    "text_of",
-]
 
 LONGEST_TEXT = 200
 LATEST_TIME = 253_402_300_800_000

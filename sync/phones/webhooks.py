@@ -19,7 +19,8 @@ from core.correlation import caused, current_cause
 from core.http import TooLarge, read_capped
 from storage.queries import integrations
 from storage.queries.integrations import Subscribed
-from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.cloudlink.tables import WireTables
+from sync.cloudlink.wire import Malformed, parse_notification
 from sync.domain.context import Context
 from sync.domain.phone_events import Notification
 from sync.phones.batch_writer import BatchWriter

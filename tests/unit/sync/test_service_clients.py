@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
 from core.metrics import Metrics
-from sync.cloudlink.wire import load_tables
+from sync.cloudlink.tables import load_tables
 from sync.domain.model import CloudLinkAccount
 from sync.service_clients import HttpServiceClients, ServiceConfig
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.cloudlink.tables import WireTables
 from sync.cloudlink.wire import (
     Malformed,
-    WireTables,
     next_link,
     page_items,
     parse_notification,
