@@ -29,8 +29,11 @@ from core.http_metrics import FAILED, RequestMetrics, outcome_of
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Service
-from sync.teams.graph_client import CLIENT_REQUEST_ID, LARGEST_BODY, LARGEST_ERROR, SUCCESS, log_refusal, refusal
+from sync.teams.graph_client import CLIENT_REQUEST_ID, LARGEST_ERROR, SUCCESS, log_refusal, refusal
 from sync.teams.tokens import Tokens
+
+LARGEST_PAGE = 20_000_000
+"""Bytes: 20 kB for each of 999 users, whose addresses are the only long field."""
 
 
 class Graph:
@@ -95,7 +98,7 @@ class GraphMiddleware(BaseMiddleware):
 
     async def _read(self, response: httpx.Response) -> bytes:
         if response.status_code in SUCCESS:
-            return await read_capped(response.aiter_bytes(), LARGEST_BODY)
+            return await read_capped(response.aiter_bytes(), LARGEST_PAGE)
         log_refusal(response.status_code, response.headers, response.request.headers)
         content = b""
         with suppress(TooLarge, httpx.DecodingError):

@@ -1,6 +1,7 @@
 """The directory read by the real msgraph-sdk, over the wire."""
 
 import asyncio
+import gzip
 import subprocess
 import sys
 import time
@@ -235,6 +236,7 @@ async def test_refusals_are_translated_and_not_retried(
         Reply({"value": None}),
         Reply({"value": {}}),
         Reply([]),
+        Reply(gzip.compress(b" " * 20_000_001), headers={"Content-Encoding": "gzip"}),
         Reply({"value": [ANA]}, 302, {"Location": "https://evil.example/"}),
     ],
 )
