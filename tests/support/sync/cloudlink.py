@@ -44,8 +44,8 @@ def page(*items: Any, following: object = None) -> dict[str, Any]:
 
 
 @dataclass
-class Bench:
-    """``slept`` are the client's pauses in seconds, ``now`` is the time of its clock."""
+class ClientHarness:
+    """``slept`` is what the client waited, ``now`` what its clock shows."""
 
     server: StubServer
     http: aiohttp.ClientSession
@@ -66,13 +66,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def cloudlink_bench() -> AsyncIterator[Bench]:
+async def cloudlink_harness() -> AsyncIterator[ClientHarness]:
     async with stub_server() as server, aiohttp.ClientSession() as http:
         server.on(TOKEN, token_reply())
         server.on(OWNER, {"accountId": "acc 1", "role": "ACCOUNT_ADMIN"})
         server.on(ACCOUNT_ROUTE, {"accountId": "acc 1", "name": "Acme"})
         server.on(USERS, page({"userId": "u1", "email": "a@example.com"}))
-        yield Bench(server, http)
+        yield ClientHarness(server, http)
 
 
 def throttled(retry_after: str | None = None) -> Reply:

@@ -21,7 +21,7 @@ from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.directory import Directory, TeamsUser, open_directory
 from sync.teams.tokens import Tokens
-from tests.support.sync.leaks import everything_revealed
+from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
 
@@ -67,7 +67,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 async def test_the_organisations_name(bench: Bench) -> None:
     bench.graph.on(ORGANISATION, {"value": [{"id": "t", "displayName": "Contoso"}]})
     assert await bench.directory.organisation() == "Contoso"
-    (asked,) = bench.graph.received
+    (asked,) = bench.graph.seen
     assert asked.headers["authorization"] == "Bearer token-1"
     bench.graph.on(ORGANISATION, {"value": []})
     assert await bench.directory.organisation() == ""
@@ -89,7 +89,7 @@ async def test_people_of_all_pages(bench: Bench) -> None:
         TeamsUser("u2", "", "", "", False),
         TeamsUser("u3", "", "", "", True),
     ]
-    first, second, _ = bench.graph.received
+    first, second, _ = bench.graph.seen
     assert parse_qs(first.path.partition("?")[2]) == {
         "$top": ["999"],
         "$select": ["id,displayName,userPrincipalName,mail,proxyAddresses,accountEnabled"],
@@ -105,7 +105,7 @@ async def test_a_next_page_on_another_host_is_not_requested(bench: Bench, link: 
     bench.graph.on(USERS, {"value": [], "@odata.nextLink": link})
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
-    assert len(bench.graph.received) == 1
+    assert len(bench.graph.seen) == 1
 
 
 @pytest.mark.parametrize("field", ["displayName", "mail", "userPrincipalName", "proxyAddresses"])
@@ -145,13 +145,13 @@ async def _ticks_during(call: Awaitable[Any]) -> list[float]:
 async def test_pages_that_link_to_each_other_end(bench: Bench) -> None:
     bench.graph.on(USERS, {"value": [ANA], "@odata.nextLink": f"{bench.graph.url}/v1.0/users?again"})
     assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREADABLE
-    assert len(bench.graph.received) == 2
+    assert len(bench.graph.seen) == 2
 
 
 async def test_a_refused_token_is_replaced_once(bench: Bench) -> None:
     bench.graph.on(USERS, Reply({"error": {"code": "InvalidAuthenticationToken"}}, 401), Reply({"value": [ANA]}))
     assert len(await bench.directory.users()) == 1
-    assert [seen.headers["authorization"] for seen in bench.graph.received] == ["Bearer token-1", "Bearer token-2"]
+    assert [seen.headers["authorization"] for seen in bench.graph.seen] == ["Bearer token-1", "Bearer token-2"]
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ async def test_the_sdks_requests_are_counted_and_timed_like_all_others(
 async def test_each_of_the_sdks_requests_has_its_own_id(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(ERROR, 401), Reply({"value": []}))
     await bench.directory.users()
-    ids = [seen.headers["client-request-id"] for seen in bench.graph.received]
+    ids = [seen.headers["client-request-id"] for seen in bench.graph.seen]
     assert len(ids) == len(set(ids)) == 2
     assert all(ids)
 
@@ -189,7 +189,7 @@ async def test_a_refusal_is_logged_with_the_ids_that_find_it(bench: Bench) -> No
     with capture_logs() as logs:
         error = await failure_of(bench.directory.users())
     assert error.context == {"status": 403, "error": "Authorization_RequestDenied"}
-    (seen,) = bench.graph.received
+    (seen,) = bench.graph.seen
     sent = seen.headers["client-request-id"]
     (line,) = logs
     assert (line["event"], line["status"], line["request_id"]) == ("graph_refused", 403, "theirs")
@@ -219,7 +219,7 @@ async def test_refusals_are_translated_and_not_retried(
     bench.graph.on(USERS, Reply(body, status, {"Retry-After": "20"}))
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (kind, fault)
-    assert len(bench.graph.received) == asked
+    assert len(bench.graph.seen) == asked
     assert error.__context__ is None
     if isinstance(error, ServiceUnavailable) and status in {429, 503}:
         assert error.retry_after == 20.0
@@ -261,14 +261,14 @@ async def test_errors_of_entra_are_passed_on(bench: Bench) -> None:
     async with opened(Refusing(), bench.graph.url) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED)
-    assert not bench.graph.received
+    assert not bench.graph.seen
 
 
 async def test_a_claims_challenge_leads_to_a_fresh_token(bench: Bench) -> None:
     challenge = {"WWW-Authenticate": 'Bearer error="insufficient_claims", claims="eyJ9"'}
     bench.graph.on(USERS, Reply(ERROR, 401, challenge), Reply({"value": []}))
     assert await bench.directory.users() == []
-    assert bench.graph.received[-1].headers["authorization"] == "Bearer token-2"
+    assert bench.graph.seen[-1].headers["authorization"] == "Bearer token-2"
 
 
 async def test_graph_by_plain_http_is_for_this_machine_only() -> None:
@@ -284,7 +284,7 @@ async def test_no_failure_reveals_the_token(
     for reply in (Reply(ERROR, 403), Reply(hang_up=True), Reply(b"{")):
         bench.graph.on(USERS, reply)
         error = await failure_of(bench.directory.users())
-        assert "token-" not in everything_revealed(error, caplog, capsys)
+        assert "token-" not in error_output(error, caplog, capsys)
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:

@@ -40,7 +40,7 @@ class Bench:
         return self.registry.get_sample_value("cloudlink_presence_requests_total", labels) or 0
 
     def bearers(self) -> list[str]:
-        return [seen.headers["authorization"] for seen in self.server.received]
+        return [seen.headers["authorization"] for seen in self.server.seen]
 
 
 @pytest_asyncio.fixture
@@ -56,7 +56,7 @@ async def bench() -> AsyncIterator[Bench]:
 async def test_a_request_as_it_goes_over_the_wire(bench: Bench) -> None:
     bench.server.on(ROUTE, {"answer": 42})
     assert await bench.ask() == {"answer": 42}
-    (seen,) = bench.server.received
+    (seen,) = bench.server.seen
     assert seen.json == {"id": 1}
     assert seen.headers["authorization"] == "Bearer token-1"
     assert seen.headers["content-type"] == "application/json"
@@ -73,7 +73,7 @@ async def test_a_refused_token_is_replaced_once_and_both_requests_are_counted(be
     bench.server.on(ROUTE, Reply({}, 401), Reply({}))
     assert await bench.ask() == {}
     assert bench.bearers() == ["Bearer token-1", "Bearer token-2"]
-    assert len({seen.headers["client-request-id"] for seen in bench.server.received}) == 2
+    assert len({seen.headers["client-request-id"] for seen in bench.server.seen}) == 2
     assert (bench.counted("refused"), bench.counted("ok")) == (1, 1)
     seconds = bench.registry.get_sample_value("cloudlink_presence_request_seconds_count", {"service": "graph"})
     assert seconds == 2
@@ -83,7 +83,7 @@ async def test_a_token_refused_twice_is_a_refusal(bench: Bench) -> None:
     bench.server.on(ROUTE, Reply({}, 401))
     error = await bench.failure()
     assert (type(error), error.fault, error.context) == (CredentialsWrong, Fault.GRAPH_FORBIDDEN, {"status": 401})
-    assert len(bench.server.received) == 2
+    assert len(bench.server.seen) == 2
 
 
 async def test_a_forbidden_request_is_not_retried_but_the_next_one_has_a_fresh_token(bench: Bench) -> None:
@@ -116,14 +116,14 @@ async def test_everything_else_is_for_the_caller_to_retry(
     assert isinstance(error, ServiceUnavailable)
     assert (error.fault, error.retry_after) == (fault, wait)
     assert error.__context__ is None
-    assert len(bench.server.received) == bench.counted(outcome) == 1
+    assert len(bench.server.seen) == bench.counted(outcome) == 1
 
 
 async def test_a_refusal_is_logged_with_the_ids_that_find_it(bench: Bench) -> None:
     bench.server.on(ROUTE, Reply(FORBIDDEN, 403, {"request-id": "theirs"}))
     with capture_logs() as logs:
         await bench.failure()
-    sent = bench.server.received[0].headers["client-request-id"]
+    sent = bench.server.seen[0].headers["client-request-id"]
     assert [(line["event"], line["status"], line["request_id"], line["client_request_id"]) for line in logs] == [
         ("graph_refused", 403, "theirs", sent)
     ]
@@ -137,7 +137,7 @@ async def test_what_entra_refuses_is_not_retried_and_no_reason_to_forget_the_tok
     bench.graph.tokens = tokens = Refusing()
     assert (await bench.failure()).fault is Fault.ENTRA_REFUSED
     assert tokens.number == 1
-    assert not bench.server.received
+    assert not bench.server.seen
 
 
 async def test_no_server_at_the_address() -> None:

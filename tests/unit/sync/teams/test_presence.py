@@ -46,7 +46,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 async def test_a_push_over_the_wire(bench: Bench) -> None:
     bench.graph.on(BATCH, GOOD)
     assert await bench.writer.push([SET]) == [Done()]
-    (asked,) = bench.graph.received_at(BATCH)
+    (asked,) = bench.graph.asked(BATCH)
     assert asked.headers["authorization"] == "Bearer token-1"
     assert asked.headers["content-type"] == "application/json"
     (request,) = asked.json["requests"]
@@ -63,7 +63,7 @@ async def test_a_batch_holds_twenty_changes_and_none_sends_nothing(bench: Bench)
     with pytest.raises(ValueError, match="20"):
         await bench.writer.push(changes)
     assert await bench.writer.push([]) == []
-    assert not bench.graph.received
+    assert not bench.graph.seen
     bench.graph.on(BATCH, {"responses": [{"id": str(n), "status": 200} for n in range(20)]})
     assert await bench.writer.push(changes[:20]) == [Done()] * 20
 
@@ -76,14 +76,14 @@ async def test_after_a_refusal_the_next_push_has_a_fresh_token(bench: Bench) -> 
     assert outcome.error.fault is Fault.GRAPH_FORBIDDEN
     await failure_of(bench.writer.push([SET]))
     assert await bench.writer.push([SET]) == [Done()]
-    assert [seen.headers["authorization"][-1] for seen in bench.graph.received] == ["1", "2", "3"]
+    assert [seen.headers["authorization"][-1] for seen in bench.graph.seen] == ["1", "2", "3"]
 
 
 async def test_a_throttled_change_is_an_outcome_of_its_own(bench: Bench) -> None:
     two = [{"id": "1", "status": 429, "headers": {"Retry-After": "3"}}, {"id": "0", "status": 200}]
     bench.graph.on(BATCH, {"responses": two})
     assert await bench.writer.push([SET, ClearPresence("u2")]) == [Done(), Throttled(3.0)]
-    assert len(bench.graph.received) == 1
+    assert len(bench.graph.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -120,14 +120,14 @@ async def test_reading_compares_without_case_and_keeps_unknown_words(bench: Benc
         "u2": ("Available", "focusing"),
         "u3": ("", ""),
     }
-    assert bench.graph.received[0].json == {"ids": ["u1", "u2", "u3", "u4"]}
+    assert bench.graph.seen[0].json == {"ids": ["u1", "u2", "u3", "u4"]}
 
 
 async def test_a_read_holds_650_people_and_none_sends_nothing(bench: Bench) -> None:
     with pytest.raises(ValueError, match="650"):
         await bench.writer.read([str(n) for n in range(651)])
     assert await bench.writer.read([]) == {}
-    assert not bench.graph.received
+    assert not bench.graph.seen
 
 
 async def test_status_messages_are_read_from_any_shape_of_response(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
-from tests.support.sync.leaks import everything_revealed
+from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import (
     APP,
@@ -49,7 +49,7 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert proven.roles == frozenset(ROLES)
     assert await proven.token() == proven.value == jwt(roles=ROLES)
     assert proven.value not in repr(proven)
-    (asked,) = entra.received_at(TOKEN)
+    (asked,) = entra.asked(TOKEN)
     assert b"grant_type=client_credentials" in asked.body
     assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
@@ -65,7 +65,7 @@ async def test_each_proof_requests_a_new_token_even_after_a_refusal(entra: StubS
     await failure_of(prove(APP, entra_at(entra.url)))
     await prove(APP, entra_at(entra.url))
     await prove(APP, entra_at(entra.url))
-    assert len(entra.received_at(TOKEN)) == 3
+    assert len(entra.asked(TOKEN)) == 3
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ async def test_refusals_of_the_tenant(entra: StubServer, reply: Reply, kind: typ
     entra.on(DISCOVERY, reply)
     error = await failure_of(prove(APP, entra_at(entra.url)))
     assert (type(error), error.fault) == (kind, fault)
-    assert not entra.received_at(TOKEN)
+    assert not entra.asked(TOKEN)
 
 
 async def test_a_malformed_tenant_is_refused_before_any_call(entra: StubServer) -> None:
     error = await failure_of(prove(replace(APP, tenant_id="x/../../evil"), entra_at(entra.url)))
     assert error.fault is Fault.ENTRA_TENANT_UNKNOWN
-    assert not entra.received
+    assert not entra.seen
 
 
 async def test_the_secret_is_sent_by_plain_http_to_the_configured_authority_only(entra: StubServer) -> None:
@@ -150,7 +150,7 @@ async def test_the_secret_is_sent_by_plain_http_to_the_configured_authority_only
         entra.on(DISCOVERY, discovery(other.url))
         error = await failure_of(prove(APP, entra_at(entra.url)))
         assert error.fault is Fault.ENTRA_UNREACHABLE
-        assert not other.received
+        assert not other.seen
 
 
 async def test_plain_http_is_for_this_machine_only() -> None:
@@ -176,10 +176,10 @@ async def test_a_silent_entra_is_not_waited_for_beyond_the_timeout(entra: StubSe
 async def test_tokens_are_cached_until_forgotten(entra: StubServer) -> None:
     tokens = EntraTokens(APP, entra_at(entra.url))
     assert await tokens.token() == await tokens.token()
-    assert len(entra.received_at(TOKEN)) == 1
+    assert len(entra.asked(TOKEN)) == 1
     tokens.forget()
     await tokens.token()
-    assert len(entra.received_at(TOKEN)) == 2
+    assert len(entra.asked(TOKEN)) == 2
 
 
 async def test_tokens_recover_after_an_outage_of_the_discovery(entra: StubServer) -> None:
@@ -214,7 +214,7 @@ async def test_no_failure_reveals_the_secret(
     for call in (prove(APP, entra_at(entra.url)), tokens.token()):
         error = await failure_of(call)
         assert error.__context__ is None
-        assert SECRET not in everything_revealed(error, caplog, capsys)
+        assert SECRET not in error_output(error, caplog, capsys)
     assert SECRET not in repr(vars(tokens))
 
 
@@ -224,7 +224,7 @@ async def test_success_reveals_neither_secret_nor_token(
     caplog.set_level("DEBUG")
     tokens = EntraTokens(APP, entra_at(entra.url))
     value = await tokens.token()
-    revealed = everything_revealed(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
+    revealed = error_output(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
     assert "openid-configuration" in revealed
     assert SECRET not in revealed
     assert value not in revealed
