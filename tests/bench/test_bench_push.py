@@ -98,5 +98,5 @@ async def session_is(sandbox: SandboxHandle, extension: str, there: bool) -> Non
     person = sandbox.world.person(extension)
     user = next(user for user in sandbox.world.saved.teams if person and user.id == person.teams_id)
     async with asyncio.timeout(10):
-        while (user.session is not None) != there:  # noqa: ASYNC110 the sandbox tells nobody
+        while (user.session is not None) != there:  # noqa: ASYNC110 the sandbox has no event for it
             await asyncio.sleep(0.001)
