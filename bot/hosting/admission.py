@@ -7,10 +7,10 @@ import orjson
 from aiohttp import web
 
 from bot.hosting.activity_parser import ParsedActivity, parse_activity
-from bot.hosting.config import HostingConfig, is_loopback
+from bot.hosting.config import HostingConfig
 from bot.hosting.refusals import Refused
-from bot.hosting.streams import TooLarge, read_at_most
 from bot.hosting.verifier import Verifier
+from core.http import TooLarge, is_loopback_host, read_capped
 
 TEAMS = "msteams"
 """The only channel that authenticates people and tenants; in others a client can claim to be anyone."""
@@ -56,7 +56,7 @@ def _is_from_this_machine(request: web.Request) -> bool:
         host = request.url.host or ""
     except ValueError:
         return False
-    return is_loopback(host) and not any(name in request.headers for name in FORWARDING_HEADERS)
+    return is_loopback_host(host) and not any(name in request.headers for name in FORWARDING_HEADERS)
 
 
 async def read_json(request: web.Request, max_bytes: int) -> dict[str, Any]:
@@ -77,7 +77,7 @@ async def read_json(request: web.Request, max_bytes: int) -> dict[str, Any]:
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
     try:
-        return await read_at_most(request.content, max_bytes)
+        return await read_capped(request.content.iter_any(), max_bytes)
     except TooLarge:
         raise Refused(413, "body_too_large") from None
     except web.RequestPayloadError:
