@@ -69,7 +69,7 @@ def put_off(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def installation_card(texts: Texts, installation: Installation, form_error: FormError | None = None) -> Card:
-    """Where an installation stands, from its first step to its end; ``form_error`` says why it failed."""
+    """The progress and result of an installation; ``form_error`` is why it failed."""
     match installation.current.state:
         case State.FAILED:
             return _failed(texts, installation, form_error)

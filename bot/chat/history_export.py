@@ -1,6 +1,6 @@
-"""History as a file: a link that is good for ten minutes, and what it leads to.
+"""History as a CSV file: a link that is valid for ten minutes, and its handler.
 
-The link carries what it stands for, sealed: nobody can guess or alter it, and nothing has to be kept for it.
+The link contains the request encrypted: it cannot be guessed or altered, and nothing has to be stored for it.
 """
 
 import csv
@@ -27,10 +27,10 @@ LINK_LIFETIME = timedelta(minutes=10)
 PURPOSE = "history.csv"
 MAX_TOKEN_LENGTH = 2000
 BYTE_ORDER_MARK = "\ufeff"
-"""Excel takes a file for UTF-8 only when it begins so."""
+"""Excel reads a file as UTF-8 only if it begins with this."""
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""A cell that begins so is a formula to a spreadsheet, of full width too (OWASP, CSV injection)."""
+"""A cell that begins with one of these is a formula in a spreadsheet (OWASP, CSV injection)."""
 
 HEADERS = {
     "Content-Type": "text/csv; charset=utf-8",
@@ -42,7 +42,7 @@ HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """Whose history a link stands for, and for whom; ``integration_id`` is empty for all of it."""
+    """The history a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
 
     tenant: str
     person: str
@@ -51,7 +51,7 @@ class ExportRequest:
 
 
 class HistoryExport:
-    """``public_url`` is where anybody reaches the bot; ``own_url`` where only this machine does. Empty: nowhere."""
+    """``public_url`` is the bot's public address; ``own_url`` is reachable from this machine only. Empty: none."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class HistoryExport:
         self._own_url = own_url
 
     def link(self, request: ExportRequest, service_url: str) -> str:
-        """Where the file can be had; empty when the reader, whose chat is at ``service_url``, cannot reach us."""
+        """The file's address; empty if the reader, whose chat is at ``service_url``, cannot reach the bot."""
         is_here = urlsplit(service_url).hostname in ("localhost", "127.0.0.1", "::1")
         base = self._public_url or (self._own_url if is_here else "")
         if not base:
@@ -88,7 +88,7 @@ class HistoryExport:
         return base + PATH + self._encryption.encrypt(json.dumps(payload))
 
     def request_of(self, token: str) -> ExportRequest | None:
-        """What a link's token stands for; None for one that is not ours, or is too old."""
+        """The request in a link's token; None for a forged or expired token."""
         try:
             payload = json.loads(self._encryption.decrypt(token[:MAX_TOKEN_LENGTH]))
             if payload["for"] != PURPOSE or datetime.fromisoformat(payload["until"]) <= self._clock():
@@ -99,13 +99,13 @@ class HistoryExport:
             return None
 
     async def _is_allowed(self, request: ExportRequest) -> bool:
-        """Whether who asked for the link still has a role that sees history."""
+        """Whether the person who requested the link still has a role that may read history."""
         async with self._database.session() as session:
             role = await self._access.role_of(session, request.tenant, request.person)
         return role.covers(Role.VIEWER)
 
     async def lines(self, request: ExportRequest) -> AsyncIterator[str]:
-        """The file line by line, its head first."""
+        """The file line by line, the header first."""
         texts = self._languages[request.language]
         yield csv_line(columns(texts))
         async with self._database.session() as session:
@@ -130,7 +130,7 @@ class HistoryExport:
 
 
 def csv_line(cells: list[str]) -> str:
-    """A line of CSV (RFC 4180), safe to be opened by a spreadsheet."""
+    """A line of CSV (RFC 4180), safe to open in a spreadsheet."""
     buffer = io.StringIO()
     csv.writer(buffer).writerow([f"'{cell}" if cell.startswith(DANGEROUS) else cell for cell in cells])
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""``alerts``: of what, when and with whom one is warned; and the buttons that notices carry."""
+"""``alerts``: which notices a person receives and when, who else does, and the buttons of notices."""
 
 from datetime import timedelta
 
@@ -26,7 +26,7 @@ STATES = {
     State.UNREACHABLE: "unreachable",
     State.DROPPED: "muted",
 }
-"""How a notice's state is called on a card."""
+"""The name of each notice state on cards."""
 
 
 async def open_alerts(context: TurnContext) -> None:
@@ -34,7 +34,7 @@ async def open_alerts(context: TurnContext) -> None:
 
 
 async def save(context: TurnContext) -> None:
-    """Toggles of integrations that are not this tenant's, and of those not shown, change nothing."""
+    """Save the form. Toggles of foreign integrations, and of those not shown, are ignored."""
     data = context.data
     begin, end = data.get("quiet_from", ""), data.get("quiet_until", "")
     view = await _view(context)
@@ -57,7 +57,7 @@ async def save(context: TurnContext) -> None:
 
 
 async def remind(context: TurnContext) -> None:
-    """The same again tomorrow, for this person alone; pressed twice, still once."""
+    """Repeat the notice tomorrow, for this person only; pressed twice, it is still repeated once."""
     notice = await _notice(context)
     if notice is None:
         return await context.show(stale(context.texts))
@@ -81,7 +81,7 @@ async def remind(context: TurnContext) -> None:
 
 
 async def told(context: TurnContext) -> None:
-    """Who else is told: a card of its own, so that the notice keeps its buttons."""
+    """Show who else receives the notice, in a new card, so that the notice keeps its buttons."""
     notice = await _notice(context)
     if notice is None:
         await context.show(stale(context.texts))
@@ -90,13 +90,13 @@ async def told(context: TurnContext) -> None:
         integration = await integrations.owned_one(session, context.tenant, notice.integration_id)
         about = {row.audience: row.state for row in await notices.about(session, notice)}
         muted = await alerts.muted(session, context.tenant, notice.integration_id)
-        everybody = await _everybody(session, context.tenant, muted, about)
+        recipients = await _recipients(session, context.tenant, muted, about)
     name = integration.name if integration else ""
-    await context.send(cards.told(context.texts, name, everybody))
+    await context.send(cards.told(context.texts, name, recipients))
 
 
 async def _notice(context: TurnContext) -> Notice | None:
-    """The one that the button names; None for a foreign or gone one, or one of an integration being removed."""
+    """The notice the button names; None if it is foreign or gone, or its integration is being removed."""
     async with context.services.database.session() as session:
         notice = await notices.owned_one(session, context.tenant, context.data.get("notice", ""))
         if notice is None or await integrations.owned_one(session, context.tenant, notice.integration_id) is None:
@@ -109,7 +109,7 @@ async def _view(context: TurnContext) -> AlertsView:
     async with context.services.database.session() as session:
         mine = await alerts.preferences(session, tenant, person)
         known = await conversations.find(session, tenant, person)
-        everybody = await _everybody(session, tenant, set(), {})
+        recipients = await _recipients(session, tenant, set(), {})
     views = await context.services.integrations.list(tenant)
     general = mine.get(ANY)
     told_zone = known.time_zone if known else ""
@@ -120,12 +120,12 @@ async def _view(context: TurnContext) -> AlertsView:
         quiet_until=general.quiet_until if general else "",
         zone=zone,
         zones=ZONES if not told_zone or told_zone in ZONES else (told_zone, *ZONES),
-        listeners=everybody,
+        listeners=recipients,
     )
 
 
-async def _everybody(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listener]:
-    """The tenant's administrators and channels, each with what became of a notice for them."""
+async def _recipients(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listener]:
+    """The tenant's administrators and channels, each with the state of the notice for them."""
     people = await conversations.administrators(session, tenant)
     found = [Listener(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
     for channel in await alerts.channels(session, tenant):

@@ -1,4 +1,4 @@
-"""``auto-rotate``: whether the bot replaces the secret by itself, thirty days before it expires."""
+"""``auto-rotate``: whether the bot rotates the secret automatically, thirty days before it expires."""
 
 from bot.activity import Message
 from bot.cards import rotation as cards
@@ -29,7 +29,7 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def turn_on(context: TurnContext, view: IntegrationView) -> None:
-    """Only where the application lets the bot; the card says what is missing."""
+    """Only if the application permits it; the card shows what is missing."""
     if await context.services.credentials.may_rotate(context.tenant, view.id):
         await context.services.credentials.set_auto_rotate(context.tenant, view.id, True, context.actor)
     await _show_again(context, view)

@@ -1,4 +1,4 @@
-"""``certificate``: a certificate, or no secret at all, in place of a client secret; proven before it is used."""
+"""``certificate``: a certificate or a managed identity instead of a client secret; proven before it is used."""
 
 from collections.abc import Awaitable, Callable
 
@@ -27,7 +27,7 @@ async def show(context: TurnContext) -> None:
 
 
 async def make(context: TurnContext, error: SyncError | None = None) -> None:
-    """Hand out the public part; asked again before it is used, the same one."""
+    """Show the public part; until it is used, the same certificate is shown again."""
     view = await context.integration()
     made = await context.services.credentials.make_certificate(context.tenant, view.id, context.actor)
     said = context.form_error(error, view.tenant_id, view.client_id) if error else None
@@ -63,7 +63,7 @@ async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[Rotat
 async def _switch(
     context: TurnContext, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
 ) -> None:
-    """Prove and use it, and show how it fares for some seconds."""
+    """Prove and use it, and show the progress for some seconds."""
     if revision_of(context) != view.revision:
         return await show_outdated(context, view)
     await context.show(checking(context.texts, view))

@@ -1,4 +1,4 @@
-"""``claim``: whoever has the one-time code becomes an owner of their organisation."""
+"""``claim``: a person with the one-time code becomes an owner of their organisation."""
 
 import structlog
 
@@ -15,7 +15,7 @@ log = structlog.get_logger()
 
 
 async def open_claim(context: TurnContext) -> None:
-    """With a code behind the word it is tried at once; without, it is asked for."""
+    """Try the code typed after the command; without one, ask for it."""
     event = context.turn.incoming.event
     typed = event.text.partition(" ")[2] if isinstance(event, Message) else ""
     if typed:
@@ -29,7 +29,7 @@ async def now(context: TurnContext) -> None:
 
 
 async def _try(context: TurnContext, typed: str) -> None:
-    """Count first, then prove, then use: of all who have the code one gets in, and guessing ends soon."""
+    """Count the attempt, verify the code, then use it: a code works once, and guessing is limited."""
     if context.role is Role.OWNER:
         return await context.show(cards.owner_already(context.texts))
     async with context.services.database.writing() as session:
@@ -45,7 +45,7 @@ async def _try(context: TurnContext, typed: str) -> None:
 
 
 async def _use(context: TurnContext, row: ClaimCode) -> bool:
-    """Whether this one was first. Somebody Entra does not know cannot own anything."""
+    """Use the code; False if it was used before, or the person has no Entra object id."""
     sender = context.turn.incoming.sender
     if not sender.object_id:
         return False

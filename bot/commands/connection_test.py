@@ -1,4 +1,4 @@
-"""``test connection``: every step tried now, with its time and, where it failed, what mends it."""
+"""``test connection``: runs every step now and shows its duration and, if it failed, how to fix it."""
 
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext

@@ -1,4 +1,4 @@
-"""``disable presence``: asks once, then stops and clears what was shown."""
+"""``disable presence``: asks for confirmation, then stops and clears the presence that was set."""
 
 from bot.cards import integrations as cards
 from bot.chat.context import Command, TurnContext

@@ -1,4 +1,4 @@
-"""``edit integration``: rename, CloudLink side, Teams side; proven before it is stored, and nothing deleted."""
+"""``edit integration``: name, CloudLink side and Teams side; changes are proven before they are stored."""
 
 from collections.abc import Awaitable
 
@@ -23,7 +23,7 @@ from sync.domain.model import (
 from sync.domain.roles import Role
 
 EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential")
-"""The acts that make a form out of date."""
+"""The acts that make an open form outdated."""
 
 
 async def open_edit(context: TurnContext) -> None:
@@ -146,7 +146,7 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
 
 
 async def show_again(context: TurnContext, view: IntegrationView, form: Card) -> None:
-    """The form with its complaints, unless somebody changed meanwhile what it was filled from."""
+    """Show the form with its errors, unless the integration changed since the form was opened."""
     if revision_of(context) != view.revision:
         return await show_outdated(context, view)
     return await context.show(form)
@@ -161,7 +161,7 @@ async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
 
 
 def revision_of(context: TurnContext) -> int:
-    """The revision the form was filled from; what is none equals no integration's."""
+    """The revision the form was opened with; 0, which no integration has, if it is missing."""
     revision = context.data.get("revision", "")
     return int(revision) if revision.isdecimal() and len(revision) < 10 else 0
 

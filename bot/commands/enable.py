@@ -1,4 +1,4 @@
-"""``enable presence``: whom it would concern, then the switch. The wizard's last step is the same conversation."""
+"""``enable presence``: a preview of who is matched, then enabling. Setup's last step uses the same handlers."""
 
 from bot.cards import integrations as integration_cards
 from bot.cards import preview as cards
@@ -22,7 +22,7 @@ async def ask(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
-    """Read both directories now; what cannot be read is said, with another try."""
+    """Read both directories now; an error is shown with a button to try again."""
     await context.show(checking(context.texts, 4 if wizard else 0, "people"))
     try:
         found = await context.services.integrations.preview(context.tenant, view.id)
@@ -35,7 +35,7 @@ async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool
 
 
 async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
-    """Another page of those who are left out; read anew when the reading is some minutes old."""
+    """Show another page of unmatched people; read the directories again if the cached preview has expired."""
     found = context.services.previews.get(context.tenant, view.id)
     if found is None:
         found = await context.services.integrations.preview(context.tenant, view.id)
@@ -51,7 +51,7 @@ async def enable(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.enabled_card(context.texts, enabled))
 
 
-async def put_off(context: TurnContext, view: IntegrationView) -> None:
+async def postpone(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.later_card(context.texts, view))
 
 
@@ -68,7 +68,7 @@ async def now(context: TurnContext) -> None:
 
 
 async def later(context: TurnContext) -> None:
-    await put_off(context, await context.integration())
+    await postpone(context, await context.integration())
 
 
 COMMAND = Command(

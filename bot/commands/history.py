@@ -1,4 +1,4 @@
-"""``history`` and ``export history``: who did what, when, and how it went."""
+"""``history`` and ``export history``: who did what, when, and with which result."""
 
 from bot.cards import history as cards
 from bot.cards.field_errors import Link
@@ -9,7 +9,7 @@ from sync.domain.roles import Role
 
 
 async def show(context: TurnContext) -> None:
-    """A page of the history of everything, or of the integration that ``data`` names."""
+    """Show a page of the history of all integrations, or of the one in ``data``."""
     chosen = _chosen(context)
     async with context.services.database.session() as session:
         total = await history.count(session, context.tenant, chosen)
@@ -20,7 +20,7 @@ async def show(context: TurnContext) -> None:
 
 
 async def export(context: TurnContext) -> None:
-    """A link to the file where one can be had, and the way to read it here."""
+    """Show a link to the file if it is reachable, and a button to read it as text."""
     chosen = _chosen(context)
     async with context.services.database.session() as session:
         total = await history.count(session, context.tenant, chosen)
@@ -45,7 +45,7 @@ def _export_request(context: TurnContext, chosen: str) -> ExportRequest:
 
 
 def _chosen(context: TurnContext) -> str:
-    """An integration's id, perhaps of one that is removed; history is the tenant's own, whatever it is."""
+    """An integration's id, which may be removed by now; history is filtered by tenant in any case."""
     chosen = context.data.get("integration", "")
     return "" if chosen == cards.EVERY else chosen
 

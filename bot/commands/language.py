@@ -1,4 +1,4 @@
-"""``language``: the chat's language, whatever the client's."""
+"""``language``: the language of the chat, independent of the client's."""
 
 from bot.cards.welcome import languages
 from bot.chat.context import Command, TurnContext

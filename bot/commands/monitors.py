@@ -1,6 +1,6 @@
-"""``monitors``: which presence monitors of the other direction hold the same secret, and which still the old one.
+"""``monitors``: the presence monitors that use the same secret, and which of them still use the old one.
 
-Mitel's guide has them: when the secret of the integration serves them too, it has to be renewed in each.
+They sync in the other direction (Mitel's guide): a shared secret has to be updated in each of them too.
 """
 
 from collections.abc import AsyncIterator
@@ -19,7 +19,7 @@ from sync.domain.model import IntegrationView, UnknownIntegration
 from sync.domain.roles import Role
 
 SAME, OTHER = "monitors_same", "monitors_other"
-"""The acts that answer whether the monitors hold the replaced secret."""
+"""The acts that answer whether the monitors use the replaced secret."""
 
 
 async def open_monitors(context: TurnContext) -> None:
@@ -27,7 +27,7 @@ async def open_monitors(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView, form_error: FormError | None = None) -> None:
-    """The checklist while something is open, else the list."""
+    """Show the list, with a button for the checklist while tasks are open."""
     async with context.services.database.session() as session:
         listed = await monitors.listed(session, context.tenant, view.id)
         still_open = await monitors.count_open(session, view.id)
@@ -44,7 +44,7 @@ async def show(context: TurnContext) -> None:
 
 
 async def add(context: TurnContext) -> None:
-    """List the names typed, one a line."""
+    """Add the typed names, one per line."""
     view = await context.integration()
     names = [name for line in context.data.get("names", "").splitlines() if (name := cleaned(line))]
     if not names:
@@ -70,7 +70,7 @@ async def remove(context: TurnContext) -> None:
 
 
 async def offer(context: TurnContext, view: IntegrationView) -> None:
-    """Ask about the newest rotation in a card of its own, when there are monitors and nobody has answered."""
+    """Ask about the newest rotation in a new card, if there are monitors and no answer yet."""
     async with context.services.database.session() as session:
         listed = await monitors.listed(session, context.tenant, view.id)
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
@@ -80,7 +80,7 @@ async def offer(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def ask(context: TurnContext) -> None:
-    """The question, from a button; of a rotation that is answered or gone, the list."""
+    """Show the question; if the rotation is answered or gone, show the list."""
     view = await context.integration()
     async with context.services.database.session() as session:
         listed = await monitors.listed(session, context.tenant, view.id)
@@ -92,7 +92,7 @@ async def ask(context: TurnContext) -> None:
 
 
 async def same(context: TurnContext) -> None:
-    """The monitors hold the replaced secret: keep a checklist until each has the new one."""
+    """The monitors use the replaced secret: keep a checklist until each has the new one."""
     if await _answer(context, SAME):
         return await checklist(context)
     return await show(context)
@@ -105,7 +105,7 @@ async def other(context: TurnContext) -> None:
 
 
 async def _answer(context: TurnContext, answer: str) -> bool:
-    """Store the answer; False when the newest rotation is another one, or somebody answered before."""
+    """Store the answer; False if there is a newer rotation, or it is answered already."""
     view = await context.integration()
     async with _changing(context, view) as session:
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
@@ -129,7 +129,7 @@ async def checklist(context: TurnContext) -> None:
 
 
 async def tick(context: TurnContext) -> None:
-    """Mark the chosen monitors as renewed; whoever was first is the one named."""
+    """Mark the chosen monitors as updated; the first person to do so is recorded."""
     view = await context.integration()
     by = context.actor.name or context.actor.id
     async with _changing(context, view) as session:
@@ -141,7 +141,7 @@ async def tick(context: TurnContext) -> None:
 
 @asynccontextmanager
 async def _changing(context: TurnContext, view: IntegrationView) -> AsyncIterator[AsyncSession]:
-    """A session in which nobody else changes the integration or its monitors."""
+    """A session that locks the integration, so that its monitors are not changed elsewhere."""
     async with context.services.database.writing() as session:
         if await integrations.owned_one(session, context.tenant, view.id, lock=True) is None:
             raise UnknownIntegration

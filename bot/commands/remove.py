@@ -1,4 +1,4 @@
-"""``remove integration``: says what will happen, and does it when the integration's name is typed."""
+"""``remove integration``: explains what is removed, and asks for the integration's name as confirmation."""
 
 from bot.cards import integrations as cards
 from bot.cards.field_errors import FormError

@@ -1,4 +1,4 @@
-"""``status``: how an integration is doing, at a glance."""
+"""``status``: an integration's health, figures and expiry."""
 
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext

@@ -1,4 +1,4 @@
-"""``install update``: what is new and what it would change here; then the bar, until it is completed."""
+"""``install update``: release notes and dry run, then the progress until the update is completed."""
 
 from bot.activity import Action, Card
 from bot.cards import update as cards
@@ -17,7 +17,7 @@ async def open_update(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    """The dialog; or, while something is being installed, how far that is."""
+    """Show the offer; while an installation runs, show its progress."""
     running = await context.services.updates.installation(context.tenant, view.id)
     if running:
         await _follow(context, view, running)
@@ -38,7 +38,7 @@ async def show(context: TurnContext) -> None:
 
 
 async def install(context: TurnContext) -> None:
-    """Begin; whoever presses second sees what the first began, and an old dialog is replaced by today's."""
+    """Start the installation; a second press shows the running one, and an outdated offer is replaced."""
     view = await context.integration()
     words = context.texts("update.3.words")
     begun = await context.services.updates.begin(
@@ -71,7 +71,7 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 
 
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
-    """The pressed card shows it from now on, or a new one."""
+    """From now on the pressed card, or a new one, shows the progress."""
     if isinstance(context.turn.incoming.event, Action):
         await context.services.updates.installation(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
@@ -92,7 +92,7 @@ def _place(context: TurnContext, card_id: str = "") -> CardPlace:
 
 
 def _version(context: TurnContext) -> int:
-    """As the button says; 0, which is never due, for anything else."""
+    """The version in the button's data; 0, which is never due, if it is malformed."""
     said = context.data.get("version", "")
     return int(said) if said.isdecimal() and len(said) < 7 else 0
 
