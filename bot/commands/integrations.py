@@ -1,4 +1,4 @@
-"""``integrations``: the list with health; the card of each integration offers everything that can be done with it."""
+"""``integrations``: the list with health; each integration's card offers everything that can be done with it."""
 
 from bot.cards import integrations as cards
 from bot.chat.context import Command, TurnContext
