@@ -1,4 +1,4 @@
-"""Presence monitors in the chat: listed once, asked about after a rotation, ticked one by one in one card."""
+"""Presence monitors in the chat: the list, the question after a rotation, and the checklist."""
 
 from datetime import timedelta
 from typing import Any
@@ -96,7 +96,7 @@ TOO_LONG = "Lobby\n" + "x" * 61
 
 
 @pytest.mark.parametrize(("names", "said"), [("  \n ", "At least one name"), (TOO_LONG, "longer than 60")])
-async def test_names_that_are_none(chat: Chat, one: IntegrationView, names: str, said: str) -> None:
+async def test_empty_names_are_refused(chat: Chat, one: IntegrationView, names: str, said: str) -> None:
     card = await chat.press(await chat.say("monitors"), "monitors.add", {"names": names})
     assert said in error_below(card, "names")
     assert inputs(card)["names"].get("value", "").strip() == names.strip()
@@ -171,7 +171,7 @@ async def test_an_old_card_and_a_double_press_are_harmless(chat: Chat, one: Inte
     assert await acts(chat) == before
 
 
-async def test_the_question_answered_twice_counts_once(chat: Chat, one: IntegrationView) -> None:
+async def test_a_second_answer_does_not_count(chat: Chat, one: IntegrationView) -> None:
     await add(chat, "Lobby")
     await rotated(chat, one)
     card = await chat.press(await chat.say("monitors"), "monitors.ask")

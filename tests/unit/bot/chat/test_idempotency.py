@@ -17,7 +17,7 @@ def test_every_act_and_what_is_shown_instead_are_verbs_of_ours() -> None:
     assert not ACTS.keys() & set(ACTS.values())
 
 
-def test_whoever_may_act_may_see_how_things_stand() -> None:
+def test_a_role_that_may_act_may_see_the_state() -> None:
     least = {verb: one.least for one in COMMANDS for verb in (*one.actions, f"command.{one.key}")}
     assert all(least[act].covers(least[shown]) for act, shown in ACTS.items())
 

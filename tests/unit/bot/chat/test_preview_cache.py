@@ -1,4 +1,4 @@
-"""A preview is remembered for some minutes, for its own tenant alone."""
+"""A preview is cached for some minutes, for its own tenant only."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -15,7 +15,7 @@ class Clock:
         return self.now
 
 
-def test_it_is_recalled_for_five_minutes() -> None:
+def test_a_preview_is_cached_for_five_minutes() -> None:
     clock = Clock()
     previews = PreviewCache(clock)
     previews.put("tenant", "one", FOUND)
