@@ -94,7 +94,7 @@ def _service_health(texts: Texts, health: ServiceHealth) -> str:
     if health.trouble is None:
         return f"✅ {name}"
     wrong = isinstance(health.trouble, CredentialsWrong)
-    return f"❌ {name}: {texts('light.wrong')}" if wrong else f"⚠️ {name}: {texts('light.unwell')}"
+    return f"❌ {name}: {texts('health.wrong')}" if wrong else f"⚠️ {name}: {texts('health.unavailable')}"
 
 
 def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str) -> Card:

@@ -144,7 +144,7 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
 def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
     service = str(facts["service"])
-    since = texts("light.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
+    since = texts("health.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
     if service in (PEOPLE, CLOCK):
         return _own_problem(texts, notice, service, since)
     said = _form_error(texts, notice)

@@ -89,10 +89,10 @@ def _running(texts: Texts, status: Status) -> Container:
 def _service_health(texts: Texts, health: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
     name = texts(f"service.{health.service}")
     if health.trouble is None or form_error is None:
-        return note("default", "✅", f"{name} · {texts('light.well')}")
+        return note("default", "✅", f"{name} · {texts('health.ok')}")
     wrong = isinstance(health.trouble, CredentialsWrong)
-    state = texts("light.wrong" if wrong else "light.unwell")
-    since = texts("light.since", ago=texts.relative(health.since, now)) if health.since else ""
+    state = texts("health.wrong" if wrong else "health.unavailable")
+    since = texts("health.since", ago=texts.relative(health.since, now)) if health.since else ""
     style: Style = "attention" if wrong else "warning"
     symbol = "❌" if wrong else "⚠️"
     head = f"{name} · {state}"

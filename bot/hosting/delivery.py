@@ -55,7 +55,7 @@ class Delivery:
         try:
             return await self._with_retries(call, conversation_id)
         except (Undelivered, Unreachable) as failure:
-            log.warning("message_not_taken", error=type(failure).__name__, status=getattr(failure, "status", 403))
+            log.warning("message_undelivered", error=type(failure).__name__, status=getattr(failure, "status", 403))
             raise
 
     async def query(self, call: Callable[[], Awaitable[T]]) -> T:

@@ -78,7 +78,7 @@ class UpdateCards:
             async with self._database.writing() as session:
                 await conversations.mark_unreachable(session, place.tenant_id, place.user_object_id)
         except Undelivered as error:
-            log.info("update_card_not_told", integration=installation.integration_id, status=error.status)
+            log.info("update_card_undelivered", integration=installation.integration_id, status=error.status)
             return error
         return None
 

@@ -216,7 +216,7 @@ async def test_a_refused_bot_token_is_logged_without_the_password() -> None:
         bot.entra.refuse = True
         with capture_logs() as logs:
             assert (await bot.post(bot.activity()))[0] == 500
-        assert [line["event"] for line in logs] == ["bot_token_refused", "message_not_taken", "turn_failed"]
+        assert [line["event"] for line in logs] == ["bot_token_refused", "message_undelivered", "turn_failed"]
         assert logs[0]["error"] == "invalid_client"
         assert bot.config.app_password not in json.dumps(logs)
         assert bot.connector.calls == []
