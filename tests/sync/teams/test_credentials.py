@@ -3,7 +3,6 @@
 The stub is served by the test's own event loop: were msal ever to run on it, nothing here would be answered.
 """
 
-import time
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from sync.errors import CredentialsWrong, Fault, ServiceUnwell, SyncError
-from sync.teams.credentials import EntraTokens, ProvenToken, prove, roles_in
+from sync.teams.credentials import TIMEOUT, EntraTokens, ProvenToken, prove, roles_in
 from tests.sync.leaks import everything_said
 from tests.sync.stub_server import Reply, StubServer, stub_server
 from tests.sync.teams.harness import APP, DISCOVERY, ROLES, SECRET, TOKEN, discovery, granted, jwt, refused
@@ -153,10 +152,9 @@ async def test_when_entra_says_how_long_we_know(entra: StubServer) -> None:
 
 
 async def test_a_silent_entra_is_not_waited_for_beyond_patience(entra: StubServer) -> None:
-    entra.delay = 2
-    start = time.monotonic()
+    """Who waited longer would have the answer."""
+    entra.delay = TIMEOUT - 2
     error = await failure_of(prove(APP, entra.url, patience=0.2))
-    assert time.monotonic() - start < 1.5
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
