@@ -36,10 +36,10 @@ from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from settings import Settings, is_loopback
 from storage.database import Database, open_database
 from storage.encryption import Encryption, check_keys, key_from_file
-from storage.key_rotation import Resealed, are_unreadable, reseal
-from storage.key_vault import VaultUnreadable, keys_from_vault
+from storage.key_rotation import RotationCounts, has_unreadable_secrets, re_encrypt_all
+from storage.key_vault import KeyVaultUnavailable, keys_from_vault
 from storage.schema import NewerDatabase, migrate
-from storage.sqlite_to_postgres import CannotCopy, copy
+from storage.sqlite_to_postgres import CannotCopy, copy_to_postgres
 from sync.cloudlink.wire import WireTables, load_tables
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import JobQueue, LocalJobs
@@ -170,7 +170,7 @@ async def copy_database(settings: Settings) -> None:
     if not settings.database_url.startswith("postgres"):
         raise WrongSetting("DATABASE_URL: must name the PostgreSQL database to copy to (postgresql://...)")
     source = sqlite_file(settings)
-    counts = await asyncio.to_thread(copy, source, settings.database_url, _tell_progress)
+    counts = await asyncio.to_thread(copy_to_postgres, source, settings.database_url, _tell_progress)
     told = ", ".join(f"{name} {count}" for name, count in counts.items())
     print(f"Copied and compared, row by row: {told}.")
     print(f"{source} is left as it was. The encryption keys are not in it: keep those the bot has.")
@@ -180,14 +180,14 @@ async def rotate_keys(settings: Settings) -> int:
     """Seal every stored secret anew with the first of the encryption keys, so that the others can go."""
     async with open_store(settings) as database:
         await migrate(database)
-        counts = await reseal(database, Encryption(await _keys(settings)), _tell_resealed)
+        counts = await re_encrypt_all(database, Encryption(await _keys(settings)), _tell_resealed)
     print(f"{counts.anew} secrets sealed anew with the first key, {counts.already} had it already.")
     if counts.unreadable:
         print(f"{counts.unreadable} cannot be opened with any key at hand. {KEY_LOST}")
     return 1 if counts.unreadable else 0
 
 
-def _tell_resealed(name: str, counts: Resealed) -> None:
+def _tell_resealed(name: str, counts: RotationCounts) -> None:
     print(f"{name}: {counts.anew} anew, {counts.already} already, {counts.unreadable} unreadable", flush=True)
 
 
@@ -354,7 +354,7 @@ def sqlite_file(settings: Settings) -> Path:
 async def open_encryption(settings: Settings, database: Database) -> Encryption:
     """The seal for the secrets in ``database``; when it does not open them the log says so, and the bot goes on."""
     encryption = Encryption(await _keys(settings))
-    if await are_unreadable(database, encryption):
+    if await has_unreadable_secrets(database, encryption):
         log.error("secrets_unreadable", remedy=KEY_LOST)
     return encryption
 
@@ -370,7 +370,7 @@ async def _keys_from_vault(settings: Settings) -> list[str]:
     try:
         keys = await keys_from_vault(settings.key_vault_secret, settings.managed_identity_client_id)
         check_keys(keys)
-    except (VaultUnreadable, ValueError) as error:
+    except (KeyVaultUnavailable, ValueError) as error:
         raise WrongSetting(f"KEY_VAULT_SECRET: {error}") from None
     return keys
 

@@ -269,7 +269,7 @@ class Pipeline:
 async def _remember(context: TurnContext, session: AsyncSession) -> KnownConversation:
     incoming = context.turn.incoming
     address = incoming.address
-    return await conversations.remember(
+    return await conversations.upsert(
         session,
         tenant_id=context.tenant,
         user_object_id=context.person,

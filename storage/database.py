@@ -54,7 +54,7 @@ class Database:
             yield session
 
 
-def locking(query: SelectOfScalar[Row], of: Any = None, *, skipping: bool = False) -> SelectOfScalar[Row]:
+def for_update(query: SelectOfScalar[Row], of: Any = None, *, skipping: bool = False) -> SelectOfScalar[Row]:
     """``query``, whose rows are nobody else's to change until the session ends, and are read as they are by then.
 
     Only on PostgreSQL, where writers do not wait for each other otherwise; ``of`` is the one table to lock. Rows
@@ -63,14 +63,14 @@ def locking(query: SelectOfScalar[Row], of: Any = None, *, skipping: bool = Fals
     return query.with_for_update(of=of, skip_locked=skipping).execution_options(populate_existing=True)
 
 
-def insert_new(session: AsyncSession, table: type[SQLModel]) -> Any:
+def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
     """An ``INSERT`` that passes over rows which are there already."""
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return insert(table).on_conflict_do_nothing()
 
 
-async def in_turn(session: AsyncSession, *name: str) -> None:
+async def advisory_lock(session: AsyncSession, *name: str) -> None:
     """Wait until the session of whoever asked for the same name before has ended: for rows that are not there yet.
 
     On SQLite writers take turns anyway.
@@ -106,21 +106,21 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
     engine = create_async_engine(database_url(url), pool_pre_ping=True, pool_size=CONNECTIONS)
-    prepare(engine.sync_engine)
+    configure_connections(engine.sync_engine)
     try:
         yield Database(engine)
     finally:
         await engine.dispose()
 
 
-def prepare(engine: Engine) -> None:
+def configure_connections(engine: Engine) -> None:
     """Have each connection set up as this program needs it."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     else:
-        from storage.postgres_text import keep_no_nul  # slow to import
+        from storage.postgres_text import strip_nul  # slow to import
 
-        event.listen(engine, "connect", keep_no_nul)
+        event.listen(engine, "connect", strip_nul)
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

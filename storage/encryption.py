@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 
-class Unreadable(Exception):
+class SecretUnreadable(Exception):
     """A sealed secret cannot be opened with the keys at hand: the key is lost, the secret must be entered anew."""
 
 
@@ -26,7 +26,7 @@ class Encryption:
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
-            raise Unreadable from None
+            raise SecretUnreadable from None
 
     def can_decrypt(self, sealed: str) -> bool:
         """Whether a key at hand opens it."""
@@ -35,19 +35,19 @@ class Encryption:
         except InvalidToken:
             return False
 
-    def is_newest(self, sealed: str) -> bool:
+    def uses_newest_key(self, sealed: str) -> bool:
         """Whether the first key opens it."""
         try:
             return bool(self._newest.extract_timestamp(sealed.encode()))
         except InvalidToken:
             return False
 
-    def renew(self, sealed: str) -> str:
+    def re_encrypt(self, sealed: str) -> str:
         """The same secret, sealed with the first key. Raises ``Unreadable``."""
         try:
             return self._fernet.rotate(sealed.encode()).decode()
         except InvalidToken:
-            raise Unreadable from None
+            raise SecretUnreadable from None
 
 
 def check_keys(keys: Sequence[str]) -> None:

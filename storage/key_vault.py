@@ -11,7 +11,7 @@ PATIENCE = 40.0
 """Seconds, all attempts together."""
 
 
-class VaultUnreadable(Exception):
+class KeyVaultUnavailable(Exception):
     """A sentence that says why; nothing of what the vault answered."""
 
 
@@ -28,14 +28,14 @@ async def keys_from_vault(secret_url: str, identity: str = "", authorities: str 
         async with asyncio.timeout(PATIENCE):
             value = await _read(secret_url, identity, authorities)
     except ClientAuthenticationError:
-        raise VaultUnreadable("Azure gave this machine no identity that the vault takes") from None
+        raise KeyVaultUnavailable("Azure gave this machine no identity that the vault takes") from None
     except HttpResponseError as error:
-        raise VaultUnreadable(_reason(error.status_code)) from None
+        raise KeyVaultUnavailable(_reason(error.status_code)) from None
     except (AzureError, TimeoutError, ValueError):
-        raise VaultUnreadable("the vault does not answer") from None
+        raise KeyVaultUnavailable("the vault does not answer") from None
     keys = [key.strip() for key in value.split(",") if key.strip()]
     if not keys:
-        raise VaultUnreadable("the vault's secret is empty")
+        raise KeyVaultUnavailable("the vault's secret is empty")
     return keys
 
 

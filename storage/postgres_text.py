@@ -6,11 +6,11 @@ from psycopg.abc import Buffer
 from psycopg.types.string import StrDumperUnknown
 
 
-class WithoutNul(StrDumperUnknown):
+class NulStrippingDumper(StrDumperUnknown):
     def dump(self, obj: str) -> Buffer | None:
         return super().dump(obj.replace("\0", ""))
 
 
-def keep_no_nul(_connection: Any, record: Any) -> None:
+def strip_nul(_connection: Any, record: Any) -> None:
     """For each new connection: a NUL is left out of what is written and asked for."""
-    record.driver_connection.adapters.register_dumper(str, WithoutNul)
+    record.driver_connection.adapters.register_dumper(str, NulStrippingDumper)

@@ -57,12 +57,12 @@ def _upgrade_at(url: URL) -> str | None:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.begin() as connection:
-            return upgrade_in_turn(connection)
+            return upgrade_exclusively(connection)
     finally:
         engine.dispose()
 
 
-def upgrade_in_turn(connection: Connection) -> str | None:
+def upgrade_exclusively(connection: Connection) -> str | None:
     """``upgrade``, while nobody else does it until the transaction ends. Blocks. Raises ``NewerDatabase``."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")

@@ -15,8 +15,8 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from storage import tables  # noqa: F401
-from storage.database import database_url, prepare
-from storage.schema import upgrade, upgrade_in_turn
+from storage.database import configure_connections, database_url
+from storage.schema import upgrade, upgrade_exclusively
 
 SLICE = 500
 
@@ -30,7 +30,7 @@ class CannotCopy(Exception):
     """A sentence for whoever asked for the copy."""
 
 
-def copy(source: Path, target: str, told: Told) -> dict[str, int]:
+def copy_to_postgres(source: Path, target: str, told: Told) -> dict[str, int]:
     """Copy the file ``source`` to the database ``target``; returns how many rows each table has.
 
     Blocks. Raises ``CannotCopy``, ``NewerDatabase``, and ``OperationalError`` where the target does not answer.
@@ -68,9 +68,9 @@ def _opened(source: Path) -> Iterator[Connection]:
 def _emptied(target: str) -> Iterator[Connection]:
     """The database with all its tables, empty, and nobody else's to write in until everything is committed."""
     engine = create_engine(database_url(target), poolclass=NullPool)
-    prepare(engine)
+    configure_connections(engine)
     with engine.begin() as connection:
-        upgrade_in_turn(connection)
+        upgrade_exclusively(connection)
         names = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in _tables())
         connection.exec_driver_sql(f"LOCK TABLE {names} IN EXCLUSIVE MODE")
         filled = [table.name for table in _tables() if connection.execute(select(table).limit(1)).first()]

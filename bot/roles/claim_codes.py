@@ -46,7 +46,7 @@ async def make(database: Database, clock: Clock, tenant: str, code: str) -> str:
     now = clock()
     row = ClaimCode(id=code[:GROUP], tenant_id=tenant, salt=salt, hashed=hashed, expires_at=now + GOOD_FOR)
     async with database.writing() as session:
-        await claims.keep(session, row, now)
+        await claims.save(session, row, now)
     return grouped(code)
 
 

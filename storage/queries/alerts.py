@@ -7,17 +7,19 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
-from storage.database import in_turn
+from storage.database import advisory_lock
 from storage.tables.notices import AlertChannel, AlertPreference
 
-ANY = ""
+ANY_INTEGRATION = ""
 """The integration id of the row that holds a person's quiet hours and time zone."""
 
-CHANNEL = "channel:"
+CHANNEL_PREFIX = "channel:"
 """How the audience of a notice begins that goes to a channel; its conversation id follows."""
 
 
-async def preferences(session: AsyncSession, owner_tenant: str, person: str) -> dict[str, AlertPreference]:
+async def preferences_by_integration(
+    session: AsyncSession, owner_tenant: str, person: str
+) -> dict[str, AlertPreference]:
     """A person's preferences by integration id, ``ANY`` among them when it is set."""
     query = select(AlertPreference).where(
         AlertPreference.owner_tenant == owner_tenant, AlertPreference.user_object_id == person
@@ -25,7 +27,7 @@ async def preferences(session: AsyncSession, owner_tenant: str, person: str) -> 
     return {row.integration_id: row for row in (await session.exec(query)).all()}
 
 
-async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:
+async def list_muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:
     """Who does not want to hear of this integration."""
     query = select(AlertPreference.user_object_id).where(
         AlertPreference.owner_tenant == owner_tenant,
@@ -48,8 +50,10 @@ async def muted_by_integration(
     return {name: {row.user_object_id for row in of_one} for name, of_one in rows.items()}
 
 
-async def mute(session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool) -> None:
-    await in_turn(session, "alerts", owner_tenant, person)
+async def set_muted(
+    session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool
+) -> None:
+    await advisory_lock(session, "alerts", owner_tenant, person)
     row = await session.get(AlertPreference, (owner_tenant, person, integration_id)) or AlertPreference(
         owner_tenant=owner_tenant, user_object_id=person, integration_id=integration_id
     )
@@ -61,15 +65,15 @@ async def set_quiet_hours(
     session: AsyncSession, owner_tenant: str, person: str, begin: str, end: str, time_zone: str
 ) -> None:
     """From ``begin`` until ``end`` (``HH:MM``, both empty for none) in ``time_zone``."""
-    await in_turn(session, "alerts", owner_tenant, person)
-    row = await session.get(AlertPreference, (owner_tenant, person, ANY)) or AlertPreference(
-        owner_tenant=owner_tenant, user_object_id=person, integration_id=ANY
+    await advisory_lock(session, "alerts", owner_tenant, person)
+    row = await session.get(AlertPreference, (owner_tenant, person, ANY_INTEGRATION)) or AlertPreference(
+        owner_tenant=owner_tenant, user_object_id=person, integration_id=ANY_INTEGRATION
     )
     row.quiet_from, row.quiet_until, row.time_zone = begin, end, time_zone
     session.add(row)
 
 
-async def channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
+async def list_channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
     query = select(AlertChannel).where(AlertChannel.owner_tenant == owner_tenant)
     return list((await session.exec(query.order_by(col(AlertChannel.added_at)))).all())
 
@@ -95,7 +99,7 @@ async def add_channel(
     now: datetime,
 ) -> None:
     """Warn this channel too; said again, its address and language are renewed and it counts as reachable."""
-    await in_turn(session, "channel", owner_tenant, conversation_id)
+    await advisory_lock(session, "channel", owner_tenant, conversation_id)
     row = await session.get(AlertChannel, (owner_tenant, conversation_id)) or AlertChannel(
         owner_tenant=owner_tenant,
         conversation_id=conversation_id,

@@ -3,19 +3,18 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func
+from sqlalchemy import ColumnElement, exists
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
-from storage.database import in_turn
-from storage.queries.roles import TOLD
+from storage.database import advisory_lock
+from storage.queries.roles import NOTIFIED_ROLES
 from storage.tables.conversations import Conversation
-from storage.tables.integrations import Integration
 from storage.tables.roles import Member
 
 
-async def remember(
+async def upsert(
     session: AsyncSession,
     *,
     tenant_id: str,
@@ -34,7 +33,7 @@ async def remember(
 
     Language and welcome survive; an empty ``locale``, ``name`` or ``time_zone`` does not replace a known one.
     """
-    await in_turn(session, "conversation", tenant_id, user_object_id)
+    await advisory_lock(session, "conversation", tenant_id, user_object_id)
     row = await find(session, tenant_id, user_object_id) or Conversation(
         tenant_id=tenant_id,
         user_object_id=user_object_id,
@@ -58,7 +57,7 @@ async def find(session: AsyncSession, tenant_id: str, user_object_id: str) -> Co
     return await session.get(Conversation, (tenant_id, user_object_id))
 
 
-async def reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]:
+async def list_reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]:
     """The tenant's conversations that still take messages, oldest acquaintance last."""
     query = (
         select(Conversation)
@@ -68,7 +67,7 @@ async def reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]
     return list((await session.exec(query)).all())
 
 
-async def administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:
+async def list_administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:
     """The tenant's owners and administrators who have spoken with the bot, reachable or not."""
     query = (
         select(Conversation)
@@ -83,12 +82,12 @@ def is_administrator() -> ColumnElement[bool]:
     by_role = exists().where(
         col(Member.owner_tenant) == col(Conversation.tenant_id),
         col(Member.user_object_id) == col(Conversation.user_object_id),
-        col(Member.role).in_(TOLD),
+        col(Member.role).in_(NOTIFIED_ROLES),
     )
     return or_(col(Conversation.admin_as) != "", by_role)
 
 
-async def strangers(session: AsyncSession, tenant_id: str, most: int) -> list[Conversation]:
+async def list_without_role(session: AsyncSession, tenant_id: str, most: int) -> list[Conversation]:
     """Who has spoken with the bot and has no role, lately seen first."""
     has_role = exists().where(
         col(Member.owner_tenant) == col(Conversation.tenant_id),
@@ -98,7 +97,7 @@ async def strangers(session: AsyncSession, tenant_id: str, most: int) -> list[Co
     return list((await session.exec(query.order_by(col(Conversation.seen_at).desc()).limit(most))).all())
 
 
-async def owners_by_setting(session: AsyncSession, tenant_id: str) -> list[Conversation]:
+async def list_owners_by_setting(session: AsyncSession, tenant_id: str) -> list[Conversation]:
     """Who was admitted by an entry of ``ADMINS``; whether the entry still counts is for the reader to see."""
     query = select(Conversation).where(Conversation.tenant_id == tenant_id, Conversation.admin_as != "")
     return list((await session.exec(query.order_by(col(Conversation.name)))).all())
@@ -116,17 +115,6 @@ async def administrators_by_tenant(
     return grouped((await session.exec(query)).all(), lambda row: row.tenant_id)
 
 
-async def unreachable_administrators(session: AsyncSession) -> int:
-    """How many there are, in tenants that have an integration."""
-    served = select(Integration.owner_tenant).where(col(Integration.removing_since).is_(None))
-    query = select(func.count()).where(
-        is_administrator(),
-        col(Conversation.unreachable).is_(True),
-        col(Conversation.tenant_id).in_(served),
-    )
-    return (await session.exec(query)).one()
-
-
 async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, admin_as: str) -> None:
     """``admin_as`` is the entry of ``ADMINS`` that admits them, and from now on them alone; empty for none."""
     if admin_as:
@@ -135,7 +123,7 @@ async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, 
     await _change(session, tenant_id, user_object_id, admin_as=admin_as)
 
 
-async def forget_administrators(session: AsyncSession, admins: Collection[str]) -> None:
+async def revoke_administrators(session: AsyncSession, admins: Collection[str]) -> None:
     """Whoever was admitted by an entry that is not among ``admins`` any more is no administrator now."""
     await session.exec(
         update(Conversation)

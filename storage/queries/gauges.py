@@ -17,7 +17,7 @@ from storage.tables.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DuePeople:
     """People to be looked at now, and since when the one waiting longest is due."""
 
     people: int
@@ -48,11 +48,11 @@ async def open_problems(session: AsyncSession) -> Sequence[tuple[str, str, int]]
     return (await session.exec(query)).all()
 
 
-async def due(session: AsyncSession, vital: Collection[str], now: datetime) -> Due:
+async def due_people(session: AsyncSession, vital: Collection[str], now: datetime) -> DuePeople:
     """Of integrations that are not stopped: those wait for somebody to mend them, not for us."""
     waiting = and_(col(Person.due_at) <= now, ~_is_stopped(col(Person.integration_id), vital))
     number, since = (await session.exec(select(func.count(), func.min(Person.due_at)).where(waiting))).one()
-    return Due(number, since)
+    return DuePeople(number, since)
 
 
 async def last_webhook_at(session: AsyncSession) -> datetime | None:
@@ -68,7 +68,7 @@ async def soonest_expiry(session: AsyncSession) -> date | None:
     return (await session.exec(query)).one()
 
 
-async def unreachable_administrators(session: AsyncSession) -> int:
+async def count_unreachable_administrators(session: AsyncSession) -> int:
     query = select(func.count()).where(
         is_administrator(),
         col(Conversation.unreachable).is_(True),
@@ -77,7 +77,7 @@ async def unreachable_administrators(session: AsyncSession) -> int:
     return (await session.exec(query)).one()
 
 
-async def without_listener(session: AsyncSession) -> int:
+async def count_without_recipient(session: AsyncSession) -> int:
     """Integrations of which no administrator and no channel can be told anything."""
     owner = col(Integration.owner_tenant)
     administrator = exists().where(

@@ -66,7 +66,7 @@ async def latest(
     return (await session.exec(query)).first()
 
 
-async def latest_of_each(
+async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
 ) -> dict[tuple[str, str], Act]:
     """``latest`` for many integrations, by tenant and integration."""
@@ -87,7 +87,7 @@ async def latest_of_each(
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 
-async def everything(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
+async def iterate_all(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
     """Every act, newest first, read by and by."""
     offset = 0
     while acts := await page(session, owner_tenant, offset, SLICE, integration_id):

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -11,12 +10,11 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.database import in_turn, locking
+from storage.database import advisory_lock, for_update
 from storage.tables.integrations import Integration
-from storage.tables.rotations import Rotation
 
 
-async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
+async def list_owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
     """The tenant's integrations, oldest first; one that is being removed is gone already."""
     query = (
         select(Integration)
@@ -26,7 +24,7 @@ async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
     return list((await session.exec(query)).all())
 
 
-async def owned_one(
+async def get_owned(
     session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
 ) -> Integration | None:
     """None for an integration that is gone, being removed, or another tenant's.
@@ -38,7 +36,7 @@ async def owned_one(
         Integration.owner_tenant == owner_tenant,
         col(Integration.removing_since).is_(None),
     )
-    return (await session.exec(locking(query) if lock else query)).first()
+    return (await session.exec(for_update(query) if lock else query)).first()
 
 
 async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
@@ -46,12 +44,12 @@ async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but
 
     Until the session ends nobody else gives a name in that tenant. Lock the integration itself before, if at all.
     """
-    await in_turn(session, "names", owner_tenant)
-    taken = {one.name.casefold() for one in await owned(session, owner_tenant) if one.id != but}
+    await advisory_lock(session, "names", owner_tenant)
+    taken = {one.name.casefold() for one in await list_owned(session, owner_tenant) if one.id != but}
     return name.casefold() in taken
 
 
-async def revise(
+async def update_if_unchanged(
     session: AsyncSession, integration: Integration, revision: int, values: Mapping[str, Any]
 ) -> Integration | None:
     """Store ``values`` as the next revision if ``revision`` still is the integration's; None when it is not."""
@@ -71,14 +69,6 @@ async def revise(
     return integration
 
 
-async def give_up_rotations(session: AsyncSession, integration_id: str, now: datetime) -> None:
-    """What is under way is about credentials that were replaced by hand."""
-    under_way = update(Rotation).where(
-        col(Rotation.integration_id) == integration_id, col(Rotation.finished_at).is_(None)
-    )
-    await session.exec(under_way.values(finished_at=now, due_at=None, secret_sealed=None, fault="edited"))
-
-
 async def list_all(session: AsyncSession) -> list[Integration]:
     return list((await session.exec(select(Integration))).all())
 
@@ -90,7 +80,7 @@ async def get(session: AsyncSession, integration_id: str) -> Integration | None:
 async def get_for_update(session: AsyncSession, integration_id: str) -> Integration | None:
     """The integration, nobody else's to change until the session ends."""
     query = select(Integration).where(Integration.id == integration_id)
-    return (await session.exec(locking(query))).first()
+    return (await session.exec(for_update(query))).first()
 
 
 async def list_for_update(
@@ -100,10 +90,10 @@ async def list_for_update(
     query = (
         select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
     )
-    return list((await session.exec(locking(query, skipping=not waiting))).all())
+    return list((await session.exec(for_update(query, skipping=not waiting))).all())
 
 
-async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
+async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
     """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
 
     Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
@@ -121,7 +111,7 @@ def _sharing_quota() -> SelectOfScalar[Integration]:
         .where(this.id == bindparam("integration_id"))
         .order_by(col(Integration.id))
     )
-    return locking(query, of=Integration)
+    return for_update(query, of=Integration)
 
 
 _SHARING_QUOTA = _sharing_quota()
@@ -148,6 +138,6 @@ async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> di
     return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
 
 
-async def forget(session: AsyncSession, integration_id: str) -> None:
+async def delete_one(session: AsyncSession, integration_id: str) -> None:
     """Drop the integration, its secrets and everything that hangs on it."""
     await session.exec(delete(Integration).where(col(Integration.id) == integration_id))

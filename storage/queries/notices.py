@@ -10,7 +10,7 @@ from sqlmodel import col, not_, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
-from storage.database import insert_new
+from storage.database import insert_or_ignore
 from storage.tables.notices import Notice
 
 
@@ -26,7 +26,7 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-ARRIVED = (State.SENT, State.CLOSING, State.CLOSED)
+DELIVERED = (State.SENT, State.CLOSING, State.CLOSED)
 """What somebody has been shown."""
 
 
@@ -34,15 +34,15 @@ async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
     """Store those that are not there yet: same integration, topic, stage and audience is the same notice."""
     if rows:
         connection = await session.connection()
-        await connection.execute(insert_new(session, Notice), [row.model_dump() for row in rows])
+        await connection.execute(insert_or_ignore(session, Notice), [row.model_dump() for row in rows])
 
 
-async def of_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
+async def list_by_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
     query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
     return list((await session.exec(query)).all())
 
 
-async def that_matter(
+async def list_relevant(
     session: AsyncSession, integration_ids: Collection[str], lately: datetime, standing: Collection[str]
 ) -> Mapping[str, list[Notice]]:
     """The notices of each of these integrations, without those that came to their end before ``lately``.
@@ -59,7 +59,7 @@ async def that_matter(
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
-async def about(session: AsyncSession, notice: Notice) -> list[Notice]:
+async def list_same_subject(session: AsyncSession, notice: Notice) -> list[Notice]:
     """What was sent, or is to be, about the same thing, to anybody."""
     query = select(Notice).where(
         Notice.integration_id == notice.integration_id, Notice.topic == notice.topic, Notice.stage == notice.stage
@@ -67,13 +67,13 @@ async def about(session: AsyncSession, notice: Notice) -> list[Notice]:
     return list((await session.exec(query)).all())
 
 
-async def owned_one(session: AsyncSession, owner_tenant: str, notice_id: str) -> Notice | None:
+async def get_owned(session: AsyncSession, owner_tenant: str, notice_id: str) -> Notice | None:
     """None for a notice that is gone or another tenant's."""
     query = select(Notice).where(Notice.id == notice_id, Notice.owner_tenant == owner_tenant)
     return (await session.exec(query)).first()
 
 
-async def due(session: AsyncSession, integration_id: str, now: datetime) -> list[Notice]:
+async def list_due(session: AsyncSession, integration_id: str, now: datetime) -> list[Notice]:
     """Those to be sent now and those whose cards are to be changed now, oldest first."""
     query = select(Notice).where(Notice.integration_id == integration_id, *_due(now))
     return list((await session.exec(query.order_by(col(Notice.created_at), col(Notice.id)))).all())
@@ -114,7 +114,7 @@ async def transition_all(session: AsyncSession, ids: Collection[str], expected: 
         await transition(session, notice_id, expected, **values)
 
 
-async def counts(session: AsyncSession) -> dict[str, int]:
+async def count_by_state(session: AsyncSession) -> dict[str, int]:
     """How many notices are in each state."""
     rows = await session.exec(select(Notice.state, func.count()).group_by(Notice.state))
     return {str(state): number for state, number in rows.all()}

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, case, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import locking
+from storage.database import for_update
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
@@ -20,7 +20,7 @@ SLICE = 500
 """How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
 
 
-async def of_integration(session: AsyncSession, integration_id: str) -> list[Person]:
+async def list_present(session: AsyncSession, integration_id: str) -> list[Person]:
     """Everybody, by name; those whom CloudLink no longer has are left out."""
     query = (
         select(Person)
@@ -30,17 +30,17 @@ async def of_integration(session: AsyncSession, integration_id: str) -> list[Per
     return list((await session.exec(query)).all())
 
 
-async def including_gone(session: AsyncSession, integration_id: str) -> list[Person]:
+async def list_with_gone(session: AsyncSession, integration_id: str) -> list[Person]:
     return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
 
 
-Place = tuple[str, str]
+ExtensionKey = tuple[str, str]
 """An integration's id and an extension."""
 
 
-async def at(session: AsyncSession, places: Collection[Place]) -> dict[Place, Person]:
+async def by_extension(session: AsyncSession, places: Collection[ExtensionKey]) -> dict[ExtensionKey, Person]:
     """The people at these extensions."""
-    found: dict[Place, Person] = {}
+    found: dict[ExtensionKey, Person] = {}
     place = tuple_(col(Person.integration_id), col(Person.extension))
     for part in _slices(sorted(places)):
         people = (await session.exec(select(Person).where(place.in_(part)))).all()
@@ -69,7 +69,7 @@ async def by_ids(session: AsyncSession, ids: Collection[str]) -> dict[str, Perso
     return found
 
 
-async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
+async def extensions_to_poll(session: AsyncSession, integration_id: str) -> list[str]:
     """The extensions of matched people; those who are on the phone come first, for a hang-up may have got lost."""
     query = (
         select(Person.extension)
@@ -84,14 +84,14 @@ async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
     return [extension for extension in (await session.exec(query)).all() if extension]
 
 
-async def to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
+async def extensions_to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
     """The extensions of those who are on the phone, and of those of whom nothing is known."""
     matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
     query = select(Person.extension).where(Person.integration_id == integration_id, matters)
     return {extension for extension in (await session.exec(query)).all() if extension}
 
 
-async def calls_of(
+async def calls_by_person(
     session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
 ) -> dict[str, list[Call]]:
     """The known calls of each of these people; of those in the state ``ended`` only the ``named``."""
@@ -107,7 +107,7 @@ def _differs() -> ColumnElement[bool]:
     return col(Person.desired).is_distinct_from(col(Person.applied))
 
 
-async def due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
+async def lock_due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
     """Who is to be looked at now: changes of state before renewals, the longest waiting first."""
     urgent = or_(_differs(), col(Person.applied_until) <= now)
     query = (
@@ -116,7 +116,7 @@ async def due(session: AsyncSession, integration: Integration, now: datetime, li
         .order_by(case((urgent, 0), else_=1), col(Person.due_at), col(Person.id))
         .limit(limit)
     )
-    return (await session.exec(locking(query))).all()
+    return (await session.exec(for_update(query))).all()
 
 
 async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:
@@ -129,7 +129,7 @@ async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[
     return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
 
 
-async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
+async def make_pending_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
     """Everybody whose desired and applied differ is due now, the refused too; returns how many."""
     result = await session.exec(
         update(Person)
@@ -165,7 +165,7 @@ async def clear_desired(session: AsyncSession, integration_id: str, because: str
     return int(result.rowcount)
 
 
-async def doubt_shown(session: AsyncSession, integration_id: str, look_again_at: datetime) -> list[str]:
+async def mark_applied_unsure(session: AsyncSession, integration_id: str, look_again_at: datetime) -> list[str]:
     """Before it is cleared: nobody can tell what Teams shows from us. Returns the Teams users concerned."""
     showing = (col(Person.integration_id) == integration_id, col(Person.applied).is_not(None))
     user_ids = (await session.exec(select(Person.applied_user_id).where(*showing))).all()
@@ -173,11 +173,11 @@ async def doubt_shown(session: AsyncSession, integration_id: str, look_again_at:
     return [user_id for user_id in user_ids if user_id]
 
 
-async def leave_tenant(session: AsyncSession, integration_id: str) -> list[str]:
+async def unmatch_all(session: AsyncSession, integration_id: str) -> list[str]:
     """Nobody is matched, nothing of what was shown is ours to change any more; what phones do is kept.
 
     Status messages run out by themselves within the hour. Returns the Teams users of whom something was shown
-    since it was cleared (``doubt_shown``).
+    since it was cleared (``mark_applied_unsure``).
     """
     since = (col(Person.applied).is_not(None), col(Person.applied) != UNSURE)
     query = select(Person.applied_user_id).where(Person.integration_id == integration_id, *since)
@@ -190,20 +190,22 @@ async def leave_tenant(session: AsyncSession, integration_id: str) -> list[str]:
     return [user_id for user_id in user_ids if user_id]
 
 
-async def leave_account(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
+async def clear_extensions(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
     """The phones are another account's: nobody is found by the extension they had, nothing is known of calls."""
     await clear_desired(session, integration_id, because, now)
     await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
 
 
-async def shown(session: AsyncSession, integration_id: str) -> int:
+async def count_shown(session: AsyncSession, integration_id: str) -> int:
     """How many people Teams shows something of from us, or might."""
     ours = or_(col(Person.applied).is_not(None), col(Person.status_message) != "")
     query = select(func.count()).where(col(Person.integration_id) == integration_id, ours)
     return (await session.exec(query)).one()
 
 
-async def message_due(session: AsyncSession, integration_id: str, now: datetime, limit: int) -> Sequence[Person]:
+async def lock_status_message_due(
+    session: AsyncSession, integration_id: str, now: datetime, limit: int
+) -> Sequence[Person]:
     """Whose status message is to be looked at now, the longest waiting first."""
     query = (
         select(Person)
@@ -211,10 +213,10 @@ async def message_due(session: AsyncSession, integration_id: str, now: datetime,
         .order_by(col(Person.status_due_at), col(Person.id))
         .limit(limit)
     )
-    return (await session.exec(locking(query))).all()
+    return (await session.exec(for_update(query))).all()
 
 
-async def with_messages_due(session: AsyncSession, now: datetime) -> Sequence[str]:
+async def integrations_with_status_message_due(session: AsyncSession, now: datetime) -> Sequence[str]:
     """The integrations in which somebody's status message is to be looked at now."""
     query = select(Person.integration_id).where(col(Person.status_due_at) <= now).distinct()
     return (await session.exec(query)).all()

@@ -19,7 +19,7 @@ async def claim(session: AsyncSession, press: Press) -> Press | None:
     return await session.get(Press, (press.owner_tenant, press.stamp, press.verb))
 
 
-async def forget(session: AsyncSession, press: Press) -> None:
+async def release(session: AsyncSession, press: Press) -> None:
     """It may be pressed again."""
     await session.exec(
         delete(Press).where(
@@ -30,6 +30,6 @@ async def forget(session: AsyncSession, press: Press) -> None:
     )
 
 
-async def forget_older_than(session: AsyncSession, before: datetime) -> None:
+async def delete_older_than(session: AsyncSession, before: datetime) -> None:
     """Nobody is expected to press a card that old."""
     await session.exec(delete(Press).where(col(Press.at) < before))

@@ -12,7 +12,7 @@ from storage.queries import integrations
 from storage.tables.problems import Problem
 
 
-async def open_ones(session: AsyncSession, integration_id: str) -> list[Problem]:
+async def list_open(session: AsyncSession, integration_id: str) -> list[Problem]:
     """What is wrong with the integration now, oldest first."""
     query = (
         select(Problem)
@@ -28,7 +28,7 @@ async def open_by_integration(session: AsyncSession) -> Mapping[str, list[Proble
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
-async def with_open(session: AsyncSession, service: str) -> set[str]:
+async def integrations_with_open(session: AsyncSession, service: str) -> set[str]:
     """The integrations with which something of this service is wrong now."""
     query = select(Problem.integration_id).where(Problem.service == service, col(Problem.healed_at).is_(None))
     return set((await session.exec(query)).all())
@@ -56,7 +56,7 @@ async def upsert_open(
 ) -> bool:
     """Open the problem; True when it is new. One that is open already is marked as seen again at ``now``."""
     await integrations.get_for_update(session, integration_id)
-    for problem in await open_ones(session, integration_id):
+    for problem in await list_open(session, integration_id):
         if problem.fault == fault and problem.service == service:
             problem.checked_at, problem.facts, problem.lasting = now, facts, lasting
             session.add(problem)
@@ -75,11 +75,11 @@ async def upsert_open(
     return True
 
 
-async def heal(
+async def close_open(
     session: AsyncSession, integration_id: str, services: Collection[str], now: datetime
 ) -> list[Problem]:
     """Close the integration's open problems of these services; returns those that were open."""
-    healed = [problem for problem in await open_ones(session, integration_id) if problem.service in services]
+    healed = [problem for problem in await list_open(session, integration_id) if problem.service in services]
     for problem in healed:
         problem.healed_at = now
         session.add(problem)

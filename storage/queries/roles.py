@@ -9,10 +9,10 @@ from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.database import in_turn
+from storage.database import advisory_lock
 from storage.tables.roles import Member
 
-INVITED_FOR = timedelta(days=30)
+INVITATION_LIFETIME = timedelta(days=30)
 """An invitation nobody took up is void after this: the name may be somebody else's by then."""
 
 
@@ -30,8 +30,8 @@ class Role(StrEnum):
         return ranks.index(self) >= ranks.index(needed)
 
 
-GRANTED = (Role.OWNER, Role.ADMINISTRATOR, Role.VIEWER)
-TOLD = (Role.OWNER, Role.ADMINISTRATOR)
+GRANTABLE = (Role.OWNER, Role.ADMINISTRATOR, Role.VIEWER)
+NOTIFIED_ROLES = (Role.OWNER, Role.ADMINISTRATOR)
 """Who is told of problems."""
 
 
@@ -39,7 +39,7 @@ class LastOwner(Exception):
     """Nobody could manage people any more."""
 
 
-class ChangedMeanwhile(Exception):
+class RoleChanged(Exception):
     """They have another role by now, or none."""
 
 
@@ -57,16 +57,16 @@ async def find(session: AsyncSession, owner_tenant: str, user_object_id: str) ->
     return (await session.exec(query)).first() if user_object_id else None
 
 
-async def one(session: AsyncSession, owner_tenant: str, member_id: str) -> Member | None:
+async def get_owned(session: AsyncSession, owner_tenant: str, member_id: str) -> Member | None:
     """None for one that is gone or another tenant's."""
     return (await session.exec(_all(owner_tenant).where(Member.id == member_id))).first()
 
 
-async def listed(session: AsyncSession, owner_tenant: str) -> list[Member]:
+async def list_members(session: AsyncSession, owner_tenant: str) -> list[Member]:
     """Everybody with a role, owners first, invitations among them; by name within a role."""
     found = (await session.exec(_all(owner_tenant).order_by(col(Member.id)))).all()
     named = sorted(found, key=lambda row: (row.name or row.address or "").casefold())
-    return sorted(named, key=lambda row: GRANTED.index(Role(row.role)))
+    return sorted(named, key=lambda row: GRANTABLE.index(Role(row.role)))
 
 
 async def has_invitations(session: AsyncSession, owner_tenant: str, now: datetime) -> bool:
@@ -81,12 +81,12 @@ async def has_owner_anywhere(session: AsyncSession) -> bool:
 
 async def add(session: AsyncSession, row: Member) -> None:
     """Give somebody a role, or invite them. Raises ``AlreadyListed``; an invitation that is void is replaced."""
-    await in_turn(session, "roles", row.owner_tenant)
+    await advisory_lock(session, "roles", row.owner_tenant)
     await session.exec(
         delete(Member).where(
             col(Member.owner_tenant) == row.owner_tenant,
             col(Member.user_object_id).is_(None),
-            col(Member.invited_at) <= row.invited_at - INVITED_FOR,
+            col(Member.invited_at) <= row.invited_at - INVITATION_LIFETIME,
         )
     )
     same = [Member.user_object_id == row.user_object_id] if row.user_object_id else []
@@ -96,13 +96,13 @@ async def add(session: AsyncSession, row: Member) -> None:
     session.add(row)
 
 
-async def join(
+async def accept_invitation(
     session: AsyncSession, owner_tenant: str, address: str, user_object_id: str, name: str, now: datetime
 ) -> Member | None:
     """Take up the invitation of ``address``: from now on it is this person's, whatever they are called."""
     if not address or not user_object_id:
         return None
-    await in_turn(session, "roles", owner_tenant)
+    await advisory_lock(session, "roles", owner_tenant)
     taken = await session.exec(
         update(Member)
         .where(col(Member.owner_tenant) == owner_tenant, col(Member.address) == address, *_open(now))
@@ -111,7 +111,7 @@ async def join(
     return await find(session, owner_tenant, user_object_id) if taken.rowcount else None
 
 
-async def change(
+async def change_role(
     session: AsyncSession,
     owner_tenant: str,
     member_id: str,
@@ -125,14 +125,14 @@ async def change(
     ``owners_by_setting`` are the object ids of owners that need no row. Of two who take each other's role at once
     one is refused. Raises ``NotAnOwner``, ``ChangedMeanwhile`` and ``LastOwner``.
     """
-    await in_turn(session, "roles", owner_tenant)
+    await advisory_lock(session, "roles", owner_tenant)
     rows = {row.id: row for row in (await session.exec(_all(owner_tenant))).all()}
     owners = {row.user_object_id for row in rows.values() if row.role == Role.OWNER and row.user_object_id}
     if by not in owners and by not in owners_by_setting:
         raise NotAnOwner
     row = rows.get(member_id)
     if row is None or row.role != was:
-        raise ChangedMeanwhile
+        raise RoleChanged
     if owners == {row.user_object_id} and role is not Role.OWNER and not owners_by_setting:
         raise LastOwner
     await _give(session, row, role)
@@ -151,7 +151,7 @@ async def make_owner(
     session: AsyncSession, owner_tenant: str, user_object_id: str, name: str, now: datetime
 ) -> None:
     """Whoever claimed a tenant; a lesser role they had is raised."""
-    await in_turn(session, "roles", owner_tenant)
+    await advisory_lock(session, "roles", owner_tenant)
     row = await find(session, owner_tenant, user_object_id) or Member(
         owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=Role.OWNER, invited_at=now
     )
@@ -165,4 +165,4 @@ def _all(owner_tenant: str) -> SelectOfScalar[Member]:
 
 def _open(now: datetime) -> tuple[ColumnElement[bool], ...]:
     """An invitation that can still be taken up."""
-    return col(Member.user_object_id).is_(None), col(Member.invited_at) > now - INVITED_FOR
+    return col(Member.user_object_id).is_(None), col(Member.invited_at) > now - INVITATION_LIFETIME

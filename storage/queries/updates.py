@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import locking
+from storage.database import for_update
 from storage.tables.updates import FeatureUpdate
 
 WAITING, RUNNING, ROLLING_BACK = "waiting", "running", "rolling_back"
@@ -13,13 +13,13 @@ COMPLETED, FAILED, UNDONE = "completed", "failed", "undone"
 OPEN = (WAITING, RUNNING, ROLLING_BACK)
 
 
-async def get(session: AsyncSession, update_id: str) -> FeatureUpdate | None:
+async def get_for_update(session: AsyncSession, update_id: str) -> FeatureUpdate | None:
     """The installation, nobody else's to change until the session ends."""
     query = select(FeatureUpdate).where(FeatureUpdate.id == update_id)
-    return (await session.exec(locking(query))).first()
+    return (await session.exec(for_update(query))).first()
 
 
-async def open_ones(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
+async def list_open(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
     """What is being installed or taken back now, in the order of their versions."""
     query = (
         select(FeatureUpdate)
@@ -29,7 +29,7 @@ async def open_ones(session: AsyncSession, integration_id: str) -> list[FeatureU
     return list((await session.exec(query)).all())
 
 
-async def newest(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
+async def list_newest(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
     """The updates of the last press, in the order of their versions; empty when nothing was ever installed."""
     ours = select(FeatureUpdate).where(FeatureUpdate.integration_id == integration_id)
     last = (await session.exec(ours.order_by(col(FeatureUpdate.started_at).desc()).limit(1))).first()
@@ -39,7 +39,7 @@ async def newest(session: AsyncSession, integration_id: str) -> list[FeatureUpda
     return list((await session.exec(query)).all())
 
 
-async def installed(session: AsyncSession, integration_id: str, version: int) -> FeatureUpdate | None:
+async def find_installed(session: AsyncSession, integration_id: str, version: int) -> FeatureUpdate | None:
     """The installation by which the integration got this version, if one did."""
     query = (
         select(FeatureUpdate)
@@ -53,7 +53,7 @@ async def installed(session: AsyncSession, integration_id: str, version: int) ->
     return (await session.exec(query)).first()
 
 
-async def unfinished(session: AsyncSession, ended_after: datetime) -> list[FeatureUpdate]:
+async def list_unfinished(session: AsyncSession, ended_after: datetime) -> list[FeatureUpdate]:
     """Every installation that has steps to go; and those lately ended whose cards do not show it yet."""
     lately = col(FeatureUpdate.finished_at) > ended_after
     query = select(FeatureUpdate).where(or_(col(FeatureUpdate.state).in_(OPEN), lately))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 from storage.tables.integrations import Integration
 from sync.credentials.secrets import app_of
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
@@ -67,7 +67,7 @@ def kept(integration: Integration, encryption: Encryption) -> Credentials | None
         return None
     try:
         values: dict[str, Any] = json.loads(encryption.decrypt(integration.previous_secret_sealed))
-    except (Unreadable, ValueError):
+    except (SecretUnreadable, ValueError):
         return None
     day = values["expires_on"]
     return Credentials(

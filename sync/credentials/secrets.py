@@ -1,6 +1,6 @@
 """An integration's credentials, opened. All raise ``CredentialsWrong`` when no key at hand opens them."""
 
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 from storage.tables.integrations import Integration
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CloudLinkAccount, CredentialKind, Service, TeamsApp
@@ -28,5 +28,5 @@ def app_of(integration: Integration, encryption: Encryption) -> TeamsApp:
 def opened(encryption: Encryption, sealed: str, service: Service) -> str:
     try:
         return encryption.decrypt(sealed)
-    except Unreadable:
+    except SecretUnreadable:
         raise CredentialsWrong(Fault.SECRET_UNREADABLE, service=service.value) from None

@@ -44,7 +44,7 @@ async def _take_up(
     integration.revision += 1
     session.add(integration)
     await health.healed(session, integration.id, health.TEAMS, now)
-    await people.make_due(session, integration.id, now)
+    await people.make_pending_due(session, integration.id, now)
 
 
 async def note(

@@ -53,7 +53,7 @@ class TenantTeardown:
         again = now + timedelta(seconds=6 * self._patience)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)
-            user_ids = await people.doubt_shown(session, integration.id, again)
+            user_ids = await people.mark_applied_unsure(session, integration.id, again)
             if locked and user_ids:
                 locked.quota_spent = spend(locked.quota_spent, now, len(user_ids))
                 session.add(locked)

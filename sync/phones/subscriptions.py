@@ -12,7 +12,7 @@ import structlog
 
 from core.clock import Clock
 from storage.database import Database
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 from storage.queries import integrations
 from storage.tables.integrations import Integration
 from sync.credentials.secrets import account_of
@@ -103,7 +103,7 @@ class Subscriptions:
         """The door's. No key opens it any more: then that of a new door, for nobody could type it in again."""
         try:
             return self._encryption.decrypt(integration.webhook_token_sealed)
-        except Unreadable:
+        except SecretUnreadable:
             log.warning("webhook_address_replaced", integration=integration.id)
         token, door = new_webhook_endpoint(self._encryption)
         async with self._database.writing() as session:

@@ -57,7 +57,7 @@ class Installer:
         """One portion, one step begun or taken back, or one update ended; whether there is more to do."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            opened = await store.open_ones(session, integration_id)
+            opened = await store.list_open(session, integration_id)
         if integration is None or integration.removing_since or not opened:
             return False
         row = next((each for each in opened if each.state != store.WAITING), opened[0])
@@ -133,7 +133,7 @@ class Installer:
                 changing.facts["fault_facts"] = dict(fault_facts or {})
                 changing.row.fault = fault
                 roll_back(changing.row, self._catalogue[row.version])
-                for other in await store.open_ones(changing.session, row.integration_id):
+                for other in await store.list_open(changing.session, row.integration_id):
                     if other.state == store.WAITING and other.id != row.id:
                         await changing.session.delete(other)
         return True
@@ -164,7 +164,7 @@ class Installer:
         """A transaction on an installation as it was ``seen``; None when somebody else has moved it since."""
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, seen.integration_id)
-            row = await store.get(session, seen.id)
+            row = await store.get_for_update(session, seen.id)
             if integration is None or row is None or _place(row) != _place(seen):
                 yield None
                 return

@@ -22,7 +22,7 @@ async def remember(database: Database, **changes: Any) -> None:
         "now": NOON,
     }
     async with database.session() as session:
-        await conversations.remember(session, **{**values, **changes})
+        await conversations.upsert(session, **{**values, **changes})
 
 
 async def found(database: Database, tenant: str = "t1") -> Conversation | None:
@@ -49,10 +49,10 @@ async def test_who_blocked_the_bot_is_not_written_to_until_they_speak(tmp_path: 
         await remember(database)
         async with database.session() as session:
             await conversations.mark_unreachable(session, "t1", "u1")
-            assert await conversations.reachable(session, "t1") == []
+            assert await conversations.list_reachable(session, "t1") == []
         await remember(database)
         async with database.session() as session:
-            assert [row.user_object_id for row in await conversations.reachable(session, "t1")] == ["u1"]
+            assert [row.user_object_id for row in await conversations.list_reachable(session, "t1")] == ["u1"]
 
 
 async def test_another_tenants_conversation_is_not_found_nor_changed(tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def test_another_tenants_conversation_is_not_found_nor_changed(tmp_path: P
         assert await found(database, "t2") is None
         async with database.session() as session:
             await conversations.set_language(session, "t2", "u1", "en")
-            assert await conversations.reachable(session, "t2") == []
+            assert await conversations.list_reachable(session, "t2") == []
         row = await found(database)
         assert row
         assert row.language is None

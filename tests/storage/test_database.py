@@ -30,8 +30,8 @@ async def test_what_is_locked_is_read_as_it_is_by_then(tmp_path: Path) -> None:
 
         async def add_one() -> None:
             async with database.writing() as session:
-                assert await integrations.owned_one(session, "t1", "i1")
-                row = await integrations.owned_one(session, "t1", "i1", lock=True)
+                assert await integrations.get_owned(session, "t1", "i1")
+                row = await integrations.get_owned(session, "t1", "i1", lock=True)
                 assert row is not None
                 row.feature_version += 1
 

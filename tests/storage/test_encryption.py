@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from storage.encryption import Encryption, Unreadable, check_keys, key_from_file
+from storage.encryption import Encryption, SecretUnreadable, check_keys, key_from_file
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 
@@ -20,22 +20,22 @@ def test_the_first_key_seals_and_every_key_opens() -> None:
     both = Encryption([NEW, OLD])
     assert both.decrypt(sealed) == "hunter2"
     assert both.can_decrypt(sealed)
-    assert not both.is_newest(sealed)
+    assert not both.uses_newest_key(sealed)
     assert Encryption([NEW]).decrypt(both.encrypt("hunter2")) == "hunter2"
 
 
 def test_sealed_anew_it_needs_the_old_key_no_more() -> None:
-    renewed = Encryption([NEW, OLD]).renew(Encryption([OLD]).encrypt("hunter2"))
-    assert Encryption([NEW]).is_newest(renewed)
+    renewed = Encryption([NEW, OLD]).re_encrypt(Encryption([OLD]).encrypt("hunter2"))
+    assert Encryption([NEW]).uses_newest_key(renewed)
     assert Encryption([NEW]).decrypt(renewed) == "hunter2"
 
 
 @pytest.mark.parametrize("sealed", [Encryption([FOREIGN]).encrypt("hunter2"), "", "no token", "é", "gAAAA"])
 def test_what_no_key_opens(sealed: str) -> None:
     encryption = Encryption([NEW, OLD])
-    assert (encryption.can_decrypt(sealed), encryption.is_newest(sealed)) == (False, False)
-    for use in (encryption.decrypt, encryption.renew):
-        with pytest.raises(Unreadable) as caught:
+    assert (encryption.can_decrypt(sealed), encryption.uses_newest_key(sealed)) == (False, False)
+    for use in (encryption.decrypt, encryption.re_encrypt):
+        with pytest.raises(SecretUnreadable) as caught:
             use(sealed)
         assert str(caught.value) == ""
 

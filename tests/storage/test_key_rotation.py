@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 from storage import key_rotation
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.key_rotation import Resealed, are_unreadable, reseal, sealed_columns
+from storage.key_rotation import RotationCounts, encrypted_columns, has_unreadable_secrets, re_encrypt_all
 from storage.tables.conversations import Draft
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
@@ -21,10 +21,10 @@ from tests.support.stores import empty_store, integration, read_integration, sto
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 BOTH = Encryption([NEW, OLD])
-COLUMNS = sealed_columns()
+COLUMNS = encrypted_columns()
 
 
-def told_nothing(name: str, counts: Resealed) -> None: ...
+def told_nothing(name: str, counts: RotationCounts) -> None: ...
 
 
 def secret_of(column: Column[Any]) -> str:
@@ -59,30 +59,30 @@ async def test_every_sealed_column_of_every_table_is_sealed_anew(tmp_path: Path)
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
         told: dict[str, int] = {}
-        counts = await reseal(database, BOTH, lambda name, counts: told.update({name: counts.anew}))
-        assert counts == Resealed(anew=len(COLUMNS))
+        counts = await re_encrypt_all(database, BOTH, lambda name, counts: told.update({name: counts.anew}))
+        assert counts == RotationCounts(anew=len(COLUMNS))
         assert told == {str(column): 1 for column in COLUMNS}
         new = Encryption([NEW])
         opened = {name: new.decrypt(sealed) for name, sealed in (await secrets_in(database)).items()}
         assert opened == {str(column): secret_of(column) for column in COLUMNS}
-        assert await reseal(database, BOTH, told_nothing) == Resealed(already=len(COLUMNS))
+        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts(already=len(COLUMNS))
 
 
 async def test_what_no_key_opens_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([FOREIGN]))
         before = await secrets_in(database)
-        assert await reseal(database, BOTH, told_nothing) == Resealed(unreadable=len(COLUMNS))
+        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts(unreadable=len(COLUMNS))
         assert await secrets_in(database) == before
 
 
 async def test_no_secret_is_no_trouble(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        assert await reseal(database, BOTH, told_nothing) == Resealed()
+        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts()
         async with database.writing() as session:
             session.add(Draft(tenant_id="t1", user_object_id="ada", step="cloudlink", updated_at=NOON))
-        assert await reseal(database, BOTH, told_nothing) == Resealed()
-        assert not await are_unreadable(database, BOTH)
+        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts()
+        assert not await has_unreadable_secrets(database, BOTH)
 
 
 async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,8 +102,8 @@ async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.Monke
                 ),
             )
         told: list[int] = []
-        counts = await reseal(database, BOTH, lambda _, counts: told.append(counts.anew))
-        assert counts == Resealed(anew=7)
+        counts = await re_encrypt_all(database, BOTH, lambda _, counts: told.append(counts.anew))
+        assert counts == RotationCounts(anew=7)
         assert told == [2, 4, 6, 7]
 
 
@@ -132,8 +132,8 @@ async def replace_secret(database: Database, sealed: str) -> None:
 async def test_a_lost_key_is_noticed_by_a_few_rows(tmp_path: Path, column: Column[Any]) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([NEW]))
-        assert not await are_unreadable(database, BOTH)
+        assert not await has_unreadable_secrets(database, BOTH)
         async with database.engine.begin() as connection:
             lost = Encryption([FOREIGN]).encrypt("lost")
             await connection.execute(column.table.update().values({column.name: lost}))
-        assert await are_unreadable(database, BOTH)
+        assert await has_unreadable_secrets(database, BOTH)

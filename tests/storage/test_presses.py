@@ -32,11 +32,11 @@ async def test_a_press_that_is_taken_back_or_very_old_is_forgotten(tmp_path: Pat
         await claimed(database, press())
         await claimed(database, press(stamp="another"))
         async with database.writing() as session:
-            await presses.forget(session, press())
+            await presses.release(session, press())
         assert await claimed(database, press()) == ""
         async with database.writing() as session:
-            await presses.forget_older_than(session, NOON)
+            await presses.delete_older_than(session, NOON)
         assert await claimed(database, press(stamp="another")) == "Ana"
         async with database.writing() as session:
-            await presses.forget_older_than(session, NOON + timedelta(seconds=1))
+            await presses.delete_older_than(session, NOON + timedelta(seconds=1))
         assert await claimed(database, press(stamp="another")) == ""
