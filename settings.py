@@ -17,7 +17,7 @@ from pydantic_settings import (
 )
 
 from storage.database import database_url as parse_database_url
-from storage.encryption import check_keys
+from storage.keys import check_keys
 from sync.domain.features import NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -124,6 +124,22 @@ class Settings(BaseSettings):
         if not allowed or home in allowed:
             return home
         return allowed.pop() if len(allowed) == 1 else ""
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The default database."""
+        return self.data_dir / "presence.db"
+
+    @property
+    def database_address(self) -> str:
+        """``database_url``, or the default database."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.sqlite_file}"
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches the bot; empty when that is unknown or not over loopback."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}" if self.port and is_loopback(f"//{host}") else ""
 
     @field_validator("admins", "allowed_tenants", "allowed_service_hosts", "secret_keys", mode="before")
     @classmethod

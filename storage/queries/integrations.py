@@ -90,7 +90,7 @@ async def list_for_update(
     query = (
         select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
     )
-    return list((await session.exec(for_update(query, skipping=not waiting))).all())
+    return list((await session.exec(for_update(query, skip_locked=not waiting))).all())
 
 
 async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:

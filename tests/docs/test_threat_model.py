@@ -54,7 +54,8 @@ def test_every_way_in_has_threats_and_every_threat_its_way() -> None:
 
 
 def test_every_path_we_serve_is_a_way_in() -> None:
-    served = set(re.findall(r'"(/[a-z][\w/{}]*)"', (ROOT / "app.py").read_text()))
+    code = "".join((ROOT / name).read_text() for name in ("app.py", "sync/monitoring/routes.py"))
+    served = set(re.findall(r'"(/[a-z][\w/{}]*)"', code))
     assert "/metrics" in served
     named = {path for row in table(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}
     assert served - named == set()

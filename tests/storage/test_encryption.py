@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from storage.encryption import Encryption, SecretUnreadable, check_keys, key_from_file
+from storage.encryption import Encryption, SecretUnreadable
+from storage.keys import check_keys, key_from_file
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 

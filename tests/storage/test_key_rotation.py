@@ -24,7 +24,7 @@ BOTH = Encryption([NEW, OLD])
 COLUMNS = encrypted_columns()
 
 
-def told_nothing(name: str, counts: RotationCounts) -> None: ...
+def no_progress(name: str, counts: RotationCounts) -> None: ...
 
 
 def secret_of(column: Column[Any]) -> str:
@@ -58,35 +58,37 @@ async def test_every_sealed_column_of_every_table_is_sealed_anew(tmp_path: Path)
     assert {"integration", "draft", "rotation"} <= {column.table.name for column in COLUMNS}
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
-        told: dict[str, int] = {}
-        counts = await re_encrypt_all(database, BOTH, lambda name, counts: told.update({name: counts.anew}))
-        assert counts == RotationCounts(anew=len(COLUMNS))
-        assert told == {str(column): 1 for column in COLUMNS}
+        reported: dict[str, int] = {}
+        counts = await re_encrypt_all(
+            database, BOTH, lambda name, counts: reported.update({name: counts.re_encrypted})
+        )
+        assert counts == RotationCounts(re_encrypted=len(COLUMNS))
+        assert reported == {str(column): 1 for column in COLUMNS}
         new = Encryption([NEW])
         opened = {name: new.decrypt(sealed) for name, sealed in (await secrets_in(database)).items()}
         assert opened == {str(column): secret_of(column) for column in COLUMNS}
-        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts(already=len(COLUMNS))
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts(unchanged=len(COLUMNS))
 
 
 async def test_what_no_key_opens_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([FOREIGN]))
         before = await secrets_in(database)
-        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts(unreadable=len(COLUMNS))
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts(unreadable=len(COLUMNS))
         assert await secrets_in(database) == before
 
 
 async def test_no_secret_is_no_trouble(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts()
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts()
         async with database.writing() as session:
             session.add(Draft(tenant_id="t1", user_object_id="ada", step="cloudlink", updated_at=NOON))
-        assert await re_encrypt_all(database, BOTH, told_nothing) == RotationCounts()
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts()
         assert not await has_unreadable_secrets(database, BOTH)
 
 
 async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_rotation, "SLICE", 2)
+    monkeypatch.setattr(key_rotation, "BATCH", 2)
     async with empty_store(tmp_path) as database:
         old = Encryption([OLD])
         for number in range(7):
@@ -101,10 +103,10 @@ async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.Monke
                     updated_at=NOON,
                 ),
             )
-        told: list[int] = []
-        counts = await re_encrypt_all(database, BOTH, lambda _, counts: told.append(counts.anew))
-        assert counts == RotationCounts(anew=7)
-        assert told == [2, 4, 6, 7]
+        reported: list[int] = []
+        counts = await re_encrypt_all(database, BOTH, lambda _, counts: reported.append(counts.re_encrypted))
+        assert counts == RotationCounts(re_encrypted=7)
+        assert reported == [2, 4, 6, 7]
 
 
 @pytest.mark.parametrize("by", [Encryption([NEW, OLD]), Encryption([OLD])])
@@ -116,7 +118,7 @@ async def test_a_secret_replaced_meanwhile_is_not_overwritten(tmp_path: Path, by
         async for rows in key_rotation._slices(database, column):
             await replace_secret(database, by.encrypt("typed in meanwhile"))
             counts = await key_rotation._reseal_rows(database, BOTH, column, rows)
-        assert counts.anew + counts.already == 1
+        assert counts.re_encrypted + counts.unchanged == 1
         row = await read_integration(database)
         assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in meanwhile"
 

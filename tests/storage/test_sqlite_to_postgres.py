@@ -27,7 +27,7 @@ from sqlmodel import SQLModel
 
 from storage.database import open_database, sync_url
 from storage.schema import NewerDatabase, migrate, upgrade
-from storage.sqlite_to_postgres import SLICE, CannotCopy, copy_to_postgres
+from storage.sqlite_to_postgres import BATCH, CannotCopy, copy_to_postgres
 from storage.tables.columns import UtcDateTime
 from tests.support.postgres import fresh_database, with_tables
 from tests.support.stores import integration, stored
@@ -89,7 +89,7 @@ def rows_of(url: str, table: Table) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: [str(row[column.name]) for column in table.primary_key.columns])
 
 
-def told_nothing(name: str, done: int, total: int) -> None: ...
+def no_progress(name: str, done: int, total: int) -> None: ...
 
 
 def is_empty(url: str) -> bool:
@@ -100,10 +100,10 @@ def is_empty(url: str) -> bool:
 
 
 def test_every_row_of_every_table_comes_over_as_it_was(source: Path, target: str) -> None:
-    told: list[tuple[str, int, int]] = []
-    counts = copy_to_postgres(source, target, lambda *one: told.append(one))
+    reported: list[tuple[str, int, int]] = []
+    counts = copy_to_postgres(source, target, lambda *one: reported.append(one))
     assert counts == dict.fromkeys(NAMES, 3)
-    assert told == [(name, 3, 3) for name in NAMES]
+    assert reported == [(name, 3, 3) for name in NAMES]
     for table in TABLES:
         before = rows_of(f"sqlite:///{source}", table)
         assert len(before) == 3
@@ -112,7 +112,7 @@ def test_every_row_of_every_table_comes_over_as_it_was(source: Path, target: str
 
 async def test_a_target_that_has_tables_but_no_rows_will_do(source: Path) -> None:
     with fresh_database(with_tables()) as target:
-        assert copy_to_postgres(source, target, told_nothing)["person"] == 3
+        assert copy_to_postgres(source, target, no_progress)["person"] == 3
         async with open_database(target) as database:
             await migrate(database)
 
@@ -122,7 +122,7 @@ async def test_a_target_that_is_not_empty_is_refused_and_left_alone(source: Path
         await migrate(database)
         await stored(database, integration())
     with pytest.raises(CannotCopy, match="not empty: integration"):
-        copy_to_postgres(source, target, told_nothing)
+        copy_to_postgres(source, target, no_progress)
     assert [len(rows_of(target, table)) for table in TABLES] == [int(name == "integration") for name in NAMES]
 
 
@@ -130,14 +130,14 @@ async def test_a_source_that_is_in_use_is_refused(tmp_path: Path, source: Path, 
     async with open_database(f"sqlite:///{source}") as database:
         await migrate(database)
         with pytest.raises(CannotCopy, match="in use"):
-            copy_to_postgres(source, target, told_nothing)
+            copy_to_postgres(source, target, no_progress)
     assert is_empty(target)
-    assert copy_to_postgres(source, target, told_nothing)["person"] == 3
+    assert copy_to_postgres(source, target, no_progress)["person"] == 3
 
 
 def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, target: str) -> None:
     with pytest.raises(CannotCopy, match=r"no store at .*presence\.db"):
-        copy_to_postgres(tmp_path / "presence.db", target, told_nothing)
+        copy_to_postgres(tmp_path / "presence.db", target, no_progress)
     assert not (tmp_path / "presence.db").exists()
 
 
@@ -149,7 +149,7 @@ def test_what_ends_it_half_way_leaves_the_target_empty(source: Path, target: str
     with pytest.raises(KeyboardInterrupt):
         copy_to_postgres(source, target, dies)
     assert is_empty(target)
-    assert copy_to_postgres(source, target, told_nothing) == dict.fromkeys(NAMES, 3)
+    assert copy_to_postgres(source, target, no_progress) == dict.fromkeys(NAMES, 3)
 
 
 @pytest.mark.parametrize(
@@ -163,7 +163,7 @@ def test_a_row_that_does_not_come_back_as_it_was_ends_it(makes: str, says: str, 
             connection.execute(body)
             connection.execute("CREATE TRIGGER t BEFORE INSERT ON person FOR EACH ROW EXECUTE FUNCTION meddle()")
         with pytest.raises(CannotCopy, match=says):
-            copy_to_postgres(source, target, told_nothing)
+            copy_to_postgres(source, target, no_progress)
         assert is_empty(target)
 
 
@@ -172,25 +172,27 @@ def test_what_the_target_refuses_is_a_sentence(source: Path) -> None:
         with psycopg.connect(target) as connection:
             connection.execute("ALTER TABLE person ADD CHECK (name = '')")
         with pytest.raises(CannotCopy, match="The target refused it") as refusal:
-            copy_to_postgres(source, target, told_nothing)
+            copy_to_postgres(source, target, no_progress)
         assert "\n" not in str(refusal.value)
 
 
 def test_a_text_with_nul_which_postgresql_cannot_keep_loses_it(source: Path, target: str) -> None:
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("UPDATE person SET name = 'a' || char(0) || 'b', cloudlink_user_id = char(0) || id")
-    copy_to_postgres(source, target, told_nothing)
+    copy_to_postgres(source, target, no_progress)
     (person,) = [table for table in TABLES if table.name == "person"]
     assert {row["name"] for row in rows_of(target, person)} == {"ab"}
 
 
 def test_more_rows_than_a_slice(tmp_path: Path, target: str) -> None:
-    rows = 2 * SLICE + 1
+    rows = 2 * BATCH + 1
     path = tmp_path / "presence.db"
     fill(path, rows)
-    told: list[int] = []
-    assert copy_to_postgres(path, target, lambda _, done, total: told.append(done)) == dict.fromkeys(NAMES, rows)
-    assert told == [SLICE, 2 * SLICE, rows] * len(NAMES)
+    reported: list[int] = []
+    assert copy_to_postgres(path, target, lambda _, done, total: reported.append(done)) == dict.fromkeys(
+        NAMES, rows
+    )
+    assert reported == [BATCH, 2 * BATCH, rows] * len(NAMES)
 
 
 def test_an_older_source_is_brought_up_to_date_in_the_copy_alone(tmp_path: Path, target: str) -> None:
@@ -207,7 +209,7 @@ def test_an_older_source_is_brought_up_to_date_in_the_copy_alone(tmp_path: Path,
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     before = path.read_bytes()
-    assert copy_to_postgres(path, target, told_nothing) == dict.fromkeys(NAMES, 0)
+    assert copy_to_postgres(path, target, no_progress) == dict.fromkeys(NAMES, 0)
     with closing(sqlite3.connect(path)) as left:
         assert left.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
     assert path.read_bytes() == before
@@ -217,5 +219,5 @@ def test_a_newer_source_is_refused(source: Path, target: str) -> None:
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(NewerDatabase):
-        copy_to_postgres(source, target, told_nothing)
+        copy_to_postgres(source, target, no_progress)
     assert is_empty(target)
