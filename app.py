@@ -41,9 +41,9 @@ from storage.maintenance import copy_and_report, re_encrypt_and_report
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
 from sync.cloudlink.wire import WireTables, load_tables
+from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
-from sync.jobs.local import JobQueue, LocalJobs
-from sync.jobs.names import NOTIFY, SHOW_UPDATE
+from sync.jobs.local import LocalJobs
 from sync.monitoring.routes import monitoring_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials

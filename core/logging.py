@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Mapping, MutableMapping, Sequence, Set
 from datetime import date, datetime
+from errno import errorcode
 from math import isfinite
 from types import TracebackType
 from typing import Any, TextIO
@@ -50,6 +51,26 @@ _SECRET_TEXTS = (
 )
 _OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
+
+_ERROR_CODE = re.compile(r"[0-9A-Z]{5}|SQLITE_[A-Z_]{2,40}")
+_CONNECTION_FAILURES = {
+    "connection refused": "connection_refused",
+    "no such file": "connection_refused",
+    "timeout": "connection_timeout",
+    "timed out": "connection_timeout",
+    "resolve host": "host_unknown",
+    "translate host": "host_unknown",
+    "password": "authentication_failed",
+    "authentication": "authentication_failed",
+    "pg_hba": "authentication_failed",
+    "does not exist": "database_or_role_missing",
+    "too many": "too_many_connections",
+    "starting up": "database_starting",
+    "shutting down": "database_stopping",
+    "ssl": "tls_failed",
+    "connection": "connection_lost",
+}
+"""A phrase of a failed connection's message (libpq, psycopg and the server, in English) and the kind it means."""
 
 log = structlog.get_logger()
 
@@ -92,13 +113,48 @@ class _ToStructlog(logging.Handler):
 
 def in_brief(_logger: Any, _name: str, fields: Fields) -> Fields:
     """A structlog processor: an exception's type and where it was raised, in place of all it says."""
-    told = fields.pop("exc_info", None)
+    given = fields.pop("exc_info", None)
     fields.pop("stack_info", None)
-    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
-        fields["error"] = type(error).__name__
+        fields["error"] = describe_error(error)
         fields["where"] = where(error.__traceback__)
     return fields
+
+
+def describe_error(error: BaseException) -> str:
+    """The error's type and the code of its cause, if any: ``OperationalError(SQLITE_FULL)``. Never its text.
+
+    The code is PostgreSQL's SQLSTATE, SQLite's name of the error, the system's name (``ECONNREFUSED``), or the kind
+    of a failed connection to PostgreSQL, for which there is no SQLSTATE; without any, the type of what caused it.
+    """
+    causes = _causes(error)
+    code = next(filter(None, map(_error_code, causes)), type(causes[-1]).__name__ if causes[1:] else "")
+    return f"{type(error).__name__}({code})" if code else type(error).__name__
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, and what it wraps: SQLAlchemy keeps a driver's error as ``orig``."""
+    found = [error]
+    while len(found) < DEEPEST:
+        cause = getattr(found[-1], "orig", None) or found[-1].__cause__
+        if not isinstance(cause, BaseException):
+            break
+        found.append(cause)
+    return found
+
+
+def _error_code(error: BaseException) -> str:
+    for name in ("sqlstate", "sqlite_errorname"):
+        code = getattr(error, name, None)
+        if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
+            return code
+    if isinstance(error, OSError) and error.errno:
+        return errorcode.get(error.errno, "")
+    if type(error).__module__.startswith("psycopg"):
+        text = str(error).lower()
+        return next((kind for phrase, kind in _CONNECTION_FAILURES.items() if phrase in text), "")
+    return ""
 
 
 def where(trace: TracebackType | None) -> str:

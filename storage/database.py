@@ -107,8 +107,8 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
     address = database_url(url)
-    if address.drivername.startswith("sqlite") and not (address.database or ":").startswith((":", "file:")):
-        _make_private_file(Path(str(address.database)))
+    if address.drivername.startswith("sqlite") and address.database:
+        _make_private_file(Path(address.database))
     engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
     configure_connections(engine.sync_engine)
     try:

@@ -16,14 +16,10 @@ from sync.cloudlink.wire import WireTables, load_tables
 from sync.credentials.expiry import SecretExpiry
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
 from sync.domain.features import NEWEST
-from sync.integrations.connection_test import ConnectionTest
-from sync.integrations.editor import Editor
-from sync.integrations.remover import Remover
-from sync.integrations.service import IntegrationService, Reach
-from sync.integrations.teardown import TenantTeardown
-from sync.jobs.local import JobQueue
-from sync.jobs.names import (
+from sync.domain.jobs import (
     CLEANUP,
     EXPIRY,
     INSTALL,
@@ -40,7 +36,14 @@ from sync.jobs.names import (
     SHOW_UPDATE,
     SUBSCRIBE,
     WARN,
+    JobFunction,
+    JobQueue,
 )
+from sync.integrations.connection_test import ConnectionTest
+from sync.integrations.editor import Editor
+from sync.integrations.remover import Remover
+from sync.integrations.service import IntegrationService, Reach
+from sync.integrations.teardown import TenantTeardown
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.people.directory_sync import DirectorySync
@@ -135,78 +138,60 @@ async def open_engine(
     every = config.intervals
     addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
     clients = HttpServiceClients(http, addresses, config.tables, clock, random, config.host, metrics)
-    ingestor = EventIngestor(database, jobs, clock, metrics)
-    reconciler = Reconciler(
-        database, encryption, clients, jobs, Quota(config.presence_quota), clock, random, metrics
-    )
-    directory_sync = DirectorySync(database, encryption, clients, jobs, clock)
-    poll_sample_every = timedelta(seconds=every.poll_with_webhooks)
-    poller = Poller(database, encryption, clients, ingestor, jobs, clock, poll_sample_every=poll_sample_every)
-    connection_test = ConnectionTest(
-        database, encryption, clients, jobs, clock, timedelta(seconds=every.recheck_credentials)
-    )
+    context = Context(database, clients, jobs, clock, random, metrics)
+    store = CredentialStore(encryption)
+    quota = Quota(config.presence_quota)
+    metrics.quota_limit.set(config.presence_quota)
+
+    ingestor = EventIngestor(context)
+    poller = Poller(context, store, ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks))
     renew_after = timedelta(seconds=every.renew_subscription)
-    subscriber = Subscriptions(database, encryption, clients, jobs, clock, config.public_url, renew_after)
-    remover = Remover(database, subscriber, jobs, clock, timedelta(seconds=every.removal_patience))
-    scheduler = Scheduler(database, jobs, clock, random, every, bool(config.public_url))
-    functions = {
+    subscriptions = Subscriptions(context, store, config.public_url, renew_after)
+    directory_sync = DirectorySync(context, store)
+    reconciler = Reconciler(context, store, quota)
+    messages = StatusMessageWriter(context, store, quota)
+    update_catalogue = catalogue(database, directory_sync, messages)
+    connection_test = ConnectionTest(context, store, timedelta(seconds=every.recheck_credentials))
+    editor = Editor(context, store, directory_sync, TenantTeardown(context, store))
+    scheduler = Scheduler(context, every, bool(config.public_url))
+    watch_clock = skew or ClockSkewMonitor(clock)
+    notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, watch_clock.seconds)
+
+    functions: dict[str, JobFunction] = {
         PUSH: reconciler.push,
+        PUSH_STATUS_MESSAGE: messages.tell,
         POLL: poller.poll,
         POLL_SAMPLE: poller.poll_sample,
         MATCH: directory_sync.match,
-        SUBSCRIBE: subscriber.keep,
+        SUBSCRIBE: subscriptions.keep,
         PROBE: connection_test.probe,
-        REMOVE: remover.remove,
+        REMOVE: Remover(context, subscriptions, timedelta(seconds=every.removal_patience)).remove,
+        ROTATE: Rotator(context, store, timedelta(seconds=every.rotation_lease)).rotate,
+        EXPIRY: SecretExpiry(context, store, config.host).refresh,
+        INSTALL: Installer(context, update_catalogue, timedelta(seconds=every.update_patience)).install,
         SCHEDULE: scheduler.schedule,
         CLEANUP: scheduler.cleanup,
+        WARN: notices.look,
+        NOTIFY: nobody_listens,
+        SHOW_UPDATE: nobody_listens,
     }
-    rotation_lease = timedelta(seconds=every.rotation_lease)
-    rotator = Rotator(database, encryption, clients, jobs, clock, random, rotation_lease)
-    expiry = SecretExpiry(database, encryption, clients, config.host, clock)
-    functions |= {ROTATE: rotator.rotate, EXPIRY: expiry.refresh}
     for name, function in functions.items():
         jobs.register(name, function)
-    warn_every = timedelta(seconds=every.warn)
-    notice_scheduler = NoticeScheduler(
-        database, jobs, clock, metrics, warn_every, available, (skew or ClockSkewMonitor(clock)).seconds
-    )
-    jobs.register(WARN, notice_scheduler.look)
-    jobs.register(NOTIFY, nobody_listens)
-    messages = StatusMessageWriter(
-        database, encryption, clients, jobs, Quota(config.presence_quota), clock, random, metrics
-    )
-    update_catalogue = catalogue(database, directory_sync, messages)
-    patience = timedelta(seconds=every.update_patience)
-    jobs.register(PUSH_STATUS_MESSAGE, messages.tell)
-    jobs.register(INSTALL, Installer(database, update_catalogue, jobs, clock, patience).install)
-    jobs.register(SHOW_UPDATE, nobody_listens)
-    updates = Updates(database, update_catalogue, jobs, clock)
-    editor = Editor(
-        database,
-        encryption,
-        clients,
-        directory_sync,
-        TenantTeardown(database, encryption, clients, clock),
-        jobs,
-        clock,
-    )
+
     reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
     integrations = IntegrationService(
-        database,
-        encryption,
-        clients,
+        context,
+        store,
         directory_sync,
         poller,
         connection_test,
-        jobs,
-        clock,
         reach,
         editor,
         config.newcomers_at,
     )
-    credentials = CredentialService(database, encryption, clients, config.host, jobs, clock)
-    webhooks = Webhooks(database, ingestor, config.tables, metrics)
-    metrics.quota_limit.set(config.presence_quota)
+    credentials = CredentialService(context, store, config.host)
+    webhooks = Webhooks(context, ingestor, config.tables)
+    updates = Updates(context, update_catalogue)
     watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics)
     async with jobs.running():
         if jobs.works:

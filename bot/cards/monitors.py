@@ -10,7 +10,7 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
 from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.monitors import MAX_MONITORS, Task
+from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.rotations import Monitor
 from sync.domain.model import IntegrationView
 
@@ -88,7 +88,7 @@ def other_secret(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, [header("👍", title, capped(view.name))], actions)
 
 
-def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[Task], now: datetime) -> Card:
+def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[OpenTask], now: datetime) -> Card:
     """Which monitors still hold the replaced secret, and who renewed the others, and when."""
     still_open = [task for task in tasks if task.done_at is None]
     done = sorted((task for task in tasks if task.done_at), key=lambda task: task.done_at or now, reverse=True)
@@ -109,7 +109,7 @@ def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[Task], now: d
     return card(texts, title, body, actions)
 
 
-def _done(texts: Texts, task: Task, now: datetime) -> CardElement:
+def _done(texts: Texts, task: OpenTask, now: datetime) -> CardElement:
     when = f"{texts.relative(task.done_at, now)} · {texts.moment(task.done_at)}" if task.done_at else ""
     return row("✅", capped(task.name, MAX_NAME), f"{capped(task.done_by, MAX_NAME)} · {when}")
 

@@ -9,6 +9,7 @@ import structlog
 
 from bot.activity import Handler, Turn
 from core.correlation import caused
+from core.logging import describe_error
 from core.shutdown import ShutdownDeadline
 
 log = structlog.get_logger()
@@ -66,5 +67,5 @@ def log_failure(error: Exception) -> str:
     reference = uuid4().hex[:12]
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    log.error("turn_failed", reference=reference, error=type(error).__name__, where=where)
+    log.error("turn_failed", reference=reference, error=describe_error(error), where=where)
     return reference

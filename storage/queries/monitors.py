@@ -17,7 +17,7 @@ MAX_MONITORS = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class OpenTask:
     """A monitor that is to be given the new secret: open while ``done_at`` is None."""
 
     monitor_id: str
@@ -106,7 +106,7 @@ async def add_tasks(session: AsyncSession, owner_tenant: str, integration_id: st
     return len(monitors)
 
 
-async def list_tasks(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[Task]:
+async def list_tasks(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[OpenTask]:
     """What is to be done for each monitor, of its newest rotation; by name."""
     query = (
         select(MonitorTask, Monitor, Rotation)
@@ -119,7 +119,9 @@ async def list_tasks(session: AsyncSession, owner_tenant: str, integration_id: s
         .order_by(col(Rotation.started_at), col(Rotation.id))
     )
     newest = {task.monitor_id: (task, monitor) for task, monitor, _ in (await session.exec(query)).all()}
-    found = [Task(task.monitor_id, monitor.name, task.done_by, task.done_at) for task, monitor in newest.values()]
+    found = [
+        OpenTask(task.monitor_id, monitor.name, task.done_by, task.done_at) for task, monitor in newest.values()
+    ]
     return sorted(found, key=lambda task: (task.name.casefold(), task.monitor_id))
 
 

@@ -9,16 +9,13 @@ from datetime import date, datetime, timedelta
 
 import structlog
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations
 from storage.tables.integrations import Integration
-from sync.credentials.former import Credentials
-from sync.credentials.secrets import app_of
+from sync.credentials.store import Credentials, CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
-from sync.domain.services import Password, ServiceClients
+from sync.domain.services import Password
 from sync.teams.host_credentials import HostCredentials
 
 EVERY = timedelta(days=1)
@@ -30,19 +27,12 @@ log = structlog.get_logger()
 class SecretExpiry:
     """Reads expiry dates once a day, and at once when credentials have changed."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        host: HostCredentials,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
+    def __init__(self, context: Context, credentials: CredentialStore, host: HostCredentials) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
         self._host = host
-        self._clock = clock
+        self._clock = context.clock
 
     async def refresh(self, integration_id: str) -> None:
         """The job: read and store it. Where it cannot be read, what was known before stays."""
@@ -60,7 +50,7 @@ class SecretExpiry:
 
     async def _read(self, integration: Integration) -> Credentials | None:
         """What is known of the credentials in use; None where there is nothing to know."""
-        app = app_of(integration, self._encryption)
+        app = self._credentials.app(integration)
         if app.kind is CredentialKind.CERTIFICATE and not app.certificate:
             certificate = await asyncio.to_thread(self._host.certificate)
             return Credentials(app.kind, expires_on=certificate.expires_on, expiry_source=ExpirySource.CERTIFICATE)

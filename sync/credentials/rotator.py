@@ -8,28 +8,22 @@ the end there is exactly one secret of ours, and it works.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, monitors, people, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
-from sync.credentials import former
 from sync.credentials.expiry import matched
-from sync.credentials.former import Credentials
-from sync.credentials.secrets import app_of, opened
-from sync.credentials.swapping import fall_back, note, swap
+from sync.credentials.rotation_history import record_step
+from sync.credentials.store import Credentials, CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.jobs import EXPIRY, PUSH, ROTATE
 from sync.domain.model import BOT, CredentialKind, ExpirySource, Service
 from sync.domain.rotation import Kind, Step
-from sync.domain.services import Registration, ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import EXPIRY, PUSH, ROTATE
+from sync.domain.services import Registration
 from sync.problems import health
 
 LIFETIME = timedelta(days=180)
@@ -63,22 +57,13 @@ class Claim:
 class Rotator:
     """Takes rotations on. ``lease`` is how long a step may take before it counts as abandoned."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        jobs: Jobs,
-        clock: Clock,
-        random: Random,
-        lease: timedelta,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._jobs = jobs
-        self._clock = clock
-        self._random = random
+    def __init__(self, context: Context, credentials: CredentialStore, lease: timedelta) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._random = context.random
         self._lease = lease
         self._steps: dict[Step, Callable[[Claim], Awaitable[None]]] = {
             Step.ADD: self._add,
@@ -122,7 +107,7 @@ class Rotator:
                 due_at=now,
             )
             session.add(rotation)
-            await note(session, integration, rotation, "rotate_begun", now)
+            await record_step(session, integration, rotation, "rotate_begun", now)
 
     async def _claim(self, integration_id: str) -> Claim | None:
         """What is due now, and nobody else's for as long as a step may take."""
@@ -143,7 +128,7 @@ class Rotator:
     async def _add(self, claim: Claim) -> None:
         """Add a secret, having removed what an attempt that died here left; store it at once."""
         integration, rotation = claim.integration, claim.rotation
-        app = app_of(integration, self._encryption)
+        app = self._credentials.app(integration)
         registration = self._clients.registration(app)
         if not await registration.may_rotate():
             raise CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
@@ -159,7 +144,7 @@ class Rotator:
         await self._advance(
             claim,
             Step.WAIT,
-            secret_sealed=self._encryption.encrypt(added.secret),
+            secret_sealed=self._credentials.encrypt(added.secret),
             new_key_id=added.key_id,
             old_key_id=old.key_id if old else "",
             expires_on=added.expires_on,
@@ -168,7 +153,7 @@ class Rotator:
     async def _wait(self, claim: Claim) -> None:
         """Until Entra takes the new secret: it has to spread among its servers first."""
         try:
-            await self._clients.prove(former.as_app(claim.integration, self._new(claim)))
+            await self._clients.prove(self._new(claim).of(claim.integration))
         except CredentialsWrong as error:
             if error.fault not in NOT_THE_SECRET:
                 raise
@@ -181,10 +166,10 @@ class Rotator:
             rotation = await self._still(session, claim)
             if integration is None or rotation is None:
                 return
-            await swap(session, integration, self._new(claim), self._encryption, now)
+            await self._credentials.replace(session, integration, self._new(claim), now)
             rotation.step, rotation.due_at = Step.PROVE, now
             session.add(rotation)
-            await note(session, integration, rotation, "rotate", now)
+            await record_step(session, integration, rotation, "rotate", now)
         log.info("credentials_swapped", integration=claim.integration.id, rotation=claim.rotation.id)
         await self._jobs.defer(PUSH, claim.integration.id)
 
@@ -194,7 +179,7 @@ class Rotator:
         if integration.previous_secret_sealed is None:
             return await self._advance(claim, Step.REMOVE)
         try:
-            async with self._clients.fresh_directory(app_of(integration, self._encryption)) as directory:
+            async with self._clients.fresh_directory(self._credentials.app(integration)) as directory:
                 await directory.organisation()
         except CredentialsWrong as error:
             if error.fault in NOT_THE_SECRET:
@@ -210,7 +195,7 @@ class Rotator:
                 return None
             closed = await health.healed(session, integration.id, [Service.ENTRA], now)
             if closed:
-                self._clients.forget(app_of(integration, self._encryption))
+                self._clients.forget(self._credentials.app(integration))
                 await people.make_pending_due(session, integration.id, now)
             waiting = (await people.counts(session, integration.id, ())).waiting
             if not waiting:
@@ -223,23 +208,23 @@ class Rotator:
 
     async def _fall_back(self, claim: Claim, why: CredentialsWrong) -> None:
         """The new ones were taken before and are not now: use the former ones while they are good."""
-        before = former.kept(claim.integration, self._encryption)
+        before = self._credentials.previous(claim.integration)
         if before is None:
             raise why
-        await self._clients.prove(former.as_app(claim.integration, before))
+        await self._clients.prove(before.of(claim.integration))
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, claim.integration.id)
             rotation = await self._still(session, claim)
             if integration is None or rotation is None or integration.previous_secret_sealed is None:
                 return
-            await fall_back(session, integration, before, self._encryption, now)
+            await self._credentials.restore(session, integration, before, now)
             rotation.attempts += 1
             again = bool(rotation.secret_sealed) and rotation.attempts < MOST_REFUSALS
             rotation.step, rotation.due_at = Step.WAIT if again else Step.UNDO, now + self._pause(rotation)
             rotation.fault = why.fault.value
             session.add(rotation)
-            await note(session, integration, rotation, "rotate_fell_back", now, why.fault.value)
+            await record_step(session, integration, rotation, "rotate_fell_back", now, why.fault.value)
         log.warning("credentials_fell_back", integration=claim.integration.id, fault=why.fault.value)
         await self._jobs.defer(PUSH, claim.integration.id)
         await self._jobs.defer(ROTATE, claim.integration.id, at=rotation.due_at)
@@ -249,7 +234,7 @@ class Rotator:
         rotation = claim.rotation
         if rotation.kind == Kind.BY_HAND:
             return await self._finish(claim, Step.DONE, old_left=True)
-        registration = self._clients.registration(app_of(claim.integration, self._encryption))
+        registration = self._clients.registration(self._credentials.app(claim.integration))
         async with self._database.session() as session:
             is_shared = await monitors.exist(session, claim.integration.id)
         await self._remove_orphans(registration, rotation)
@@ -261,7 +246,7 @@ class Rotator:
         """The new secret is of no use: remove what the bot added."""
         rotation = claim.rotation
         if rotation.kind != Kind.BY_HAND and rotation.new_key_id:
-            registration = self._clients.registration(app_of(claim.integration, self._encryption))
+            registration = self._clients.registration(self._credentials.app(claim.integration))
             await registration.remove_password(rotation.new_key_id)
         await self._finish(claim, Step.FAILED)
 
@@ -274,7 +259,7 @@ class Rotator:
     # Going on
 
     def _new(self, claim: Claim) -> Credentials:
-        secret = opened(self._encryption, claim.rotation.secret_sealed or "", Service.ENTRA)
+        secret = self._credentials.decrypt(claim.rotation.secret_sealed or "", Service.ENTRA)
         source = ExpirySource.ADMIN if claim.rotation.kind == Kind.BY_HAND else ExpirySource.GRAPH
         day = claim.rotation.expires_on
         return Credentials(
@@ -345,11 +330,11 @@ class Rotator:
                 rotation.old_key_id = ""
             session.add(rotation)
             if step is Step.DONE:
-                await note(session, integration, rotation, "rotate_proven", now)
+                await record_step(session, integration, rotation, "rotate_proven", now)
             else:
                 integration.previous_secret_sealed = None
                 session.add(integration)
-                await note(session, integration, rotation, "rotate_failed", now, rotation.fault or "failed")
+                await record_step(session, integration, rotation, "rotate_failed", now, rotation.fault or "failed")
         log.info("rotation_finished", integration=claim.integration.id, step=step.value, fault=rotation.fault)
         await self._jobs.defer(EXPIRY, claim.integration.id)
 

@@ -10,18 +10,15 @@ from datetime import date
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import history, integrations, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
-from sync.credentials import former
-from sync.credentials.former import Credentials
+from sync.credentials.rotation_history import record_step
 from sync.credentials.rotator import end
-from sync.credentials.secrets import app_of, opened
-from sync.credentials.swapping import note, swap
+from sync.credentials.store import Credentials, CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
+from sync.domain.jobs import EXPIRY, PUSH, ROTATE
 from sync.domain.model import (
     Actor,
     CredentialKind,
@@ -40,9 +37,6 @@ from sync.domain.rotation import (
     Step,
     view_of,
 )
-from sync.domain.services import ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import EXPIRY, PUSH, ROTATE
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 
@@ -54,21 +48,13 @@ FOLLOWED = 8.0
 class CredentialService:
     """All methods raise ``UnknownIntegration``; those that prove raise ``SyncError`` too."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        host: HostCredentials,
-        jobs: Jobs,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
+    def __init__(self, context: Context, credentials: CredentialStore, host: HostCredentials) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
         self._host = host
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
 
     # A secret
 
@@ -100,7 +86,7 @@ class CredentialService:
         if integration.credential != CredentialKind.SECRET:
             return False
         try:
-            return await self._clients.registration(app_of(integration, self._encryption)).may_rotate()
+            return await self._clients.registration(self._credentials.app(integration)).may_rotate()
         except SyncError:
             return False
 
@@ -114,7 +100,7 @@ class CredentialService:
                 await self._supersede(session, integration_id)
                 rotation = self._new_rotation(integration, Kind.FOR_ME, Step.ADD, by)
                 session.add(rotation)
-                await note(session, integration, rotation, "rotate_begun", now)
+                await record_step(session, integration, rotation, "rotate_begun", now)
         await self._jobs.defer(ROTATE, integration_id)
         return view_of(rotation)
 
@@ -173,7 +159,7 @@ class CredentialService:
             integration = await self._find(session, owner_tenant, integration_id, lock=True)
             if self._has_pending(integration):
                 return _public(certificates.parse(self._pending(integration)))
-            integration.pending_certificate_sealed = self._encryption.encrypt(made.pem)
+            integration.pending_certificate_sealed = self._credentials.encrypt(made.pem)
             session.add(integration)
             await self._record(session, integration, by, "make_certificate", {"thumbprint": made.thumbprint})
         return _public(made)
@@ -225,7 +211,7 @@ class CredentialService:
         before = await self._read(owner_tenant, integration_id)
         if revision is not None and before.revision != revision:
             raise EditedMeanwhile
-        await self._clients.prove(former.as_app(before, new))
+        await self._clients.prove(new.of(before))
         now = self._clock()
         async with self._database.writing() as session:
             integration = await self._find(session, owner_tenant, integration_id, lock=True)
@@ -237,13 +223,13 @@ class CredentialService:
             integration.name = name or integration.name
             if new.certificate:
                 integration.pending_certificate_sealed = None
-            await swap(session, integration, new, self._encryption, now)
+            await self._credentials.replace(session, integration, new, now)
             rotation = self._new_rotation(integration, Kind.BY_HAND, Step.PROVE, by)
             rotation.expires_on = new.expires_on
-            rotation.secret_sealed = self._encryption.encrypt(new.secret) if new.secret else None
+            rotation.secret_sealed = self._credentials.encrypt(new.secret) if new.secret else None
             session.add(rotation)
             act = "rotate" if new.kind is CredentialKind.SECRET else "switch_credential"
-            await note(session, integration, rotation, act, now)
+            await record_step(session, integration, rotation, act, now)
         for job in (PUSH, ROTATE, EXPIRY):
             await self._jobs.defer(job, integration_id)
         return view_of(rotation)
@@ -272,10 +258,10 @@ class CredentialService:
         )
 
     def _has_pending(self, integration: Integration) -> bool:
-        return self._encryption.can_decrypt(integration.pending_certificate_sealed or "")
+        return self._credentials.can_decrypt(integration.pending_certificate_sealed or "")
 
     def _pending(self, integration: Integration) -> str:
-        return opened(self._encryption, integration.pending_certificate_sealed or "", Service.ENTRA)
+        return self._credentials.decrypt(integration.pending_certificate_sealed or "", Service.ENTRA)
 
     async def _record(
         self, session: AsyncSession, integration: Integration, by: Actor, act: str, facts: dict[str, object]

@@ -7,17 +7,13 @@ from time import perf_counter
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
-from sync.credentials.secrets import account_of, app_of
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
+from sync.domain.jobs import PUSH
 from sync.domain.model import Probe, Service
-from sync.domain.services import ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import PUSH
 from sync.problems import health
 from sync.teams.quota import spend
 
@@ -27,20 +23,12 @@ Step = Callable[[], Awaitable[object]]
 class ConnectionTest:
     """Probes with fresh credentials, never with kept tokens."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        jobs: Jobs,
-        clock: Clock,
-        recheck_after: timedelta,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._jobs = jobs
-        self._clock = clock
+    def __init__(self, context: Context, credentials: CredentialStore, recheck_after: timedelta) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._recheck_after = recheck_after
 
     async def test(self, integration: Integration) -> tuple[Probe, ...]:
@@ -66,7 +54,7 @@ class ConnectionTest:
 
     async def _test_cloudlink(self, integration: Integration) -> list[Probe]:
         try:
-            phones = self._clients.fresh_phones(account_of(integration, self._encryption))
+            phones = self._clients.fresh_phones(self._credentials.account(integration))
         except SyncError as error:
             return [Probe(Service.CLOUDLINK, "account", 0.0, error)]
         return await _run(
@@ -75,7 +63,7 @@ class ConnectionTest:
 
     async def _test_teams(self, integration: Integration) -> list[Probe]:
         try:
-            app = app_of(integration, self._encryption)
+            app = self._credentials.app(integration)
         except SyncError as error:
             return [Probe(Service.ENTRA, "token", 0.0, error)]
         self._clients.forget(app)

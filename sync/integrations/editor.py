@@ -11,14 +11,13 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
 from core.correlation import current_cause
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import history, integrations, people, rotations
 from storage.tables.integrations import Integration
-from sync.credentials.secrets import account_of, app_of
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
+from sync.domain.jobs import MATCH, POLL, PUSH, SUBSCRIBE
 from sync.domain.model import (
     Actor,
     CloudLinkAccount,
@@ -30,10 +29,7 @@ from sync.domain.model import (
     TeamsApp,
     UnknownIntegration,
 )
-from sync.domain.services import ServiceClients
 from sync.integrations.teardown import TenantTeardown
-from sync.jobs.local import Jobs
-from sync.jobs.names import MATCH, POLL, PUSH, SUBSCRIBE
 from sync.people.directory_sync import DirectorySync
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.problems import health
@@ -44,21 +40,18 @@ class Editor:
 
     def __init__(
         self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
+        context: Context,
+        credentials: CredentialStore,
         directory_sync: DirectorySync,
         teardown: TenantTeardown,
-        jobs: Jobs,
-        clock: Clock,
     ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
         self._directory_sync = directory_sync
         self._teardown = teardown
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
 
     async def rename(
         self, owner_tenant: str, integration_id: str, revision: int, name: str, by: Actor
@@ -78,7 +71,7 @@ class Editor:
         before = await self._read(owner_tenant, integration_id, revision)
         facts = _changed(account_facts(before), _facts_of_account(account), bool(account.client_secret))
         if not account.client_secret:
-            account = replace(account, client_secret=account_of(before, self._encryption).client_secret)
+            account = replace(account, client_secret=self._credentials.account(before).client_secret)
         phones = self._clients.fresh_phones(account)
         await phones.account_name()
         await phones.users()
@@ -87,9 +80,9 @@ class Editor:
             "cloudlink_region": account.region,
             "cloudlink_account_id": account.account_id,
             "cloudlink_client_id": account.client_id,
-            "cloudlink_secret_sealed": self._encryption.encrypt(account.client_secret),
+            "cloudlink_secret_sealed": self._credentials.encrypt(account.client_secret),
             **(
-                new_webhook_endpoint(self._encryption)[1]
+                new_webhook_endpoint(self._credentials)[1]
                 if account_facts(before) != _facts_of_account(account)
                 else {}
             ),
@@ -147,7 +140,7 @@ class Editor:
         values: dict[str, Any] = {"tenant_id": app.tenant_id, "client_id": app.client_id}
         if app.client_secret:
             values |= {
-                "client_secret_sealed": self._encryption.encrypt(app.client_secret),
+                "client_secret_sealed": self._credentials.encrypt(app.client_secret),
                 "credential": CredentialKind.SECRET.value,
                 "certificate_sealed": None,
                 "secret_key_id": "",
@@ -166,7 +159,7 @@ class Editor:
         """``app`` with the credential there is, if it brings none; a secret opens no other application."""
         if app.client_secret:
             return app
-        kept = app_of(before, self._encryption)
+        kept = self._credentials.app(before)
         if has_moved and kept.kind is CredentialKind.SECRET:
             raise CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
         return replace(kept, tenant_id=app.tenant_id, client_id=app.client_id)

@@ -8,12 +8,10 @@ from datetime import timedelta
 
 import structlog
 
-from core.clock import Clock
-from storage.database import Database
 from storage.queries import integrations, people
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.jobs.local import Jobs
-from sync.jobs.names import PUSH, REMOVE
+from sync.domain.jobs import PUSH, REMOVE
 from sync.phones.subscriptions import Subscriptions
 
 log = structlog.get_logger()
@@ -24,13 +22,11 @@ LOOK_AGAIN = timedelta(seconds=2)
 class Remover:
     """Finishes removals. ``patience`` is how long clearing may take."""
 
-    def __init__(
-        self, database: Database, subscriber: Subscriptions, jobs: Jobs, clock: Clock, patience: timedelta
-    ) -> None:
-        self._database = database
-        self._subscriber = subscriber
-        self._jobs = jobs
-        self._clock = clock
+    def __init__(self, context: Context, subscriptions: Subscriptions, patience: timedelta) -> None:
+        self._database = context.database
+        self._subscriptions = subscriptions
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._patience = patience
 
     async def remove(self, integration_id: str) -> None:
@@ -46,7 +42,7 @@ class Remover:
             await self._jobs.defer(REMOVE, integration_id, at=now + LOOK_AGAIN)
             return
         try:
-            await self._subscriber.end(integration)
+            await self._subscriptions.end(integration)
         except SyncError as error:
             log.warning("subscription_left_behind", integration=integration_id, fault=error.fault.value)
         async with self._database.writing() as session:

@@ -3,22 +3,21 @@
 Every call carries the tenant of who asks: an integration of another tenant does not exist.
 """
 
-import secrets
 from builtins import list as list_of
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
 from core.correlation import current_cause
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import events as event_store
 from storage.queries import integrations, monitors, people, problems
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
+from sync.credentials.store import CredentialStore
 from sync.domain import features
+from sync.domain.context import Context
+from sync.domain.jobs import MATCH, POLL, PUSH, REMOVE, SUBSCRIBE
 from sync.domain.model import (
     Actor,
     CloudLinkAccount,
@@ -38,14 +37,11 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import LineState, Presence
-from sync.domain.services import ServiceClients
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
-from sync.jobs.local import Jobs
-from sync.jobs.names import MATCH, POLL, PUSH, REMOVE, SUBSCRIBE
 from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import CHUNK, PAUSE, Poller
-from sync.phones.subscriptions import hashed
+from sync.phones.subscriptions import new_webhook_endpoint
 from sync.problems import health
 from sync.updates import available
 
@@ -68,26 +64,23 @@ class IntegrationService:
 
     def __init__(
         self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
+        context: Context,
+        credentials: CredentialStore,
         directory_sync: DirectorySync,
         poller: Poller,
         connection_test: ConnectionTest,
-        jobs: Jobs,
-        clock: Clock,
         reach: Reach,
         editor: Editor,
         newcomers_at: int = features.NEWEST,
     ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
         self._directory_sync = directory_sync
         self._poller = poller
         self._connection_test = connection_test
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._reach = reach
         self._editor = editor
         self._newcomers_at = newcomers_at
@@ -116,7 +109,6 @@ class IntegrationService:
 
         ``status_text`` is the status message of whoever is on the phone; without it none is shown.
         """
-        token = secrets.token_urlsafe(32)
         integration = Integration(
             owner_tenant=owner_tenant,
             name=name,
@@ -126,14 +118,13 @@ class IntegrationService:
             cloudlink_region=account.region,
             cloudlink_account_id=account.account_id,
             cloudlink_client_id=account.client_id,
-            cloudlink_secret_sealed=self._encryption.encrypt(account.client_secret),
+            cloudlink_secret_sealed=self._credentials.encrypt(account.client_secret),
             tenant_id=app.tenant_id,
             client_id=app.client_id,
-            client_secret_sealed=self._encryption.encrypt(app.client_secret),
+            client_secret_sealed=self._credentials.encrypt(app.client_secret),
             secret_expires_on=expires_on,
             expiry_source=(ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN).value,
-            webhook_token_sealed=self._encryption.encrypt(token),
-            webhook_token_hash=hashed(token),
+            **new_webhook_endpoint(self._credentials)[1],
         )
         async with self._database.writing() as session:
             if await integrations.is_name_taken(session, owner_tenant, name):

@@ -10,15 +10,12 @@ from datetime import timedelta
 
 import structlog
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, people
 from storage.tables.integrations import Integration
-from sync.credentials.secrets import account_of, app_of
+from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Done
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.domain.services import ServiceClients
 from sync.teams.quota import spend
 
 BATCH = 20
@@ -30,18 +27,11 @@ log = structlog.get_logger()
 class TenantTeardown:
     """``patience`` is how many seconds the old credentials get to finish."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        clock: Clock,
-        patience: float = 10,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._clock = clock
+    def __init__(self, context: Context, credentials: CredentialStore, patience: float = 10) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._clock = context.clock
         self._patience = patience
 
     async def take_back(self, integration: Integration) -> None:
@@ -63,7 +53,7 @@ class TenantTeardown:
         """Clear these Teams users' presence with the credentials that ``integration`` holds."""
         cleared = 0
         try:
-            app = app_of(integration, self._encryption)
+            app = self._credentials.app(integration)
             service = self._clients.presence(app)
             async with asyncio.timeout(self._patience):
                 for start in range(0, len(user_ids), BATCH):
@@ -83,7 +73,7 @@ class TenantTeardown:
             return
         try:
             async with asyncio.timeout(self._patience):
-                phones = self._clients.phones(account_of(integration, self._encryption))
+                phones = self._clients.phones(self._credentials.account(integration))
                 await phones.unsubscribe(integration.subscription_id)
         except (SyncError, TimeoutError) as error:
             log.warning("subscription_left_behind", integration=integration.id, error=type(error).__name__)

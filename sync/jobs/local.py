@@ -6,22 +6,19 @@ be run twice and to be run for nothing: it reads from the store what there is to
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
-from typing import Protocol
 
 import structlog
 
 from core.clock import Clock
-from core.logging import where
+from core.logging import describe_error, where
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
+from sync.domain.jobs import JobFunction
 from sync.jobs.runs import run_of
-
-JobFunction = Callable[[str], Awaitable[None]]
-"""Does the job for one key; the key names what to look at in the store."""
 
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
@@ -29,41 +26,6 @@ PATIENCE = 3.0
 """Seconds that running jobs get to finish when the queue closes, where nobody says otherwise."""
 
 log = structlog.get_logger()
-
-
-class Jobs(Protocol):
-    async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
-        """Have ``job`` done for ``key``, now or at ``at``. Already waiting: nothing more happens."""
-        ...
-
-    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
-        """Have each of these, job and key, done now: cheaper than one by one."""
-        ...
-
-
-class JobQueue(Jobs, Protocol):
-    """Where jobs are done: ``LocalJobs`` in this process, ``sync.jobs.postgres.QueuedJobs`` in any number."""
-
-    def register(self, job: str, function: JobFunction) -> None:
-        """``function`` does ``job`` from now on, in the place of what did it before."""
-        ...
-
-    def running(self) -> AbstractAsyncContextManager[None]:
-        """Work for the length of the block."""
-        ...
-
-    @property
-    def works(self) -> bool:
-        """Whether jobs are done in this process, not only deferred."""
-        ...
-
-    async def alive(self) -> bool:
-        """Whether jobs can be deferred and, where they are done here, are being done."""
-        ...
-
-    async def waiting(self) -> int | None:
-        """How many jobs are due and have not begun; None while the queue cannot be asked."""
-        ...
 
 
 def delay_after(failures: int, random: Random) -> timedelta:
@@ -74,7 +36,7 @@ def delay_after(failures: int, random: Random) -> timedelta:
 def tell_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None:
     """Count and log it, without the exception's text, which may hold what belongs to no log."""
     metrics.retries.labels(task=job).inc()
-    log.error("job_failed", job=job, key=key, error=type(error).__name__, where=where(error.__traceback__))
+    log.error("job_failed", job=job, key=key, error=describe_error(error), where=where(error.__traceback__))
 
 
 class LocalJobs:

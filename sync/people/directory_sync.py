@@ -5,22 +5,19 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
 from core.correlation import current_cause
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.credentials.secrets import account_of, app_of
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.features import matches_proxies
+from sync.domain.jobs import POLL, PUSH
 from sync.domain.model import Service
 from sync.domain.phone_events import CloudLinkUser
-from sync.domain.services import Account, ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import POLL, PUSH
+from sync.domain.services import Account
 from sync.people import unmatched_alert
 from sync.people.matching import Matching, match
 from sync.presence.plan import mark_nothing_shown
@@ -31,14 +28,12 @@ from sync.problems import health
 class DirectorySync:
     """Keeps the people of integrations matched."""
 
-    def __init__(
-        self, database: Database, encryption: Encryption, clients: ServiceClients, jobs: Jobs, clock: Clock
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._jobs = jobs
-        self._clock = clock
+    def __init__(self, context: Context, credentials: CredentialStore) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._jobs = context.jobs
+        self._clock = context.clock
 
     async def match(self, integration_id: str) -> None:
         """The job: read and match again; who is newly matched is polled at once. Failures light a lamp."""
@@ -64,8 +59,8 @@ class DirectorySync:
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
         """Both directories as they are now. Raises ``SyncError``."""
-        users = await self._clients.phones(account_of(integration, self._encryption)).users()
-        async with self._clients.directory(app_of(integration, self._encryption)) as directory:
+        users = await self._clients.phones(self._credentials.account(integration)).users()
+        async with self._clients.directory(self._credentials.app(integration)) as directory:
             return users, await directory.users()
 
     async def store(self, integration_id: str, matchings: Sequence[Matching]) -> bool:

@@ -10,18 +10,15 @@ from datetime import datetime
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
 from core.correlation import current_cause
 from core.http import cleaned
-from core.metrics import Metrics
-from storage.database import Database
 from storage.queries import events as event_store
 from storage.queries import integrations, people
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
+from sync.domain.context import Context
+from sync.domain.jobs import PUSH
 from sync.domain.phone_events import CallEvent, CallState, EndpointEvent, LineSnapshot
-from sync.jobs.local import Jobs
-from sync.jobs.names import PUSH
 from sync.phones.line_state import Line, LineCall, Verdict, look, state_of, tell
 from sync.presence.mapping import UNCHANGED, presence_of
 
@@ -37,11 +34,11 @@ NOBODY = "nobody"
 class EventIngestor:
     """Stores events and snapshots of an integration, each call in one transaction, then defers the push."""
 
-    def __init__(self, database: Database, jobs: Jobs, clock: Clock, metrics: Metrics) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._clock = clock
-        self._metrics = metrics
+    def __init__(self, context: Context) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._metrics = context.metrics
 
     async def record(self, integration_id: str, events: Sequence[Event]) -> None:
         """Take in events as they arrived: doubles, late ones and strangers' change nothing. Stored on return."""

@@ -9,17 +9,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, people
 from storage.tables.integrations import Integration
-from sync.credentials.secrets import account_of
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
+from sync.domain.jobs import PUSH
 from sync.domain.model import Service
-from sync.domain.services import Phones, ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import PUSH
+from sync.domain.services import Phones
 from sync.phones.ingest import EventIngestor
 from sync.phones.line_state import silent
 from sync.problems import health
@@ -41,21 +38,18 @@ class Poller:
 
     def __init__(
         self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
+        context: Context,
+        credentials: CredentialStore,
         ingestor: EventIngestor,
-        jobs: Jobs,
-        clock: Clock,
         sleep: Sleep = asyncio.sleep,
         poll_sample_every: timedelta = timedelta(minutes=5),
     ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
         self._ingestor = ingestor
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._sleep = sleep
         self._poll_sample_every = poll_sample_every
 
@@ -105,7 +99,7 @@ class Poller:
         await self._note(integration.id, began, bool(extensions))
 
     async def _ask(self, integration: Integration, extensions: Sequence[str], pause: float) -> None:
-        phones = self._clients.phones(account_of(integration, self._encryption))
+        phones = self._clients.phones(self._credentials.account(integration))
         for start in range(0, len(extensions), CHUNK):
             if start and pause:
                 await self._sleep(pause)

@@ -10,17 +10,14 @@ from typing import Any
 
 import structlog
 
-from core.clock import Clock
-from storage.database import Database
-from storage.encryption import Encryption, SecretUnreadable
 from storage.queries import integrations
 from storage.tables.integrations import Integration
-from sync.credentials.secrets import account_of
-from sync.domain.errors import SyncError
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
+from sync.domain.errors import CredentialsWrong, SyncError
+from sync.domain.jobs import POLL
 from sync.domain.model import Service
-from sync.domain.services import Phones, ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import POLL
+from sync.domain.services import Phones
 from sync.problems import health
 
 PATH = "/webhooks/cloudlink/"
@@ -32,20 +29,13 @@ class Subscriptions:
     """Subscribes, renews, re-creates, ends. ``public_url`` is empty when CloudLink cannot reach us."""
 
     def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        jobs: Jobs,
-        clock: Clock,
-        public_url: str,
-        renew_after: timedelta,
+        self, context: Context, credentials: CredentialStore, public_url: str, renew_after: timedelta
     ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._jobs = jobs
-        self._clock = clock
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._public_url = public_url.rstrip("/")
         self._renew_after = renew_after
 
@@ -68,12 +58,12 @@ class Subscriptions:
     async def end(self, integration: Integration) -> None:
         """Unsubscribe, if subscribed. Raises ``SyncError``."""
         if integration.subscription_id:
-            phones = self._clients.phones(account_of(integration, self._encryption))
+            phones = self._clients.phones(self._credentials.account(integration))
             await phones.unsubscribe(integration.subscription_id)
             await self._store(integration.id, "", "")
 
     async def _hold(self, integration: Integration) -> None:
-        phones = self._clients.phones(account_of(integration, self._encryption))
+        phones = self._clients.phones(self._credentials.account(integration))
         url = self._public_url + PATH + await self._token(integration)
         old = integration.subscription_id
         stands = bool(old) and old in await phones.subscriptions()
@@ -102,14 +92,14 @@ class Subscriptions:
     async def _token(self, integration: Integration) -> str:
         """The door's. No key opens it any more: then that of a new door, for nobody could type it in again."""
         try:
-            return self._encryption.decrypt(integration.webhook_token_sealed)
-        except SecretUnreadable:
+            return self._credentials.decrypt(integration.webhook_token_sealed, Service.CLOUDLINK)
+        except CredentialsWrong:
             log.warning("webhook_address_replaced", integration=integration.id)
-        token, door = new_webhook_endpoint(self._encryption)
+        token, door = new_webhook_endpoint(self._credentials)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)
-            if locked and self._encryption.can_decrypt(locked.webhook_token_sealed):
-                return self._encryption.decrypt(locked.webhook_token_sealed)
+            if locked and self._credentials.can_decrypt(locked.webhook_token_sealed):
+                return self._credentials.decrypt(locked.webhook_token_sealed, Service.CLOUDLINK)
             if locked:
                 session.add(locked.sqlmodel_update(door))
         return token
@@ -128,11 +118,11 @@ class Subscriptions:
             session.add(integration)
 
 
-def new_webhook_endpoint(encryption: Encryption) -> tuple[str, dict[str, Any]]:
+def new_webhook_endpoint(credentials: CredentialStore) -> tuple[str, dict[str, Any]]:
     """Another address for webhooks: its token, and what is stored of it. What comes to the old one is not heard."""
     token = secrets.token_urlsafe(32)
     return token, {
-        "webhook_token_sealed": encryption.encrypt(token),
+        "webhook_token_sealed": credentials.encrypt(token),
         "webhook_token_hash": hashed(token),
         "subscription_id": "",
         "subscription_url_hash": "",

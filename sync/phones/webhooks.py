@@ -16,11 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
-from core.metrics import Metrics
-from storage.database import Database
+from core.logging import describe_error
 from storage.queries import integrations
 from storage.queries.integrations import Subscribed
 from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.domain.context import Context
 from sync.domain.phone_events import Notification
 from sync.phones.batch_writer import BatchWriter
 from sync.phones.ingest import EventIngestor
@@ -58,18 +58,13 @@ class Webhooks:
     """Takes in notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``."""
 
     def __init__(
-        self,
-        database: Database,
-        ingestor: EventIngestor,
-        tables: WireTables,
-        metrics: Metrics,
-        longest_read: float = LONGEST_READ,
+        self, context: Context, ingestor: EventIngestor, tables: WireTables, longest_read: float = LONGEST_READ
     ) -> None:
-        self._database = database
+        self._database = context.database
         self._subscribed = BatchLoader(self._find)
         self._inbox = BatchWriter(ingestor.record_all)
         self._tables = tables
-        self._metrics = metrics
+        self._metrics = context.metrics
         self._longest_read = longest_read
 
     async def receive(self, request: web.Request) -> web.Response:
@@ -85,7 +80,7 @@ class Webhooks:
         try:
             return await self._receive(request)
         except SQLAlchemyError as error:
-            log.error("webhook_not_stored", error=type(error).__name__)
+            log.error("webhook_not_stored", error=describe_error(error))
             return WebhookResult.NOT_STORED
 
     async def _receive(self, request: web.Request) -> WebhookResult:

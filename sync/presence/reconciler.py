@@ -10,25 +10,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from core.metrics import Metrics
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.credentials.secrets import app_of
+from sync.credentials.store import CredentialStore
 from sync.domain.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, SetPresence, Throttled
+from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, SyncError
+from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE, ROTATE
 from sync.domain.model import TeamsApp
-from sync.domain.services import PresenceService, ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import PUSH, PUSH_STATUS_MESSAGE, ROTATE
+from sync.domain.services import PresenceService
 from sync.presence import plan
 from sync.presence.status_message_plan import needs_look
 from sync.problems import health
@@ -78,25 +73,15 @@ class Round:
 class Reconciler:
     """Pushes an integration's due changes to Graph until none is left or the quota is."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        jobs: Jobs,
-        quota: Quota,
-        clock: Clock,
-        random: Random,
-        metrics: Metrics,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._jobs = jobs
+    def __init__(self, context: Context, credentials: CredentialStore, quota: Quota) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._jobs = context.jobs
         self._quota = quota
-        self._clock = clock
-        self._random = random
-        self._metrics = metrics
+        self._clock = context.clock
+        self._random = context.random
+        self._metrics = context.metrics
 
     async def push(self, integration_id: str) -> None:
         """The job: rounds until nobody is due; who becomes due meanwhile, and was not sent, is deferred anew."""
@@ -125,7 +110,7 @@ class Reconciler:
             if wait_until:
                 return Round(wait_until=wait_until if await self._anybody(session, integration, now) else None)
             try:
-                app = app_of(integration, self._encryption)
+                app = self._credentials.app(integration)
             except CredentialsWrong as error:
                 await health.broke(session, integration_id, error, now)
                 return Round()
@@ -196,7 +181,7 @@ class Reconciler:
 
     def _is_current(self, integration: Integration, app: TeamsApp) -> bool:
         try:
-            return app_of(integration, self._encryption) == app
+            return self._credentials.app(integration) == app
         except CredentialsWrong:
             return False
 

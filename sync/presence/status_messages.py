@@ -8,25 +8,20 @@ troubles light no lamp, for presence goes the same way and tells of them.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from core.metrics import Metrics
-from storage.database import Database
-from storage.encryption import Encryption
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.credentials.secrets import app_of
+from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Failed, MessageChange, Outcome, Refused, SetMessage, Throttled
+from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.jobs import PUSH_STATUS_MESSAGE
 from sync.domain.model import TeamsApp
-from sync.domain.services import PresenceService, ServiceClients
-from sync.jobs.local import Jobs
-from sync.jobs.names import PUSH_STATUS_MESSAGE
+from sync.domain.services import PresenceService
 from sync.presence import status_message_plan as plan
 from sync.problems import health
 from sync.teams.quota import Quota, spend
@@ -50,25 +45,15 @@ class Look:
 class StatusMessageWriter:
     """Sets, renews and takes away the status messages of integrations."""
 
-    def __init__(
-        self,
-        database: Database,
-        encryption: Encryption,
-        clients: ServiceClients,
-        jobs: Jobs,
-        quota: Quota,
-        clock: Clock,
-        random: Random,
-        metrics: Metrics,
-    ) -> None:
-        self._database = database
-        self._encryption = encryption
-        self._clients = clients
-        self._jobs = jobs
+    def __init__(self, context: Context, credentials: CredentialStore, quota: Quota) -> None:
+        self._database = context.database
+        self._credentials = credentials
+        self._clients = context.clients
+        self._jobs = context.jobs
         self._quota = quota
-        self._clock = clock
-        self._random = random
-        self._metrics = metrics
+        self._clock = context.clock
+        self._random = context.random
+        self._metrics = context.metrics
 
     async def tell(self, integration_id: str) -> None:
         """The job: rounds until nobody is due."""
@@ -96,7 +81,7 @@ class StatusMessageWriter:
                 wait = (wait_until - now).total_seconds() if wait_until else None
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
             self._spend(session, integration, now, 1)
-            app = app_of(integration, self._encryption)
+            app = self._credentials.app(integration)
         return await self._clients.presence(app).messages(user_ids)
 
     async def _pick(self, integration_id: str) -> Look | None:
@@ -113,7 +98,7 @@ class StatusMessageWriter:
                 await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=wait_until or now + RETRY)
                 return None
             try:
-                app = app_of(integration, self._encryption)
+                app = self._credentials.app(integration)
             except CredentialsWrong:
                 return None
             looked_at = rows[: left - 1]

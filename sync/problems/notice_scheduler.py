@@ -6,15 +6,12 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from core.metrics import Metrics
-from storage.database import Database
 from storage.queries import alerts, conversations, history, integrations, notices, problems, rotations
 from storage.queries.alerts import CHANNEL_PREFIX
 from storage.queries.notices import State
 from storage.tables.integrations import Integration
-from sync.jobs.local import Jobs
-from sync.jobs.names import EVERYTHING, NOTIFY, WARN
+from sync.domain.context import Context
+from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
 from sync.problems.clock_skew import TROUBLING
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED
 from sync.problems.notice_plan import CHANGES, STANDING, Closing, Listener, Plan, Situation, plan
@@ -34,20 +31,11 @@ Skew = Callable[[], float | None]
 class NoticeScheduler:
     """Makes the plan of each integration and carries it out in the store. Any number of processes may."""
 
-    def __init__(
-        self,
-        database: Database,
-        jobs: Jobs,
-        clock: Clock,
-        metrics: Metrics,
-        every: timedelta,
-        available: Available,
-        skew: Skew,
-    ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._clock = clock
-        self._metrics = metrics
+    def __init__(self, context: Context, every: timedelta, available: Available, skew: Skew) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._metrics = context.metrics
         self._every = every
         self._available = available
         self._skew = skew

@@ -3,19 +3,14 @@
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from random import Random
 
-from core.clock import Clock
-from storage.database import Database
 from storage.queries import drafts, integrations, people, presses, problems, rotations, updates
 from storage.queries import events as event_store
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.credentials.rotator import is_due_by_itself
-from sync.domain.model import Service
-from sync.domain.phone_events import CallState
-from sync.jobs.local import Jobs
-from sync.jobs.names import (
+from sync.domain.context import Context
+from sync.domain.jobs import (
     CLEANUP,
     EVERYTHING,
     EXPIRY,
@@ -33,6 +28,8 @@ from sync.jobs.names import (
     SUBSCRIBE,
     WARN,
 )
+from sync.domain.model import Service
+from sync.domain.phone_events import CallState
 from sync.problems import health
 from sync.scheduling.load_smoothing import Name, paced
 
@@ -69,19 +66,11 @@ class Intervals:
 class Scheduler:
     """Defers what is due, for every integration."""
 
-    def __init__(
-        self,
-        database: Database,
-        jobs: Jobs,
-        clock: Clock,
-        random: Random,
-        intervals: Intervals,
-        public: bool,
-    ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._clock = clock
-        self._random = random
+    def __init__(self, context: Context, intervals: Intervals, public: bool) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._random = context.random
         self._every = intervals
         self._public = public
 

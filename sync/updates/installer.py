@@ -12,15 +12,14 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from core.clock import Clock
-from storage.database import Database
+from core.logging import describe_error
 from storage.queries import history, integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
+from sync.domain.context import Context
 from sync.domain.errors import ServiceUnavailable, SyncError
-from sync.jobs.local import Jobs
-from sync.jobs.names import INSTALL, SHOW_UPDATE
+from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.updates.catalogue import Catalogue
 from sync.updates.model import State
 from sync.updates.update import Changing, Portion, Step, Update
@@ -37,13 +36,11 @@ RETRY = timedelta(seconds=5)
 class Installer:
     """Carries on what was begun. ``patience`` is how long a service may be unwell before a step has failed."""
 
-    def __init__(
-        self, database: Database, catalogue: Catalogue, jobs: Jobs, clock: Clock, patience: timedelta
-    ) -> None:
-        self._database = database
+    def __init__(self, context: Context, catalogue: Catalogue, patience: timedelta) -> None:
+        self._database = context.database
         self._catalogue = catalogue
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
         self._patience = patience
 
     async def install(self, integration_id: str) -> None:
@@ -73,7 +70,7 @@ class Installer:
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.error("update_step_failed", integration=integration_id, error=type(error).__name__, place=place)
+            log.error("update_step_failed", integration=integration_id, error=describe_error(error), place=place)
             return await self._fail(row, UNEXPECTED)
 
     async def _go_on(self, integration: Integration, row: FeatureUpdate, update: Update) -> bool:

@@ -12,8 +12,8 @@ from storage.queries import people
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import PROXY_ADDRESSES
+from sync.domain.jobs import MATCH, POLL, PUSH
 from sync.domain.model import Unmatched
-from sync.jobs.names import MATCH, POLL, PUSH
 from sync.people.directory_sync import DirectorySync
 from sync.people.matching import Matching, match
 from sync.updates.model import Effect

@@ -11,7 +11,7 @@ from storage.queries import people
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import STATUS_MESSAGES
-from sync.jobs.names import PUSH, PUSH_STATUS_MESSAGE
+from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE
 from sync.presence.status_message_plan import ON_THE_PHONE
 from sync.presence.status_messages import StatusMessageWriter
 from sync.updates.model import Effect

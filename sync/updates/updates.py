@@ -7,15 +7,13 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from core.clock import Clock
-from storage.database import Database
 from storage.queries import integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
+from sync.domain.context import Context
+from sync.domain.jobs import INSTALL
 from sync.domain.model import Actor, UnknownIntegration
-from sync.jobs.local import Jobs
-from sync.jobs.names import INSTALL
 from sync.updates.catalogue import Catalogue
 from sync.updates.installer import roll_back
 from sync.updates.model import CardPlace, Due, Installation, Offer, Progress, State
@@ -27,11 +25,11 @@ MOST_CARDS = 20
 class Updates:
     """Offers, begins, takes back and shows feature updates."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, jobs: Jobs, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, context: Context, catalogue: Catalogue) -> None:
+        self._database = context.database
         self._catalogue = catalogue
-        self._jobs = jobs
-        self._clock = clock
+        self._jobs = context.jobs
+        self._clock = context.clock
 
     async def offer(self, owner_tenant: str, integration_id: str) -> Offer:
         """What is due and what it would change here, read now. Raises ``SyncError``."""

@@ -18,7 +18,7 @@ from core.clock import utc_now
 from storage.database import open_database
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
-from sync.credentials.secrets import app_of
+from sync.credentials.store import CredentialStore
 from sync.domain.rotation import Step
 from tests.chaos.test_kill import slain, worker
 from tests.support.engines import KEY, TENANT, Running, running_engine
@@ -162,7 +162,7 @@ async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path,
             await running.shows("2001", *IN_A_CALL)
             await running.shows("2002", *SELF)
             integration = await read_integration(running.database, await running.integration_id())
-            used = app_of(integration, Encryption([KEY])).client_secret
+            used = CredentialStore(Encryption([KEY])).app(integration).client_secret
             assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
             assert used != old
             assert integration.previous_secret_sealed is None

@@ -16,7 +16,7 @@ import pytest
 from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from app import bring_up_to_date, offer_claim, open_application, own_url
+from app import bring_up_to_date, offer_claim, open_application
 from settings import Settings
 from tests.support.postgres import fresh_database
 from tests.support.sandboxes import running_sandbox
@@ -123,6 +123,32 @@ def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:
     assert "CLOUDLINK_TABLES" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "arguments", "says"),
+    [
+        ({}, (), "BOT_APP_ID"),
+        ({}, ("claim-code", "--tenant", "t1"), "BOT_APP_ID"),
+        ({**SWITCH, "CLOUDLINK_TABLES": "tables.json"}, (), "CLOUDLINK_TABLES"),
+        (SWITCH, ("web",), "DATABASE_URL"),
+        ({**SWITCH, "KEY_VAULT_SECRET": "https://vault.invalid/secrets/a"}, (), "KEY_VAULT_SECRET"),
+        ({**SWITCH, "KEY_VAULT_SECRET": "https://vault.invalid/secrets/a"}, ("rotate-keys",), "KEY_VAULT_SECRET"),
+        (SWITCH, (), "secret.key"),
+        ({}, ("rotate-keys",), "secret.key"),
+    ],
+)
+def test_a_refused_start_leaves_the_database_alone(
+    environment: dict[str, str], arguments: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tables.json").write_text('{"call_states": {"talking": "dancing"}}')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/secret.key").write_text("not a key")
+    unreachable = {"AZURE_CLIENT_ID": "a", "AZURE_TENANT_ID": "b", "AZURE_FEDERATED_TOKEN_FILE": "missing"}
+    ended = run(unreachable | environment, tmp_path, *arguments)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert says in ended.stderr
+    assert not (tmp_path / "data/presence.db").exists()
+
+
 def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data/presence.db") as database:
@@ -212,19 +238,6 @@ async def test_a_guessed_export_is_404_and_says_nothing(token: str, tmp_path: Pa
     async with running_app(tmp_path) as (url, http), http.get(f"{url}/exports/{token}") as response:
         assert response.status == 404
         assert "Content-Disposition" not in response.headers
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "url"),
-    [
-        ("127.0.0.1", 3978, "http://127.0.0.1:3978"),
-        ("::1", 3978, "http://[::1]:3978"),
-        ("localhost", 0, ""),
-        ("0.0.0.0", 3978, ""),  # noqa: S104
-    ],
-)
-def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
-    assert own_url(Settings(_env_file=None, host=host, port=port)) == url
 
 
 @pytest.mark.parametrize("role", ["web", "worker"])

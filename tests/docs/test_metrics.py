@@ -17,9 +17,9 @@ from core.http_metrics import OTHER, outcome_of
 from core.metrics import PREFIX, Metrics
 from core.version import VERSION
 from storage.queries.notices import State
+from sync.domain import jobs as names
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
-from sync.jobs import names
 from sync.monitoring.readiness import DATABASE, JOBS
 from sync.phones.ingest import DOUBLE, NOBODY
 from sync.phones.line_state import Verdict

@@ -19,7 +19,7 @@ from storage.tables.conversations import Conversation
 from storage.tables.history import Act
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
-from sync.credentials.secrets import app_of as app_in
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import Fault
 from sync.domain.features import NEWEST
 from sync.domain.model import Actor
@@ -244,7 +244,11 @@ async def step_of(year: Year, integration_id: str) -> str:
 
 
 async def secret_of(year: Year, integration_id: str) -> str:
-    return app_in(await read_integration(year.engine.database, integration_id), Encryption([KEY])).client_secret
+    return (
+        CredentialStore(Encryption([KEY]))
+        .app(await read_integration(year.engine.database, integration_id))
+        .client_secret
+    )
 
 
 def live_secrets(year: Year) -> list[str]:

@@ -10,9 +10,9 @@ from sqlmodel import col, select
 from storage.encryption import Encryption
 from storage.tables.history import Act
 from storage.tables.rotations import Rotation
-from sync.credentials.secrets import app_of
+from sync.credentials.store import CredentialStore
+from sync.domain.jobs import ROTATE
 from sync.domain.rotation import Step
-from sync.jobs.names import ROTATE
 from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -70,7 +70,11 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
             acts = (await session.exec(select(Act.act).where(col(Act.act).startswith("rotate")))).all()
         assert [(row.kind, row.step) for row in rotations] == [("automatic", "done")]
         assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
-        used = app_of(await read_integration(racing[0].database, integration_id), Encryption([KEY])).client_secret
+        used = (
+            CredentialStore(Encryption([KEY]))
+            .app(await read_integration(racing[0].database, integration_id))
+            .client_secret
+        )
         assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
         assert used != old
         served = [entry["path"] for entry in await sandbox.log()]

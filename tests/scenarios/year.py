@@ -25,8 +25,8 @@ from storage.queries import notices
 from storage.queries.notices import State
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
+from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
 from sync.domain.rotation import Step
-from sync.jobs.names import EVERYTHING, NOTIFY, WARN
 from sync.scheduling.scheduler import Intervals
 from tests.support.bot.hosting import Bot, FakeClock, open_bot
 from tests.support.connectors import Call

@@ -1,10 +1,12 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
-from storage.database import Database, database_url
+from storage.database import Database, database_url, make_private_folder, open_database
 from storage.queries import integrations
+from storage.schema import migrate
 from tests.support.stores import empty_store, integration, read_integration, stored
 
 
@@ -67,6 +69,26 @@ async def test_names_from_outside_may_hold_anything(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(name=name, quota_spent=[[1, 2]]))
         assert (await read_integration(database)).name.replace("\0", "") == name.replace("\0", "")
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o277], ids=oct)
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: bool, tmp_path: Path) -> None:
+    folder, umask = tmp_path / "new" / "data", os.umask(mask)
+    try:
+        make_private_folder(folder)
+        path = folder / "presence.db"
+        if is_there:
+            path.touch(0o644)
+        async with open_database(f"sqlite:///{path}") as database:
+            await migrate(database)
+            async with database.writing() as session:
+                session.add(integration())
+            modes = {file.name: oct(file.stat().st_mode & 0o777) for file in folder.iterdir()}
+    finally:
+        os.umask(umask)
+    assert modes == dict.fromkeys(("presence.db", "presence.db-wal", "presence.db-shm"), "0o600")
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

@@ -87,7 +87,7 @@ async def test_no_secret_is_no_trouble(tmp_path: Path) -> None:
         assert not await has_unreadable_secrets(database, BOTH)
 
 
-async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_each_row_once_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(key_rotation, "BATCH", 2)
     async with empty_store(tmp_path) as database:
         old = Encryption([OLD])
@@ -111,13 +111,13 @@ async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("by", [Encryption([NEW, OLD]), Encryption([OLD])])
 async def test_a_secret_replaced_meanwhile_is_not_overwritten(tmp_path: Path, by: Encryption) -> None:
-    """Between the reading of a slice and its writing; by a bot with the new keys, or by one not restarted yet."""
+    """Between the reading of a batch and its writing; by a bot with the new keys, or by one not restarted yet."""
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
         (column,) = [column for column in COLUMNS if column.name == "client_secret_sealed"]
-        async for rows in key_rotation._slices(database, column):
+        async for rows in key_rotation._batches(database, column):
             await replace_secret(database, by.encrypt("typed in meanwhile"))
-            counts = await key_rotation._reseal_rows(database, BOTH, column, rows)
+            counts = await key_rotation._re_encrypt_rows(database, BOTH, column, rows)
         assert counts.re_encrypted + counts.unchanged == 1
         row = await read_integration(database)
         assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in meanwhile"

@@ -19,9 +19,10 @@ from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.schema import migrate
 from sync.domain.features import FIRST
+from sync.domain.jobs import JobQueue
 from sync.domain.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.engine import Engine, EngineConfig, open_engine
-from sync.jobs.local import JobQueue, LocalJobs
+from sync.jobs.local import LocalJobs
 from sync.jobs.postgres import QueuedJobs
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials

@@ -4,12 +4,21 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from random import Random
 
+from prometheus_client import CollectorRegistry
+
+from core.clock import Clock
+from core.metrics import Metrics
+from storage.database import Database
 from sync.domain.changes import Done, Outcome, Request
+from sync.domain.context import Context
 from sync.domain.errors import SyncError
+from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
-from sync.domain.services import Account, Registration
+from sync.domain.services import Account, Registration, ServiceClients
+from tests.support.clocks import FakeClock
 
 Answering = Callable[[Request], Outcome]
 
@@ -153,3 +162,21 @@ class FakeJobs:
     def now(self) -> list[str]:
         """The jobs to be done at once."""
         return [job for job, _, at in self.deferred if at is None]
+
+
+def context_of(
+    database: Database,
+    clients: ServiceClients | None = None,
+    jobs: Jobs | None = None,
+    clock: Clock | None = None,
+    metrics: Metrics | None = None,
+) -> Context:
+    """What a part of sync works with; fakes for what a test does not name."""
+    return Context(
+        database,
+        clients or FakeServiceClients(),
+        jobs or FakeJobs(),
+        clock or FakeClock(),
+        Random(7),
+        metrics or Metrics(CollectorRegistry()),
+    )

@@ -142,3 +142,16 @@ def test_a_bad_secret_in_a_file_is_named_and_not_shown(tmp_path: Path, monkeypat
 def test_where_there_are_no_files_nothing_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "nowhere"))
     assert settings().secret_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 3978, "http://127.0.0.1:3978"),
+        ("::1", 3978, "http://[::1]:3978"),
+        ("localhost", 0, ""),
+        ("0.0.0.0", 3978, ""),  # noqa: S104
+    ],
+)
+def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
+    assert settings(host=host, port=port).local_url == url

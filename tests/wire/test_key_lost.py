@@ -15,8 +15,7 @@ from core.clock import utc_now
 from storage.encryption import Encryption
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
-from sync.credentials import former
-from sync.credentials.former import Credentials
+from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
 from sync.domain.rotation import Kind, RotationView, Step
@@ -189,7 +188,7 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
 ) -> None:
     lost = Encryption([KEY])
     kept = integration()
-    former.keep(kept, Credentials(CredentialKind.SECRET, "the one before"), lost)
+    CredentialStore(lost).keep_previous(kept, Credentials(CredentialKind.SECRET, "the one before"))
     previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is Step.PROVE else {}
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path, **previous)
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:

@@ -12,7 +12,7 @@ from sqlmodel import col, update
 from sandbox.presence import StatusMessage
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.jobs.names import PUSH
+from sync.domain.jobs import PUSH
 from tests.support.engines import TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox

@@ -28,7 +28,7 @@ from storage.encryption import Encryption
 from storage.tables.history import Act
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
-from sync.credentials.secrets import app_of
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
 from sync.domain.rotation import RotationUnderWay, RotationView, Step
@@ -86,7 +86,7 @@ async def row(running: Running) -> Integration:
 
 
 async def secret_of(running: Running) -> str:
-    return app_of(await row(running), Encryption([KEY])).client_secret
+    return CredentialStore(Encryption([KEY])).app(await row(running)).client_secret
 
 
 async def acts(running: Running) -> list[tuple[str, str, str]]:

@@ -15,8 +15,8 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
+from sync.domain.jobs import SHOW_UPDATE
 from sync.domain.model import Actor, UnknownIntegration
-from sync.jobs.names import SHOW_UPDATE
 from sync.updates import available
 from sync.updates.model import CardPlace, Installation, State
 from tests.support.engines import QUICK, TENANT, Running, running_engine

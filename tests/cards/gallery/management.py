@@ -9,7 +9,7 @@ from bot.cards import edit, history, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.validation import name_taken
 from bot.languages import Texts
-from storage.queries.monitors import MAX_MONITORS, Task
+from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import Act
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
@@ -90,10 +90,10 @@ def monitor_rows(count: int, name: str) -> list[Monitor]:
     ]
 
 
-def monitor_tasks(rows: list[Monitor], done: int) -> list[Task]:
+def monitor_tasks(rows: list[Monitor], done: int) -> list[OpenTask]:
     """A task for each, the first ``done`` of them ticked."""
     return [
-        Task(row.id, row.name, "Ada Example", NOW) if place < done else Task(row.id, row.name, "", None)
+        OpenTask(row.id, row.name, "Ada Example", NOW) if place < done else OpenTask(row.id, row.name, "", None)
         for place, row in enumerate(rows)
     ]
 

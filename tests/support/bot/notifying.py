@@ -26,12 +26,13 @@ from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
-from sync.jobs.names import NOTIFY
+from sync.domain.jobs import NOTIFY
 from sync.monitoring.store_gauges import StoreGauges
 from sync.problems.notice_scheduler import NoticeScheduler
 from tests.support.bot.fakes import words
 from tests.support.bot.hosting import TENANT, Bot, open_bot
 from tests.support.connectors import Call
+from tests.support.fake_services import context_of
 from tests.support.postgres import with_tables
 from tests.support.stores import empty_database, integration, stored
 
@@ -177,14 +178,9 @@ def make_process(bot: Bot, database: Database) -> Process:
     jobs, registry = Noted(), CollectorRegistry()
     metrics = Metrics(registry)
     notifier = Notifier(database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3))
+    context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
-        database,
-        jobs,
-        bot.clock,
-        metrics,
-        timedelta(seconds=10),
-        lambda _: process.update,
-        lambda: process.skew,
+        context, timedelta(seconds=10), lambda _: process.update, lambda: process.skew
     )
     process = Process(notice_scheduler, notifier, jobs, registry, database, metrics, bot.clock)
     return process

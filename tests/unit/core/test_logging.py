@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import warnings
@@ -14,7 +15,16 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.logging import HIDDEN, LONGEST_NAME, LONGEST_TEXT, MOST_ITEMS, TOO_LONG, configure_logging, harmless
+from core.logging import (
+    HIDDEN,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    MOST_ITEMS,
+    TOO_LONG,
+    configure_logging,
+    describe_error,
+    harmless,
+)
 from tests.support.logged import logged
 
 KEY = Fernet.generate_key().decode()
@@ -199,6 +209,15 @@ def test_of_an_exception_type_and_place_are_kept_and_no_word() -> None:
     assert len(found.lines()) == 3
     assert all(line["error"] == "ValueError" and "test_logging.py:" in line["where"] for line in found.lines())
     assert "hunter2" not in found.text
+
+
+def test_an_error_without_a_code_says_its_type_and_its_cause() -> None:
+    error = RuntimeError("hunter2")
+    assert describe_error(error) == "RuntimeError"
+    error.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "hunter2")
+    assert describe_error(error) == "RuntimeError(ECONNREFUSED)"
+    error.__cause__ = ValueError("hunter2")
+    assert describe_error(error) == "RuntimeError(ValueError)"
 
 
 def test_text_for_people_is_as_harmless() -> None:

@@ -10,12 +10,9 @@ from cryptography.fernet import Fernet
 
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
-from sync.credentials import former
 from sync.credentials.expiry import matched
-from sync.credentials.former import Credentials
 from sync.credentials.rotator import end, is_due_by_itself, name_of
-from sync.credentials.secrets import app_of
-from sync.credentials.swapping import fall_back, swap
+from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
 from sync.domain.rotation import Kind, Step, view_of
@@ -27,6 +24,7 @@ from tests.support.stores import empty_store, integration, person, read_integrat
 
 TODAY = NOON.date()
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+STORE = CredentialStore(ENCRYPTION)
 
 
 def password(key_id: str, hint: str = "abc", days: int = 100) -> Password:
@@ -136,46 +134,46 @@ CERTIFIED = Credentials(CredentialKind.CERTIFICATE, "", "pem", TODAY, ExpirySour
 @pytest.mark.parametrize("credentials", [FIRST, SECOND, CERTIFIED, Credentials(CredentialKind.FEDERATED)])
 def test_credentials_are_put_kept_and_found_again(credentials: Credentials) -> None:
     row = integration()
-    former.put(row, credentials, ENCRYPTION)
-    assert former.current(row, ENCRYPTION) == credentials
-    former.keep(row, credentials, ENCRYPTION)
-    assert former.kept(row, ENCRYPTION) == credentials
+    STORE.put(row, credentials)
+    assert STORE.current(row) == credentials
+    STORE.keep_previous(row, credentials)
+    assert STORE.previous(row) == credentials
     for secret in filter(None, (credentials.secret, credentials.certificate)):
         assert secret not in str(row.model_dump()) + repr(credentials)
     expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
-    assert app_of(row, ENCRYPTION) == former.as_app(row, credentials) == expected
+    assert STORE.app(row) == credentials.of(row) == expected
 
 
 def test_what_another_key_sealed_is_as_good_as_gone() -> None:
     row = integration()
-    assert former.kept(row, ENCRYPTION) is None
-    former.keep(row, FIRST, Encryption([Fernet.generate_key().decode()]))
-    assert former.kept(row, ENCRYPTION) is None
+    assert STORE.previous(row) is None
+    CredentialStore(Encryption([Fernet.generate_key().decode()])).keep_previous(row, FIRST)
+    assert STORE.previous(row) is None
 
 
 @pytest.mark.usefixtures("each_database")
 async def test_a_swap_keeps_the_proven_ones_and_loses_no_presence(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         row = integration(revision=4)
-        former.put(row, FIRST, ENCRYPTION)
+        STORE.put(row, FIRST)
         await stored(database, row, person(desired="Busy/InACall"))
         for new in (SECOND, CERTIFIED):
             async with database.writing() as session:
                 found = await session.get(type(row), "i1")
                 assert found is not None
-                await swap(session, found, new, ENCRYPTION, NOON)
+                await STORE.replace(session, found, new, NOON)
         swapped = await read_integration(database)
-        assert former.current(swapped, ENCRYPTION) == CERTIFIED
-        assert former.kept(swapped, ENCRYPTION) == FIRST
+        assert STORE.current(swapped) == CERTIFIED
+        assert STORE.previous(swapped) == FIRST
         assert swapped.revision == 6
         waiting = await read_person(database)
         assert (waiting.desired, waiting.due_at) == ("Busy/InACall", NOON)
         async with database.writing() as session:
             found = await session.get(type(row), "i1")
             assert found is not None
-            await fall_back(session, found, FIRST, ENCRYPTION, NOON)
+            await STORE.restore(session, found, FIRST, NOON)
         back = await read_integration(database)
-        assert former.current(back, ENCRYPTION) == FIRST
+        assert STORE.current(back) == FIRST
         assert back.previous_secret_sealed is None
 
 

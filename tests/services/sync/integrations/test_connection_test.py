@@ -10,11 +10,12 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
 from storage.tables.problems import Problem
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Service
 from sync.integrations.connection_test import ConnectionTest
-from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -29,7 +30,8 @@ class Room:
         self.database = database
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
-        self.connection_test = ConnectionTest(database, ENCRYPTION, self.clients, self.jobs, FakeClock(), RECHECK)
+        context = context_of(database, self.clients, self.jobs)
+        self.connection_test = ConnectionTest(context, CredentialStore(ENCRYPTION), RECHECK)
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:

@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
 from core.metrics import Metrics
-from sync.jobs.names import PUSH
+from sync.domain.jobs import PUSH
 from sync.jobs.postgres import QueuedJobs, make_tables
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually

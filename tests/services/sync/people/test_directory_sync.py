@@ -13,11 +13,12 @@ from storage.encryption import Encryption
 from storage.queries import people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
-from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -41,7 +42,8 @@ class Office:
         self.database = database
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
-        self.directory_sync = DirectorySync(database, ENCRYPTION, self.clients, self.jobs, FakeClock())
+        context = context_of(database, self.clients, self.jobs)
+        self.directory_sync = DirectorySync(context, CredentialStore(ENCRYPTION))
 
     def has(self, *names: str, **extensions: str) -> None:
         """CloudLink has these people, each with the extension of their row or another."""

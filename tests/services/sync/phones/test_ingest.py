@@ -15,7 +15,7 @@ from storage.queries import integrations
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
 from sync.phones.ingest import EventIngestor
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs
+from tests.support.fake_services import FakeJobs, context_of
 from tests.support.statements import counted
 from tests.support.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
 
@@ -38,7 +38,9 @@ class Desk:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        self.ingestor = EventIngestor(self.database, self.jobs, self.clock, Metrics(self.registry))
+        self.ingestor = EventIngestor(
+            context_of(self.database, jobs=self.jobs, clock=self.clock, metrics=Metrics(self.registry))
+        )
 
     async def record(self, *events: CallEvent | EndpointEvent) -> None:
         await self.ingestor.record("i1", events)

@@ -4,19 +4,18 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
-from prometheus_client import CollectorRegistry
 
-from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
 from storage.tables.people import Person
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import CHUNK, PAUSE, SHARES, Poller
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -32,8 +31,8 @@ class Exchange:
         self.jobs = FakeJobs()
         self.clock = FakeClock()
         self.pauses: list[float] = []
-        ingestor = EventIngestor(database, self.jobs, self.clock, Metrics(CollectorRegistry()))
-        self.poller = Poller(database, ENCRYPTION, self.clients, ingestor, self.jobs, self.clock, self._sleep)
+        context = context_of(database, self.clients, self.jobs, self.clock)
+        self.poller = Poller(context, CredentialStore(ENCRYPTION), EventIngestor(context), self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.pauses.append(seconds)

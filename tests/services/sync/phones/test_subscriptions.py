@@ -9,10 +9,11 @@ from cryptography.fernet import Fernet
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
+from sync.credentials.store import CredentialStore
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.phones.subscriptions import Subscriptions, hashed
 from tests.support.clocks import FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -32,10 +33,8 @@ class Post:
     async def keep(self, public_url: str = URL) -> str:
         """Run the job; the subscription that is stored after it."""
         renew = timedelta(hours=12)
-        subscriber = Subscriptions(
-            self.database, ENCRYPTION, self.clients, self.jobs, self.clock, public_url, renew
-        )
-        await subscriber.keep("i1")
+        context = context_of(self.database, self.clients, self.jobs, self.clock)
+        await Subscriptions(context, CredentialStore(ENCRYPTION), public_url, renew).keep("i1")
         return (await read_integration(self.database)).subscription_id
 
 

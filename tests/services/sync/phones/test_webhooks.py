@@ -19,8 +19,7 @@ from sync.cloudlink.wire import load_tables
 from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
 from sync.phones.webhooks import LONGEST_READ, WebhookResult, Webhooks
-from tests.support.clocks import FakeClock
-from tests.support.fake_services import FakeJobs
+from tests.support.fake_services import context_of
 from tests.support.logged import logged
 from tests.support.stores import empty_store, integration, person, read_person, stored
 
@@ -70,9 +69,8 @@ async def door(folder: Path, longest_read: float = LONGEST_READ) -> AsyncIterato
         row = integration(webhook_token_hash=hashed(TOKEN), subscription_id="s1")
         await stored(database, row, person())
         registry = CollectorRegistry()
-        metrics = Metrics(registry)
-        ingestor = EventIngestor(database, FakeJobs(), FakeClock(), metrics)
-        webhooks = Webhooks(database, ingestor, load_tables(None), metrics, longest_read)
+        context = context_of(database, metrics=Metrics(registry))
+        webhooks = Webhooks(context, EventIngestor(context), load_tables(None), longest_read)
         application = web.Application()
         application.router.add_post("/{token}", webhooks.receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)

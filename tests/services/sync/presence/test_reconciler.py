@@ -4,7 +4,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -18,13 +17,14 @@ from storage.queries import integrations, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
+from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.reconciler import Reconciler
 from sync.teams.quota import Quota
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import counted
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
@@ -59,16 +59,8 @@ class Bench:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        self.reconciler = Reconciler(
-            self.database,
-            ENCRYPTION,
-            self.clients,
-            self.jobs,
-            Quota(self.quota),
-            self.clock,
-            Random(1),
-            Metrics(self.registry),
-        )
+        context = context_of(self.database, self.clients, self.jobs, self.clock, Metrics(self.registry))
+        self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), Quota(self.quota))
 
     async def push(self) -> list[Request]:
         """Push; what was sent by it."""

@@ -1,6 +1,5 @@
 from datetime import datetime, timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
@@ -10,8 +9,8 @@ from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.scheduling.scheduler import Intervals, Scheduler
-from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeJobs, context_of
 from tests.support.stores import empty_store, integration, person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -28,7 +27,7 @@ def fresh(**values: Any) -> Integration:
 
 
 def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
-    return Scheduler(database, jobs, FakeClock(), Random(7), Intervals(), public=True)
+    return Scheduler(context_of(database, jobs=jobs), Intervals(), public=True)
 
 
 def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:

@@ -5,13 +5,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from random import Random
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from core.metrics import Metrics
 from storage.database import Database
 from storage.tables.conversations import Conversation
 from storage.tables.history import Act
@@ -21,8 +18,8 @@ from storage.tables.rotations import Rotation
 from sync.problems.clock_skew import TROUBLING
 from sync.problems.notice_scheduler import TOGETHER, NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
-from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeJobs, context_of
 from tests.support.statements import counted
 from tests.support.stores import empty_store, integration, person
 
@@ -91,14 +88,12 @@ def told(key: str, tenant: str, topic: str, stage: str) -> Notice:
 
 
 def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
-    return Scheduler(database, jobs, FakeClock(), Random(7), Intervals(), public=True)
+    return Scheduler(context_of(database, jobs=jobs), Intervals(), public=True)
 
 
 def notice_scheduler_of(database: Database, jobs: FakeJobs, skew: float = 0.0) -> NoticeScheduler:
-    metrics = Metrics(CollectorRegistry())
-    return NoticeScheduler(
-        database, jobs, FakeClock(), metrics, timedelta(seconds=10), lambda _: None, lambda: skew
-    )
+    context = context_of(database, jobs=jobs)
+    return NoticeScheduler(context, timedelta(seconds=10), lambda _: None, lambda: skew)
 
 
 async def schedule(database: Database, jobs: FakeJobs) -> None:

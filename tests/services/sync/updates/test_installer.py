@@ -12,13 +12,14 @@ from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.domain.model import Actor
-from sync.jobs.names import INSTALL, SHOW_UPDATE
 from sync.updates.installer import Installer
 from sync.updates.model import CardPlace, Effect, State
 from sync.updates.update import Accept, Changing, Facts, Portion, Step
 from sync.updates.updates import Updates
 from tests.support.clocks import FakeClock
+from tests.support.fake_services import context_of
 from tests.support.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -94,8 +95,9 @@ class Bench:
             2: Sample(2, [self.first, Accept(2), self.second]),
             3: Sample(3, [Counting("third", self.diary, size=0), Accept(3)]),
         }
-        self.updates = Updates(database, self.catalogue, self.jobs, self.clock)
-        self.installer = Installer(database, self.catalogue, self.jobs, self.clock, timedelta(minutes=2))
+        context = context_of(database, jobs=self.jobs, clock=self.clock)
+        self.updates = Updates(context, self.catalogue)
+        self.installer = Installer(context, self.catalogue, timedelta(minutes=2))
 
     async def begin(self, upto: int = 3) -> None:
         assert await self.updates.begin("t1", "i1", upto, "On the phone", ANA, CARD)

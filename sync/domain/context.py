@@ -1,0 +1,22 @@
+"""What every part of sync works with: one value, passed in."""
+
+from dataclasses import dataclass
+from random import Random
+
+from core.clock import Clock
+from core.metrics import Metrics
+from storage.database import Database
+from sync.domain.jobs import Jobs
+from sync.domain.services import ServiceClients
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The store, the services, the queue; the clock and randomness, so that tests choose them."""
+
+    database: Database
+    clients: ServiceClients
+    jobs: Jobs
+    clock: Clock
+    random: Random
+    metrics: Metrics
