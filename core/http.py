@@ -9,11 +9,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from core.errors import CloudLinkPresenceError
+
 LONGEST_WAIT = 3600.0
 """No service makes us wait longer than this many seconds, whatever it answers."""
 
 
-class TooLarge(ValueError):
+class TooLarge(CloudLinkPresenceError, ValueError):
     """The body is larger than it may be."""
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from core.errors import CloudLinkPresenceError
+
 FOLDER = Path(__file__).parent
 FILES = ("manifest.json", "pt.json", "color.png", "outline.png")
 MAX_DEVELOPER_NAME = 32
@@ -27,7 +29,7 @@ _URL = re.compile(rf"https://{_DOMAIN.pattern}(?::\d{{1,5}})?(?:[/?#][!-~]*)?", 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-class Refused(ValueError):
+class Refused(CloudLinkPresenceError, ValueError):
     """A detail that Teams would not accept, or that is certainly a mistake."""
 
 

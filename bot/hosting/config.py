@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
+from core.errors import CloudLinkPresenceError
+
 OPENID_METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 TOKEN_ISSUER = "https://api.botframework.com"  # noqa: S105
 ENTRA_URL = "https://login.microsoftonline.com"
@@ -17,7 +19,7 @@ SERVICE_HOSTS = (
 """Teams: "Send proactive messages", global service addresses."""
 
 
-class InsecureHosting(ValueError):
+class InsecureHosting(CloudLinkPresenceError, ValueError):
     """The configuration would let strangers in, or cannot work; the message says what to set."""
 
 

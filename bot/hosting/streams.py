@@ -2,8 +2,10 @@
 
 import aiohttp
 
+from core.errors import CloudLinkPresenceError
 
-class TooLarge(ValueError):
+
+class TooLarge(CloudLinkPresenceError, ValueError):
     """The stream went on beyond the limit."""
 
 

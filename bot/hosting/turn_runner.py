@@ -9,6 +9,7 @@ import structlog
 
 from bot.activity import Handler, Turn
 from core.correlation import caused
+from core.errors import CloudLinkPresenceError
 from core.logging import describe_error
 from core.shutdown import ShutdownDeadline
 
@@ -18,7 +19,7 @@ ANSWER_SECONDS = 8.0
 """Teams gives up on an invoke after ten seconds and shows an error."""
 
 
-class TurnFailed(Exception):
+class TurnFailed(CloudLinkPresenceError):
     """The handler raised; ``reference`` is under which the log tells of it."""
 
     def __init__(self, reference: str) -> None:

@@ -9,6 +9,7 @@ from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from core.errors import CloudLinkPresenceError
 from storage.database import advisory_lock
 from storage.tables.roles import Member
 
@@ -35,19 +36,19 @@ NOTIFIED_ROLES = (Role.OWNER, Role.ADMINISTRATOR)
 """Who is told of problems."""
 
 
-class LastOwner(Exception):
+class LastOwner(CloudLinkPresenceError):
     """Nobody could manage people any more."""
 
 
-class RoleChanged(Exception):
+class RoleChanged(CloudLinkPresenceError):
     """They have another role by now, or none."""
 
 
-class NotAnOwner(Exception):
+class NotAnOwner(CloudLinkPresenceError):
     """Whoever asks has lost their role meanwhile."""
 
 
-class AlreadyListed(Exception):
+class AlreadyListed(CloudLinkPresenceError):
     """Somebody with this name or object id has a role, or is invited."""
 
 

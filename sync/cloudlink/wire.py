@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from core.errors import CloudLinkPresenceError
 from sync.cloudlink.tables import OFFLINE, WireTables, load_tables
 from sync.domain.phone_events import (
     CallEvent,
@@ -40,7 +41,7 @@ LATEST_TIME = 253_402_300_800_000
 Fields = Mapping[str, Any]
 
 
-class Malformed(ValueError):
+class Malformed(CloudLinkPresenceError, ValueError):
     """CloudLink's JSON lacks something that cannot be done without; ``field`` says what and where."""
 
     def __init__(self, field: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from core.errors import CloudLinkPresenceError
 from core.http import is_loopback, retry_after
 from sync.teams.entra_errors import code_in
 from sync.teams.trust import trusted
@@ -20,7 +21,7 @@ MICROSOFT_HOSTS = frozenset(
 """Entra's hosts, national clouds included, that msal knows to be Microsoft's own."""
 
 
-class EntraUnavailable(Exception):
+class EntraUnavailable(CloudLinkPresenceError):
     """Entra answered 429, 5xx or nonsense.
 
     ``retry_after`` in seconds, None when it did not say; ``context`` is the status, and the AADSTS number if any.
