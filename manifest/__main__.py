@@ -1,4 +1,7 @@
-"""``python -m manifest --bot-id ... --domain ... --out build/cloudlink-presence.zip``: makes the app package."""
+"""``python -m manifest --bot-id ... --domain ... --out build/cloudlink-presence.zip`` makes the app package.
+
+It needs Python's own library only.
+"""
 
 import argparse
 import sys
@@ -59,11 +62,16 @@ def _developer(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1: the file cannot be written; 2: the arguments are wrong."""
     parser = _parser()
     options = parser.parse_args(arguments)
     content = package(options.bot_id, options.domain, _developer(parser, options))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(content)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_bytes(content)
+    except OSError as error:
+        print(f"{options.out} cannot be written: {error.strerror}. Name another file with --out.", file=sys.stderr)
+        return 1
     print(f"{options.out}: {len(content)} bytes. Upload it in Teams: Apps, Manage your apps, Upload an app.")
     return 0
 
