@@ -1,4 +1,4 @@
-"""Codes by which the first owner of a tenant comes in: only hashed, good once, and not to be guessed."""
+"""Codes that make a tenant's first owner: stored hashed, valid once, with limited attempts against guessing."""
 
 from datetime import datetime, timedelta
 
@@ -10,17 +10,17 @@ from storage.tables.roles import ClaimAttempt, ClaimCode
 
 ATTEMPT_WINDOW = timedelta(hours=1)
 MAX_PER_PERSON, MAX_PER_TENANT, MAX_OVERALL = 5, 20, 100
-"""So many codes may be entered within that time, right or wrong."""
+"""How many codes may be entered within that time, right or wrong."""
 
 
 async def save(session: AsyncSession, code: ClaimCode, now: datetime) -> None:
-    """Store a code; those that are not good any more go. Others stay good: each process prints its own."""
+    """Store a code and delete expired ones. Other codes stay valid: each process prints its own."""
     await session.exec(delete(ClaimCode).where(col(ClaimCode.expires_at) <= now))
     await session.merge(code)
 
 
 async def find_valid(session: AsyncSession, tenant_id: str, code_id: str, now: datetime) -> ClaimCode | None:
-    """The tenant's own code, while it is good."""
+    """The tenant's own code, while it is valid."""
     query = select(ClaimCode).where(
         ClaimCode.tenant_id == tenant_id, ClaimCode.id == code_id, col(ClaimCode.expires_at) > now
     )
@@ -28,7 +28,7 @@ async def find_valid(session: AsyncSession, tenant_id: str, code_id: str, now: d
 
 
 async def consume(session: AsyncSession, code: ClaimCode) -> bool:
-    """Use it up: True for one alone, however many race. The tenant's other codes go with it."""
+    """Delete it, with the tenant's other codes: True for exactly one of any number of concurrent calls."""
     await advisory_lock(session, "claims")
     used = await session.exec(
         delete(ClaimCode).where(col(ClaimCode.tenant_id) == code.tenant_id, col(ClaimCode.id) == code.id)
@@ -40,7 +40,7 @@ async def consume(session: AsyncSession, code: ClaimCode) -> bool:
 
 
 async def record_attempt(session: AsyncSession, tenant_id: str, user_object_id: str, now: datetime) -> bool:
-    """Count an attempt; False, and not counted, when there were too many."""
+    """Count an attempt; False, and not counted, when there were too many within ``ATTEMPT_WINDOW``."""
     await advisory_lock(session, "claims")
     await session.exec(delete(ClaimAttempt).where(col(ClaimAttempt.at) <= now - ATTEMPT_WINDOW))
     recent = (await session.exec(select(ClaimAttempt.tenant_id, ClaimAttempt.user_object_id))).all()

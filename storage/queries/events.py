@@ -1,4 +1,4 @@
-"""Events taken in, calls that ended, states nobody knows: what the recorder keeps for a while."""
+"""Events received, calls that ended and unknown states: what is kept for a while to deduplicate and to report."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -13,7 +13,7 @@ from storage.tables.people import Call, SeenEvent, UnknownState
 async def mark_seen(
     session: AsyncSession, names: Collection[tuple[str, str]], now: datetime
 ) -> set[tuple[str, str]]:
-    """Remember these events, each by its integration's id and its own; returns those not taken in before."""
+    """Store these events, each by its integration's id and its own; returns those that are new."""
     if not names:
         return set()
     rows = [{"integration_id": key, "event_id": event_id, "seen_at": now} for key, event_id in sorted(names)]
@@ -22,7 +22,7 @@ async def mark_seen(
 
 
 MAX_UNKNOWN_STATES = 50
-"""Names come from outside: more different ones than this are not kept for an integration."""
+"""Names come from outside: no more different ones than this are kept for an integration."""
 
 
 async def add_unknown_states(
@@ -36,9 +36,9 @@ async def add_unknown_states(
             if len(known) >= MAX_UNKNOWN_STATES:
                 continue
             row = known[name] = UnknownState(integration_id=integration_id, name=name, last_at=now)
+            session.add(row)
         row.count += count
         row.last_at = now
-        session.add(row)
 
 
 async def list_unknown_states(session: AsyncSession, integration_id: str) -> list[tuple[str, int]]:
@@ -53,10 +53,10 @@ async def _unknown_rows(session: AsyncSession, integration_id: str) -> list[Unkn
 
 
 async def delete_seen(session: AsyncSession, before: datetime) -> None:
-    """Drop events seen before then."""
+    """Delete events seen before then."""
     await session.exec(delete(SeenEvent).where(col(SeenEvent.seen_at) < before))
 
 
 async def delete_ended_calls(session: AsyncSession, before: datetime, ended: str) -> None:
-    """Drop calls in the state ``ended`` last heard of before then."""
+    """Delete calls in the state ``ended`` whose last event was received before then."""
     await session.exec(delete(Call).where(col(Call.state) == ended, col(Call.heard_at) < before))

@@ -1,4 +1,4 @@
-"""Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
+"""Integrations. Queries for administrators take the tenant; queries for the engine do not."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from storage.tables.integrations import Integration
 
 
 async def list_owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
-    """The tenant's integrations, oldest first; one that is being removed is gone already."""
+    """The tenant's integrations, oldest first, without those that are being removed."""
     query = (
         select(Integration)
         .where(Integration.owner_tenant == owner_tenant, col(Integration.removing_since).is_(None))
@@ -29,7 +29,7 @@ async def get_owned(
 ) -> Integration | None:
     """None for an integration that is gone, being removed, or another tenant's.
 
-    With ``lock`` it is nobody else's to change until the session ends.
+    With ``lock`` the row is locked until the session ends.
     """
     query = select(Integration).where(
         Integration.id == integration_id,
@@ -40,9 +40,9 @@ async def get_owned(
 
 
 async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
-    """Whether another of the tenant's integrations (than ``but``) is called so; letter case does not count.
+    """Whether another of the tenant's integrations (than ``but``) has this name; letter case does not count.
 
-    Until the session ends nobody else gives a name in that tenant. Lock the integration itself before, if at all.
+    The tenant's names stay locked until the session ends. Lock the integration itself before, if at all.
     """
     await advisory_lock(session, "names", owner_tenant)
     taken = {one.name.casefold() for one in await list_owned(session, owner_tenant) if one.id != but}
@@ -52,7 +52,7 @@ async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but
 async def update_if_unchanged(
     session: AsyncSession, integration: Integration, revision: int, values: Mapping[str, Any]
 ) -> Integration | None:
-    """Store ``values`` as the next revision if ``revision`` still is the integration's; None when it is not."""
+    """Store ``values`` as the next revision (optimistic locking); None when ``revision`` is not the newest."""
     edit = (
         update(Integration)
         .where(
@@ -78,7 +78,7 @@ async def get(session: AsyncSession, integration_id: str) -> Integration | None:
 
 
 async def get_for_update(session: AsyncSession, integration_id: str) -> Integration | None:
-    """The integration, nobody else's to change until the session ends."""
+    """The integration, locked until the session ends."""
     query = select(Integration).where(Integration.id == integration_id)
     return (await session.exec(for_update(query))).first()
 
@@ -86,7 +86,7 @@ async def get_for_update(session: AsyncSession, integration_id: str) -> Integrat
 async def list_for_update(
     session: AsyncSession, integration_ids: Collection[str], *, waiting: bool
 ) -> list[Integration]:
-    """Those of these integrations that are there, locked; unless ``waiting``, without those that are now."""
+    """The existing ones, locked; unless ``waiting``, without those that another session has locked."""
     query = (
         select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
     )
@@ -94,10 +94,10 @@ async def list_for_update(
 
 
 async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
-    """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
+    """The integrations, this one included, whose requests Graph counts together: same tenant and application.
 
-    Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
-    each other for ever. So no integration may be locked before.
+    Locked, so that two cannot spend the same quota, in a fixed order, so that two cannot deadlock. For that reason
+    the session must not have locked an integration before.
     """
     rows = (await session.exec(_SHARING_QUOTA, params={"integration_id": integration_id})).all()
     return {row.id: row for row in rows}
@@ -115,12 +115,12 @@ def _sharing_quota() -> SelectOfScalar[Integration]:
 
 
 _SHARING_QUOTA = _sharing_quota()
-"""Made once: it is asked for at every push, and costs more to make than to ask."""
+"""Built once: it runs at every push, and takes longer to build than to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """Whose webhook it is, and what its notifications must name."""
+    """The integration of a webhook, and the account and subscription that its notifications must name."""
 
     integration_id: str
     account_id: str
@@ -128,7 +128,7 @@ class Subscribed:
 
 
 async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
-    """Whose webhooks these are, by the token's hash; unknown ones are left out."""
+    """The integrations of these webhooks, by the token's hash; unknown hashes are left out."""
     query = select(
         Integration.webhook_token_hash,
         Integration.id,
@@ -139,5 +139,5 @@ async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> di
 
 
 async def delete_one(session: AsyncSession, integration_id: str) -> None:
-    """Drop the integration, its secrets and everything that hangs on it."""
+    """Delete the integration, its secrets and every row that refers to it."""
     await session.exec(delete(Integration).where(col(Integration.id) == integration_id))

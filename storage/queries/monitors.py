@@ -1,4 +1,4 @@
-"""Presence monitors of the other direction, and which of them still hold a secret that was replaced."""
+"""Presence monitors of the other direction, and those that still have a secret which was replaced."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from storage.tables.history import Act
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 
 MAX_MONITORS = 50
-"""More monitors than this are not listed for an integration."""
+"""Of an integration."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenTask:
-    """A monitor that is to be given the new secret: open while ``done_at`` is None."""
+    """A monitor that must receive the new secret: open while ``done_at`` is None."""
 
     monitor_id: str
     name: str
@@ -41,7 +41,7 @@ async def exist(session: AsyncSession, integration_id: str) -> bool:
 async def add(
     session: AsyncSession, owner_tenant: str, integration_id: str, names: Sequence[str], now: datetime
 ) -> list[str]:
-    """List those of ``names`` that are not yet, as far as there is room; returns the names added."""
+    """Add those of ``names`` that are new, up to ``MAX_MONITORS`` in all; returns the names added."""
     await advisory_lock(session, "monitors", integration_id)
     known = {monitor.name.casefold() for monitor in await list_owned(session, owner_tenant, integration_id)}
     added: list[str] = []
@@ -60,7 +60,7 @@ async def add(
 async def remove(
     session: AsyncSession, owner_tenant: str, integration_id: str, monitor_ids: Collection[str]
 ) -> list[str]:
-    """Drop monitors with their tasks; foreign ids do nothing. Returns the names of those dropped."""
+    """Delete monitors with their tasks; other tenants' ids do nothing. Returns the deleted names."""
     wanted = [one for one in await list_owned(session, owner_tenant, integration_id) if one.id in monitor_ids]
     gone = [monitor.id for monitor in wanted]
     await session.exec(delete(MonitorTask).where(col(MonitorTask.monitor_id).in_(gone)))
@@ -69,7 +69,7 @@ async def remove(
 
 
 async def last_completed_rotation(session: AsyncSession, owner_tenant: str, integration_id: str) -> Rotation | None:
-    """The integration's last rotation that came to a good end."""
+    """The integration's newest rotation that succeeded."""
     query = (
         select(Rotation)
         .where(
@@ -84,7 +84,7 @@ async def last_completed_rotation(session: AsyncSession, owner_tenant: str, inte
 
 
 async def has_answer(session: AsyncSession, rotation: Rotation, answers: Collection[str]) -> bool:
-    """Whether somebody said if the monitors hold the replaced secret: ``answers`` are the acts that say so."""
+    """Whether an administrator said if the monitors use the replaced secret; ``answers`` are those acts."""
     said = select(Act).where(
         Act.owner_tenant == rotation.owner_tenant,
         Act.integration_id == rotation.integration_id,
@@ -94,7 +94,7 @@ async def has_answer(session: AsyncSession, rotation: Rotation, answers: Collect
 
 
 async def add_tasks(session: AsyncSession, owner_tenant: str, integration_id: str, rotation_id: str) -> int:
-    """Open a task for every monitor of the integration; those there are already stay. Returns how many are new."""
+    """Open a task for every monitor of the integration that has none for this rotation. Returns how many."""
     await advisory_lock(session, "monitors", integration_id)
     query = select(MonitorTask.monitor_id).where(MonitorTask.rotation_id == rotation_id)
     known = set((await session.exec(query)).all())
@@ -107,7 +107,7 @@ async def add_tasks(session: AsyncSession, owner_tenant: str, integration_id: st
 
 
 async def list_tasks(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[OpenTask]:
-    """What is to be done for each monitor, of its newest rotation; by name."""
+    """Each monitor's task of its newest rotation, by name."""
     query = (
         select(MonitorTask, Monitor, Rotation)
         .where(
@@ -133,7 +133,7 @@ async def complete_tasks(
     by: str,
     now: datetime,
 ) -> list[str]:
-    """Mark these monitors as renewed; who was first stays. Returns the names of those that were open."""
+    """Mark these monitors' open tasks as done; earlier marks stay. Returns the names of those that were open."""
     ticked = [
         task
         for task in await list_tasks(session, owner_tenant, integration_id)
@@ -152,7 +152,7 @@ async def complete_tasks(
 
 
 async def count_open_tasks(session: AsyncSession, integration_id: str) -> int:
-    """How many monitors still hold a secret that was replaced."""
+    """How many monitors still have a secret that was replaced."""
     query = select(func.count(func.distinct(MonitorTask.monitor_id))).where(
         col(MonitorTask.integration_id) == integration_id, col(MonitorTask.done_at).is_(None)
     )

@@ -1,4 +1,4 @@
-"""Changes of credentials: at most one under way for each integration."""
+"""Rotations of credentials: at most one open for each integration."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -17,18 +17,18 @@ async def get_open(session: AsyncSession, integration_id: str) -> Rotation | Non
 
 
 async def get_owned(session: AsyncSession, owner_tenant: str, rotation_id: str) -> Rotation | None:
-    """None for one that is gone, or another tenant's."""
+    """None for a rotation that is gone, or another tenant's."""
     query = select(Rotation).where(Rotation.id == rotation_id, Rotation.owner_tenant == owner_tenant)
     return (await session.exec(query)).first()
 
 
 async def get_for_update(session: AsyncSession, rotation_id: str) -> Rotation | None:
-    """The rotation, nobody else's to change until the session ends."""
+    """The rotation, locked until the session ends."""
     return (await session.exec(for_update(select(Rotation).where(Rotation.id == rotation_id)))).first()
 
 
 async def latest(session: AsyncSession, integration_id: str, kind: str = "") -> Rotation | None:
-    """The one begun last, of this kind if one is named."""
+    """The rotation started last, of this kind if one is named."""
     query = select(Rotation).where(Rotation.integration_id == integration_id)
     if kind:
         query = query.where(Rotation.kind == kind)
@@ -41,13 +41,13 @@ async def by_integration(session: AsyncSession, integration_ids: Collection[str]
 
 
 async def integrations_with_due(session: AsyncSession, now: datetime) -> list[str]:
-    """The integrations whose rotation can go on now."""
+    """The integrations whose rotation can continue now."""
     query = select(Rotation.integration_id).where(col(Rotation.finished_at).is_(None), col(Rotation.due_at) <= now)
     return list((await session.exec(query)).all())
 
 
 async def cancel_open(session: AsyncSession, integration_id: str, now: datetime) -> None:
-    """End what is under way, with the fault ``edited``: the credentials it is about were replaced by hand."""
+    """End an open rotation with the fault ``edited``: its credentials were replaced by hand."""
     is_open = col(Rotation.integration_id) == integration_id, col(Rotation.finished_at).is_(None)
     ended = {"finished_at": now, "due_at": None, "secret_sealed": None, "fault": "edited"}
     await session.exec(update(Rotation).where(*is_open).values(**ended))

@@ -83,7 +83,7 @@ async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Databa
 
 
 async def test_everything_is_read_by_and_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "SLICE", 2)
+    monkeypatch.setattr(history, "BATCH", 2)
     for number in range(5):
         await record(database, str(number), NOON + timedelta(minutes=number))
     async with database.session() as session:
