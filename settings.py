@@ -1,4 +1,4 @@
-"""Settings, from the environment, ``.env`` or files of secrets; a test holds the README's table to these fields."""
+"""Settings, from the environment, ``.env`` or files of secrets; a test compares the README's table with them."""
 
 import os
 import re
@@ -112,13 +112,13 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the platform lays out as files stands last: a setting in the environment overrides it."""
+        """Files of the platform come last: a setting in the environment overrides them."""
         files = SecretsSettingsSource(settings_cls, secrets_dir=secret_folders())
         return init_settings, env_settings, dotenv_settings, files
 
     @property
     def home_tenant(self) -> str:
-        """The tenant where names need no tenant before them; empty when several may be meant."""
+        """The tenant in which a name needs no tenant before it; empty when it could be of several."""
         allowed = {tenant.lower() for tenant in self.allowed_tenants}
         home = self.bot_tenant_id.lower()
         if not allowed or home in allowed:
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
 
 
 def secret_folders() -> list[Path]:
-    """Where a container's and systemd's secrets are, each in a file named as its setting."""
+    """The folders of a container's and systemd's secrets, each a file with the name of its setting."""
     named = (CONTAINER_SECRETS, os.environ.get("CREDENTIALS_DIRECTORY"))
     return [Path(name) for name in named if name and Path(name).is_dir()]
 

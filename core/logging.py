@@ -1,7 +1,7 @@
-"""The log: one line an event, in which nothing from outside can forge a line, flood it, or tell a secret.
+"""The log: one line for each event. Values from outside cannot forge a line, flood the log, or show a secret.
 
-Whoever logs keeps secrets out; what is here is the last line of defence. Libraries that write to Python's own
-logging go the same way. Of an exception only its type and place are kept: its text may hold what belongs to no log.
+The code that logs keeps secrets out; this module is the last line of defence. Libraries that use Python's own
+logging are treated alike. Of an exception only type, code and place are logged: its text may contain a secret.
 """
 
 import logging
@@ -22,8 +22,8 @@ Fields = MutableMapping[str, Any]
 
 LONGEST_TEXT = 300
 LONGEST_NAME = 60
-LONGEST_READ = 20_000
-"""A text longer than this is not even looked through."""
+LONGEST_SEARCHED = 20_000
+"""A text longer than this is not searched for secrets, and is left out."""
 
 MOST_ITEMS = 50
 DEEPEST = 4
@@ -76,7 +76,7 @@ log = structlog.get_logger()
 
 
 def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
-    """Log to ``stream`` (standard output) from now on. ``log_format`` is ``json`` or ``text``."""
+    """Log to ``stream`` (default: standard output) from now on. ``log_format`` is ``json`` or ``text``."""
     target = stream or sys.stdout
     renderer: Any = structlog.processors.JSONRenderer()
     if log_format == "text":
@@ -100,7 +100,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
 
 
 class _ToStructlog(logging.Handler):
-    """What libraries log, as one more event."""
+    """Logs what libraries log, as an event of our own."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -112,7 +112,7 @@ class _ToStructlog(logging.Handler):
 
 
 def in_brief(_logger: Any, _name: str, fields: Fields) -> Fields:
-    """A structlog processor: an exception's type and where it was raised, in place of all it says."""
+    """A structlog processor: replaces an exception by its type, its code and where it was raised."""
     given = fields.pop("exc_info", None)
     fields.pop("stack_info", None)
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
@@ -158,13 +158,13 @@ def _error_code(error: BaseException) -> str:
 
 
 def where(trace: TracebackType | None) -> str:
-    """The last frames by file and line."""
+    """The last four frames, each as ``file:line``."""
     frames = traceback.extract_tb(trace)[-4:]
     return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
 
 
 def harmless(_logger: Any, _name: str, fields: Fields) -> Fields:
-    """A structlog processor: every field, and every name of one, hidden or cleaned and capped."""
+    """A structlog processor: hides, or cleans and truncates, every field and every field name."""
     return _fields(fields, 0)
 
 
@@ -194,7 +194,7 @@ def _value(value: Any, depth: int) -> Any:
 
 
 def _structure(value: Any, depth: int) -> Any:
-    """What has parts, part by part; of anything else its type, for nobody knows what it says of itself."""
+    """A mapping or sequence, part by part; of any other object its type, for its text may contain anything."""
     if depth < DEEPEST and isinstance(value, Mapping):
         return _fields(value, depth + 1)
     if depth < DEEPEST and isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
@@ -203,7 +203,7 @@ def _structure(value: Any, depth: int) -> Any:
 
 
 def _text(text: str) -> str:
-    if len(text) > LONGEST_READ:
+    if len(text) > LONGEST_SEARCHED:
         return TOO_LONG
     return "".join(c if c.isprintable() else "�" for c in _without_secrets(text)[:LONGEST_TEXT])
 
@@ -215,5 +215,5 @@ def _without_secrets(text: str) -> str:
 
 
 def _hidden_if_random(found: re.Match[str]) -> str:
-    """Long words of small and capital letters and digits are keys, tokens and secrets; ids are not made so."""
+    """A long word with lower case, upper case and digits is a key, a token or a secret; ids do not look so."""
     return HIDDEN if all(kind.search(found[0]) for kind in _KINDS) else found[0]

@@ -1,4 +1,4 @@
-"""Which release this is; a test compares it with ``pyproject.toml``."""
+"""The version of this release; a test compares it with ``pyproject.toml``."""
 
 from typing import Final
 

@@ -51,7 +51,9 @@ def _developer(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
     given = {name: getattr(options, name) for name in DEVELOPER_OPTIONS}
     missing = ["--" + name.replace("_", "-") for name, value in given.items() if value is None]
     if missing and not options.sample_developer:
-        parser.error(f"say who answers for the app: {', '.join(missing)} (or --sample-developer, to try it out)")
+        parser.error(
+            f"say who is responsible for the app: {', '.join(missing)} (or --sample-developer, to try it out)"
+        )
     sample = SAMPLE_DEVELOPER
     return Developer(
         given["developer_name"] or sample.name,
