@@ -78,7 +78,7 @@ def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
 
 
 @pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "t3"), "t1,t2"), ((), "t1,t2")])
-def test_it_makes_no_code_for_a_tenant_that_may_not_speak_to_it(
+def test_it_makes_no_code_for_a_tenant_that_is_not_allowed(
     tmp_path: Path, arguments: tuple[str, ...], allowed: str
 ) -> None:
     ended = run({**SWITCH, "ALLOWED_TENANTS": allowed}, tmp_path, "claim-code", *arguments)
@@ -87,7 +87,7 @@ def test_it_makes_no_code_for_a_tenant_that_may_not_speak_to_it(
 
 
 @pytest.mark.parametrize(("admins", "codes"), [("", 1), ("ana@valeverde.example", 0)])
-async def test_while_nobody_owns_it_a_start_prints_a_code_and_does_not_log_it(
+async def test_without_an_owner_a_start_prints_a_code_and_does_not_log_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], admins: str, codes: int
 ) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path, admins=admins, allowed_tenants="t1")
@@ -157,7 +157,7 @@ def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
     assert "newer" in ended.stderr
 
 
-def test_sigterm_ends_it_well(tmp_path: Path) -> None:
+def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")],
@@ -175,8 +175,8 @@ def test_sigterm_ends_it_well(tmp_path: Path) -> None:
     assert (tmp_path / "data/secret.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_slow_to_import_is_left_for_later() -> None:
-    """A start takes a second; each of these would add as much, or is not needed by everybody."""
+def test_slow_imports_are_deferred() -> None:
+    """A start takes a second; each of these would add as much, or is not always needed."""
     slow = [
         "msgraph",
         "kiota_abstractions",
@@ -187,8 +187,10 @@ def test_what_is_slow_to_import_is_left_for_later() -> None:
         "azure.keyvault",
     ]
     loaded = f"import sys, app; print(*(name for name in {slow} if name in sys.modules))"
-    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == []
+    loaded_slow = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded_slow.stdout.split() == []
 
 
 async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ async def attempts(database: Database, tenant: str, person: str, times: int, **l
     return let_through
 
 
-async def test_a_code_is_good_in_its_tenant_until_it_expires(tmp_path: Path) -> None:
+async def test_a_code_is_valid_in_its_tenant_until_it_expires(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await keep(database, code())
         assert await is_good(database, hours=23, minutes=59)
@@ -53,7 +53,7 @@ async def test_a_code_is_good_in_its_tenant_until_it_expires(tmp_path: Path) -> 
         assert not await is_good(database, name="")
 
 
-async def test_each_process_has_its_own_code_and_all_go_with_the_first_used(tmp_path: Path) -> None:
+async def test_each_process_has_its_own_code_and_the_first_use_deletes_all(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await keep(database, code("AAAA"), code("BBBB"), code("CCCC", tenant="t2"))
         assert await is_good(database, name="AAAA")
@@ -64,13 +64,15 @@ async def test_each_process_has_its_own_code_and_all_go_with_the_first_used(tmp_
 
 
 @pytest.mark.parametrize("names", [("AAAA", "AAAA"), ("AAAA", "BBBB")])
-async def test_of_two_who_use_codes_of_a_tenant_at_once_one_gets_in(tmp_path: Path, names: tuple[str, str]) -> None:
+async def test_of_two_concurrent_uses_of_a_tenants_codes_one_succeeds(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
     async with two_processes(tmp_path) as (one, other):
         await keep(one, code("AAAA"), code("BBBB"))
         assert sorted(await asyncio.gather(use(one, names[0]), use(other, names[1]))) == [False, True]
 
 
-async def test_codes_that_expired_are_forgotten(tmp_path: Path) -> None:
+async def test_expired_codes_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await keep(database, code("AAAA"))
         async with database.writing() as session:
@@ -87,7 +89,7 @@ async def test_a_person_has_few_attempts_an_hour(tmp_path: Path) -> None:
         assert await attempts(database, "t1", "eve", MAX_PER_PERSON + 1, seconds=just_before + 1) == MAX_PER_PERSON
 
 
-async def test_many_people_of_a_tenant_have_few_too_and_others_have_theirs(tmp_path: Path) -> None:
+async def test_all_people_of_a_tenant_have_a_limit_and_other_tenants_their_own(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         tried = [await attempts(database, "t1", f"eve {number}", MAX_PER_PERSON) for number in range(6)]
         assert sum(tried) == MAX_PER_TENANT
@@ -103,7 +105,7 @@ async def test_all_tenants_together_have_a_limit(tmp_path: Path) -> None:
         assert await attempts(database, "another", "ana", 1) == 0
 
 
-async def test_attempts_at_once_on_two_processes_are_all_counted(tmp_path: Path) -> None:
+async def test_concurrent_attempts_on_two_processes_are_all_counted(tmp_path: Path) -> None:
     async with two_processes(tmp_path) as (one, other):
         tried = [attempts(process, "t1", "eve", 2) for process in (one, other) * 3]
         assert sum(await asyncio.gather(*tried)) == MAX_PER_PERSON

@@ -26,7 +26,7 @@ async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -
         assert (await read_integration(database)).feature_version == 21
 
 
-async def test_what_is_locked_is_read_as_it_is_by_then(tmp_path: Path) -> None:
+async def test_a_locked_row_is_read_in_its_newest_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
 
@@ -48,7 +48,7 @@ async def fail_while_writing(database: Database) -> None:
         raise RuntimeError
 
 
-async def test_an_error_takes_everything_back(tmp_path: Path) -> None:
+async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         with pytest.raises(RuntimeError):
             await fail_while_writing(database)

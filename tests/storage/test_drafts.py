@@ -11,7 +11,7 @@ def draft(step: str = "cloudlink", at: datetime = NOON, user: str = "u1") -> Dra
     return Draft(tenant_id="t1", user_object_id=user, step=step, values={"region": "eu"}, updated_at=at)
 
 
-async def test_a_draft_is_kept_changed_replaced_and_forgotten(tmp_path: Path) -> None:
+async def test_a_draft_is_stored_changed_replaced_and_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         async with database.session() as session:
             await drafts.save(session, draft())
@@ -36,7 +36,7 @@ async def test_a_draft_is_kept_changed_replaced_and_forgotten(tmp_path: Path) ->
             assert await drafts.load(session, "t1", "u1") is None
 
 
-async def test_abandoned_drafts_are_dropped(tmp_path: Path) -> None:
+async def test_abandoned_drafts_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         async with database.session() as session:
             await drafts.save(session, draft(at=NOON - timedelta(days=9)))

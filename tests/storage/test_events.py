@@ -7,7 +7,7 @@ from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, stored
 
 
-async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
+async def test_an_event_is_a_duplicate_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"))
         async with database.writing() as session:
@@ -20,7 +20,7 @@ async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(
             assert await events.mark_seen(session, [("i1", "a")], NOON) == {("i1", "a")}
 
 
-async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:
+async def test_only_ended_calls_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), person())
         for name, state in (("over", "ended"), ("on", "connected")):

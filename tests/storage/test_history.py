@@ -72,7 +72,7 @@ async def test_it_outlives_the_integration(database: Database) -> None:
     assert await acts(database) == ["remove"]
 
 
-async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Database) -> None:
+async def test_the_latest_act_succeeded_and_is_of_the_given_acts(database: Database) -> None:
     await record(database, "rename", NOON)
     await record(database, "edit_teams", NOON + timedelta(minutes=1), result="entra.refused")
     await record(database, "test", NOON + timedelta(minutes=2))
@@ -82,7 +82,7 @@ async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Databa
     assert found.act == "rename"
 
 
-async def test_everything_is_read_by_and_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_everything_is_read_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history, "BATCH", 2)
     for number in range(5):
         await record(database, str(number), NOON + timedelta(minutes=number))

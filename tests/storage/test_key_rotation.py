@@ -1,4 +1,4 @@
-"""Every secret gets the first key, whatever is written meanwhile; nothing is lost, nothing goes back."""
+"""Every secret is encrypted with the first key, whatever is written during the run; none is lost or overwritten."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,7 +54,7 @@ async def secrets_in(database: Database) -> dict[str, str]:
         return {str(column): (await connection.execute(select(column))).scalar_one() for column in COLUMNS}
 
 
-async def test_every_sealed_column_of_every_table_is_sealed_anew(tmp_path: Path) -> None:
+async def test_every_encrypted_column_of_every_table_is_re_encrypted(tmp_path: Path) -> None:
     assert {"integration", "draft", "rotation"} <= {column.table.name for column in COLUMNS}
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
@@ -70,7 +70,7 @@ async def test_every_sealed_column_of_every_table_is_sealed_anew(tmp_path: Path)
         assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts(unchanged=len(COLUMNS))
 
 
-async def test_what_no_key_opens_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_what_no_key_decrypts_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([FOREIGN]))
         before = await secrets_in(database)
@@ -78,7 +78,7 @@ async def test_what_no_key_opens_is_counted_and_left_as_it_is(tmp_path: Path) ->
         assert await secrets_in(database) == before
 
 
-async def test_no_secret_is_no_trouble(tmp_path: Path) -> None:
+async def test_a_row_without_a_secret_is_skipped(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts()
         async with database.writing() as session:
@@ -110,17 +110,17 @@ async def test_each_row_once_in_batches(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("by", [Encryption([NEW, OLD]), Encryption([OLD])])
-async def test_a_secret_replaced_meanwhile_is_not_overwritten(tmp_path: Path, by: Encryption) -> None:
+async def test_a_secret_replaced_during_the_run_is_not_overwritten(tmp_path: Path, by: Encryption) -> None:
     """Between the reading of a batch and its writing; by a bot with the new keys, or by one not restarted yet."""
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
         (column,) = [column for column in COLUMNS if column.name == "client_secret_sealed"]
         async for rows in key_rotation._batches(database, column):
-            await replace_secret(database, by.encrypt("typed in meanwhile"))
+            await replace_secret(database, by.encrypt("typed in during the run"))
             counts = await key_rotation._re_encrypt_rows(database, BOTH, column, rows)
         assert counts.re_encrypted + counts.unchanged == 1
         row = await read_integration(database)
-        assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in meanwhile"
+        assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in during the run"
 
 
 async def replace_secret(database: Database, sealed: str) -> None:
@@ -131,7 +131,7 @@ async def replace_secret(database: Database, sealed: str) -> None:
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
-async def test_a_lost_key_is_noticed_by_a_few_rows(tmp_path: Path, column: Column[Any]) -> None:
+async def test_a_lost_key_is_noticed_in_a_sample(tmp_path: Path, column: Column[Any]) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([NEW]))
         assert not await has_unreadable_secrets(database, BOTH)

@@ -50,7 +50,7 @@ async def test_a_version_may_be_named(vault: Vault) -> None:
     ("status", "says"),
     [(403, "may not read"), (404, "no secret of that name"), (401, "no identity"), (400, "HTTP 400")],
 )
-async def test_what_the_vault_refuses_is_a_sentence(status: int, says: str, vault: Vault) -> None:
+async def test_a_refusal_of_the_vault_is_a_sentence(status: int, says: str, vault: Vault) -> None:
     vault.status = status
     with pytest.raises(KeyVaultUnavailable, match=says) as refusal:
         await read(vault)
@@ -72,7 +72,7 @@ async def test_a_vault_that_is_not_trusted_gets_no_token(vault: Vault) -> None:
     assert vault.resources == []
 
 
-async def test_a_vault_that_is_not_there_is_a_sentence() -> None:
+async def test_an_unreachable_vault_is_a_sentence() -> None:
     with pytest.raises(KeyVaultUnavailable, match="does not answer"):
         await keys_from_vault("https://127.0.0.1:1/secrets/keys")
 

@@ -1,4 +1,4 @@
-"""Monitors are listed once, asked about after a rotation, and ticked by whoever was first."""
+"""Monitors are listed once, have a task after a rotation, and keep the first person who completed it."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -59,7 +59,7 @@ async def test_names_are_listed_once_and_in_order(database: Database) -> None:
     assert list(await ids(database)) == ["Attic", "Cellar", "lobby"]
 
 
-async def test_there_is_room_for_fifty(database: Database) -> None:
+async def test_fifty_monitors_can_be_listed(database: Database) -> None:
     added = await add(database, *(f"monitor {number}" for number in range(60)))
     assert len(added) == monitors.MAX_MONITORS == len(await ids(database))
     assert await add(database, "one more") == []
@@ -79,7 +79,7 @@ async def test_another_tenant_can_neither_see_nor_touch_them(database: Database)
     assert await count_open(database) == 1
 
 
-async def test_the_last_rotation_is_one_that_came_to_a_good_end(database: Database) -> None:
+async def test_the_last_completed_rotation_succeeded(database: Database) -> None:
     later = NOON + timedelta(days=1)
     await stored(
         database,
@@ -115,7 +115,7 @@ async def test_an_answer_is_one_for_its_own_rotation(database: Database) -> None
     assert answered == [True, False]
 
 
-async def test_asking_twice_opens_each_once(database: Database) -> None:
+async def test_adding_tasks_twice_opens_each_once(database: Database) -> None:
     await stored(database, rotation("r1"))
     await add(database, "lobby", "attic")
     assert await ask_for(database, "r1") == 2
@@ -123,7 +123,7 @@ async def test_asking_twice_opens_each_once(database: Database) -> None:
     assert await count_open(database) == 2
 
 
-async def test_whoever_ticks_first_is_the_one_named(database: Database) -> None:
+async def test_the_first_person_to_complete_a_task_is_the_one_named(database: Database) -> None:
     await stored(database, rotation("r1"))
     await add(database, "lobby", "attic")
     await ask_for(database, "r1")
@@ -136,7 +136,7 @@ async def test_whoever_ticks_first_is_the_one_named(database: Database) -> None:
     assert await count_open(database) == 1
 
 
-async def test_a_second_rotation_asks_anew_and_one_tick_is_for_both(database: Database) -> None:
+async def test_a_second_rotation_opens_tasks_again_and_one_completion_is_for_both(database: Database) -> None:
     await stored(database, rotation("r1"), rotation("r2", started_at=NOON + timedelta(days=1)))
     await add(database, "lobby")
     await ask_for(database, "r1")
@@ -148,7 +148,7 @@ async def test_a_second_rotation_asks_anew_and_one_tick_is_for_both(database: Da
         assert len(await monitors.list_tasks(session, "t1", "i1")) == 1
 
 
-async def test_a_monitor_taken_off_the_list_is_not_waited_for(database: Database) -> None:
+async def test_a_removed_monitor_has_no_open_task(database: Database) -> None:
     await stored(database, rotation("r1"))
     await add(database, "lobby", "attic")
     await ask_for(database, "r1")

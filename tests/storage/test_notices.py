@@ -16,19 +16,19 @@ def notice(name: str, topic: str, state: State, **values: Any) -> Notice:
     return Notice(id=name, topic=topic, state=state.value, **{**given, **values})
 
 
-async def test_what_came_to_its_end_long_ago_is_left_out(tmp_path: Path) -> None:
+async def test_notices_finished_long_ago_are_left_out(tmp_path: Path) -> None:
     kept = [
-        notice("stands", "problem", State.SENT),
+        notice("open", "problem", State.SENT),
         notice("waits", "clear", State.WAITING),
         notice("under way", "clear", State.SENDING),
         notice("not reached", "clear", State.UNREACHABLE),
         notice("being closed", "problem", State.CLOSING, closed_at=OLD),
         notice("closed lately", "problem", State.CLOSED, closed_at=NOON),
-        notice("told lately", "clear", State.SENT, created_at=NOON),
+        notice("sent lately", "clear", State.SENT, created_at=NOON),
         notice("dropped lately", "problem", State.DROPPED, created_at=NOON),
     ]
     left_out = [
-        notice("told", "clear", State.SENT),
+        notice("sent", "clear", State.SENT),
         notice("closed", "problem", State.CLOSED, closed_at=OLD),
         notice("dropped", "problem", State.DROPPED),
     ]

@@ -34,7 +34,7 @@ async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_fir
             assert oldest == {"i1": NOON - timedelta(minutes=9), "i2": SOON}
 
 
-async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_path: Path) -> None:
+async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         call = Call(person_id="shown", call_id="c", state="connected", at=1, heard_at=NOON)
         await stored(
@@ -70,7 +70,7 @@ async def test_counts(tmp_path: Path) -> None:
             assert await people.count_shown(session, "i1") == 1
 
 
-async def test_who_is_on_the_phone_is_polled_first_and_who_has_no_teams_not_at_all(tmp_path: Path) -> None:
+async def test_people_on_the_phone_are_polled_first_and_unmatched_ones_not_at_all(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(
             database,
@@ -98,7 +98,7 @@ async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> N
         assert {row.integration_id for row in found.values()} == {"i1"}
 
 
-async def test_an_integration_goes_with_all_that_hangs_on_it_and_only_that(tmp_path: Path) -> None:
+async def test_an_integration_is_deleted_with_all_that_refers_to_it_and_only_that(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"), person(), person("p2", integration_id="i2"))
         await stored(database, Call(person_id="p1", call_id="c", state="connected", at=1, heard_at=NOON))
@@ -125,7 +125,7 @@ async def test_a_tenant_sees_its_own_integrations_until_they_are_being_removed(t
             assert await integrations.get_owned(session, "t1", "going") is None
 
 
-async def test_leaving_an_account_forgets_where_phones_were_and_clears_what_is_shown(tmp_path: Path) -> None:
+async def test_clear_extensions_forgets_the_phones_and_clears_what_is_shown(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         shown = person("p1", desired=CALL, applied=CALL, line="on_call")
         await stored(
@@ -138,7 +138,7 @@ async def test_leaving_an_account_forgets_where_phones_were_and_clears_what_is_s
         assert (row.extension, row.desired, row.applied, row.due_at) == (None, None, CALL, NOON)
 
 
-async def test_leaving_a_tenant_forgets_who_is_who_and_keeps_what_phones_do(tmp_path: Path) -> None:
+async def test_unmatch_all_ends_the_matches_and_keeps_the_phones_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         calling = {"desired": CALL, "applied": CALL, "line": "on_call", "due_at": NOON}
         await stored(

@@ -56,7 +56,7 @@ def target() -> Iterator[str]:
 
 
 def value_of(column: Column[Any], number: int) -> Any:
-    """One that would be noticed if it came back changed; the same for a key and for what refers to it."""
+    """A value whose change would be noticed; the same for a key and for what refers to it."""
     if column.nullable and number == 2:
         return None
     name = "" if column.foreign_keys or column.primary_key else column.name
@@ -99,7 +99,7 @@ def is_empty(url: str) -> bool:
     return made == (0,) or not any(rows_of(url, table) for table in TABLES)
 
 
-def test_every_row_of_every_table_comes_over_as_it_was(source: Path, target: str) -> None:
+def test_every_row_of_every_table_is_copied_unchanged(source: Path, target: str) -> None:
     reported: list[tuple[str, int, int]] = []
     counts = copy_to_postgres(source, target, lambda *one: reported.append(one))
     assert counts == dict.fromkeys(NAMES, 3)
@@ -110,7 +110,7 @@ def test_every_row_of_every_table_comes_over_as_it_was(source: Path, target: str
         assert rows_of(target, table) == before
 
 
-async def test_a_target_that_has_tables_but_no_rows_will_do(source: Path) -> None:
+async def test_a_target_with_tables_and_no_rows_is_accepted(source: Path) -> None:
     with fresh_database(with_tables()) as target:
         assert copy_to_postgres(source, target, no_progress)["person"] == 3
         async with open_database(target) as database:
@@ -135,13 +135,13 @@ async def test_a_source_that_is_in_use_is_refused(tmp_path: Path, source: Path, 
     assert copy_to_postgres(source, target, no_progress)["person"] == 3
 
 
-def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, target: str) -> None:
+def test_a_missing_source_is_not_created(tmp_path: Path, target: str) -> None:
     with pytest.raises(CannotCopy, match=r"no store at .*presence\.db"):
         copy_to_postgres(tmp_path / "presence.db", target, no_progress)
     assert not (tmp_path / "presence.db").exists()
 
 
-def test_what_ends_it_half_way_leaves_the_target_empty(source: Path, target: str) -> None:
+def test_an_interruption_leaves_the_target_empty(source: Path, target: str) -> None:
     def dies(name: str, done: int, total: int) -> None:
         if name == NAMES[-1]:
             raise KeyboardInterrupt
@@ -156,7 +156,7 @@ def test_what_ends_it_half_way_leaves_the_target_empty(source: Path, target: str
     ("makes", "says"),
     [("NEW.name = upper(NEW.name); RETURN NEW", "unlike it was sent: person"), ("RETURN NULL", "unlike")],
 )
-def test_a_row_that_does_not_come_back_as_it_was_ends_it(makes: str, says: str, source: Path) -> None:
+def test_a_row_that_is_read_back_differently_ends_the_copy(makes: str, says: str, source: Path) -> None:
     with fresh_database(with_tables()) as target:
         with psycopg.connect(target) as connection:
             body = f"CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {makes}; END $$"
@@ -167,7 +167,7 @@ def test_a_row_that_does_not_come_back_as_it_was_ends_it(makes: str, says: str, 
         assert is_empty(target)
 
 
-def test_what_the_target_refuses_is_a_sentence(source: Path) -> None:
+def test_a_refusal_of_the_target_is_a_sentence(source: Path) -> None:
     with fresh_database(with_tables()) as target:
         with psycopg.connect(target) as connection:
             connection.execute("ALTER TABLE person ADD CHECK (name = '')")
@@ -176,7 +176,7 @@ def test_what_the_target_refuses_is_a_sentence(source: Path) -> None:
         assert "\n" not in str(refusal.value)
 
 
-def test_a_text_with_nul_which_postgresql_cannot_keep_loses_it(source: Path, target: str) -> None:
+def test_a_nul_in_a_text_is_stripped(source: Path, target: str) -> None:
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("UPDATE person SET name = 'a' || char(0) || 'b', cloudlink_user_id = char(0) || id")
     copy_to_postgres(source, target, no_progress)
@@ -184,7 +184,7 @@ def test_a_text_with_nul_which_postgresql_cannot_keep_loses_it(source: Path, tar
     assert {row["name"] for row in rows_of(target, person)} == {"ab"}
 
 
-def test_more_rows_than_a_slice(tmp_path: Path, target: str) -> None:
+def test_more_rows_than_a_batch(tmp_path: Path, target: str) -> None:
     rows = 2 * BATCH + 1
     path = tmp_path / "presence.db"
     fill(path, rows)
@@ -195,7 +195,7 @@ def test_more_rows_than_a_slice(tmp_path: Path, target: str) -> None:
     assert reported == [BATCH, 2 * BATCH, rows] * len(NAMES)
 
 
-def test_an_older_source_is_brought_up_to_date_in_the_copy_alone(tmp_path: Path, target: str) -> None:
+def test_an_older_source_is_migrated_in_the_copy_alone(tmp_path: Path, target: str) -> None:
     from alembic import command
     from alembic.config import Config
 
