@@ -31,7 +31,10 @@ def test_re_encrypted_it_does_not_need_the_old_key() -> None:
     assert Encryption([NEW]).decrypt(renewed) == "hunter2"
 
 
-@pytest.mark.parametrize("sealed", [Encryption([FOREIGN]).encrypt("hunter2"), "", "no token", "é", "gAAAA"])
+@pytest.mark.parametrize(
+    "sealed",
+    [pytest.param(Encryption([FOREIGN]).encrypt("hunter2"), id="with a foreign key"), "", "no token", "é", "gAAAA"],
+)
 def test_what_no_key_decrypts(sealed: str) -> None:
     encryption = Encryption([NEW, OLD])
     assert (encryption.can_decrypt(sealed), encryption.uses_newest_key(sealed)) == (False, False)
