@@ -59,16 +59,6 @@ async def find(session: AsyncSession, tenant_id: str, user_object_id: str) -> Co
     return await session.get(Conversation, (tenant_id, user_object_id))
 
 
-async def list_reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]:
-    """The tenant's conversations that still accept messages, the most recent first."""
-    query = (
-        select(Conversation)
-        .where(Conversation.tenant_id == tenant_id, col(Conversation.unreachable).is_(False))
-        .order_by(col(Conversation.seen_at).desc())
-    )
-    return list((await session.exec(query)).all())
-
-
 async def list_administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:
     """The conversations with the tenant's owners and administrators, reachable or not."""
     query = (

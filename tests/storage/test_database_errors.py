@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from core.logging import describe_error
 from storage.database import database_url
-from tests.support.logged import logged
+from tests.support.captured_log import captured_log
 from tests.support.postgres import fresh_database
 
 
@@ -40,7 +40,7 @@ def test_a_database_error_says_which_and_no_word_of_its_text(url: str, statement
     error = raised(url, statement)
     assert "hunter2" in url + statement
     assert describe_error(error) == described
-    with logged() as log:
+    with captured_log() as log:
         structlog.get_logger().error("failed", exc_info=error)
     assert log.lines("failed")[0]["error"] == described
 

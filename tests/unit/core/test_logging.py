@@ -25,7 +25,7 @@ from core.logging import (
     describe_error,
     harmless,
 )
-from tests.support.logged import logged
+from tests.support.captured_log import captured_log
 
 KEY = Fernet.generate_key().decode()
 SEALED = Fernet(KEY).encrypt(b"a client's secret").decode()
@@ -183,7 +183,7 @@ def test_no_secret_is_logged_whatever_surrounds_it(before: str, after: str, cont
 
 
 def test_libraries_log_the_same_way() -> None:
-    with logged("info") as found:
+    with captured_log("info") as found:
         logging.getLogger("msal").warning("answer: %s", {"access_token": TOKEN})
         logging.getLogger("httpx").error("GET\n%s", f"https://vault/?sig={SECRET}")
         logging.getLogger("procrastinate").info("below the level")
@@ -197,7 +197,7 @@ def test_libraries_log_the_same_way() -> None:
 
 
 def test_of_an_exception_type_and_place_are_kept_and_no_word() -> None:
-    with logged() as found:
+    with captured_log() as found:
         try:
             raise ValueError(f"cannot read hunter2 {TOKEN}")
         except ValueError:
@@ -220,7 +220,7 @@ def test_an_error_without_a_code_says_its_type_and_its_cause() -> None:
 
 def test_text_for_people_is_as_harmless() -> None:
     stream = StringIO()
-    with logged():
+    with captured_log():
         configure_logging("info", "text", stream)
         log.info("it_happened", client_secret="hunter2", peer="a\nb")
         log.debug("below the level")
