@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.errors import CloudLinkPresenceError
+
 Card = dict[str, Any]
 """An Adaptive Card as JSON, version 1.5."""
 
@@ -113,11 +115,11 @@ class Messenger(Protocol):
     async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None: ...
 
 
-class Unreachable(Exception):
+class Unreachable(CloudLinkPresenceError):
     """The conversation accepts no messages from the bot (403); never retry."""
 
 
-class Undelivered(Exception):
+class Undelivered(CloudLinkPresenceError):
     """The channel did not accept a message, after retries; it may later. ``status`` is HTTP's, 0 for no response.
 
     ``perhaps`` means that the response was lost: the message may have arrived.
@@ -129,7 +131,7 @@ class Undelivered(Exception):
         self.perhaps = perhaps
 
 
-class RosterUnavailable(Exception):
+class RosterUnavailable(CloudLinkPresenceError):
     """The channel's roster is unavailable: the user's role is unknown."""
 
 

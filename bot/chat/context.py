@@ -174,7 +174,7 @@ class TurnContext:
         press = self._press(verb)
         if press is not None:
             async with self.services.database.writing() as session:
-                await presses.forget(session, press)
+                await presses.release(session, press)
 
     def _press(self, verb: str) -> Press | None:
         press_id = self.data.get(PRESS_ID, "")[:MAX_LENGTH]

@@ -44,7 +44,7 @@ async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
             return
         incoming = context.turn.incoming
         address = incoming.address
-        stored = await conversations.remember(
+        stored = await conversations.upsert(
             session,
             tenant_id=context.tenant,
             user_object_id=context.person,

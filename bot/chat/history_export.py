@@ -18,7 +18,7 @@ from bot.languages import Language, Texts
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from storage.database import Database
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 from storage.queries import history
 from sync.domain.roles import Role
 
@@ -95,7 +95,7 @@ class HistoryExport:
                 return None
             language = Language(payload["language"])
             return ExportRequest(payload["tenant"], payload["person"], language, payload["integration"])
-        except (Unreadable, ValueError, KeyError, TypeError):
+        except (SecretUnreadable, ValueError, KeyError, TypeError):
             return None
 
     async def _is_allowed(self, request: ExportRequest) -> bool:
@@ -109,7 +109,7 @@ class HistoryExport:
         texts = self._languages[request.language]
         yield csv_line(columns(texts))
         async with self._database.session() as session:
-            async for entry in history.everything(session, request.tenant, request.integration_id):
+            async for entry in history.iterate_all(session, request.tenant, request.integration_id):
                 yield csv_line(line(texts, entry))
 
     async def serve(self, http_request: web.Request) -> web.StreamResponse:

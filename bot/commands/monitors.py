@@ -29,12 +29,12 @@ async def open_monitors(context: TurnContext) -> None:
 async def show_for(context: TurnContext, view: IntegrationView, form_error: FormError | None = None) -> None:
     """Show the list, with a button for the checklist while tasks are open."""
     async with context.services.database.session() as session:
-        listed = await monitors.listed(session, context.tenant, view.id)
-        still_open = await monitors.count_open(session, view.id)
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.is_answered(session, rotation, (SAME, OTHER))
+        listed = await monitors.list_owned(session, context.tenant, view.id)
+        still_open = await monitors.count_open_tasks(session, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
+        is_new = rotation is not None and not await monitors.has_answer(session, rotation, (SAME, OTHER))
     asked = rotation.id if rotation and is_new else ""
-    shown = cards.MonitorList(listed, max(0, monitors.MOST - len(listed)), still_open, asked)
+    shown = cards.MonitorList(listed, max(0, monitors.MAX_MONITORS - len(listed)), still_open, asked)
     typed = context.data.get("names", "")[: shown.max_typed] if form_error else ""
     await context.show(cards.list_card(context.texts, view, shown, form_error, typed))
 
@@ -72,9 +72,9 @@ async def remove(context: TurnContext) -> None:
 async def offer(context: TurnContext, view: IntegrationView) -> None:
     """Ask about the newest rotation in a new card, if there are monitors and no answer yet."""
     async with context.services.database.session() as session:
-        listed = await monitors.listed(session, context.tenant, view.id)
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        if not listed or rotation is None or await monitors.is_answered(session, rotation, (SAME, OTHER)):
+        listed = await monitors.list_owned(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
+        if not listed or rotation is None or await monitors.has_answer(session, rotation, (SAME, OTHER)):
             return
     await context.send(cards.asked(context.texts, view, listed, rotation.id))
 
@@ -83,9 +83,9 @@ async def ask(context: TurnContext) -> None:
     """Show the question; if the rotation is answered or gone, show the list."""
     view = await context.integration()
     async with context.services.database.session() as session:
-        listed = await monitors.listed(session, context.tenant, view.id)
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.is_answered(session, rotation, (SAME, OTHER))
+        listed = await monitors.list_owned(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
+        is_new = rotation is not None and not await monitors.has_answer(session, rotation, (SAME, OTHER))
     if rotation and listed and is_new:
         return await context.show(cards.asked(context.texts, view, listed, rotation.id))
     return await show_for(context, view)
@@ -108,13 +108,13 @@ async def _answer(context: TurnContext, answer: str) -> bool:
     """Store the answer; False if there is a newer rotation, or it is answered already."""
     view = await context.integration()
     async with _changing(context, view) as session:
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
         if rotation is None or rotation.id != context.data.get("rotation"):
             return False
-        if await monitors.is_answered(session, rotation, (SAME, OTHER)):
+        if await monitors.has_answer(session, rotation, (SAME, OTHER)):
             return False
         if answer == SAME:
-            await monitors.ask_for(session, context.tenant, view.id, rotation.id)
+            await monitors.add_tasks(session, context.tenant, view.id, rotation.id)
         await context.record(session, view, answer, rotation=rotation.id)
     return True
 
@@ -122,7 +122,7 @@ async def _answer(context: TurnContext, answer: str) -> bool:
 async def checklist(context: TurnContext) -> None:
     view = await context.integration()
     async with context.services.database.session() as session:
-        tasks = await monitors.tasks(session, context.tenant, view.id)
+        tasks = await monitors.list_tasks(session, context.tenant, view.id)
     if not tasks:
         return await show_for(context, view)
     return await context.show(cards.checklist(context.texts, view, tasks, context.now))
@@ -133,7 +133,7 @@ async def tick(context: TurnContext) -> None:
     view = await context.integration()
     by = context.actor.name or context.actor.id
     async with _changing(context, view) as session:
-        ticked = await monitors.tick(session, context.tenant, view.id, _chosen(context), by, context.now)
+        ticked = await monitors.complete_tasks(session, context.tenant, view.id, _chosen(context), by, context.now)
         for name in ticked:
             await context.record(session, view, "monitors_tick", monitor=name)
     await checklist(context)
@@ -143,7 +143,7 @@ async def tick(context: TurnContext) -> None:
 async def _changing(context: TurnContext, view: IntegrationView) -> AsyncIterator[AsyncSession]:
     """A session that locks the integration, so that its monitors are not changed elsewhere."""
     async with context.services.database.writing() as session:
-        if await integrations.owned_one(session, context.tenant, view.id, lock=True) is None:
+        if await integrations.get_owned(session, context.tenant, view.id, lock=True) is None:
             raise UnknownIntegration
         yield session
 

@@ -11,6 +11,7 @@ import structlog
 from bot.activity import Undelivered, Unreachable
 from bot.hosting.rate_limit import RateLimit
 from core.clock import Clock
+from core.errors import CloudLinkPresenceError
 from core.http import TooLarge, retry_after
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ MAX_WAIT = timedelta(seconds=60)
 """The longest a message waits for the rate limit or a Retry-After; a turn is not delayed longer."""
 
 
-class ChannelFailure(Exception):
+class ChannelFailure(CloudLinkPresenceError):
     """The channel refused a call: its HTTP status, and the Retry-After header as sent."""
 
     def __init__(self, status: int, retry_after: str = "") -> None:

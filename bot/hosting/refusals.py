@@ -6,12 +6,13 @@ import orjson
 import structlog
 from aiohttp import web
 
+from core.errors import CloudLinkPresenceError
 from core.http import cleaned
 
 log = structlog.get_logger()
 
 
-class Refused(Exception):
+class Refused(CloudLinkPresenceError):
     """A refused request: an HTTP status for the sender, and a reason that only the log gets.
 
     ``body`` is sent as JSON where the protocol defines one; otherwise the response is empty.

@@ -46,8 +46,20 @@ async def make(database: Database, clock: Clock, tenant: str, code: str) -> str:
     now = clock()
     row = ClaimCode(id=code[:GROUP], tenant_id=tenant, salt=salt, hashed=hashed, expires_at=now + LIFETIME)
     async with database.writing() as session:
-        await claims.keep(session, row, now)
+        await claims.save(session, row, now)
     return grouped(code)
+
+
+async def print_new(database: Database, clock: Clock, tenant: str) -> None:
+    """Make a code for ``tenant`` and print it with what to do with it."""
+    print(instructions(await make(database, clock, tenant, new_code()), tenant))
+
+
+async def print_offer(database: Database, rules: AdminsSetting, clock: Clock) -> None:
+    """At the start: print how a first owner comes in while nobody can use the bot."""
+    offered = await offer(database, rules, clock, new_code())
+    if offered:
+        print(offered, flush=True)
 
 
 async def offer(database: Database, rules: AdminsSetting, clock: Clock, code: str) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from storage.queries.roles import INVITED_FOR
+from storage.queries.roles import INVITATION_LIFETIME
 from storage.tables import roles
 
 
@@ -27,4 +27,4 @@ NOTIFIED_ROLES = tuple(Role(role) for role in roles.NOTIFIED_ROLES)
 
 def is_expired_invitation(invited_at: datetime, now: datetime) -> bool:
     """Whether an invitation that was not accepted is too old: the name may belong to another person by now."""
-    return invited_at <= now - INVITED_FOR
+    return invited_at <= now - INVITATION_LIFETIME

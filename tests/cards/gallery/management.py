@@ -10,7 +10,7 @@ from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.monitors import MonitorList
 from bot.cards.validation import name_taken
 from bot.languages import Texts
-from storage.queries.monitors import MOST, Task
+from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import Act
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
@@ -70,19 +70,19 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 
 def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
-    few, most = monitor_rows(2, "Lobby"), monitor_rows(MOST, LONG[:60])
+    few, most = monitor_rows(2, "Lobby"), monitor_rows(MAX_MONITORS, LONG[:60])
     wrong = FormError(texts("check.names_needed"), texts("check.names_needed.remedy"), field="names")
-    yield "monitors_none", monitors.list_card(texts, one, MonitorList([], MOST))
-    yield "monitors", monitors.list_card(texts, one, MonitorList(few, MOST - 2, rotation_id="r1"))
-    yield "monitors_open", monitors.list_card(texts, one, MonitorList(few, MOST - 2, open_tasks=2), wrong)
-    full = MonitorList(most, 0, open_tasks=MOST)
+    yield "monitors_none", monitors.list_card(texts, one, MonitorList([], MAX_MONITORS))
+    yield "monitors", monitors.list_card(texts, one, MonitorList(few, MAX_MONITORS - 2, rotation_id="r1"))
+    yield "monitors_open", monitors.list_card(texts, one, MonitorList(few, MAX_MONITORS - 2, open_tasks=2), wrong)
+    full = MonitorList(most, 0, open_tasks=MAX_MONITORS)
     yield "monitors_most", monitors.list_card(texts, replace(one, name=LONG), full)
     yield "monitors_asked", monitors.asked(texts, one, few, "r1")
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
     yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW)
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW)
-    yield "monitors_all_done", monitors.checklist(texts, one, monitor_tasks(most, MOST), NOW)
+    yield "monitors_all_done", monitors.checklist(texts, one, monitor_tasks(most, MAX_MONITORS), NOW)
 
 
 def monitor_rows(count: int, name: str) -> list[Monitor]:
@@ -92,10 +92,10 @@ def monitor_rows(count: int, name: str) -> list[Monitor]:
     ]
 
 
-def monitor_tasks(rows: list[Monitor], done: int) -> list[Task]:
+def monitor_tasks(rows: list[Monitor], done: int) -> list[OpenTask]:
     """A task for each, the first ``done`` of them ticked."""
     return [
-        Task(row.id, row.name, "Ada Example", NOW) if place < done else Task(row.id, row.name, "", None)
+        OpenTask(row.id, row.name, "Ada Example", NOW) if place < done else OpenTask(row.id, row.name, "", None)
         for place, row in enumerate(rows)
     ]
 

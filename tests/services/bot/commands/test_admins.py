@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from bot.activity import Card, Message
 from storage.queries import drafts
-from storage.queries.roles import INVITED_FOR
+from storage.queries.roles import INVITATION_LIFETIME
 from storage.tables.history import Act
 from storage.tables.roles import Member
 from sync.domain.roles import Role
@@ -146,7 +146,7 @@ async def test_an_invitation_is_not_valid_for_guests_or_other_tenants(
 
 async def test_an_invitation_ends_after_a_month(chat: Chat) -> None:
     await invite(chat, address=ADDRESS)
-    chat.now += INVITED_FOR
+    chat.now += INVITATION_LIFETIME
     assert "For administrators only" in words(await speak(chat, RUI, ADDRESS))
     assert "void" in words(await chat.say("admins"))
     assert "Invited" in words(await invite(chat, address=ADDRESS))

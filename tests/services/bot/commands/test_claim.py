@@ -12,7 +12,7 @@ from bot.activity import Card, Message
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from bot.roles.claim_codes import LIFETIME
-from storage.queries.claims import PER_PERSON
+from storage.queries.claims import MAX_PER_PERSON
 from storage.tables.history import Act
 from storage.tables.roles import ClaimCode, Member
 from sync.domain.roles import Role
@@ -215,7 +215,7 @@ async def test_a_person_without_an_entra_id_cannot_become_an_owner(nobodys: Chat
 
 async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(nobodys: Chat) -> None:
     await make(nobodys)
-    for _ in range(PER_PERSON):
+    for _ in range(MAX_PER_PERSON):
         assert "This code is not good." in words(await nobodys.say(f"claim {WRONG}"))
     nobodys.restart()
     assert "Too many codes were tried." in words(await nobodys.say(f"claim {SHOWN}"))
@@ -226,7 +226,7 @@ async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(
 
 async def test_asking_for_the_form_is_no_attempt(nobodys: Chat) -> None:
     await make(nobodys)
-    for _ in range(PER_PERSON + 1):
+    for _ in range(MAX_PER_PERSON + 1):
         await nobodys.say("claim")
     assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
 
