@@ -273,9 +273,9 @@ async def open_application(
         )
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
-        engine.jobs.register(NOTIFY, notifier.notify)
+        engine.jobs.replace(NOTIFY, notifier.notify)
         cards = UpdateCards(database, engine.updates, host.messenger, load_texts(), access)
-        engine.jobs.register(SHOW_UPDATE, cards.show)
+        engine.jobs.replace(SHOW_UPDATE, cards.show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
             add_public_routes(application, host, engine, exports)
@@ -296,11 +296,11 @@ def build_application(engine: Engine, registry: CollectorRegistry) -> web.Applic
         return web.Response(text="alive\n")
 
     async def readyz(_: web.Request) -> web.Response:
-        ready = await engine.watch.ready()
+        ready = await engine.readiness.ready()
         return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
-        await engine.watch.measure()
+        await engine.readiness.refresh_gauges()
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     application = web.Application(client_max_size=256 * 1024)

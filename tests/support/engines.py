@@ -24,6 +24,7 @@ from sync.domain.model import CloudLinkAccount, IntegrationView, Status, TeamsAp
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.postgres import QueuedJobs
+from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.eventually import eventually
@@ -145,7 +146,9 @@ async def running_engine(
         )
         jobs = job_queue(database, clock, metrics, intervals.tick)
         engine = await stack.enter_async_context(
-            open_engine(config, database, Encryption(keys), http, clock, Random(7), metrics, jobs)
+            open_engine(
+                config, database, Encryption(keys), http, clock, Random(7), metrics, jobs, ClockSkewMonitor(clock)
+            )
         )
         door.engine = engine
         yield Running(engine, database, registry, sandbox, public_url, http)

@@ -40,7 +40,7 @@ async def test_a_webhook_is_followed_by_one_id_to_graph(tmp_path: Path) -> None:
         [line] = log.lines("presence_sent")
         known = await person(running, "2001")
         [call] = await sent(sandbox)
-        causes = [each["cause"] for each in log.lines("webhook_taken")]
+        causes = [each["cause"] for each in log.lines("webhook_received")]
         assert line["cause"] == known.desired_because == call["clientRequestId"] == causes[-1]
         assert len(set(causes)) == 2
         assert line["person"] == known.id
@@ -66,7 +66,7 @@ async def test_cloudlinks_own_id_stands_beside_ours(tmp_path: Path) -> None:
             posted = body | {"notification": {"correlationId": correlation_id}}
             async with running.http.post(subscription.url, json=posted) as response:
                 assert response.status == 202
-        told = [line["correlation_id"] for line in log.lines("webhook_taken")]
+        told = [line["correlation_id"] for line in log.lines("webhook_received")]
         assert told[0] == "mitels-own"
         assert all(each.isprintable() and len(each) <= 300 for each in told)
         assert subscription.url.rpartition("/")[2] not in log.text
@@ -89,7 +89,7 @@ async def test_two_webhooks_stored_together_keep_their_own_ids(tmp_path: Path) -
         await eventually(lambda: accepted(log, 3))
         causes = {line["person"]: line["cause"] for line in log.lines("presence_sent")}
         assert len(set(causes.values())) == 3
-        assert set(causes.values()) <= {line["cause"] for line in log.lines("webhook_taken")}
+        assert set(causes.values()) <= {line["cause"] for line in log.lines("webhook_received")}
         assert {call["clientRequestId"] for call in await sent(sandbox)} == set(causes.values())
 
 
@@ -103,7 +103,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
                 await sandbox.call("2001")
                 await eventually(lambda: noted(log, "graph_refused"))
             cause = (await person(running, "2001")).desired_because
-            assert cause in {line["cause"] for line in log.lines("webhook_taken")}
+            assert cause in {line["cause"] for line in log.lines("webhook_received")}
             refused = log.lines("graph_refused")[0]
             assert refused["status"] == 503
             assert refused["request_id"]
@@ -130,7 +130,7 @@ async def test_what_a_poll_finds_bears_the_polls_id(tmp_path: Path) -> None:
         await talk(sandbox, "2001")
         await running.shows("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
-        found = log.lines("phones_differed")[-1]
+        found = log.lines("changes_polled")[-1]
         assert found["job"] in ("poll", "poll_sample")
         assert found["people"] == 1
         assert [line["cause"] for line in log.lines("presence_sent")] == [found["cause"]]

@@ -273,8 +273,8 @@ async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> No
 
 
 async def fault_is(running: Running, service: Service, fault: Fault | None) -> bool:
-    light = next(light for light in (await running.status()).service_health if light.service is service)
-    return (light.trouble.fault if light.trouble else None) == fault
+    health = next(health for health in (await running.status()).service_health if health.service is service)
+    return (health.error.fault if health.error else None) == fault
 
 
 async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_it_is_back(tmp_path: Path) -> None:
@@ -533,10 +533,10 @@ async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path
         integration = await running.integration_id()
         probes = await running.engine.integrations.test_connection(TENANT, integration)
         assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
-        assert not any(probe.trouble for probe in probes)
+        assert not any(probe.error for probe in probes)
         await sandbox.permissions(Presence_ReadWrite_All=False)
         probes = await running.engine.integrations.test_connection(TENANT, integration)
-        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.GRAPH_CONSENT_MISSING]
+        assert [probe.error.fault for probe in probes if probe.error] == [Fault.GRAPH_CONSENT_MISSING]
         assert await fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING)
         await sandbox.permissions(Presence_ReadWrite_All=True)
         await running.engine.integrations.test_connection(TENANT, integration)
@@ -573,7 +573,7 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
         everything = (
             captured.out + captured.err + await stored(running) + generate_latest(running.registry).decode()
         )
-        assert "service_broke" in everything
+        assert "service_unhealthy" in everything
         assert not [secret for secret in secrets if secret in everything]
 
 

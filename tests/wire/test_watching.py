@@ -70,7 +70,7 @@ async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: P
         await sandbox.trouble(graphForbidden=True)
         await sandbox.new_cloudlink_secret()
         await running.engine.integrations.test_connection(TENANT, await running.integration_id())
-        await running.engine.watch.measure()
+        await running.engine.readiness.refresh_gauges()
         exposed = {
             (sample.name, label, value)
             for family in running.registry.collect()

@@ -68,7 +68,7 @@ class Process:
 
     async def look(self) -> None:
         """See what is owed, then tell what is due."""
-        await self.notice_scheduler.look("all")
+        await self.notice_scheduler.run("all")
         await self.tell()
 
     async def tell(self) -> None:
@@ -78,7 +78,7 @@ class Process:
 
     async def metric(self, name: str, **labels: str) -> float:
         """A number of the store's, as whoever looks now reads it."""
-        await StoreGauges(self.database, self.metrics, self.clock).take()
+        await StoreGauges(self.database, self.metrics, self.clock).refresh()
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
 
 

@@ -1,10 +1,10 @@
-"""A job to try a queue with."""
+"""A job for tests of the queues."""
 
 import asyncio
 
 
 class Work:
-    """A job that notes its runs and waits until it is let go on."""
+    """A job that records its runs, each of which waits for ``go``; the first ``failures`` of them raise."""
 
     def __init__(self) -> None:
         self.begun: list[str] = []
