@@ -318,9 +318,9 @@ def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: Shutd
     """Where jobs are done: in PostgreSQL for any number of processes, or in this one with SQLite."""
     random_ = random.SystemRandom()
     if not database.is_sqlite:
-        from sync.jobs.postgres import QueuedJobs  # slow to import, and of no use to SQLite
+        from sync.jobs.postgres import PostgresJobs  # slow to import, and of no use to SQLite
 
-        return QueuedJobs(
+        return PostgresJobs(
             database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline
         )
     if role is not Role.ALL:

@@ -63,7 +63,7 @@ class Jobs(Protocol):
 
 
 class JobQueue(Jobs, Protocol):
-    """Runs jobs: ``LocalJobs`` in this process, ``sync.jobs.postgres.QueuedJobs`` in any number of processes."""
+    """Runs jobs: ``LocalJobs`` in this process, ``sync.jobs.postgres.PostgresJobs`` in any number of processes."""
 
     def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
         """Have ``function`` run ``job``; ``urgent`` jobs run before the others."""

@@ -40,7 +40,7 @@ CONNECT_TIMEOUT = 3.0
 log = structlog.get_logger()
 
 
-class QueuedJobs:
+class PostgresJobs:
     """Queues jobs in the database at ``conninfo`` and, if it ``works``, runs them.
 
     Of each job and key at most one is waiting, one running, and one set for later; ``tick`` is how often, in

@@ -1,6 +1,5 @@
 """Finds the jobs that are due for every integration in the database, so any process may run it at any time."""
 
-import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -106,22 +105,24 @@ class Scheduler:
         await self._jobs.defer_all(self._smooth(due, rows))
 
     def _smooth(self, due: Sequence[JobName], rows: Sequence[Integration]) -> list[JobName]:
-        rates = {job: sum(self._every.schedule / self._interval(job, row) for row in rows) for job in self._paced}
+        rates = dict.fromkeys(self._paced, 0.0)
+        for row in rows:
+            for job, seconds in self._intervals(row).items():
+                if job in rates:
+                    rates[job] += self._every.schedule / seconds
         return smooth(due, rates, self._random)
 
-    def _interval(self, job: str, integration: Integration) -> float:
-        """Seconds between two runs of a paced job for the integration, infinite when it never runs."""
-        if job == EXPIRY:
-            return self._every.read_expiry
-        if not integration.enabled:
-            return math.inf
-        intervals = {
-            POLL: self._poll_interval(integration),
-            POLL_SAMPLE: self._every.poll_with_webhooks,
-            SUBSCRIBE: self._every.check_subscription,
-            MATCH: self._every.match,
-        }
-        return intervals[job]
+    def _intervals(self, integration: Integration) -> dict[str, float]:
+        """Seconds between two runs of the integration's jobs that call a service."""
+        intervals = {EXPIRY: self._every.read_expiry}
+        if integration.enabled:
+            intervals |= {
+                POLL: self._poll_interval(integration),
+                POLL_SAMPLE: self._every.poll_with_webhooks,
+                SUBSCRIBE: self._every.check_subscription,
+                MATCH: self._every.match,
+            }
+        return intervals
 
     def due(
         self, integration: Integration, opened: Sequence[Problem], next_push: datetime | None, now: datetime

@@ -23,7 +23,7 @@ from sync.domain.jobs import JobQueue
 from sync.domain.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
-from sync.jobs.postgres import QueuedJobs
+from sync.jobs.postgres import PostgresJobs
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
@@ -158,7 +158,7 @@ def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -
     """The queue that belongs to the database; but the one in PostgreSQL lives by the server's clock alone."""
     if database.is_sqlite or clock is not utc_now:
         return LocalJobs(clock, Random(7), metrics, tick)
-    return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
+    return PostgresJobs(database.conninfo, clock, Random(7), metrics, tick)
 
 
 class Door:

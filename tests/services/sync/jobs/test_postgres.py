@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.domain.jobs import PUSH
-from sync.jobs.postgres import QueuedJobs
+from sync.jobs.postgres import PostgresJobs
 from sync.jobs.postgres_queue import create_tables
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
@@ -30,10 +30,10 @@ def conninfo() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIterator[QueuedJobs]:
+async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIterator[PostgresJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
-    jobs = QueuedJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
+    jobs = PostgresJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
     jobs.register("work", work)
     jobs.register(PUSH, work, urgent=True)
     async with jobs.running():
@@ -51,7 +51,7 @@ async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
 
 async def test_the_metrics_of_every_job_exist_before_its_first_run(conninfo: str) -> None:
     registry = CollectorRegistry()
-    jobs = QueuedJobs(conninfo, utc_now, Random(1), Metrics(registry))
+    jobs = PostgresJobs(conninfo, utc_now, Random(1), Metrics(registry))
     jobs.register("work", Work())
     labels = {"task": "work", "outcome": "failed"}
     assert registry.get_sample_value("cloudlink_presence_jobs_total", labels) == 0
@@ -179,14 +179,14 @@ from random import Random
 from prometheus_client import CollectorRegistry
 from core.clock import utc_now
 from core.metrics import Metrics
-from sync.jobs.postgres import QueuedJobs
+from sync.jobs.postgres import PostgresJobs
 
 async def hang(key):
     print("begun", flush=True)
     await asyncio.Event().wait()
 
 async def main():
-    jobs = QueuedJobs(sys.stdin.readline().strip(), utc_now, Random(1), Metrics(CollectorRegistry()), tick=0.05)
+    jobs = PostgresJobs(sys.stdin.readline().strip(), utc_now, Random(1), Metrics(CollectorRegistry()), tick=0.05)
     jobs.register("work", hang)
     async with jobs.running():
         await asyncio.Event().wait()
