@@ -97,11 +97,6 @@ class Webhooks:
         body = await _read(request, self._read_timeout)
         return body if isinstance(body, WebhookResult) else await self._store(integration, body)
 
-    async def handle(self, token: str, body: bytes) -> WebhookResult:
-        """Check and store one notification."""
-        integration = await self._integration(token)
-        return WebhookResult.NOT_FOUND if integration is None else await self._store(integration, body)
-
     async def _integration(self, token: str) -> Subscribed | None:
         return None if len(token) > MAX_TOKEN else await self._subscriptions.load(hashed(token))
 

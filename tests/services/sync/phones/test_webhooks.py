@@ -18,7 +18,7 @@ from storage.database import Database
 from sync.cloudlink.wire import load_tables
 from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
-from sync.phones.webhooks import READ_TIMEOUT, WebhookResult, Webhooks
+from sync.phones.webhooks import READ_TIMEOUT, Webhooks
 from tests.support.fake_services import context_of
 from tests.support.logged import logged
 from tests.support.stores import empty_store, integration, person, read_person, stored
@@ -182,8 +182,8 @@ async def test_without_a_subscription_no_notification_is_accepted(tmp_path: Path
     async with bench(tmp_path) as at:
         await stored(at.database, integration(id="i2", webhook_token_hash=hashed("other")))
         empty = {**body(), "subscription": {"subscriptionId": ""}}
-        assert await at.webhooks.handle("other", orjson.dumps(empty)) is WebhookResult.MALFORMED
-        assert await at.webhooks.handle("other", orjson.dumps(body())) is WebhookResult.NOT_FOUND
+        assert await at.post(empty, token="other") == 400
+        assert await at.post(body(), token="other") == 404
 
 
 async def test_a_database_error_is_answered_with_503_and_a_later_retry_is_stored(tmp_path: Path) -> None:

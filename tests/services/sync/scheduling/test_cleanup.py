@@ -34,8 +34,8 @@ async def test_only_what_is_too_old_is_deleted_and_the_next_run_is_queued(tmp_pa
             assert (await session.exec(select(SeenEvent.event_id))).all() == ["new"]
             assert set((await session.exec(select(Call.call_id))).all()) == {
                 "new",
-                "old, going on",
-                "new, going on",
+                "old, open",
+                "new, open",
             }
             assert (await session.exec(select(Draft.user_object_id))).all() == ["new"]
         assert jobs.deferred == [("cleanup", "all", NOON + timedelta(hours=1))]
