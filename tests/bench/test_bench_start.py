@@ -1,4 +1,4 @@
-"""From nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), beside a measure of the machine."""
+"""From nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), with a measure of the machine."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from tests.support.sandboxes import running_sandbox
 
 STARTS = 5
 LIBRARIES = "import aiohttp, sqlmodel, botbuilder.core, microsoft_teams.cards, structlog, pydantic_settings"
-"""What the product cannot do without; how long this takes says how fast the machine is today."""
+"""The product's required imports; their time shows how fast the machine is now."""
 
 
 def importing_seconds() -> float:
@@ -45,7 +45,7 @@ async def test_from_nothing_to_ready_and_to_the_end(tmp_path: Path) -> None:
             began = perf_counter()
             running = await start(bot_service(free_port(0), sandbox.url, tmp_path), tmp_path)
             async with asyncio.timeout(60):
-                while not await answers(http, f"{running.url}/readyz"):  # noqa: ASYNC110 a process tells nobody
+                while not await answers(http, f"{running.url}/readyz"):  # noqa: ASYNC110 a process has no event for it
                     await asyncio.sleep(0.005)
             ready.append(perf_counter() - began)
             busy.append(processor_seconds(running.process.pid))

@@ -1,4 +1,4 @@
-"""Tenants with people and phones, made up from their numbers."""
+"""Tenants with people and phones, generated from their numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -96,6 +96,6 @@ def _tenant(number: int, people: int) -> Tenant:
     return tenant
 
 
-def everybody(fleet: list[Tenant]) -> Iterator[Phone]:
+def all_phones(fleet: list[Tenant]) -> Iterator[Phone]:
     for tenant in fleet:
         yield from tenant.phones

@@ -1,4 +1,4 @@
-"""Every card in every state worth looking at, with sample data, the largest included: for tests and for the eye."""
+"""Every card in every distinct state, with sample data, the largest included: for tests and for pictures."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -127,7 +127,7 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def example(fault: Fault) -> SyncError:
-    """A fault as it comes from outside, with the most context it has."""
+    """An error of a service, with all the context it can have."""
     if fault.value.endswith(("unreachable", "throttled", "unreadable")) and fault is not Fault.SECRET_UNREADABLE:
         return ServiceUnavailable(fault, 30.0, status=503)
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
@@ -157,11 +157,14 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
 def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "status", _status(texts, [None, None, None])
     yield "status_disabled", _status(texts, [None, None, None], enabled=False, expires=None, polling=True)
-    wrong, unwell = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
-    yield "status_in_trouble", _status(texts, [unwell, wrong, None], expires=NOW.date() - timedelta(days=1))
+    wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
+    yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=NOW.date() - timedelta(days=1))
     consent = example(Fault.GRAPH_CONSENT_MISSING)
     states = tuple((f"{LONG}{number}", number) for number in range(50))
-    yield "status_worst", _status(texts, [unwell, wrong, consent], expires=NOW.date(), states=states, name=LONG)
+    yield (
+        "status_worst",
+        _status(texts, [unavailable, wrong, consent], expires=NOW.date(), states=states, name=LONG),
+    )
     yield "testing", status.testing(texts, integration())
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),

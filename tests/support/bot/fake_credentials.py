@@ -1,4 +1,4 @@
-"""A stand-in for sync's side of changing credentials: answers as told, keeps what it was given."""
+"""A fake of sync's credential service: returns what a test sets, keeps what it was given."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
@@ -14,10 +14,10 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
 
 @dataclass
 class FakeCredentials:
-    """``trouble`` by the call's name is raised; ``steps`` are what following shows, one after the other."""
+    """``errors`` are raised by method name; ``steps`` are what ``follow`` yields, in order."""
 
     integrations: FakeIntegrations
-    trouble: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
     may: bool = False
     steps: tuple[RotationView, ...] = ()
     going: RotationView | None = None
@@ -30,8 +30,8 @@ class FakeCredentials:
         if owner != owner_tenant:
             raise UnknownIntegration
         self.calls.append((name, *given))
-        if name in self.trouble:
-            raise self.trouble[name]
+        if name in self.errors:
+            raise self.errors[name]
 
     async def replace_secret(
         self,

@@ -1,4 +1,4 @@
-"""Stands in for sync's feature updates: an offer, and an installation that a test moves on."""
+"""A fake of sync's feature updates: an offer, and an installation that a test advances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ class FakeUpdates:
 
     due: Sequence[Due] = ()
     undoable: int | None = None
-    trouble: SyncError | None = None
+    error: SyncError | None = None
     running: Installation | None = None
     begun: list[tuple[str, str, int, str, Actor]] = field(default_factory=list)
     undone: list[tuple[str, str, int, Actor]] = field(default_factory=list)
@@ -33,8 +33,8 @@ class FakeUpdates:
     let_go: int = 0
 
     async def offer(self, owner_tenant: str, integration_id: str) -> Offer:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return Offer(self.due[0].version - 1 if self.due else 3, tuple(self.due), self.undoable)
 
     async def begin(

@@ -1,4 +1,4 @@
-"""Stand-ins for the conversation's two sides: a turn that records, and a sync side that lives in memory."""
+"""Fakes for both sides of the pipeline: a turn that records, and an integration service in memory."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -32,7 +32,7 @@ CARD_ID = "card-1"
 
 
 class RecordingTurn:
-    """Keeps every card it is given, as the JSON that would go out."""
+    """Keeps every card it is given, as the JSON that would be sent."""
 
     def __init__(self, incoming: Incoming, principal_name: str = "") -> None:
         self._incoming = incoming
@@ -63,7 +63,7 @@ class RecordingTurn:
 
     @property
     def answer(self) -> Card:
-        """The card that stands there in the end."""
+        """The card shown in the end."""
         return (self.replaced or self.sent)[-1]
 
 
@@ -83,10 +83,10 @@ def incoming(
 
 @dataclass
 class FakeIntegrations:
-    """Two directories that answer as told, and what was stored; ``trouble`` by the call's name is raised."""
+    """Integrations in memory; ``errors`` are raised by method name."""
 
     clock: Clock
-    trouble: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
     found: Preview = field(default_factory=lambda: Preview(25, (), ()))
     service_health: tuple[ServiceHealth, ...] = tuple(ServiceHealth(service) for service in Service)
     probes: tuple[Probe, ...] = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.ENTRA, "token", 0.3))
@@ -98,8 +98,8 @@ class FakeIntegrations:
 
     def _called(self, name: str) -> None:
         self.calls.append(name)
-        if name in self.trouble:
-            raise self.trouble[name]
+        if name in self.errors:
+            raise self.errors[name]
 
     async def check_cloudlink(self, account: CloudLinkAccount) -> CloudLinkCheck:
         self.accounts.append(account)
@@ -231,7 +231,7 @@ def parts(card: Any) -> Iterator[dict[str, Any]]:
 
 
 def words(card: Card) -> str:
-    """All that can be read on a card."""
+    """All visible text of a card."""
     said = (part.get(key) for part in parts(card) for key in ("text", "label", "title", "value", "placeholder"))
     return "\n".join(str(word) for word in said if word)
 
@@ -260,7 +260,7 @@ def press(card: Card, verb: str, typed: Mapping[str, str] | None = None) -> Acti
 
 
 def error_below(card: Card, field_id: str) -> str:
-    """What is said right below a field; empty when nothing is. For ``""``, what is said above all fields."""
+    """The error shown directly below a field, or empty. For ``""``, the error above all fields."""
     body = card["body"]
     places = [place for place, part in enumerate(body) if part.get("id") == field_id]
     place = places[0] + 1 if places else next(i for i, part in enumerate(body) if part.get("style") == "attention")

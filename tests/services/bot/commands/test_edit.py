@@ -9,9 +9,9 @@ from storage.queries import history
 from storage.tables.history import Act
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, IntegrationView, NameTaken
-from tests.services.bot.commands.test_setup import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
+from tests.support.bot.setup_wizard import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
 
 OTHER = "55555555-0000-4000-8000-000000000005"
 BEN = "66666666-0000-4000-8000-000000000006"
@@ -58,7 +58,7 @@ async def test_rename(chat: Chat, one: IntegrationView) -> None:
 async def test_a_name_that_is_taken_or_missing(chat: Chat, one: IntegrationView) -> None:
     card = await chat.press(await form(chat, "rename"), "edit.save_name", {"name": "  "})
     assert "is needed" in error_below(card, "name")
-    chat.integrations.trouble["rename"] = NameTaken("Branch")
+    chat.integrations.errors["rename"] = NameTaken("Branch")
     card = await chat.press(card, "edit.save_name", {"name": "Branch"})
     assert "of this name already" in error_below(card, "name")
     assert inputs(card)["name"]["value"] == "Branch"
@@ -99,7 +99,7 @@ async def test_an_empty_secret_is_handed_on_as_empty(chat: Chat, one: Integratio
 async def test_what_is_refused_stands_beside_its_field(
     chat: Chat, one: IntegrationView, side: str, fault: Fault, field: str
 ) -> None:
-    chat.integrations.trouble[f"edit_{side}"] = CredentialsWrong(fault)
+    chat.integrations.errors[f"edit_{side}"] = CredentialsWrong(fault)
     secret = "cloudlink_secret" if side == "cloudlink" else "client_secret"
     card = await chat.press(await form(chat, side), f"edit.save_{side}", {secret: "s3cret-wrong"})
     assert error_below(card, field)

@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import aiohttp
 import pytest
@@ -24,16 +23,10 @@ from storage.tables.history import Act
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service
-from tests.services.bot.commands.test_setup import (
-    ACCOUNT,
-    APP,
-    CLIENT_SECRET,
-    CLOUDLINK_SECRET,
-    at_preview,
-    at_teams,
-)
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
+from tests.support.bot.history import fill_history
+from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
 from tests.support.stores import stored
 
 
@@ -45,23 +38,6 @@ async def acts(chat: Chat) -> list[Act]:
 async def told(chat: Chat) -> list[tuple[str, str]]:
     """Acts and results, by name: the chat's clock stands still."""
     return sorted((act.act, act.result) for act in await acts(chat))
-
-
-async def fill(chat: Chat, count: int, **values: Any) -> None:
-    given: dict[str, Any] = {
-        "owner_tenant": TENANT,
-        "integration_id": "i1",
-        "integration_name": "Head office",
-        "actor_id": ADMIN,
-        "actor_name": "Ada",
-        "act": "enable",
-        "result": history.DONE,
-        "facts": {},
-    }
-    async with chat.database.writing() as session:
-        for number in range(count):
-            at = chat.now - timedelta(minutes=count - number)
-            await history.record(session, now=at, **{**given, **values})
 
 
 # What is recorded
@@ -83,15 +59,15 @@ async def test_a_life_is_recorded_act_by_act(chat: Chat) -> None:
 
 
 async def test_what_failed_is_recorded_with_its_fault(chat: Chat) -> None:
-    chat.integrations.trouble["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+    chat.integrations.errors["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
     card = await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
-    chat.integrations.trouble.clear()
+    chat.integrations.errors.clear()
     card = await chat.press(await chat.press(card, "setup.cloudlink", ACCOUNT), "setup.register")
-    chat.integrations.trouble["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
+    chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
     card = await chat.press(card, "setup.save", APP)
-    chat.integrations.trouble = {"enable": ServiceUnavailable(Fault.GRAPH_UNREACHABLE)}
+    chat.integrations.errors = {"enable": ServiceUnavailable(Fault.GRAPH_UNREACHABLE)}
     await chat.press(await chat.press(card, "setup.save", APP), "setup.now")
-    chat.integrations.trouble = {"test_connection": RuntimeError("s3cret")}
+    chat.integrations.errors = {"test_connection": RuntimeError("s3cret")}
     await chat.say("test connection")
     assert await told(chat) == [
         ("check_cloudlink", "cloudlink.refused"),
@@ -144,7 +120,7 @@ async def test_what_is_not_there_cannot_have_been_acted_upon(chat: Chat) -> None
 )
 async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expected: list[str]) -> None:
     chat.locale = locale
-    await fill(chat, 12)
+    await fill_history(chat, 12)
     card = await chat.say(said)
     for piece in (*expected, "11:59 UTC"):
         assert piece in words(card)
@@ -156,14 +132,16 @@ async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expecte
 
 
 async def test_a_failure_says_what_was_wrong(chat: Chat) -> None:
-    await fill(chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"})
+    await fill_history(
+        chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"}
+    )
     card = words(await chat.say("history"))
     assert "❌" in card
     assert "Admin consent is missing for: User.Read.All" in card
 
 
 async def test_an_act_of_a_newer_version_and_the_bots_own(chat: Chat) -> None:
-    await fill(chat, 1, act="painted_blue", result="no_paint", actor_id="bot", actor_name="")
+    await fill_history(chat, 1, act="painted_blue", result="no_paint", actor_id="bot", actor_name="")
     card = words(await chat.say("history"))
     for piece in ("painted_blue", "no_paint", "CloudLink Presence, by itself"):
         assert piece in card
@@ -184,7 +162,7 @@ async def test_of_several_integrations_one_can_be_chosen(chat: Chat) -> None:
 
 @pytest.mark.parametrize("page", ["-1", "x", "9" * 30, "999", "٣"])
 async def test_a_page_that_is_none(chat: Chat, page: str) -> None:
-    await fill(chat, 12)
+    await fill_history(chat, 12)
     assert "of 2" in words(await chat.act("history.page", page=page))
 
 
@@ -195,7 +173,7 @@ async def test_nothing_yet(chat: Chat) -> None:
 
 
 async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:
-    await fill(chat, 3)
+    await fill_history(chat, 3)
     chat.tenant = "99999999-0000-4000-8000-000000000009"
     await chat.say("hello")
     for verb in ("history.show", "export.link", "export.text"):
@@ -206,7 +184,9 @@ async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:
 @pytest.mark.parametrize("size", [cards.PAGE, cards.LINES])
 async def test_the_largest_page_still_fits(chat: Chat, size: int) -> None:
     long = "Ş" * 5000
-    await fill(chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long})
+    await fill_history(
+        chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long}
+    )
     verb = "history.page" if size == cards.PAGE else "export.text"
     card = await chat.act(verb, page="1")
     assert len(json.dumps(card).encode()) < 28 * 1024
@@ -266,7 +246,7 @@ async def test_who_was_removed_has_no_use_for_the_link_any_more(chat: Chat, serv
 
 
 async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 700)
+    await fill_history(chat, 700)
     status, headers, text = await fetch(await exported(chat))
     assert status == 200
     assert headers["Content-Disposition"] == 'attachment; filename="cloudlink-presence-2026-11-22.csv"'
@@ -291,7 +271,7 @@ async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> Non
 
 
 async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 1)
+    await fill_history(chat, 1)
     chat.locale = "pt-PT"
     (row,) = rows((await fetch(await exported(chat, "exportar histórico")))[2])
     assert row["O que foi feito"] == "Presença ativada"
@@ -299,7 +279,7 @@ async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1+1"])
 async def test_no_cell_is_a_formula(chat: Chat, server: TestServer, name: str) -> None:
-    await fill(chat, 1, integration_name=name)
+    await fill_history(chat, 1, integration_name=name)
     (row,) = rows((await fetch(await exported(chat)))[2])
     assert row["Integration name"] == f"'{name}"
 
@@ -310,7 +290,7 @@ def test_a_line_survives_quotes_commas_and_line_breaks() -> None:
 
 
 async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 1)
+    await fill_history(chat, 1)
     url = await exported(chat)
     chat.now += timedelta(minutes=9, seconds=59)
     assert (await fetch(url))[0] == 200
@@ -321,7 +301,7 @@ async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) 
 
 
 async def test_a_forged_link_leads_nowhere(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 1)
+    await fill_history(chat, 1)
     url = await exported(chat)
     base = url.rpartition("/")[0]
     sealed_for_another_use = Encryption([KEY]).encrypt("a client secret")
@@ -336,15 +316,15 @@ async def test_a_forged_link_leads_nowhere(chat: Chat, server: TestServer) -> No
 
 
 async def test_the_file_is_the_tenants_own(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 2)
-    await fill(chat, 1, owner_tenant="another tenant", integration_name="Theirs")
+    await fill_history(chat, 2)
+    await fill_history(chat, 1, owner_tenant="another tenant", integration_name="Theirs")
     _, _, text = await fetch(await exported(chat))
     assert len(rows(text)) == 2
     assert "Theirs" not in text
 
 
 async def test_asking_for_the_head_gives_no_body(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 2)
+    await fill_history(chat, 2)
     status, _, text = await fetch(await exported(chat), "HEAD")
     assert (status, text) == (200, "")
 
@@ -365,7 +345,7 @@ async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
 
 
 async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:
-    await fill(chat, cards.LINES + 1)
+    await fill_history(chat, cards.LINES + 1)
     card = await chat.say("export history")
     assert "PUBLIC_URL" in words(card)
     assert link_urls(card) == []

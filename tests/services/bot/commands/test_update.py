@@ -114,10 +114,10 @@ async def test_another_tenant_s_integration_does_not_exist(chat: Chat, integrati
 
 
 async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integration_id: str) -> None:
-    chat.updates.trouble = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
+    chat.updates.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
     card = await dialog(chat)
     assert "update.install" not in buttons(card)
-    chat.updates.trouble = None
+    chat.updates.error = None
     assert "update.install" in buttons(await chat.press(card, "update.show"))
 
 

@@ -19,7 +19,7 @@ from sync.jobs.postgres_queue import create_tables
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.sync.work import Work
+from tests.support.sync.recording_job import RecordingJob
 from tests.support.tools import ROOT
 
 
@@ -30,7 +30,7 @@ def conninfo() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIterator[PostgresJobs]:
+async def process(conninfo: str, work: RecordingJob, *, works: bool = True) -> AsyncIterator[PostgresJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
     jobs = PostgresJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
@@ -41,7 +41,7 @@ async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIter
 
 
 async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
-    async with process(conninfo, Work(), works=False) as jobs:
+    async with process(conninfo, RecordingJob(), works=False) as jobs:
         assert await jobs.waiting() == 0
         await jobs.defer("work", "a")
         await jobs.defer("work", "b")
@@ -52,7 +52,7 @@ async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
 async def test_the_metrics_of_every_job_exist_before_its_first_run(conninfo: str) -> None:
     registry = CollectorRegistry()
     jobs = PostgresJobs(conninfo, utc_now, Random(1), Metrics(registry))
-    jobs.register("work", Work())
+    jobs.register("work", RecordingJob())
     labels = {"task": "work", "outcome": "failed"}
     assert registry.get_sample_value("cloudlink_presence_jobs_total", labels) == 0
     assert registry.get_sample_value("cloudlink_presence_retries_total", {"task": "work"}) == 0
@@ -70,83 +70,83 @@ async def is_empty(conninfo: str) -> bool:
 
 
 async def test_of_a_job_and_key_one_runs_and_one_waits(conninfo: str) -> None:
-    work = Work()
+    work = RecordingJob()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         for _ in range(4):
             await jobs.defer("work", "a")
         assert await rows(conninfo, "todo") == [("work", "work:a")]
-        work.go.set()
+        work.released.set()
         await eventually(lambda: is_empty(conninfo))
-        assert (work.begun, work.most_at_once) == (["a", "a"], 1)
+        assert (work.started_keys, work.max_concurrent) == (["a", "a"], 1)
 
 
 async def test_two_workers_share_the_jobs_and_never_run_the_same_one_concurrently(conninfo: str) -> None:
-    one, other = Work(), Work()
-    one.go.set()
-    other.go.set()
+    one, other = RecordingJob(), RecordingJob()
+    one.released.set()
+    other.released.set()
     async with process(conninfo, one) as jobs, process(conninfo, other):
         for round_ in range(5):
             await jobs.defer_all([("work", f"{number}") for number in range(20)])
             await jobs.defer("work", f"alone {round_}")
         await eventually(lambda: is_empty(conninfo))
-    done = sorted(one.begun + other.begun)
+    done = sorted(one.started_keys + other.started_keys)
     assert {f"{number}" for number in range(20)} | {f"alone {each}" for each in range(5)} == set(done)
 
 
 async def test_a_process_that_does_not_work_leaves_jobs_to_others(conninfo: str) -> None:
-    web, worker = Work(), Work()
-    worker.go.set()
+    web, worker = RecordingJob(), RecordingJob()
+    worker.released.set()
     async with process(conninfo, web, works=False) as jobs:
         await jobs.defer("work", "a")
         assert await jobs.alive()
         async with process(conninfo, worker):
-            await eventually(lambda: worker.has_begun(1))
-    assert web.begun == []
+            await eventually(lambda: worker.has_started(1))
+    assert web.started_keys == []
 
 
 async def test_a_queued_job_outlives_the_process_that_deferred_it(conninfo: str) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with process(conninfo, work, works=False) as jobs:
         await jobs.defer("work", "a")
     async with process(conninfo, work):
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
 
 
 @pytest.mark.parametrize("job", ["work", PUSH])
 async def test_a_timer_does_not_delay_a_job_that_is_due(conninfo: str, job: str) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with process(conninfo, work) as jobs:
         await jobs.defer(job, "a", at=utc_now() + timedelta(hours=1))
         await jobs.defer(job, "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         assert await rows(conninfo, "todo") == [(job, f"{job}:a later")]
 
 
 async def test_a_timer_runs_at_the_earliest_of_its_times(conninfo: str) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a", at=utc_now() + timedelta(hours=1))
         await jobs.defer("work", "a", at=utc_now() + timedelta(seconds=0.3))
         await jobs.defer("work", "a", at=utc_now() + timedelta(hours=2))
-        assert work.begun == []
-        await eventually(lambda: work.has_begun(1))
+        assert work.started_keys == []
+        await eventually(lambda: work.has_started(1))
         await eventually(lambda: is_empty(conninfo))
 
 
 async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
     conninfo: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     work.failures = 2
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(3))
+        await eventually(lambda: work.has_started(3))
         await eventually(lambda: is_empty(conninfo))
     logged = capsys.readouterr().out + caplog.text
     assert logged.count("ValueError") == 2
@@ -154,7 +154,7 @@ async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
 
 
 async def test_an_unknown_job_is_an_error(conninfo: str) -> None:
-    async with process(conninfo, Work()) as jobs:
+    async with process(conninfo, RecordingJob()) as jobs:
         with pytest.raises(KeyError):
             await jobs.defer("idle", "a")
 
@@ -163,14 +163,14 @@ async def test_a_job_cancelled_at_the_end_is_queued_for_the_next_worker(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sync.jobs.postgres.DRAIN_SECONDS", 0.05)
-    hangs, work = Work(), Work()
+    hangs, work = RecordingJob(), RecordingJob()
     async with process(conninfo, hangs) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: hangs.has_begun(1))
-    assert hangs.at_once == 0
-    work.go.set()
+        await eventually(lambda: hangs.has_started(1))
+    assert hangs.concurrent == 0
+    work.released.set()
     async with process(conninfo, work):
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
 
 
 KILLED = """
@@ -213,10 +213,10 @@ async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_again(conninfo: str) -> None:
     await create_tables(conninfo)
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with AsyncExitStack() as stack:
-        jobs = await stack.enter_async_context(process(conninfo, Work(), works=False))
+        jobs = await stack.enter_async_context(process(conninfo, RecordingJob(), works=False))
         killed = await stack.enter_async_context(doomed(conninfo))
         await jobs.defer("work", "a")
         assert killed.stdout
@@ -224,28 +224,28 @@ async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_a
         killed.kill()
         await jobs.defer("work", "a")
         await stack.enter_async_context(process(conninfo, work))
-        await eventually(lambda: work.has_begun(1), within=30)
+        await eventually(lambda: work.has_started(1), within=30)
         await eventually(lambda: is_empty(conninfo))
 
 
 async def test_a_worker_continues_after_the_database_closed_its_connections(conninfo: str) -> None:
-    work = Work()
+    work = RecordingJob()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-        work.go.set()
+        work.released.set()
         await jobs.defer("work", "b")
         await eventually(lambda: done(work, conninfo), within=30)
         assert await jobs.alive()
 
 
-async def done(work: Work, conninfo: str) -> bool:
-    return "b" in work.begun and await is_empty(conninfo)
+async def done(work: RecordingJob, conninfo: str) -> bool:
+    return "b" in work.started_keys and await is_empty(conninfo)
 
 
 async def test_several_processes_that_start_together_create_the_tables_once(conninfo: str) -> None:
@@ -254,7 +254,7 @@ async def test_several_processes_that_start_together_create_the_tables_once(conn
 
 
 async def test_a_queued_job_contains_only_a_name_and_an_id(conninfo: str) -> None:
-    async with process(conninfo, Work(), works=False) as jobs:
+    async with process(conninfo, RecordingJob(), works=False) as jobs:
         await jobs.defer("work", "an-id")
         async with await psycopg.AsyncConnection.connect(conninfo) as connection:
             row = await (await connection.execute("SELECT task_name, args FROM procrastinate_jobs")).fetchone()
@@ -264,11 +264,11 @@ async def test_a_queued_job_contains_only_a_name_and_an_id(conninfo: str) -> Non
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("later", [0.0, 0.4, 1.1])
 async def test_the_queue_closes_while_its_database_is_unavailable(conninfo: str, later: float) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with proxy_to(conninfo) as db_proxy, process(db_proxy.url, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         await db_proxy.cut()
         await asyncio.sleep(later)
     assert not [task for task in asyncio.all_tasks() if "_work" in str(task.get_coro())]

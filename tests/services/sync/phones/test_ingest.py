@@ -16,7 +16,7 @@ from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, Endpoin
 from sync.phones.ingest import EventIngestor
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, context_of
-from tests.support.statements import counted
+from tests.support.statements import recorded_statements
 from tests.support.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -180,7 +180,7 @@ async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_pat
             "i3": [call(CallState.CONNECTED, 1)],
             "gone": [call(CallState.CONNECTED, 1)],
         }
-        with counted(at.database) as statements:
+        with recorded_statements(at.database) as statements:
             assert await at.ingestor.apply_events(arrived, waiting=False) == {"gone"}
         lines = [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3", "p4")]
         assert lines == ["on_call", "unknown", "in_conference", "on_call"]

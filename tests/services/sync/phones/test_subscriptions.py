@@ -52,14 +52,14 @@ async def bench(folder: Path, **values: object) -> AsyncIterator[Bench]:
 async def test_it_subscribes_once_and_polls_what_was_missed_before(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         assert [await at.ensure(), await at.ensure()] == ["s1", "s1"]
-        assert at.cloudlink.standing == {"s1": f"{URL}/webhooks/cloudlink/token"}
+        assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/token"}
         assert at.jobs.now() == ["poll"]
 
 
 async def test_a_subscription_missing_at_cloudlink_is_created_again(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await at.ensure()
-        at.cloudlink.standing.clear()
+        at.cloudlink.subscribed.clear()
         assert await at.ensure() == "s2"
 
 
@@ -67,7 +67,7 @@ async def test_a_new_url_gets_a_new_subscription_and_the_former_one_is_ended(tmp
     async with bench(tmp_path) as at:
         await at.ensure()
         assert await at.ensure("https://elsewhere.example/") == "s2"
-        assert at.cloudlink.standing == {"s2": "https://elsewhere.example/webhooks/cloudlink/token"}
+        assert at.cloudlink.subscribed == {"s2": "https://elsewhere.example/webhooks/cloudlink/token"}
 
 
 async def test_a_subscription_is_renewed_at_an_interval(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_a_subscription_is_renewed_at_an_interval(tmp_path: Path) -> None:
         assert await at.ensure() == "s1"
         at.clock.advance(hours=2)
         assert await at.ensure() == "s2"
-        assert list(at.cloudlink.standing) == ["s2"]
+        assert list(at.cloudlink.subscribed) == ["s2"]
         assert await at.ensure() == "s2"
 
 
@@ -85,13 +85,13 @@ async def test_without_a_public_url_or_when_disabled_the_subscription_is_ended(t
     async with bench(tmp_path) as at:
         await at.ensure()
         assert await at.ensure("") == ""
-        assert at.cloudlink.standing == {}
+        assert at.cloudlink.subscribed == {}
     disabled = tmp_path / "disabled"
     disabled.mkdir()
     async with bench(disabled, enabled=False, subscription_id="s9") as at:
-        at.cloudlink.standing["s9"] = "somewhere"
+        at.cloudlink.subscribed["s9"] = "somewhere"
         assert await at.ensure() == ""
-        assert at.cloudlink.standing == {}
+        assert at.cloudlink.subscribed == {}
 
 
 async def test_a_failure_opens_a_problem_and_keeps_the_subscription(tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ async def test_a_token_that_no_key_decrypts_is_replaced(tmp_path: Path) -> None:
         "subscription_id": "s0",
     }
     async with bench(tmp_path, **undecryptable) as at:
-        at.cloudlink.standing["s0"] = f"{URL}/webhooks/cloudlink/old"
+        at.cloudlink.subscribed["s0"] = f"{URL}/webhooks/cloudlink/old"
         assert [await at.ensure(), await at.ensure()] == ["s1", "s1"]
         row = await read_integration(at.database)
         token = ENCRYPTION.decrypt(row.webhook_token_sealed)
-        assert at.cloudlink.standing == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
+        assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
         assert (len(token) > 40, row.webhook_token_hash) == (True, hashed(token))
 
 

@@ -21,7 +21,7 @@ from sync.problems.notice_scheduler import BATCH, NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, context_of
-from tests.support.statements import counted
+from tests.support.statements import recorded_statements
 from tests.support.stores import empty_store, integration, person
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -116,7 +116,7 @@ async def test_statements_do_not_grow_with_integrations(
     numbers = {}
     for size in (1, MANY):
         async with fleet(tmp_path / str(size), size) as database:
-            with counted(database) as statements:
+            with recorded_statements(database) as statements:
                 await run(database, FakeJobs())
             numbers[size] = len(statements)
     assert numbers[1] > 0
@@ -165,6 +165,6 @@ async def test_each_integration_gets_its_own_notices(tmp_path: Path) -> None:
 async def test_a_wrong_clock_opens_one_problem_for_each_tenant(tmp_path: Path) -> None:
     async with fleet(tmp_path / "fleet", 3) as database:
         await notice_scheduler_of(database, FakeJobs(), skew=2 * MAX_SKEW).run("all")
-        with counted(database) as statements:
+        with recorded_statements(database) as statements:
             await notice_scheduler_of(database, FakeJobs(), skew=2 * MAX_SKEW).run("all")
         assert not [each for each in statements if each.startswith("INSERT INTO problem")]

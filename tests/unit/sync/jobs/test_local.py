@@ -11,12 +11,12 @@ from core.metrics import Metrics
 from sync.jobs.local import LocalJobs
 from tests.support.clocks import FakeClock
 from tests.support.eventually import eventually
-from tests.support.sync.work import Work
+from tests.support.sync.recording_job import RecordingJob
 
 
 @asynccontextmanager
-async def running_queue(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, Work]]:
-    jobs, work = LocalJobs(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005), Work()
+async def running_queue(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
+    jobs, work = LocalJobs(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005), RecordingJob()
     jobs.register("work", work)
     async with jobs.running():
         yield jobs, work
@@ -27,37 +27,37 @@ async def test_of_a_job_and_key_one_runs_and_one_waits() -> None:
         for _ in range(5):
             await jobs.defer("work", "a")
             await asyncio.sleep(0)
-        assert work.begun == ["a"]
-        work.go.set()
-        await eventually(lambda: work.has_begun(2))
+        assert work.started_keys == ["a"]
+        work.released.set()
+        await eventually(lambda: work.has_started(2))
         await asyncio.sleep(0.02)
-        assert (work.begun, work.most_at_once) == (["a", "a"], 1)
+        assert (work.started_keys, work.max_concurrent) == (["a", "a"], 1)
 
 
 async def test_different_keys_run_concurrently() -> None:
     async with running_queue(FakeClock()) as (jobs, work):
         await jobs.defer("work", "a")
         await jobs.defer("work", "b")
-        await eventually(lambda: work.has_begun(2))
-        assert work.most_at_once == 2
-        work.go.set()
+        await eventually(lambda: work.has_started(2))
+        assert work.max_concurrent == 2
+        work.released.set()
 
 
 async def test_a_timer_waits_for_its_time_and_does_not_delay_a_job_that_is_due() -> None:
     clock = FakeClock()
     async with running_queue(clock) as (jobs, work):
-        work.go.set()
+        work.released.set()
         await jobs.defer("work", "a", at=clock() + timedelta(hours=1))
         await jobs.defer("work", "a", at=clock() + timedelta(hours=2))
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         await asyncio.sleep(0.03)
-        assert len(work.begun) == 1
+        assert len(work.started_keys) == 1
         clock.advance(hours=1)
-        await eventually(lambda: work.has_begun(2))
+        await eventually(lambda: work.has_started(2))
         clock.advance(hours=2)
         await asyncio.sleep(0.03)
-        assert len(work.begun) == 2
+        assert len(work.started_keys) == 2
 
 
 async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
@@ -65,33 +65,33 @@ async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
 ) -> None:
     clock = FakeClock()
     async with running_queue(clock) as (jobs, work):
-        work.go.set()
+        work.released.set()
         work.failures = 2
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         await asyncio.sleep(0.03)
-        assert len(work.begun) == 1
+        assert len(work.started_keys) == 1
         clock.advance(seconds=2)
-        await eventually(lambda: work.has_begun(2))
+        await eventually(lambda: work.has_started(2))
         clock.advance(seconds=4)
-        await eventually(lambda: work.has_begun(3))
+        await eventually(lambda: work.has_started(3))
         clock.advance(hours=1)
         await asyncio.sleep(0.03)
-        assert len(work.begun) == 3
+        assert len(work.started_keys) == 3
     logged = capsys.readouterr().out
     assert "ValueError" in logged
     assert "secret" not in logged
 
 
 async def test_a_job_deferred_before_the_queue_opens_is_run_and_an_unknown_job_is_an_error() -> None:
-    jobs, work = LocalJobs(FakeClock(), Random(1), Metrics(CollectorRegistry())), Work()
+    jobs, work = LocalJobs(FakeClock(), Random(1), Metrics(CollectorRegistry())), RecordingJob()
     jobs.register("work", work)
-    work.go.set()
+    work.released.set()
     await jobs.defer("work", "a")
     with pytest.raises(KeyError):
         await jobs.defer("idle", "a")
     async with jobs.running():
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
 
 
 async def test_closing_waits_for_running_jobs_and_then_cancels_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +99,8 @@ async def test_closing_waits_for_running_jobs_and_then_cancels_them(monkeypatch:
     async with running_queue(FakeClock()) as (jobs, work):
         await jobs.defer("work", "a")
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
-    assert (work.at_once, work.begun) == (0, ["a"])
+        await eventually(lambda: work.has_started(1))
+    assert (work.concurrent, work.started_keys) == (0, ["a"])
     assert not await jobs.alive()
 
 
@@ -111,7 +111,7 @@ async def test_a_clock_set_back_by_a_day_does_not_delay_a_timer_by_a_day() -> No
         await asyncio.sleep(0.02)
         clock.advance(days=-1)
         await asyncio.sleep(0.02)
-        assert work.begun == []
+        assert work.started_keys == []
         clock.advance(seconds=10)
-        await eventually(lambda: work.has_begun(1))
-        work.go.set()
+        await eventually(lambda: work.has_started(1))
+        work.released.set()

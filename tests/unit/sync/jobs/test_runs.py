@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from core.correlation import caused, current_cause
 from core.metrics import Metrics
 from sync.jobs.runs import job_run
-from tests.support.logged import logged
+from tests.support.captured_log import captured_log
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ def test_a_run_is_counted_and_timed_whatever_its_outcome(error: BaseException | 
 
 def test_a_run_has_its_own_correlation_id() -> None:
     metrics = Metrics(CollectorRegistry())
-    with logged() as found, caused() as webhook:
+    with captured_log() as found, caused() as webhook:
         with job_run("push", metrics):
             log.info("working")
             inside = current_cause()
