@@ -24,8 +24,8 @@ from sync.presence.mapping import UNCHANGED, presence_of
 
 log = structlog.get_logger()
 
-DUPLICATE = "double"
-UNKNOWN_PERSON = "nobody"
+DUPLICATE = "duplicate"
+UNKNOWN_PERSON = "unknown_person"
 """Values of the metric's label ``verdict``, besides ``Verdict``."""
 
 Report = Event | LineSnapshot
@@ -137,7 +137,7 @@ class LineSession:
         if person is None:
             return UNKNOWN_PERSON
         self._lines[person.id], verdict = apply_event(self._lines[person.id], event, now)
-        if verdict is Verdict.TAKEN:
+        if verdict is Verdict.APPLIED:
             self._causes[person.id] = event.cause
         return verdict
 

@@ -46,7 +46,7 @@ class Line:
 class Verdict(StrEnum):
     """What was done with an event."""
 
-    TAKEN = "taken"
+    APPLIED = "applied"
     LATE = "late"
     UNKNOWN_STATE = "unknown_state"
 
@@ -61,7 +61,7 @@ def apply_event(line: Line, event: Event, now: datetime) -> tuple[Line, Verdict]
     if known and (known.state is CallState.ENDED or event.at < known.at):
         return line, Verdict.LATE
     call = LineCall(event.state, event.conference, event.at, now)
-    return _with_calls(line, {**line.calls, event.call_id: call}), Verdict.TAKEN
+    return _with_calls(line, {**line.calls, event.call_id: call}), Verdict.APPLIED
 
 
 def _apply_endpoint_event(line: Line, event: EndpointEvent, now: datetime) -> tuple[Line, Verdict]:
@@ -78,7 +78,7 @@ def _apply_endpoint_event(line: Line, event: EndpointEvent, now: datetime) -> tu
         phone_at=event.at,
         phone_heard_at=now,
     )
-    return changed, Verdict.TAKEN
+    return changed, Verdict.APPLIED
 
 
 def apply_snapshot(line: Line, snapshot: LineSnapshot, asked_at: datetime, now: datetime) -> Line:

@@ -20,7 +20,7 @@ class Squares:
         return {number: number**2 for number in numbers if number % 2 == 0}
 
 
-async def test_a_single_key_is_loaded_immediately_and_keys_that_arrive_meanwhile_in_one_batch() -> None:
+async def test_a_single_key_is_loaded_immediately_and_those_that_arrive_during_it_in_one_batch() -> None:
     squares = Squares()
     loader = BatchLoader(squares.find)
     assert await asyncio.gather(*(loader.load(number) for number in range(6))) == [0, None, 4, None, 16, None]

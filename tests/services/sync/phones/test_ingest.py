@@ -82,7 +82,7 @@ async def test_duplicates_are_dropped_within_a_batch_and_after_a_restart(tmp_pat
         event = call(CallState.CONNECTED, 1)
         await at.apply(event, event)
         await Bench(at.database).apply(event)
-        assert (at.counted("taken"), at.counted("double")) == (1, 1)
+        assert (at.counted("applied"), at.counted("duplicate")) == (1, 1)
 
 
 async def test_late_and_unknown_events_and_those_of_unknown_people_change_nothing_and_are_counted(
@@ -96,7 +96,7 @@ async def test_late_and_unknown_events_and_those_of_unknown_people_change_nothin
             call(None, 7, call_id="d"),
             call(CallState.CONNECTED, 8, "x"),
         )
-        assert [at.counted(verdict) for verdict in ("late", "unknown_state", "nobody")] == [1, 2, 1]
+        assert [at.counted(verdict) for verdict in ("late", "unknown_state", "unknown_person")] == [1, 2, 1]
         async with at.database.session() as session:
             assert await event_store.unknown_states(session, "i1") == [("odd state", 2)]
         assert at.jobs.deferred == []
@@ -202,4 +202,4 @@ async def test_a_locked_integration_is_left_out_or_waited_for(tmp_path: Path) ->
             assert (await read_person(at.database)).desired is None
         assert await waiting == set()
         assert (await read_person(at.database)).desired == CALL
-        assert at.counted("double") == 1
+        assert at.counted("duplicate") == 1
