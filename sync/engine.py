@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from sync.cloudlink.wire import WireTables, load_tables
+from sync.cloudlink.tables import WireTables, load_tables
 from sync.credentials.expiry import SecretExpiry
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
@@ -57,9 +57,9 @@ from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
 from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.scheduler import Intervals, Scheduler
-from sync.service_clients import Addresses, HttpServiceClients
+from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
-from sync.teams.quota import Quota
+from sync.teams.quota import Quota, QuotaLedger
 from sync.updates import available
 from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
@@ -125,8 +125,8 @@ async def open_engine(
 
     The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``.
     """
-    addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
-    clients = HttpServiceClients(http, addresses, config.tables, clock, random, config.host, metrics)
+    services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
+    clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
     metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption), skew)
@@ -148,7 +148,7 @@ class _Parts:
         self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
     ) -> None:
         every = config.intervals
-        quota = Quota(config.presence_quota)
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
         self.config, self.context, self.store = config, context, store
         self.ingestor = EventIngestor(context)
         self.poller = Poller(
@@ -157,10 +157,11 @@ class _Parts:
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
-        self.reconciler = Reconciler(context, store, quota)
-        self.status_messages = StatusMessageWriter(context, store, quota)
+        self.reconciler = Reconciler(context, store, self.quota)
+        self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
-        self.connection_test = ConnectionTest(context, store, timedelta(seconds=every.recheck_credentials))
+        recheck = timedelta(seconds=every.recheck_credentials)
+        self.connection_test = ConnectionTest(context, store, self.quota, recheck)
         self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_patience))
         self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
         self.expiry = SecretExpiry(context, store, config.host)
@@ -199,7 +200,7 @@ class _Parts:
 
     def engine(self, jobs: JobQueue) -> Engine:
         config, context, store = self.config, self.context, self.store
-        editor = Editor(context, store, self.directory_sync, TenantTeardown(context, store))
+        editor = Editor(context, store, self.directory_sync, TenantTeardown(context, store, self.quota))
         integrations = IntegrationService(
             context,
             store,

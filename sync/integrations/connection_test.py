@@ -15,7 +15,7 @@ from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.model import Probe, Service
 from sync.problems import health
-from sync.teams.quota import spend
+from sync.teams.quota import QuotaLedger
 
 Step = Callable[[], Awaitable[object]]
 
@@ -23,11 +23,14 @@ Step = Callable[[], Awaitable[object]]
 class ConnectionTest:
     """Probes with fresh credentials, never with kept tokens."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, recheck_after: timedelta) -> None:
+    def __init__(
+        self, context: Context, credentials: CredentialStore, quota: QuotaLedger, recheck_after: timedelta
+    ) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
         self._jobs = context.jobs
+        self._quota = quota
         self._clock = context.clock
         self._recheck_after = recheck_after
 
@@ -88,8 +91,7 @@ class ConnectionTest:
             found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
             locked = await integrations.get_for_update(session, integration.id)
             if locked and found:
-                locked.quota_spent = spend(locked.quota_spent, self._clock(), len(found))
-                session.add(locked)
+                self._quota.reserve(locked, len(found), self._clock())
         return found
 
     async def _note(self, integration: Integration, probes: tuple[Probe, ...] | list[Probe], healing: bool) -> None:

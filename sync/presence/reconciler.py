@@ -28,7 +28,7 @@ from sync.presence import plan
 from sync.presence.outcomes import AppliedState, Outcomes, PendingChange
 from sync.presence.status_message_plan import needs_check
 from sync.problems import health
-from sync.teams.quota import Quota, spend
+from sync.teams.quota import QuotaLedger
 
 BATCH = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
@@ -54,7 +54,7 @@ class Round:
 class Reconciler:
     """Pushes an integration's due changes to Graph until none is left or the quota is used up."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, quota: Quota) -> None:
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
@@ -104,8 +104,7 @@ class Reconciler:
         rows = await people.due(session, integration, now, limit)
         changes = [change for person in rows if (change := self._prepare(person, integration, now))]
         if changes:
-            integration.quota_spent = spend(integration.quota_spent, now, len(changes))
-            self._metrics.quota_spent.inc(len(changes))
+            self._quota.reserve(integration, len(changes), now)
         has_messages = any(person.status_due_at for person in rows)
         return Round(app, tuple(changes), len(rows) == limit, has_messages=has_messages)
 
@@ -180,7 +179,7 @@ class Reconciler:
             retry_at = await self._back_off(session, integration, failures, now)
         waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
         if waits:
-            self._block(integration, now + timedelta(seconds=max(waits)))
+            self._quota.block(integration, now + timedelta(seconds=max(waits)))
         return retry_at
 
     async def _back_off(
@@ -193,11 +192,8 @@ class Reconciler:
         backoff = health.backoff(problem, now) * self._random.uniform(0.75, 1.25)
         retry_at = now + max(backoff, timedelta(seconds=requested))
         if not problem.lasting:
-            self._block(integration, retry_at)
+            self._quota.block(integration, retry_at)
         return retry_at
-
-    def _block(self, integration: Integration, until: datetime) -> None:
-        integration.quota_blocked_until = max(until, integration.quota_blocked_until or until)
 
     def _observe_latency(self, person: Person, pending: PendingChange, outcome: Outcome, now: datetime) -> None:
         """Only of changes that were accepted, are visible and are still desired."""

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
@@ -24,7 +23,7 @@ from sync.domain.model import TeamsApp
 from sync.domain.services import PresenceService
 from sync.presence import status_message_plan as plan
 from sync.problems import health
-from sync.teams.quota import Quota, spend
+from sync.teams.quota import QuotaLedger
 
 log = structlog.get_logger()
 
@@ -45,7 +44,7 @@ class MessageCheck:
 class StatusMessageWriter:
     """Sets, renews and clears the status messages of integrations' people."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, quota: Quota) -> None:
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
@@ -80,7 +79,7 @@ class StatusMessageWriter:
             if wait_until or not left:
                 wait = (wait_until - now).total_seconds() if wait_until else None
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
-            self._spend(session, integration, now, 1)
+            self._quota.reserve(integration, 1, now)
             app = self._credentials.app(integration)
         return await self._clients.presence(app).messages(user_ids)
 
@@ -107,7 +106,7 @@ class StatusMessageWriter:
                     person.status_due_at = None
             users = {each.id: plan.user_to_read(each, integration) for each in checked if each.status_due_at}
             if users:
-                self._spend(session, integration, now, 1)
+                self._quota.reserve(integration, 1, now)
             return MessageCheck(app, users) if checked else None
 
     def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
@@ -133,7 +132,7 @@ class StatusMessageWriter:
                 person.status_due_at = now if change else None
                 if change:
                     pending.append((person.id, change))
-            self._spend(session, integration, now, len(pending))
+            self._quota.reserve(integration, len(pending), now)
         return pending
 
     async def _store(
@@ -150,12 +149,7 @@ class StatusMessageWriter:
                 if integration and person:
                     self._apply(person, integration, change, outcome, now)
             if integration:
-                _block_throttled(integration, outcomes, now)
-
-    def _spend(self, session: AsyncSession, integration: Integration, now: datetime, requests: int) -> None:
-        integration.quota_spent = spend(integration.quota_spent, now, requests)
-        self._metrics.quota_spent.inc(requests)
-        session.add(integration)
+                self._block_throttled(integration, outcomes, now)
 
     def _apply(
         self, person: Person, integration: Integration, change: MessageChange, outcome: Outcome, now: datetime
@@ -173,6 +167,12 @@ class StatusMessageWriter:
                 plan.forget_message(person)
                 person.status_due_at = None
 
+    def _block_throttled(self, integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Graph's Retry-After applies to presence too."""
+        waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
+        if waits:
+            self._quota.block(integration, now + timedelta(seconds=max(waits)))
+
     async def _postpone(self, integration_id: str, check: MessageCheck, error: SyncError) -> None:
         wait = timedelta(seconds=getattr(error, "retry_after", None) or 0)
         again = self._clock() + max(wait, RETRY_DELAY * self._random.uniform(0.75, 1.5))
@@ -181,14 +181,6 @@ class StatusMessageWriter:
             await integrations.get_for_update(session, integration_id)
             for person in (await people.by_ids(session, list(check.users))).values():
                 person.status_due_at = again
-
-
-def _block_throttled(integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Graph's Retry-After applies to presence too."""
-    waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
-    if waits:
-        until = now + timedelta(seconds=max(waits))
-        integration.quota_blocked_until = max(until, integration.quota_blocked_until or until)
 
 
 async def _send(service: PresenceService, changes: Sequence[MessageChange]) -> list[Outcome]:
