@@ -1,4 +1,4 @@
-"""Who did what to the integrations, when, and how it went: kept when an integration is gone. Never a secret."""
+"""The audit log: who did what to the integrations, when, with which result. It outlives them; never a secret."""
 
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
@@ -12,8 +12,8 @@ from sqlmodel.sql.expression import SelectOfScalar
 from storage.tables.history import Act
 
 LONGEST = 120
-"""Names come from outside: no more letters of one than this are kept."""
-SLICE = 500
+"""Names come from outside: this many characters of one are kept."""
+BATCH = 500
 
 
 async def record(
@@ -29,7 +29,7 @@ async def record(
     facts: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Keep an act. ``result`` is ``done`` or a fault's key; ``facts`` are short and harmless, never secrets."""
+    """Store an act. ``result`` is ``done`` or a fault's key; ``facts`` are short and harmless, never secrets."""
     session.add(
         Act(
             owner_tenant=owner_tenant,
@@ -48,12 +48,12 @@ async def record(
 async def page(
     session: AsyncSession, owner_tenant: str, offset: int, limit: int, integration_id: str = ""
 ) -> list[Act]:
-    """The tenant's acts, newest first; with ``integration_id`` only what concerns that integration."""
+    """The tenant's acts, newest first; with ``integration_id`` only those of that integration."""
     return list((await session.exec(_acts(owner_tenant, integration_id).offset(offset).limit(limit))).all())
 
 
 async def count(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> int:
-    """How many acts there are to page through."""
+    """How many acts ``page`` can return in all."""
     acts = _acts(owner_tenant, integration_id).order_by(None).subquery()
     return (await session.exec(select(func.count()).select_from(acts))).one()
 
@@ -61,12 +61,12 @@ async def count(session: AsyncSession, owner_tenant: str, integration_id: str = 
 async def latest(
     session: AsyncSession, owner_tenant: str, integration_id: str, acts: Collection[str]
 ) -> Act | None:
-    """The last of these ``acts`` that was done to an integration, and did not fail."""
+    """The newest of these ``acts`` on an integration that did not fail."""
     query = _acts(owner_tenant, integration_id).where(col(Act.result) == DONE, col(Act.act).in_(acts)).limit(1)
     return (await session.exec(query)).first()
 
 
-async def latest_of_each(
+async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
 ) -> dict[tuple[str, str], Act]:
     """``latest`` for many integrations, by tenant and integration."""
@@ -87,13 +87,13 @@ async def latest_of_each(
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 
-async def everything(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
-    """Every act, newest first, read by and by."""
+async def iterate_all(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
+    """Every act, newest first, read in batches."""
     offset = 0
-    while acts := await page(session, owner_tenant, offset, SLICE, integration_id):
+    while acts := await page(session, owner_tenant, offset, BATCH, integration_id):
         for act in acts:
             yield act
-        offset += SLICE
+        offset += BATCH
 
 
 DONE = "done"

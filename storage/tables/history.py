@@ -10,7 +10,7 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class Act(SQLModel, table=True):
-    """Something an administrator (or the bot by itself) did: kept when the integration is gone. Never a secret."""
+    """An entry of the audit log: what a person, or the bot, did. It outlives the integration; never a secret."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)

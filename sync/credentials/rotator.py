@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import integrations, people, rotations
+from storage.queries import integrations, monitors, people, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.credentials.expiry import matched
@@ -114,7 +114,7 @@ class Rotator:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
-            rotation = await rotations.under_way(session, integration_id)
+            rotation = await rotations.get_open(session, integration_id)
             if integration is None or integration.removing_since or rotation is None:
                 return None
             if rotation.due_at is None or rotation.due_at > now:
@@ -196,7 +196,7 @@ class Rotator:
             closed = await health.mark_healthy(session, integration.id, [Service.ENTRA], now)
             if closed:
                 self._clients.forget(self._credentials.app(integration))
-                await people.make_due(session, integration.id, now)
+                await people.make_pending_due(session, integration.id, now)
             waiting = (await people.counts(session, integration.id, ())).waiting
             if not waiting:
                 integration.previous_secret_sealed = None
@@ -236,7 +236,7 @@ class Rotator:
             return await self._finish(claim, Step.DONE, old_left=True)
         registration = self._clients.registration(self._credentials.app(claim.integration))
         async with self._database.session() as session:
-            is_shared = await rotations.has_monitors(session, claim.integration.id)
+            is_shared = await monitors.exist(session, claim.integration.id)
         await self._remove_orphans(registration, rotation)
         if rotation.old_key_id and not is_shared:
             await registration.remove_password(rotation.old_key_id)

@@ -95,7 +95,7 @@ class CredentialService:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await self._find(session, owner_tenant, integration_id, lock=True)
-            rotation = await rotations.under_way(session, integration_id)
+            rotation = await rotations.get_open(session, integration_id)
             if rotation is None or rotation.kind == Kind.BY_HAND:
                 await self._supersede(session, integration_id)
                 rotation = self._new_rotation(integration, Kind.FOR_ME, Step.ADD, by)
@@ -108,7 +108,7 @@ class CredentialService:
         """The one under way, or the last one."""
         async with self._database.session() as session:
             await self._find(session, owner_tenant, integration_id)
-            found = await rotations.under_way(session, integration_id) or await rotations.latest(
+            found = await rotations.get_open(session, integration_id) or await rotations.latest(
                 session, integration_id
             )
         return view_of(found) if found else None
@@ -121,7 +121,7 @@ class CredentialService:
             if last:
                 await asyncio.sleep(LOOK_EVERY)
             async with self._database.session() as session:
-                row = await rotations.owned_one(session, owner_tenant, rotation_id)
+                row = await rotations.get_owned(session, owner_tenant, rotation_id)
             if row is None:
                 raise UnknownIntegration
             seen = view_of(row)
@@ -236,7 +236,7 @@ class CredentialService:
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:
         """End one by hand that still waits for its proof; one of the bot's own is not interfered with."""
-        rotation = await rotations.under_way(session, integration_id)
+        rotation = await rotations.get_open(session, integration_id)
         if rotation is None:
             return
         if rotation.kind != Kind.BY_HAND:
@@ -286,7 +286,7 @@ class CredentialService:
     async def _find(
         self, session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
     ) -> Integration:
-        integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
+        integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=lock)
         if integration is None:
             raise UnknownIntegration(integration_id)
         return integration

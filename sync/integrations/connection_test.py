@@ -48,7 +48,7 @@ class ConnectionTest:
         """
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            opened = await problems.open_ones(session, integration_id)
+            opened = await problems.list_open(session, integration_id)
         problem = health.blocking_problem(opened, health.TEAMS)
         if integration is None or problem is None:
             return
@@ -87,7 +87,7 @@ class ConnectionTest:
     async def _somebody(self, integration: Integration) -> list[str]:
         """One matched person to read the presence of; a read counts against the quota like a write."""
         async with self._database.writing() as session:
-            rows = await people.of_integration(session, integration.id)
+            rows = await people.list_present(session, integration.id)
             found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
             locked = await integrations.get_for_update(session, integration.id)
             if locked and found:
@@ -111,11 +111,11 @@ class ConnectionTest:
                 await health.mark_healthy(session, integration_id, well, now)
             await self._note_checked(session, integration_id)
             if healing and not failed & set(health.TEAMS):
-                await people.make_due(session, integration_id, now)
+                await people.make_pending_due(session, integration_id, now)
         await self._jobs.defer(PUSH, integration_id)
 
     async def _note_checked(self, session: AsyncSession, integration_id: str) -> None:
-        for problem in await problems.open_ones(session, integration_id):
+        for problem in await problems.list_open(session, integration_id):
             problem.checked_at = self._clock()
             session.add(problem)
 

@@ -12,7 +12,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import history, integrations, people
+from storage.queries import history, integrations, people, rotations
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -91,7 +91,7 @@ class Editor:
             current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
             edited = await self._revise(session, current, revision, "edit_cloudlink", facts, by, **values)
             if has_moved:
-                await people.leave_account(session, integration_id, current_cause(), self._clock())
+                await people.clear_extensions(session, integration_id, current_cause(), self._clock())
             await health.mark_healthy(session, integration_id, [Service.CLOUDLINK], self._clock())
         if edited.subscription_id != before.subscription_id:
             await self._teardown.unsubscribe(before)
@@ -124,11 +124,11 @@ class Editor:
         async with self._database.writing() as session:
             current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
             edited = await self._revise(session, current, revision, "edit_teams", facts, by, **values)
-            left = await people.leave_tenant(session, integration_id) if has_moved else []
+            left = await people.unmatch_all(session, integration_id) if has_moved else []
             if has_moved or app.client_secret:
-                await integrations.give_up_rotations(session, integration_id, now)
+                await rotations.cancel_open(session, integration_id, now)
             await health.mark_healthy(session, integration_id, health.TEAMS, now)
-            await people.make_due(session, integration_id, now)
+            await people.make_pending_due(session, integration_id, now)
         if has_moved:
             await self._teardown.clear(before, left)
         await self._follow_up(edited)
@@ -184,7 +184,7 @@ class Editor:
     async def _find(
         self, session: AsyncSession, owner_tenant: str, integration_id: str, revision: int, *, lock: bool = False
     ) -> Integration:
-        integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
+        integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=lock)
         if integration is None:
             raise UnknownIntegration(integration_id)
         if integration.revision != revision:
@@ -203,7 +203,7 @@ class Editor:
     ) -> Integration:
         """Store ``values``, the next revision and the act, or raise ``EditedMeanwhile``."""
         name = before.name
-        edited = await integrations.revise(session, before, revision, values)
+        edited = await integrations.update_if_unchanged(session, before, revision, values)
         if edited is None:
             raise EditedMeanwhile(before.id)
         await history.record(

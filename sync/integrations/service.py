@@ -135,7 +135,7 @@ class IntegrationService:
     async def list(self, owner_tenant: str) -> list_of[IntegrationView]:
         """The tenant's integrations, oldest first."""
         async with self._database.session() as session:
-            return [view_of(row) for row in await integrations.owned(session, owner_tenant)]
+            return [view_of(row) for row in await integrations.list_owned(session, owner_tenant)]
 
     async def preview(self, owner_tenant: str, integration_id: str) -> Preview:
         """Read both directories and the phones now, match, and tell what enabling would do.
@@ -146,7 +146,7 @@ class IntegrationService:
         await self._directory_sync.refresh(integration)
         await self._poller.refresh(integration, at_most=PREVIEWED)
         async with self._database.session() as session:
-            return preview_of(await people.of_integration(session, integration_id))
+            return preview_of(await people.list_present(session, integration_id))
 
     async def enable(self, owner_tenant: str, integration_id: str) -> IntegrationView:
         now = self._clock()
@@ -154,7 +154,7 @@ class IntegrationService:
             integration = await self._find(session, owner_tenant, integration_id, lock=True)
             integration.enabled = True
             session.add(integration)
-            await people.make_due(session, integration_id, now)
+            await people.make_pending_due(session, integration_id, now)
         for job in (PUSH, POLL, MATCH, SUBSCRIBE):
             await self._jobs.defer(job, integration_id)
         return view_of(integration)
@@ -209,10 +209,10 @@ class IntegrationService:
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         async with self._database.session() as session:
             integration = await self._find(session, owner_tenant, integration_id)
-            opened = await problems.open_ones(session, integration_id)
+            opened = await problems.list_open(session, integration_id)
             counts = await people.counts(session, integration_id, IN_A_CALL)
-            unknown = await event_store.unknown_states(session, integration_id)
-            monitors_open = await monitors.count_open(session, integration_id)
+            unknown = await event_store.list_unknown_states(session, integration_id)
+            monitors_open = await monitors.count_open_tasks(session, integration_id)
         live = self._reach.has_public_url and bool(integration.subscription_id)
         return Status(
             integration=view_of(integration),
@@ -243,7 +243,7 @@ class IntegrationService:
     async def _find(
         self, session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
     ) -> Integration:
-        integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
+        integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=lock)
         if integration is None:
             raise UnknownIntegration(integration_id)
         return integration

@@ -17,6 +17,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
 
 from core.clock import Clock
+from core.logging import describe_error
 from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from sync.domain.jobs import JobFunction, JobName
@@ -148,7 +149,7 @@ class PostgresJobs:
                     stalled_worker_timeout=STALLED_AFTER,
                 )
             except Exception as error:
-                log.warning("worker_stopped", error=type(error).__name__)
+                log.warning("worker_stopped", error=describe_error(error))
             if not self._closing:
                 await asyncio.sleep(RESTART_DELAY)
 
@@ -179,7 +180,7 @@ class PostgresJobs:
                 for job in await self._abandoned():
                     await self._queue.requeue(job)
             except ConnectorException as error:
-                log.warning("rescue_postponed", error=type(error).__name__)
+                log.warning("rescue_postponed", error=describe_error(error))
 
     async def _abandoned(self) -> list[Job]:
         """Stalled jobs, and own ones that two consecutive searches found started but not running."""

@@ -9,7 +9,7 @@ from time import perf_counter
 import structlog
 
 from core.correlation import caused
-from core.logging import where
+from core.logging import describe_error, where
 from core.metrics import Metrics
 
 FIRST_RETRY = 1.0
@@ -45,4 +45,4 @@ def retry_delay(failures: int, random: Random) -> timedelta:
 def record_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None:
     """Count and log a failure, without the exception's text, which may contain a secret."""
     metrics.retries.labels(task=job).inc()
-    log.error("job_failed", job=job, key=key, error=type(error).__name__, where=where(error.__traceback__))
+    log.error("job_failed", job=job, key=key, error=describe_error(error), where=where(error.__traceback__))

@@ -71,7 +71,7 @@ class DirectorySync:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
-            before = await people.including_gone(session, integration_id)
+            before = await people.list_with_gone(session, integration_id)
             matched_before = {person.teams_user_id for person in before}
             was_matched = {person.id for person in before if person.teams_user_id}
             after = await _store_people(session, integration_id, before, matchings)
@@ -79,7 +79,7 @@ class DirectorySync:
             integration.matched_at = now
             await session.flush()
             if integration.enabled:
-                await people.make_due(session, integration_id, now)
+                await people.make_pending_due(session, integration_id, now)
             await self._mark_healthy(session, integration_id, now)
             await unmatched_alert.check(session, integration_id, was_matched, after, now)
         return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
@@ -87,7 +87,7 @@ class DirectorySync:
     async def _mark_healthy(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
         """Both directories responded. Only a probe closes a blocking problem: reading does not prove writing."""
         services = [Service.CLOUDLINK]
-        if not health.blocking_problem(await problems.open_ones(session, integration_id), health.TEAMS):
+        if not health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS):
             services.append(Service.ENTRA)
         await health.mark_healthy(session, integration_id, services, now)
 

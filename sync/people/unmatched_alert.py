@@ -35,7 +35,7 @@ async def check(
     still.update(lost)
     if len(still) <= tolerated(int(opened.facts.get("matched", 0))):
         log.info("unmatched_resolved", integration=integration_id)
-        await problems.heal(session, integration_id, [PEOPLE], now)
+        await problems.close_open(session, integration_id, [PEOPLE], now)
     elif len(still) != opened.facts.get("people"):
         opened.facts = {**opened.facts, "lost": sorted(still), "people": len(still)}
 
@@ -52,5 +52,5 @@ async def _open(session: AsyncSession, integration_id: str, lost: list[str], mat
 
 
 async def _find_open(session: AsyncSession, integration_id: str) -> Problem | None:
-    rows = await problems.open_ones(session, integration_id)
+    rows = await problems.list_open(session, integration_id)
     return next((problem for problem in rows if problem.service == PEOPLE), None)

@@ -76,7 +76,7 @@ class EventIngestor:
             if verdict == Verdict.UNKNOWN_STATE:
                 unknown[cleaned(event.state_name, 60)] += 1
         if unknown:
-            await event_store.count_unknown(session, integration_id, unknown, now)
+            await event_store.add_unknown_states(session, integration_id, unknown, now)
         return verdicts
 
     async def apply_snapshots(
@@ -93,7 +93,7 @@ class EventIngestor:
                 lines.apply_snapshot(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
             if unknown:
-                await event_store.count_unknown(session, integration_id, unknown, now)
+                await event_store.add_unknown_states(session, integration_id, unknown, now)
             changed = lines.flush(session, integration, now)
         if not changed:
             return
@@ -120,7 +120,9 @@ class LineSession:
     @classmethod
     async def load(cls, session: AsyncSession, reports: Mapping[str, Sequence[Report]]) -> dict[str, "LineSession"]:
         """For each integration, the lines of the people whom its events or snapshots concern."""
-        at = await people.at(session, {(key, each.extension) for key, some in reports.items() for each in some})
+        at = await people.by_extension(
+            session, {(key, each.extension) for key, some in reports.items() for each in some}
+        )
         found: dict[str, tuple[dict[str, Person], dict[str, Person]]] = {}
         for key, some in reports.items():
             here = {each.extension: at[key, each.extension] for each in some if (key, each.extension) in at}
@@ -128,7 +130,7 @@ class LineSession:
             found[key] = here, await people.by_cloudlink_user(session, key, others)
         person_ids = {person.id for both in found.values() for rows in both for person in rows.values()}
         named = {call_id for some in reports.values() for each in some for call_id in _call_ids(each)}
-        calls = await people.calls_of(session, person_ids, CallState.ENDED, named)
+        calls = await people.calls_by_person(session, person_ids, CallState.ENDED, named)
         return {key: cls(here, of_user, calls) for key, (here, of_user) in found.items()}
 
     def apply_event(self, event: Event, now: datetime) -> str:

@@ -81,7 +81,7 @@ class Poller:
         """
         began = self._clock()
         async with self._database.session() as session:
-            extensions = await people.to_poll(session, integration.id)
+            extensions = await people.extensions_to_poll(session, integration.id)
         polled = extensions[:at_most]
         await self._read(integration, polled, PAUSE if at_most is None else 0)
         if len(polled) == len(extensions):
@@ -91,8 +91,8 @@ class Poller:
         began = self._clock()
         turn = int(began.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
         async with self._database.session() as session:
-            extensions = await people.to_poll(session, integration.id)
-            always = await people.to_poll_always(session, integration.id)
+            extensions = await people.extensions_to_poll(session, integration.id)
+            always = await people.extensions_to_poll_always(session, integration.id)
         polled = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
         await self._read(integration, polled, PAUSE)
         await self._mark_polled(integration.id, began, bool(polled))

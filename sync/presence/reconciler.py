@@ -82,7 +82,7 @@ class Reconciler:
     async def _select(self, integration_id: str) -> Round:
         now = self._clock()
         async with self._database.writing() as session:
-            sharing = await integrations.sharing_quota(session, integration_id)
+            sharing = await integrations.lock_sharing_quota(session, integration_id)
             integration = sharing.get(integration_id)
             if integration is None or await self._is_blocked(session, integration_id):
                 return Round()
@@ -101,7 +101,7 @@ class Reconciler:
         self, session: AsyncSession, integration: Integration, app: TeamsApp, left: int, now: datetime
     ) -> Round:
         limit = min(left, BATCH * CONCURRENT_BATCHES)
-        rows = await people.due(session, integration, now, limit)
+        rows = await people.lock_due(session, integration, now, limit)
         changes = [change for person in rows if (change := self._prepare(person, integration, now))]
         if changes:
             self._quota.reserve(integration, len(changes), now)
@@ -109,10 +109,10 @@ class Reconciler:
         return Round(app, tuple(changes), len(rows) == limit, has_messages=has_messages)
 
     async def _is_blocked(self, session: AsyncSession, integration_id: str) -> bool:
-        return health.blocking_problem(await problems.open_ones(session, integration_id), health.TEAMS) is not None
+        return health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS) is not None
 
     async def _has_due(self, session: AsyncSession, integration: Integration, now: datetime) -> bool:
-        return bool(await people.due(session, integration, now, 1))
+        return bool(await people.lock_due(session, integration, now, 1))
 
     def _prepare(self, person: Person, integration: Integration, now: datetime) -> PendingChange | None:
         """Mark the person as being sent; or, when nothing is to be sent, store when the person is due next."""
@@ -174,7 +174,7 @@ class Reconciler:
         if any(isinstance(outcome, Done | Refused) for outcome in outcomes):
             closed = await health.mark_healthy(session, integration.id, health.TEAMS, now)
             if any(problem.lasting for problem in closed):
-                await people.make_due(session, integration.id, now)
+                await people.make_pending_due(session, integration.id, now)
         elif failures:
             retry_at = await self._back_off(session, integration, failures, now)
         waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]

@@ -36,7 +36,7 @@ async def mark_unhealthy(
         session, integration_id, affected.value, error.fault.value, dict(error.context), lasting, now
     )
     await session.flush()
-    opened = await problems.open_ones(session, integration_id)
+    opened = await problems.list_open(session, integration_id)
     current = next(problem for problem in opened if (problem.service, problem.fault) == (affected, error.fault))
     for other in opened:
         if other.service == affected and other is not current:
@@ -70,7 +70,7 @@ async def mark_healthy(
     session: AsyncSession, integration_id: str, services: Iterable[Service], now: datetime
 ) -> list[Problem]:
     """Close the open problems of these services, which responded; returns the closed ones."""
-    closed = await problems.heal(session, integration_id, [service.value for service in services], now)
+    closed = await problems.close_open(session, integration_id, [service.value for service in services], now)
     for problem in closed:
         seconds = int((now - problem.since).total_seconds())
         log.info(

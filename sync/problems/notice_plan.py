@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from storage.queries.notices import ARRIVED, State
+from storage.queries.notices import DELIVERED, State
 from storage.tables.history import Act
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -196,7 +196,7 @@ def _expiry_notices(given: PlanInput) -> Iterator[DueNotice]:
 def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[DueNotice]:
     notified: defaultdict[str, set[str]] = defaultdict(set)
     for notice in given.notices:
-        if notice.topic == PROBLEM and notice.state in ARRIVED:
+        if notice.topic == PROBLEM and notice.state in DELIVERED:
             notified[original_stage(notice.stage)].add(notice.audience)
     for incident in incidents:
         is_notified = incident.id in notified

@@ -7,7 +7,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import alerts, conversations, history, integrations, notices, problems, rotations
-from storage.queries.alerts import CHANNEL
+from storage.queries.alerts import CHANNEL_PREFIX
 from storage.queries.notices import State
 from storage.tables.integrations import Integration
 from sync.domain.context import Context
@@ -73,12 +73,12 @@ class NoticeScheduler:
         self, session: AsyncSession, rows: Sequence[Integration], now: datetime
     ) -> list[PlanInput]:
         ids = [row.id for row in rows]
-        known = await notices.that_matter(session, ids, now - RECENT, CLOSABLE)
+        known = await notices.list_relevant(session, ids, now - RECENT, CLOSABLE)
         recent_problems = await problems.open_or_healed_since(session, ids, now - RECENT)
-        rotated = await rotations.of_integrations(session, ids)
+        rotated = await rotations.by_integration(session, ids)
         recipients = await _recipients(session, rows)
         open_ = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]
-        acts = await history.latest_of_each(session, {row.owner_tenant for row in rows}, open_, CHANGES)
+        acts = await history.latest_by_integration(session, {row.owner_tenant for row in rows}, open_, CHANGES)
         return [
             PlanInput(
                 integration=row,
@@ -118,7 +118,7 @@ class NoticeScheduler:
         for row in sorted(rows, key=lambda row: row.created_at):
             oldest.setdefault(row.owner_tenant, row)
         async with self._database.session() as session:
-            known = await problems.with_open(session, CLOCK)
+            known = await problems.integrations_with_open(session, CLOCK)
         is_wrong = abs(skew) > MAX_SKEW
         changed = [row.id for row in oldest.values() if (row.id in known) != is_wrong]
         if changed:
@@ -133,7 +133,7 @@ class NoticeScheduler:
         async with self._database.writing() as session:
             for integration_id in integration_ids:
                 if skew is None:
-                    await problems.heal(session, integration_id, [CLOCK], now)
+                    await problems.close_open(session, integration_id, [CLOCK], now)
                 else:
                     facts = {"minutes": round(abs(skew) / 60)}
                     await problems.upsert_open(session, integration_id, CLOCK, CLOCK_SKEWED, facts, False, now)
@@ -154,7 +154,7 @@ async def _recipients(session: AsyncSession, rows: Sequence[Integration]) -> dic
                 for one in people.get(row.owner_tenant, [])
             ),
             *(
-                Recipient(CHANNEL + one.conversation_id, not one.unreachable)
+                Recipient(CHANNEL_PREFIX + one.conversation_id, not one.unreachable)
                 for one in channels.get(row.owner_tenant, [])
             ),
         ]

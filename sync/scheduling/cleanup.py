@@ -30,7 +30,7 @@ class Cleanup:
         now = self._clock()
         await self._jobs.defer(CLEANUP, EVERYTHING, at=now + self._every)
         async with self._database.writing() as session:
-            await event_store.forget_seen(session, now - KEEP_EVENTS)
-            await event_store.forget_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
-            await drafts.forget_older_than(session, now - KEEP_DRAFTS)
-            await presses.forget_older_than(session, now - KEEP_PRESSES)
+            await event_store.delete_seen(session, now - KEEP_EVENTS)
+            await event_store.delete_ended_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
+            await drafts.delete_older_than(session, now - KEEP_DRAFTS)
+            await presses.delete_older_than(session, now - KEEP_PRESSES)

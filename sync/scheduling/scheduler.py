@@ -91,11 +91,14 @@ class Scheduler:
         await self._jobs.defer(SCHEDULE, EVERYTHING, at=now + timedelta(seconds=self._every.schedule))
         async with self._database.session() as session:
             due: list[JobName] = []
-            due += [(ROTATE, key) for key in await rotations.due(session, now)]
-            due += [(PUSH_STATUS_MESSAGE, key) for key in await people.with_messages_due(session, now)]
+            due += [(ROTATE, key) for key in await rotations.integrations_with_due(session, now)]
+            due += [
+                (PUSH_STATUS_MESSAGE, key)
+                for key in await people.integrations_with_status_message_due(session, now)
+            ]
             due += [
                 (INSTALL if row.state in updates.OPEN else SHOW_UPDATE, row.integration_id)
-                for row in await updates.unfinished(session, now - SHOW_UPDATES)
+                for row in await updates.list_unfinished(session, now - SHOW_UPDATES)
             ]
             rows = await integrations.list_all(session)
             opened = await problems.open_by_integration(session)

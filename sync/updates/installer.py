@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from core.logging import describe_error
 from storage.queries import history, integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
@@ -53,7 +54,7 @@ class Installer:
         """One portion, one step begun or taken back, or one update ended; whether there is more to do."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            opened = await store.open_ones(session, integration_id)
+            opened = await store.list_open(session, integration_id)
         if integration is None or integration.removing_since or not opened:
             return False
         row = next((each for each in opened if each.state != store.WAITING), opened[0])
@@ -69,7 +70,7 @@ class Installer:
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.error("update_step_failed", integration=integration_id, error=type(error).__name__, place=place)
+            log.error("update_step_failed", integration=integration_id, error=describe_error(error), place=place)
             return await self._fail(row, UNEXPECTED)
 
     async def _go_on(self, integration: Integration, row: FeatureUpdate, update: Update) -> bool:
@@ -129,7 +130,7 @@ class Installer:
                 changing.facts["fault_facts"] = dict(fault_facts or {})
                 changing.row.fault = fault
                 roll_back(changing.row, self._catalogue[row.version])
-                for other in await store.open_ones(changing.session, row.integration_id):
+                for other in await store.list_open(changing.session, row.integration_id):
                     if other.state == store.WAITING and other.id != row.id:
                         await changing.session.delete(other)
         return True
@@ -160,7 +161,7 @@ class Installer:
         """A transaction on an installation as it was ``seen``; None when somebody else has moved it since."""
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, seen.integration_id)
-            row = await store.get(session, seen.id)
+            row = await store.get_for_update(session, seen.id)
             if integration is None or row is None or _place(row) != _place(seen):
                 yield None
                 return

@@ -35,7 +35,7 @@ class Updates:
         """What is due and what it would change here, read now. Raises ``SyncError``."""
         async with self._database.session() as session:
             integration = await _find(session, owner_tenant, integration_id)
-            newest = await store.installed(session, integration_id, integration.feature_version)
+            newest = await store.find_installed(session, integration_id, integration.feature_version)
         due = [
             Due(version, await self._catalogue[version].dry_run(integration)) for version in self._due(integration)
         ]
@@ -55,14 +55,14 @@ class Updates:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await _locked(session, owner_tenant, integration_id)
-            due = [] if await store.open_ones(session, integration_id) else self._due(integration)
+            due = [] if await store.list_open(session, integration_id) else self._due(integration)
             if due and due[-1] == upto:
                 for version in due:
                     row = _row(integration, version, by, now)
                     row.facts = {"by": by.name, "status_text": status_text}
                     session.add(row)
                 await session.flush()
-            elif due or not await store.open_ones(session, integration_id):
+            elif due or not await store.list_open(session, integration_id):
                 return None
             shown = await _follow(session, self._catalogue, integration, card)
         await self._jobs.defer(INSTALL, integration_id)
@@ -74,8 +74,8 @@ class Updates:
         """Take back the newest update, if ``version`` is the newest and was installed; else None."""
         async with self._database.writing() as session:
             integration = await _locked(session, owner_tenant, integration_id)
-            row = await store.installed(session, integration_id, version)
-            if not await store.open_ones(session, integration_id):
+            row = await store.find_installed(session, integration_id, version)
+            if not await store.list_open(session, integration_id):
                 if row is None or integration.feature_version != version:
                     return None
                 roll_back(row, self._catalogue[version])
@@ -93,7 +93,7 @@ class Updates:
         """What is being installed now; ``card`` shows it from now on. None when nothing is."""
         async with self._database.writing() as session:
             integration = await _locked(session, owner_tenant, integration_id)
-            if not await store.open_ones(session, integration_id):
+            if not await store.list_open(session, integration_id):
                 return None
             return await _follow(session, self._catalogue, integration, card)
 
@@ -101,7 +101,7 @@ class Updates:
         """The newest installation and the cards that show it; for the job ``SHOW_UPDATE``."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            rows = await store.newest(session, integration_id) if integration else []
+            rows = await store.list_newest(session, integration_id) if integration else []
             if integration is None or not rows:
                 return None
             return _installation(self._catalogue, integration, rows), [CardPlace(**card) for card in rows[0].cards]
@@ -109,7 +109,7 @@ class Updates:
     async def shown(self, integration_id: str, seen: Installation) -> None:
         """The cards show ``seen``, its end: they are let go of."""
         async with self._database.writing() as session:
-            rows = await store.newest(session, integration_id)
+            rows = await store.list_newest(session, integration_id)
             if rows and rows[0].started_at == seen.started_at and not _is_open(rows):
                 rows[0].cards = []
                 session.add(rows[0])
@@ -131,7 +131,7 @@ async def _follow(
     session: AsyncSession, catalogue: Catalogue, integration: Integration, card: CardPlace | None
 ) -> Installation:
     """The newest installation, with ``card`` among those that show it."""
-    rows = await store.newest(session, integration.id)
+    rows = await store.list_newest(session, integration.id)
     if card is not None:
         place = {
             "tenant_id": card.tenant_id,
@@ -175,14 +175,14 @@ def _is_open(rows: list[FeatureUpdate]) -> bool:
 
 
 async def _find(session: AsyncSession, owner_tenant: str, integration_id: str) -> Integration:
-    integration = await integrations.owned_one(session, owner_tenant, integration_id)
+    integration = await integrations.get_owned(session, owner_tenant, integration_id)
     if integration is None:
         raise UnknownIntegration(integration_id)
     return integration
 
 
 async def _locked(session: AsyncSession, owner_tenant: str, integration_id: str) -> Integration:
-    integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=True)
+    integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=True)
     if integration is None:
         raise UnknownIntegration(integration_id)
     return integration

@@ -41,7 +41,7 @@ class Room:
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
-            return [problem.fault for problem in await problems.open_ones(session, "i1")]
+            return [problem.fault for problem in await problems.list_open(session, "i1")]
 
 
 @asynccontextmanager

@@ -98,7 +98,7 @@ async def test_late_and_unknown_events_and_those_of_unknown_people_change_nothin
         )
         assert [at.counted(verdict) for verdict in ("late", "unknown_state", "unknown_person")] == [1, 2, 1]
         async with at.database.session() as session:
-            assert await event_store.unknown_states(session, "i1") == [("odd state", 2)]
+            assert await event_store.list_unknown_states(session, "i1") == [("odd state", 2)]
         assert at.jobs.deferred == []
 
 
@@ -145,7 +145,7 @@ async def test_a_snapshot_corrects_lost_events_and_counts_unknown_states(tmp_pat
         assert (await read_person(at.database)).desired is None
         assert (await read_person(at.database, "p2")).desired == "DoNotDisturb/Presenting"
         async with at.database.session() as session:
-            assert await event_store.unknown_states(session, "i1") == [("levitating", 1)]
+            assert await event_store.list_unknown_states(session, "i1") == [("levitating", 1)]
 
 
 async def test_a_snapshot_older_than_an_event_does_not_undo_it(tmp_path: Path) -> None:

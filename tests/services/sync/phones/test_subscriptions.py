@@ -100,7 +100,7 @@ async def test_a_failure_opens_a_problem_and_keeps_the_subscription(tmp_path: Pa
         at.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
         assert await at.ensure() == "s1"
         async with at.database.session() as session:
-            assert [row.fault for row in await problems.open_ones(session, "i1")] == ["cloudlink.unreachable"]
+            assert [row.fault for row in await problems.list_open(session, "i1")] == ["cloudlink.unreachable"]
 
 
 async def test_a_token_that_no_key_decrypts_is_replaced(tmp_path: Path) -> None:
@@ -124,5 +124,5 @@ async def test_while_the_secret_cannot_be_decrypted_the_token_stays(tmp_path: Pa
         row = await read_integration(at.database)
         assert row.webhook_token_sealed == lost
         async with at.database.session() as session:
-            (problem,) = await problems.open_ones(session, "i1")
+            (problem,) = await problems.list_open(session, "i1")
         assert (problem.service, problem.fault, problem.lasting) == ("cloudlink", "secret.unreadable", True)

@@ -24,7 +24,7 @@ async def fail(database: Database, error: SyncError = DOWN, now=NOON) -> None:  
 
 async def service_health(database: Database) -> dict[Service, ServiceHealth]:
     async with database.session() as session:
-        return {one.service: one for one in health.service_health(await problems.open_ones(session, "i1"))}
+        return {one.service: one for one in health.service_health(await problems.list_open(session, "i1"))}
 
 
 async def test_a_problem_is_logged_once_and_its_end_once(
@@ -59,7 +59,7 @@ async def test_another_fault_of_the_same_service_replaces_the_first(tmp_path: Pa
         assert entra
         assert entra.fault is Fault.ENTRA_SECRET_WRONG
         async with database.session() as session:
-            opened = await problems.open_ones(session, "i1")
+            opened = await problems.list_open(session, "i1")
         assert health.blocking_problem(opened, health.TEAMS) is not None
         assert health.blocking_problem(opened, [Service.CLOUDLINK]) is None
 
@@ -69,7 +69,7 @@ async def test_the_backoff_grows_with_the_duration_of_the_problem_up_to_a_limit(
         await stored(database, integration())
         await fail(database)
         async with database.session() as session:
-            [problem] = await problems.open_ones(session, "i1")
+            [problem] = await problems.list_open(session, "i1")
     waits = [
         health.backoff(problem, NOON + timedelta(seconds=seconds)).total_seconds() for seconds in (0, 10, 9999)
     ]
@@ -89,7 +89,7 @@ async def test_an_edited_integration_is_not_unchanged(tmp_path: Path) -> None:
             assert await health.is_unchanged(session, read)
             current = await integrations.get_for_update(session, "i1")
             assert current
-            await integrations.revise(session, current, 1, {"name": "Lobby"})
+            await integrations.update_if_unchanged(session, current, 1, {"name": "Lobby"})
             assert not await health.is_unchanged(session, read)
             assert await health.is_unchanged(session, current)
             assert not await health.is_unchanged(session, integration(id="gone"))
