@@ -238,9 +238,9 @@ async def open_application(
             database, host.messenger, access, utc_now, random.SystemRandom(), services.languages, services.links
         )
         await notifier.start()
-        engine.jobs.register(NOTIFY, notifier.notify)
+        engine.jobs.replace(NOTIFY, notifier.notify)
         cards = UpdateCards(database, engine.updates, host.messenger, texts, access, services.links)
-        engine.jobs.register(SHOW_UPDATE, cards.show)
+        engine.jobs.replace(SHOW_UPDATE, cards.show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
             add_public_routes(application, host, engine, exports)
@@ -257,7 +257,7 @@ def add_public_routes(application: web.Application, host: Host, engine: Engine, 
 def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
     """An application with what machines request of every process."""
     application = web.Application(client_max_size=256 * 1024)
-    application.add_routes(monitoring_routes(engine.watch, registry))
+    application.add_routes(monitoring_routes(engine.readiness, registry))
     return application
 
 
@@ -274,9 +274,9 @@ def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: Shutd
     random_ = random.SystemRandom()
     if database.is_sqlite:
         return LocalJobs(utc_now, random_, metrics, deadline=deadline)
-    from sync.jobs.postgres import QueuedJobs  # slow to import, and of no use to SQLite
+    from sync.jobs.postgres import PostgresJobs  # slow to import, and of no use to SQLite
 
-    return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
+    return PostgresJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
 
 
 @asynccontextmanager

@@ -91,9 +91,9 @@ def health_line(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
 
 def _service_health(texts: Texts, health: ServiceHealth) -> str:
     name = texts(f"service.{health.service}")
-    if health.trouble is None:
+    if health.error is None:
         return f"✅ {name}"
-    wrong = isinstance(health.trouble, CredentialsWrong)
+    wrong = isinstance(health.error, CredentialsWrong)
     return f"❌ {name}: {texts('health.wrong')}" if wrong else f"⚠️ {name}: {texts('health.unavailable')}"
 
 

@@ -130,12 +130,12 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
     async for seen in context.services.credentials.follow(context.tenant, rotation.id):
         rotation = seen
         await context.show(_progress(context, view, seen))
-    if rotation.finished and rotation.trouble is None:
+    if rotation.finished and rotation.error is None:
         await monitors.offer(context, view)
 
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
-    form_error = _form_error(context, view, rotation.trouble) if rotation.trouble else None
+    form_error = _form_error(context, view, rotation.error) if rotation.error else None
     if rotation.kind is Kind.BY_HAND:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)

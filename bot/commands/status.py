@@ -14,9 +14,9 @@ async def open_status(context: TurnContext) -> None:
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     status = await context.services.integrations.status(context.tenant, view.id)
     form_errors = {
-        health.service: context.form_error(health.trouble, view.tenant_id, view.client_id)
+        health.service: context.form_error(health.error, view.tenant_id, view.client_id)
         for health in status.service_health
-        if health.trouble
+        if health.error
     }
     await context.show(cards.status_card(context.texts, status, form_errors, context.now))
 

@@ -151,7 +151,7 @@ class Year:
                 Links(),
             )
             await notifier.start()
-            running.engine.jobs.register(NOTIFY, notifier.notify)
+            running.engine.jobs.replace(NOTIFY, notifier.notify)
             self.processes.append(running)
 
     async def stop(self) -> None:

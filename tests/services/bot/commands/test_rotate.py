@@ -180,11 +180,11 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     view = await stored(chat)
-    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, trouble=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
     assert "goes on by itself" in words(card)
-    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, trouble=None, old_left=True)
+    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, error=None, old_left=True)
     card = await chat.press(card, "rotate.progress")
     assert "old secret is still in Azure" in words(card)
     assert "Description" in words(await chat.say("rotate secret"))
@@ -200,7 +200,7 @@ async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
     view = await stored(chat)
     error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
-    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, trouble=error),)
+    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, error=error),)
     card = await chat.act("rotate.start", integration=view.id)
     assert "Application.ReadWrite.OwnedBy" in words(card)
     assert "still in use" in words(card)
