@@ -1,4 +1,4 @@
-"""The cards about integrations as things: the list, the choice among several, switching off, taking away."""
+"""The cards about integrations: the list, the choice among several, disabling and removing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -21,7 +21,7 @@ CHOICES = 40
 
 
 def none_yet(texts: Texts) -> Card:
-    """For commands that need an integration when there is none."""
+    """Shown for commands that need an integration when there is none."""
     body = [header("🧩", texts("none.title")), text(texts("none.how"))]
     actions = [
         button(texts("button.setup"), "command.setup", style="positive"),
@@ -59,7 +59,7 @@ def listed(
 
 
 def one(texts: Texts, status: Status, now: datetime) -> Card:
-    """An integration, how it does, and everything one can do with it."""
+    """An integration, its health, and everything that can be done with it."""
     integration = status.integration
     title = capped(integration.name, MAX_NAME)
     body: list[CardElement] = [
@@ -86,19 +86,19 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
 
 def health_line(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
     """The services' health on one line: symbol and words, never colour alone."""
-    return " · ".join(_health_of(texts, health) for health in service_health)
+    return " · ".join(_service_health(texts, health) for health in service_health)
 
 
-def _health_of(texts: Texts, health: ServiceHealth) -> str:
+def _service_health(texts: Texts, health: ServiceHealth) -> str:
     name = texts(f"service.{health.service}")
     if health.error is None:
         return f"✅ {name}"
     wrong = isinstance(health.error, CredentialsWrong)
-    return f"❌ {name}: {texts('light.wrong')}" if wrong else f"⚠️ {name}: {texts('light.unwell')}"
+    return f"❌ {name}: {texts('health.wrong')}" if wrong else f"⚠️ {name}: {texts('health.unavailable')}"
 
 
 def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str) -> Card:
-    """Which of several; the choice is sent with ``verb``."""
+    """Asks which of several integrations; the choice is sent with ``verb``."""
     body = [header("🧩", texts("pick.title")), _chooser(texts, integrations[:CHOICES])]
     actions = [button(texts("button.continue"), verb, style="positive", inputs=True)]
     return card(texts, texts("pick.title"), body, actions)
@@ -133,7 +133,7 @@ def disabled(texts: Texts, integration: IntegrationView, cleared: int) -> Card:
 
 
 def not_enabled(texts: Texts, integration: IntegrationView) -> Card:
-    """Nothing to switch off."""
+    """The integration is already disabled."""
     title = texts("disabled.already")
     return card(texts, title, [header("⏸️", title, capped(integration.name))], _enable_or_status(texts, integration))
 
@@ -149,14 +149,14 @@ def already_enabled(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def kept(texts: Texts, integration: IntegrationView) -> Card:
-    """Asked, and answered no."""
+    """The answer was no: nothing was changed."""
     title = texts("kept.title")
     actions = [button(texts("button.status"), "status.show", {"integration": integration.id})]
     return card(texts, title, [header("👍", title, capped(integration.name))], actions)
 
 
 def remove_asked(texts: Texts, integration: IntegrationView, form_error: FormError | None = None) -> Card:
-    """What removing does, and the name to be typed before it is done."""
+    """What removing does, and an input for the integration's name as confirmation."""
     title = texts("remove.title")
     typed = TextInput(
         id="typed_name",
@@ -188,7 +188,7 @@ def removed(texts: Texts, name: str) -> Card:
 
 
 def failed(texts: Texts, form_error: FormError, verb: str, data: dict[str, str]) -> Card:
-    """What was asked could not be done; ``verb`` with ``data`` tries again."""
+    """The request failed; ``verb`` with ``data`` tries again."""
     title = texts("failed.title")
     actions: list[Action] = [button(texts("button.help"), "command.help")]
     if verb:

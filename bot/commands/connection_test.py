@@ -1,10 +1,10 @@
-"""``test connection``: every step tried now, with its time and, where it failed, what mends it."""
+"""``test connection``: runs every step now and shows its duration and, if it failed, how to fix it."""
 
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_test(context: TurnContext) -> None:

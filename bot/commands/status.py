@@ -1,10 +1,10 @@
-"""``status``: how an integration is doing, at a glance."""
+"""``status``: an integration's health, figures and expiry."""
 
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_status(context: TurnContext) -> None:

@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from storage.database import Database, open_database
-from storage.queries.roles import Role
 from storage.schema import migrate
 from storage.tables.conversations import Conversation
 from storage.tables.notices import AlertChannel, Notice
 from storage.tables.problems import Problem
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
 from tests.support.clocks import NOON, FakeClock
 from tests.support.postgres import fresh_database
