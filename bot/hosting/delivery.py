@@ -35,7 +35,7 @@ class ChannelFailure(CloudLinkPresenceError):
         self.retry_after = retry_after
 
 
-class UnreadableResponse(ValueError):
+class UnreadableResponse(CloudLinkPresenceError, ValueError):
     """The channel answered with success and a body that cannot be parsed."""
 
 
