@@ -260,12 +260,10 @@ async def open_application(
         conversation = Pipeline(
             database,
             encryption,
-            engine.integrations,
+            engine,
             access,
             utc_now,
             exports=exports,
-            updates=engine.updates,
-            credentials=engine.credentials,
             metrics=metrics,
         )
         host = await stack.enter_async_context(

@@ -5,7 +5,6 @@ import secrets
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -24,8 +23,6 @@ from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome, TurnMetrics
 from bot.commands import COMMANDS, channel_alerts
 from bot.languages import Language, language_of, load_texts
-from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
-from bot.recorded import Recorded
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from core.metrics import Metrics
@@ -34,8 +31,10 @@ from storage.encryption import Encryption
 from storage.queries import conversations
 from storage.queries.roles import Role
 from storage.tables.conversations import Conversation as KnownConversation
+from sync.audit import AuditLog
 from sync.domain.errors import SyncError
 from sync.domain.model import UnknownIntegration
+from sync.operations import Operations
 
 log = structlog.get_logger()
 
@@ -50,15 +49,13 @@ class Pipeline:
         self,
         database: Database,
         encryption: Encryption,
-        integrations: IntegrationsPort,
+        operations: Operations,
         access: AdminsSetting,
         clock: Clock,
         links: Links | None = None,
         exports: HistoryExport | None = None,
         new_reference: Callable[[], str] = lambda: secrets.token_hex(4),
         *,
-        updates: UpdatesPort,
-        credentials: CredentialsPort,
         metrics: Metrics | None = None,
     ) -> None:
         languages = load_texts()
@@ -66,15 +63,14 @@ class Pipeline:
         self._services = Services(
             database,
             encryption,
-            integrations,
+            operations,
             access,
             clock,
             languages,
             links or Links(),
             PreviewCache(clock),
             exports,
-            updates,
-            credentials,
+            AuditLog(database, clock),
             COMMANDS,
         )
         self._router = Router(COMMANDS)
@@ -95,16 +91,9 @@ class Pipeline:
     async def __call__(self, turn: Turn) -> None:
         language = language_of(turn.incoming.locale)
         context = TurnContext(turn, self._services, self._services.languages[language])
-        context.services = self._services_of(context)
         with self._watch.turn(turn.incoming.what) as watched:
             context.watched = watched
             await self._proceed(context, 0)
-
-    def _services_of(self, context: TurnContext) -> Services:
-        """The desk for one who speaks: what is done at it is recorded as done by them."""
-        services = self._services
-        recorded = Recorded(services.integrations, services.database, services.clock, context.tenant, context.actor)
-        return replace(services, integrations=recorded)
 
     async def _proceed(self, context: TurnContext, place: int) -> None:
         if place == len(self._chain):

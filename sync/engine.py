@@ -41,11 +41,13 @@ from sync.domain.jobs import (
 )
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
+from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
-from sync.integrations.service import IntegrationService, Reach
+from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
+from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
@@ -89,32 +91,21 @@ class EngineConfig:
     newcomers_at: int = NEWEST
 
 
-class Engine:
-    """Sync at work. ``webhooks.receive`` is the handler for what CloudLink posts.
+@dataclass(frozen=True)
+class Engine(Operations):
+    """Sync at work: the operations of administrators, and what runs beside them.
 
-    With ``jobs`` whoever speaks to people registers what sync defers for them (``NOTIFY``); ``watch`` tells how
-    it is.
+    ``webhooks.receive`` is the handler for CloudLink's notifications. The bot registers its jobs (``NOTIFY``,
+    ``SHOW_UPDATE``) with ``jobs``. ``watch`` answers the readiness probe.
     """
 
-    def __init__(
-        self,
-        integrations: IntegrationService,
-        credentials: CredentialService,
-        webhooks: Webhooks,
-        updates: Updates,
-        jobs: JobQueue,
-        watch: ReadinessProbe,
-    ) -> None:
-        self.integrations = integrations
-        self.credentials = credentials
-        self.webhooks = webhooks
-        self.updates = updates
-        self.jobs = jobs
-        self.watch = watch
+    webhooks: Webhooks
+    jobs: JobQueue
+    watch: ReadinessProbe
 
 
-async def nobody_listens(_key: str) -> None:
-    """The job ``NOTIFY`` while nobody is there to speak to people: what waits goes on waiting."""
+async def not_registered(_key: str) -> None:
+    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` until the bot registers its own: notices stay due."""
 
 
 @asynccontextmanager
@@ -152,7 +143,6 @@ async def open_engine(
     messages = StatusMessageWriter(context, store, quota)
     update_catalogue = catalogue(database, directory_sync, messages)
     connection_test = ConnectionTest(context, store, timedelta(seconds=every.recheck_credentials))
-    editor = Editor(context, store, directory_sync, TenantTeardown(context, store))
     scheduler = Scheduler(context, every, bool(config.public_url))
     watch_clock = skew or ClockSkewMonitor(clock)
     notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, watch_clock.seconds)
@@ -172,31 +162,28 @@ async def open_engine(
         SCHEDULE: scheduler.schedule,
         CLEANUP: scheduler.cleanup,
         WARN: notices.look,
-        NOTIFY: nobody_listens,
-        SHOW_UPDATE: nobody_listens,
+        NOTIFY: not_registered,
+        SHOW_UPDATE: not_registered,
     }
     for name, function in functions.items():
         jobs.register(name, function)
 
     reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
-    integrations = IntegrationService(
-        context,
-        store,
-        directory_sync,
-        poller,
-        connection_test,
-        reach,
-        editor,
-        config.newcomers_at,
+    engine = Engine(
+        integrations=IntegrationService(context, store, config.newcomers_at),
+        editor=Editor(context, store, directory_sync, TenantTeardown(context, store)),
+        overview=Overview(context, directory_sync, poller, reach),
+        connection_test=connection_test,
+        credentials=CredentialService(context, store, config.host),
+        updates=Updates(context, update_catalogue),
+        webhooks=Webhooks(context, ingestor, config.tables),
+        jobs=jobs,
+        watch=ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics),
     )
-    credentials = CredentialService(context, store, config.host)
-    webhooks = Webhooks(context, ingestor, config.tables)
-    updates = Updates(context, update_catalogue)
-    watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics)
     async with jobs.running():
         if jobs.works:
             await scheduler.start()
         try:
-            yield Engine(integrations, credentials, webhooks, updates, jobs, watch)
+            yield engine
         finally:
-            await watch.close()
+            await engine.watch.close()

@@ -91,9 +91,9 @@ def lamps(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
 
 def _lamp(texts: Texts, light: ServiceHealth) -> str:
     name = texts(f"service.{light.service}")
-    if light.trouble is None:
+    if light.error is None:
         return f"✅ {name}"
-    wrong = isinstance(light.trouble, CredentialsWrong)
+    wrong = isinstance(light.error, CredentialsWrong)
     return f"❌ {name}: {texts('light.wrong')}" if wrong else f"⚠️ {name}: {texts('light.unwell')}"
 
 

@@ -46,7 +46,7 @@ def tested(
 ) -> Card:
     """Each step with its time; ``form_errors`` by the step's place in ``probes``."""
     title = texts("test.title")
-    failed = sum(1 for probe in probes if probe.trouble)
+    failed = sum(1 for probe in probes if probe.error)
     verdict = texts.plural("test.failed", failed) if failed else texts("test.passed")
     body: list[CardElement] = [
         header("🔌", title, capped(integration.name)),
@@ -78,9 +78,9 @@ def _few_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
 def _running(texts: Texts, status: Status) -> Container:
     if not status.integration.enabled:
         return note("emphasis", "⏸️", texts("status.disabled"))
-    if any(isinstance(light.trouble, CredentialsWrong) for light in status.service_health):
+    if any(isinstance(light.error, CredentialsWrong) for light in status.service_health):
         return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
-    if any(light.trouble for light in status.service_health):
+    if any(light.error for light in status.service_health):
         return note("warning", "⏳", texts("status.held_up"), texts("status.held_up.until"))
     how_old = "status.live" if status.live else "status.polling"
     return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
@@ -88,9 +88,9 @@ def _running(texts: Texts, status: Status) -> Container:
 
 def _light(texts: Texts, light: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
     name = texts(f"service.{light.service}")
-    if light.trouble is None or form_error is None:
+    if light.error is None or form_error is None:
         return note("default", "✅", f"{name} · {texts('light.well')}")
-    wrong = isinstance(light.trouble, CredentialsWrong)
+    wrong = isinstance(light.error, CredentialsWrong)
     state = texts("light.wrong" if wrong else "light.unwell")
     since = texts("light.since", ago=texts.relative(light.since, now)) if light.since else ""
     style: Style = "attention" if wrong else "warning"
@@ -162,7 +162,7 @@ def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[Car
     key = f"probe.{probe.step}"
     name = texts(key) if key in texts.keys else capped(probe.step)
     told = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
-    outcome = row("❌" if probe.trouble else "✅", name, told)
+    outcome = row("❌" if probe.error else "✅", name, told)
     if form_error is None:
         return [outcome]
     return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=form_error.link)]

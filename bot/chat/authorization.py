@@ -5,6 +5,7 @@ from bot.chat.context import TurnContext
 from storage.queries import conversations, roles
 from storage.queries.roles import Role
 from storage.tables.roles import Member
+from sync.audit import Act
 
 NAMED = 5
 
@@ -51,7 +52,7 @@ async def _join(context: TurnContext) -> Member | None:
     async with context.services.database.writing() as session:
         member = await roles.join(session, context.tenant, address, sender.object_id, sender.name, context.now)
         if member:
-            await context.record(session, None, "admins_join", person=address, role=member.role)
+            await context.record(session, None, Act.ADMINS_JOIN, person=address, role=member.role)
     return member
 
 

@@ -15,16 +15,17 @@ from bot.chat.idempotency import LONGEST, STAMP, stamped
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn
 from bot.languages import Language, Texts
-from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import history, presses
+from storage.queries import presses
 from storage.queries.roles import Role
 from storage.tables.conversations import Press
+from sync.audit import Act, AuditLog, Subject
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
+from sync.operations import Operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,14 @@ class Services:
 
     database: Database
     encryption: Encryption
-    integrations: IntegrationsPort
+    operations: Operations
     access: AdminsSetting
     clock: Clock
     languages: Mapping[Language, Texts]
     links: Links
     previews: PreviewCache
     exports: HistoryExport
-    updates: UpdatesPort
-    credentials: CredentialsPort
+    audit: AuditLog
     commands: Sequence[Command]
     new_stamp: Callable[[], str] = lambda: secrets.token_hex(8)
 
@@ -105,6 +105,10 @@ class TurnContext:
         return Actor(self.person, self.turn.incoming.sender.name)
 
     @property
+    def operations(self) -> Operations:
+        return self.services.operations
+
+    @property
     def now(self) -> datetime:
         return self.services.clock()
 
@@ -139,21 +143,11 @@ class TurnContext:
         return form_error(error, self.texts, self.services.links, tenant_id, client_id)
 
     async def record(
-        self, session: AsyncSession, view: IntegrationView | None, act: str, **facts: str | int
+        self, session: AsyncSession, view: IntegrationView | None, act: Act, **facts: str | int
     ) -> None:
-        """Keep in history that this was done (to ``view``); in the same transaction as what was done."""
-        await history.record(
-            session,
-            owner_tenant=self.tenant,
-            integration_id=view.id if view else "",
-            integration_name=view.name if view else "",
-            actor_id=self.actor.id,
-            actor_name=self.actor.name,
-            act=act,
-            result=history.DONE,
-            facts=dict(facts),
-            now=self.now,
-        )
+        """Record that the sender did this (to ``view``), in the transaction of ``session``."""
+        subject = Subject(self.tenant, view.id, view.name) if view else Subject(self.tenant)
+        await self.services.audit.record(session, act, self.actor, subject, facts)
 
     async def is_pressed_first(self, verb: str) -> bool:
         """Whether nobody pressed this button of this card before; whoever did is told of on what is shown."""
@@ -184,7 +178,7 @@ class TurnContext:
     async def integration(self) -> IntegrationView:
         """The one that ``data`` names. Raises ``UnknownIntegration`` for a foreign, gone or missing id."""
         wanted = self.data.get("integration", "")
-        for view in await self.services.integrations.list(self.tenant):
+        for view in await self.operations.integrations.list(self.tenant):
             if view.id == wanted:
                 return view
         raise UnknownIntegration

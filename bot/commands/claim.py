@@ -10,6 +10,7 @@ from storage.queries import claims as rows
 from storage.queries import conversations, roles
 from storage.queries.roles import Role
 from storage.tables.roles import ClaimCode
+from sync.audit import Act
 
 log = structlog.get_logger()
 
@@ -54,7 +55,7 @@ async def _use(context: TurnContext, row: ClaimCode) -> bool:
             return False
         await roles.make_owner(session, context.tenant, sender.object_id, sender.name, context.now)
         await conversations.mark_welcomed(session, context.tenant, context.person)
-        await context.record(session, None, "claim")
+        await context.record(session, None, Act.CLAIM)
     return True
 
 

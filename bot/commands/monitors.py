@@ -14,12 +14,14 @@ from bot.cards.fields import MAX_NAME
 from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries import integrations, monitors
+from storage.queries import monitors
 from storage.queries.roles import Role
-from sync.domain.model import IntegrationView, UnknownIntegration
+from sync.audit import Act
+from sync.domain.model import IntegrationView
+from sync.tenancy import owned
 
-SAME, OTHER = "monitors_same", "monitors_other"
-"""The acts that answer whether the monitors hold the replaced secret."""
+ANSWERS = (Act.MONITORS_SAME, Act.MONITORS_OTHER)
+"""Whether the monitors hold the replaced secret, as an administrator answered."""
 
 
 async def open_monitors(context: TurnContext) -> None:
@@ -32,7 +34,7 @@ async def show_for(context: TurnContext, view: IntegrationView, form_error: Form
         listed = await monitors.listed(session, context.tenant, view.id)
         still_open = await monitors.count_open(session, view.id)
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.is_answered(session, rotation, (SAME, OTHER))
+        is_new = rotation is not None and not await monitors.is_answered(session, rotation, ANSWERS)
     asked = rotation.id if rotation and is_new else ""
     typed = context.data.get("names", "")[: cards.MAX_TYPED] if form_error else ""
     await context.show(cards.list_card(context.texts, view, listed, still_open, asked, form_error, typed))
@@ -53,7 +55,7 @@ async def add(context: TurnContext) -> None:
     async with _changing(context, view) as session:
         added = await monitors.add(session, context.tenant, view.id, names, context.now)
         for name in added:
-            await context.record(session, view, "monitors_add", monitor=name)
+            await context.record(session, view, Act.MONITORS_ADD, monitor=name)
     return await show_for(context, view)
 
 
@@ -61,7 +63,7 @@ async def remove(context: TurnContext) -> None:
     view = await context.integration()
     async with _changing(context, view) as session:
         for name in await monitors.remove(session, context.tenant, view.id, _chosen(context)):
-            await context.record(session, view, "monitors_remove", monitor=name)
+            await context.record(session, view, Act.MONITORS_REMOVE, monitor=name)
     await show_for(context, view)
 
 
@@ -73,7 +75,7 @@ async def offer(context: TurnContext, view: IntegrationView) -> None:
     async with context.services.database.session() as session:
         listed = await monitors.listed(session, context.tenant, view.id)
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        if not listed or rotation is None or await monitors.is_answered(session, rotation, (SAME, OTHER)):
+        if not listed or rotation is None or await monitors.is_answered(session, rotation, ANSWERS):
             return
     await context.send(cards.asked(context.texts, view, listed, rotation.id))
 
@@ -84,7 +86,7 @@ async def ask(context: TurnContext) -> None:
     async with context.services.database.session() as session:
         listed = await monitors.listed(session, context.tenant, view.id)
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.is_answered(session, rotation, (SAME, OTHER))
+        is_new = rotation is not None and not await monitors.is_answered(session, rotation, ANSWERS)
     if rotation and listed and is_new:
         return await context.show(cards.asked(context.texts, view, listed, rotation.id))
     return await show_for(context, view)
@@ -92,27 +94,27 @@ async def ask(context: TurnContext) -> None:
 
 async def same(context: TurnContext) -> None:
     """The monitors hold the replaced secret: keep a checklist until each has the new one."""
-    if await _answer(context, SAME):
+    if await _answer(context, Act.MONITORS_SAME):
         return await checklist(context)
     return await show(context)
 
 
 async def other(context: TurnContext) -> None:
-    if await _answer(context, OTHER):
+    if await _answer(context, Act.MONITORS_OTHER):
         return await context.show(cards.other_secret(context.texts, await context.integration()))
     return await show(context)
 
 
-async def _answer(context: TurnContext, answer: str) -> bool:
+async def _answer(context: TurnContext, answer: Act) -> bool:
     """Store the answer; False when the newest rotation is another one, or somebody answered before."""
     view = await context.integration()
     async with _changing(context, view) as session:
         rotation = await monitors.last_rotation(session, context.tenant, view.id)
         if rotation is None or rotation.id != context.data.get("rotation"):
             return False
-        if await monitors.is_answered(session, rotation, (SAME, OTHER)):
+        if await monitors.is_answered(session, rotation, ANSWERS):
             return False
-        if answer == SAME:
+        if answer is Act.MONITORS_SAME:
             await monitors.ask_for(session, context.tenant, view.id, rotation.id)
         await context.record(session, view, answer, rotation=rotation.id)
     return True
@@ -134,7 +136,7 @@ async def tick(context: TurnContext) -> None:
     async with _changing(context, view) as session:
         ticked = await monitors.tick(session, context.tenant, view.id, _chosen(context), by, context.now)
         for name in ticked:
-            await context.record(session, view, "monitors_tick", monitor=name)
+            await context.record(session, view, Act.MONITORS_TICK, monitor=name)
     await checklist(context)
 
 
@@ -142,8 +144,7 @@ async def tick(context: TurnContext) -> None:
 async def _changing(context: TurnContext, view: IntegrationView) -> AsyncIterator[AsyncSession]:
     """A session in which nobody else changes the integration or its monitors."""
     async with context.services.database.writing() as session:
-        if await integrations.owned_one(session, context.tenant, view.id, lock=True) is None:
-            raise UnknownIntegration
+        await owned(session, context.tenant, view.id, lock=True)
         yield session
 
 

@@ -12,11 +12,11 @@ async def open_status(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    status = await context.services.integrations.status(context.tenant, view.id)
+    status = await context.operations.overview.status(context.tenant, view.id)
     form_errors = {
-        light.service: context.form_error(light.trouble, view.tenant_id, view.client_id)
+        light.service: context.form_error(light.error, view.tenant_id, view.client_id)
         for light in status.service_health
-        if light.trouble
+        if light.error
     }
     await context.show(cards.status_card(context.texts, status, form_errors, context.now))
 

@@ -18,13 +18,13 @@ async def open_update(context: TurnContext) -> None:
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     """The dialog; or, while something is being installed, how far that is."""
-    running = await context.services.updates.installation(context.tenant, view.id)
+    running = await context.operations.updates.installation(context.tenant, view.id)
     if running:
         await _follow(context, view, running)
         return
     await context.show(cards.looking(context.texts, view))
     try:
-        offer = await context.services.updates.offer(context.tenant, view.id)
+        offer = await context.operations.updates.offer(context.tenant, view.id)
     except SyncError as error:
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.not_readable(context.texts, view, form_error))
@@ -41,7 +41,7 @@ async def install(context: TurnContext) -> None:
     """Begin; whoever presses second sees what the first began, and an old dialog is replaced by today's."""
     view = await context.integration()
     words = context.texts("update.3.words")
-    begun = await context.services.updates.begin(
+    begun = await context.operations.updates.begin(
         context.tenant, view.id, _version(context), words, context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -49,7 +49,7 @@ async def install(context: TurnContext) -> None:
 
 async def undo(context: TurnContext) -> None:
     view = await context.integration()
-    begun = await context.services.updates.undo(
+    begun = await context.operations.updates.undo(
         context.tenant, view.id, _version(context), context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -73,11 +73,11 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """The pressed card shows it from now on, or a new one."""
     if isinstance(context.turn.incoming.what, Action):
-        await context.services.updates.installation(context.tenant, view.id, _place(context))
+        await context.operations.updates.installation(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
     sent = await context.send(_card(context, running))
-    await context.services.updates.installation(context.tenant, view.id, _place(context, sent))
+    await context.operations.updates.installation(context.tenant, view.id, _place(context, sent))
 
 
 def _card(context: TurnContext, installation: Installation) -> Card:

@@ -11,7 +11,6 @@ from bot.cards.parts import summary
 from bot.cards.update import installation_card
 from bot.chat.idempotency import stamped
 from bot.languages import Language, Texts, language_of
-from bot.ports import UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database
 from storage.queries import conversations
@@ -19,6 +18,7 @@ from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.updates.model import CardPlace, Installation
+from sync.updates.updates import Updates
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class UpdateCards:
     def __init__(
         self,
         database: Database,
-        updates: UpdatesPort,
+        updates: Updates,
         messenger: Messenger,
         languages: Mapping[Language, Texts],
         access: AdminsSetting,

@@ -119,10 +119,10 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceHealth:
-    """A service's health: well when ``trouble`` is None. ``since`` is when the trouble began, UTC."""
+    """A service's health: healthy when ``error`` is None. ``since`` is when the error was first seen, UTC."""
 
     service: Service
-    trouble: SyncError | None = None
+    error: SyncError | None = None
     since: datetime | None = None
 
 
@@ -177,7 +177,7 @@ class Probe:
     service: Service
     step: str
     seconds: float
-    trouble: SyncError | None = None
+    error: SyncError | None = None
 
 
 class UnknownIntegration(LookupError):

@@ -35,7 +35,7 @@ class RotationUnderWay(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RotationView:
-    """``trouble`` is what held it up last, or made it fail; ``old_left`` that the old secret is still in Azure."""
+    """``error`` delayed it last, or made it fail; ``old_left`` says that the old secret is still in Azure."""
 
     id: str
     integration_id: str
@@ -45,7 +45,7 @@ class RotationView:
     old_left: bool
     started_at: datetime
     finished_at: datetime | None
-    trouble: SyncError | None = None
+    error: SyncError | None = None
 
     @property
     def finished(self) -> bool:
@@ -79,5 +79,5 @@ def view_of(rotation: Rotation) -> RotationView:
         old_left=rotation.step == Step.DONE and not rotation.old_key_id,
         started_at=rotation.started_at,
         finished_at=rotation.finished_at,
-        trouble=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,
+        error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,
     )

@@ -68,9 +68,9 @@ async def connect(year: Year, days: int) -> str:
     account, app = account_of(year.sandbox), app_of(year.sandbox)
     running = year.engine
     expires = await year.in_days(days)
-    view = await running.engine.integrations.add(TENANT, "Vale Verde", account, app, expires)
-    await running.engine.integrations.preview(TENANT, view.id)
-    await running.engine.integrations.enable(TENANT, view.id)
+    view = await running.engine.integrations.add(TENANT, "Vale Verde", account, app, expires, ADA)
+    await running.engine.overview.preview(TENANT, view.id)
+    await running.engine.integrations.enable(TENANT, view.id, ADA)
     async with running.database.writing() as session:
         row = await integrations.get(session, view.id)
         assert row is not None
@@ -200,7 +200,7 @@ async def it_is_refused(year: Year) -> None:
 async def is_refused(year: Year) -> bool:
     year.bot.clock.advance(seconds=5)
     service_health = (await year.engine.status()).service_health
-    return any(light.trouble and light.trouble.fault is Fault.ENTRA_SECRET_EXPIRED for light in service_health)
+    return any(light.error and light.error.fault is Fault.ENTRA_SECRET_EXPIRED for light in service_health)
 
 
 async def the_third_secret(year: Year, integration_id: str) -> None:

@@ -69,10 +69,10 @@ async def build(web: Web, owner: Person, colleague: Person, members: Mapping[Rol
 
 
 async def _add(web: Web, owner: Person, name: str, preview: bool = False) -> IntegrationView:
-    sandbox, port = web.town.sandbox, web.engine.integrations
-    view = await port.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None)
+    sandbox, by = web.town.sandbox, Actor(owner.object_id, owner.name)
+    view = await web.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
     if preview:
-        await port.preview(owner.tenant, view.id)
+        await web.engine.overview.preview(owner.tenant, view.id)
     return view
 
 

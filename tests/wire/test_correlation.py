@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.correlation import caused
-from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.engines import ADMIN, QUICK, TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.logged import Logged, logged
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -75,7 +75,7 @@ async def test_cloudlinks_own_id_stands_beside_ours(tmp_path: Path) -> None:
 async def test_what_cloudlink_refuses_is_logged_with_its_id(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, log):
         await sandbox.new_cloudlink_secret()
-        await running.engine.integrations.test_connection(TENANT, await running.integration_id())
+        await running.engine.connection_test.test(TENANT, await running.integration_id(), ADMIN)
         assert all(line["correlation_id"] for line in log.lines("cloudlink_refused"))
         assert {line["status"] for line in log.lines("cloudlink_refused")} == {401}
 
@@ -143,7 +143,7 @@ async def test_who_disables_it_is_the_cause_of_the_clearing(tmp_path: Path) -> N
         await running.shows("2001", *IN_A_CALL)
         await sandbox.clear_log()
         with caused() as turn:
-            await running.engine.integrations.disable(TENANT, await running.integration_id())
+            await running.engine.integrations.disable(TENANT, await running.integration_id(), ADMIN)
         await running.shows("2001", *SELF)
         assert [call["clientRequestId"] for call in await sent(sandbox)] == [turn]
 

@@ -53,7 +53,7 @@ async def acts(running: Running) -> list[Act]:
 
 async def test_a_new_name(running: Running) -> None:
     view = await running.connect(enabled=False)
-    renamed = await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
+    renamed = await running.engine.editor.rename(TENANT, view.id, view.revision, "Porto", ADA)
     assert (renamed.name, renamed.revision) == ("Porto", view.revision + 1)
     (act,) = await acts(running)
     assert (act.act, act.actor_name, act.result, act.facts) == (
@@ -66,23 +66,24 @@ async def test_a_new_name(running: Running) -> None:
 
 async def test_a_name_is_unique_within_the_tenant(running: Running) -> None:
     view = await running.connect(enabled=False)
-    port = running.engine.integrations
+    integrations, editor = running.engine.integrations, running.engine.editor
+    account, app = account_of(running.sandbox), app_of(running.sandbox)
     with pytest.raises(NameTaken):
-        await port.add(TENANT, "VALE verde", account_of(running.sandbox), app_of(running.sandbox), None)
-    other = await port.add(TENANT, "Porto", account_of(running.sandbox), app_of(running.sandbox), None)
+        await integrations.add(TENANT, "VALE verde", account, app, None, ADA)
+    other = await integrations.add(TENANT, "Porto", account, app, None, ADA)
     with pytest.raises(NameTaken):
-        await port.rename(TENANT, other.id, other.revision, "vale VERDE", ADA)
-    await port.add("another tenant", "Vale Verde", account_of(running.sandbox), app_of(running.sandbox), None)
-    assert (await port.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
+        await editor.rename(TENANT, other.id, other.revision, "vale VERDE", ADA)
+    await integrations.add("another tenant", "Vale Verde", account, app, None, ADA)
+    assert (await editor.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
 
 
 async def test_of_two_at_once_one_wins_and_the_other_is_told(running: Running) -> None:
     view = await running.connect(enabled=False)
-    port = running.engine.integrations
+    editor = running.engine.editor
     account, app = account_of(running.sandbox), app_of(running.sandbox)
     outcomes = await asyncio.gather(
-        port.edit_cloudlink(TENANT, view.id, view.revision, replace(account, client_secret=""), ADA),
-        port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), BEN),
+        editor.edit_cloudlink(TENANT, view.id, view.revision, replace(account, client_secret=""), ADA),
+        editor.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), BEN),
         return_exceptions=True,
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["EditedMeanwhile", "IntegrationView"]
@@ -95,21 +96,17 @@ async def test_what_is_not_there_cannot_be_edited(running: Running, tenant: str)
     view = await running.connect(enabled=False)
     wanted = view.id if tenant != TENANT else "no such id"
     with pytest.raises(UnknownIntegration):
-        await running.engine.integrations.rename(tenant, wanted, view.revision, "Ours now", ADA)
+        await running.engine.editor.rename(tenant, wanted, view.revision, "Ours now", ADA)
     with pytest.raises(UnknownIntegration):
-        await running.engine.integrations.edit_teams(
-            tenant, wanted, view.revision, app_of(running.sandbox), None, ADA
-        )
+        await running.engine.editor.edit_teams(tenant, wanted, view.revision, app_of(running.sandbox), None, ADA)
 
 
 async def test_an_old_form_is_refused_before_anybody_outside_is_asked(running: Running) -> None:
     view = await running.connect(enabled=False)
-    await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
+    await running.engine.editor.rename(TENANT, view.id, view.revision, "Porto", ADA)
     await running.sandbox.clear_log()
     with pytest.raises(EditedMeanwhile):
-        await running.engine.integrations.edit_cloudlink(
-            TENANT, view.id, view.revision, account_of(running.sandbox), BEN
-        )
+        await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account_of(running.sandbox), BEN)
     assert [entry for entry in await running.sandbox.log() if "authentication" in str(entry)] == []
 
 
@@ -120,7 +117,7 @@ async def test_another_cloudlink_secret_is_proven_and_kept(running: Running) -> 
     view = await running.connect()
     secret = await running.sandbox.new_cloudlink_secret()
     account = replace(account_of(running.sandbox), client_secret=secret)
-    edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
+    edited = await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     row = await row_of(running, edited)
     assert Encryption([KEY]).decrypt(row.cloudlink_secret_sealed) == secret
     assert (await acts(running))[0].facts == {"new_secret": "yes"}
@@ -133,7 +130,7 @@ async def test_an_empty_cloudlink_secret_keeps_the_one_there_is(running: Running
     view = await running.connect(enabled=False)
     before = Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed)
     kept = replace(account_of(running.sandbox), client_secret="")
-    await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
+    await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
     assert Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed) == before
 
 
@@ -142,7 +139,7 @@ async def test_what_cloudlink_refuses_is_not_stored(running: Running) -> None:
     before = await row_of(running, view)
     wrong = replace(account_of(running.sandbox), client_secret="nothing of the sort")
     with pytest.raises(CredentialsWrong) as caught:
-        await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, wrong, ADA)
+        await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, wrong, ADA)
     assert caught.value.fault is Fault.CLOUDLINK_REFUSED
     assert (await row_of(running, view)) == before
 
@@ -157,7 +154,7 @@ async def test_another_account_gets_another_door(running: Running) -> None:
     await running.sandbox.hangup("2001")
     running.sandbox.world.saved.account.id = "2000200030"
     account = account_of(running.sandbox)
-    edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
+    edited = await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     assert edited.cloudlink_account_id == "2000200030"
     assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
     await eventually(running._is_live)
@@ -178,8 +175,8 @@ async def test_another_secret_of_the_same_application(running: Running) -> None:
     await stored(running.database, _rotation(view))
     secret = (await running.sandbox.new_secret())["value"]
     app = replace(app_of(running.sandbox), client_secret=secret)
-    port = running.engine.integrations
-    edited = await port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
+    editor = running.engine.editor
+    edited = await editor.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
     assert edited.secret_expires_on == date(2027, 5, 31)
     row = await row_of(running, view)
     assert (Encryption([KEY]).decrypt(row.client_secret_sealed), row.expiry_source) == (secret, "admin")
@@ -209,7 +206,7 @@ async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(runni
     before = await row_of(running, view)
     elsewhere = replace(app_of(running.sandbox), client_id="99999999-0000-4000-8000-000000000009")
     with pytest.raises(SyncError) as caught:
-        await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, elsewhere, None, ADA)
+        await running.engine.editor.edit_teams(TENANT, view.id, view.revision, elsewhere, None, ADA)
     assert caught.value.fault is Fault.ENTRA_CLIENT_UNKNOWN
     row = await row_of(running, view)
     assert (row.client_id, row.revision, row.client_secret_sealed) == (
@@ -225,7 +222,7 @@ async def test_another_application_needs_its_own_secret(running: Running) -> Non
     await running.sandbox.clear_log()
     app = replace(app_of(running.sandbox), tenant_id="99999999-0000-4000-8000-000000000009", client_secret="")
     with pytest.raises(CredentialsWrong) as caught:
-        await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
+        await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
     assert caught.value.fault is Fault.ENTRA_SECRET_WRONG
     assert [entry for entry in await running.sandbox.log() if app.tenant_id in str(entry)] == []
 
@@ -236,12 +233,12 @@ async def test_wrong_credentials_mended_by_hand_go_on_at_once(running: Running) 
     secret = (await running.sandbox.new_secret())["value"]
     for known in list(running.sandbox.world.saved.registration.secrets)[:-1]:
         await running.sandbox.expire_secret(known.key_id)
-    await running.engine.integrations.test_connection(TENANT, view.id)
+    await running.engine.connection_test.test(TENANT, view.id, ADA)
     await running.sandbox.call("2001")
     app = replace(app_of(running.sandbox), client_secret=secret)
-    await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
+    await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
     await running.shows(ANA, "Busy", "InACall")
-    assert all(light.trouble is None for light in (await running.status()).service_health)
+    assert all(light.error is None for light in (await running.status()).service_health)
 
 
 @asynccontextmanager
@@ -264,8 +261,8 @@ async def test_another_tenant(tmp_path: Path) -> None:
             await sandbox.client(ANA, "Available")
         await old.call("2001")
         await eventually(lambda: _shows(old, "Busy", "InACall"))
-        port = running.engine.integrations
-        edited = await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        editor = running.engine.editor
+        edited = await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert await old.shown(ANA) == ("Available", "Available")
         assert edited.tenant_id == new.world.saved.registration.tenant_id
         await eventually(lambda: _shows(new, "Busy", "InACall"))
@@ -289,9 +286,9 @@ async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_
             raise RuntimeError
 
         monkeypatch.setattr(people, "leave_tenant", die)
-        port = running.engine.integrations
+        editor = running.engine.editor
         with pytest.raises(RuntimeError):
-            await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+            await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert await old.shown(ANA) == ("Available", "Available")
         assert (await row_of(running, view)).tenant_id == view.tenant_id
         async with running.database.session() as session:
@@ -310,8 +307,8 @@ async def test_another_tenant_when_the_old_credentials_serve_no_more(tmp_path: P
         await eventually(lambda: _shows(old, "Busy", "InACall"))
         await old.registration_switch("deleted")
         await old.trouble(graph_outage=True)
-        port = running.engine.integrations
-        await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        editor = running.engine.editor
+        await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         await eventually(lambda: _shows(new, "Busy", "InACall"))
 
 
@@ -319,10 +316,10 @@ async def test_another_tenant_while_presence_is_off(tmp_path: Path) -> None:
     async with two_tenants(tmp_path) as (running, _, new, _front):
         view = await running.connect(enabled=False)
         matched = (await running.status()).matched
-        port = running.engine.integrations
-        await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        editor = running.engine.editor
+        await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert (await running.status()).matched == matched > 0
-        await port.enable(TENANT, view.id)
+        await running.engine.integrations.enable(TENANT, view.id, ADA)
         await new.client(ANA, "Available")
         await running.sandbox.call("2001")
         await eventually(lambda: _shows(new, "Busy", "InACall"))

@@ -55,8 +55,8 @@ async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) 
 
 
 async def faults(running: Running, view_id: str) -> dict[Service, Fault]:
-    status = await running.engine.integrations.status(TENANT, view_id)
-    return {light.service: light.trouble.fault for light in status.service_health if light.trouble}
+    status = await running.engine.overview.status(TENANT, view_id)
+    return {light.service: light.error.fault for light in status.service_health if light.error}
 
 
 async def talk(sandbox: SandboxHandle, extension: str) -> None:
@@ -66,7 +66,7 @@ async def talk(sandbox: SandboxHandle, extension: str) -> None:
 async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) -> None:
     """What an administrator does: edit the CloudLink side, replace the client secret."""
     view = await view_of(running, view_id)
-    await running.engine.integrations.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
+    await running.engine.editor.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
     secret = app_of(sandbox).client_secret
     rotation = await running.engine.credentials.replace_secret(TENANT, view_id, view.name, secret, None, ADMIN)
     assert (await finished(running, rotation)).step == Step.DONE
@@ -105,16 +105,16 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
                     Service.ENTRA: Fault.SECRET_UNREADABLE,
                 }
 
-            await running.engine.integrations.test_connection(TENANT, view_id)
+            await running.engine.connection_test.test(TENANT, view_id, ADMIN)
             await eventually(both_are_lost)
             with pytest.raises(CredentialsWrong, match="unreadable"):
-                await running.engine.integrations.preview(TENANT, view_id)
+                await running.engine.overview.preview(TENANT, view_id)
             await enter_again(running, sandbox, view_id)
             await running.shows("2001", *IN_A_CALL)
             assert await faults(running, view_id) == {}
 
             async def is_subscribed_anew() -> bool:
-                status = await running.engine.integrations.status(TENANT, view_id)
+                status = await running.engine.overview.status(TENANT, view_id)
                 now = set(sandbox.world.saved.subscriptions)
                 return status.live and len(now) == 1 and old_subscription not in now
 
@@ -135,10 +135,10 @@ async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
     lost = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         integrations = running.engine.integrations
-        view = await integrations.add(TENANT, "Another", account_of(sandbox), app_of(sandbox), None)
-        await integrations.preview(TENANT, view.id)
-        await integrations.enable(TENANT, view.id)
-        await integrations.test_connection(TENANT, lost)
+        view = await integrations.add(TENANT, "Another", account_of(sandbox), app_of(sandbox), None, ADMIN)
+        await running.engine.overview.preview(TENANT, view.id)
+        await integrations.enable(TENANT, view.id, ADMIN)
+        await running.engine.connection_test.test(TENANT, lost, ADMIN)
         await talk(sandbox, "2001")
         await running.shows("2001", *IN_A_CALL)
         assert await faults(running, view.id) == {}
@@ -148,7 +148,7 @@ async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
 async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
-        await running.engine.integrations.test_connection(TENANT, view_id)
+        await running.engine.connection_test.test(TENANT, view_id, ADMIN)
         assert await faults(running, view_id)
     async with running_engine(sandbox, tmp_path, keys=(NEW_KEY, KEY), intervals=ATTENTIVE) as running:
         await talk(sandbox, "2001")
@@ -163,7 +163,7 @@ async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tm
 async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
-        await running.engine.integrations.remove(TENANT, view_id)
+        await running.engine.integrations.remove(TENANT, view_id, ADMIN)
 
         async def is_gone() -> bool:
             async with running.database.session() as session:
@@ -208,8 +208,8 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
         assert begun is not None
         ended = await finished(running, begun)
         assert ended.step == Step.FAILED
-        assert ended.trouble is not None
-        assert ended.trouble.fault is Fault.SECRET_UNREADABLE
+        assert ended.error is not None
+        assert ended.error.fault is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
         row = await read_integration(running.database, view_id)
         assert row.previous_secret_sealed is None
@@ -232,7 +232,7 @@ async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle
         sandbox, tmp_path, credential="certificate", certificate_sealed=lost.encrypt("the private key")
     )
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
-        await running.engine.integrations.test_connection(TENANT, view_id)
+        await running.engine.connection_test.test(TENANT, view_id, ADMIN)
         assert (await faults(running, view_id))[Service.ENTRA] is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
         await talk(sandbox, "2001")

@@ -13,7 +13,7 @@ from sandbox.presence import StatusMessage
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.jobs import PUSH
-from tests.support.engines import TENANT, Running, running_engine
+from tests.support.engines import ADMIN, TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.wire.test_updates import IN_A_CALL, WORDS, integration, person, says
@@ -123,11 +123,11 @@ async def test_disabling_and_removing_take_them_away(tmp_path: Path) -> None:
         await sandbox.call("2001")
         await says(sandbox, "2001", WORDS)
         name = await running.integration_id()
-        await running.engine.integrations.disable(TENANT, name)
+        await running.engine.integrations.disable(TENANT, name, ADMIN)
         await says(sandbox, "2001", None)
-        await running.engine.integrations.enable(TENANT, name)
+        await running.engine.integrations.enable(TENANT, name, ADMIN)
         await says(sandbox, "2001", WORDS)
-        await running.engine.integrations.remove(TENANT, name)
+        await running.engine.integrations.remove(TENANT, name, ADMIN)
         await says(sandbox, "2001", None)
 
 

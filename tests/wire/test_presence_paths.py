@@ -18,7 +18,7 @@ from sync.domain.errors import Fault
 from sync.domain.model import Service, UnknownIntegration
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
-from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.engines import ADMIN, QUICK, TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -274,7 +274,7 @@ async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> No
 
 async def fault_is(running: Running, service: Service, fault: Fault | None) -> bool:
     light = next(light for light in (await running.status()).service_health if light.service is service)
-    return (light.trouble.fault if light.trouble else None) == fault
+    return (light.error.fault if light.error else None) == fault
 
 
 async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_it_is_back(tmp_path: Path) -> None:
@@ -410,11 +410,11 @@ async def test_disabling_clears_what_we_set_and_enabling_sets_it_again(tmp_path:
         await running.shows("2001", *IN_A_CALL)
         await running.shows("2002", *PRESENTING)
         integration = await running.integration_id()
-        assert await running.engine.integrations.disable(TENANT, integration) == 2
+        assert await running.engine.integrations.disable(TENANT, integration, ADMIN) == 2
         await running.shows("2001", *SELF)
         await running.shows("2002", *SELF)
         await eventually(lambda: subscriptions(sandbox, 0))
-        await running.engine.integrations.enable(TENANT, integration)
+        await running.engine.integrations.enable(TENANT, integration, ADMIN)
         await running.shows("2001", *IN_A_CALL)
         await eventually(lambda: subscriptions(sandbox, 1))
 
@@ -428,9 +428,9 @@ async def test_removing_clears_unsubscribes_and_forgets(tmp_path: Path) -> None:
         await talk(sandbox, "2001")
         await running.shows("2001", *IN_A_CALL)
         integration = await running.integration_id()
-        await running.engine.integrations.remove(TENANT, integration)
+        await running.engine.integrations.remove(TENANT, integration, ADMIN)
         with pytest.raises(UnknownIntegration):
-            await running.engine.integrations.status(TENANT, integration)
+            await running.engine.overview.status(TENANT, integration)
         await running.shows("2001", *SELF)
         await eventually(lambda: forgotten(running))
         assert await subscriptions(sandbox, 0)
@@ -449,7 +449,7 @@ async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
             await talk(sandbox, "2001")
             await running.shows("2001", *IN_A_CALL)
             await sandbox.trouble(graphOutage=True)
-            await running.engine.integrations.remove(TENANT, await running.integration_id())
+            await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
         await sandbox.trouble(graphOutage=False)
         async with running_engine(sandbox, tmp_path) as running:
             await running.shows("2001", *SELF)
@@ -461,7 +461,7 @@ async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_
         await talk(sandbox, "2001")
         await running.shows("2001", *IN_A_CALL)
         await sandbox.trouble(graphOutage=True)
-        await running.engine.integrations.remove(TENANT, await running.integration_id())
+        await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
         await eventually(lambda: forgotten(running), within=20)
 
 
@@ -514,7 +514,7 @@ async def test_the_preview_tells_who_matches_who_does_not_and_what_would_be_sent
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         await sandbox.dnd("2003")
         view = await running.connect(enabled=False)
-        preview = await running.engine.integrations.preview(TENANT, view.id)
+        preview = await running.engine.overview.preview(TENANT, view.id)
         assert preview.people == len(sandbox.world.saved.people)
         assert {one.reason.value for one in preview.unmatched} == {
             "no_address",
@@ -531,26 +531,30 @@ async def test_the_preview_tells_who_matches_who_does_not_and_what_would_be_sent
 async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path) -> None:
     async with connected(tmp_path) as (sandbox, running):
         integration = await running.integration_id()
-        probes = await running.engine.integrations.test_connection(TENANT, integration)
+        probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)
         assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
-        assert not any(probe.trouble for probe in probes)
+        assert not any(probe.error for probe in probes)
         await sandbox.permissions(Presence_ReadWrite_All=False)
-        probes = await running.engine.integrations.test_connection(TENANT, integration)
-        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.GRAPH_CONSENT_MISSING]
+        probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)
+        assert [probe.error.fault for probe in probes if probe.error] == [Fault.GRAPH_CONSENT_MISSING]
         assert await fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING)
         await sandbox.permissions(Presence_ReadWrite_All=True)
-        await running.engine.integrations.test_connection(TENANT, integration)
+        await running.engine.connection_test.test(TENANT, integration, ADMIN)
         assert await fault_is(running, Service.GRAPH, None)
 
 
 async def test_another_tenant_sees_nothing_of_it(tmp_path: Path) -> None:
     async with connected(tmp_path) as (_, running):
         integration = await running.integration_id()
-        port = running.engine.integrations
-        assert await port.list("another-tenant") == []
-        for call in (port.status, port.enable, port.disable, port.remove, port.preview, port.test_connection):
+        engine = running.engine
+        assert await engine.integrations.list("another-tenant") == []
+        for read in (engine.overview.status, engine.overview.preview):
             with pytest.raises(UnknownIntegration):
-                await call("another-tenant", integration)
+                await read("another-tenant", integration)
+        changes = (engine.integrations.enable, engine.integrations.disable, engine.integrations.remove)
+        for act in (*changes, engine.connection_test.test):
+            with pytest.raises(UnknownIntegration):
+                await act("another-tenant", integration, ADMIN)
         assert (await running.status()).integration.enabled
 
 

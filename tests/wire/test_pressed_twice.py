@@ -146,8 +146,10 @@ async def new_stage(pair: Pair) -> Stage:
     sandbox = web.town.sandbox
     registration, secret = sandbox.world.saved.registration, await sandbox.new_secret()
     app = TeamsApp(registration.tenant_id, registration.client_id, secret["value"])
-    view = await web.engine.integrations.add(tenant, "Head office", account_of(sandbox), app, None, "On the phone")
     who = Person(tenant, ADMIN, "Ana Lima")
+    view = await web.engine.integrations.add(
+        tenant, "Head office", account_of(sandbox), app, None, Actor(ADMIN, "Ana Lima"), "On the phone"
+    )
     await web.say(who, "help")
     return Stage(web, who, view)
 
@@ -207,7 +209,7 @@ async def setup_now(stage: Stage) -> dict[str, Any]:
 
 
 async def disable_now(stage: Stage) -> dict[str, Any]:
-    await stage.web.engine.integrations.enable(stage.tenant, stage.view.id)
+    await stage.web.engine.integrations.enable(stage.tenant, stage.view.id, stage.by)
     return await stage.offered("disable presence", "disable.now")
 
 
@@ -384,9 +386,9 @@ async def reinstalled(stage: Stage) -> None:
 
 
 TAKEN_BACK: Mapping[str, Back] = {
-    "setup.now": lambda stage: stage.web.engine.integrations.disable(stage.tenant, stage.view.id),
-    "enable.now": lambda stage: stage.web.engine.integrations.disable(stage.tenant, stage.view.id),
-    "disable.now": lambda stage: stage.web.engine.integrations.enable(stage.tenant, stage.view.id),
+    "setup.now": lambda stage: stage.web.engine.integrations.disable(stage.tenant, stage.view.id, stage.by),
+    "enable.now": lambda stage: stage.web.engine.integrations.disable(stage.tenant, stage.view.id, stage.by),
+    "disable.now": lambda stage: stage.web.engine.integrations.enable(stage.tenant, stage.view.id, stage.by),
     "auto_rotate.on": lambda stage: stage.web.engine.credentials.set_auto_rotate(
         stage.tenant, stage.view.id, False, stage.by
     ),
@@ -461,16 +463,17 @@ async def test_of_two_who_replace_the_secret_the_second_is_told(pair: Pair) -> N
 
 async def test_of_two_who_rename_at_once_one_is_told(pair: Pair) -> None:
     stage = await new_stage(pair)
-    port, view = stage.web.engine.integrations, stage.view
-    await port.add(stage.tenant, "Yard", account_of(stage.web.town.sandbox), TeamsApp("t", "c", "s"), None)
-    views = await port.list(stage.tenant)
+    integrations, view = stage.web.engine.integrations, stage.view
+    account = account_of(stage.web.town.sandbox)
+    await integrations.add(stage.tenant, "Yard", account, TeamsApp("t", "c", "s"), None, stage.by)
+    views = await integrations.list(stage.tenant)
     renaming = [
-        web.engine.integrations.rename(stage.tenant, one.id, one.revision, "The same", stage.by)
+        web.engine.editor.rename(stage.tenant, one.id, one.revision, "The same", stage.by)
         for web, one in zip((pair.one, pair.two), views, strict=True)
     ]
     outcomes = await asyncio.gather(*renaming, return_exceptions=True)
     assert sorted(type(each).__name__ for each in outcomes) == ["IntegrationView", "NameTaken"]
-    assert sorted(one.name == "The same" for one in await port.list(stage.tenant)) == [False, True]
+    assert sorted(one.name == "The same" for one in await integrations.list(stage.tenant)) == [False, True]
     assert view.id in {one.id for one in views}
 
 

@@ -23,6 +23,7 @@ from storage.queries.claims import PER_PERSON
 from storage.queries.roles import Role
 from storage.tables.roles import Member
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations, buttons
 from tests.support.bot.hosting import TENANT, Bot, open_bot
@@ -72,11 +73,9 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
         conversation = Pipeline(
             database,
             Encryption([Fernet.generate_key().decode()]),
-            integrations,
+            fake_operations(integrations, FakeCredentials(integrations), FakeUpdates()),
             AdminsSetting(admins, TENANT),
             bot.clock,
-            updates=FakeUpdates(),
-            credentials=FakeCredentials(integrations),
         )
         yield Process(bot, database)
 

@@ -12,7 +12,7 @@ from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISIN
 from tests.cli.test_app import running_app
 from tests.docs.test_metrics import METRICS
 from tests.support.db_proxy import DatabaseProxy, proxy_to
-from tests.support.engines import TENANT
+from tests.support.engines import ADMIN, TENANT
 from tests.support.eventually import eventually
 from tests.support.logged import logged
 from tests.support.postgres import fresh_database
@@ -69,7 +69,7 @@ async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: P
         await sandbox.say_state("2001", "levitating")
         await sandbox.trouble(graphForbidden=True)
         await sandbox.new_cloudlink_secret()
-        await running.engine.integrations.test_connection(TENANT, await running.integration_id())
+        await running.engine.connection_test.test(TENANT, await running.integration_id(), ADMIN)
         await running.engine.watch.measure()
         exposed = {
             (sample.name, label, value)

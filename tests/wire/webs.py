@@ -180,12 +180,10 @@ async def open_web(
         conversation = Pipeline(
             database,
             encryption,
-            engine.integrations,
+            engine,
             access,
             utc_now,
             exports=exports,
-            updates=engine.updates,
-            credentials=engine.credentials,
         )
         hosting = HostingConfig(
             app_id=APP_ID,

@@ -190,9 +190,7 @@ def _status(
         for service, trouble in zip(Service, troubles, strict=True)
     )
     said = {
-        light.service: form_error(light.trouble, texts, LINKS, GUID, GUID)
-        for light in service_health
-        if light.trouble
+        light.service: form_error(light.error, texts, LINKS, GUID, GUID) for light in service_health if light.error
     }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None

@@ -254,7 +254,7 @@ async def test_every_verb_answers_when_its_data_is_missing(chat: Chat, verb: str
 
 async def test_an_unforeseen_failure_is_apologised_for_with_a_reference(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
-    chat.integrations.trouble["status"] = RuntimeError("password=hunter2")
+    chat.integrations.errors["status"] = RuntimeError("password=hunter2")
     with capture_logs() as logs:
         card = await chat.say("status")
     assert "ref-1" in words(card)
@@ -277,20 +277,20 @@ async def test_what_cannot_be_delivered_is_the_channels_affair(chat: Chat, failu
 async def test_a_fault_outside_the_wizard_has_its_sentence_and_another_try(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     (view,) = await chat.integrations.list(TENANT)
-    chat.integrations.trouble["enable"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    chat.integrations.errors["enable"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
     card = await chat.act("enable.now", integration=view.id, client_secret="typed-secret")
     assert "Client secret expired." in words(card)
     assert buttons(card)["enable.now"]["data"] == {"integration": view.id, "press": ANY}
     assert "typed-secret" not in json.dumps(card)
-    del chat.integrations.trouble["enable"]
+    del chat.integrations.errors["enable"]
     assert "is enabled" in words(await chat.press(card, "enable.now"))
 
 
 async def test_a_typed_command_that_failed_can_be_tried_again_by_a_button(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
-    chat.integrations.trouble["status"] = ServiceUnavailable(Fault.GRAPH_THROTTLED)
+    chat.integrations.errors["status"] = ServiceUnavailable(Fault.GRAPH_THROTTLED)
     card = await chat.say("estado")
-    del chat.integrations.trouble["status"]
+    del chat.integrations.errors["status"]
     assert "of 27 people matched" in words(await chat.press(card, "command.status"))
 
 

@@ -19,6 +19,7 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
 
@@ -49,6 +50,7 @@ class Chat:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.credentials = FakeCredentials(self.integrations)
+        self.operations = fake_operations(self.integrations, self.credentials, self.updates)
         self.restart()
 
     def clock(self) -> datetime:
@@ -60,12 +62,10 @@ class Chat:
         self.conversation = Pipeline(
             self.database,
             Encryption([self.key]),
-            self.integrations,
+            self.operations,
             rules,
             self.clock,
             new_reference=lambda: "ref-1",
-            updates=self.updates,
-            credentials=self.credentials,
             exports=self.exports,
             metrics=self.metrics,
         )

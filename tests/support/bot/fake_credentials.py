@@ -1,9 +1,10 @@
-"""A stand-in for sync's side of changing credentials: answers as told, keeps what it was given."""
+"""A fake for the operations on credentials: returns what a test sets, and keeps what it is given."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from sync.credentials.service import CredentialService
 from sync.domain.model import Actor, CredentialKind, UnknownIntegration
 from sync.domain.rotation import CredentialChoices, Kind, NewCertificate, RotationView, Step
 from tests.support.bot.fakes import FakeIntegrations
@@ -13,11 +14,11 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
 
 
 @dataclass
-class FakeCredentials:
-    """``trouble`` by the call's name is raised; ``steps`` are what following shows, one after the other."""
+class FakeCredentials(CredentialService):
+    """``errors`` are raised by the name of the call; ``steps`` is what ``follow`` yields, in order."""
 
     integrations: FakeIntegrations
-    trouble: dict[str, Exception] = field(default_factory=dict)
+    errors: dict[str, Exception] = field(default_factory=dict)
     may: bool = False
     steps: tuple[RotationView, ...] = ()
     going: RotationView | None = None
@@ -30,8 +31,8 @@ class FakeCredentials:
         if owner != owner_tenant:
             raise UnknownIntegration
         self.calls.append((name, *given))
-        if name in self.trouble:
-            raise self.trouble[name]
+        if name in self.errors:
+            raise self.errors[name]
 
     async def replace_secret(
         self,

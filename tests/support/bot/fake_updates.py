@@ -1,4 +1,4 @@
-"""Stands in for sync's feature updates: an offer, and an installation that a test moves on."""
+"""A fake for feature updates: an offer, and an installation that the test advances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor
 from sync.updates.model import CardPlace, Due, Effect, Installation, Offer, Progress, State
+from sync.updates.updates import Updates
 
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DUE = (
@@ -20,12 +21,12 @@ def progress(version: int, state: State, **values: object) -> Progress:
 
 
 @dataclass
-class FakeUpdates:
-    """An ``UpdatesPort``; ``running`` is what is being installed, ``followers`` the cards that show it."""
+class FakeUpdates(Updates):
+    """``running`` is the installation in progress, ``followers`` are the cards that show it."""
 
     due: Sequence[Due] = ()
     undoable: int | None = None
-    trouble: SyncError | None = None
+    error: SyncError | None = None
     running: Installation | None = None
     begun: list[tuple[str, str, int, str, Actor]] = field(default_factory=list)
     undone: list[tuple[str, str, int, Actor]] = field(default_factory=list)
@@ -33,8 +34,8 @@ class FakeUpdates:
     let_go: int = 0
 
     async def offer(self, owner_tenant: str, integration_id: str) -> Offer:
-        if self.trouble:
-            raise self.trouble
+        if self.error:
+            raise self.error
         return Offer(self.due[0].version - 1 if self.due else 3, tuple(self.due), self.undoable)
 
     async def begin(

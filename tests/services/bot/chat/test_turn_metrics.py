@@ -41,7 +41,7 @@ async def test_a_turn_is_counted_by_its_kind(
 async def test_what_nobody_foresaw_counts_as_failed(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     before = counted(chat, "message", "done")
-    chat.integrations.trouble["status"] = RuntimeError()
+    chat.integrations.errors["status"] = RuntimeError()
     await chat.say("status")
     assert (counted(chat, "message", "failed"), counted(chat, "message", "done")) == (1, before)
 

@@ -26,7 +26,7 @@ PT = load_texts()[Language.PORTUGUESE]
 
 async def stored(chat: Chat, name: str = "Head office", owner: str = TENANT) -> IntegrationView:
     account = CloudLinkAccount("", "1000", "reader", "cloudlink-secret")
-    view = await chat.integrations.add(owner, name, account, TeamsApp(TENANT_ID, CLIENT_ID, "old~secret"), None)
+    view = await chat.integrations.add(owner, name, account, TeamsApp(TENANT_ID, CLIENT_ID, "old~secret"), None, BY)
     chat.integrations.calls.clear()
     return view
 
@@ -104,7 +104,7 @@ async def test_what_microsoft_refuses_is_said_and_the_rest_is_kept(
     chat: Chat, error: SyncError, field: str, sentence: str
 ) -> None:
     await stored(chat)
-    chat.credentials.trouble["replace_secret"] = error
+    chat.credentials.errors["replace_secret"] = error
     card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
     assert sentence in (error_below(card, field) if field else words(card))
     assert inputs(card)["description"]["value"] == "Second secret"
@@ -114,7 +114,7 @@ async def test_what_microsoft_refuses_is_said_and_the_rest_is_kept(
 
 async def test_a_name_that_is_taken(chat: Chat) -> None:
     await stored(chat)
-    chat.credentials.trouble["replace_secret"] = NameTaken("x")
+    chat.credentials.errors["replace_secret"] = NameTaken("x")
     card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
     assert "of this name already" in error_below(card, "description")
 
@@ -124,7 +124,7 @@ async def test_the_secret_is_on_no_card_and_not_on_disk(
 ) -> None:
     await stored(chat)
     for error in (None, CredentialsWrong(Fault.ENTRA_SECRET_WRONG), RuntimeError(SECRET)):
-        chat.credentials.trouble = {"replace_secret": error} if error else {}
+        chat.credentials.errors = {"replace_secret": error} if error else {}
         await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
     written = capsys.readouterr()
     assert SECRET not in str(chat.shown) + caplog.text + written.out + written.err
@@ -180,11 +180,11 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     view = await stored(chat)
-    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, trouble=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
     assert "goes on by itself" in words(card)
-    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, trouble=None, old_left=True)
+    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, error=None, old_left=True)
     card = await chat.press(card, "rotate.progress")
     assert "old secret is still in Azure" in words(card)
     assert "Description" in words(await chat.say("rotate secret"))
@@ -193,14 +193,14 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
 async def test_typing_one_in_meanwhile_is_refused(chat: Chat) -> None:
     await stored(chat)
     card = await chat.say("rotate secret")
-    chat.credentials.trouble["replace_secret"] = RotationUnderWay()
+    chat.credentials.errors["replace_secret"] = RotationUnderWay()
     assert "just now" in words(await chat.press(card, "rotate.save", TYPED))
 
 
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
     view = await stored(chat)
     error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
-    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, trouble=error),)
+    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, error=error),)
     card = await chat.act("rotate.start", integration=view.id)
     assert "Application.ReadWrite.OwnedBy" in words(card)
     assert "still in use" in words(card)
@@ -261,11 +261,11 @@ async def test_a_certificate_is_handed_out_and_used_once_it_is_accepted(chat: Ch
     card = await chat.press(card, "certificate.make")
     assert PEM.strip() in str(card).replace("\\n", "\n")
     assert "AB" * 20 in words(card)
-    chat.credentials.trouble["use_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN)
+    chat.credentials.errors["use_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN)
     card = await chat.press(card, "certificate.use")
     assert "does not know this certificate" in words(card)
     assert "AB" * 20 in words(card)
-    chat.credentials.trouble.clear()
+    chat.credentials.errors.clear()
     assert "The certificate was tested and is in use" in words(await chat.press(card, "certificate.use"))
     card = await chat.say("certificate")
     assert "rotate.ask" in buttons(card)
@@ -275,7 +275,7 @@ async def test_what_the_host_offers_is_offered(chat: Chat) -> None:
     await stored(chat)
     chat.credentials.offered = CredentialChoices(host_certificate=True, federated=True)
     card = await chat.say("certificate")
-    chat.credentials.trouble["use_host_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
+    chat.credentials.errors["use_host_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
     assert "CERTIFICATE_PATH" in words(await chat.press(card, "certificate.host"))
     assert "Nothing expires" in words(await chat.press(card, "certificate.federated"))
 

@@ -94,11 +94,11 @@ async def test_progress_is_shown_before_the_outside_is_asked(chat: Chat) -> None
 
 async def test_no_secret_is_shown_logged_or_stored_in_clear(chat: Chat) -> None:
     with capture_logs() as logs:
-        chat.integrations.trouble["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
+        chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
         card = await chat.press(await at_teams(chat), "setup.save", APP)
-        chat.integrations.trouble["check_teams"] = RuntimeError(CLIENT_SECRET)
+        chat.integrations.errors["check_teams"] = RuntimeError(CLIENT_SECRET)
         await chat.press(card, "setup.save", APP)
-        del chat.integrations.trouble["check_teams"]
+        del chat.integrations.errors["check_teams"]
         await chat.press(card, "setup.save", APP)
     assert chat.integrations.calls[-1] == "preview"
     said = json.dumps(chat.shown, ensure_ascii=False) + json.dumps(logs, ensure_ascii=False, default=str)
@@ -121,7 +121,7 @@ async def test_the_proven_cloudlink_secret_waits_sealed_and_goes_when_it_was_use
 
 
 async def test_an_unproven_secret_is_not_kept_at_all(chat: Chat) -> None:
-    chat.integrations.trouble["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+    chat.integrations.errors["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
     await at_register_failing(chat)
     draft = await draft_of(chat)
     assert draft is not None
@@ -142,7 +142,7 @@ async def test_cancel_keeps_nothing(chat: Chat) -> None:
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
 async def test_a_cloudlink_fault_stands_beside_its_field(chat: Chat, fault: Fault) -> None:
     texts = load_texts()[Language.ENGLISH]
-    chat.integrations.trouble["check_cloudlink"] = example(fault)
+    chat.integrations.errors["check_cloudlink"] = example(fault)
     card = await at_register_failing(chat)
     said = error_below(card, FIELD_OF.get(fault, ""))
     assert texts(f"fault.{fault}") in said
@@ -157,7 +157,7 @@ async def test_a_cloudlink_fault_stands_beside_its_field(chat: Chat, fault: Faul
 async def test_a_microsoft_fault_stands_beside_its_field(chat: Chat, fault: Fault, locale: str) -> None:
     card = await at_teams(chat)
     error = example(fault)
-    chat.integrations.trouble["check_teams"] = error
+    chat.integrations.errors["check_teams"] = error
     chat.locale = locale
     card = await chat.press(card, "setup.save", APP)
     texts = load_texts()[Language.PORTUGUESE if locale == "pt-PT" else Language.ENGLISH]
@@ -172,7 +172,7 @@ async def test_a_microsoft_fault_stands_beside_its_field(chat: Chat, fault: Faul
 async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(chat: Chat) -> None:
     card = await at_teams(chat)
     missing = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
-    chat.integrations.trouble["check_teams"] = missing
+    chat.integrations.errors["check_teams"] = missing
     card = await chat.press(card, "setup.save", APP)
     said = error_below(card, "client_id")
     assert "Presence.ReadWrite.All" in said
@@ -256,7 +256,7 @@ async def test_back_keeps_what_was_typed_and_the_secret_need_not_be_pasted_again
 
 async def test_another_account_after_back_is_not_mistaken_for_a_proven_one(chat: Chat) -> None:
     card = await chat.press(await at_register(chat), "setup.back")
-    chat.integrations.trouble["check_cloudlink"] = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+    chat.integrations.errors["check_cloudlink"] = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
     card = await chat.press(card, "setup.cloudlink", {"account_id": "other", "cloudlink_secret": ""})
     assert inputs(card)["cloudlink_secret"].get("isRequired")
     draft = await draft_of(chat)
@@ -413,11 +413,11 @@ async def test_a_page_that_is_none_shows_one_that_is(chat: Chat, page: str) -> N
 
 
 async def test_a_preview_that_fails_keeps_what_was_saved(chat: Chat) -> None:
-    chat.integrations.trouble["preview"] = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+    chat.integrations.errors["preview"] = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
     card = await at_preview(chat)
     assert "Microsoft Graph cannot be reached" in words(card)
     assert "The integration is saved" in words(card)
-    del chat.integrations.trouble["preview"]
+    del chat.integrations.errors["preview"]
     assert "setup.now" in buttons(await chat.press(card, "setup.preview"))
 
 

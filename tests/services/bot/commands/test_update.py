@@ -22,6 +22,8 @@ from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, words
 TEXTS = load_texts()
 PORTUGUESE = "pt-PT"
 
+BY = Actor(ADMIN, "Somebody")
+
 
 @pytest.fixture
 async def integration_id(chat: Chat) -> str:
@@ -30,7 +32,7 @@ async def integration_id(chat: Chat) -> str:
 
 async def connected(chat: Chat, name: str = "Head office") -> str:
     account = CloudLinkAccount("", "1000200030", "presence-reader", "a secret")
-    return (await chat.integrations.add(TENANT, name, account, TeamsApp("t", "c", "a secret"), None)).id
+    return (await chat.integrations.add(TENANT, name, account, TeamsApp("t", "c", "a secret"), None, BY)).id
 
 
 async def dialog(chat: Chat) -> Card:
@@ -68,7 +70,7 @@ async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_
     again = await chat.press(card, "update.install")
     assert "Installing the update" in words(again)
     assert "pressed this button already" in words(again)
-    assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", Actor(ADMIN, "Somebody"))]
+    assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", BY)]
     assert set(chat.updates.followers) == {CardPlace(TENANT, ADMIN, CARD_ID)}
 
 
@@ -114,10 +116,10 @@ async def test_another_tenant_s_integration_does_not_exist(chat: Chat, integrati
 
 
 async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integration_id: str) -> None:
-    chat.updates.trouble = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
+    chat.updates.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
     card = await dialog(chat)
     assert "update.install" not in buttons(card)
-    chat.updates.trouble = None
+    chat.updates.error = None
     assert "update.install" in buttons(await chat.press(card, "update.show"))
 
 
@@ -140,7 +142,7 @@ async def test_the_newest_can_be_undone(chat: Chat, integration_id: str) -> None
     card = await chat.say("install update")
     shown = await chat.press(card, "update.undo")
     assert "Taking the update back" in words(shown)
-    assert chat.updates.undone == [(TENANT, integration_id, 3, Actor(ADMIN, "Somebody"))]
+    assert chat.updates.undone == [(TENANT, integration_id, 3, BY)]
 
 
 @pytest.mark.parametrize(("percent", "filled"), [(0, 0), (40, 8), (99, 20), (100, 20)])

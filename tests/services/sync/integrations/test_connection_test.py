@@ -12,7 +12,7 @@ from storage.queries import problems
 from storage.tables.problems import Problem
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Service
+from sync.domain.model import Actor, Service
 from sync.integrations.connection_test import ConnectionTest
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
@@ -21,6 +21,7 @@ from tests.support.stores import empty_store, integration, person, read_integrat
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+ADA = Actor("ada", "Ada Example")
 RECHECK = timedelta(minutes=3)
 MISSING = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
 
@@ -76,8 +77,8 @@ async def test_a_probe_heals_an_older_one_and_what_waited_is_due(tmp_path: Path)
 async def test_a_connection_test_heals_at_once_and_stops_at_the_first_failure_of_each_side(tmp_path: Path) -> None:
     async with room(tmp_path) as at:
         at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
-        probes = await at.connection_test.test(await read_integration(at.database))
-        assert [(probe.service, probe.step, bool(probe.trouble)) for probe in probes] == [
+        probes = await at.connection_test.test("t1", "i1", ADA)
+        assert [(probe.service, probe.step, bool(probe.error)) for probe in probes] == [
             (Service.CLOUDLINK, "account", True),
             (Service.ENTRA, "token", False),
             (Service.GRAPH, "directory", False),
@@ -90,6 +91,6 @@ async def test_secrets_no_key_opens_are_a_finding_not_a_crash(tmp_path: Path) ->
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
         at = Room(database)
-        probes = await at.connection_test.test(await read_integration(database))
-        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.SECRET_UNREADABLE] * 2
+        probes = await at.connection_test.test("t1", "i1", ADA)
+        assert [probe.error.fault for probe in probes if probe.error] == [Fault.SECRET_UNREADABLE] * 2
         assert await at.faults() == ["secret.unreadable"] * 2

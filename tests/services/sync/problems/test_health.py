@@ -36,12 +36,12 @@ async def test_a_trouble_is_logged_once_and_its_healing_once(
             await broke(database, now=NOON + timedelta(minutes=minutes))
         light = (await service_health(database))[Service.GRAPH]
         assert light.since == NOON
-        assert isinstance(light.trouble, ServiceUnavailable)
-        assert (light.trouble.fault, light.trouble.context) == (Fault.GRAPH_UNREACHABLE, {"status": 503})
+        assert isinstance(light.error, ServiceUnavailable)
+        assert (light.error.fault, light.error.context) == (Fault.GRAPH_UNREACHABLE, {"status": 503})
         for _ in range(2):
             async with database.writing() as session:
                 await health.healed(session, "i1", health.TEAMS, LATER)
-        assert (await service_health(database))[Service.GRAPH].trouble is None
+        assert (await service_health(database))[Service.GRAPH].error is None
         told = capsys.readouterr().out
         assert (told.count("service_broke"), told.count("service_healed")) == (1, 1)
 
@@ -53,7 +53,7 @@ async def test_another_fault_of_the_same_service_takes_the_place_of_the_first(tm
         await broke(database, CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
         await broke(database, CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), LATER)
         found = await service_health(database)
-        graph, entra = found[Service.GRAPH].trouble, found[Service.ENTRA].trouble
+        graph, entra = found[Service.GRAPH].error, found[Service.ENTRA].error
         assert isinstance(graph, CredentialsWrong)
         assert (graph.fault, graph.context) == (Fault.GRAPH_CONSENT_MISSING, {"permissions": "User.Read.All"})
         assert entra
