@@ -19,7 +19,7 @@ from bot.commands.edit import revision_of, show_outdated
 from storage.queries.roles import Role
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
-from sync.domain.rotation import Kind, RotationUnderWay, RotationView
+from sync.domain.rotation import RotationKind, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
@@ -32,7 +32,7 @@ async def open_rotate(context: TurnContext) -> None:
 
 async def ask_for(context: TurnContext, view: IntegrationView) -> None:
     going = await context.operations.credentials.rotation(context.tenant, view.id)
-    if going and not going.finished and going.kind is not Kind.BY_HAND:
+    if going and not going.finished and going.kind is not RotationKind.BY_HAND:
         return await context.show(_progress(context, view, going))
     return await show_form(context, view, {"description": view.name})
 
@@ -136,7 +136,7 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
     form_error = _form_error(context, view, rotation.error) if rotation.error else None
-    if rotation.kind is Kind.BY_HAND:
+    if rotation.kind is RotationKind.BY_HAND:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)
 

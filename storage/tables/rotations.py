@@ -10,7 +10,7 @@ from storage.tables.columns import UtcDateTime, new_id
 class Rotation(SQLModel, table=True):
     """A change of credentials under way or done; each step is stored before the next begins.
 
-    ``kind``: ``by_hand``, ``for_me`` or ``automatic``; ``step`` is a value of ``sync.domain.rotation.Step``.
+    ``kind``: ``by_hand``, ``for_me`` or ``automatic``; ``step`` is a ``sync.domain.rotation.RotationStep``.
     ``secret_sealed`` is the new secret while it may have to be taken up again; ``due_at`` is when to go on,
     and while somebody is at it, when they are given up; ``attempts`` counts refusals.
     """

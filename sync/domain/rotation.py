@@ -1,4 +1,4 @@
-"""A change of credentials, step by step, as it is stored and as an administrator may see it."""
+"""A rotation, the change of an integration's credentials: its steps as stored, and its view for administrators."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,16 +8,16 @@ from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 
 
-class Kind(StrEnum):
-    """Whose doing it is: typed in, asked for, or unattended."""
+class RotationKind(StrEnum):
+    """The administrator entered new credentials, asked the bot to rotate, or the bot rotates by itself."""
 
     BY_HAND = "by_hand"
     FOR_ME = "for_me"
     AUTOMATIC = "automatic"
 
 
-class Step(StrEnum):
-    """What is to be done next. By hand it begins at ``PROVE``; ``WAIT`` comes after a fall back, too."""
+class RotationStep(StrEnum):
+    """What is to be done next. ``BY_HAND`` begins at ``PROVE``. ``WAIT`` also follows a fallback."""
 
     ADD = "add"
     WAIT = "wait"
@@ -30,7 +30,7 @@ class Step(StrEnum):
 
 
 class RotationUnderWay(Exception):
-    """The bot is changing this integration's secret itself just now."""
+    """The bot itself is changing this integration's secret now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class RotationView:
 
     id: str
     integration_id: str
-    kind: Kind
-    step: Step
+    kind: RotationKind
+    step: RotationStep
     expires_on: date | None
     old_left: bool
     started_at: datetime
@@ -54,7 +54,7 @@ class RotationView:
 
 @dataclass(frozen=True, slots=True)
 class NewCertificate:
-    """The public part of a certificate the bot made. ``thumbprint`` as the portal shows it."""
+    """The public part of a certificate that the bot made. ``thumbprint`` is as Azure shows it."""
 
     public: str
     thumbprint: str
@@ -63,20 +63,20 @@ class NewCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CredentialChoices:
-    """What an integration could be switched to: a certificate or a token that the host keeps in a file."""
+    """Whether the host has a certificate, or a federated token, that integrations can use instead of a secret."""
 
     host_certificate: bool
     federated: bool
 
 
-def view_of(rotation: Rotation) -> RotationView:
+def rotation_view(rotation: Rotation) -> RotationView:
     return RotationView(
         id=rotation.id,
         integration_id=rotation.integration_id,
-        kind=Kind(rotation.kind),
-        step=Step(rotation.step),
+        kind=RotationKind(rotation.kind),
+        step=RotationStep(rotation.step),
         expires_on=rotation.expires_on,
-        old_left=rotation.step == Step.DONE and not rotation.old_key_id,
+        old_left=rotation.step == RotationStep.DONE and not rotation.old_key_id,
         started_at=rotation.started_at,
         finished_at=rotation.finished_at,
         error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,

@@ -18,7 +18,7 @@ from storage.tables.notices import Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.domain.model import BOT, CredentialKind
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_over, tell_at
 
 EXPIRY: Final = "expiry"
@@ -46,7 +46,7 @@ REPLACEMENTS = ("rotate", "switch_credential")
 CHANGES = (*REPLACEMENTS, "edit_teams")
 """The acts (``storage.queries.history``) that may change when credentials expire."""
 
-SWAPPED = (Step.PROVE, Step.REMOVE, Step.DONE)
+SWAPPED = (RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """Where a rotation stands when the new secret is in use."""
 
 AGAIN: Final = "~"
@@ -158,9 +158,9 @@ def _matters(of: Situation, troubles: Sequence[Incident]) -> Iterator[DueNotice]
     yield from _expiry(of)
     yield from _problems(of, troubles)
     for rotation in of.rotations:
-        if rotation.kind == Kind.AUTOMATIC and _is_news(rotation, of.now):
+        if rotation.kind == RotationKind.AUTOMATIC and _is_news(rotation, of.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
-            fault = rotation.fault if rotation.step == Step.FAILED else ""
+            fault = rotation.fault if rotation.step == RotationStep.FAILED else ""
             yield DueNotice(ROTATION, rotation.id, {"fault": fault, "step": rotation.step, "expires_on": expires})
     if of.update is not None:
         yield DueNotice(UPDATE, str(of.update), {"version": of.update})

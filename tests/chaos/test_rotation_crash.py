@@ -19,7 +19,7 @@ from storage.database import open_database
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from tests.chaos.test_kill import slain, worker
 from tests.support.engines import KEY, TENANT, Running, running_engine
 from tests.support.eventually import eventually
@@ -92,22 +92,22 @@ async def standing(gate: Gate) -> AsyncIterator[str]:
 class Death:
     """Where: the request at which the engine dies, with so many secrets at hand; and whether it was served."""
 
-    step: Step
+    step: RotationStep
     path: str
     secrets: int
     served: bool
 
 
 DEATHS = {
-    "before listing the secrets": Death(Step.ADD, "GET /v1.0/applications", 1, False),
-    "adding, before it is served": Death(Step.ADD, "/addPassword", 1, False),
-    "adding, its answer lost": Death(Step.ADD, "/addPassword", 1, True),
-    "waiting for its acceptance": Death(Step.WAIT, "/oauth2/v2.0/token", 2, False),
-    "accepted, nobody told": Death(Step.WAIT, "/oauth2/v2.0/token", 2, True),
-    "proving, before it is served": Death(Step.PROVE, "GET /v1.0/organization", 2, False),
-    "proving, its answer lost": Death(Step.PROVE, "GET /v1.0/organization", 2, True),
-    "removing, before it is served": Death(Step.REMOVE, "/removePassword", 2, False),
-    "removing, its answer lost": Death(Step.REMOVE, "/removePassword", 2, True),
+    "before listing the secrets": Death(RotationStep.ADD, "GET /v1.0/applications", 1, False),
+    "adding, before it is served": Death(RotationStep.ADD, "/addPassword", 1, False),
+    "adding, its answer lost": Death(RotationStep.ADD, "/addPassword", 1, True),
+    "waiting for its acceptance": Death(RotationStep.WAIT, "/oauth2/v2.0/token", 2, False),
+    "accepted, nobody told": Death(RotationStep.WAIT, "/oauth2/v2.0/token", 2, True),
+    "proving, before it is served": Death(RotationStep.PROVE, "GET /v1.0/organization", 2, False),
+    "proving, its answer lost": Death(RotationStep.PROVE, "GET /v1.0/organization", 2, True),
+    "removing, before it is served": Death(RotationStep.REMOVE, "/removePassword", 2, False),
+    "removing, its answer lost": Death(RotationStep.REMOVE, "/removePassword", 2, True),
 }
 
 
@@ -123,7 +123,7 @@ async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
             integration_id=view.id,
             owner_tenant=TENANT,
             kind="for_me",
-            step=Step.ADD,
+            step=RotationStep.ADD,
             started_by="admin-1",
             started_at=utc_now(),
             due_at=utc_now() + timedelta(hours=1),
@@ -140,7 +140,7 @@ async def step_of(running: Running, rotation_id: str) -> str:
 
 
 async def is_done(running: Running, rotation_id: str) -> bool:
-    return await step_of(running, rotation_id) == Step.DONE
+    return await step_of(running, rotation_id) == RotationStep.DONE
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)

@@ -23,7 +23,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.errors import Fault
 from sync.domain.features import NEWEST
 from sync.domain.model import Actor
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, beginning, chat_of
 from tests.support.bot.fakes import words
 from tests.support.engines import KEY, TENANT, account_of, app_of
@@ -33,7 +33,7 @@ from tests.support.stores import read_integration, stored
 ADA = Actor("ada", "Ada Example")
 REPLACED = "The client secret was replaced automatically"
 SUBSTITUIDO = "O segredo do cliente foi substituído automaticamente"
-STEPS = (Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE, Step.DONE)
+STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """What is to be done next when a rotation's first step is done, and so on: after each the power is cut."""
 
 

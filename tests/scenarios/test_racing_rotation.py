@@ -12,7 +12,7 @@ from storage.tables.history import Act
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.jobs import ROTATE
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -40,7 +40,7 @@ async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
 
 async def is_over(running: Running, integration_id: str) -> bool:
     rotation = await running.engine.credentials.rotation(TENANT, integration_id)
-    return rotation is not None and rotation.step is Step.DONE
+    return rotation is not None and rotation.step is RotationStep.DONE
 
 
 async def press(racing: list[Running], integration_id: str) -> None:

@@ -21,7 +21,7 @@ from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.model import Actor, IntegrationView, Service
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
 from tests.support.stores import stored
@@ -91,8 +91,8 @@ def _rotations(web: Web, owner: Person, *views: IntegrationView) -> list[Rotatio
     }
     under_way = Rotation(
         integration_id=views[0].id,
-        kind=Kind.FOR_ME,
-        step=Step.WAIT,
+        kind=RotationKind.FOR_ME,
+        step=RotationStep.WAIT,
         secret_sealed=web.encryption.encrypt("a-secret"),
         new_key_id="key-of-the-new-secret",
         started_at=now,
@@ -103,8 +103,8 @@ def _rotations(web: Web, owner: Person, *views: IntegrationView) -> list[Rotatio
         Rotation(
             id=f"rotation-of-{view.id}",
             integration_id=view.id,
-            kind=Kind.BY_HAND,
-            step=Step.DONE,
+            kind=RotationKind.BY_HAND,
+            step=RotationStep.DONE,
             started_at=now,
             finished_at=now,
             **begun,

@@ -18,7 +18,7 @@ from storage.tables.rotations import Rotation
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
-from sync.domain.rotation import Kind, RotationView, Step
+from sync.domain.rotation import RotationKind, RotationStep, RotationView
 from tests.support.engines import KEY, QUICK, TENANT, Running, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -69,7 +69,7 @@ async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) ->
     await running.engine.editor.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
     secret = app_of(sandbox).client_secret
     rotation = await running.engine.credentials.replace_secret(TENANT, view_id, view.name, secret, None, ADMIN)
-    assert (await finished(running, rotation)).step == Step.DONE
+    assert (await finished(running, rotation)).step == RotationStep.DONE
 
 
 async def view_of(running: Running, view_id: str) -> IntegrationView:
@@ -175,21 +175,21 @@ async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Pa
 @pytest.mark.parametrize(
     ("kind", "step"),
     [
-        (Kind.FOR_ME, Step.ADD),
-        (Kind.FOR_ME, Step.WAIT),
-        (Kind.AUTOMATIC, Step.SWAP),
-        (Kind.FOR_ME, Step.PROVE),
-        (Kind.FOR_ME, Step.UNDO),
-        (Kind.BY_HAND, Step.PROVE),
+        (RotationKind.FOR_ME, RotationStep.ADD),
+        (RotationKind.FOR_ME, RotationStep.WAIT),
+        (RotationKind.AUTOMATIC, RotationStep.SWAP),
+        (RotationKind.FOR_ME, RotationStep.PROVE),
+        (RotationKind.FOR_ME, RotationStep.UNDO),
+        (RotationKind.BY_HAND, RotationStep.PROVE),
     ],
 )
 async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
-    kind: Kind, step: Step, sandbox: SandboxHandle, tmp_path: Path
+    kind: RotationKind, step: RotationStep, sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     lost = Encryption([KEY])
     kept = integration()
     CredentialStore(lost).keep_previous(kept, Credentials(CredentialKind.SECRET, "the one before"))
-    previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is Step.PROVE else {}
+    previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is RotationStep.PROVE else {}
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path, **previous)
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         rotation = Rotation(
@@ -207,7 +207,7 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
         begun = await running.engine.credentials.rotation(TENANT, view_id)
         assert begun is not None
         ended = await finished(running, begun)
-        assert ended.step == Step.FAILED
+        assert ended.step == RotationStep.FAILED
         assert ended.error is not None
         assert ended.error.fault is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)

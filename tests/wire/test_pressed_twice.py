@@ -25,7 +25,7 @@ from storage.tables.roles import Member
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor, IntegrationView, TeamsApp
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import words
 from tests.support.engines import account_of
@@ -243,7 +243,12 @@ async def with_monitors(stage: Stage) -> None:
     now = utc_now()
     about: dict[str, Any] = {"owner_tenant": stage.tenant, "integration_id": stage.view.id}
     rotation = Rotation(
-        kind=Kind.BY_HAND, step=Step.DONE, started_at=now, finished_at=now, started_by=ADMIN, **about
+        kind=RotationKind.BY_HAND,
+        step=RotationStep.DONE,
+        started_at=now,
+        finished_at=now,
+        started_by=ADMIN,
+        **about,
     )
     await stage.store(rotation, *(Monitor(name=name, created_at=now, **about) for name in ("Hall", "Yard")))
 

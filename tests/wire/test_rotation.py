@@ -31,7 +31,7 @@ from storage.tables.rotations import Monitor, Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
-from sync.domain.rotation import RotationUnderWay, RotationView, Step
+from sync.domain.rotation import RotationStep, RotationUnderWay, RotationView
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
@@ -115,7 +115,7 @@ async def test_a_new_secret_is_proven_swapped_and_the_old_one_forgotten(
         TENANT, view.id, "Second", new["value"], expires_on, ADMIN
     )
     done = await finished(running, rotation)
-    assert (done.step, done.error) == (Step.DONE, None)
+    assert (done.step, done.error) == (RotationStep.DONE, None)
     integration = await row(running)
     assert integration.previous_secret_sealed is None
     assert (integration.name, integration.secret_expires_on) == ("Second", expires_on)
@@ -139,7 +139,7 @@ async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
     new = await sandbox.new_secret()
     rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
     await running.shows("2001", *IN_A_CALL)
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert not await is_in_trouble(running)
 
 
@@ -190,7 +190,7 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_ag
         )
     await eventually(lambda: has_secret(running, old))
     assert (await current(running, rotation)).error is not None
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert await secret_of(running) == new["value"]
     assert ("rotate_fell_back", Fault.ENTRA_SECRET_WRONG.value, "Ada Admin") in await acts(running)
 
@@ -272,8 +272,8 @@ async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
     assert await running.engine.credentials.may_rotate(TENANT, view.id)
     rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
     steps = [seen.step async for seen in running.engine.credentials.follow(TENANT, rotation.id)]
-    assert steps[-1] is Step.DONE
-    assert Step.WAIT in steps
+    assert steps[-1] is RotationStep.DONE
+    assert RotationStep.WAIT in steps
     done = await finished(running, rotation)
     assert not done.old_left
     (left,) = live_secrets(sandbox)
@@ -305,7 +305,7 @@ async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandl
     before = live_secrets(sandbox)
     rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
     failed = await finished(running, rotation)
-    assert failed.step is Step.FAILED
+    assert failed.step is RotationStep.FAILED
     assert failed.error is not None
     assert failed.error.fault is Fault.GRAPH_ROTATION_FORBIDDEN
     assert live_secrets(sandbox) == before
@@ -332,7 +332,7 @@ async def test_an_outage_in_the_middle_is_waited_out(sandbox: SandboxHandle, run
     await sandbox.trouble(graph_outage=True, entra_outage=True)
     await eventually(lambda: held_up(running, rotation))
     await sandbox.trouble(graph_outage=False, entra_outage=False)
-    assert (await finished(running, rotation, within=30)).step is Step.DONE
+    assert (await finished(running, rotation, within=30)).step is RotationStep.DONE
     assert len(live_secrets(sandbox)) == 1
 
 
@@ -355,7 +355,7 @@ async def test_auto_rotate_changes_the_secret_thirty_days_before_it_expires(
     await eventually(lambda: has_rotation(running, view))
     rotation = await running.engine.credentials.rotation(TENANT, view.id)
     assert rotation is not None
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert len(live_secrets(sandbox)) == 1
     async with running.database.session() as session:
         stored_rotation = await session.get(Rotation, rotation.id)
@@ -394,7 +394,7 @@ async def test_a_certificate_made_here_takes_the_secrets_place(sandbox: SandboxH
     assert (await row(running)).credential == CredentialKind.SECRET
     await sandbox.post("registration/certificates", {"pem": made.public})
     done = await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
-    assert done.step is Step.DONE
+    assert done.step is RotationStep.DONE
     for secret in list(sandbox.world.saved.registration.secrets):
         await sandbox.delete(f"registration/secrets/{secret.key_id}")
     await sandbox.call("2001")
@@ -515,7 +515,7 @@ async def test_back_to_a_secret(sandbox: SandboxHandle, running: Running) -> Non
     await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
     new = await sandbox.new_secret()
     rotation = await credentials.replace_secret(TENANT, view.id, "Again a secret", new["value"], None, ADMIN)
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     integration = await row(running)
     assert (integration.credential, integration.certificate_sealed) == ("secret", None)
     assert await secret_of(running) == new["value"]

@@ -11,11 +11,12 @@ from cryptography.fernet import Fernet
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.expiry import matched
-from sync.credentials.rotator import end, is_due_by_itself, name_of
+from sync.credentials.rotation_store import end, needs_automatic_rotation
+from sync.credentials.rotator import secret_name
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
-from sync.domain.rotation import Kind, Step, view_of
+from sync.domain.rotation import RotationKind, RotationStep, rotation_view
 from sync.domain.services import Password
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
@@ -88,7 +89,7 @@ def test_due_by_itself(values: dict[str, Any], due: bool) -> None:
     days = values.pop("days")
     day = None if days is None else TODAY + timedelta(days=days)
     row = integration(**{"auto_rotate": True, "secret_expires_on": day, **values})
-    assert is_due_by_itself(row, NOON) is due
+    assert needs_automatic_rotation(row, NOON) is due
 
 
 # What a rotation is called, shows and leaves
@@ -101,26 +102,27 @@ def rotation(**values: Any) -> Rotation:
 
 def test_a_secrets_name_holds_the_rotations_id_and_fits() -> None:
     row = rotation()
-    name = name_of(integration(name="Ş" * 400), row)
+    name = secret_name(integration(name="Ş" * 400), row)
     assert row.id in name
     assert len(name) <= 120
 
 
 def test_a_view_tells_no_secret() -> None:
     row = rotation(secret_sealed="sealed~thing", fault="entra.secret_wrong")
-    view = view_of(row)
+    view = rotation_view(row)
     assert "sealed~thing" not in repr(view) + repr(row)
-    assert (view.kind, view.step, view.finished) == (Kind.FOR_ME, Step.WAIT, False)
+    assert (view.kind, view.step, view.finished) == (RotationKind.FOR_ME, RotationStep.WAIT, False)
     assert view.error is not None
-    end(row, Step.DONE, NOON)
-    assert (row.secret_sealed, row.due_at, view_of(row).finished) == (None, None, True)
+    end(row, RotationStep.DONE, NOON)
+    assert (row.secret_sealed, row.due_at, rotation_view(row).finished) == (None, None, True)
 
 
 @pytest.mark.parametrize(
-    ("key", "step", "left"), [("", Step.DONE, True), ("k", Step.DONE, False), ("", Step.WAIT, False)]
+    ("key", "step", "left"),
+    [("", RotationStep.DONE, True), ("k", RotationStep.DONE, False), ("", RotationStep.WAIT, False)],
 )
-def test_an_old_secret_that_was_left(key: str, step: Step, left: bool) -> None:
-    assert view_of(rotation(old_key_id=key, step=step)).old_left is left
+def test_an_old_secret_that_was_left(key: str, step: RotationStep, left: bool) -> None:
+    assert rotation_view(rotation(old_key_id=key, step=step)).old_left is left
 
 
 # The swap
@@ -141,7 +143,7 @@ def test_credentials_are_put_kept_and_found_again(credentials: Credentials) -> N
     for secret in filter(None, (credentials.secret, credentials.certificate)):
         assert secret not in str(row.model_dump()) + repr(credentials)
     expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
-    assert STORE.app(row) == credentials.of(row) == expected
+    assert STORE.app(row) == credentials.app_of(row) == expected
 
 
 def test_what_another_key_sealed_is_as_good_as_gone() -> None:
