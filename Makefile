@@ -3,16 +3,18 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=20
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-reset test lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools
+.PHONY: help demo demo-reset test test-all lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo         the whole product on this machine, with no account anywhere"
 	@echo "make demo-reset   forget what was set up in the demo"
-	@echo "make test         every check"
+	@echo "make test         the checks of every day, in less than five minutes"
+	@echo "make test-all     every check: also both databases everywhere, Chromium, crashes, load"
 	@echo "make lint         the checks that run nothing: style, types, walls"
 	@echo "make screenshots  renew the pictures of the README"
 	@echo "make package      the Teams app package (ARGS=\"--bot-id ... --domain ...\")"
@@ -27,11 +29,20 @@ demo-reset:
 	@rm -rf data
 	@echo "The demo has forgotten everything."
 
-# The tests run even where the lint has something to say; either failing fails the whole.
+# The tests run even where the lint has something to say; either failing fails the whole. So it is with the two tiers.
 test: $(VENV)/.dev-installed node-tools
 	@failed=0; \
 	$(MAKE) --no-print-directory --keep-going lint || failed=1; \
-	$(BIN)/python -m pytest $(ARGS) || failed=1; \
+	$(PYTEST) -m "not long" $(ARGS) || failed=1; \
+	exit $$failed
+
+test-all: $(VENV)/.dev-installed node-tools
+	@failed=0; began=$$(date +%s); \
+	$(MAKE) --no-print-directory test || failed=1; \
+	between=$$(date +%s); \
+	$(PYTEST) -m long $(ARGS) || failed=1; \
+	ended=$$(date +%s); \
+	echo "make test took $$((between - began)) s, the longer tier $$((ended - between)) s."; \
 	exit $$failed
 
 lint: ruff-check ruff-format mypy lint-imports

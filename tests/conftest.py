@@ -1,11 +1,25 @@
+"""What all tests have; what is slow to import is imported by the fixture that needs it."""
+
+from pathlib import Path
+
 import pytest
 
-from bot.hosting.sdk import botbuilder
-from tests.spikes.agents_hosting import agents_sdk
-from tests.support.bot import hosting as harness
+LONG_FOLDERS = {"bench", "chaos", "load", "spikes"}
 
 
-@pytest.fixture(params=[botbuilder, agents_sdk], ids=lambda make: make.__name__)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tests of these folders are of the longer tier, whatever they say themselves."""
+    folders = item.path.relative_to(Path(__file__).parent).parts
+    if LONG_FOLDERS & set(folders):
+        item.add_marker(pytest.mark.long)
+
+
+@pytest.fixture(params=["botbuilder", pytest.param("agents_sdk", marks=pytest.mark.long)])
 def framework(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """The bot under test runs on each SDK: on the product's, and on the one that is to follow it."""
-    monkeypatch.setattr(harness, "make_framework", request.param)
+    from bot.hosting.sdk import botbuilder
+    from tests.spikes.agents_hosting import agents_sdk
+    from tests.support.bot import hosting as harness
+
+    frameworks = {"botbuilder": botbuilder, "agents_sdk": agents_sdk}
+    monkeypatch.setattr(harness, "make_framework", frameworks[request.param])

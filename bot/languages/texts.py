@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from gettext import c2py
 from pathlib import Path
 from string import Formatter
@@ -82,10 +83,11 @@ def language_of(locale: str) -> Language:
 
 
 def load_texts() -> dict[Language, Texts]:
-    """All languages, read from their catalogues. Raises ``ValueError`` when a sentence is left empty."""
+    """All languages, read from their catalogues once. Raises ``ValueError`` when a sentence is left empty."""
     return {language: _read(language) for language in Language}
 
 
+@cache
 def _read(language: Language) -> Texts:
     with (Path(__file__).parent / f"{language}.po").open("rb") as file:
         catalogue = read_po(file, locale=str(_LOCALES[language]), abort_invalid=True)

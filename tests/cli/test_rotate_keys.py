@@ -115,6 +115,7 @@ async def test_the_keys_may_be_in_a_vault(vault: Vault, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "status", "says"),
     [("", 403, "may not read"), (f"{NEW},hunter2hunter2", 200, "key 2 is not a Fernet key")],
+    ids=["that may not be read", "with a wrong key"],
 )
 async def test_a_vault_without_good_keys_is_a_sentence(
     value: str, status: int, says: str, vault: Vault, tmp_path: Path

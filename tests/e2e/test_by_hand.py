@@ -12,7 +12,7 @@ from tests.support.browsers import chromium
 from tests.support.sandboxes import Switchboard
 from tests.support.tools import require
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(240)]
 
 ANA, BRUNO, CATARINA = "2001", "2002", "2003"
 IN_A_CALL = {"en-US": "In a call", "pt-PT": "Numa chamada"}

@@ -16,7 +16,7 @@ from tests.e2e.playground import Message, Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
 from tests.e2e.searches import contents, everything_kept, leaks
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(300)]
 
 ANA, SOFIA = "2001", "2019"
 ON_A_CALL = "Busy/InACall"

@@ -13,7 +13,7 @@ from tests.support.browsers import chromium
 from tests.support.sandboxes import Switchboard
 from tests.support.tools import require
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(400)]
 
 ANA, SOFIA = "2001", "2019"
 ON_A_CALL = "Busy/InACall"

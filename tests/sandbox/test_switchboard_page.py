@@ -16,7 +16,7 @@ from sandbox.presence import Session
 from tests.support.browsers import chromium
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
-pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 
 PAGE = (Path(sandbox.__file__).parent / "switchboard.html").read_text(encoding="utf-8")
 TEXTS: dict[str, dict[str, str]] = json.loads(

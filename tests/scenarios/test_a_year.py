@@ -256,6 +256,7 @@ def live_secrets(year: Year) -> list[str]:
     return [secret.value for secret in year.sandbox.world.saved.registration.secrets if secret.end > now]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_year(tmp_path: Path) -> None:
     async with beginning(tmp_path) as year:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stores import each_database as each_database
+from tests.support.stores import both_databases as each_database
 from tests.support.stores import empty_database
+
+__all__ = ["each_database"]
 
 
 @pytest.fixture(autouse=True)

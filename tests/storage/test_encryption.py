@@ -30,7 +30,10 @@ def test_sealed_anew_it_needs_the_old_key_no_more() -> None:
     assert Encryption([NEW]).decrypt(renewed) == "hunter2"
 
 
-@pytest.mark.parametrize("sealed", [Encryption([FOREIGN]).encrypt("hunter2"), "", "no token", "é", "gAAAA"])
+@pytest.mark.parametrize(
+    "sealed",
+    [pytest.param(Encryption([FOREIGN]).encrypt("hunter2"), id="with a foreign key"), "", "no token", "é", "gAAAA"],
+)
 def test_what_no_key_opens(sealed: str) -> None:
     encryption = Encryption([NEW, OLD])
     assert (encryption.can_decrypt(sealed), encryption.is_newest(sealed)) == (False, False)

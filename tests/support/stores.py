@@ -1,43 +1,63 @@
-"""An empty store, on either database, and rows for it."""
+"""An empty store, on either database, and rows for it.
 
-from collections.abc import AsyncIterator, Callable, Iterator
+What only some tests need, PostgreSQL and the migrations, is imported where it is used: it is slow to import.
+"""
+
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
-from storage.database import Database, open_database
-from storage.schema import migrate
+from storage.database import Database, open_database, prepare
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.clocks import NOON
-from tests.support.postgres import create, drop, fresh_database, with_tables
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
+EACH = (SQLITE, pytest.param(POSTGRESQL, marks=pytest.mark.long))
 
 _on = SQLITE
 _kept: dict[Path, str] = {}
 
 
-@pytest.fixture(params=[SQLITE, POSTGRESQL])
-def each_database(request: pytest.FixtureRequest) -> Iterator[str]:
+def _on_one(request: pytest.FixtureRequest) -> Iterator[str]:
     """Runs a test once for each database; its stores are on that one."""
     global _on
     _on = request.param
     yield _on
+    _drop_all()
+    _on = SQLITE
+
+
+each_database = pytest.fixture(params=EACH)(_on_one)
+both_databases = pytest.fixture(params=[SQLITE, POSTGRESQL])(_on_one)
+"""The same, with both of them in the first tier: for the tests of what is stored."""
+
+
+def _drop_all() -> None:
+    if not _kept:
+        return
+    from tests.support.postgres import drop
+
     for url in _kept.values():
         drop(url)
     _kept.clear()
-    _on = SQLITE
 
 
 def database_in(folder: Path) -> str:
     """The address of a folder's own database with all tables: the same one each time, until the test ends."""
     if _on == SQLITE:
-        return f"sqlite:///{folder / 'presence.db'}"
+        return sqlite_with_tables(folder)
     if folder not in _kept:
+        from tests.support.postgres import create, with_tables
+
         _kept[folder] = create(with_tables())
     return _kept[folder]
 
@@ -45,20 +65,55 @@ def database_in(folder: Path) -> str:
 @asynccontextmanager
 async def empty_store(folder: Path) -> AsyncIterator[Database]:
     """In a file in ``folder``; on PostgreSQL in a test that is for ``each_database``."""
-    with empty_database(folder, with_tables) as url:
+    with database_with_tables(folder) as url:
         async with open_database(url) as database:
-            await migrate(database)
             yield database
 
 
 @contextmanager
-def empty_database(folder: Path, template: Callable[[], str] = lambda: "template1") -> Iterator[str]:
-    """The address of a database that nobody used before; on PostgreSQL it may be made from a ``template``."""
-    if _on == POSTGRESQL:
-        with fresh_database(template()) as url:
-            yield url
-    else:
+def database_with_tables(folder: Path) -> Iterator[str]:
+    """The address of a database that has all tables and no rows."""
+    if _on == SQLITE:
+        yield sqlite_with_tables(folder)
+        return
+    from tests.support.postgres import fresh_database, with_tables
+
+    with fresh_database(with_tables()) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(folder: Path) -> Iterator[str]:
+    """The address of a database that nobody used before, without tables."""
+    if _on == SQLITE:
         yield f"sqlite:///{folder / 'presence.db'}"
+        return
+    from tests.support.postgres import fresh_database
+
+    with fresh_database() as url:
+        yield url
+
+
+def sqlite_with_tables(folder: Path, name: str = "presence.db") -> str:
+    """The address of a file in ``folder`` with all tables; one that is there already stays as it is."""
+    path = folder / name
+    if not path.exists():
+        path.write_bytes(_template())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _template() -> bytes:
+    """A file with all tables and no rows, to be copied."""
+    from storage.schema import upgrade
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "template.db"
+        engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
+        prepare(engine)
+        with engine.begin() as connection:
+            upgrade(connection)
+        return path.read_bytes()
 
 
 def integration(**values: Any) -> Integration:

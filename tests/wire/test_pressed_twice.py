@@ -31,7 +31,7 @@ from tests.support.bot.fakes import words
 from tests.support.engines import account_of
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.stores import stored
+from tests.support.stores import EACH, stored
 from tests.wire.verbs import ACTS
 from tests.wire.webs import Heard, Person, Web, open_town, open_web, pressable, sqlite_url
 
@@ -91,7 +91,7 @@ class Pair:
     tenants: list[str]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=EACH)
 async def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pair]:
     folder = tmp_path_factory.mktemp("pressed")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:

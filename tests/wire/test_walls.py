@@ -18,11 +18,12 @@ import pytest_asyncio
 
 from bot.commands import COMMANDS
 from storage.queries.roles import Role
+from sync.credentials import service as credential_changes
 from sync.phones.subscriptions import hashed
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words
 from tests.support.postgres import fresh_database
-from tests.support.stores import integration, stored
+from tests.support.stores import EACH, integration, stored
 from tests.wire import estates
 from tests.wire.estates import Payload
 from tests.wire.verbs import ACTS, LOOKS
@@ -119,13 +120,14 @@ class Estate:
         return [*self.payloads, *(payload for payload in made if payload[0] not in known)]
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["sqlite", "postgresql"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=EACH)
 async def estate(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Estate]:
     folder = tmp_path_factory.mktemp("walls")
     with pytest.MonkeyPatch.context() as monkeypatch, ExitStack() as databases:
         is_sqlite = request.param == "sqlite"
         url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
         async with AsyncExitStack() as stack:
+            monkeypatch.setattr(credential_changes, "FOLLOWED", 0)
             town = await stack.enter_async_context(open_town(monkeypatch))
             host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
             admins = (ADA.object_id, RUI.object_id, BIA.object_id)
@@ -142,7 +144,13 @@ async def test_every_verb_is_known_and_has_something_to_be_tried_with(estate: Es
     assert len(estate.payloads) > len(verbs)
 
 
-@pytest.mark.parametrize("intruder", INTRUDERS, ids=lambda intruder: intruder.name)
+@pytest.mark.parametrize(
+    "intruder",
+    [
+        pytest.param(each, id=each.name, marks=() if each.name == "guest" else pytest.mark.long)
+        for each in INTRUDERS
+    ],
+)
 async def test_nothing_is_reachable(estate: Estate, intruder: Intruder, capsys: pytest.CaptureFixture[str]) -> None:
     attack = Attack(estate, intruder)
     await attack.prepare()

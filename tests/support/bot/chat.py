@@ -8,9 +8,7 @@ from pathlib import Path
 
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
-from sqlmodel import SQLModel
 
-import storage.tables  # noqa: F401
 from bot.activity import Action, Card, Installed, Message, Removed
 from bot.chat.history_export import HistoryExport
 from bot.pipeline import Pipeline
@@ -22,6 +20,7 @@ from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
+from tests.support.stores import sqlite_with_tables
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Fernet.generate_key().decode()
@@ -102,8 +101,5 @@ class Chat:
 
 @asynccontextmanager
 async def open_chat(folder: Path) -> AsyncIterator[Chat]:
-    path = folder / "chat.sqlite"
-    async with open_database(f"sqlite+aiosqlite:///{path}") as database:
-        async with database.engine.begin() as connection:
-            await connection.run_sync(SQLModel.metadata.create_all)
-        yield Chat(database, path)
+    async with open_database(sqlite_with_tables(folder, "chat.sqlite")) as database:
+        yield Chat(database, folder / "chat.sqlite")

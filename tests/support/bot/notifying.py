@@ -21,7 +21,6 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.queries.notices import State
 from storage.queries.roles import Role
-from storage.schema import migrate
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -33,8 +32,7 @@ from tests.support.bot.fakes import words
 from tests.support.bot.hosting import TENANT, Bot, open_bot
 from tests.support.connectors import Call
 from tests.support.fake_services import context_of
-from tests.support.postgres import with_tables
-from tests.support.stores import empty_database, integration, stored
+from tests.support.stores import database_with_tables, integration, stored
 
 ADMINS = ("ada", "ben")
 
@@ -190,7 +188,6 @@ def make_process(bot: Bot, database: Database) -> Process:
 async def notifying(folder: Path) -> AsyncIterator[Notifying]:
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(open_bot())
-        url = stack.enter_context(empty_database(folder, with_tables))
+        url = stack.enter_context(database_with_tables(folder))
         database = await stack.enter_async_context(open_database(url))
-        await migrate(database)
         yield Notifying(bot, database, url, make_process(bot, database), stack)

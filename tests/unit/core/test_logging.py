@@ -88,7 +88,7 @@ def test_a_field_of_a_secrets_name_is_hidden_whatever_it_holds(name: str) -> Non
     assert cleaned(**{name: ["abc", {"x": 1}]}) == {name: HIDDEN}
 
 
-@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("secret", SECRETS, ids=["key", "sealed", "token", "webhook", "secret"])
 @pytest.mark.parametrize(
     "text",
     [

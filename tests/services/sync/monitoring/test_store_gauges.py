@@ -20,7 +20,7 @@ from storage.tables.roles import Member
 from sync.monitoring.store_gauges import StoreGauges
 from tests.support.clocks import NOON, FakeClock
 from tests.support.postgres import fresh_database
-from tests.support.stores import integration, person, stored
+from tests.support.stores import EACH, integration, person, stored
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Look:
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=EACH)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     with _fresh(request.param, tmp_path) as url:
         yield url
