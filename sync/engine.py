@@ -64,7 +64,7 @@ from sync.teams.quota import Quota
 from sync.updates import available
 from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
-from sync.updates.updates import Updates
+from sync.updates.service import UpdateService
 
 
 def _default_tables() -> WireTables:
@@ -175,7 +175,7 @@ async def open_engine(
         overview=Overview(context, directory_sync, poller, reach),
         connection_test=connection_test,
         credentials=CredentialService(context, store, config.host),
-        updates=Updates(context, update_catalogue),
+        updates=UpdateService(context, update_catalogue),
         webhooks=Webhooks(context, ingestor, config.tables),
         jobs=jobs,
         watch=ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics),

@@ -7,7 +7,7 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview
 from sync.integrations.service import IntegrationService
-from sync.updates.updates import Updates
+from sync.updates.service import UpdateService
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ class Operations:
     overview: Overview
     connection_test: ConnectionTest
     credentials: CredentialService
-    updates: Updates
+    updates: UpdateService

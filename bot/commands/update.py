@@ -9,7 +9,7 @@ from bot.proactive.update_cards import form_error_of
 from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
-from sync.updates.model import CardPlace, Installation
+from sync.updates.model import CardAddress, Installation
 
 
 async def open_update(context: TurnContext) -> None:
@@ -18,7 +18,7 @@ async def open_update(context: TurnContext) -> None:
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     """The dialog; or, while something is being installed, how far that is."""
-    running = await context.operations.updates.installation(context.tenant, view.id)
+    running = await context.operations.updates.running(context.tenant, view.id)
     if running:
         await _follow(context, view, running)
         return
@@ -29,7 +29,7 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.not_readable(context.texts, view, form_error))
         return
-    made = cards.offered if offer.due else cards.nothing_to_install
+    made = cards.offered if offer.pending else cards.nothing_to_install
     await context.show(made(context.texts, view, offer))
 
 
@@ -41,7 +41,7 @@ async def install(context: TurnContext) -> None:
     """Begin; whoever presses second sees what the first began, and an old dialog is replaced by today's."""
     view = await context.integration()
     words = context.texts("update.3.words")
-    begun = await context.operations.updates.begin(
+    begun = await context.operations.updates.install(
         context.tenant, view.id, _version(context), words, context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -49,7 +49,7 @@ async def install(context: TurnContext) -> None:
 
 async def undo(context: TurnContext) -> None:
     view = await context.integration()
-    begun = await context.operations.updates.undo(
+    begun = await context.operations.updates.roll_back(
         context.tenant, view.id, _version(context), context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -73,11 +73,11 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """The pressed card shows it from now on, or a new one."""
     if isinstance(context.turn.incoming.what, Action):
-        await context.operations.updates.installation(context.tenant, view.id, _place(context))
+        await context.operations.updates.running(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
     sent = await context.send(_card(context, running))
-    await context.operations.updates.installation(context.tenant, view.id, _place(context, sent))
+    await context.operations.updates.running(context.tenant, view.id, _place(context, sent))
 
 
 def _card(context: TurnContext, installation: Installation) -> Card:
@@ -85,10 +85,10 @@ def _card(context: TurnContext, installation: Installation) -> Card:
     return cards.installation_card(context.texts, installation, form_error)
 
 
-def _place(context: TurnContext, card_id: str = "") -> CardPlace:
+def _place(context: TurnContext, card_id: str = "") -> CardAddress:
     what = context.turn.incoming.what
     pressed = what.card_id if isinstance(what, Action) else ""
-    return CardPlace(context.tenant, context.person, card_id or pressed)
+    return CardAddress(context.tenant, context.person, card_id or pressed)
 
 
 def _version(context: TurnContext) -> int:

@@ -17,8 +17,8 @@ from storage.queries import conversations
 from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.updates.model import CardPlace, Installation
-from sync.updates.updates import Updates
+from sync.updates.model import CardAddress, Installation
+from sync.updates.service import UpdateService
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class UpdateCards:
     def __init__(
         self,
         database: Database,
-        updates: Updates,
+        updates: UpdateService,
         messenger: Messenger,
         languages: Mapping[Language, Texts],
         access: AdminsSetting,
@@ -52,7 +52,7 @@ class UpdateCards:
     async def show(self, integration_id: str) -> None:
         """The job. Raises ``Undelivered`` when a card could not be told of the end, so that it is tried again."""
         await self._sleep(self._pace)
-        found = await self._updates.to_show(integration_id)
+        found = await self._updates.cards_to_update(integration_id)
         if found is None or not found[1]:
             return
         installation, places = found
@@ -61,9 +61,9 @@ class UpdateCards:
             return
         if undelivered:
             raise undelivered[0]
-        await self._updates.shown(integration_id, installation)
+        await self._updates.release_cards(integration_id, installation)
 
-    async def _tell(self, place: CardPlace, installation: Installation) -> Undelivered | None:
+    async def _tell(self, place: CardAddress, installation: Installation) -> Undelivered | None:
         async with self._database.session() as session:
             chat = await conversations.find(session, place.tenant_id, place.user_object_id)
             role = await self._access.role_of(session, place.tenant_id, place.user_object_id)

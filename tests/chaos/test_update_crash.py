@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor
-from sync.updates.model import CardPlace
+from sync.updates.model import CardAddress
 from tests.chaos.gate import gate_before
 from tests.chaos.test_kill import IN_A_CALL, is_held, prepared, slain, worker
 from tests.support.engines import TENANT, Running, running_engine
@@ -22,8 +22,8 @@ async def begun(sandbox: SandboxHandle, folder: Path) -> None:
     async with running_engine(sandbox, folder, webhooks=False) as running:
         name = (await running.engine.integrations.list(TENANT))[0].id
         await sandbox.trouble(graphOutage=True)
-        card = CardPlace(TENANT, "ana", "card-1")
-        assert await running.engine.updates.begin(TENANT, name, 3, WORDS, Actor("ana", "Ana"), card)
+        card = CardAddress(TENANT, "ana", "card-1")
+        assert await running.engine.updates.install(TENANT, name, 3, WORDS, Actor("ana", "Ana"), card)
     await sandbox.trouble(graphOutage=False)
 
 
@@ -48,7 +48,7 @@ async def test_killed_while_pushing_for_the_newly_matched_it_goes_on(tmp_path: P
             await slain(process)
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             await eventually(lambda: is_over(running), within=20)
-            assert (await running.engine.updates.to_show(await running.integration_id())) is not None
+            assert (await running.engine.updates.cards_to_update(await running.integration_id())) is not None
             await running.shows("2001", *IN_A_CALL)
             await eventually(lambda: says(sandbox, "2001", WORDS))
 

@@ -295,7 +295,7 @@ async def update_undo(stage: Stage) -> dict[str, Any]:
     await stage.web.press(stage.who, "update.install", install)
 
     async def is_installed() -> bool:
-        return not await stage.web.engine.updates.installation(stage.tenant, stage.view.id)
+        return not await stage.web.engine.updates.running(stage.tenant, stage.view.id)
 
     await eventually(is_installed)
     return await stage.offered("install update", "update.undo")

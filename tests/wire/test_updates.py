@@ -18,7 +18,7 @@ from sync.domain.errors import Fault
 from sync.domain.jobs import SHOW_UPDATE
 from sync.domain.model import Actor, UnknownIntegration
 from sync.updates import available
-from sync.updates.model import CardPlace, Installation, State
+from sync.updates.model import CardAddress, Installation, InstallationState
 from tests.support.engines import QUICK, TENANT, Running, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -29,7 +29,7 @@ IN_A_CALL = ("Busy", "InACall")
 WORDS = "On the phone"
 ANA = Actor("ana", "Ana Admin")
 RUI = Actor("rui", "Rui Admin")
-CARD = CardPlace(TENANT, "ana", "card-1")
+CARD = CardAddress(TENANT, "ana", "card-1")
 SOFIA = "2019"
 """Known in Teams by a proxy address only."""
 
@@ -43,13 +43,13 @@ async def at_first_version(folder: Path, **options: Any) -> AsyncIterator[tuple[
         yield sandbox, running
 
 
-async def begin(running: Running, upto: int = 3, by: Actor = ANA, card: CardPlace = CARD) -> Installation | None:
+async def begin(running: Running, upto: int = 3, by: Actor = ANA, card: CardAddress = CARD) -> Installation | None:
     updates, name = running.engine.updates, await running.integration_id()
-    return await updates.begin(TENANT, name, upto, WORDS, by, card)
+    return await updates.install(TENANT, name, upto, WORDS, by, card)
 
 
 async def seen(running: Running) -> Installation:
-    found = await running.engine.updates.to_show(await running.integration_id())
+    found = await running.engine.updates.cards_to_update(await running.integration_id())
     assert found is not None
     return found[0]
 
@@ -99,7 +99,7 @@ async def test_a_new_integration_is_offered_both_updates_with_what_they_would_ch
         assert (row.feature_version, available(row)) == (1, 3)
         assert (await running.status()).update == 3
         offer = await running.engine.updates.offer(TENANT, row.id)
-        effects = {(due.version, e.key): (e.count, e.names) for due in offer.due for e in due.effects}
+        effects = {(due.version, e.key): (e.count, e.names) for due in offer.pending for e in due.changes}
         assert effects == {
             (2, "matched"): (1, ("Sofia Marques",)),
             (3, "people"): (20, ()),
@@ -118,7 +118,10 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
         await running.shows("2001", *IN_A_CALL)
         await sandbox.trouble(slow_seconds=0.0)
         over = await ended(running)
-        assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.COMPLETED)]
+        assert [(each.version, each.state) for each in over.updates] == [
+            (2, InstallationState.COMPLETED),
+            (3, InstallationState.COMPLETED),
+        ]
         assert (over.percent, await version(running)) == (100, 3)
         assert over.updates[0].results == {"matched": 1}
         await sandbox.call(SOFIA)
@@ -131,10 +134,10 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
 async def test_two_who_press_at_once_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.trouble(slow_seconds=0.1)
-        other = CardPlace(TENANT, "rui", "card-2")
+        other = CardAddress(TENANT, "rui", "card-2")
         both = await asyncio.gather(begin(running), begin(running, by=RUI, card=other), begin(running))
         [first] = {one.by for one in both if one}
-        found = await running.engine.updates.to_show(await running.integration_id())
+        found = await running.engine.updates.cards_to_update(await running.integration_id())
         assert found is not None
         assert {place.activity_id for place in found[1]} == {"card-1", "card-2"}
         await ended(running)
@@ -155,11 +158,11 @@ async def test_an_old_dialog_and_another_tenant_begin_nothing(tmp_path: Path) ->
         assert await begin(running, upto=2) is None
         updates, name = running.engine.updates, await running.integration_id()
         with pytest.raises(UnknownIntegration):
-            await updates.begin("another tenant", name, 3, WORDS, ANA, CARD)
+            await updates.install("another tenant", name, 3, WORDS, ANA, CARD)
         with pytest.raises(UnknownIntegration):
             await updates.offer("another tenant", name)
         with pytest.raises(UnknownIntegration):
-            await updates.undo("another tenant", name, 3, ANA, CARD)
+            await updates.roll_back("another tenant", name, 3, ANA, CARD)
         assert await version(running) == 1
 
 
@@ -192,7 +195,7 @@ async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(t
         await sandbox.trouble(graphOutage=True)
         over = await installed(running)
         failed = over.current
-        assert (failed.version, failed.state, failed.failed_step) == (2, State.FAILED, "read")
+        assert (failed.version, failed.state, failed.failed_step) == (2, InstallationState.FAILED, "read")
         assert failed.fault == Fault.GRAPH_UNREACHABLE
         assert [each.version for each in over.updates] == [2]
         assert await version(running) == 1
@@ -209,7 +212,10 @@ async def test_a_service_unwell_for_a_moment_only_delays(tmp_path: Path) -> None
         await asyncio.sleep(0.4)
         assert (await seen(running)).is_open
         await sandbox.trouble(graphOutage=False)
-        assert [each.state for each in (await ended(running)).updates] == [State.COMPLETED, State.COMPLETED]
+        assert [each.state for each in (await ended(running)).updates] == [
+            InstallationState.COMPLETED,
+            InstallationState.COMPLETED,
+        ]
 
 
 async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own(
@@ -225,7 +231,10 @@ async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own
         await sandbox.call("2001")
         await running.shows("2001", *IN_A_CALL)
         over = await installed(running)
-        assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.FAILED)]
+        assert [(each.version, each.state) for each in over.updates] == [
+            (2, InstallationState.COMPLETED),
+            (3, InstallationState.FAILED),
+        ]
         assert (over.current.fault, over.current.failed_step) == ("unexpected", "announce")
         row = await integration(running)
         assert (row.feature_version, row.status_text) == (2, "")
@@ -240,13 +249,13 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
             await sandbox.call(extension)
             await says(sandbox, extension, WORDS)
         name, updates = await running.integration_id(), running.engine.updates
-        assert await updates.undo(TENANT, name, 2, ANA, CARD) is None
+        assert await updates.roll_back(TENANT, name, 2, ANA, CARD) is None
         assert (await updates.offer(TENANT, name)).undoable == 3
-        assert await updates.undo(TENANT, name, 3, ANA, CARD)
-        assert (await ended(running)).current.state is State.UNDONE
+        assert await updates.roll_back(TENANT, name, 3, ANA, CARD)
+        assert (await ended(running)).current.state is InstallationState.UNDONE
         await says(sandbox, "2001", None)
         await says(sandbox, SOFIA, None)
-        assert await updates.undo(TENANT, name, 2, ANA, CARD)
+        assert await updates.roll_back(TENANT, name, 2, ANA, CARD)
         await ended(running)
         await running.shows("Sofia Marques", "Available", "Available")
         assert await sandbox.shown("2001") == IN_A_CALL

@@ -16,7 +16,7 @@ from sync.people.directory_sync import DirectorySync
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.teams.host_credentials import HostCredentials
-from sync.updates.updates import Updates
+from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
@@ -39,5 +39,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
         connection_test=ConnectionTest(context, store, timedelta(minutes=3)),
         credentials=CredentialService(context, store, HostCredentials()),
-        updates=Updates(context, {}),
+        updates=UpdateService(context, {}),
     )

@@ -15,16 +15,16 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.domain.model import Actor
 from sync.updates.installer import Installer
-from sync.updates.model import CardPlace, Effect, State
-from sync.updates.update import Accept, Changing, Facts, Portion, Step
-from sync.updates.updates import Updates
+from sync.updates.model import CardAddress, InstallationState, PlannedChange
+from sync.updates.service import UpdateService
+from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep
 from tests.support.clocks import FakeClock
 from tests.support.fake_services import context_of
 from tests.support.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
-CARD = CardPlace("t1", "ana", "card-1")
+CARD = CardAddress("t1", "ana", "card-1")
 ANA = Actor("ana", "Ana")
 
 
@@ -45,29 +45,29 @@ class Counting:
     async def total(self, integration: Integration, facts: Facts) -> int:
         return self.size
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
         if self.trouble and done >= self.after:
             raise self.trouble
 
-        async def keep(changing: Changing) -> None:
-            changing.facts[self.name] = [*changing.facts.get(self.name, []), done]
+        async def keep(transaction: StepTransaction) -> None:
+            transaction.facts[self.name] = [*transaction.facts.get(self.name, []), done]
             self.diary.append(f"{self.name} {done}")
 
-        return Portion(2, keep)
+        return Batch(2, keep)
 
-    async def undo(self, changing: Changing) -> None:
+    async def undo(self, transaction: StepTransaction) -> None:
         self.diary.append(f"undo {self.name}")
-        changing.facts.pop(self.name, None)
+        transaction.facts.pop(self.name, None)
 
 
 @dataclass
 class Sample:
     version: int
-    steps: list[Step]
+    steps: list[UpdateStep]
     jobs: tuple[str, ...] = ("push",)
 
-    async def dry_run(self, integration: Integration) -> tuple[Effect, ...]:
-        return (Effect("people", 1),)
+    async def dry_run(self, integration: Integration) -> tuple[PlannedChange, ...]:
+        return (PlannedChange("people", 1),)
 
 
 @dataclass
@@ -92,15 +92,15 @@ class Bench:
         self.database, self.clock, self.jobs, self.diary = database, FakeClock(), Deferred(), list[str]()
         self.first, self.second = Counting("first", self.diary), Counting("second", self.diary)
         self.catalogue = {
-            2: Sample(2, [self.first, Accept(2), self.second]),
-            3: Sample(3, [Counting("third", self.diary, size=0), Accept(3)]),
+            2: Sample(2, [self.first, RaiseVersion(2), self.second]),
+            3: Sample(3, [Counting("third", self.diary, size=0), RaiseVersion(3)]),
         }
         context = context_of(database, jobs=self.jobs, clock=self.clock)
-        self.updates = Updates(context, self.catalogue)
+        self.updates = UpdateService(context, self.catalogue)
         self.installer = Installer(context, self.catalogue, timedelta(minutes=2))
 
-    async def begin(self, upto: int = 3) -> None:
-        assert await self.updates.begin("t1", "i1", upto, "On the phone", ANA, CARD)
+    async def begin(self, version: int = 3) -> None:
+        assert await self.updates.install("t1", "i1", version, "On the phone", ANA, CARD)
 
     async def rows(self) -> list[FeatureUpdate]:
         async with self.database.session() as session:
@@ -163,10 +163,10 @@ async def test_who_dies_while_taking_back_goes_on_taking_back(bench: Bench) -> N
     bench.second.trouble = CredentialsWrong(Fault.GRAPH_FORBIDDEN)
     undo, deaths = bench.first.undo, [Died()]
 
-    async def dies_once(changing: Changing) -> None:
+    async def dies_once(transaction: StepTransaction) -> None:
         if deaths:
             raise deaths.pop()
-        await undo(changing)
+        await undo(transaction)
 
     bench.first.undo = dies_once  # type: ignore[method-assign]
     with pytest.raises(Died):
@@ -204,7 +204,7 @@ async def test_two_processes_at_once_store_each_portion_once(bench: Bench) -> No
     await bench.begin()
     seen = (await bench.rows())[0]
     await bench.installer.install("i1")
-    await bench.installer._store_portion(seen, await bench.first.portion(integration(), {}, 0))
+    await bench.installer._store_batch(seen, await bench.first.next_batch(integration(), {}, 0))
     assert bench.diary.count("first 0") == 1
 
 
@@ -223,26 +223,26 @@ async def test_undoing_takes_back_the_newest_and_offers_it_again(bench: Bench) -
     await bench.begin()
     await bench.installer.install("i1")
     bench.clock.advance(days=1)
-    assert await bench.updates.undo("t1", "i1", 3, ANA, CARD)
+    assert await bench.updates.roll_back("t1", "i1", 3, ANA, CARD)
     await bench.installer.install("i1")
     assert await bench.states() == [(3, "undone")]
     offer = await bench.updates.offer("t1", "i1")
-    assert ([due.version for due in offer.due], offer.installed, offer.undoable) == ([3], 2, 2)
+    assert ([update.version for update in offer.pending], offer.installed, offer.undoable) == ([3], 2, 2)
 
 
 async def test_cards_are_kept_until_they_show_the_end(bench: Bench) -> None:
     await bench.begin()
-    found = await bench.updates.to_show("i1")
+    found = await bench.updates.cards_to_update("i1")
     assert found is not None
     assert (found[0].percent, found[1]) == (0, [CARD])
-    await bench.updates.shown("i1", found[0])
+    await bench.updates.release_cards("i1", found[0])
     assert (await bench.rows())[0].cards
     await bench.installer.install("i1")
-    found = await bench.updates.to_show("i1")
+    found = await bench.updates.cards_to_update("i1")
     assert found is not None
-    assert (found[0].percent, found[0].current.state) == (100, State.COMPLETED)
+    assert (found[0].percent, found[0].current.state) == (100, InstallationState.COMPLETED)
     async with bench.database.session() as session:
         assert await store.unfinished(session, bench.clock() - timedelta(hours=1))
-    await bench.updates.shown("i1", found[0])
+    await bench.updates.release_cards("i1", found[0])
     async with bench.database.session() as session:
         assert await store.unfinished(session, bench.clock() - timedelta(hours=1)) == []
