@@ -227,7 +227,7 @@ async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own
         async def breaks(*_: Any) -> Any:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(last, "portion", breaks)
+        monkeypatch.setattr(last, "next_batch", breaks)
         await sandbox.call("2001")
         await running.shows("2001", *IN_A_CALL)
         over = await installed(running)
