@@ -1,7 +1,7 @@
 """Finishes the removal of an integration: clears presence, ends the subscription, deletes the row and its secrets.
 
-The removal continues after a restart. Presence that cannot be cleared in time is left to expire: sessions end within
-four hours (Graph reference, presence: setPresence).
+The removal continues after a restart. Presence that cannot be cleared in time is left to expire: sessions end
+within four hours (Graph reference, presence: setPresence).
 """
 
 from datetime import timedelta
