@@ -1,4 +1,4 @@
-"""``python -m sandbox --port N --state FILE``: the sandbox on this machine, until it is told to stop."""
+"""``python -m sandbox --port N --state FILE``: the sandbox on this machine, until it is stopped."""
 
 import argparse
 import asyncio
@@ -13,7 +13,7 @@ from aiohttp import web
 from sandbox.server import make_app
 from sandbox.state import UnreadableState, World, read_saved
 
-_PATIENCE = 1.0
+_SHUTDOWN_SECONDS = 1.0
 
 
 def _loopback(host: str) -> str:
@@ -40,7 +40,7 @@ async def serve(world: World, host: str, port: int, state_file: Path | None) -> 
     stop = asyncio.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(each, stop.set)
-    runner = web.AppRunner(make_app(world, state_file), access_log=None, shutdown_timeout=_PATIENCE)
+    runner = web.AppRunner(make_app(world, state_file), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()

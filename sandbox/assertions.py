@@ -1,4 +1,4 @@
-"""Assertions in place of a secret: signed with an uploaded certificate, or by an issuer that is trusted.
+"""Assertions in place of a secret: signed with an uploaded certificate, or by a trusted issuer.
 
 Microsoft identity platform: "Certificate credentials", "Workload identity federation".
 """
@@ -21,21 +21,21 @@ _SIGNATURE_ONLY: Any = {"verify_aud": False, "verify_exp": False, "verify_nbf": 
 
 @dataclass(eq=False)
 class BadAssertion(Exception):
-    """An assertion that opens nothing, with Entra's number and words for it."""
+    """A refused assertion, with Entra's error code and message."""
 
     code: int
     text: str
 
 
 def read_certificate(pem: str) -> Certificate:
-    """Raises ``ValueError`` for what is no certificate."""
+    """Parse a PEM certificate. Raises ``ValueError`` when it is not one."""
     certificate = x509.load_pem_x509_certificate(pem.encode())
     thumbprint = certificate.fingerprint(hashes.SHA256()).hex()
     return Certificate(thumbprint, pem, certificate.not_valid_before_utc, certificate.not_valid_after_utc)
 
 
 def check(registration: Registration, assertion: str, now: datetime) -> None:
-    """Raises ``BadAssertion`` unless the application, or whoever may speak for it, signed this."""
+    """Raises ``BadAssertion`` unless the application or a trusted issuer signed it."""
     try:
         header = jwt.get_unverified_header(assertion)
         claims = jwt.decode(assertion, options={"verify_signature": False})

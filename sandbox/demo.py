@@ -1,6 +1,6 @@
 """``python -m sandbox.demo``: the whole product on this machine: the sandbox, the bot, and Microsoft's Playground.
 
-It only starts and ends processes; the product is started as anybody would start it, by ``app.py`` and settings.
+It only starts and ends processes; the product is started the usual way, with ``app.py`` and settings.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from sandbox.processes import Running, Service, ServiceFailed, start
+from sandbox.processes import RunningService, Service, ServiceFailed, start
 
 ROOT = Path(__file__).resolve().parent.parent
 PLAYGROUND_CONFIG = ROOT / ".m365agentsplayground.yml"
@@ -52,11 +52,11 @@ def missing_for_chat() -> str:
     return ""
 
 
-async def run(data: Path, lack: str) -> int:
+async def run(data: Path, missing: str) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    demonstration = asyncio.create_task(demonstrate(data, lack))
+    demonstration = asyncio.create_task(demonstrate(data, missing))
     asked = asyncio.create_task(stop.wait())
     await asyncio.wait((demonstration, asked), return_when=asyncio.FIRST_COMPLETED)
     demonstration.cancel()
@@ -64,31 +64,31 @@ async def run(data: Path, lack: str) -> int:
     try:
         await demonstration
     except ServiceFailed as failure:
-        say(f"\n{failure}\n\nThe demo has ended.")
+        print_now(f"\n{failure}\n\nThe demo has ended.")
         return 1
     except asyncio.CancelledError:
-        say("\nThe demo has ended. What was set up is kept in the data directory.")
+        print_now("\nThe demo has ended. What was set up is kept in the data directory.")
     return 0
 
 
-async def demonstrate(data: Path, lack: str) -> None:
-    """Start everything, say where it is, and watch over it. Raises ``ServiceFailed`` when one of them ends."""
+async def demonstrate(data: Path, missing: str) -> None:
+    """Start everything, print the addresses, and wait. Raises ``ServiceFailed`` when one of them ends."""
     logs = data / "logs"
     for directory in (data, logs):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    say(f"Starting the sandbox{' and the bot' if lack else ', the bot and the Teams-like client'} ...")
-    async with running(services(data, chat=not lack), logs) as started:
+    print_now(f"Starting the sandbox{' and the bot' if missing else ', the bot and the Teams-like client'} ...")
+    async with running_services(services(data, chat=not missing), logs) as started:
         urls = await asyncio.gather(*(each.wait_ready(READY_SECONDS) for each in started))
-        say(summary(dict(zip((each.service.name for each in started), urls, strict=True)), lack, logs))
+        print_now(summary(dict(zip((each.service.name for each in started), urls, strict=True)), missing, logs))
         ends = [asyncio.create_task(each.wait_end()) for each in started]
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         raise done.pop().result()
 
 
 @asynccontextmanager
-async def running(wanted: Sequence[Service], logs: Path) -> AsyncIterator[list[Running]]:
+async def running_services(wanted: Sequence[Service], logs: Path) -> AsyncIterator[list[RunningService]]:
     """The services, started; all are ended on leaving. Raises ``ServiceFailed`` when one cannot be run."""
-    started: list[Running] = []
+    started: list[RunningService] = []
     try:
         for service in wanted:
             process = await start(service, logs)
@@ -111,7 +111,7 @@ def sandbox_service(port: int, data: Path) -> Service:
 
 
 def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
-    """``app.py`` against the sandbox. Settings of a ``.env`` meant for production are blanked.
+    """``app.py`` against the sandbox. The settings of a production ``.env`` are blanked.
 
     Integrations start at the first feature version, so that there is an update to install.
     """
@@ -133,10 +133,10 @@ def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
 
 
 def playground_service(port: int, bot_url: str) -> Service:
-    """Microsoft's Teams-like client. When ``port`` is taken (or 0) it takes another and says which.
+    """Microsoft's Teams-like client. When ``port`` is taken (or 0) it picks another and prints it.
 
     Its own log would hold every activity, secrets typed into a card included (read in its source, 0.2.28): it gets
-    a path that cannot exist, which it bears in silence.
+    a path that cannot exist, which it ignores.
     """
     command = ("node", "--require", str(LOOPBACK_ONLY), str(PLAYGROUND_PROGRAM), "start", "--disable-telemetry")
     options = ("-e", f"{bot_url}/api/messages", "-p", str(port), "-c", "msteams")
@@ -170,8 +170,8 @@ def free_port(preferred: int) -> int:
     raise OSError("no free port on 127.0.0.1")
 
 
-def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
-    """What the demo says once it is up."""
+def summary(urls: dict[str, str], missing: str, logs: Path) -> str:
+    """The text printed once the demo is running."""
     steps = [
         "1. In the chat, type:  setup integration   (em português:  configurar integração)",
         "2. Paste what it asks for: the values are on the switchboard.",
@@ -184,7 +184,7 @@ def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
         f"Switchboard  {urls['Sandbox']}/switchboard",
         f"Bot          {urls['Bot']}",
         "",
-        *([f"No chat: {lack}"] if lack else steps),
+        *([f"No chat: {missing}"] if missing else steps),
         "",
         f"Logs: {logs}   Ctrl-C ends all of it.",
     ]
@@ -193,7 +193,7 @@ def summary(urls: dict[str, str], lack: str, logs: Path) -> str:
     return "\n".join([edge, *(f"|  {line:<{width}}  |" for line in lines), edge])
 
 
-def say(text: str) -> None:
+def print_now(text: str) -> None:
     print(text, flush=True)
 
 

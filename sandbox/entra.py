@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from sandbox import assertions, tokens
-from sandbox.edge import WORLD, json_response, origin
+from sandbox.http import WORLD, json_response, origin
 from sandbox.registration import SecretVerdict
 from sandbox.state import World
 
@@ -20,8 +20,8 @@ _TENANT = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|([a-z0-9-]+\.)+
 
 
 @dataclass(eq=False)
-class EntraRefusal(Exception):
-    """An answer that is no token, as Entra words it."""
+class EntraError(Exception):
+    """A refused token request, in Entra's words."""
 
     code: int
     error: str
@@ -44,9 +44,9 @@ class EntraRefusal(Exception):
 
 
 def check_tenant(world: World, tenant: str) -> None:
-    """Raises ``EntraRefusal`` for a tenant that is malformed or not there."""
+    """Raises ``EntraError`` for a tenant that is malformed or unknown."""
     if not _TENANT.fullmatch(tenant):
-        raise EntraRefusal(
+        raise EntraError(
             900023,
             "invalid_request",
             400,
@@ -54,7 +54,7 @@ def check_tenant(world: World, tenant: str) -> None:
             "domain.",
         )
     if not world.saved.registration.knows_tenant(tenant):
-        raise EntraRefusal(
+        raise EntraError(
             90002,
             "invalid_tenant",
             400,
@@ -71,68 +71,68 @@ def _check_client(world: World, client_id: str) -> None:
             f"Application with identifier '{client_id[:80]}' was not found in the directory "
             f"'{registration.organisation}'."
         )
-        raise EntraRefusal(700016, "unauthorized_client", 400, text)
+        raise EntraError(700016, "unauthorized_client", 400, text)
     if not registration.service_principal:
         tenant_id = registration.tenant_id
         text = f"The client application {client_id} is missing service principal in the tenant {tenant_id}."
-        raise EntraRefusal(7000229, "invalid_client", 401, text)
+        raise EntraError(7000229, "invalid_client", 401, text)
     if registration.disabled:
         text = f"Application '{client_id}'({registration.name}) is disabled."
-        raise EntraRefusal(7000112, "unauthorized_client", 400, text)
+        raise EntraError(7000112, "unauthorized_client", 400, text)
 
 
 def _check_secret(world: World, client_id: str, value: str) -> None:
-    verdict = world.saved.registration.judge(value, world.now())
+    verdict = world.saved.registration.check_secret(value, world.now())
     if verdict is SecretVerdict.WRONG:
         text = (
             "Invalid client secret provided. Ensure the secret being sent in the request is the client secret "
             f"value, not the client secret ID, for a secret added to app '{client_id}'."
         )
-        raise EntraRefusal(7000215, "invalid_client", 401, text)
+        raise EntraError(7000215, "invalid_client", 401, text)
     if verdict is SecretVerdict.EXPIRED:
         text = f"The provided client secret keys for app '{client_id}' are expired."
-        raise EntraRefusal(7000222, "invalid_client", 401, text)
+        raise EntraError(7000222, "invalid_client", 401, text)
 
 
 def _check_proof(world: World, form: dict[str, str]) -> None:
-    """A secret, or a signed assertion in its place."""
+    """A secret, or a signed assertion instead of it."""
     if form.get("client_assertion") and form.get("client_assertion_type") == assertions.TYPE:
         try:
             assertions.check(world.saved.registration, form["client_assertion"], world.now())
         except assertions.BadAssertion as error:
-            raise EntraRefusal(error.code, "invalid_client", 401, error.text) from None
+            raise EntraError(error.code, "invalid_client", 401, error.text) from None
     elif form.get("client_secret"):
         _check_secret(world, form["client_id"], form["client_secret"])
     else:
         text = "The request body must contain the following parameter: 'client_assertion' or 'client_secret'."
-        raise EntraRefusal(7000218, "invalid_client", 401, text)
+        raise EntraError(7000218, "invalid_client", 401, text)
 
 
 def _check_scope(scope: str, own_origin: str) -> str:
-    """The resource asked for."""
+    """The requested resource."""
     resource, _, suffix = scope.rpartition("/")
     if suffix != ".default":
         text = (
             f"The provided value for scope {scope[:80]} is not valid. Client credential flows must have a scope "
             "value with /.default suffixed to the resource identifier (application ID URI)."
         )
-        raise EntraRefusal(1002012, "invalid_scope", 400, text)
+        raise EntraError(1002012, "invalid_scope", 400, text)
     if resource.rstrip("/") not in (GRAPH, own_origin):
         text = f"The resource principal named {resource[:80]} was not found in the tenant."
-        raise EntraRefusal(500011, "invalid_resource", 400, text)
+        raise EntraError(500011, "invalid_resource", 400, text)
     return resource.rstrip("/")
 
 
 def grant(world: World, tenant: str, form: dict[str, str], own_origin: str) -> dict[str, Any]:
-    """The token answer to a form. Raises ``EntraRefusal``."""
+    """The token response to a form. Raises ``EntraError``."""
     check_tenant(world, tenant)
     for name in ("grant_type", "client_id", "scope"):
         if not form.get(name):
             text = f"The request body must contain the following parameter: '{name}'."
-            raise EntraRefusal(900144, "invalid_request", 400, text)
+            raise EntraError(900144, "invalid_request", 400, text)
     if form["grant_type"] != "client_credentials":
         text = "The app requested an unsupported grant type."
-        raise EntraRefusal(70003, "unsupported_grant_type", 400, text)
+        raise EntraError(70003, "unsupported_grant_type", 400, text)
     _check_client(world, form["client_id"])
     _check_proof(world, form)
     audience = _check_scope(form["scope"], own_origin)
@@ -141,7 +141,7 @@ def grant(world: World, tenant: str, form: dict[str, str], own_origin: str) -> d
             "Access has been blocked by Conditional Access policies. "
             "The access policy does not allow token issuance."
         )
-        raise EntraRefusal(53003, "invalid_grant", 400, text)
+        raise EntraError(53003, "invalid_grant", 400, text)
     return _token(world, audience)
 
 
@@ -174,27 +174,27 @@ def _outage() -> web.Response:
 
 async def token(request: web.Request) -> web.Response:
     world = request.app[WORLD]
-    if world.saved.trouble.entra_outage:
+    if world.saved.faults.entra_outage:
         return _outage()
     try:
-        if world.saved.trouble.entra_transient:
+        if world.saved.faults.entra_transient:
             text = "A transient error has occurred. Please try again."
-            raise EntraRefusal(90033, "temporarily_unavailable", 503, text)
+            raise EntraError(90033, "temporarily_unavailable", 503, text)
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         return json_response(grant(world, request.match_info["tenant"], form, origin(request)))
-    except EntraRefusal as refusal:
-        return json_response(refusal.as_json(world), refusal.status)
+    except EntraError as error:
+        return json_response(error.as_json(world), error.status)
 
 
 async def openid_configuration(request: web.Request) -> web.Response:
-    """The tenant's discovery document. Its addresses say https, as msal insists."""
+    """The tenant's discovery document. Its addresses use https, as msal requires."""
     world = request.app[WORLD]
-    if world.saved.trouble.entra_outage:
+    if world.saved.faults.entra_outage:
         return _outage()
     try:
         check_tenant(world, request.match_info["tenant"])
-    except EntraRefusal as refusal:
-        return json_response(refusal.as_json(world), refusal.status)
+    except EntraError as error:
+        return json_response(error.as_json(world), error.status)
     tenant_id = world.saved.registration.tenant_id
     base = f"https://{request.host}/{tenant_id}"
     return json_response(
@@ -220,7 +220,7 @@ async def openid_configuration(request: web.Request) -> web.Response:
 
 
 async def instance_discovery(request: web.Request) -> web.Response:
-    """Which login hosts belong together: this one stands alone."""
+    """Which login hosts belong together: this one has no aliases."""
     asked = request.query.get("authorization_endpoint", "")
     tenant = asked.split("/")[3] if asked.count("/") > 3 else "common"
     return json_response(

@@ -1,5 +1,5 @@
-"""What the sandbox served to the product: the last requests, and a few counts. Never a secret; of the headers,
-only the id that the caller gave a request of Graph's.
+"""The requests the sandbox served, the newest, and a few counts. Never a secret; of the headers,
+only the request id that the caller sends to Graph.
 """
 
 from collections import deque

@@ -1,4 +1,4 @@
-"""The sample people: who has a phone, who has a Teams account, and how the two fail to meet."""
+"""The sample people: who has a phone, who has a Teams account, and why some do not match."""
 
 from dataclasses import dataclass, field
 from uuid import NAMESPACE_DNS, uuid5
@@ -18,7 +18,7 @@ def stable_id(name: str) -> str:
 
 @dataclass
 class TeamsUser:
-    """A user of the Entra tenant and what their Teams knows of them. ``changed`` numbers directory changes."""
+    """A user of the Entra tenant and their presence in Teams. ``changed`` numbers directory changes."""
 
     id: str
     name: str
@@ -36,7 +36,7 @@ class TeamsUser:
 
 @dataclass
 class Person:
-    """A CloudLink user, and the Teams user who is the same human being (``teams_id``), if any."""
+    """A CloudLink user, and the Teams user who is the same person (``teams_id``), if any."""
 
     id: str
     name: str
@@ -91,7 +91,7 @@ def _person(extension: str | None, name: str, address: str | None, teams: TeamsU
 
 
 def _mismatched() -> list[tuple[Person, list[TeamsUser]]]:
-    """One of each way in which an address matches oddly or not at all."""
+    """One person for each way in which an address matches unusually or not at all."""
     patricia = _teams("Patrícia Rocha")
     rui = _teams("Rui Azevedo", upn=f"rui.azevedo@{CLOUD_DOMAIN}")
     sofia = _teams("Sofia Marques", proxy_addresses=[f"SMTP:sofia.marques@{DOMAIN}", f"smtp:s.marques@{DOMAIN}"])

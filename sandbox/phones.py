@@ -1,11 +1,11 @@
-"""Desk phones: what a person does with one, and what CloudLink says about each step."""
+"""Desk phones: what a person does with one, and the events CloudLink publishes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 
-class PhoneRefusal(Exception):
+class PhoneError(Exception):
     """A phone cannot do this now (no such call, nothing to hang up, not registered)."""
 
 
@@ -30,29 +30,29 @@ class Phone:
 
     @property
     def state(self) -> str:
-        """``offline``, ``idle``, or the state of the liveliest call."""
+        """``offline``, ``idle``, or the state of the most active call."""
         if not self.registered:
             return "offline"
         states = {call.state for call in self.calls}
         return next((state for state in _LIVELY if state in states), "busy" if states else "idle")
 
     def call(self, call_id: str | None, *states: str) -> PhoneCall:
-        """The call by id, or the newest one in one of ``states``. Raises ``PhoneRefusal``."""
+        """The call by id, or the newest one in one of ``states``. Raises ``PhoneError``."""
         for call in reversed(self.calls):
             if call.call_id == call_id or (call_id is None and (not states or call.state in states)):
                 return call
-        raise PhoneRefusal("There is no such call." if call_id else "There is no call to do this with.")
+        raise PhoneError("There is no such call." if call_id else "There is no call to do this with.")
 
 
 _LIVELY = ("conferenced", "connected", "held", "ringing", "originated")
 _MOST_CALLS = 8
 
 Announce = Callable[[PhoneCall | None], None]
-"""Told which call changed; None when the phone itself did."""
+"""Receives the call that changed; None when the phone itself did."""
 
 
-class Desk:
-    """One phone at work. Each step changes the phone and announces it, in order."""
+class DeskPhone:
+    """A phone in use. Each method changes the phone and announces the change, in order."""
 
     def __init__(
         self, extension: str, phone: Phone, announce: Announce, tick: Callable[[], tuple[datetime, int]]
@@ -63,7 +63,7 @@ class Desk:
         return self._begin(PhoneCall(call_id, "ringing", "incoming", caller, self.extension, self._tick()[0]))
 
     def dial(self, call_id: str, callee: str) -> PhoneCall:
-        """Call out; the other side answers at once. A call that was going on is held."""
+        """Call out; the other side answers immediately. A call in progress is held."""
         call = self._begin(PhoneCall(call_id, "originated", "outgoing", self.extension, callee, self._tick()[0]))
         self.answer(call.call_id)
         return call
@@ -71,32 +71,32 @@ class Desk:
     def answer(self, call_id: str | None = None) -> PhoneCall:
         call = self.phone.call(call_id, "ringing", "originated")
         if call.state not in ("ringing", "originated"):
-            raise PhoneRefusal("This call is answered already.")
+            raise PhoneError("This call is answered already.")
         for other in self.phone.calls:
             if other is not call and other.state in ("connected", "conferenced"):
-                self._move(other, "held")
-        return self._move(call, "connected")
+                self._change_state(other, "held")
+        return self._change_state(call, "connected")
 
     def hold(self, call_id: str | None = None) -> PhoneCall:
-        """Hold a call, or take it back when it is held."""
+        """Hold a call, or resume it when it is held."""
         call = self.phone.call(call_id, "connected", "conferenced", "held")
         if call.state == "held":
-            return self._move(call, "conferenced" if call.conference else "connected")
+            return self._change_state(call, "conferenced" if call.conference else "connected")
         if call.state not in ("connected", "conferenced"):
-            raise PhoneRefusal("Only an answered call can be held.")
-        return self._move(call, "held")
+            raise PhoneError("Only an answered call can be held.")
+        return self._change_state(call, "held")
 
     def conference(self, call_id: str | None = None) -> PhoneCall:
         call = self.phone.call(call_id, "connected", "held")
         if call.state not in ("connected", "held"):
-            raise PhoneRefusal("Only an answered call can become a conference.")
+            raise PhoneError("Only an answered call can become a conference.")
         call.conference = True
-        return self._move(call, "conferenced")
+        return self._change_state(call, "conferenced")
 
     def hang_up(self, call_id: str | None = None) -> PhoneCall:
         call = self.phone.call(call_id)
         self.phone.calls.remove(call)
-        return self._move(call, "ended")
+        return self._change_state(call, "ended")
 
     def hang_up_all(self) -> None:
         while self.phone.calls:
@@ -113,20 +113,20 @@ class Desk:
             self.phone.registered = on
             self._announce_phone()
 
-    def say(self, state: str, call_id: str) -> str:
-        """Announce any state at all, known or not, of the newest call or else of a passing one; returns its id."""
+    def publish_state(self, state: str, call_id: str) -> str:
+        """Announce any state, known or not, of the newest call or else of an invented one; returns its id."""
         passing = PhoneCall(call_id, state, "incoming", "", self.extension, self._tick()[0])
-        return self._move(self.phone.calls[-1] if self.phone.calls else passing, state).call_id
+        return self._change_state(self.phone.calls[-1] if self.phone.calls else passing, state).call_id
 
     def _begin(self, call: PhoneCall) -> PhoneCall:
         if not self.phone.registered:
-            raise PhoneRefusal("This phone is not registered.")
+            raise PhoneError("This phone is not registered.")
         if len(self.phone.calls) >= _MOST_CALLS:
-            raise PhoneRefusal("This phone takes no more calls.")
+            raise PhoneError("This phone takes no more calls.")
         self.phone.calls.append(call)
-        return self._move(call, call.state)
+        return self._change_state(call, call.state)
 
-    def _move(self, call: PhoneCall, state: str) -> PhoneCall:
+    def _change_state(self, call: PhoneCall, state: str) -> PhoneCall:
         call.state = state
         call.since, call.changed_ms = self._tick()
         self.phone.changed_ms = call.changed_ms

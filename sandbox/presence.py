@@ -1,4 +1,4 @@
-"""What colleagues see of a person: sessions, the person's own Teams client and chosen state, taken together.
+"""What colleagues see of a person: sessions, the person's own Teams client and chosen state, combined.
 
 Pure functions of the time. Microsoft Graph reference: presence resource, setPresence, setUserPreferredPresence.
 """
@@ -68,7 +68,7 @@ class Chosen:
 
 @dataclass
 class StatusMessage:
-    """A note a person (or an application for them) put beside their presence."""
+    """A text that a person (or an application for them) shows next to their presence."""
 
     content: str
     expires_at: datetime | None = None
@@ -94,8 +94,8 @@ def live_message(message: StatusMessage | None, now: datetime) -> str | None:
     return message.content if message and (message.expires_at is None or now < message.expires_at) else None
 
 
-def aged(session: Session, now: datetime) -> Shown:
-    """What a session says now: Available fades unless it is sent again, the others hold until they expire."""
+def faded(session: Session, now: datetime) -> Shown:
+    """A session's presence now: Available fades unless it is sent again, the others last until they expire."""
     if now >= session.expires_at:
         return OFFLINE
     age = now - session.set_at
@@ -107,13 +107,13 @@ def aged(session: Session, now: datetime) -> Shown:
 
 
 def shown(client: TeamsClient | None, session: Session | None, chosen: Chosen | None, now: datetime) -> Shown:
-    """What colleagues see. A chosen state needs some session beneath it, else the person is offline."""
+    """What colleagues see. A chosen state needs some session, else the person is offline."""
     live = live_session(session, now)
-    sessions = [aged(live, now)] if live else []
+    sessions = [faded(live, now)] if live else []
     if client:
         sessions.append(Shown(client, client))
     if not sessions:
         return OFFLINE
-    if hand_set := live_chosen(chosen, now):
-        return Shown(hand_set.availability, hand_set.activity)
+    if preferred := live_chosen(chosen, now):
+        return Shown(preferred.availability, preferred.activity)
     return min(sessions, key=lambda each: _PRECEDENCE.index(each.availability))

@@ -1,4 +1,4 @@
-"""Services as child processes: started, waited for, watched and ended, each in a process group of its own."""
+"""Services as child processes: started, awaited and stopped, each in its own process group."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ import aiohttp
 
 TAIL_LINES = 20
 GRACE_SECONDS = 3.0
-"""How long a service may take to end before it is killed."""
+"""How long a service may take to stop before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Service:
     """A program that serves HTTP on loopback.
 
     ``port`` is its port, or a pattern whose first group finds the port in what it prints. It is ready when
-    ``ready`` (a path) answers 200. ``environment`` is added to our own; ``directory`` is where it runs.
+    ``ready`` (a path) answers 200. ``environment`` is added to ours; ``directory`` is its working directory.
     """
 
     name: str
@@ -33,11 +33,11 @@ class Service:
 
 
 class ServiceFailed(Exception):
-    """A service ended by itself, or does not answer; the text says which, and shows the end of its log."""
+    """A service stopped by itself or does not answer; the text says which, with the log's end."""
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningService:
     """A started service. All it prints goes to ``log``."""
 
     service: Service
@@ -46,7 +46,7 @@ class Running:
 
     @property
     def url(self) -> str | None:
-        """Its address, None as long as it has not said its port."""
+        """Its address; None until it has printed its port."""
         port = self.service.port
         if isinstance(port, re.Pattern):
             found = port.search(self.log.read_text(errors="replace"))
@@ -54,7 +54,7 @@ class Running:
         return f"http://127.0.0.1:{port}"
 
     async def wait_ready(self, seconds: float) -> str:
-        """Its address, once it answers. Raises ``ServiceFailed`` when it ends first or takes longer."""
+        """Its address, once it responds. Raises ``ServiceFailed`` when it ends first or takes longer."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds), aiohttp.ClientSession() as http:
                 while self.process.returncode is None:
@@ -65,7 +65,7 @@ class Running:
         raise ServiceFailed(f"{self.service.name} did not answer within {seconds:.0f} s.\n{self.tail()}")
 
     async def wait_end(self) -> ServiceFailed:
-        """Returns only when the service ends, with what to say of it."""
+        """Wait until the service ends; return the failure that describes it."""
         await self.process.wait()
         return self.failure()
 
@@ -79,7 +79,7 @@ class Running:
         return "\n".join([f"The end of {self.log}:", *(f"    {line}" for line in lines or ["(empty)"])])
 
     async def stop(self) -> None:
-        """End the service and whatever it started: asked first, killed when it does not comply."""
+        """Stop the service and its children: SIGTERM first, SIGKILL after ``GRACE_SECONDS``."""
         self._signal(signal.SIGTERM)
         with suppress(TimeoutError):
             await asyncio.wait_for(self.process.wait(), GRACE_SECONDS)
@@ -91,8 +91,8 @@ class Running:
             os.killpg(self.process.pid, number)
 
 
-async def start(service: Service, logs: Path) -> Running:
-    """Start a service; its log is ``logs/<name>.log``, begun anew. Raises ``ServiceFailed`` if it cannot be run."""
+async def start(service: Service, logs: Path) -> RunningService:
+    """Start a service with an empty log ``logs/<name>.log``. Raises ``ServiceFailed`` if it cannot be run."""
     log = logs / f"{service.name.lower()}.log"
     with log.open("wb") as output:
         try:
@@ -107,7 +107,7 @@ async def start(service: Service, logs: Path) -> Running:
             )
         except OSError as error:
             raise ServiceFailed(f"{service.name} could not be started: {error}") from None
-    return Running(service, process, log)
+    return RunningService(service, process, log)
 
 
 async def _answers(http: aiohttp.ClientSession, url: str) -> bool:

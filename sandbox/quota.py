@@ -8,7 +8,7 @@ DEFAULT_LIMIT = 1500
 
 
 class Quota:
-    """A sliding window of 30 s. Refused calls count as well: whoever goes on hammering stays refused."""
+    """A sliding window of 30 s. Refused calls count too: a caller that keeps retrying stays throttled."""
 
     def __init__(self) -> None:
         self._calls: dict[tuple[str, str], deque[float]] = {}

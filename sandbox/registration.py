@@ -1,4 +1,4 @@
-"""The app registration in Entra ID: its ids, its secrets, what it may do, and what an administrator broke."""
+"""The app registration in Entra ID: its ids, secrets and permissions, and the faults an administrator can cause."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -44,7 +44,7 @@ class Certificate:
 
 @dataclass
 class FederatedCredential:
-    """Whose tokens are taken for the application's own: ``public_key`` (PEM) stands for the issuer's key set."""
+    """An issuer whose tokens are accepted for the application; ``public_key`` (PEM) replaces its key set."""
 
     issuer: str
     subject: str
@@ -73,7 +73,7 @@ class Registration:
 
     @property
     def roles(self) -> list[str]:
-        """The permissions an administrator consented to: what a token carries."""
+        """The permissions an administrator consented to: the roles in a token."""
         return [name for name in PERMISSIONS if self.permissions.get(name)]
 
     @property
@@ -86,7 +86,7 @@ class Registration:
     def add_secret(
         self, description: str, days: float, now: datetime, random: Random, accepted_after: float = 0
     ) -> Secret:
-        """A new secret, which the token endpoint takes after so many seconds."""
+        """A new secret, which the token endpoint accepts after ``accepted_after`` seconds."""
         value = "".join(random.choices(_ALPHABET, k=3)) + "8Q~" + "".join(random.choices(_ALPHABET, k=34))
         key_id = str(UUID(int=random.getrandbits(128), version=4))
         accepted_from = now + timedelta(seconds=accepted_after)
@@ -97,8 +97,8 @@ class Registration:
     def secret(self, key_id: str) -> Secret | None:
         return next((secret for secret in self.secrets if secret.key_id == key_id.lower()), None)
 
-    def judge(self, value: str, now: datetime) -> SecretVerdict:
-        """Whether a secret's value opens the door."""
+    def check_secret(self, value: str, now: datetime) -> SecretVerdict:
+        """Whether a secret's value is accepted now."""
         known = [
             secret for secret in self.secrets if secret.value == value and (secret.accepted_from or now) <= now
         ]

@@ -10,48 +10,48 @@ from aiohttp.typedefs import Handler
 
 from sandbox import entra
 from sandbox.cloudlink import service as cloudlink
-from sandbox.cloudlink.webhooks import delivering
+from sandbox.cloudlink.webhooks import running_webhooks
 from sandbox.control import page, phones, registration, switches, teams
 from sandbox.control.guard import guard
 from sandbox.control.view import iso
-from sandbox.edge import BATCH, LARGEST_BODY, WORLD, json_response
 from sandbox.graph import service as graph
+from sandbox.http import BATCH, LARGEST_BODY, WORLD, json_response
 from sandbox.journal import Entry
 from sandbox.state import World, write_saved
-from sandbox.traffic import generating
+from sandbox.traffic import running_generator
 
 _SAVE_GAP = 0.5
 
 
 def make_app(world: World, state_file: Path | None = None) -> web.Application:
-    """The sandbox as an application. With ``state_file``, the world is kept there."""
+    """The sandbox as an application. With ``state_file``, the state is saved there."""
     app = web.Application(middlewares=[guard, _journal], client_max_size=LARGEST_BODY)
     app[WORLD] = world
     app[page.STOPPING] = asyncio.Event()
-    for room in (page, phones, teams, registration, switches, graph, cloudlink, entra):
-        app.add_routes(room.routes())
-    app.on_shutdown.append(_let_go)
+    for module in (page, phones, teams, registration, switches, graph, cloudlink, entra):
+        app.add_routes(module.routes())
+    app.on_shutdown.append(_close_streams)
     if state_file:
-        app.cleanup_ctx.append(_keeping(world, state_file))
-    app.cleanup_ctx.append(_working)
+        app.cleanup_ctx.append(_autosave(world, state_file))
+    app.cleanup_ctx.append(_run_background_tasks)
     return app
 
 
-async def _let_go(app: web.Application) -> None:
-    """Event streams never end by themselves."""
+async def _close_streams(app: web.Application) -> None:
+    """Close the event streams, which never end by themselves."""
     app[page.STOPPING].set()
     app[WORLD].changed()
 
 
-async def _working(app: web.Application) -> AsyncIterator[None]:
-    async with delivering(app[WORLD]), generating(app[WORLD]):
+async def _run_background_tasks(app: web.Application) -> AsyncIterator[None]:
+    async with running_webhooks(app[WORLD]), running_generator(app[WORLD]):
         yield
 
 
-def _keeping(world: World, state_file: Path) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Save after changes, at most twice a second, and at the end."""
+def _autosave(world: World, state_file: Path) -> Callable[[web.Application], AsyncIterator[None]]:
+    """Save after changes, at most twice a second, and on exit."""
 
-    async def keep(_: web.Application) -> AsyncIterator[None]:
+    async def save_on_change(_: web.Application) -> AsyncIterator[None]:
         changed = asyncio.Event()
         changed.set()
         world.on_change.append(changed.set)
@@ -70,11 +70,11 @@ def _keeping(world: World, state_file: Path) -> Callable[[web.Application], Asyn
             await task
         write_saved(state_file, world.as_bytes())
 
-    return keep
+    return save_on_change
 
 
 def _service(path: str) -> str | None:
-    """Whose request this is; None for the switchboard."""
+    """The service a request is for; None for the switchboard."""
     first = path.strip("/").partition("/")[0]
     if first in cloudlink.SERVICES:
         return "cloudlink"
@@ -85,19 +85,19 @@ def _service(path: str) -> str | None:
 
 @web.middleware
 async def _journal(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Slow down when told to, and write down what was served: never a body of a token request, and of the
+    """Delay the response by ``slow_seconds``, and record the request: never a token request's body, and of the
     headers only the caller's own id.
     """
     service = _service(request.path)
     if service is None:
         return await handler(request)
     world = request.app[WORLD]
-    if world.saved.trouble.slow_seconds:
-        await asyncio.sleep(world.saved.trouble.slow_seconds)
+    if world.saved.faults.slow_seconds:
+        await asyncio.sleep(world.saved.faults.slow_seconds)
     try:
         response = await handler(request)
-    except web.HTTPException as refusal:
-        response = json_response({"error": refusal.reason}, refusal.status)
+    except web.HTTPException as error:
+        response = json_response({"error": error.reason}, error.status)
     named = request.headers.get("client-request-id", "")[:100]
     world.journal.entries.append(
         Entry(

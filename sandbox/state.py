@@ -1,4 +1,4 @@
-"""The world: everything the sandbox plays, its clock and its dice, and the one file it survives a restart in."""
+"""The world: everything the sandbox simulates, with its clock and random numbers, and its state file."""
 
 import os
 import tempfile
@@ -11,23 +11,23 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandbox.faults import Faults
 from sandbox.journal import Journal
 from sandbox.people import ACCOUNT_NAME, Person, TeamsUser, sample_people, stable_id
-from sandbox.phones import Desk, PhoneCall
+from sandbox.phones import DeskPhone, PhoneCall
 from sandbox.quota import Quota
 from sandbox.registration import Registration
-from sandbox.trouble import Trouble
 
 DEFAULT_PAGE_SIZE = 10
 
 
 class UnreadableState(Exception):
-    """The state file is not one of ours, or is damaged."""
+    """The state file is damaged or not a sandbox's."""
 
 
 @dataclass
 class CloudLinkAccount:
-    """The customer account. ``generation`` counts its secrets: a token dies with the secret it came from."""
+    """The customer account. ``generation`` counts its secrets: a token is valid only with the current one."""
 
     client_secret: str
     id: str = stable_id("account")
@@ -39,7 +39,7 @@ class CloudLinkAccount:
 
 @dataclass
 class Subscription:
-    """A webhook: where to, and which subjects (a prefix)."""
+    """A webhook: its URL and the prefix of the subjects it receives."""
 
     id: str
     application_id: str
@@ -51,8 +51,8 @@ class Subscription:
 
 
 @dataclass
-class Planned:
-    """A step of the traffic generator that is still to come."""
+class PlannedStep:
+    """A future step of the traffic generator."""
 
     at: datetime
     step: str
@@ -65,12 +65,12 @@ class Traffic:
     running: bool = False
     calls_per_minute: float = 6.0
     next_call_at: datetime | None = None
-    planned: list[Planned] = field(default_factory=list)
+    planned: list[PlannedStep] = field(default_factory=list)
 
 
 @dataclass
 class Saved:
-    """What a restart keeps."""
+    """The state that a restart keeps."""
 
     people: list[Person]
     teams: list[TeamsUser]
@@ -78,7 +78,7 @@ class Saved:
     account: CloudLinkAccount
     signing_key: str
     subscriptions: dict[str, Subscription] = field(default_factory=dict)
-    trouble: Trouble = field(default_factory=Trouble)
+    faults: Faults = field(default_factory=Faults)
     traffic: Traffic = field(default_factory=Traffic)
     page_size: int = DEFAULT_PAGE_SIZE
     directory_version: int = 0
@@ -96,9 +96,9 @@ def _utc_now() -> datetime:
 
 
 class World:
-    """The state with its clock and dice.
+    """The state with its clock and random numbers.
 
-    The functions in ``on_change`` are called after each change, those in ``on_phone`` at each step of a phone.
+    The functions in ``on_change`` are called after each change, those in ``on_phone`` after each change of a phone.
     """
 
     def __init__(
@@ -106,20 +106,20 @@ class World:
         clock: Callable[[], datetime] = _utc_now,
         random: Random | None = None,
         page_size: int | None = None,
-        trouble: Trouble | None = None,
+        faults: Faults | None = None,
         saved: Saved | None = None,
     ) -> None:
         self._clock = clock
         self.random = random or Random()
-        self.saved = saved or self._begin()
+        self.saved = saved or self._initial_state()
         self.saved.page_size = page_size or self.saved.page_size
-        self.saved.trouble = trouble or self.saved.trouble
+        self.saved.faults = faults or self.saved.faults
         self.journal = Journal()
         self.quota = Quota()
         self.on_change: list[Callable[[], None]] = []
         self.on_phone: list[Announced] = []
 
-    def _begin(self) -> Saved:
+    def _initial_state(self) -> Saved:
         people, teams = sample_people()
         registration = Registration()
         registration.add_secret("CloudLink Presence", 180, self._clock(), self.random)
@@ -129,7 +129,7 @@ class World:
         return self._clock() + timedelta(seconds=self.saved.clock_ahead)
 
     def tick(self) -> tuple[datetime, int]:
-        """Now, and as CloudLink's milliseconds: each one later than the one before."""
+        """Now, and as CloudLink's milliseconds, which always increase."""
         now = self.now()
         self.saved.newest_ms = max(self.saved.newest_ms + 1, int(now.timestamp() * 1000))
         return now, self.saved.newest_ms
@@ -148,11 +148,11 @@ class World:
         return next((each for each in self.saved.people if each.extension == extension), None)
 
     def teams_user(self, user_id: str) -> TeamsUser | None:
-        """By object id, as long as the user is there."""
+        """By object id; None when removed."""
         return next((each for each in self.saved.teams if each.id == user_id.lower() and not each.removed), None)
 
-    def desk(self, person: Person) -> Desk:
-        return Desk(person.extension or "", person.phone, lambda call: self._announce(person, call), self.tick)
+    def desk_phone(self, person: Person) -> DeskPhone:
+        return DeskPhone(person.extension or "", person.phone, lambda call: self._announce(person, call), self.tick)
 
     def _announce(self, person: Person, call: PhoneCall | None) -> None:
         for listener in self.on_phone:
@@ -164,17 +164,17 @@ class World:
 
 
 def read_saved(path: Path) -> Saved | None:
-    """What the file keeps; None when there is none yet. Raises ``UnreadableState``."""
+    """The state in the file; None when there is none yet. Raises ``UnreadableState``."""
     try:
         return _SAVED.validate_json(path.read_bytes())
     except FileNotFoundError:
         return None
     except (ValidationError, OSError) as error:
-        raise UnreadableState(f"{path} is not a state of this sandbox: remove it to begin anew.") from error
+        raise UnreadableState(f"{path} is not a state of this sandbox: remove it to start again.") from error
 
 
 def write_saved(path: Path, content: bytes) -> None:
-    """Put the file in place as a whole, readable by its owner alone: it holds the sandbox's secrets."""
+    """Write the file atomically, readable only by its owner: it holds the sandbox's secrets."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

@@ -1,4 +1,4 @@
-"""Bearer tokens and list positions: JWTs signed with the world's own key, on the world's clock."""
+"""Bearer tokens and list positions: JWTs signed with the world's key, by the world's clock."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from sandbox.state import World
 
 
 def issue(world: World, lifetime: int, **claims: Any) -> str:
-    """A token with ``claims``, good for ``lifetime`` seconds."""
+    """A token with ``claims``, valid for ``lifetime`` seconds."""
     now = int(world.now().timestamp())
     return jwt.encode({"iat": now, "nbf": now, "exp": now + lifetime, **claims}, world.saved.signing_key, "HS256")
 
 
 def read(world: World, authorization: str | None) -> dict[str, Any] | None:
-    """The claims of an ``Authorization: Bearer`` header; None unless it is ours and in time."""
+    """The claims of an ``Authorization: Bearer`` header; None unless it is ours and not expired."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
         return None
@@ -30,13 +30,13 @@ def read(world: World, authorization: str | None) -> dict[str, Any] | None:
     return claims if claims.get("exp", 0) > world.now().timestamp() else None
 
 
-def seal(world: World, kind: str, content: dict[str, Any]) -> str:
-    """An opaque text that only this world can have written: where a list goes on."""
+def sign_position(world: World, kind: str, content: dict[str, Any]) -> str:
+    """An opaque token for the position where a list continues; it cannot be forged."""
     return jwt.encode({**content, "kind": kind}, world.saved.signing_key, "HS256")
 
 
-def unseal(world: World, kind: str, text: str) -> dict[str, Any] | None:
-    """What was sealed as ``kind``; None for anything else."""
+def read_position(world: World, kind: str, text: str) -> dict[str, Any] | None:
+    """The content of a position token of this ``kind``; None for anything else."""
     try:
         content: dict[str, Any] = jwt.decode(text, world.saved.signing_key, ["HS256"])
     except jwt.InvalidTokenError:

@@ -1,4 +1,4 @@
-"""The traffic generator: people call each other, talk a while, and hang up."""
+"""The traffic generator: people call each other, talk for a while, and hang up."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
 from sandbox.people import Person
-from sandbox.phones import PhoneRefusal
-from sandbox.state import Planned, World
+from sandbox.phones import PhoneError
+from sandbox.state import PlannedStep, World
 
 MOST_CALLS_PER_MINUTE = 600.0
 _TICK = 0.25
@@ -16,7 +16,7 @@ _OUTSIDERS = ("+351210000100", "+351220000200", "+442070000300", "+442080000400"
 
 
 class TrafficGenerator:
-    """Does what is due, on the world's clock; a restart goes on where it stopped."""
+    """Does what is due by the world's clock; a restart continues where it stopped."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -43,7 +43,7 @@ class TrafficGenerator:
         if not idle:
             return
         person, call_id, random = self._world.random.choice(idle), self._world.new_id(), self._world.random
-        self._world.desk(person).ring(call_id, random.choice(_OUTSIDERS))
+        self._world.desk_phone(person).ring(call_id, random.choice(_OUTSIDERS))
         answered = now + timedelta(seconds=random.uniform(1, 5))
         ended = answered + timedelta(seconds=random.uniform(5, 90))
         if random.random() < 0.8:
@@ -53,22 +53,22 @@ class TrafficGenerator:
         self._plan(ended, "hang_up", person, call_id)
 
     def _plan(self, at: datetime, step: str, person: Person, call_id: str) -> None:
-        self._world.saved.traffic.planned.append(Planned(at, step, person.extension or "", call_id))
+        self._world.saved.traffic.planned.append(PlannedStep(at, step, person.extension or "", call_id))
 
-    def _do(self, planned: Planned) -> None:
-        """Take the step, unless somebody has hung up this call in the meantime."""
+    def _do(self, planned: PlannedStep) -> None:
+        """Do the step, unless the call has been hung up since."""
         person = self._world.person(planned.extension)
         if person is None:
             return
-        desk = self._world.desk(person)
-        steps = {"answer": desk.answer, "conference": desk.conference, "hang_up": desk.hang_up}
-        with suppress(PhoneRefusal):
+        phone = self._world.desk_phone(person)
+        steps = {"answer": phone.answer, "conference": phone.conference, "hang_up": phone.hang_up}
+        with suppress(PhoneError):
             steps[planned.step](planned.call_id)
 
 
 @asynccontextmanager
-async def generating(world: World) -> AsyncIterator[TrafficGenerator]:
-    """Keep the generator stepping for as long as the context lasts."""
+async def running_generator(world: World) -> AsyncIterator[TrafficGenerator]:
+    """Run the generator for as long as the context lasts."""
     generator = TrafficGenerator(world)
 
     async def run() -> None:

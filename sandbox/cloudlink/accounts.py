@@ -4,9 +4,17 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.cloudlink.answers import VERSION, CloudLinkRefusal, answer, bad_request, collection, not_found, own_url
 from sandbox.cloudlink.authentication import check_bearer, role
-from sandbox.edge import WORLD
+from sandbox.cloudlink.responses import (
+    VERSION,
+    CloudLinkError,
+    bad_request,
+    collection,
+    not_found,
+    own_url,
+    respond,
+)
+from sandbox.http import WORLD
 from sandbox.people import DOMAIN, Person, stable_id
 from sandbox.state import World
 
@@ -17,7 +25,7 @@ def _check_access(request: web.Request) -> World:
     world = request.app[WORLD]
     check_bearer(request)
     if role(world) != "ACCOUNT_ADMIN":
-        raise CloudLinkRefusal(403, "forbidden", "This needs the role ACCOUNT_ADMIN.")
+        raise CloudLinkError(403, "forbidden", "This needs the role ACCOUNT_ADMIN.")
     if request.match_info["account"] != world.saved.account.id:
         raise not_found()
     return world
@@ -25,11 +33,11 @@ def _check_access(request: web.Request) -> World:
 
 async def account(request: web.Request) -> web.Response:
     saved = _check_access(request).saved.account
-    return answer(request, {"accountId": saved.id, "name": saved.name, "region": saved.region, "status": "ACTIVE"})
+    return respond(request, {"accountId": saved.id, "name": saved.name, "region": saved.region, "status": "ACTIVE"})
 
 
 def user_json(world: World, person: Person) -> dict[str, Any]:
-    """A user as CloudLink gives it, with the SIP password that nobody should keep."""
+    """A user as CloudLink returns it, including the SIP password, which the product must not store."""
     user = {
         "userId": person.id,
         "accountId": world.saved.account.id,
@@ -63,4 +71,4 @@ async def users(request: web.Request) -> web.Response:
     people = [user_json(world, person) for person in world.saved.people[skip:end]]
     more = end < len(world.saved.people)
     path = f"admin/{VERSION}/accounts/{world.saved.account.id}/users?$top={top}&$skip={end}"
-    return answer(request, collection(people, own_url(request, path) if more else None))
+    return respond(request, collection(people, own_url(request, path) if more else None))

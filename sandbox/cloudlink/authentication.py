@@ -1,12 +1,12 @@
-"""CloudLink's tokens: client credentials, refresh, and who a token is."""
+"""CloudLink's tokens: client credentials, refresh, and a token's owner."""
 
 from typing import Any
 
 from aiohttp import web
 
 from sandbox import tokens
-from sandbox.cloudlink.answers import CloudLinkRefusal, answer, bad_request, refused
-from sandbox.edge import WORLD, BadJson, json_body
+from sandbox.cloudlink.responses import CloudLinkError, bad_request, refused, respond
+from sandbox.http import WORLD, BadJson, json_body
 from sandbox.state import World
 
 LIFETIME = 3747
@@ -25,9 +25,9 @@ async def token(request: web.Request) -> web.Response:
     grants = {"client_credentials": _check_credentials, "refresh_token": _check_refresh}
     check = grants.get(str(body.get("grant_type")))
     if check is None:
-        raise CloudLinkRefusal(400, "unsupported_grant_type", "The grant type is not supported.")
+        raise CloudLinkError(400, "unsupported_grant_type", "The grant type is not supported.")
     check(world, body)
-    return answer(request, _granted(world))
+    return respond(request, _granted(world))
 
 
 def _check_credentials(world: World, body: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ def _check_refresh(world: World, body: dict[str, Any]) -> None:
         or claims.get("aud") != _REFRESH
         or claims.get("generation") != world.saved.account.generation
     ):
-        raise CloudLinkRefusal(401, "invalid_grant", "The refresh token is not valid.")
+        raise CloudLinkError(401, "invalid_grant", "The refresh token is not valid.")
 
 
 def _granted(world: World) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def _granted(world: World) -> dict[str, Any]:
 
 
 def check_bearer(request: web.Request) -> None:
-    """Raises ``CloudLinkRefusal`` unless the request carries a good access token of this account."""
+    """Raises ``CloudLinkError`` unless the request carries a valid access token of this account."""
     world = request.app[WORLD]
     claims = tokens.read(world, request.headers.get("Authorization"))
     if (
@@ -71,17 +71,17 @@ def check_bearer(request: web.Request) -> None:
         or claims.get("aud") != _AUDIENCE
         or claims.get("generation") != world.saved.account.generation
     ):
-        raise CloudLinkRefusal(401, "invalid_token", "The access token is missing, expired or not valid.")
+        raise CloudLinkError(401, "invalid_token", "The access token is missing, expired or not valid.")
 
 
 async def who_am_i(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     check_bearer(request)
-    return answer(
+    return respond(
         request,
         {"accountId": world.saved.account.id, "role": role(world), "clientId": world.saved.account.client_id},
     )
 
 
 def role(world: World) -> str:
-    return "USER" if world.saved.trouble.cloudlink_not_admin else "ACCOUNT_ADMIN"
+    return "USER" if world.saved.faults.cloudlink_not_admin else "ACCOUNT_ADMIN"

@@ -1,12 +1,12 @@
-"""CloudLink's media service: a phone and its calls, when asked."""
+"""CloudLink's media service: a phone and its calls, on request."""
 
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.cloudlink.answers import answer, collection, not_found
 from sandbox.cloudlink.authentication import check_bearer
-from sandbox.edge import WORLD
+from sandbox.cloudlink.responses import collection, not_found, respond
+from sandbox.http import WORLD
 from sandbox.people import Person
 from sandbox.phones import PhoneCall
 
@@ -34,7 +34,7 @@ def _call_json(call: PhoneCall) -> dict[str, Any]:
 async def endpoint(request: web.Request) -> web.Response:
     person = _person(request)
     phone = person.phone
-    return answer(
+    return respond(
         request,
         {
             "endpointId": person.extension,
@@ -47,4 +47,4 @@ async def endpoint(request: web.Request) -> web.Response:
 
 
 async def calls(request: web.Request) -> web.Response:
-    return answer(request, collection([_call_json(call) for call in _person(request).phone.calls]))
+    return respond(request, collection([_call_json(call) for call in _person(request).phone.calls]))

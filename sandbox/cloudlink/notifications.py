@@ -1,4 +1,4 @@
-"""CloudLink's notifications service: who wants to be told of what, and where."""
+"""CloudLink's notifications service: subscriptions to events, and the URLs they go to."""
 
 from ipaddress import ip_address
 from typing import Any
@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from sandbox.cloudlink.answers import answer, bad_request, collection, not_found
 from sandbox.cloudlink.authentication import check_bearer
-from sandbox.edge import WORLD, BadJson, json_body
+from sandbox.cloudlink.responses import bad_request, collection, not_found, respond
+from sandbox.http import WORLD, BadJson, json_body
 from sandbox.state import Subscription
 
 TOPIC = "platform-api-media"
@@ -18,7 +18,7 @@ _REQUIRED = ("applicationId", "deviceId", "transport", "topic", "subjectFilter")
 
 
 def is_loopback(url: str) -> bool:
-    """Whether an http address stays on this machine: the sandbox posts nowhere else."""
+    """Whether an http URL points to this machine: the sandbox posts to no other."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -44,7 +44,7 @@ async def subscribe(request: web.Request) -> web.Response:
     )
     world.saved.subscriptions[subscription.id] = subscription
     world.changed()
-    return answer(request, {"subscriptionId": subscription.id}, 201)
+    return respond(request, {"subscriptionId": subscription.id}, 201)
 
 
 async def _subscription_body(request: web.Request) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _json(subscription: Subscription) -> dict[str, Any]:
 
 async def list_subscriptions(request: web.Request) -> web.Response:
     check_bearer(request)
-    return answer(request, collection([_json(each) for each in request.app[WORLD].saved.subscriptions.values()]))
+    return respond(request, collection([_json(each) for each in request.app[WORLD].saved.subscriptions.values()]))
 
 
 async def unsubscribe(request: web.Request) -> web.Response:
@@ -87,4 +87,4 @@ async def unsubscribe(request: web.Request) -> web.Response:
     if world.saved.subscriptions.pop(request.match_info["subscription"], None) is None:
         raise not_found()
     world.changed()
-    return answer(request, None, 204)
+    return respond(request, None, 204)

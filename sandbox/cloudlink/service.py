@@ -5,38 +5,38 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from sandbox.cloudlink import accounts, authentication, media, notifications
-from sandbox.cloudlink.answers import VERSION, CloudLinkRefusal, answer, not_found
-from sandbox.edge import WORLD
+from sandbox.cloudlink.responses import VERSION, CloudLinkError, not_found, respond
+from sandbox.http import WORLD
 
 SERVICES = ("authentication", "admin", "media", "notifications")
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
 
-def _guarded(handler: Handler) -> Handler:
-    """Trouble first; refusals become answers."""
+def _with_errors(handler: Handler) -> Handler:
+    """Apply the switched-on faults first; turn errors into responses."""
 
-    async def guarded(request: web.Request) -> web.Response:
+    async def handle(request: web.Request) -> web.Response:
         try:
-            _check_trouble(request)
+            _check_faults(request)
             return await handler(request)
-        except CloudLinkRefusal as refusal:
-            body = {"error": refusal.error, "error_description": refusal.description}
-            return answer(request, body, refusal.status, refusal.headers)
+        except CloudLinkError as error:
+            body = {"error": error.error, "error_description": error.description}
+            return respond(request, body, error.status, error.headers)
 
-    return guarded
-
-
-def _check_trouble(request: web.Request) -> None:
-    trouble = request.app[WORLD].saved.trouble
-    if trouble.cloudlink_outage:
-        raise CloudLinkRefusal(503, "unavailable", "The service is not available.")
-    if trouble.cloudlink_throttle:
-        headers = {"Retry-After": str(trouble.retry_after)}
-        raise CloudLinkRefusal(429, "too_many_requests", "Too many requests.", headers)
+    return handle
 
 
-async def _nothing(request: web.Request) -> web.Response:
+def _check_faults(request: web.Request) -> None:
+    faults = request.app[WORLD].saved.faults
+    if faults.cloudlink_outage:
+        raise CloudLinkError(503, "unavailable", "The service is not available.")
+    if faults.cloudlink_throttle:
+        headers = {"Retry-After": str(faults.retry_after)}
+        raise CloudLinkError(429, "too_many_requests", "Too many requests.", headers)
+
+
+async def _not_found(request: web.Request) -> web.Response:
     raise not_found()
 
 
@@ -44,14 +44,14 @@ def routes() -> list[web.RouteDef]:
     token, account = f"/authentication/{VERSION}/token", f"/admin/{VERSION}/accounts/{{account}}"
     endpoint, subscriptions = f"/media/{VERSION}/endpoints/{{extension}}", f"/notifications/{VERSION}/subscriptions"
     return [
-        web.post(token, _guarded(authentication.token)),
-        web.get(token, _guarded(authentication.who_am_i)),
-        web.get(account, _guarded(accounts.account)),
-        web.get(account + "/users", _guarded(accounts.users)),
-        web.get(endpoint, _guarded(media.endpoint)),
-        web.get(endpoint + "/calls", _guarded(media.calls)),
-        web.post(subscriptions, _guarded(notifications.subscribe)),
-        web.get(subscriptions, _guarded(notifications.list_subscriptions)),
-        web.delete(subscriptions + "/{subscription}", _guarded(notifications.unsubscribe)),
-        *(web.route("*", f"/{service}/{{path:.*}}", _guarded(_nothing)) for service in SERVICES),
+        web.post(token, _with_errors(authentication.token)),
+        web.get(token, _with_errors(authentication.who_am_i)),
+        web.get(account, _with_errors(accounts.account)),
+        web.get(account + "/users", _with_errors(accounts.users)),
+        web.get(endpoint, _with_errors(media.endpoint)),
+        web.get(endpoint + "/calls", _with_errors(media.calls)),
+        web.post(subscriptions, _with_errors(notifications.subscribe)),
+        web.get(subscriptions, _with_errors(notifications.list_subscriptions)),
+        web.delete(subscriptions + "/{subscription}", _with_errors(notifications.unsubscribe)),
+        *(web.route("*", f"/{service}/{{path:.*}}", _with_errors(_not_found)) for service in SERVICES),
     ]

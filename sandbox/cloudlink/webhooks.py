@@ -1,4 +1,4 @@
-"""The webhooks CloudLink sends: the documented body, in order for each subscription, tried a few times."""
+"""The webhooks CloudLink sends: the documented body, in order for each subscription, retried a few times."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -8,8 +8,8 @@ from typing import Any
 import aiohttp
 
 from sandbox.cloudlink.accounts import SITE_ID
-from sandbox.cloudlink.answers import VERSION
 from sandbox.cloudlink.notifications import TOPIC
+from sandbox.cloudlink.responses import VERSION
 from sandbox.people import Person
 from sandbox.phones import PhoneCall
 from sandbox.state import Subscription, World
@@ -20,7 +20,7 @@ _MOST_WAITING = 1000
 
 
 def notification(world: World, person: Person, call: PhoneCall | None) -> dict[str, Any]:
-    """A step of a phone as CloudLink publishes it: of one call, or of the phone itself."""
+    """A phone's state change as CloudLink publishes it: of one call, or of the phone itself (None)."""
     subject = f"/{VERSION}/endpoints/{person.extension}"
     content = {
         "endpointId": person.extension,
@@ -65,7 +65,7 @@ def _endpoint_content(person: Person) -> dict[str, Any]:
 
 
 class Webhooks:
-    """Delivers what phones do to each subscription, one after the other."""
+    """Delivers phone events to each subscription, one at a time and in order."""
 
     def __init__(
         self, world: World, session: aiohttp.ClientSession, retry_after: Sequence[float] = RETRY_AFTER
@@ -75,10 +75,10 @@ class Webhooks:
         self._workers: dict[str, asyncio.Task[None]] = {}
 
     def publish(self, person: Person, call: PhoneCall | None) -> None:
-        """Queue a step of a phone for everybody who subscribed to it: once, or as trouble will have it."""
-        published, trouble = notification(self._world, person, call), self._world.saved.trouble
-        times = 0 if trouble.lose_webhooks else 2 if trouble.double_webhooks else 1
-        self._forget_gone()
+        """Queue a phone's change for each matching subscription: once, unless a fault loses or doubles it."""
+        published, faults = notification(self._world, person, call), self._world.saved.faults
+        times = 0 if faults.lose_webhooks else 2 if faults.double_webhooks else 1
+        self._drop_unsubscribed()
         for subscription in self._world.saved.subscriptions.values():
             if published["subject"].startswith(subscription.subject_filter):
                 for _ in range(times):
@@ -88,22 +88,22 @@ class Webhooks:
         queue = self._queues.get(subscription.id)
         if queue is None:
             queue = self._queues[subscription.id] = asyncio.Queue()
-            self._workers[subscription.id] = asyncio.create_task(self._work(subscription, queue))
+            self._workers[subscription.id] = asyncio.create_task(self._deliver_all(subscription, queue))
         while queue.qsize() >= _MOST_WAITING:
             queue.get_nowait()
         return queue
 
-    def _forget_gone(self) -> None:
+    def _drop_unsubscribed(self) -> None:
         for gone in self._queues.keys() - self._world.saved.subscriptions.keys():
             del self._queues[gone]
             self._workers.pop(gone).cancel()
 
-    async def _work(self, subscription: Subscription, queue: asyncio.Queue[dict[str, Any]]) -> None:
+    async def _deliver_all(self, subscription: Subscription, queue: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
             await self._deliver(subscription, await queue.get())
 
     async def _deliver(self, subscription: Subscription, published: dict[str, Any]) -> None:
-        """Post until it is taken; a receiver that is down or failing gets a few more tries."""
+        """Post until it is accepted; retry a few times when the receiver is down or failing."""
         body = published | {
             "subscription": {"subscriptionId": subscription.id},
             "notification": {
@@ -140,7 +140,7 @@ class Webhooks:
 
 
 @asynccontextmanager
-async def delivering(world: World, retry_after: Sequence[float] = RETRY_AFTER) -> AsyncIterator[Webhooks]:
+async def running_webhooks(world: World, retry_after: Sequence[float] = RETRY_AFTER) -> AsyncIterator[Webhooks]:
     """Deliver webhooks for as long as the context lasts."""
     async with aiohttp.ClientSession() as session:
         webhooks = Webhooks(world, session, retry_after)

@@ -1,1 +1,1 @@
-"""The switchboard: what the page and the tests see of the world, and the handles they turn it with."""
+"""The switchboard: the state that the page and the tests see, and the controls that change it."""

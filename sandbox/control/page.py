@@ -10,7 +10,7 @@ from aiohttp import web
 
 from sandbox.control.guard import PREFIX
 from sandbox.control.view import world_json
-from sandbox.edge import WORLD
+from sandbox.http import WORLD
 from sandbox.state import World
 
 STOPPING = web.AppKey("stopping", asyncio.Event)
@@ -31,8 +31,8 @@ async def _page(request: web.Request) -> web.StreamResponse:
 
 
 @contextmanager
-def _watching(world: World) -> Iterator[asyncio.Event]:
-    """An event that is set whenever the world changes."""
+def _change_event(world: World) -> Iterator[asyncio.Event]:
+    """An event that is set whenever the state changes."""
     event = asyncio.Event()
     world.on_change.append(event.set)
     try:
@@ -42,9 +42,9 @@ def _watching(world: World) -> Iterator[asyncio.Event]:
 
 
 async def _messages(world: World, stopping: asyncio.Event) -> AsyncGenerator[bytes, None]:
-    """The state at first and whenever it differs, not oftener than five times a second; signs of life between."""
+    """The state at first and whenever it differs, at most five times a second; keep-alive comments in between."""
     last, quiet = b"", 0.0
-    with _watching(world) as changed:
+    with _change_event(world) as changed:
         while not stopping.is_set():
             changed.clear()
             state = orjson.dumps(world_json(world))

@@ -1,63 +1,63 @@
-"""Handles on the desk phones."""
+"""Controls of the desk phones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.control.guard import PREFIX, ControlRefusal, fields_sent, flag, text
-from sandbox.edge import WORLD, json_response
-from sandbox.phones import Desk, PhoneRefusal
+from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, text
+from sandbox.http import WORLD, json_response
+from sandbox.phones import DeskPhone, PhoneError
 from sandbox.state import World
 
 _CALLER, _CALLEE = "+351210000199", "+351210000299"
 
-Action = Callable[[World, Desk, dict[str, Any]], dict[str, Any]]
+Action = Callable[[World, DeskPhone, dict[str, Any]], dict[str, Any]]
 
 
 def _call_id(fields: dict[str, Any]) -> str | None:
     return None if fields.get("callId") is None else text(fields, "callId")
 
 
-def _ring(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": desk.ring(world.new_id(), text(fields, "from", _CALLER)).call_id}
+def _ring(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"callId": phone.ring(world.new_id(), text(fields, "from", _CALLER)).call_id}
 
 
-def _dial(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": desk.dial(world.new_id(), text(fields, "to", _CALLEE)).call_id}
+def _dial(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"callId": phone.dial(world.new_id(), text(fields, "to", _CALLEE)).call_id}
 
 
-def _answer(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": desk.answer(_call_id(fields)).call_id}
+def _answer(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"callId": phone.answer(_call_id(fields)).call_id}
 
 
-def _hang_up(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
+def _hang_up(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
     if "all" in fields and flag(fields, "all"):
-        desk.hang_up_all()
+        phone.hang_up_all()
         return {}
-    return {"callId": desk.hang_up(_call_id(fields)).call_id}
+    return {"callId": phone.hang_up(_call_id(fields)).call_id}
 
 
-def _conference(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": desk.conference(_call_id(fields)).call_id}
+def _conference(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"callId": phone.conference(_call_id(fields)).call_id}
 
 
-def _hold(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": desk.hold(_call_id(fields)).call_id}
+def _hold(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"callId": phone.hold(_call_id(fields)).call_id}
 
 
-def _do_not_disturb(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    desk.set_do_not_disturb(flag(fields, "on"))
+def _do_not_disturb(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    phone.set_do_not_disturb(flag(fields, "on"))
     return {}
 
 
-def _registered(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    desk.set_registered(flag(fields, "on"))
+def _registered(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    phone.set_registered(flag(fields, "on"))
     return {}
 
 
-def _state(world: World, desk: Desk, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": desk.say(text(fields, "state"), world.new_id())}
+def _state(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    return {"callId": phone.publish_state(text(fields, "state"), world.new_id())}
 
 
 _ACTIONS: dict[str, tuple[Action, tuple[str, ...]]] = {
@@ -79,15 +79,15 @@ def _handle(action: Action, names: tuple[str, ...]) -> Callable[[web.Request], A
         fields = await fields_sent(request, *names)
         person = world.person(request.match_info["extension"])
         if person is None:
-            raise ControlRefusal(404, "There is no such extension.")
+            raise ControlError(404, "There is no such extension.")
         try:
-            return json_response(action(world, world.desk(person), fields))
-        except PhoneRefusal as refusal:
-            raise ControlRefusal(409, str(refusal)) from None
+            return json_response(action(world, world.desk_phone(person), fields))
+        except PhoneError as error:
+            raise ControlError(409, str(error)) from None
 
     return handle
 
 
 def routes() -> list[web.RouteDef]:
-    phone = f"{PREFIX}/phones/{{extension}}"
-    return [web.post(f"{phone}/{name}", _handle(action, names)) for name, (action, names) in _ACTIONS.items()]
+    path = f"{PREFIX}/phones/{{extension}}"
+    return [web.post(f"{path}/{name}", _handle(action, names)) for name, (action, names) in _ACTIONS.items()]

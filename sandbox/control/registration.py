@@ -1,13 +1,13 @@
-"""Handles on the credentials of both sides: the app registration and the CloudLink client."""
+"""Controls of the credentials on both sides: the app registration and the CloudLink client."""
 
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
 from sandbox.assertions import read_certificate
-from sandbox.control.guard import PREFIX, ControlRefusal, fields_sent, flag, number, text
+from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, number, text
 from sandbox.control.view import secret_json
-from sandbox.edge import WORLD, json_response
+from sandbox.http import WORLD, json_response
 from sandbox.registration import PERMISSIONS, FederatedCredential, Secret
 from sandbox.state import World
 
@@ -20,7 +20,7 @@ def _done(world: World) -> web.Response:
 def _secret(request: web.Request) -> Secret:
     secret = request.app[WORLD].saved.registration.secret(request.match_info["key"])
     if secret is None:
-        raise ControlRefusal(404, "There is no such secret.")
+        raise ControlError(404, "There is no such secret.")
     return secret
 
 
@@ -28,7 +28,7 @@ async def _add_secret(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     fields = await fields_sent(request, "description", "days")
     description, days = text(fields, "description", "Client secret"), number(fields, "days", 180, 0.0001, 730)
-    delay = world.saved.trouble.secret_delay_seconds
+    delay = world.saved.faults.secret_delay_seconds
     secret = world.saved.registration.add_secret(description, days, world.now(), world.random, delay)
     world.changed()
     return json_response(secret_json(secret, world.now()))
@@ -52,7 +52,7 @@ async def _add_certificate(request: web.Request) -> web.Response:
     try:
         certificate = read_certificate(pem)
     except ValueError:
-        raise ControlRefusal(400, "That is not a certificate in PEM.") from None
+        raise ControlError(400, "That is not a certificate in PEM.") from None
     world.saved.registration.certificates.append(certificate)
     world.changed()
     return json_response({"thumbprint": certificate.thumbprint})
@@ -62,13 +62,13 @@ async def _remove_certificate(request: web.Request) -> web.Response:
     registration, thumbprint = request.app[WORLD].saved.registration, request.match_info["thumbprint"].lower()
     kept = [each for each in registration.certificates if each.thumbprint != thumbprint]
     if len(kept) == len(registration.certificates):
-        raise ControlRefusal(404, "There is no such certificate.")
+        raise ControlError(404, "There is no such certificate.")
     registration.certificates = kept
     return _done(request.app[WORLD])
 
 
 async def _federate(request: web.Request) -> web.Response:
-    """Take an issuer's tokens for the application's own."""
+    """Accept an issuer's tokens in place of the application's secret."""
     fields = await fields_sent(request, "issuer", "subject", "audience", "publicKey")
     issuer, subject = text(fields, "issuer", longest=500), text(fields, "subject", longest=500)
     public_key = text(fields, "publicKey", longest=10_000)
@@ -94,7 +94,7 @@ def _switch(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 async def _new_cloudlink_secret(request: web.Request) -> web.Response:
-    """A new secret; the old one and every token that came of it are worth nothing from now on."""
+    """A new secret; the old one and every token issued with it stop working."""
     await fields_sent(request)
     world = request.app[WORLD]
     world.saved.account.client_secret = world.new_secret()

@@ -1,12 +1,12 @@
-"""Handles on the world as a whole: trouble, traffic, the clock, the log."""
+"""Controls of the sandbox as a whole: faults, traffic, the clock, the log."""
 
 from aiohttp import web
 
-from sandbox.control.guard import PREFIX, ControlRefusal, fields_sent, flag, number, value_sent
+from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, number, value_sent
 from sandbox.control.view import iso, world_json
-from sandbox.edge import WORLD, json_response
+from sandbox.faults import BadFault
+from sandbox.http import WORLD, json_response
 from sandbox.traffic import MOST_CALLS_PER_MINUTE
-from sandbox.trouble import BadTrouble
 
 _LONGEST_LEAP = 400 * 86400
 
@@ -15,16 +15,16 @@ async def _state(request: web.Request) -> web.Response:
     return json_response(world_json(request.app[WORLD]))
 
 
-async def _trouble(request: web.Request) -> web.Response:
+async def _faults(request: web.Request) -> web.Response:
     world, changes = request.app[WORLD], await value_sent(request)
     if not isinstance(changes, dict):
-        raise ControlRefusal(400, "The body must be an object.")
+        raise ControlError(400, "The body must be an object.")
     try:
-        world.saved.trouble = world.saved.trouble.changed(changes)
-    except BadTrouble as error:
-        raise ControlRefusal(400, str(error)) from None
+        world.saved.faults = world.saved.faults.changed(changes)
+    except BadFault as error:
+        raise ControlError(400, str(error)) from None
     world.changed()
-    return json_response(world.saved.trouble.as_json())
+    return json_response(world.saved.faults.as_json())
 
 
 async def _traffic(request: web.Request) -> web.Response:
@@ -38,7 +38,7 @@ async def _traffic(request: web.Request) -> web.Response:
 
 
 async def _clock(request: web.Request) -> web.Response:
-    """Move the sandbox's time on, so that what ages can be seen to age."""
+    """Move the sandbox's clock forward, so that expiry can be observed."""
     world = request.app[WORLD]
     fields = await fields_sent(request, "advanceSeconds")
     world.saved.clock_ahead += number(fields, "advanceSeconds", None, 0, _LONGEST_LEAP)
@@ -58,7 +58,7 @@ async def _clear_log(request: web.Request) -> web.Response:
 def routes() -> list[web.RouteDef]:
     return [
         web.get(f"{PREFIX}/state", _state),
-        web.post(f"{PREFIX}/trouble", _trouble),
+        web.post(f"{PREFIX}/faults", _faults),
         web.post(f"{PREFIX}/traffic", _traffic),
         web.post(f"{PREFIX}/clock", _clock),
         web.get(f"{PREFIX}/log", _log),

@@ -1,11 +1,11 @@
-"""Handles on people in Teams: their own client, the state they choose by hand, their account."""
+"""Controls of people in Teams: their client, the state they choose by hand, their account."""
 
 from typing import Any, get_args
 
 from aiohttp import web
 
-from sandbox.control.guard import PREFIX, ControlRefusal, fields_sent, flag, text, value_sent
-from sandbox.edge import WORLD, json_response
+from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, text, value_sent
+from sandbox.http import WORLD, json_response
 from sandbox.people import TeamsUser
 from sandbox.presence import CHOSEN_PAIRS, Chosen, TeamsClient
 from sandbox.state import World
@@ -14,7 +14,7 @@ from sandbox.state import World
 def _user(request: web.Request) -> TeamsUser:
     user = request.app[WORLD].teams_user(request.match_info["user"])
     if user is None:
-        raise ControlRefusal(404, "There is no such Teams user.")
+        raise ControlError(404, "There is no such Teams user.")
     return user
 
 
@@ -28,13 +28,13 @@ async def _client(request: web.Request) -> web.Response:
     fields = await fields_sent(request, "state")
     state = fields.get("state", "")
     if state is not None and state not in get_args(TeamsClient):
-        raise ControlRefusal(400, f"state must be null or one of {', '.join(get_args(TeamsClient))}.")
+        raise ControlError(400, f"state must be null or one of {', '.join(get_args(TeamsClient))}.")
     _user(request).client = state
     return _done(request.app[WORLD])
 
 
 async def _chosen(request: web.Request) -> web.Response:
-    """Choose a state by hand, or take the choice back (null)."""
+    """Choose a state by hand, or clear it (null)."""
     sent = await value_sent(request)
     _user(request).chosen = None if sent is None else _choice(sent)
     return _done(request.app[WORLD])
@@ -42,10 +42,10 @@ async def _chosen(request: web.Request) -> web.Response:
 
 def _choice(sent: Any) -> Chosen:
     if not isinstance(sent, dict) or sent.keys() != {"availability", "activity"}:
-        raise ControlRefusal(400, "Send null, or availability and activity.")
+        raise ControlError(400, "Send null, or availability and activity.")
     pair = text(sent, "availability"), text(sent, "activity")
     if pair not in CHOSEN_PAIRS:
-        raise ControlRefusal(400, "A person cannot choose this state.")
+        raise ControlError(400, "A person cannot choose this state.")
     return Chosen(*pair)
 
 

@@ -1,4 +1,4 @@
-"""The whole world as the switchboard shows it. Times are ISO 8601 in UTC."""
+"""The whole state as the switchboard shows it. Times are ISO 8601 in UTC."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -22,14 +22,14 @@ def world_json(world: World) -> dict[str, Any]:
         "people": _people_json(world),
         "cloudlink": _cloudlink_json(world),
         "registration": _registration_json(world),
-        "trouble": world.saved.trouble.as_json(),
+        "faults": world.saved.faults.as_json(),
         "traffic": {"running": traffic.running, "callsPerMinute": traffic.calls_per_minute},
         "counts": world.journal.counts.as_json(),
     }
 
 
 def _people_json(world: World) -> list[dict[str, Any]]:
-    """Everybody with a phone, then the Teams users who have none."""
+    """All people with a phone, then the Teams users without one."""
     now, users = world.now(), {user.id: user for user in world.saved.teams if not user.removed}
     rows = [_row(person, users.pop(person.teams_id or "", None), now) for person in world.saved.people]
     return rows + [_row(None, user, now) for user in users.values()]

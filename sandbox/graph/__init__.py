@@ -1,1 +1,1 @@
-"""Microsoft Graph v1.0: the directory, applications, presence and ``$batch``, refusing what Graph refuses."""
+"""Microsoft Graph v1.0: the directory, applications, presence and ``$batch``, rejecting what Graph rejects."""

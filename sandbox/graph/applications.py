@@ -4,8 +4,8 @@ from datetime import datetime
 from re import Match
 from typing import Any
 
-from sandbox.graph.answers import GraphAnswer, GraphCall, bad_request, body_object, iso, not_found
 from sandbox.graph.directory import check_query
+from sandbox.graph.responses import GraphCall, GraphResponse, bad_request, body_object, iso, not_found
 from sandbox.registration import Registration, Secret
 from sandbox.state import World
 
@@ -33,7 +33,7 @@ def _found(world: World, found: Match[str]) -> Registration:
     return registration
 
 
-def get_application(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def get_application(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     check_query(call, "$select")
     registration = _found(world, found)
     properties = {
@@ -48,22 +48,22 @@ def get_application(world: World, call: GraphCall, found: Match[str]) -> GraphAn
         raise bad_request(
             f"Could not find a property named '{min(unknown)[:80]}' on type 'microsoft.graph.application'."
         )
-    return GraphAnswer(body={name: properties[name] for name in names})
+    return GraphResponse(body={name: properties[name] for name in names})
 
 
-def add_password(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
-    """A new secret; its text is told this once."""
+def add_password(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
+    """A new secret; this response is the only one with its text."""
     registration = _found(world, found)
-    wish = body_object(call).get("passwordCredential") or {}
-    if not isinstance(wish, dict):
+    requested = body_object(call).get("passwordCredential") or {}
+    if not isinstance(requested, dict):
         raise bad_request("Invalid value specified for property 'passwordCredential'.", "Request_BadRequest")
-    name = wish.get("displayName") or ""
+    name = requested.get("displayName") or ""
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         raise bad_request("Invalid value specified for property 'displayName'.", "Request_BadRequest")
-    days, delay = _days(world, wish.get("endDateTime")), world.saved.trouble.secret_delay_seconds
+    days, delay = _days(world, requested.get("endDateTime")), world.saved.faults.secret_delay_seconds
     secret = registration.add_secret(name, days, world.now(), world.random, delay)
     world.changed()
-    return GraphAnswer(body={**_credential(secret), "secretText": secret.value})
+    return GraphResponse(body={**_credential(secret), "secretText": secret.value})
 
 
 def _days(world: World, end: Any) -> float:
@@ -78,7 +78,7 @@ def _days(world: World, end: Any) -> float:
     return days
 
 
-def remove_password(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def remove_password(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     registration = _found(world, found)
     key_id = body_object(call).get("keyId")
     secret = registration.secret(key_id) if isinstance(key_id, str) else None
@@ -86,4 +86,4 @@ def remove_password(world: World, call: GraphCall, found: Match[str]) -> GraphAn
         raise bad_request("No password credential found with keyId.", "Request_BadRequest")
     registration.secrets.remove(secret)
     world.changed()
-    return GraphAnswer(204)
+    return GraphResponse(204)

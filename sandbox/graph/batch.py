@@ -1,21 +1,21 @@
-"""``$batch``: up to twenty calls in one (Microsoft Graph: combine multiple HTTP requests using JSON batching)."""
+"""``$batch``: up to twenty calls in one request (Microsoft Graph: JSON batching)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from sandbox.graph.answers import GraphAnswer, GraphCall, GraphRefusal, bad_request
+from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request
 from sandbox.state import World
 
 MOST_CALLS = 20
 _METHODS = frozenset({"GET", "POST", "PATCH", "PUT", "DELETE"})
 
-Answerer = Callable[[World, GraphCall], GraphAnswer]
+Handle = Callable[[World, GraphCall], GraphResponse]
 
 
 @dataclass(frozen=True)
-class Inner:
+class BatchRequest:
     """One request of a batch, checked."""
 
     id: str
@@ -26,12 +26,12 @@ class Inner:
     depends_on: tuple[str, ...]
 
 
-def _invalid(message: str) -> GraphRefusal:
+def _invalid(message: str) -> GraphError:
     return bad_request(f"Invalid batch payload format. {message}".strip())
 
 
-def parse(payload: Any) -> list[Inner]:
-    """The requests of a batch. Raises ``GraphRefusal`` for the batch as a whole."""
+def parse(payload: Any) -> list[BatchRequest]:
+    """The requests of a batch. Raises ``GraphError`` for the batch as a whole."""
     requests = payload.get("requests") if isinstance(payload, dict) else None
     if not isinstance(requests, list) or not requests:
         raise _invalid("")
@@ -45,7 +45,7 @@ def parse(payload: Any) -> list[Inner]:
     return inner
 
 
-def _parse_one(request: Any) -> Inner:
+def _parse_one(request: Any) -> BatchRequest:
     if not isinstance(request, dict):
         raise _invalid("")
     id_, method, url = request.get("id"), request.get("method"), request.get("url")
@@ -59,7 +59,7 @@ def _parse_one(request: Any) -> Inner:
     if request.get("body") is not None and "content-type" not in headers:
         raise _invalid("A request with a body needs a Content-Type header.")
     named = str(headers.get("client-request-id", ""))[:100]
-    return Inner(id_, method.upper(), url, request.get("body"), named, _dependencies(request))
+    return BatchRequest(id_, method.upper(), url, request.get("body"), named, _dependencies(request))
 
 
 def _headers(request: dict[str, Any]) -> dict[str, Any]:
@@ -76,8 +76,8 @@ def _dependencies(request: dict[str, Any]) -> tuple[str, ...]:
     return tuple(depends_on)
 
 
-def _check_dependencies(inner: list[Inner]) -> None:
-    """A request depends on others of its batch, never in a circle."""
+def _check_dependencies(inner: list[BatchRequest]) -> None:
+    """A request may depend on others of its batch, without a cycle."""
     waiting = {each.id: set(each.depends_on) for each in inner}
     if any(not wanted <= waiting.keys() for wanted in waiting.values()):
         raise _invalid("dependsOn names an unknown id.")
@@ -90,14 +90,14 @@ def _check_dependencies(inner: list[Inner]) -> None:
         raise _invalid("dependsOn runs in a circle.")
 
 
-def run(world: World, outer: GraphCall, answerer: Answerer) -> tuple[GraphAnswer, list[dict[str, Any]]]:
-    """The answers in no particular order, and a record of each call in the order given."""
+def run(world: World, outer: GraphCall, handle: Handle) -> tuple[GraphResponse, list[dict[str, Any]]]:
+    """The responses in random order, and a record of each call in the order given."""
     inner = parse(outer.body)
-    answers: dict[str, GraphAnswer] = {}
+    answers: dict[str, GraphResponse] = {}
     waiting = list(inner)
     while waiting:
         for each in [each for each in waiting if set(each.depends_on) <= answers.keys()]:
-            answers[each.id] = _run_one(world, outer, each, answers, answerer)
+            answers[each.id] = _run_one(world, outer, each, answers, handle)
             waiting.remove(each)
     world.journal.counts.batches += 1
     responses = [_response_json(id_, answer) for id_, answer in answers.items()]
@@ -112,20 +112,20 @@ def run(world: World, outer: GraphCall, answerer: Answerer) -> tuple[GraphAnswer
         }
         for each in inner
     ]
-    return GraphAnswer(body={"responses": responses}), record
+    return GraphResponse(body={"responses": responses}), record
 
 
 def _run_one(
-    world: World, outer: GraphCall, inner: Inner, answers: dict[str, GraphAnswer], answerer: Answerer
-) -> GraphAnswer:
+    world: World, outer: GraphCall, inner: BatchRequest, answers: dict[str, GraphResponse], handle: Handle
+) -> GraphResponse:
     if any(answers[id_].status >= 400 for id_ in inner.depends_on):
-        return GraphRefusal(424, "FailedDependency", "A request this one depends on failed.").answer(world)
+        return GraphError(424, "FailedDependency", "A request this one depends on failed.").response(world)
     parts = urlsplit(inner.url)
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    return answerer(world, GraphCall(inner.method, unquote(parts.path), query, inner.body, outer.base, outer.roles))
+    return handle(world, GraphCall(inner.method, unquote(parts.path), query, inner.body, outer.base, outer.roles))
 
 
-def _response_json(id_: str, answer: GraphAnswer) -> dict[str, Any]:
+def _response_json(id_: str, answer: GraphResponse) -> dict[str, Any]:
     response: dict[str, Any] = {"id": id_, "status": answer.status, "headers": {"Cache-Control": "no-cache"}}
     response["headers"] |= answer.headers
     if answer.body is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import quote
 
 from sandbox import tokens
-from sandbox.graph.answers import GraphAnswer, GraphCall, GraphRefusal, bad_request, not_found
+from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request, not_found
 from sandbox.people import TeamsUser
 from sandbox.state import World
 
@@ -63,7 +63,7 @@ def _selection(call: GraphCall, known: Iterable[str], default: tuple[str, ...], 
 
 
 def check_query(call: GraphCall, *understood: str) -> None:
-    """Raises ``GraphRefusal`` for a query option that this call does not take."""
+    """Raises ``GraphError`` for a query option that this call does not support."""
     if unknown := sorted(call.query.keys() - set(understood)):
         raise bad_request(f"Unsupported query option '{unknown[0][:40]}'.", "Request_UnsupportedQuery")
 
@@ -86,17 +86,17 @@ def _page_size(world: World, call: GraphCall) -> int:
     return min(int(top), world.saved.page_size)
 
 
-def _unseal(world: World, call: GraphCall, option: str, kind: str) -> dict[str, Any]:
-    content = tokens.unseal(world, kind, call.query[option])
+def _read_position(world: World, call: GraphCall, option: str, kind: str) -> dict[str, Any]:
+    content = tokens.read_position(world, kind, call.query[option])
     if content is None:
         raise bad_request(f"Parameter '{option[1:]}' value is invalid.", "Request_BadRequest")
     return content
 
 
-def list_users(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
+def list_users(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
     check_query(call, "$top", "$select", "$skiptoken")
     names, size = _user_selection(call), _page_size(world, call)
-    start = _unseal(world, call, "$skiptoken", "users")["from"] if "$skiptoken" in call.query else 0
+    start = _read_position(world, call, "$skiptoken", "users")["from"] if "$skiptoken" in call.query else 0
     users = [user for user in world.saved.teams if not user.removed]
     answer: dict[str, Any] = {
         "@odata.context": f"{call.base}/$metadata#users({','.join(names)})",
@@ -104,44 +104,44 @@ def list_users(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
     }
     if start + size < len(users):
         kept = {name: call.query[name] for name in ("$top", "$select") if name in call.query}
-        position = tokens.seal(world, "users", {"from": start + size})
+        position = tokens.sign_position(world, "users", {"from": start + size})
         answer["@odata.nextLink"] = _link(call, "users", kept | {"$skiptoken": position})
-    return GraphAnswer(body=answer)
+    return GraphResponse(body=answer)
 
 
 def _link(call: GraphCall, path: str, query: dict[str, str]) -> str:
     return f"{call.base}/{path}?" + "&".join(f"{name}={quote(value, safe=',')}" for name, value in query.items())
 
 
-def get_user(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def get_user(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     check_query(call, "$select")
     user = world.teams_user(found["id"]) or _by_upn(world, found["id"])
     if user is None:
         raise not_found(found["id"])
-    return GraphAnswer(body=_user_json(user, _user_selection(call)))
+    return GraphResponse(body=_user_json(user, _user_selection(call)))
 
 
 def _by_upn(world: World, upn: str) -> TeamsUser | None:
     return next((user for user in world.saved.teams if user.upn.lower() == upn.lower() and not user.removed), None)
 
 
-def delta(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
-    """The users and then their changes. As Graph does, it has empty pages with a next one, and repeats."""
+def delta(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
+    """The users, then their changes. As in Graph, a page with a next one may be empty, and users may repeat."""
     check_query(call, "$select", "$skiptoken", "$deltatoken")
     if "$skiptoken" in call.query:
-        place = _unseal(world, call, "$skiptoken", "delta page")
+        place = _read_position(world, call, "$skiptoken", "delta page")
     elif "$deltatoken" in call.query:
-        place = _resumed(world, call)
+        place = _resume(world, call)
     else:
         place = {"since": -1, "select": ",".join(_user_selection(call))}
-    return GraphAnswer(body=_delta_page(world, call, place))
+    return GraphResponse(body=_delta_page(world, call, place))
 
 
-def _resumed(world: World, call: GraphCall) -> dict[str, Any]:
-    kept = _unseal(world, call, "$deltatoken", "delta")
+def _resume(world: World, call: GraphCall) -> dict[str, Any]:
+    kept = _read_position(world, call, "$deltatoken", "delta")
     if world.now().timestamp() - kept["at"] > DELTA_LIFETIME.total_seconds():
         message = "The specified sync state is not found. Perform a full resynchronization."
-        raise GraphRefusal(410, "syncStateNotFound", message)
+        raise GraphError(410, "syncStateNotFound", message)
     return {"since": kept["since"], "select": kept["select"]}
 
 
@@ -157,16 +157,16 @@ def _delta_page(world: World, call: GraphCall, place: dict[str, Any]) -> dict[st
     else:
         position = {"since": place["since"], "from": end, "empty": start == 0}
     kind, option, name = _LAST if last else _MORE
-    sealed = tokens.seal(world, kind, {"select": place["select"], **position})
+    position_token = tokens.sign_position(world, kind, {"select": place["select"], **position})
     return {
         "@odata.context": f"{call.base}/$metadata#users({','.join(names)})",
-        name: _link(call, "users/delta", {option: sealed}),
+        name: _link(call, "users/delta", {option: position_token}),
         "value": [_changed_json(user, names) for user in page],
     }
 
 
 def _changed_since(world: World, version: int) -> list[TeamsUser]:
-    """Removed users are told only to those who knew them."""
+    """A removed user is returned only to a caller that has seen the user before."""
     return [user for user in world.saved.teams if user.changed > version and (version >= 0 or not user.removed)]
 
 
@@ -176,7 +176,7 @@ def _changed_json(user: TeamsUser, names: tuple[str, ...]) -> dict[str, Any]:
     return {**_user_json(user, names), "id": user.id}
 
 
-def organization(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
+def organization(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
     registration = world.saved.registration
     properties = {
         "id": registration.tenant_id,
@@ -191,4 +191,4 @@ def organization(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
     check_query(call, "$select", "$top")
     names = _selection(call, properties, tuple(properties), "microsoft.graph.organization")
     context = f"{call.base}/$metadata#organization"
-    return GraphAnswer(body={"@odata.context": context, "value": [{name: properties[name] for name in names}]})
+    return GraphResponse(body={"@odata.context": context, "value": [{name: properties[name] for name in names}]})

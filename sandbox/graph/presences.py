@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from re import Match
 from typing import Any
 
-from sandbox.graph.answers import GraphAnswer, GraphCall, GraphRefusal, bad_request, body_object, not_found
+from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request, body_object, not_found
 from sandbox.people import TeamsUser
 from sandbox.presence import (
     CHOSEN_PAIRS,
@@ -63,7 +63,7 @@ def _duration(call: GraphCall, default: timedelta) -> timedelta:
     return duration
 
 
-def set_presence(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def set_presence(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     _check_session(world, call)
     availability, activity = _pair(call, SESSION_PAIRS)
     duration = _duration(call, SHORTEST_SESSION)
@@ -74,16 +74,16 @@ def set_presence(world: World, call: GraphCall, found: Match[str]) -> GraphAnswe
     return _written(world)
 
 
-def clear_presence(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def clear_presence(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     _check_session(world, call)
     user = _user(world, found)
     if live_session(user.session, world.now()) is None:
-        raise GraphRefusal(404, "NotFound", "The presence session was not found.")
+        raise GraphError(404, "NotFound", "The presence session was not found.")
     user.session = None
     return _written(world)
 
 
-def set_preferred(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def set_preferred(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     availability, activity = _pair(call, CHOSEN_PAIRS)
     short = availability in ("Busy", "DoNotDisturb")
     duration = _duration(call, timedelta(days=1 if short else 7))
@@ -93,12 +93,12 @@ def set_preferred(world: World, call: GraphCall, found: Match[str]) -> GraphAnsw
     return _written(world)
 
 
-def clear_preferred(world: World, _: GraphCall, found: Match[str]) -> GraphAnswer:
+def clear_preferred(world: World, _: GraphCall, found: Match[str]) -> GraphResponse:
     _user(world, found).chosen = None
     return _written(world)
 
 
-def set_status_message(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def set_status_message(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     status = body_object(call).get("statusMessage")
     message = status.get("message") if isinstance(status, dict) else None
     content = message.get("content") if isinstance(message, dict) else None
@@ -117,7 +117,7 @@ def set_status_message(world: World, call: GraphCall, found: Match[str]) -> Grap
 
 
 def _expiry(given: Any) -> datetime | None:
-    """The time in a ``dateTimeTimeZone``; the sandbox knows UTC only."""
+    """The time in a ``dateTimeTimeZone``; the sandbox supports UTC only."""
     if given is None:
         return None
     try:
@@ -128,10 +128,10 @@ def _expiry(given: Any) -> datetime | None:
         raise bad_request("expiryDateTime is not a valid dateTimeTimeZone.") from None
 
 
-def _written(world: World) -> GraphAnswer:
+def _written(world: World) -> GraphResponse:
     world.journal.counts.presence_writes += 1
     world.changed()
-    return GraphAnswer(200)
+    return GraphResponse(200)
 
 
 def presence_json(world: World, user: TeamsUser) -> dict[str, Any]:
@@ -146,16 +146,16 @@ def presence_json(world: World, user: TeamsUser) -> dict[str, Any]:
 
 
 def _spelled(world: World, value: str) -> str:
-    """Graph spells the values in camelCase at times."""
-    return value[0].lower() + value[1:] if world.saved.trouble.graph_drift else value
+    """Graph sometimes returns the values in camelCase."""
+    return value[0].lower() + value[1:] if world.saved.faults.graph_drift else value
 
 
-def get_presence(world: World, call: GraphCall, found: Match[str]) -> GraphAnswer:
+def get_presence(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
     context = f"{call.base}/$metadata#users('{found['id']}')/presence/$entity"
-    return GraphAnswer(body={"@odata.context": context, **presence_json(world, _user(world, found))})
+    return GraphResponse(body={"@odata.context": context, **presence_json(world, _user(world, found))})
 
 
-def get_presences(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
+def get_presences(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
     ids = body_object(call).get("ids")
     if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
         raise bad_request("The ids field is required.")
@@ -164,4 +164,4 @@ def get_presences(world: World, call: GraphCall, _: Match[str]) -> GraphAnswer:
     users = [user for each in ids if (user := world.teams_user(each))]
     value = [presence_json(world, user) for user in users]
     context = f"{call.base}/$metadata#Collection(microsoft.graph.presence)"
-    return GraphAnswer(body={"@odata.context": context, "value": value})
+    return GraphResponse(body={"@odata.context": context, "value": value})

@@ -1,4 +1,4 @@
-"""Graph's HTTP edge: the bearer, the body, and the way to the calls."""
+"""Graph's HTTP endpoint: checks the bearer token, reads the body, calls the router."""
 
 from typing import Any
 
@@ -6,25 +6,25 @@ import orjson
 from aiohttp import web
 
 from sandbox import tokens
-from sandbox.edge import BATCH, WORLD, json_response, origin
 from sandbox.entra import GRAPH
-from sandbox.graph import batch, calls
-from sandbox.graph.answers import GraphAnswer, GraphCall, GraphRefusal, unreadable
+from sandbox.graph import batch, router
+from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, unreadable
+from sandbox.http import BATCH, WORLD, json_response, origin
 from sandbox.state import World
 
 PREFIX = "/v1.0"
 
 
 def _roles(world: World, request: web.Request) -> frozenset[str]:
-    """The roles in the caller's token. Raises ``GraphRefusal`` unless it opens this Graph."""
+    """The roles in the caller's token. Raises ``GraphError`` unless it is valid for this Graph."""
     header = request.headers.get("Authorization")
     if not header:
-        raise GraphRefusal(401, "InvalidAuthenticationToken", "Access token is empty.")
+        raise GraphError(401, "InvalidAuthenticationToken", "Access token is empty.")
     claims = tokens.read(world, header)
     registration = world.saved.registration
     if claims is None or claims.get("aud") not in (GRAPH, origin(request)) or not registration.usable:
         message = "Access token validation failure. Invalid audience, signature, application or lifetime."
-        raise GraphRefusal(401, "InvalidAuthenticationToken", message)
+        raise GraphError(401, "InvalidAuthenticationToken", message)
     return frozenset(claims.get("roles", ()))
 
 
@@ -39,34 +39,32 @@ async def _body(request: web.Request) -> Any:
         raise unreadable() from None
 
 
-async def _answer(request: web.Request, world: World) -> GraphAnswer:
+async def _respond(request: web.Request, world: World) -> GraphResponse:
     roles = _roles(world, request)
-    if world.saved.trouble.graph_outage:
-        raise GraphRefusal(503, "serviceNotAvailable", "Service unavailable.")
+    if world.saved.faults.graph_outage:
+        raise GraphError(503, "serviceNotAvailable", "Service unavailable.")
     path = "/" + request.match_info["path"]
     call = GraphCall(
         request.method, path, dict(request.query), await _body(request), origin(request) + PREFIX, roles
     )
     if path != "/$batch":
-        return calls.answer(world, call)
+        return router.handle(world, call)
     if call.method != "POST":
-        raise GraphRefusal(
-            405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."
-        )
-    answer, request[BATCH] = batch.run(world, call, calls.answer)
-    return answer
+        raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+    response, request[BATCH] = batch.run(world, call, router.handle)
+    return response
 
 
 async def graph(request: web.Request) -> web.Response:
     world = request.app[WORLD]
     try:
-        answer = await _answer(request, world)
-    except GraphRefusal as refusal:
-        answer = refusal.answer(world)
-    headers = {"request-id": world.new_id(), **answer.headers}
-    if answer.body is None:
-        return web.Response(status=answer.status, headers=headers)
-    return json_response(answer.body, answer.status, headers)
+        response = await _respond(request, world)
+    except GraphError as error:
+        response = error.response(world)
+    headers = {"request-id": world.new_id(), **response.headers}
+    if response.body is None:
+        return web.Response(status=response.status, headers=headers)
+    return json_response(response.body, response.status, headers)
 
 
 def routes() -> list[web.RouteDef]:

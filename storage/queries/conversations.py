@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, func
+from sqlalchemy import ColumnElement, exists
 from sqlmodel import col, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -11,7 +11,6 @@ from core.grouping import grouped
 from storage.database import in_turn
 from storage.queries.roles import TOLD
 from storage.tables.conversations import Conversation
-from storage.tables.integrations import Integration
 from storage.tables.roles import Member
 
 
@@ -56,16 +55,6 @@ async def remember(
 
 async def find(session: AsyncSession, tenant_id: str, user_object_id: str) -> Conversation | None:
     return await session.get(Conversation, (tenant_id, user_object_id))
-
-
-async def reachable(session: AsyncSession, tenant_id: str) -> list[Conversation]:
-    """The tenant's conversations that still take messages, oldest acquaintance last."""
-    query = (
-        select(Conversation)
-        .where(Conversation.tenant_id == tenant_id, col(Conversation.unreachable).is_(False))
-        .order_by(col(Conversation.seen_at).desc())
-    )
-    return list((await session.exec(query)).all())
 
 
 async def administrators(session: AsyncSession, tenant_id: str) -> list[Conversation]:
@@ -114,17 +103,6 @@ async def administrators_by_tenant(
         .order_by(col(Conversation.user_object_id))
     )
     return grouped((await session.exec(query)).all(), lambda row: row.tenant_id)
-
-
-async def unreachable_administrators(session: AsyncSession) -> int:
-    """How many there are, in tenants that have an integration."""
-    served = select(Integration.owner_tenant).where(col(Integration.removing_since).is_(None))
-    query = select(func.count()).where(
-        is_administrator(),
-        col(Conversation.unreachable).is_(True),
-        col(Conversation.tenant_id).in_(served),
-    )
-    return (await session.exec(query)).one()
 
 
 async def set_admin(session: AsyncSession, tenant_id: str, user_object_id: str, admin_as: str) -> None:

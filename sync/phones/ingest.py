@@ -4,7 +4,7 @@ Desired is written whatever the state of the credentials, so that a mended secre
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 import structlog
@@ -25,7 +25,6 @@ from sync.presence.mapping import UNCHANGED, presence_of
 log = structlog.get_logger()
 
 Event = CallEvent | EndpointEvent
-Fold = Callable[[Line], Line]
 
 DOUBLE = "double"
 NOBODY = "nobody"

@@ -1,4 +1,4 @@
-"""A small fleet on three processes, of which one is killed on the way: figures are printed (``pytest -s``).
+"""A small fleet on three processes, of which one is killed: figures are printed (``pytest -s``).
 
 ``python -m tests.load`` is the same with a thousand tenants; ``docs/scale.md`` has its figures.
 """
@@ -23,11 +23,11 @@ PLAN = Plan(
     messages=True,
     settle=90,
 )
-"""More calls than the quota lets through at once, so that it counts whether a killed worker's spending is known."""
+"""More calls than the quota lets through at once, so that a killed worker's spending matters."""
 
 
 @pytest.mark.timeout(300)
-async def test_nothing_is_lost_and_no_quota_exceeded_though_a_worker_is_killed(tmp_path: Path) -> None:
+async def test_a_killed_worker_loses_nothing_and_exceeds_no_quota(tmp_path: Path) -> None:
     with fresh_database() as url:
         outcome = await run(PLAN, url, tmp_path)
     print(f"\n{table(outcome)}")

@@ -1,4 +1,4 @@
-"""How fast a presence gets to Graph: printed (``pytest -s``), for time is nothing to assert on."""
+"""How fast a presence gets to Graph: printed (``pytest -s``), since time is not asserted."""
 
 import asyncio
 from pathlib import Path
@@ -44,7 +44,7 @@ async def token_of(sandbox: SandboxHandle, http: aiohttp.ClientSession) -> str:
 
 async def test_a_thousand_changes_in_batches_and_one_by_one() -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        await sandbox.trouble(graphQuota=1_000_000)
+        await sandbox.set_faults(graphQuota=1_000_000)
         app = app_of(sandbox)
         writer = PresenceWriter(http, sandbox.url, KeptToken(await token_of(sandbox, http)), app.client_id)
         users = [user.id for user in sandbox.world.saved.teams if user.enabled]
@@ -72,7 +72,7 @@ async def test_from_webhook_to_acceptance(tmp_path: Path) -> None:
     """A call is answered on the phone; the time until the sandbox's Graph has the session."""
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         took = []
         for number in range(CALLS):
             extension = f"20{number % 8 + 1:02}"

@@ -1,4 +1,4 @@
-"""From nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), beside a measure of the machine."""
+"""From nothing to ready, and from SIGTERM to the end: printed (``pytest -s``), with a measure of the machine."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ from tests.support.sandboxes import running_sandbox
 
 STARTS = 5
 LIBRARIES = "import aiohttp, sqlmodel, botbuilder.core, microsoft_teams.cards, structlog, pydantic_settings"
-"""What the product cannot do without; how long this takes says how fast the machine is today."""
+"""The product's required imports; their time shows how fast the machine is now."""
 
 
 def importing_seconds() -> float:

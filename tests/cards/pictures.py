@@ -1,4 +1,4 @@
-"""Pictures of every card, to look at: ``python -m tests.cards.pictures`` fills ``build/cards/``.
+"""Pictures of every card, for review: ``python -m tests.cards.pictures`` fills ``build/cards/``.
 
 Drawn by Microsoft's renderer in headless Chromium, in something like Teams' light theme, as narrow as a phone and
 as wide as a desktop, in every language; with a contact sheet of each. Where Teams alone knows an element, its
@@ -22,11 +22,11 @@ OUT = ROOT / "build" / "cards"
 PAGE = Path(__file__).with_name("pictures.html")
 RENDERER = NODE_MODULES / "adaptivecards" / "dist" / "adaptivecards.js"
 COLUMNS = {320: 8, 720: 4}
-"""Width of a card in pixels, and how many stand side by side on its contact sheet."""
+"""Width of a card in pixels, and how many are side by side on its contact sheet."""
 
 
 def photograph(browser: Browser, cards: dict[str, Card], prefix: str, width: int, out: Path) -> Iterable[Path]:
-    """One picture a card, ``<prefix>-<name>-<width>.png``, and the sheet of them all."""
+    """One picture per card, ``<prefix>-<name>-<width>.png``, and the sheet of them all."""
     columns = COLUMNS[width]
     page = browser.new_page(viewport={"width": columns * (width + 64), "height": 800}, device_scale_factor=1)
     page.set_content(PAGE.read_text("utf-8"))

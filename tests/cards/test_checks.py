@@ -1,4 +1,4 @@
-"""Bad cards, one fault each: every check finds what it is there to find."""
+"""Bad cards, one fault each: each check finds its own kind of fault."""
 
 import copy
 import json
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cards.checks import (
+from tests.support.cards.checks import (
     MAX_BYTES,
     own_problems,
     problems_of,
@@ -16,7 +16,7 @@ from tests.cards.checks import (
     schema_problems,
     typed_problems,
 )
-from tests.cards.elements import without_teams
+from tests.support.cards.elements import without_teams
 
 Json = dict[str, Any]
 
@@ -237,7 +237,7 @@ def test_our_own_check_finds(fault: str) -> None:
 
 
 @pytest.mark.parametrize(("text", "found"), [("s3cret", []), ('it is "p\\q~ção"', ["card: holds a secret"])])
-def test_a_secret_is_found_wherever_it_stands(text: str, found: list[str]) -> None:
+def test_a_secret_is_found_anywhere_in_a_card(text: str, found: list[str]) -> None:
     assert own_problems(changed(lambda c: c["body"][0].update(text=text)), secrets=['"p\\q~ção"']) == found
 
 
@@ -270,13 +270,13 @@ MISSED: dict[str, tuple[Change, Check, Check]] = {
 
 
 @pytest.mark.parametrize("fault", MISSED)
-def test_none_of_the_three_would_do_alone(fault: str) -> None:
+def test_no_single_check_finds_everything(fault: str) -> None:
     change, misses, finds = MISSED[fault]
     assert misses(changed(change)) == []
     assert finds(changed(change)) != []
 
 
-def test_without_teams_a_fallback_stands_in_its_elements_place() -> None:
+def test_without_teams_a_fallback_replaces_its_element() -> None:
     plain = without_teams(GOOD)
     assert plain["body"][8] == {"type": "TextBlock", "text": "3 in a call"}
     assert "msteams" not in plain

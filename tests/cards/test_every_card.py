@@ -4,8 +4,8 @@ import pytest
 
 from bot.activity import Card
 from bot.languages import load_texts
-from tests.cards.checks import problems_of_all
 from tests.cards.gallery.gallery import gallery
+from tests.support.cards.checks import problems_of_all
 
 TEXTS = load_texts()
 GALLERIES = {str(language): gallery(texts) for language, texts in TEXTS.items()}
@@ -30,13 +30,13 @@ def test_both_languages_have_the_same_cards() -> None:
 
 
 def test_the_gallery_is_the_same_every_time() -> None:
-    """Pictures can be compared, and the names above mean what they say."""
+    """So that pictures can be compared, and names stay the same."""
     for language, texts in TEXTS.items():
         assert gallery(texts) == GALLERIES[language]
 
 
 def skeleton(value: object) -> object:
-    """A card without its words."""
+    """A card without its texts."""
     if isinstance(value, list):
         return [skeleton(item) for item in value]
     if isinstance(value, dict):

@@ -29,18 +29,18 @@ def test_a_button_says_the_same_to_old_and_new_clients() -> None:
     assert made["associatedInputs"] == made["fallback"]["associatedInputs"] == "none"
 
 
-def test_a_button_takes_inputs_only_when_told() -> None:
+def test_a_button_takes_inputs_only_when_requested() -> None:
     made = json_of(button("Save", "setup.save", inputs=True))
     assert made["associatedInputs"] == made["fallback"]["associatedInputs"] == "auto"
 
 
-def test_words_from_outside_are_no_markdown() -> None:
+def test_external_text_is_not_markdown() -> None:
     made = json_of(plain("[x](https://evil.example) **b**"))
     assert made["type"] == "RichTextBlock"
     assert made["inlines"][0]["text"] == "[x](https://evil.example) **b**"
 
 
-def test_words_from_outside_stay_on_one_short_line() -> None:
+def test_external_text_stays_on_one_short_line() -> None:
     assert capped("a\nb\u0000c\u202ed  e") == "a b c d e"
     assert capped("x" * 80) == "x" * 80
     assert capped("x" * 81) == "x" * 79 + "…"

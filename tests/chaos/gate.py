@@ -1,4 +1,4 @@
-"""Stands before Graph, to have somebody killed between a request and its answer."""
+"""A proxy in front of Graph, for killing a process between a request and its response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,7 +11,7 @@ from tests.support.sandboxes import SandboxHandle
 
 
 class Gate:
-    """Stands before Graph. Closed, it lets a batch through to Graph but never lets the answer back."""
+    """Forwards to Graph. While closed, it forwards a batch but withholds the response."""
 
     def __init__(self, graph_url: str, http: aiohttp.ClientSession) -> None:
         self._graph_url = graph_url
@@ -20,7 +20,7 @@ class Gate:
         self.held = 0
         self._opened = asyncio.Event()
 
-    async def pass_on(self, request: web.Request) -> web.Response:
+    async def forward(self, request: web.Request) -> web.Response:
         headers = {
             name: request.headers[name] for name in ("Authorization", "Content-Type") if name in request.headers
         }
@@ -33,21 +33,21 @@ class Gate:
             await self._opened.wait()
         return web.Response(status=response.status, body=body, content_type=response.content_type)
 
-    def let_go(self) -> None:
+    def open(self) -> None:
         self._opened.set()
 
 
 @asynccontextmanager
-async def gate_before(sandbox: SandboxHandle) -> AsyncIterator[tuple[Gate, str]]:
+async def running_gate(sandbox: SandboxHandle) -> AsyncIterator[tuple[Gate, str]]:
     async with aiohttp.ClientSession() as http:
         gate = Gate(sandbox.url, http)
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", gate.pass_on)
+        application.router.add_route("*", "/{path:.*}", gate.forward)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
             yield gate, f"http://127.0.0.1:{runner.addresses[0][1]}"
         finally:
-            gate.let_go()
+            gate.open()
             await runner.cleanup()

@@ -1,4 +1,4 @@
-"""One web process, two workers, one PostgreSQL: a worker dies in the middle of its work, and nobody notices.
+"""One web process, two workers, one PostgreSQL: a worker is killed during its work, and another takes over.
 
 Real processes, killed with SIGKILL. The worker to be killed has Graph's answer withheld, so that it is certain
 which of the two had the work; the other must finish it.
@@ -20,14 +20,13 @@ from sqlmodel import select
 
 from core.clock import utc_now
 from sandbox.demo import free_port
-from sandbox.processes import Running as RunningProcess
-from sandbox.processes import Service, start
+from sandbox.processes import RunningService, Service, start
 from storage.database import open_database
 from storage.queries import conversations, integrations
 from storage.queries.notices import State
 from storage.tables.notices import Notice
-from tests.chaos.gate import Gate, gate_before
-from tests.chaos.test_kill import agrees
+from tests.chaos.gate import Gate, running_gate
+from tests.chaos.workers import presence_matches_phones
 from tests.support.connectors import Connector, open_connector
 from tests.support.engines import KEY, TENANT, running_engine
 from tests.support.eventually import eventually
@@ -36,10 +35,9 @@ from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.tools import ROOT
 
 ADMIN = "7f3b2a10-0000-4000-8000-000000000001"
-IN_A_CALL = ("Busy", "InACall")
 EXTENSIONS = [f"20{number:02}" for number in range(1, 19)]
 QUOTA = 30
-"""Requests per 30 s: little, so that whoever takes over must know what was spent before."""
+"""Requests per 30 s: little, so that a worker taking over must know what was spent before."""
 
 
 @dataclass
@@ -50,12 +48,12 @@ class Fleet:
     database_url: str
     folder: Path
     stack: AsyncExitStack
-    running: dict[str, RunningProcess] = field(default_factory=dict)
+    running: dict[str, RunningService] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
     web_url: str = ""
 
     async def start(self, name: str, role: str) -> None:
-        gate, graph_url = await self.stack.enter_async_context(gate_before(self.sandbox))
+        gate, graph_url = await self.stack.enter_async_context(running_gate(self.sandbox))
         port = free_port(0)
         if role == "web":
             self.web_url = f"http://127.0.0.1:{port}"
@@ -81,13 +79,13 @@ class Fleet:
         await process.wait_ready(60)
 
     async def kill(self, name: str) -> None:
-        """As a power cut would."""
+        """Like a power cut."""
         process = self.running[name].process
         process.kill()
         await process.wait()
 
     def holding(self) -> list[str]:
-        """The workers whose request Graph has taken, and who do not know it."""
+        """The workers whose request Graph has accepted and whose response is withheld."""
         return [name for name, gate in self.gates.items() if gate.held]
 
     def logs(self) -> str:
@@ -106,7 +104,7 @@ async def fleet(folder: Path, secret_days: int | None = None) -> AsyncIterator[t
             await ships.start("web", "web")
             await asyncio.gather(ships.start("worker-1", "worker"), ships.start("worker-2", "worker"))
             await eventually(lambda: is_subscribed(sandbox))
-            await sandbox.trouble(graphQuota=QUOTA)
+            await sandbox.set_faults(graphQuota=QUOTA)
             await sandbox.clear_log()
             yield ships, connector
 
@@ -116,7 +114,7 @@ async def prepare(
 ) -> None:
     async with running_engine(sandbox, folder, webhooks=False, url=url) as running:
         view = await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         async with running.database.writing() as session:
             row = await integrations.get(session, view.id)
             assert row is not None
@@ -157,7 +155,7 @@ def tell(capsys: pytest.CaptureFixture[str], figures: str) -> None:
 
 
 @pytest.mark.timeout(240)
-async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota_exceeded(
+async def test_a_killed_workers_integration_is_taken_over_with_nothing_lost_and_no_quota_exceeded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with fleet(tmp_path) as (ships, _):
@@ -175,7 +173,7 @@ async def test_a_killed_workers_integration_moves_with_nothing_lost_and_no_quota
         await sandbox.hangup(EXTENSIONS[0])
         died = monotonic()
         await ships.kill(victim)
-        await eventually(lambda: agrees(sandbox, EXTENSIONS), within=60)
+        await eventually(lambda: presence_matches_phones(sandbox, EXTENSIONS), within=60)
         took = monotonic() - died
         assert await refused_by_quota(sandbox) == []
         assert "job_taken_over" in ships.logs()
@@ -188,7 +186,7 @@ async def is_held(ships: Fleet) -> bool:
 
 
 @pytest.mark.timeout(240)
-async def test_workers_killed_one_after_the_other_end_with_what_phones_do(
+async def test_after_workers_are_killed_in_turn_presence_matches_the_phones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = Random(4)
@@ -203,7 +201,7 @@ async def test_workers_killed_one_after_the_other_end_with_what_phones_do(
             await ships.kill(victim)
             await ships.start(f"worker-{round_ + 3}", "worker")
         replaced = monotonic()
-        await eventually(lambda: agrees(ships.sandbox, EXTENSIONS), within=90)
+        await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=90)
         took = monotonic() - replaced
         tell(capsys, f"two workers killed: Teams and phones agree {took:.1f} s after the last was replaced")
         assert await refused_by_quota(ships.sandbox) == []
@@ -217,8 +215,8 @@ async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path, capsys: 
         await ships.start("worker-3", "worker")
         await ships.kill("worker-2")
         await ships.sandbox.call(EXTENSIONS[0])
-        await eventually(lambda: agrees(ships.sandbox, EXTENSIONS), within=60)
-        await asyncio.sleep(12)  # longer than it takes to look again at what is owed to whom
+        await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=60)
+        await asyncio.sleep(12)  # longer than the interval between two runs of the notice scheduler
         told = [call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()]
         assert sorted(told) == sorted(set(told))
         states = await states_of_notices(ships.database_url)
@@ -233,7 +231,7 @@ async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path, capsys: 
 
 
 async def states_of_notices(url: str) -> dict[str, str]:
-    """By topic. One that a worker died sending stays so for a day, and is then sent as another."""
+    """By topic. A notice whose worker was killed while sending stays so for a day, then is sent again."""
     async with open_database(url) as database, database.session() as session:
         return {notice.topic: notice.state for notice in await session.exec(select(Notice))}
 

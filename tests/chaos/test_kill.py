@@ -1,7 +1,6 @@
-"""The engine is killed (SIGKILL) at the worst moments; the next one must leave nobody with a false presence."""
+"""The engine is killed (SIGKILL) at the worst moments; the next engine must leave no false presence."""
 
 import asyncio
-import json
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,108 +10,57 @@ from random import Random
 from sqlmodel import select
 
 from storage.tables.people import Person
-from tests.chaos.gate import Gate, gate_before
-from tests.support.engines import KEY, TENANT, Running, running_engine
+from tests.chaos.gate import running_gate
+from tests.chaos.workers import is_held, kill, presence_matches_phones, store_integration, worker
+from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.tools import ROOT
-
-SELF = ("Available", "Available")
-IN_A_CALL = ("Busy", "InACall")
 
 
-@asynccontextmanager
-async def worker(
-    sandbox: SandboxHandle, graph_url: str, folder: Path, entra_url: str = ""
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The engine in another process, killed at the end if the test did not."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.chaos.worker",
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        cwd=ROOT,
-    )
-    assert process.stdin
-    assert process.stdout
-    settings = {
-        "entra_url": entra_url or sandbox.url,
-        "graph_url": graph_url,
-        "cloudlink_url": sandbox.cloudlink_url,
-        "database": f"sqlite+aiosqlite:///{folder / 'presence.db'}",
-        "key": KEY,
-    }
-    try:
-        process.stdin.write(json.dumps(settings).encode() + b"\n")
-        while (line := await asyncio.wait_for(process.stdout.readline(), 60)) and line != b"ready\n":
-            pass
-        yield process
-    finally:
-        await slain(process)
-
-
-async def slain(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is None:
-        process.kill()
-    await process.wait()
-
-
-async def prepared(sandbox: SandboxHandle, folder: Path) -> None:
-    """A store with an enabled, matched integration in it."""
-    async with running_engine(sandbox, folder, webhooks=False) as running:
-        await running.connect()
-        await running.settled()
-
-
-async def is_held(gate: Gate) -> bool:
-    return gate.held > 0
-
-
-async def shows(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:
+async def is_shown(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:
     return await sandbox.shown(who) == what
 
 
-async def test_a_presence_accepted_but_not_yet_stored_is_cleared_after_the_crash(tmp_path: Path) -> None:
-    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
-        await prepared(sandbox, tmp_path)
+async def test_a_presence_accepted_but_not_stored_is_cleared_after_a_crash(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
+        await store_integration(sandbox, tmp_path)
         async with worker(sandbox, graph_url, tmp_path) as process:
             gate.closed = True
             await sandbox.call("2001")
             await eventually(lambda: is_held(gate), within=30)
             assert await sandbox.shown("2001") == IN_A_CALL
-            await slain(process)
+            await kill(process)
         await sandbox.hangup("2001")
-        async with started_while_graph_is_down(sandbox, tmp_path, wish=None) as running:
-            await running.shows("2001", *SELF)
-            await running.settled()
+        async with started_while_graph_is_down(sandbox, tmp_path, desired=None) as running:
+            await running.wait_until_shown("2001", *AVAILABLE)
+            await running.wait_until_sent()
 
 
 async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(tmp_path: Path) -> None:
-    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
-        await prepared(sandbox, tmp_path)
+    async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
+        await store_integration(sandbox, tmp_path)
         async with worker(sandbox, graph_url, tmp_path) as process:
             await sandbox.call("2001")
-            await eventually(lambda: shows(sandbox, "2001", IN_A_CALL), within=30)
+            await eventually(lambda: is_shown(sandbox, "2001", IN_A_CALL), within=30)
             await eventually(lambda: nobody_is_under_way(tmp_path))
             gate.closed = True
             await sandbox.hangup("2001")
             await eventually(lambda: is_held(gate), within=30)
-            assert await sandbox.shown("2001") == SELF
-            await slain(process)
+            assert await sandbox.shown("2001") == AVAILABLE
+            await kill(process)
         await sandbox.call("2001")
-        async with started_while_graph_is_down(sandbox, tmp_path, wish="Busy/InACall") as running:
-            await running.shows("2001", *IN_A_CALL)
+        async with started_while_graph_is_down(sandbox, tmp_path, desired="Busy/InACall") as running:
+            await running.wait_until_shown("2001", *IN_A_CALL)
 
 
 @asynccontextmanager
 async def started_while_graph_is_down(
-    sandbox: SandboxHandle, folder: Path, wish: str | None
-) -> AsyncIterator[Running]:
+    sandbox: SandboxHandle, folder: Path, desired: str | None
+) -> AsyncIterator[RunningEngine]:
     """The next engine: it learns what the phone does before it can send anything, so that only the store can
     tell it what its dead predecessor may have sent."""
-    await sandbox.trouble(graphOutage=True)
+    await sandbox.set_faults(graphOutage=True)
     async with running_engine(sandbox, folder, webhooks=False) as running:
 
         async def has_learnt() -> bool:
@@ -121,10 +69,10 @@ async def started_while_graph_is_down(
                 person = (await session.exec(query)).one()
             phone = sandbox.world.person("2001")
             ended = phone is not None and not phone.phone.calls
-            return person.desired == wish and (person.line == "idle") == ended
+            return person.desired == desired and (person.line == "idle") == ended
 
         await eventually(has_learnt)
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         yield running
 
 
@@ -141,11 +89,11 @@ async def nobody_is_under_way(folder: Path) -> bool:
     return output.strip() == b"[('Busy/InACall',)]"
 
 
-async def test_killed_again_and_again_it_ends_with_what_phones_do(tmp_path: Path) -> None:
+async def test_after_repeated_kills_presence_matches_the_phones(tmp_path: Path) -> None:
     random = Random(2026)
     extensions = [f"20{number:02}" for number in range(1, 13)]
     async with running_sandbox() as sandbox:
-        await prepared(sandbox, tmp_path)
+        await store_integration(sandbox, tmp_path)
         for _ in range(3):
             async with worker(sandbox, sandbox.url, tmp_path):
                 for _ in range(12):
@@ -154,16 +102,4 @@ async def test_killed_again_and_again_it_ends_with_what_phones_do(tmp_path: Path
                     await asyncio.sleep(random.uniform(0, 0.1))
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert (await running.engine.integrations.list(TENANT))[0].enabled
-            await eventually(lambda: agrees(sandbox, extensions), within=20)
-
-
-async def agrees(sandbox: SandboxHandle, extensions: list[str]) -> bool:
-    """Whether Teams shows a call for exactly those who are in one."""
-    people = {person["extension"]: person for person in (await sandbox.state())["people"]}
-    for extension in extensions:
-        phone = sandbox.world.person(extension)
-        assert phone is not None
-        shown = people[extension]["teams"]["shown"]
-        if bool(phone.phone.calls) != ((shown["availability"], shown["activity"]) == IN_A_CALL):
-            return False
-    return True
+            await eventually(lambda: presence_matches_phones(sandbox, extensions), within=20)

@@ -1,6 +1,6 @@
-"""The engine is killed (SIGKILL) in each step of a rotation; the next one ends it with exactly one secret of ours.
+"""The engine is killed (SIGKILL) in each step of a rotation; the next engine ends it with one secret of ours.
 
-What is lost is either a request on its way out or, worse, the answer to one that was served.
+Either the request is lost or, worse, the response to one that was served.
 """
 
 import asyncio
@@ -20,19 +20,17 @@ from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.rotation import RotationStep
-from tests.chaos.test_kill import slain, worker
-from tests.support.engines import KEY, TENANT, Running, running_engine
+from tests.chaos.workers import kill, worker
+from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
-
-SELF = ("Available", "Available")
-IN_A_CALL = ("Busy", "InACall")
 
 
 @dataclass
 class Gate:
-    """Stands before Entra and Graph. The ``nth`` matching request is held: before it is served, or after."""
+    """A proxy in front of Entra and Graph. The ``nth`` matching request is held: before it is served, or after."""
 
     sandbox: SandboxHandle
     http: aiohttp.ClientSession
@@ -44,7 +42,7 @@ class Gate:
     opened: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = True
 
-    async def pass_on(self, request: web.Request) -> web.Response:
+    async def forward(self, request: web.Request) -> web.Response:
         body = await request.read()
         hold = self._is_it(request)
         if hold and not self.served:
@@ -77,7 +75,7 @@ class Gate:
 @asynccontextmanager
 async def standing(gate: Gate) -> AsyncIterator[str]:
     application = web.Application()
-    application.router.add_route("*", "/{path:.*}", gate.pass_on)
+    application.router.add_route("*", "/{path:.*}", gate.forward)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
@@ -90,7 +88,7 @@ async def standing(gate: Gate) -> AsyncIterator[str]:
 
 @dataclass(frozen=True)
 class Death:
-    """Where: the request at which the engine dies, with so many secrets at hand; and whether it was served."""
+    """The request at which the engine is killed, the number of secrets then, and whether it was served."""
 
     step: RotationStep
     path: str
@@ -111,14 +109,14 @@ DEATHS = {
 }
 
 
-async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
-    """An integration with somebody in a call, whose rotation is to begin when an engine starts."""
+async def store_integration(sandbox: SandboxHandle, folder: Path) -> str:
+    """An integration with a person in a call, whose rotation begins when an engine starts."""
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     async with running_engine(sandbox, folder, webhooks=False) as running:
         view = await running.connect()
         await sandbox.call("2002")
-        await running.shows("2002", *IN_A_CALL)
-        await running.settled()
+        await running.wait_until_shown("2002", *IN_A_CALL)
+        await running.wait_until_sent()
         rotation = Rotation(
             integration_id=view.id,
             owner_tenant=TENANT,
@@ -132,35 +130,35 @@ async def prepared(sandbox: SandboxHandle, folder: Path) -> str:
         return rotation.id
 
 
-async def step_of(running: Running, rotation_id: str) -> str:
+async def step_of(running: RunningEngine, rotation_id: str) -> str:
     async with running.database.session() as session:
         rotation = await session.get(Rotation, rotation_id)
     assert rotation is not None
     return rotation.step
 
 
-async def is_done(running: Running, rotation_id: str) -> bool:
+async def is_done(running: RunningEngine, rotation_id: str) -> bool:
     return await step_of(running, rotation_id) == RotationStep.DONE
 
 
 @pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path, death: Death) -> None:
+async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, death: Death) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        rotation_id = await prepared(sandbox, tmp_path)
+        rotation_id = await store_integration(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value
         gate = Gate(sandbox, http, death.path, death.secrets, death.served)
         async with standing(gate) as url:
             await start_rotation(tmp_path, rotation_id)
             async with worker(sandbox, url, tmp_path, entra_url=url) as process:
                 await asyncio.wait_for(gate.held.wait(), 30)
-                await slain(process)
+                await kill(process)
         await sandbox.hangup("2002")
         await sandbox.call("2001")
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert await step_of(running, rotation_id) == death.step
             await eventually(lambda: is_done(running, rotation_id), within=30)
-            await running.shows("2001", *IN_A_CALL)
-            await running.shows("2002", *SELF)
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await running.wait_until_shown("2002", *AVAILABLE)
             integration = await read_integration(running.database, await running.integration_id())
             used = CredentialStore(Encryption([KEY])).app(integration).client_secret
             assert [secret.value for secret in sandbox.world.saved.registration.secrets] == [used]
@@ -169,7 +167,7 @@ async def test_killed_in_any_step_there_is_one_secret_in_the_end(tmp_path: Path,
 
 
 async def start_rotation(folder: Path, rotation_id: str) -> None:
-    """What is due in an hour is due now."""
+    """Make what is due in an hour due now."""
     path = f"sqlite+aiosqlite:///{folder / 'presence.db'}"
     async with open_database(path) as database, database.writing() as session:
         rotation = await session.get(Rotation, rotation_id)

@@ -1,4 +1,4 @@
-"""The product is asked to end (SIGTERM) with something in flight: that is finished, the rest stays in the store."""
+"""The product gets SIGTERM with work in flight: that work is finished, the rest stays in the store."""
 
 import asyncio
 import json
@@ -18,30 +18,31 @@ from sqlmodel import SQLModel, select
 
 from sandbox.cloudlink.webhooks import notification
 from sandbox.demo import administrator, bot_service, free_port
-from sandbox.processes import Running, start
+from sandbox.processes import RunningService, start
 from storage.database import open_database
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
-from tests.chaos.gate import Gate, gate_before
-from tests.chaos.test_kill import IN_A_CALL, prepared
+from tests.chaos.gate import Gate, running_gate
+from tests.chaos.workers import store_integration
 from tests.support.engines import KEY, running_engine
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
+from tests.support.presence import IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 Row = TypeVar("Row", bound=SQLModel)
 PRESENCE = "/".join(IN_A_CALL)
 START_SECONDS = 60.0
 HANG_SECONDS = 60.0
-"""Nothing is measured here: a process that has not ended by then never will."""
+"""A limit, not a measurement: a process still running by then hangs."""
 
 
 @dataclass(frozen=True)
 class Product:
-    """``app.py`` in a process of its own."""
+    """``app.py`` in a separate process."""
 
-    running: Running
+    running: RunningService
     url: str
 
     async def told_to_stop(self) -> None:
@@ -63,7 +64,7 @@ class Product:
 async def product(
     sandbox: SandboxHandle, graph_url: str, folder: Path, *role: str, database_url: str = ""
 ) -> AsyncIterator[Product]:
-    """At work on the store in ``folder``, or another; killed at the end if the test did not end it."""
+    """Runs on the store in ``folder``, or another; killed at the end unless the test ended it."""
     service = bot_service(free_port(0), sandbox.url, folder)
     settings = {"GRAPH_URL": graph_url, "SECRET_KEYS": KEY, "DATABASE_URL": database_url}
     changed = replace(service, command=(*service.command, *role), environment={**service.environment, **settings})
@@ -87,37 +88,37 @@ async def stored_person(store: Path | str, extension: str) -> Person:
 
 
 async def cleared(sandbox: SandboxHandle) -> list[str]:
-    """Whose presence Graph was asked to clear."""
+    """The people whose presence Graph was asked to clear."""
     return [entry for entry in map(json.dumps, await sandbox.log()) if "clearPresence" in entry]
 
 
-async def test_a_slow_answer_of_graph_is_waited_for_and_kept(tmp_path: Path) -> None:
-    async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
-        await prepared(sandbox, tmp_path)
+async def test_a_slow_response_of_graph_is_awaited_and_stored(tmp_path: Path) -> None:
+    async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
+        await store_integration(sandbox, tmp_path)
         await sandbox.call("2001")
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:
             await eventually(lambda: is_held(gate), within=30)
             await running.told_to_stop()
-            gate.let_go()
+            gate.open()
             assert await running.ended() == 0
         person = await stored_person(tmp_path, "2001")
         assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
-async def test_a_worker_beside_others_waits_for_it_too(tmp_path: Path) -> None:
+async def test_one_of_several_workers_waits_for_it_too(tmp_path: Path) -> None:
     with fresh_database() as url:
-        async with running_sandbox() as sandbox, gate_before(sandbox) as (gate, graph_url):
+        async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
             async with running_engine(sandbox, tmp_path, webhooks=False, url=url) as engine:
                 await engine.connect()
-                await engine.settled()
+                await engine.wait_until_sent()
             await sandbox.call("2001")
             gate.closed = True
             async with product(sandbox, graph_url, tmp_path, "worker", database_url=url) as running:
                 await eventually(lambda: is_held(gate), within=30)
                 await running.told_to_stop()
-                gate.let_go()
+                gate.open()
                 assert await running.ended() == 0
             person = await stored_person(url, "2001")
             assert (person.desired, person.applied) == (PRESENCE, PRESENCE)
@@ -133,7 +134,7 @@ async def is_applied(folder: Path, extension: str, presence: str) -> bool:
 
 @dataclass
 class Event:
-    """What CloudLink posts; ``sent`` once the product has begun to take it and nothing is kept back."""
+    """A CloudLink event; ``sent`` is set once the product has begun to read it and nothing is withheld."""
 
     url: str
     body: bytes
@@ -159,8 +160,8 @@ def nobody_may_write(folder: Path) -> Iterator[None]:
 
 
 async def event_of_a_call(sandbox: SandboxHandle, extension: str) -> Event:
-    """A call begins; CloudLink posts nothing of it by itself."""
-    await sandbox.trouble(loseWebhooks=True)
+    """A call starts; CloudLink does not post it by itself."""
+    await sandbox.set_faults(loseWebhooks=True)
     await sandbox.call(extension)
     person = sandbox.world.person(extension)
     assert person is not None
@@ -174,9 +175,9 @@ async def is_subscribed(folder: Path) -> bool:
     return [row.subscription_id is not None for row in await rows(folder, Integration)] == [True]
 
 
-async def test_a_webhook_in_flight_is_taken_in(tmp_path: Path) -> None:
+async def test_a_webhook_in_flight_is_stored(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        await prepared(sandbox, tmp_path)
+        await store_integration(sandbox, tmp_path)
         async with product(sandbox, sandbox.url, tmp_path) as running:
             await eventually(lambda: is_subscribed(tmp_path), within=30)
             event = await event_of_a_call(sandbox, "2001")
@@ -193,7 +194,7 @@ async def test_a_webhook_in_flight_is_taken_in(tmp_path: Path) -> None:
 
 @dataclass
 class SlowTeams:
-    """Plays ``serviceUrl``, and takes its time over what the bot sends."""
+    """Plays ``serviceUrl`` and responds slowly."""
 
     said: list[dict[str, Any]] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
@@ -257,15 +258,15 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
         assert [activity["type"] for activity in teams.said] == ["message"]
 
 
-async def test_what_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
-    """A turn and an answer of Graph hang at once: both together are waited for no longer than one."""
+async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
+    """A turn and a response of Graph hang at the same time: both together are awaited no longer than one."""
     async with (
         running_sandbox() as sandbox,
-        gate_before(sandbox) as (gate, graph_url),
+        running_gate(sandbox) as (gate, graph_url),
         slow_teams() as (teams, service_url),
         aiohttp.ClientSession() as http,
     ):
-        await prepared(sandbox, tmp_path)
+        await store_integration(sandbox, tmp_path)
         await sandbox.call("2001")
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:

@@ -1,4 +1,4 @@
-"""An engine in a process of its own, to be killed: ``python -m tests.chaos.worker``, settings as JSON on stdin."""
+"""An engine in a separate process, to be killed: ``python -m tests.chaos.worker``, settings as JSON on stdin."""
 
 import asyncio
 import json

@@ -6,36 +6,16 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
 from structlog.testing import capture_logs
 
-from app import bring_up_to_date, offer_claim, open_application, own_url
+from app import bring_up_to_date, offer_claim, own_url
 from settings import Settings
+from tests.support.application import running_app
 from tests.support.postgres import fresh_database
-from tests.support.sandboxes import running_sandbox
 from tests.support.tools import ROOT
-
-
-@asynccontextmanager
-async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
-    async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
-        values: dict[str, Any] = {
-            "data_dir": data,
-            "entra_url": sandbox.url,
-            "graph_url": sandbox.url,
-            "cloudlink_url": sandbox.cloudlink_url,
-            "dangerously_allow_unauthenticated": True,
-        } | changed
-        settings = Settings(_env_file=None, **values)
-        async with open_application(settings) as application, TestServer(application) as server:
-            yield str(server.make_url("")).rstrip("/"), http
 
 
 def run(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

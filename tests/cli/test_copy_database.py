@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.support.postgres import fresh_database
-from tests.support.processes import run, started
+from tests.support.processes import app_process, run_app
 
 ACTS = 30_000
 
@@ -24,7 +24,7 @@ def target() -> Iterator[str]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Where a bot has long been at work: its history is long."""
-    assert run(tmp_path, "migrate")[0] == 0
+    assert run_app(tmp_path, "migrate")[0] == 0
     acts = ((str(number), "t1", "", "", "ada", "Ada", "enable", "done", "{}") for number in range(ACTS))
     with closing(sqlite3.connect(tmp_path / "data/presence.db")) as store, store:
         store.executemany("INSERT INTO act VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, '2026-11-23 12:00:00')", acts)
@@ -41,26 +41,26 @@ def acts_in(target: str) -> int:
 
 
 def test_killed_half_way_it_leaves_nothing_and_can_be_begun_again(folder: Path, target: str) -> None:
-    with started(folder, "copy-database", DATABASE_URL=target) as process:
+    with app_process(folder, "copy-database", DATABASE_URL=target) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"act: 5000 of {ACTS}\n"
         process.kill()
         assert process.wait(60) == -signal.SIGKILL
     assert acts_in(target) == 0
-    code, output, errors = run(folder, "copy-database", DATABASE_URL=target)
+    code, output, errors = run_app(folder, "copy-database", DATABASE_URL=target)
     assert (code, errors, acts_in(target)) == (0, "", ACTS)
     lines = output.splitlines()
     assert f"act: {ACTS} of {ACTS}" in lines
     assert lines[-2].startswith(f"Copied and compared, row by row: act {ACTS}, ")
-    assert run(folder, "copy-database", DATABASE_URL=target)[0] == 2
+    assert run_app(folder, "copy-database", DATABASE_URL=target)[0] == 2
     assert acts_in(target) == ACTS
 
 
 def test_it_refuses_while_the_bot_is_at_work(folder: Path, target: str) -> None:
-    with started(folder, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true") as bot:
+    with app_process(folder, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true") as bot:
         assert bot.stdout is not None
         assert any("listening" in line for line in iter(bot.stdout.readline, ""))
-        code, output, errors = run(folder, "copy-database", DATABASE_URL=target)
+        code, output, errors = run_app(folder, "copy-database", DATABASE_URL=target)
     assert (code, output) == (2, "")
     assert "in use. Stop the bot" in errors
     assert acts_in(target) == 0
@@ -75,8 +75,8 @@ def test_it_refuses_while_the_bot_is_at_work(folder: Path, target: str) -> None:
     ],
 )
 def test_without_a_target_it_says_so(url: str, says: str, tmp_path: Path) -> None:
-    assert run(tmp_path, "migrate")[0] == 0
-    code, output, errors = run(tmp_path, "copy-database", DATABASE_URL=url)
+    assert run_app(tmp_path, "migrate")[0] == 0
+    code, output, errors = run_app(tmp_path, "copy-database", DATABASE_URL=url)
     assert (code, output, "Traceback" in errors) == (2, "", False)
     assert says in errors
     assert "hunter2" not in errors

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
 from storage.database import sync_url
-from tests.support.processes import run, started
+from tests.support.processes import app_process, run_app
 from tests.support.stores import each_database as each_database
 from tests.support.stores import empty_database
 
@@ -29,7 +29,7 @@ def tables(url: str) -> set[str]:
 
 def test_several_processes_that_start_at_once_migrate_once(url: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
-        processes = [stack.enter_context(started(tmp_path, "migrate", DATABASE_URL=url)) for _ in range(4)]
+        processes = [stack.enter_context(app_process(tmp_path, "migrate", DATABASE_URL=url)) for _ in range(4)]
         ended = [process.communicate(timeout=100) for process in processes]
     assert [process.returncode for process in processes] == [0] * 4, ended
     assert sum(output.count("database_migrated") for output, _ in ended) == 1
@@ -41,14 +41,14 @@ def test_a_newer_database_is_refused_with_a_sentence(url: str, tmp_path: Path) -
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE alembic_version (version_num VARCHAR(32))"))
         connection.execute(text("INSERT INTO alembic_version VALUES ('9999')"))
-    code, output, errors = run(tmp_path, "migrate", DATABASE_URL=url)
+    code, output, errors = run_app(tmp_path, "migrate", DATABASE_URL=url)
     assert (code, "Traceback" in output + errors) == (2, False)
     assert "newer release (schema 9999)" in errors
     assert tables(url) == {"alembic_version"}
 
 
 def test_the_default_is_a_file_under_the_data_directory(tmp_path: Path) -> None:
-    assert run(tmp_path, "migrate")[0] == 0
+    assert run_app(tmp_path, "migrate")[0] == 0
     assert set(SQLModel.metadata.tables) <= tables(f"sqlite:///{tmp_path / 'data/presence.db'}")
 
 
@@ -56,7 +56,7 @@ def test_the_default_is_a_file_under_the_data_directory(tmp_path: Path) -> None:
     "url", ["postgresql://bot:hunter2hunter2@127.0.0.1:1/presence", "sqlite:////nowhere/at/all.db"]
 )
 def test_a_database_that_does_not_answer_is_a_sentence(url: str, tmp_path: Path) -> None:
-    code, output, errors = run(tmp_path, "migrate", DATABASE_URL=url)
+    code, output, errors = run_app(tmp_path, "migrate", DATABASE_URL=url)
     assert (code, "Traceback" in output + errors) == (2, False)
     assert "The database does not answer" in errors
     assert "hunter2" not in output + errors

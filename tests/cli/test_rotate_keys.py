@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from storage.database import sync_url
 from storage.encryption import Encryption
 from storage.tables.integrations import Integration
-from tests.support.processes import run, started
+from tests.support.processes import app_process, run_app
 from tests.support.stores import each_database as each_database
 from tests.support.stores import empty_database, integration
 from tests.support.vaults import Vault, open_vault
@@ -26,7 +26,7 @@ SEALED = ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_seal
 @pytest.fixture
 def url(each_database: str, tmp_path: Path) -> Iterator[str]:
     with empty_database(tmp_path) as url:
-        assert run(tmp_path, "migrate", DATABASE_URL=url)[0] == 0
+        assert run_app(tmp_path, "migrate", DATABASE_URL=url)[0] == 0
         yield url
 
 
@@ -48,7 +48,7 @@ def sealed_with(url: str, key: str) -> int:
 def test_killed_half_way_it_goes_on_where_it_was(url: str, tmp_path: Path) -> None:
     fill(url, 4000)
     keys = f"{NEW},{OLD}"
-    with started(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys) as process:
+    with app_process(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
         assert first == "integration.cloudlink_secret_sealed: 500 anew, 0 already, 0 unreadable\n"
@@ -57,7 +57,7 @@ def test_killed_half_way_it_goes_on_where_it_was(url: str, tmp_path: Path) -> No
     done = sealed_with(url, NEW)
     assert 500 <= done < 12_000
     assert done + sealed_with(url, OLD) == 12_000
-    code, output, errors = run(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys)
+    code, output, errors = run_app(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys)
     assert (code, errors, sealed_with(url, NEW)) == (0, "", 12_000)
     last = f"{12_000 - done} secrets sealed anew with the first key, {done} had it already."
     assert output.splitlines()[-1] == last
@@ -66,12 +66,12 @@ def test_killed_half_way_it_goes_on_where_it_was(url: str, tmp_path: Path) -> No
 
 def test_what_no_key_opens_makes_it_end_with_1_and_says_what_to_do(url: str, tmp_path: Path) -> None:
     fill(url, 2, FOREIGN)
-    code, output, _ = run(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{OLD}")
+    code, output, _ = run_app(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{OLD}")
     assert code == 1
     assert "6 cannot be opened" in output.splitlines()[-1]
     assert "enter the secrets again" in output.splitlines()[-1]
     assert sealed_with(url, FOREIGN) == 6
-    assert run(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{FOREIGN}")[0] == 0
+    assert run_app(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{FOREIGN}")[0] == 0
     assert sealed_with(url, NEW) == 6
 
 
@@ -79,10 +79,10 @@ def test_a_running_bot_goes_on(url: str, tmp_path: Path) -> None:
     fill(url, 50)
     nobody = dict.fromkeys(("ENTRA_URL", "GRAPH_URL", "CLOUDLINK_URL"), "http://127.0.0.1:1")
     settings = {"DATABASE_URL": url, "SECRET_KEYS": f"{NEW},{OLD}", **nobody}
-    with started(tmp_path, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true", **settings) as bot:
+    with app_process(tmp_path, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true", **settings) as bot:
         assert bot.stdout is not None
         assert any("listening" in line for line in iter(bot.stdout.readline, ""))
-        assert run(tmp_path, "rotate-keys", **settings)[0] == 0
+        assert run_app(tmp_path, "rotate-keys", **settings)[0] == 0
         bot.send_signal(signal.SIGTERM)
         output, errors = bot.communicate(timeout=60)
     assert (bot.returncode, errors) == (0, "")
@@ -98,13 +98,13 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 async def with_the_vaults_keys(vault: Vault, folder: Path, *arguments: str) -> tuple[int, str, str]:
     settings = {"KEY_VAULT_SECRET": vault.secret_url(), **vault.environment}
-    return await asyncio.to_thread(run, folder, *arguments, **settings)
+    return await asyncio.to_thread(run_app, folder, *arguments, **settings)
 
 
 async def test_the_keys_may_be_in_a_vault(vault: Vault, tmp_path: Path) -> None:
     vault.secrets["presence-keys"] = f"{NEW},{OLD}"
     url = f"sqlite:///{tmp_path / 'data/presence.db'}"
-    assert (await asyncio.to_thread(run, tmp_path, "migrate"))[0] == 0
+    assert (await asyncio.to_thread(run_app, tmp_path, "migrate"))[0] == 0
     fill(url, 2)
     code, output, errors = await with_the_vaults_keys(vault, tmp_path, "rotate-keys")
     assert (code, errors, sealed_with(url, NEW)) == (0, "", 6)

@@ -1,4 +1,4 @@
-"""Reads a Dockerfile as far as ours needs it."""
+"""A reader for the parts of Dockerfile syntax that ours uses."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""What the files of a deployment say of settings, and which of those are secrets."""
+"""The settings in the files of a deployment, and which of them are secrets."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ SETTINGS = {name.upper() for name in Settings.model_fields}
 SECRETS = {
     name.upper() for name, field in Settings.model_fields.items() if SecretStr.__name__ in str(field.annotation)
 } | {"DATABASE_URL"}
-"""What must stand in no environment and on no command line; a database's address holds its password."""
+"""What must be in no environment and on no command line; a database's address holds its password."""
 
 
 def read_env_file(path: Path) -> dict[str, str]:

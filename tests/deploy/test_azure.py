@@ -28,7 +28,7 @@ def declared(kind: str) -> set[str]:
 
 
 def has_error(code: str) -> bool:
-    """Whether the language's grammar, as editors use it, does not take the text."""
+    """Whether the language's grammar, as editors use it, rejects the text."""
     return Parser(Language(tree_sitter_bicep.language())).parse(code.encode()).root_node.has_error
 
 
@@ -37,7 +37,7 @@ def test_it_is_bicep() -> None:
 
 
 @pytest.mark.parametrize("broken", ["param", "var a = {", "resource x 'y' = [ }"])
-def test_what_is_not_bicep_would_be_noticed(broken: str) -> None:
+def test_invalid_bicep_is_detected(broken: str) -> None:
     assert has_error(broken)
 
 
@@ -52,7 +52,7 @@ def test_everything_declared_is_used() -> None:
     assert {name for name in names if words.count(name) < 2} == set()
 
 
-def test_what_is_set_are_settings_and_the_secret_ones_come_from_the_vault() -> None:
+def test_only_settings_are_set_and_secrets_come_from_the_vault() -> None:
     given = settings_given()
     assert set(given) <= SETTINGS
     assert {name for name, value in given.items() if value.startswith("secretRef")} == set(given) & SECRETS
@@ -67,7 +67,7 @@ def test_the_settings_start_a_bot_that_has_no_secret_of_its_own() -> None:
     assert Settings(_env_file=None, bot_app_type=kind, bot_app_id="id", bot_tenant_id="tenant")
 
 
-def test_a_secret_is_a_secure_parameter_and_goes_to_the_vault_alone() -> None:
+def test_a_secret_is_a_secure_parameter_and_goes_only_to_the_vault() -> None:
     secure = set(re.findall(r"@secure\(\)\n(?:@.+\n)*param (\w+)", CODE))
     assert secure == {"secretKeys", "databasePassword"}
     outputs = re.findall(r"^output .+$", CODE, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The compose file is held to the program: its settings, its commands, and walls around each container."""
+"""The compose file is checked against the program: settings, commands, and each container's isolation."""
 
 from typing import Any
 
@@ -29,13 +29,13 @@ def test_each_role_is_a_command_of_the_program(compose: Json) -> None:
     assert set(ROLES) - set(COMMANDS) == set()
 
 
-def test_there_are_one_that_listens_two_that_work_and_the_database(compose: Json) -> None:
+def test_there_are_one_web_process_two_workers_and_the_database(compose: Json) -> None:
     assert set(compose["services"]) == {*ROLES, "database"}
     assert compose["services"]["worker"]["deploy"]["replicas"] == 2
     assert "deploy" not in compose["services"]["web"]
 
 
-def test_the_tables_are_brought_up_to_date_before_anybody_works(compose: Json) -> None:
+def test_the_tables_are_migrated_before_any_service_starts(compose: Json) -> None:
     services = compose["services"]
     assert services["migrate"]["depends_on"] == {"database": {"condition": "service_healthy"}}
     assert services["migrate"]["restart"] == "no"
@@ -45,7 +45,7 @@ def test_the_tables_are_brought_up_to_date_before_anybody_works(compose: Json) -
 
 
 @pytest.mark.parametrize("service", [*ROLES, "database"])
-def test_each_container_is_walled_in(service: str, compose: Json) -> None:
+def test_each_container_is_isolated(service: str, compose: Json) -> None:
     container = compose["services"][service]
     assert container["read_only"] is True
     assert container["cap_drop"] == ["ALL"]
@@ -68,7 +68,7 @@ def test_only_the_bot_is_reached_from_outside_and_only_through_this_machine(comp
     assert ports == {"web": ["127.0.0.1:3978:3978"]}
 
 
-def test_no_secret_stands_in_an_environment(compose: Json) -> None:
+def test_no_secret_is_in_an_environment(compose: Json) -> None:
     for role in ROLES:
         container = compose["services"][role]
         assert "environment" not in container
@@ -96,6 +96,6 @@ def test_the_example_sets_what_is_a_setting_and_no_secret() -> None:
     assert {"BOT_APP_ID", "BOT_TENANT_ID", "PUBLIC_URL"} <= set(example)
 
 
-def test_what_is_filled_in_is_kept_out_of_the_history() -> None:
+def test_filled_in_files_are_ignored_by_git() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
     assert {"/deploy/presence.env", "/deploy/secrets/"} <= set(ignored)

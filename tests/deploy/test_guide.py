@@ -1,4 +1,4 @@
-"""What the guide has typed into a terminal is tried, as far as it needs no network and no service manager."""
+"""The guide's commands are run, as far as they need no network and no service manager."""
 
 import re
 import subprocess
@@ -23,7 +23,7 @@ def block_with(words: str) -> str:
     return found
 
 
-def test_the_same_is_typed_in_both_languages() -> None:
+def test_both_languages_have_the_same_commands() -> None:
     english, portuguese = map(blocks, PAGES)
     assert english == portuguese
     assert len(english) > 10
@@ -62,7 +62,7 @@ def test_the_secrets_it_makes_are_settings_that_the_program_takes(
     assert address.password == (folder / "postgres_password").read_text().strip()
 
 
-def test_the_package_is_made_as_it_says(tmp_path: Path) -> None:
+def test_the_guides_package_command_works(tmp_path: Path) -> None:
     (arguments,) = re.findall(r'ARGS="(.+?)"', block_with("make package"), re.DOTALL)
     command = f'"$PYTHON" -m manifest {arguments} --out "$OUT"'
     environment = {"PYTHON": sys.executable, "OUT": str(tmp_path / "app.zip"), "PATH": "/usr/bin:/bin"}
@@ -70,7 +70,7 @@ def test_the_package_is_made_as_it_says(tmp_path: Path) -> None:
     assert (tmp_path / "app.zip").exists()
 
 
-def test_the_proxies_pass_on_what_is_for_outside_and_nothing_else() -> None:
+def test_the_proxies_forward_the_public_paths_only() -> None:
     (caddy,) = re.findall(r"@bot path (.+)", block_with("reverse_proxy"))
     assert caddy.split() == ["/api/messages", "/webhooks/*", "/exports/*"]
     (nginx,) = re.findall(r"location ~ (\S+) \{", block_with("proxy_pass"))

@@ -1,6 +1,6 @@
-"""The image's recipe is held to its rules, and what it copies is run as it will be: alone, read-only, unprivileged.
+"""The Dockerfile is checked against its rules, and what it copies is run as in the image: read-only, unprivileged.
 
-No engine builds the image here: that the base images and the packages are to be had is not shown.
+No engine builds the image here: whether the base images and packages are available is not tested.
 """
 
 import os
@@ -22,7 +22,7 @@ from tests.support.tools import ROOT
 
 SETTINGS = {name.upper() for name in Settings.model_fields}
 UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all", "--no-new-privs")
-"""For root, who would be let write everywhere: as in a container without capabilities."""
+"""Takes root's permission to write everywhere, as in a container without capabilities."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def commands(stage: Stage) -> str:
     return " ".join(each.text for each in stage.all("RUN"))
 
 
-def test_both_stages_stand_on_the_same_slim_python_by_its_plain_name(stages: list[Stage]) -> None:
+def test_both_stages_use_the_same_slim_python_image(stages: list[Stage]) -> None:
     assert len(stages) == 2
     assert len({stage.base for stage in stages}) == 1
     assert re.fullmatch(r"python:3\.\d+-slim", stages[0].base)
@@ -69,7 +69,7 @@ def test_the_final_stage_takes_only_what_was_built_and_installs_nothing(final: S
     assert re.search(r"pip uninstall .*\bpip\b", commands(final))
 
 
-def test_it_runs_as_a_user_by_number_who_is_not_root(final: Stage) -> None:
+def test_it_runs_as_a_numeric_user_other_than_root(final: Stage) -> None:
     user, group = final.last("USER").text.split(":")
     assert int(user) >= 1000
     assert int(group) >= 1000
@@ -90,7 +90,7 @@ def test_what_it_sets_are_settings_and_no_secrets(final: Stage) -> None:
     assert [each for stage in (final,) for each in stage.all("ARG")] == []
 
 
-def test_the_builder_is_shown_what_is_copied_and_nothing_else(built: Stage) -> None:
+def test_the_build_context_holds_only_what_is_copied(built: Stage) -> None:
     lines = [line for line in (ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
     assert lines[0] == "*"
     shown = {line[1:] for line in lines if line.startswith("!")}
@@ -161,7 +161,7 @@ def port_of(process: subprocess.Popen[str]) -> int:
     raise AssertionError(f"it ended: {process.wait()}")
 
 
-def test_what_is_copied_is_all_it_needs_and_it_writes_nowhere_else(stages: list[Stage], tmp_path: Path) -> None:
+def test_what_is_copied_suffices_and_it_writes_nowhere_else(stages: list[Stage], tmp_path: Path) -> None:
     with container(stages, tmp_path) as (process, tree):
         before = contents(tree)
         url = f"http://127.0.0.1:{port_of(process)}/readyz"
@@ -173,7 +173,7 @@ def test_what_is_copied_is_all_it_needs_and_it_writes_nowhere_else(stages: list[
         assert {path.name for path in (tmp_path / "data").iterdir()} == {"presence.db", "secret.key"}
 
 
-def test_its_tree_would_not_let_it_write(stages: list[Stage], tmp_path: Path) -> None:
+def test_its_tree_is_read_only(stages: list[Stage], tmp_path: Path) -> None:
     lay_out(stages[0], tmp_path / "app")
     make_read_only(tmp_path / "app")
     as_the_container = UNPRIVILEGED if os.geteuid() == 0 else ()
@@ -196,7 +196,7 @@ def test_a_command_is_given_after_the_images_name(stages: list[Stage], tmp_path:
         assert (tmp_path / "data/presence.db").exists()
 
 
-def test_its_health_is_what_readyz_says(stages: list[Stage], tmp_path: Path) -> None:
+def test_its_health_check_is_readyz(stages: list[Stage], tmp_path: Path) -> None:
     text = stages[-1].last("HEALTHCHECK").text
     check = stages[-1].last("HEALTHCHECK").__class__("CMD", text.partition(" CMD ")[2]).words
     assert check[0] == "python"

@@ -1,4 +1,4 @@
-"""The units are held to the program and to each other; ``systemd-analyze`` judges them where there is one."""
+"""The units are checked against the program and each other; ``systemd-analyze`` checks them where installed."""
 
 import subprocess
 from collections import defaultdict
@@ -14,14 +14,14 @@ FOLDER = ROOT / "deploy/systemd"
 UNITS = sorted(path.name for path in FOLDER.iterdir())
 PROGRAM = "/opt/cloudlink-presence/.venv/bin/python app.py"
 ALLOWED_EXPOSURE = 20
-"""In systemd's own measure, from 0 (nothing is in reach) to 100."""
+"""In systemd's own exposure score, from 0 (nothing exposed) to 100."""
 
 Unit = dict[str, list[str]]
 every_unit = pytest.mark.parametrize("name", UNITS)
 
 
 def service(name: str) -> Unit:
-    """The entries of ``[Service]``; each may stand there more than once."""
+    """The entries of ``[Service]``; each may occur more than once."""
     text = (FOLDER / name).read_text().partition("[Service]\n")[2].partition("\n[")[0]
     found: Unit = defaultdict(list)
     for line in text.splitlines():
@@ -62,12 +62,12 @@ def test_secrets_are_credentials_named_as_their_settings(name: str) -> None:
 
 
 @every_unit
-def test_it_is_told_to_stop_and_gets_time_for_it(name: str) -> None:
+def test_it_gets_a_stop_signal_and_time_to_stop(name: str) -> None:
     unit = service(name)
     assert (unit["KillSignal"], unit["TimeoutStopSec"], unit["Restart"]) == (["SIGTERM"], ["15"], ["on-failure"])
 
 
-def test_all_are_walled_in_alike() -> None:
+def test_all_units_have_the_same_isolation() -> None:
     folders = {"StateDirectory", "StateDirectoryMode", "RuntimeDirectory", "RuntimeDirectoryMode"}
     own = {"ExecStart", "Environment", "LoadCredential"} | folders
     walls = [{key: value for key, value in service(name).items() if key not in own} for name in UNITS]
@@ -94,7 +94,7 @@ def test_what_is_kept_on_this_machine_survives_a_restart_of_it() -> None:
 
 
 @every_unit
-def test_systemd_understands_it_and_finds_little_in_its_reach(name: str, tmp_path: Path) -> None:
+def test_systemd_accepts_it_with_a_low_exposure_score(name: str, tmp_path: Path) -> None:
     unit = tmp_path / name.replace("@.", "@1.")
     unit.write_text((FOLDER / name).read_text().replace("/opt/cloudlink-presence/.venv/bin/python", "/bin/true"))
     for check in (["verify", "--man=no"], ["security", "--offline=true", f"--threshold={ALLOWED_EXPOSURE}"]):

@@ -1,7 +1,7 @@
-"""The pages under docs/ are held to the bot: what is typed is understood, what is bold stands on a card.
+"""The pages under docs/ are checked against the bot: what is typed is understood, what is bold is on a card.
 
 Conventions of the pages: ``code`` is what one types, a setting or a metric, **bold** is what a card or button says,
-word for word, and *italics* are what stands elsewhere, in Azure or in Mitel Administration. The two languages have
+word for word, and *italics* are what is shown elsewhere, in Azure or Mitel Administration. The two languages have
 the same pages, built alike.
 """
 
@@ -19,8 +19,7 @@ from bot.commands.channel_alerts import WORDS
 from settings import Settings
 from sync.credentials.rotator import LIFETIME
 from sync.problems.notice_plan import THRESHOLDS
-from tests.docs.test_metrics import METRICS
-from tests.docs.test_readme import table
+from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT
 
 READMES = {"en": "README.md", "pt": "README.pt.md"}
@@ -34,7 +33,7 @@ PRESSED = ("button.", "link.", "notice.", "export.download")
 PRESS = re.compile(r"\b(?:press|prima) \*\*(.+?)\*\*", re.IGNORECASE)
 MARKER = re.compile(r"^( *)(#+|\d+\.|-|\|)(?= |-)")
 LEAST_LETTERS = 5
-"""A message with fewer letters of its own between its values would stand for nearly anything."""
+"""A message with fewer letters of its own between its values would match nearly anything."""
 
 both_languages = pytest.mark.parametrize("language", READMES)
 every_page = pytest.mark.parametrize("page", PAGES)
@@ -50,7 +49,7 @@ def on_one_line(text: str) -> str:
 
 
 def skeleton(text: str) -> list[str]:
-    """What a page is built of, without its words: headings, numbered steps, points, rows and paragraphs."""
+    """A page's structure, without its words: headings, numbered steps, points, rows and paragraphs."""
     found = []
     for block in text.split("\n\n"):
         marks = [match[1] + match[2] for line in block.splitlines() if (match := MARKER.match(line))]
@@ -78,7 +77,7 @@ def broken(path: Path) -> Iterator[str]:
 
 @cache
 def said_by(language: str) -> dict[str, list[re.Pattern[str]]]:
-    """Each key of the catalogue with its messages, ready to be recognised with their values filled in."""
+    """Each key of the catalogue with patterns for its messages with any values filled in."""
     with (ROOT / f"bot/languages/{language}.po").open("rb") as file:
         messages = [message for message in read_po(file) if message.id]
     found: dict[str, list[re.Pattern[str]]] = {}
@@ -98,7 +97,7 @@ def _pattern(message: str) -> re.Pattern[str]:
 
 
 def keys_of(words: str, language: str) -> set[str]:
-    """The keys whose message these words are."""
+    """The keys whose message matches these words."""
     return {key for key, patterns in said_by(language).items() if any(each.fullmatch(words) for each in patterns)}
 
 
@@ -111,7 +110,7 @@ def typed(text: str) -> list[str]:
 
 
 def meaning(words: str, language: str) -> str:
-    """The command, wish, setting or metric that is meant; empty for what is none in this language."""
+    """The command, phrase, setting or metric that is meant; empty when it is none in this language."""
     if words in SETTINGS or words in METRICS:
         return words
     if words in WORDS:
@@ -149,19 +148,19 @@ def test_a_page_names_the_same_commands_in_both_languages(page: str) -> None:
 
 @every_page
 @both_languages
-def test_what_is_to_be_typed_is_understood(page: str, language: str) -> None:
+def test_commands_to_type_are_understood(page: str, language: str) -> None:
     assert [words for words in typed(read(language, page)) if not meaning(words, language)] == []
 
 
 @every_page
 @both_languages
-def test_what_is_bold_stands_on_a_card(page: str, language: str) -> None:
+def test_bold_text_is_on_a_card(page: str, language: str) -> None:
     assert [words for words in bold(read(language, page)) if not keys_of(words, language)] == []
 
 
 @every_page
 @both_languages
-def test_what_is_to_be_pressed_can_be_pressed(page: str, language: str) -> None:
+def test_buttons_to_press_exist(page: str, language: str) -> None:
     pressed = PRESS.findall(on_one_line(read(language, page)))
     assert [one for one in pressed if not any(key.startswith(PRESSED) for key in keys_of(one, language))] == []
 
@@ -176,7 +175,7 @@ def test_both_languages_quote_the_same_from_the_cards(page: str) -> None:
 
 
 @both_languages
-def test_every_link_leads_somewhere(language: str) -> None:
+def test_every_link_has_a_target(language: str) -> None:
     paths = [ROOT / READMES[language], *(ROOT / "docs" / language / page for page in PAGES)]
     found = {path.name: list(broken(path)) for path in paths}
     assert {name: targets for name, targets in found.items() if targets} == {}
@@ -203,7 +202,7 @@ def test_the_days_are_the_bots_own(language: str) -> None:
 
 @both_languages
 def test_every_step_of_mitels_guide_has_its_counterpart(language: str) -> None:
-    rows = table(READMES[language], "procedures")
+    rows = table_rows(READMES[language], "procedures")
     assert [row[0] for row in rows] == STEPS
     for _, mitels, here, page in rows:
         assert mitels
@@ -214,5 +213,7 @@ def test_every_step_of_mitels_guide_has_its_counterpart(language: str) -> None:
 
 
 def test_both_tables_of_mitels_guide_lead_to_the_same_pages() -> None:
-    pages = [[links(row[3])[0].partition("#")[0] for row in table(name, "procedures")] for name in READMES.values()]
+    pages = [
+        [links(row[3])[0].partition("#")[0] for row in table_rows(name, "procedures")] for name in READMES.values()
+    ]
     assert [page.replace("/en/", "/pt/") for page in pages[0]] == pages[1]

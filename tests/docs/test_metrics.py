@@ -1,4 +1,4 @@
-"""Metrics are documented, drawn and watched by the names they have; no label could tell of somebody."""
+"""Metrics are documented, drawn and alerted on by their real names; no label can identify a person."""
 
 import json
 import re
@@ -7,24 +7,22 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from bot.activity import Action, Installed, Message, Removed
 from bot.chat.turn_metrics import Outcome as Turned
 from core import metrics as measured
 from core.http_metrics import OTHER, outcome_of
-from core.metrics import PREFIX, Metrics
+from core.metrics import PREFIX
 from core.version import VERSION
 from storage.queries.notices import State
-from sync.domain import jobs as names
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
 from sync.monitoring.readiness import DATABASE, JOBS
 from sync.phones.ingest import DOUBLE, NOBODY
 from sync.phones.line_state import Verdict
 from sync.phones.webhooks import WebhookResult
-from tests.docs.test_readme import table
+from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT
 
 BOARD = "deploy/grafana/cloudlink-presence.json"
@@ -34,21 +32,11 @@ PROMETHEUS_OWN = {"le", "instance"}
 FUNCTIONS = re.compile(r"\b(by|without)\s*\(([^)]*)\)")
 
 
-def _all_metrics() -> dict[str, MetricWrapperBase]:
-    """By the name that a page and a query use: that of a counter ends in ``_total``."""
-    metrics = Metrics(CollectorRegistry())
-    for job in sorted(value for name, value in vars(names).items() if name.isupper() and name != "EVERYTHING"):
-        metrics.begin_task(job)
-    found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
-    return {each._name + ("_total" if each._type == "counter" else ""): each for each in found}
-
-
-METRICS = _all_metrics()
 SHARED = {name for name, each in METRICS.items() if each._type == "gauge" and "jobs_running" not in name}
 
 
 def labels_of(metric: MetricWrapperBase) -> str:
-    """As the page tells them."""
+    """The labels as the page lists them."""
     told = []
     for place, label in enumerate(metric._labelnames):
         values = dict.fromkeys(key[place] for key in metric._metrics)
@@ -57,28 +45,28 @@ def labels_of(metric: MetricWrapperBase) -> str:
 
 
 def rows(language: str) -> list[list[str]]:
-    return table(f"docs/{language}/metrics.md", "metrics")
+    return table_rows(f"docs/{language}/metrics.md", "metrics")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_metric_stands_on_the_page_with_its_labels(language: str) -> None:
+def test_every_metric_is_on_the_page_with_its_labels(language: str) -> None:
     expected = [[f"`{name}`", labels_of(metric)] for name, metric in METRICS.items()]
     assert [[row[0], row[2]] for row in rows(language)] == expected
     assert all(row[1] for row in rows(language))
 
 
-def test_the_page_tells_what_the_metrics_tell_of_themselves() -> None:
+def test_the_page_has_the_metrics_own_descriptions() -> None:
     assert [row[1] for row in rows("en")] == [metric._documentation for metric in METRICS.values()]
 
 
-def test_both_pages_take_several_processes_together_alike() -> None:
+def test_both_pages_aggregate_processes_in_the_same_way() -> None:
     ways = [row[3] for row in rows("en")]
     assert [row[3] for row in rows("pt")] == ways
     for name, way in zip(METRICS, ways, strict=True):
         assert (way in {"max", "each"}) == (name in SHARED)
 
 
-def test_labels_have_the_values_that_the_program_knows_and_no_others() -> None:
+def test_labels_have_exactly_the_programs_values() -> None:
     assert set(measured.ANSWERS) == {answer.value for answer in WebhookResult}
     assert set(measured.VERDICTS) == {verdict.value for verdict in Verdict} | {DOUBLE, NOBODY}
     assert set(measured.BECAME) == {each.__name__.lower() for each in (Done, Failed, Refused, Throttled)}
@@ -90,7 +78,7 @@ def test_labels_have_the_values_that_the_program_knows_and_no_others() -> None:
     assert set(measured.PARTS) == {DATABASE, JOBS}
 
 
-def test_no_label_could_tell_of_somebody() -> None:
+def test_no_label_identifies_a_person() -> None:
     unlisted = {"version", "python", "database", "service", "fault"}
     for name, metric in METRICS.items():
         for place, label in enumerate(metric._labelnames):
@@ -148,7 +136,7 @@ def test_a_query_chooses_values_that_a_label_has(place: str, query: str) -> None
 
 
 @all_queries
-def test_what_every_process_tells_alike_is_never_added_up(place: str, query: str) -> None:
+def test_a_metric_shared_by_processes_is_never_summed(place: str, query: str) -> None:
     for name in named_in(query) & SHARED:
         before = re.split(rf"\b{name}\b", query)[0]
         assert re.search(r"\b(max|min)(\s+by\s*\([^)]*\))?\s*\((delta\()?$", before), place
@@ -171,7 +159,7 @@ def test_every_metric_is_drawn() -> None:
     assert METRICS.keys() - drawn == set()
 
 
-def test_the_dashboard_is_one_that_grafana_takes() -> None:
+def test_grafana_accepts_the_dashboard() -> None:
     panels = board()["panels"]
     ids = [panel["id"] for panel in panels]
     assert len(ids) == len(set(ids))
@@ -205,7 +193,7 @@ def test_the_page_has_no_section_of_an_alert_that_is_gone(language: str) -> None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_the_page_says_stands_in_the_log_is_what_the_program_logs(language: str) -> None:
+def test_the_pages_log_events_are_the_programs(language: str) -> None:
     page = (ROOT / f"docs/{language}/operations.md").read_text()
     files = [path for room in ("bot", "sync", "storage", "core") for path in (ROOT / room).rglob("*.py")]
     program = "".join(path.read_text() for path in files)

@@ -1,4 +1,4 @@
-"""The READMEs say what the program does: their tables are held to the settings, commands and dependencies."""
+"""The READMEs match the program: their tables are checked against settings, commands and dependencies."""
 
 import re
 
@@ -9,6 +9,7 @@ from app import COMMANDS as PROGRAM
 from bot.commands import COMMANDS
 from settings import Settings
 from storage.queries.roles import Role
+from tests.support.documents import table_rows
 from tests.support.tools import ROOT
 
 LANGUAGES = {"README.md": "en", "README.pt.md": "pt"}
@@ -16,14 +17,6 @@ ROLES = {
     "en": dict(zip(Role, ("everybody", "viewer", "administrator", "owner"), strict=True)),
     "pt": dict(zip(Role, ("qualquer pessoa", "leitor", "administrador", "proprietário"), strict=True)),
 }
-
-
-def table(readme: str, name: str) -> list[list[str]]:
-    """The rows of a marked table, without its head."""
-    text = (ROOT / readme).read_text()
-    block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
-    assert block is not None
-    return [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in block[1].splitlines()[2:]]
 
 
 def shown(default: object) -> str:
@@ -34,31 +27,31 @@ def shown(default: object) -> str:
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)
-def test_every_setting_stands_in_the_table_with_its_default(readme: str) -> None:
+def test_every_setting_is_in_the_table_with_its_default(readme: str) -> None:
     expected = [[f"`{name.upper()}`", shown(field.default)] for name, field in Settings.model_fields.items()]
-    assert [row[:2] for row in table(readme, "settings")] == expected
+    assert [row[:2] for row in table_rows(readme, "settings")] == expected
 
 
 def test_the_english_meanings_are_the_settings_own() -> None:
     meanings = [field.description for field in Settings.model_fields.values()]
-    assert [row[2] for row in table("README.md", "settings")] == meanings
+    assert [row[2] for row in table_rows("README.md", "settings")] == meanings
 
 
 @pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
-def test_every_command_stands_in_the_table(readme: str, language: str) -> None:
+def test_every_command_is_in_the_table(readme: str, language: str) -> None:
     other = "pt" if language == "en" else "en"
     expected = [[f"`{c.titles[language]}`", f"`{c.titles[other]}`"] for c in COMMANDS]
-    assert [row[:2] for row in table(readme, "commands")] == expected
+    assert [row[:2] for row in table_rows(readme, "commands")] == expected
 
 
 @pytest.mark.parametrize(("readme", "language"), LANGUAGES.items())
-def test_every_command_stands_there_with_the_role_it_takes(readme: str, language: str) -> None:
-    assert [row[3] for row in table(readme, "commands")] == [ROLES[language][c.least] for c in COMMANDS]
+def test_every_command_is_listed_with_its_role(readme: str, language: str) -> None:
+    assert [row[3] for row in table_rows(readme, "commands")] == [ROLES[language][c.least] for c in COMMANDS]
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)
-def test_every_word_of_the_command_line_stands_in_the_table(readme: str) -> None:
-    rows = table(readme, "program")
+def test_every_subcommand_is_in_the_table(readme: str) -> None:
+    rows = table_rows(readme, "program")
     assert [row[0] for row in rows] == [f"`python app.py {name}`" for name in PROGRAM]
     assert all(row[1] for row in rows)
 
@@ -67,13 +60,13 @@ def test_every_word_of_the_command_line_stands_in_the_table(readme: str) -> None
 def test_every_dependency_has_its_reason(readme: str) -> None:
     lines = (ROOT / "requirements/runtime.in").read_text().splitlines()
     packages = [line.partition("[")[0] for line in lines if line and not line.startswith("#")]
-    rows = table(readme, "dependencies")
+    rows = table_rows(readme, "dependencies")
     assert [row[0] for row in rows] == packages
     assert all(row[1] for row in rows)
 
 
 @pytest.mark.parametrize("readme", LANGUAGES)
-def test_every_file_it_points_to_is_there(readme: str) -> None:
+def test_every_linked_file_exists(readme: str) -> None:
     targets = re.findall(r"\]\(([^)#:]+)\)", (ROOT / readme).read_text())
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []

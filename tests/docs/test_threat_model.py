@@ -1,4 +1,4 @@
-"""docs/threat-model.md is held to the tests and the code: what it says stands against a threat is there."""
+"""docs/threat-model.md is checked against the tests and the code: each countermeasure it names exists."""
 
 import ast
 import re
@@ -7,13 +7,13 @@ from functools import cache
 
 import pytest
 
-from tests.docs.test_readme import table
+from tests.support.documents import table_rows
 from tests.support.tools import ROOT
 
 PAGE = "docs/threat-model.md"
 TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 ACCEPTED = "accepted, because "
-THREATS = table(PAGE, "threats")
+THREATS = table_rows(PAGE, "threats")
 IDS = [row[0] for row in THREATS]
 
 
@@ -25,7 +25,7 @@ def found_in(path: str) -> frozenset[str]:
 
 
 def spread(said: str) -> list[str]:
-    """``M1–M3`` as what it stands for."""
+    """``M1–M3`` as the ids it covers."""
     letter, first, last = re.fullmatch(r"([A-Z])(\d+)–\1(\d+)", said).groups()  # type: ignore[union-attr]
     return [f"{letter}{number}" for number in range(int(first), int(last) + 1)]
 
@@ -36,7 +36,7 @@ def test_each_threat_has_its_own_id() -> None:
 
 
 @pytest.mark.parametrize("row", THREATS, ids=IDS)
-def test_a_threat_is_held_by_tests_that_exist_or_accepted_with_a_reason(row: list[str]) -> None:
+def test_a_threat_has_existing_tests_or_an_accepted_reason(row: list[str]) -> None:
     _, threat, against, held_by = row
     assert threat
     assert against
@@ -49,12 +49,12 @@ def test_a_threat_is_held_by_tests_that_exist_or_accepted_with_a_reason(row: lis
     assert [f"{path}::{name}" for path, name in named if name not in found_in(path)] == []
 
 
-def test_every_way_in_has_threats_and_every_threat_its_way() -> None:
-    assert [name for row in table(PAGE, "ways") for name in spread(row[2])] == IDS
+def test_every_entry_point_has_threats_and_every_threat_an_entry_point() -> None:
+    assert [name for row in table_rows(PAGE, "ways") for name in spread(row[2])] == IDS
 
 
-def test_every_path_we_serve_is_a_way_in() -> None:
+def test_every_served_path_is_an_entry_point() -> None:
     served = set(re.findall(r'"(/[a-z][\w/{}]*)"', (ROOT / "app.py").read_text()))
     assert "/metrics" in served
-    named = {path for row in table(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}
+    named = {path for row in table_rows(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}
     assert served - named == set()

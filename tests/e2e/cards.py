@@ -19,7 +19,7 @@ class Button:
 
 
 def elements(node: object) -> Iterator[Json]:
-    """Every object of a card, in reading order. A fallback is not shown, so it is left out."""
+    """Every object of a card, in reading order, without fallbacks, which are not shown."""
     if isinstance(node, dict):
         yield node
         for key, value in node.items():
@@ -31,7 +31,7 @@ def elements(node: object) -> Iterator[Json]:
 
 
 def words(card: Json) -> str:
-    """All that can be read on the card, an element a line."""
+    """All visible text of the card, one element per line."""
     found = (each.get(key) for each in elements(card) for key in WORDS)
     return "\n".join(text for text in found if isinstance(text, str))
 
@@ -44,7 +44,7 @@ def titles(card: Json) -> list[str]:
 def button(card: Json, title: str, typed: dict[str, str]) -> Button:
     """The button called ``title`` with what it would send once ``typed`` (by field id) is filled in.
 
-    As the clients do: every field of the card goes along, an untouched one with its own value, unless the action
+    As clients do: every field of the card is sent, an untouched one with its own value, unless the action
     says that no inputs belong to it. Raises ``AssertionError`` for a button or field that is not on the card.
     """
     action = next((each for each in _actions(card) if each["title"] == title), None)

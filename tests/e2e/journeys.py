@@ -71,14 +71,14 @@ TONGUES = (ENGLISH, PORTUGUESE)
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What the administrator has at hand to paste, field by field of the wizard."""
+    """The values the administrator pastes, by field of the wizard."""
 
     cloudlink: dict[str, str]
     teams: dict[str, str]
 
 
 async def values_at_hand(sandbox: Switchboard) -> Values:
-    """The values on the switchboard, with a client secret made for the purpose."""
+    """The values on the switchboard, with a new client secret."""
     state, secret = await sandbox.state(), await sandbox.new_secret()
     account, registration = state["cloudlink"], state["registration"]
     cloudlink = {
@@ -122,7 +122,7 @@ async def enable(chat: Playground, tongue: Tongue) -> None:
 
 
 async def connect(chat: Playground, sandbox: Switchboard, tongue: Tongue, expires_on: str = "") -> Values:
-    """The whole way from nothing to an enabled integration, with nothing typed wrong.
+    """From nothing to an enabled integration, without a typing error.
 
     ``expires_on`` is typed as the secret's last day instead of its own.
     """
@@ -131,7 +131,7 @@ async def connect(chat: Playground, sandbox: Switchboard, tongue: Tongue, expire
 
 
 async def set_up(chat: Playground, sandbox: Switchboard, tongue: Tongue, expires_on: str = "") -> Values:
-    """As ``connect``, for somebody who has been welcomed already."""
+    """As ``connect``, for a person who has been welcomed already."""
     values = await values_at_hand(sandbox)
     if expires_on:
         values.teams["expires_on"] = expires_on

@@ -1,4 +1,4 @@
-"""Somebody at a browser: reads, clicks, types, pastes and photographs, in the chat and on the switchboard."""
+"""A person at a browser: reads, clicks, types, pastes and takes screenshots, in the chat and on the switchboard."""
 
 import re
 from collections.abc import AsyncIterator
@@ -33,7 +33,7 @@ class Person:
         await self._chat.keyboard.press("Enter")
 
     async def presses(self, title: str) -> None:
-        """And waits for the answer, with which the window draws the card anew: what is typed before is lost."""
+        """Press and wait for the response: the window then redraws the card, and text typed earlier is lost."""
         async with self._chat.expect_response(INVOKE, timeout=PATIENCE_MS):
             await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=PATIENCE_MS)
         await self._chat.evaluate(TWO_FRAMES)
@@ -54,7 +54,7 @@ class Person:
         await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=PATIENCE_MS)
 
     async def turns(self, handle: str) -> None:
-        """Click a handle of the switchboard, such as ``ring-2001``."""
+        """Click a control of the switchboard, such as ``ring-2001``."""
         await self._switchboard.bring_to_front()
         await self._switchboard.get_by_test_id(handle).click(timeout=PATIENCE_MS)
 
@@ -65,7 +65,7 @@ class Person:
         )
 
     async def photographs_chat(self, name: str, showing: str = "") -> None:
-        """The window as it stands, or scrolled to where ``showing`` can be read."""
+        """The window as it is, or scrolled to where ``showing`` is visible."""
         if showing:
             await self._chat.bring_to_front()
             await self._chat.get_by_text(showing).last.scroll_into_view_if_needed(timeout=PATIENCE_MS)

@@ -10,7 +10,7 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from sandbox.demo import playground_service, running
+from sandbox.demo import playground_service, running_services
 from tests.e2e.cards import Json, button, titles, words
 from tests.support.tools import require
 
@@ -21,7 +21,7 @@ ANSWER_SECONDS = 15.0
 
 @dataclass(slots=True)
 class Message:
-    """A message of the bot as it stands now; an update changes it in place. ``changed`` counts all such events."""
+    """A message of the bot in its current state; an update changes it in place. ``changed`` counts updates."""
 
     id: str
     changed: int
@@ -89,12 +89,8 @@ class Playground:
             "/_conversation/v1/submit", {"value": {**pressed.data, "verb": pressed.verb}, **self._reply(message)}
         )
 
-    async def custom(self, activity: Json) -> None:
-        """Send any activity as it is."""
-        await self._post("/_internal/v1/customActivities", activity)
-
     async def card_with(self, *texts: str, seconds: float = ANSWER_SECONDS) -> Message:
-        """The answer to what we last typed or pressed, as soon as it shows all of ``texts``.
+        """The answer to what we last typed or pressed, once it shows all of ``texts``.
 
         Raises ``AssertionError`` when there is none within ``seconds``.
         """
@@ -103,13 +99,13 @@ class Playground:
         )
 
     async def told(self, *texts: str, seconds: float = ANSWER_SECONDS) -> Message:
-        """The newest message with all of ``texts``, unasked or not, whenever it came; waits for it."""
+        """The newest message with all of ``texts``, proactive or not; waits for it."""
         return await self._message(
             f"shows {texts}", lambda shown: all(text in shown.words for text in texts), seconds, since=0
         )
 
     async def listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
-        """Take in what the bot posts, until the socket closes."""
+        """Receive the bot's messages until the socket closes."""
         async for frame in socket:
             self.seen.append(frame.data)
             await self._take(json.loads(frame.data))
@@ -173,7 +169,7 @@ async def running_playground(bot_url: str, logs: Path, locale: str = "en-US") ->
     require("playground")
     async with (
         _speaking(locale, bot_url) as endpoint,
-        running([playground_service(0, endpoint)], logs) as (process,),
+        running_services([playground_service(0, endpoint)], logs) as (process,),
         aiohttp.ClientSession() as http,
     ):
         url = await process.wait_ready(START_SECONDS)

@@ -1,4 +1,4 @@
-"""The real thing for end-to-end tests: the sandbox and ``app.py``, each a process of its own."""
+"""The real product for end-to-end tests: the sandbox and ``app.py``, each in its own process."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import aiohttp
 
-from sandbox.demo import bot_service, free_port, running, sandbox_service
-from sandbox.processes import Running, start
+from sandbox.demo import bot_service, free_port, running_services, sandbox_service
+from sandbox.processes import RunningService, start
 from tests.support.sandboxes import Switchboard
 
 START_SECONDS = 60.0
@@ -21,7 +21,7 @@ class Bot:
         self.data = data
         self._logs = logs
         self._service = bot_service(free_port(0), sandbox_url, data)
-        self._running: Running | None = None
+        self._running: RunningService | None = None
         self.url = f"http://127.0.0.1:{self._service.port}"
 
     async def start(self) -> None:
@@ -29,7 +29,7 @@ class Bot:
         await self._running.wait_ready(START_SECONDS)
 
     async def kill(self) -> None:
-        """As a power cut would: no warning, no clean end. The log so far is kept under another name."""
+        """Like a power cut: no signal handling, no clean end. The log so far is kept under another name."""
         assert self._running is not None
         self._running.process.kill()
         await self._running.process.wait()
@@ -42,7 +42,7 @@ class Bot:
 
 @asynccontextmanager
 async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, Bot]]:
-    """A sandbox with a world of its own and a bot that knows nothing yet.
+    """A new sandbox and a bot with empty data.
 
     Under ``directory``: ``bot/`` is the bot's data, ``logs/`` what all printed, ``world/`` the sandbox's own.
     """
@@ -50,7 +50,7 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, B
     for each in (data, logs, world):
         each.mkdir()
     async with (
-        running([sandbox_service(free_port(0), world)], logs) as (process,),
+        running_services([sandbox_service(free_port(0), world)], logs) as (process,),
         aiohttp.ClientSession() as http,
     ):
         sandbox = Switchboard(await process.wait_ready(START_SECONDS), http)
@@ -63,7 +63,7 @@ async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, B
 
 
 async def becomes(sandbox: Switchboard, extension: str, presence: str, seconds: float = 10) -> None:
-    """Wait until Teams shows ``Availability/Activity`` of somebody. Raises ``AssertionError`` when it is late."""
+    """Wait until Teams shows ``Availability/Activity`` for a person. Raises ``AssertionError`` when it is late."""
     seen = ""
     try:
         async with asyncio.timeout(seconds):

@@ -1,4 +1,4 @@
-"""Searching for secrets in all that a conversation leaves behind."""
+"""Searching for secrets in everything a conversation leaves behind."""
 
 import base64
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from tests.support.sandboxes import Switchboard
 
 
 def forms(secret: str) -> set[bytes]:
-    """How a secret may lie about: plain, in a URL, in base64."""
+    """The forms a leaked secret may have: plain, in a URL, in base64."""
     raw = secret.encode()
     return {raw, quote(secret, safe="").encode(), base64.b64encode(raw).rstrip(b"="), base64.urlsafe_b64encode(raw)}
 
@@ -24,14 +24,14 @@ def contents(*directories: Path) -> dict[str, bytes]:
 
 
 async def everything_kept(chat: Playground, sandbox: Switchboard, bot: Bot, logs: Path) -> dict[str, bytes]:
-    """The bot's files, all logs, every frame of the chat, the metrics, and what the sandbox was asked."""
+    """The bot's files, all logs, every frame of the chat, the metrics, and the sandbox's log."""
     found = contents(bot.data, logs)
     found |= {"chat": "\n".join(chat.seen).encode(), "sandbox's log": orjson.dumps(await sandbox.log())}
     return found | {"metrics": await metrics(bot)}
 
 
 def leaks(found: Mapping[str, bytes], secrets: Iterable[str]) -> dict[str, str]:
-    """Where a secret lies about, and how it begins."""
+    """Where a secret was found, and how it begins."""
     return {
         name: secret[:6] + "..."
         for secret in secrets

@@ -1,4 +1,4 @@
-"""The main job as a person does it: clicking and typing in the Playground's window and on the switchboard."""
+"""The main task as a person does it: clicking and typing in the Playground's window and on the switchboard."""
 
 from pathlib import Path
 

@@ -25,7 +25,7 @@ ADDRESS = re.compile(r"(Chat|Switchboard|Bot) +(http://127\.0\.0\.1:(\d+)\S*)")
 
 @asynccontextmanager
 async def demo(data: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, dict[str, str]]]:
-    """The demo, up; yields its process and its three addresses."""
+    """The running demo; yields its process and its three addresses."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "sandbox.demo", "--data", str(data)),
         cwd=ROOT,
@@ -69,7 +69,7 @@ def listens_on(port: int) -> set[str]:
 
 @pytest.fixture
 def usual_port_is_taken() -> Iterator[None]:
-    """The bot's usual port, in use by somebody else."""
+    """The bot's usual port, in use by another program."""
     with suppress(OSError), socket.create_server(("127.0.0.1", BOT_PORT)):
         yield
         return

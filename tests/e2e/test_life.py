@@ -1,4 +1,4 @@
-"""The life of an integration, end to end: warned unasked, rotated, kept track of, brought up to date."""
+"""The life of an integration, end to end: alert, rotation, monitors, feature updates."""
 
 import json
 import re
@@ -24,7 +24,7 @@ ADMINISTRATOR = "Demo Administrator"
 MONITORS = ("Receção", "Armazém")
 WRONG = "Wr0ng~client.secret-typed_by.mistake-4711"
 UNASKED = 45.0
-"""Seconds within which the bot speaks by itself: it looks every ten."""
+"""Seconds within which the bot sends a message by itself: it checks every ten."""
 
 
 def day_in(days: int) -> str:
@@ -32,7 +32,7 @@ def day_in(days: int) -> str:
 
 
 async def is_warned(chat: Playground, tongue: Tongue, days: int) -> Message:
-    """The warning, which nobody asked for, with its remedy and what else can be done about it."""
+    """The proactive alert, with its remedy and its other actions."""
     soon = tongue.texts.plural("notice.expiry.soon", days, what=tongue("notice.what.secret"))
     warning = await chat.told(soon, NAME, seconds=UNASKED)
     for title in ("notice.replace", "notice.remind", "notice.told"):
@@ -55,7 +55,7 @@ async def lists_monitors(chat: Playground, tongue: Tongue) -> None:
 
 
 async def replaces_the_secret(chat: Playground, tongue: Tongue, warning: Message, value: str, expires: str) -> None:
-    """From the warning's own button: one typed wrong, its ID in place of its Value refused, then the right one."""
+    """From the alert's own button: one typed wrong, its ID in place of its Value refused, then the right one."""
     form = await chat.press_on(warning, tongue("notice.replace"))
     assert tongue("rotate.title") in form.words
     await chat.press(tongue("button.rotate"), client_secret=WRONG, expires_on=expires)
@@ -66,7 +66,7 @@ async def replaces_the_secret(chat: Playground, tongue: Tongue, warning: Message
 
 
 async def sees_who_replaced_it(chat: Playground, tongue: Tongue, warning: Message) -> None:
-    """The warning itself, changed in place."""
+    """The alert itself, updated in place."""
     closed = await chat.told(tongue("notice.closed.title"), ADMINISTRATOR, seconds=UNASKED)
     assert closed.id == warning.id
     said = tongue("notice.closed.replaced_by", by=ADMINISTRATOR, when=tongue.texts.date(datetime.now(UTC).date()))
@@ -115,7 +115,7 @@ async def downloads_the_history(chat: Playground, tongue: Tongue) -> list[str]:
 
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_a_warning_comes_unasked_and_its_button_replaces_the_secret(tmp_path: Path, tongue: Tongue) -> None:
+async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path: Path, tongue: Tongue) -> None:
     async with (
         running_product(tmp_path) as (sandbox, bot),
         running_playground(bot.url, tmp_path / "logs", tongue.locale) as chat,
@@ -154,7 +154,7 @@ async def test_a_warning_comes_unasked_and_its_button_replaces_the_secret(tmp_pa
     assert any(b"Sede do Porto" in each for name, each in found.items() if ".db" in name)
 
 
-async def test_who_asks_to_be_reminded_is_left_alone_until_tomorrow(tmp_path: Path) -> None:
+async def test_a_reminder_pauses_the_alert_until_tomorrow(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         await connect(chat, sandbox, ENGLISH, day_in(5))
         warning = await is_warned(chat, ENGLISH, 5)
@@ -168,19 +168,19 @@ async def test_who_asks_to_be_reminded_is_left_alone_until_tomorrow(tmp_path: Pa
 
 
 def stored(bot: Bot, query: str) -> list[tuple[object, ...]]:
-    """What the bot's own file says."""
+    """Rows of the bot's database file."""
     with closing(sqlite3.connect(f"file:{bot.data / 'presence.db'}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()
 
 
 def go_back_to_the_first_version(bot: Bot) -> None:
-    """As an integration stands that the first release set up; the bot must be stopped."""
+    """Make the integration as the first release left it; the bot must be stopped."""
     with closing(sqlite3.connect(bot.data / "presence.db")) as connection, connection:
         connection.execute("UPDATE integration SET feature_version = 1")
 
 
 def percentages(chat: Playground, message: Message) -> list[int]:
-    """What the bar of that message stood at, one update after the other."""
+    """The percentages of that message's progress bar, in order."""
     events = [json.loads(frame) for frame in chat.seen if message.id in frame]
     updates = [each["message"] for each in events if each.get("action") == "updateMessage"]
     shown = [words(each["attachments"][0]["content"]) for each in updates if each["messageId"] == message.id]
@@ -188,7 +188,7 @@ def percentages(chat: Playground, message: Message) -> list[int]:
 
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_an_update_is_offered_and_installed_while_the_bar_moves(tmp_path: Path, tongue: Tongue) -> None:
+async def test_an_update_is_offered_and_installed_with_progress(tmp_path: Path, tongue: Tongue) -> None:
     async with (
         running_product(tmp_path) as (sandbox, bot),
         running_playground(bot.url, tmp_path / "logs", tongue.locale) as chat,
@@ -212,10 +212,10 @@ async def test_an_update_is_offered_and_installed_while_the_bar_moves(tmp_path: 
             assert tongue(f"update.{version}.notes") in dialog.words
         assert tongue.texts.plural("update.2.effect.matched", 1) in dialog.words
         assert "Sofia Marques" in dialog.words
-        await sandbox.trouble(slow_seconds=1.5)
+        await sandbox.set_faults(slow_seconds=1.5)
         await chat.press_on(dialog, tongue("button.install_update"))
         done = await chat.told(tongue("update.completed"), tongue("button.done"), seconds=60)
-        await sandbox.trouble(slow_seconds=0)
+        await sandbox.set_faults(slow_seconds=0)
         assert done.id == dialog.id
         bar = percentages(chat, dialog)
         assert bar == sorted(bar)
@@ -233,7 +233,7 @@ async def test_an_update_is_offered_and_installed_while_the_bar_moves(tmp_path: 
 
 
 @pytest.mark.timeout(450)
-async def test_a_refused_secret_is_told_of_at_once_and_later_the_all_clear(tmp_path: Path) -> None:
+async def test_a_refused_secret_is_alerted_immediately_with_an_all_clear_later(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         await connect(chat, sandbox, ENGLISH)
         old = (await sandbox.state())["registration"]["secrets"][-1]

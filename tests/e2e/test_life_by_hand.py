@@ -23,8 +23,8 @@ WRONG = "Wr0ng~client.secret-typed_by.mistake-4711"
 
 
 @pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_a_person_keeps_an_integration_alive(tmp_path: Path, tongue: Tongue) -> None:
-    """Set up in a moment by the driver, whose messages the window shows as well; all that follows is by hand."""
+async def test_a_person_maintains_an_integration(tmp_path: Path, tongue: Tongue) -> None:
+    """Set up quickly by the driver, whose messages the window shows as well; the rest is by hand."""
     require("chromium")
     soon = (datetime.now(UTC) + timedelta(days=5)).date().isoformat()
     async with (
@@ -126,14 +126,14 @@ async def installs_the_update(person: Person, sandbox: Switchboard, tongue: Tong
     await person.says(tongue.update)
     await person.sees(tongue("update.here"))
     await person.photographs_chat(f"update.{tongue.texts.language}")
-    await sandbox.trouble(slow_seconds=2.0)
+    await sandbox.set_faults(slow_seconds=2.0)
     await person.presses(tongue("button.install_update"))
     await person.sees(tongue("update.installing"))
     await person.photographs_chat(f"update-begun.{tongue.texts.language}")
     await person.sees("50 %")
     await person.photographs_chat(f"update-going.{tongue.texts.language}")
     await person.sees(tongue("button.done"))
-    await sandbox.trouble(slow_seconds=0)
+    await sandbox.set_faults(slow_seconds=0)
     await person.photographs_chat(f"update-completed.{tongue.texts.language}")
     await person.presses(tongue("button.done"))
     await person.sees(tongue("update.stands_on", version="3"))

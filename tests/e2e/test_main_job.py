@@ -1,4 +1,4 @@
-"""The main job, end to end: the real bot, the sandbox and Microsoft's own client, each a process of its own."""
+"""The main task, end to end: the real bot, the sandbox and Microsoft's own client, each in its own process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -90,7 +90,7 @@ async def test_from_chat_to_presence(tmp_path: Path, tongue: Tongue) -> None:
         assert "/".join(await sandbox.shown(BRUNO)) == before
 
 
-async def test_a_power_cut_in_mid_call_leaves_nothing_behind(tmp_path: Path) -> None:
+async def test_a_power_cut_during_a_call_leaves_no_presence(tmp_path: Path) -> None:
     async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, bot):
         before = "/".join(await sandbox.shown(ANA))
         await connect(chat, sandbox, ENGLISH)
@@ -110,7 +110,7 @@ async def test_a_power_cut_in_mid_call_leaves_nothing_behind(tmp_path: Path) -> 
         await becomes(sandbox, ANA, ON_A_CALL)
 
 
-async def test_a_setup_goes_on_after_a_restart_where_it_was(tmp_path: Path) -> None:
+async def test_a_setup_continues_after_a_restart(tmp_path: Path) -> None:
     async with everything(tmp_path, PORTUGUESE.locale) as (chat, sandbox, bot):
         values = await values_at_hand(sandbox)
         await meet(chat, PORTUGUESE)

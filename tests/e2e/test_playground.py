@@ -1,4 +1,4 @@
-"""The driver itself, against a bot of a few lines: so that a failure elsewhere is the product's."""
+"""The driver itself, against a minimal bot, so that a failure elsewhere is the product's."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -113,7 +113,7 @@ async def test_a_plain_submit_carries_the_verb_and_the_fields(tmp_path: Path) ->
         assert bot.activities[-1]["value"] == {"draft": "7", "name": "Ann", "verb": "save"}
 
 
-async def test_what_never_comes_fails_and_shows_the_chat(tmp_path: Path) -> None:
+async def test_a_missing_message_fails_and_shows_the_chat(tmp_path: Path) -> None:
     async with echo_chat(tmp_path) as (_, chat):
         await chat.say("hi")
         await chat.card_with("you said hi")

@@ -1,4 +1,4 @@
-"""The whole conversation, with much going wrong that makes programs talk; then every secret is searched for."""
+"""A whole conversation with many errors, which produce output; then a search for every secret."""
 
 from pathlib import Path
 
@@ -27,24 +27,24 @@ async def whole_conversation(chat: Playground, sandbox: Switchboard, values: Val
     await through_cloudlink(chat, ENGLISH, values)
     await chat.press(ENGLISH("button.save"), **values.teams | {"client_secret": WRONG_CLIENT})
     await chat.card_with(ENGLISH("fault.entra.secret_wrong"))
-    await sandbox.trouble(entraOutage=True)
+    await sandbox.set_faults(entraOutage=True)
     await chat.press(ENGLISH("button.save"), **values.teams)
     await chat.card_with(ENGLISH.step(3), "❌")
-    await sandbox.trouble(entraOutage=False)
+    await sandbox.set_faults(entraOutage=False)
     await save(chat, ENGLISH, values)
     await enable(chat, ENGLISH)
     await sandbox.call(ANA)
     await becomes(sandbox, ANA, "Busy/InACall")
-    await sandbox.trouble(graphOutage=True, cloudlinkOutage=True)
+    await sandbox.set_faults(graphOutage=True, cloudlinkOutage=True)
     for command in (ENGLISH.test, ENGLISH.status):
         await chat.say(command)
         await chat.card_with(NAME)
-    await sandbox.trouble(graphOutage=False, cloudlinkOutage=False)
+    await sandbox.set_faults(graphOutage=False, cloudlinkOutage=False)
     await chat.say(values.teams["client_secret"])
     await chat.card_with(ENGLISH("unknown.title"))
 
 
-async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:
+async def test_no_secret_is_left_behind(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
         values = await values_at_hand(sandbox)
         await whole_conversation(chat, sandbox, values)
@@ -57,7 +57,7 @@ async def test_no_secret_is_left_lying_about(tmp_path: Path) -> None:
 
 
 def assert_searched_where_things_are(found: dict[str, bytes]) -> None:
-    """The search must be able to see: what is no secret is found in each of the places."""
+    """The search must work: a value that is not secret is found in each place."""
     holding_name = {name for name, content in found.items() if NAME.encode() in content}
     assert "chat" in holding_name
     assert any(".db" in name or ".sqlite" in name for name in holding_name), sorted(found)

@@ -1,4 +1,4 @@
-"""``python -m tests.load``: a fleet of tenants on one PostgreSQL, and what came of it."""
+"""``python -m tests.load``: a fleet of tenants on one PostgreSQL, and a report."""
 
 import argparse
 import asyncio
@@ -30,7 +30,7 @@ def plan_from(arguments: list[str] | None = None) -> Plan:
 
 @contextmanager
 def writing_durably() -> Iterator[None]:
-    """The tests' server does not wait for its disk; one under load is to."""
+    """The tests' server does not wait for its disk; under load it must."""
     _set_fsync("on")
     try:
         yield
@@ -45,7 +45,7 @@ def _set_fsync(value: str) -> None:
 
 
 def main() -> int:
-    """Exit code 1: something happened that must not, such as a wrong presence in the end or a quota exceeded."""
+    """Exit code 1: an alarm, such as a wrong presence in the end or a quota exceeded."""
     plan = plan_from()
     logs = Path(tempfile.mkdtemp(prefix="load-"))
     print(f"Logs are in {logs}.", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Tenants with people and phones, made up from their numbers."""
+"""Tenants with people and phones, generated from their numbers."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

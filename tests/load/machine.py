@@ -1,4 +1,4 @@
-"""What processes cost: processor time and memory from ``/proc``, the database from its own statistics."""
+"""The cost of processes: processor time and memory from ``/proc``, the database from its own statistics."""
 
 import os
 from contextlib import suppress
@@ -23,7 +23,7 @@ class Cost:
 
 
 def cost_of(pid: int) -> Cost:
-    """Of one process. Zero for one that is gone."""
+    """Of one process; zero for one that has ended."""
     with suppress(OSError):
         fields = _stat(pid)
         return Cost((int(fields[11]) + int(fields[12])) / TICKS, int(fields[21]) * PAGE / 1e6)
@@ -31,7 +31,7 @@ def cost_of(pid: int) -> Cost:
 
 
 def cost_of_family(pid: int) -> Cost:
-    """Of a process and its children, those that ended among them; memory they share is counted once."""
+    """Of a process and its children, ended ones included; shared memory is counted once."""
     seconds = private = 0.0
     with suppress(OSError):
         fields = _stat(pid)
@@ -43,7 +43,7 @@ def cost_of_family(pid: int) -> Cost:
 
 
 def _stat(pid: int) -> list[str]:
-    """The fields behind the name, which may hold blanks."""
+    """The fields after the name, which may contain spaces."""
     return (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
 
 
@@ -65,7 +65,7 @@ def _private(pid: int) -> float:
 
 
 def busy_seconds() -> float:
-    """What the whole machine has worked since it was switched on, by all its cores."""
+    """Busy seconds of all cores since the machine started."""
     user, nice, system, _idle, _wait, *rest = map(int, (PROC / "stat").read_text().splitlines()[0].split()[1:])
     return (user + nice + system + sum(rest[:2])) / TICKS
 
@@ -80,11 +80,11 @@ class Sample:
     database: dict[str, float]
 
     def cores(self, later: "Sample", name: str) -> float:
-        """How many cores a process used from here to there."""
+        """How many cores a process used between two samples."""
         return (later.costs[name].seconds - self.costs[name].seconds) / (later.at - self.at)
 
     def others(self, later: "Sample") -> float:
-        """How many cores were used by what does not belong to us."""
+        """How many cores other processes used."""
         ours = sum(self.cores(later, name) for name in self.costs)
         return (later.busy - self.busy) / (later.at - self.at) - ours
 
@@ -99,7 +99,7 @@ def sample(pids: dict[str, int], database_url: str, postmaster: int) -> Sample:
 
 
 def postmaster_of(database_url: str) -> int:
-    """The server's first process: the parent of whoever serves us."""
+    """The server's first process: the parent of the process that serves us."""
     with psycopg.connect(database_url) as connection:
         row = connection.execute("SELECT pg_backend_pid()").fetchone()
         assert row

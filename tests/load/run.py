@@ -1,4 +1,4 @@
-"""One run: a seeded store, real processes, traffic, a worker killed on the way, and what came of it."""
+"""One run: a seeded store, real processes, traffic, a worker killed during it, and the outcome."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from time import monotonic
 import aiohttp
 from cryptography.fernet import Fernet
 
-from sandbox.processes import Running, Service, start
+from sandbox.processes import RunningService, Service, start
 from storage.encryption import Encryption
 from tests.load.fleet import Phone, Tenant, everybody, make_fleet
 from tests.load.machine import Sample, postmaster_of, sample
@@ -26,7 +26,7 @@ from tests.support.tools import ROOT
 
 STATUS_TEXT = "On the phone"
 RESTART_AFTER = 20.0
-"""Seconds until a killed worker is replaced: longer than it takes the others to take its work over."""
+"""Seconds until a killed worker is replaced: longer than the others need to take over its work."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Plan:
 
     @property
     def rate(self) -> float:
-        """Calls a second, of everybody."""
+        """Calls per second over all people."""
         return self.tenants * self.people * self.calls_per_hour / 3600
 
     @property
@@ -77,7 +77,7 @@ class Outcome:
 
     @property
     def alarms(self) -> dict[str, int]:
-        """What must not happen, and did."""
+        """The failures of the run."""
         found = {name: self.counts.get(name, 0) for name in ALARMS} | {"wrong in the end": len(self.wrong)}
         return {name: count for name, count in found.items() if count}
 
@@ -147,7 +147,7 @@ async def _measured(
 
 
 async def _one_dies(plan: Plan, processes: "Processes") -> tuple[float, float]:
-    """Kill a worker and replace it after a while; from when until when there was one less."""
+    """Kill a worker and replace it after a while; returns the start and end of the gap."""
     died_at = monotonic()
     await processes.kill_one()
     await asyncio.sleep(min(RESTART_AFTER, plan.seconds / 4))
@@ -156,7 +156,7 @@ async def _one_dies(plan: Plan, processes: "Processes") -> tuple[float, float]:
 
 
 async def _settled(fleet: list[Tenant], patience: float) -> float | None:
-    """How long it takes until Teams shows what phones do, everywhere; None if longer than ``patience``."""
+    """The time until Teams shows every phone's state; None if longer than ``patience``."""
     began = monotonic()
     while any(phone.shown != phone.wanted for phone in everybody(fleet)):
         if monotonic() - began > patience:
@@ -171,7 +171,7 @@ class Processes:
     def __init__(self, logs: Path, environment: Mapping[str, str]) -> None:
         self._logs = logs
         self._environment = environment
-        self.running: dict[str, Running] = {}
+        self.running: dict[str, RunningService] = {}
 
     async def begin(self, role: str, name: str, port: int) -> None:
         service = Service(

@@ -1,4 +1,4 @@
-"""A store as it is when the fleet has been at work for a while: matched, subscribed, polled at different times."""
+"""A store as it is after the fleet has run for a while: matched, subscribed, polled at different times."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ from sync.phones.subscriptions import PATH, hashed
 from tests.load.fleet import Phone, Tenant
 
 OWNER = "owner"
-"""Every tenant's, by the setting."""
+"""The owner of every tenant, by the setting ADMINS."""
 
 TOGETHER = 50
 """Tenants in one transaction."""
@@ -87,7 +87,7 @@ def _integration(
 
 
 def _owner(tenant: Tenant) -> dict[str, Any]:
-    """Somebody who would be told if anything went wrong."""
+    """A person who would get the alerts."""
     return Conversation(
         tenant_id=tenant.tenant_id,
         user_object_id=OWNER,

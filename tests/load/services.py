@@ -1,6 +1,6 @@
-"""Entra ID, Microsoft Graph and CloudLink for a whole fleet, as lean as can be: they share the machine.
+"""Entra ID, Microsoft Graph and CloudLink for a whole fleet, kept cheap: they share the machine.
 
-They check what a load could break: a token is good for its own tenant alone, and nobody gets more of Graph than
+They check what a load could break: a token is valid for its own tenant only, and no tenant gets more of Graph than
 the quota. What is asked of them otherwise is taken as it comes; the sandbox is the strict one.
 """
 
@@ -34,7 +34,7 @@ class Services:
         self.latencies: list[tuple[float, float]] = []
 
     def forget(self) -> None:
-        """Count and measure from now on."""
+        """Reset the counts and measurements."""
         self.counts.clear()
         self.latencies.clear()
 
@@ -82,7 +82,7 @@ class Services:
         return _json({"responses": responses})
 
     def _spend(self, tenant: Tenant, requests: int) -> bool:
-        """Whether the quota does not hold so many more."""
+        """Whether the quota has no room for so many more."""
         now = monotonic()
         tenant.spent = [(at, number) for at, number in tenant.spent if at > now - WINDOW]
         if sum(number for _, number in tenant.spent) + requests > self._quota:

@@ -1,4 +1,4 @@
-"""The load at a size that every run of the tests bears: nothing lost, nothing wrong, nothing beyond a quota."""
+"""The load at a size that fits every test run: nothing lost, nothing wrong, no quota exceeded."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ SMALL = Plan(tenants=6, people=5, workers=2, minutes=0.3, warm_up=2, calls_per_h
 
 
 @pytest.mark.timeout(300)
-async def test_a_few_tenants_on_three_processes_lose_nothing_when_one_is_killed(tmp_path: Path) -> None:
+async def test_a_few_tenants_lose_nothing_when_one_of_three_processes_is_killed(tmp_path: Path) -> None:
     with fresh_database() as url:
         outcome = await run(SMALL, url, tmp_path)
     assert outcome.alarms == {}

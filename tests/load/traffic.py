@@ -1,4 +1,4 @@
-"""People on the phone, and CloudLink telling of it: calls come at random, however busy the receiver is."""
+"""People on the phone, and CloudLink's webhooks: calls arrive at random, however busy the receiver is."""
 
 import asyncio
 from asyncio import Lock
@@ -43,7 +43,7 @@ class Traffic:
         self.counts: Counter[str] = Counter()
 
     async def run(self, seconds: float) -> None:
-        """Calls for so long; then phones stay as they are, and what is to be told of them is told."""
+        """Calls for so many seconds; then the phones stay as they are and the remaining events are posted."""
         began = next_at = monotonic()
         while monotonic() < began + seconds:
             next_at += self._random.expovariate(self._rate)
@@ -56,7 +56,7 @@ class Traffic:
             await asyncio.wait(self._posts)
 
     def forget(self) -> None:
-        """Count and measure from now on."""
+        """Reset the counts and measurements."""
         self.counts.clear()
         self.accepted.clear()
 
@@ -91,7 +91,7 @@ class Traffic:
         post.add_done_callback(self._posts.discard)
 
     async def _post(self, tenant: Tenant, content: dict[str, Any]) -> None:
-        """In order for each tenant, and again when it is not taken."""
+        """In order for each tenant, retried when not accepted."""
         async with self._turns[tenant.number]:
             name, url = next(reversed(tenant.subscriptions.items()))
             body = orjson.dumps(_notification(tenant, name, content))
@@ -108,7 +108,7 @@ class Traffic:
                     await asyncio.sleep(pause)
 
     async def _status(self, url: str, body: bytes) -> int:
-        """0 for no answer at all."""
+        """0 for no response."""
         headers = {"Content-Type": "application/json"}
         try:
             async with self._http.post(url, data=body, headers=headers, timeout=TIMEOUT) as response:

@@ -1,4 +1,4 @@
-"""Dangers that are kept out everywhere at once: what the product's code never does, read from the code itself."""
+"""What the product's code never does, checked in the source itself."""
 
 import ast
 import importlib
@@ -28,7 +28,7 @@ TEMPTING = [
     for piece in ("a", "a.", "a-", "-", ".", "0", "0-", " ", "\t ", "a@", "A0", "00:", "%2", "AADSTS1", "://", "/?")
     for end in ("!", "\n", "é", "")
 ]
-"""Texts on which a pattern that tries every way to match would try for ever."""
+"""Texts on which a pattern with catastrophic backtracking would never end."""
 
 
 @cache
@@ -41,7 +41,7 @@ def nodes() -> list[tuple[str, ast.AST]]:
 
 
 def calls() -> Iterator[tuple[str, ast.Call, str]]:
-    """Each call with what is called, as it is written."""
+    """Each call, with the called expression as written."""
     for place, node in nodes():
         if isinstance(node, ast.Call):
             yield place, node, ast.unparse(node.func)
@@ -52,15 +52,15 @@ def says(call: ast.Call, name: str, value: object) -> bool:
     return any(isinstance(given, ast.Constant) and given.value is value for given in keywords)
 
 
-def test_no_request_is_sent_where_a_redirect_points() -> None:
-    """aiohttp follows redirects unless told not to, a body with a secret in it included."""
+def test_no_request_follows_a_redirect() -> None:
+    """aiohttp follows redirects by default and resends the body, secrets included."""
     sent = [each for each in calls() if re.fullmatch(rf"self\._http\.({'|'.join(REQUESTS)})", each[2])]
     assert len(sent) >= 5
     assert [place for place, call, _ in sent if not says(call, "allow_redirects", False)] == []
     assert [place for place, call, _ in calls() if says(call, "follow_redirects", True)] == []
 
 
-def test_one_tenants_cookies_are_kept_for_nobody() -> None:
+def test_no_cookies_are_kept() -> None:
     sessions = [(place, ast.unparse(call)) for place, call, called in calls() if called.endswith("ClientSession")]
     assert sessions
     assert [place for place, call in sessions if "cookie_jar=aiohttp.DummyCookieJar()" not in call] == []
@@ -72,7 +72,7 @@ def test_certificates_are_always_checked() -> None:
     assert off + named == []
 
 
-def test_nothing_that_was_read_is_run() -> None:
+def test_no_data_is_executed() -> None:
     imported = [(place, node.module or "") for place, node in nodes() if isinstance(node, ast.ImportFrom)]
     imported += [
         (place, each.name) for place, node in nodes() if isinstance(node, ast.Import) for each in node.names
@@ -82,7 +82,7 @@ def test_nothing_that_was_read_is_run() -> None:
     assert [place for place, _, called in calls() if called in run] == []
 
 
-def test_no_statement_is_pieced_together() -> None:
+def test_no_sql_is_concatenated() -> None:
     """Values are bound; what is written as SQL is written in full."""
     written = [
         (place, call)
@@ -106,8 +106,8 @@ def patterns() -> list[tuple[str, re.Pattern[str]]]:
     ]
 
 
-def test_no_pattern_can_be_kept_busy() -> None:
-    """One that could would not come back within this test's time."""
+def test_no_pattern_backtracks_catastrophically() -> None:
+    """A pattern that can would not return within the test's timeout."""
     found = patterns()
     assert len(found) >= 10
     for _, pattern in found:

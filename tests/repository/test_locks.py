@@ -1,4 +1,4 @@
-"""What is locked can be neither exchanged nor fetched from somewhere else; nothing is used that is not locked."""
+"""Locked packages can be neither replaced nor fetched from elsewhere; nothing unlocked is used."""
 
 import json
 import re
@@ -57,7 +57,7 @@ def test_every_npm_package_is_locked_by_its_hash_and_names_no_server() -> None:
 
 
 def test_nothing_is_installed_past_the_locks() -> None:
-    """Only the maintainer's two tools, which keep to themselves under build/, come without a lock."""
+    """Only the maintainer's two tools, installed separately under build/, have no lock."""
     installs = re.findall(r"^.*(?:pip install|npm (?:ci|install|i)\b).*$", (ROOT / "Makefile").read_text(), re.M)
     assert [line for line in installs if "build/" not in line and "could not install" not in line] == [
         "PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes",

@@ -25,7 +25,7 @@ class FakeClock:
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait until something is true; fails when it does not become so."""
+    """Wait until a condition holds; fails when it does not in time."""
     for _ in range(int(seconds / 0.01)):
         if condition():
             return
@@ -63,7 +63,7 @@ async def call(
 
 
 async def ask_entra(sandbox: SandboxHandle, tenant: str | None = None, **form: str) -> Answer:
-    """Ask for a Graph token with the registration's own credentials, but for what ``form`` says."""
+    """Ask for a Graph token with the registration's own credentials, except for the fields in ``form``."""
     registration = sandbox.world.saved.registration
     own = {
         "grant_type": "client_credentials",
@@ -127,7 +127,7 @@ class CloudLink:
 
 
 async def ask_cloudlink(sandbox: SandboxHandle, **differences: Any) -> Answer:
-    """Ask for a CloudLink token with the account's own credentials, but for ``differences``."""
+    """Ask for a CloudLink token with the account's own credentials, except for ``differences``."""
     account = sandbox.world.saved.account
     own = {
         "grant_type": "client_credentials",

@@ -1,4 +1,4 @@
-"""What the sandbox's Entra ID takes in place of a secret, and what it does not."""
+"""What the sandbox's Entra ID accepts instead of a secret, and what it refuses."""
 
 import base64
 from datetime import UTC, datetime, timedelta
@@ -65,7 +65,7 @@ def test_an_assertion_by_an_uploaded_certificate_is_taken(registration: Registra
         ({"iss": "https://stranger.example"}, 700211),
     ],
 )
-def test_others_are_not(registration: Registration, changes: dict[str, Any], code: int) -> None:
+def test_other_assertions_are_refused(registration: Registration, changes: dict[str, Any], code: int) -> None:
     assertion = signed(registration, **{"thumbprint": thumbprint(registration), **changes})
     with pytest.raises(BadAssertion) as caught:
         check(registration, assertion, NOW)
@@ -103,5 +103,5 @@ def test_what_is_no_certificate() -> None:
 def test_a_late_secret_is_wrong_until_it_has_spread() -> None:
     registration = Registration()
     secret = registration.add_secret("Late", 90, NOW, Random(1), accepted_after=30)
-    assert registration.judge(secret.value, NOW) is SecretVerdict.WRONG
-    assert registration.judge(secret.value, NOW + timedelta(seconds=30)) is SecretVerdict.GOOD
+    assert registration.check_secret(secret.value, NOW) is SecretVerdict.WRONG
+    assert registration.check_secret(secret.value, NOW + timedelta(seconds=30)) is SecretVerdict.GOOD

@@ -45,7 +45,7 @@ sys.exit(demo.main(["--data", sys.argv[1]]))
 
 @asynccontextmanager
 async def fake_demo(data: Path, fate: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The demo's own program over two tiny services: ``fate`` says what becomes of the second."""
+    """The demo's own program over two tiny services; ``fate`` is what happens to the second."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", FAKES.replace("FATE", repr(fate)), str(data)),
         cwd=ROOT,
@@ -99,7 +99,7 @@ async def test_a_signal_ends_all_of_it_within_five_seconds(tmp_path: Path, numbe
         assert not any(map(accepts, ports))
 
 
-async def test_a_service_that_dies_is_named_and_takes_the_rest_along(tmp_path: Path) -> None:
+async def test_a_failed_service_is_named_and_the_others_are_stopped(tmp_path: Path) -> None:
     async with fake_demo(tmp_path / "data", "dies") as process:
         said = await said_until(process, "The demo has ended.")
         async with asyncio.timeout(5):
@@ -124,7 +124,7 @@ def test_a_taken_port_is_replaced_by_a_free_one() -> None:
     assert free_port(other) == other
 
 
-def test_the_bot_is_started_by_settings_alone_and_a_production_env_file_has_no_say(tmp_path: Path) -> None:
+def test_the_bot_is_started_by_settings_only_and_a_production_env_file_is_ignored(tmp_path: Path) -> None:
     bot = bot_service(3978, "http://127.0.0.1:3980", tmp_path)
     assert bot.command[1:] == ("app.py",)
     assert bot.environment["CLOUDLINK_URL"] == "http://127.0.0.1:3980/{service}"
@@ -151,7 +151,7 @@ def test_without_node_the_rest_is_still_started(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("version", "lack"), [("v18.19.0", "this is v18.19.0"), ("v20.0.0", "not installed. Run: npm ci")]
 )
-def test_an_old_node_and_a_missing_playground_are_told_apart(
+def test_an_old_node_and_a_missing_playground_have_different_messages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, lack: str
 ) -> None:
     node = tmp_path / "node"

@@ -72,7 +72,7 @@ async def test_a_wrong_tenant_is_refused_at_discovery_and_at_the_token(
     ("switch", "status", "code"),
     [("deleted", 400, 700016), ("disabled", 400, 7000112), ("conditional-access", 400, 53003)],
 )
-async def test_what_an_administrator_broke_is_told(
+async def test_errors_caused_by_an_administrator_are_named(
     sandbox: SandboxHandle, switch: str, status: int, code: int
 ) -> None:
     await sandbox.registration_switch(switch)
@@ -82,12 +82,14 @@ async def test_what_an_administrator_broke_is_told(
     assert (await ask_entra(sandbox)).status == 200
 
 
-async def test_a_missing_service_principal_is_told(sandbox: SandboxHandle) -> None:
+async def test_a_missing_service_principal_is_named(sandbox: SandboxHandle) -> None:
     await sandbox.registration_switch("service-principal", on=False)
     assert _code((await ask_entra(sandbox)).body)[0] == 7000229
 
 
-async def test_an_expired_secret_is_told_apart_from_a_wrong_one(sandbox: SandboxHandle, clock: FakeClock) -> None:
+async def test_an_expired_secret_and_a_wrong_one_have_different_errors(
+    sandbox: SandboxHandle, clock: FakeClock
+) -> None:
     secret = await sandbox.new_secret(days=1)
     assert (await ask_entra(sandbox, client_secret=secret["value"])).status == 200
     clock.advance(days=1)
@@ -100,11 +102,11 @@ async def test_a_secrets_id_in_place_of_its_value_is_a_wrong_secret(sandbox: San
     assert _code((await ask_entra(sandbox, client_secret=secret["keyId"])).body)[0] == 7000215
 
 
-async def test_trouble(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(entra_transient=True)
+async def test_faults(sandbox: SandboxHandle) -> None:
+    await sandbox.set_faults(entra_transient=True)
     answer = await ask_entra(sandbox)
     assert (answer.status, _code(answer.body)) == (503, (90033, "temporarily_unavailable"))
-    await sandbox.trouble(entra_outage=True)
+    await sandbox.set_faults(entra_outage=True)
     tenant = sandbox.world.saved.registration.tenant_id
     assert (await call(sandbox, "GET", f"/{tenant}/v2.0/.well-known/openid-configuration")).status == 503
 
@@ -117,7 +119,7 @@ async def test_instance_discovery_points_to_the_tenant(sandbox: SandboxHandle) -
 
 
 class PlainHttp:
-    """What msal takes for an http client; it speaks plain http, which msal itself refuses to name."""
+    """The HTTP client given to msal; it uses plain http, which msal itself refuses."""
 
     def __init__(self) -> None:
         self._session = requests.Session()

@@ -54,7 +54,7 @@ async def test_it_starts_and_stops_quickly_with_a_stream_open(tmp_path: Path, st
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-async def test_a_second_start_goes_on_with_the_first_ones_world(tmp_path: Path) -> None:
+async def test_a_restart_continues_with_the_saved_state(tmp_path: Path) -> None:
     secrets = []
     for _ in range(2):
         async with running("--port", "0", "--state", str(tmp_path / "state.json")) as (process, url):
@@ -73,7 +73,7 @@ async def test_it_listens_on_loopback_only(host: str) -> None:
     assert b"loopback only" in errors
 
 
-async def test_a_damaged_state_is_said_plainly(tmp_path: Path) -> None:
+async def test_a_damaged_state_file_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text("{")
     process = await start("--port", "0", "--state", str(tmp_path / "state.json"))
     _, errors = await asyncio.wait_for(process.communicate(), 20)
@@ -82,7 +82,7 @@ async def test_a_damaged_state_is_said_plainly(tmp_path: Path) -> None:
     assert b"Traceback" not in errors
 
 
-async def test_a_taken_port_is_said_plainly() -> None:
+async def test_a_port_in_use_is_reported() -> None:
     async with running("--port", "0") as (_, url):
         process = await start("--port", url.split(":")[-1])
         _, errors = await asyncio.wait_for(process.communicate(), 20)

@@ -43,7 +43,7 @@ def session(availability: str = "Busy", activity: str = "InACall", age: float = 
         (None, session(), ("Busy", "InACall")),
     ],
 )
-def test_the_liveliest_session_wins(
+def test_the_most_active_session_wins(
     client: TeamsClient | None, ours: Session | None, expected: tuple[str, str]
 ) -> None:
     assert shown(client, ours, None, NOW) == expected

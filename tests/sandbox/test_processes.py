@@ -30,7 +30,7 @@ def service(program: str, ready: str = "/ready", **more: object) -> Service:
 
 
 def alive(pid: int) -> bool:
-    """Whether the process runs; a zombie that nobody collected does not."""
+    """Whether the process runs; a zombie does not."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

@@ -9,7 +9,7 @@ def test_calls_within_the_limit_pass_and_the_next_waits_for_the_oldest_to_leave(
     assert quota.take(APP, 3, 25.0) == 15
 
 
-def test_waiting_as_told_is_enough() -> None:
+def test_waiting_as_requested_is_enough() -> None:
     quota = Quota()
     for _ in range(5):
         wait = quota.take(APP, 3, 0.0)
@@ -17,7 +17,7 @@ def test_waiting_as_told_is_enough() -> None:
     assert quota.take(APP, 3, 30.0) == 0
 
 
-def test_hammering_while_throttled_keeps_one_throttled() -> None:
+def test_retrying_while_throttled_extends_the_throttling() -> None:
     quota = Quota()
     waits = [quota.take(APP, 5, second) for second in range(100)]
     assert waits[:5] == [0] * 5

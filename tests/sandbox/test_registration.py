@@ -18,18 +18,18 @@ def test_a_secret_looks_like_entras_and_its_id_is_a_guid() -> None:
 def test_a_secret_is_good_until_it_ends_and_its_id_never() -> None:
     clock, registration = FakeClock(), Registration()
     secret = registration.add_secret("Laptop", 1, clock.now, Random(1))
-    assert registration.judge(secret.value, clock.now) is SecretVerdict.GOOD
-    assert registration.judge(secret.key_id, clock.now) is SecretVerdict.WRONG
+    assert registration.check_secret(secret.value, clock.now) is SecretVerdict.GOOD
+    assert registration.check_secret(secret.key_id, clock.now) is SecretVerdict.WRONG
     clock.advance(days=1)
-    assert registration.judge(secret.value, clock.now) is SecretVerdict.EXPIRED
+    assert registration.check_secret(secret.value, clock.now) is SecretVerdict.EXPIRED
 
 
 def test_two_secrets_work_side_by_side() -> None:
     clock, random, registration = FakeClock(), Random(1), Registration()
     both = [registration.add_secret(name, 1, clock.now, random) for name in ("old", "new")]
-    assert {registration.judge(each.value, clock.now) for each in both} == {SecretVerdict.GOOD}
+    assert {registration.check_secret(each.value, clock.now) for each in both} == {SecretVerdict.GOOD}
     registration.secrets.remove(both[0])
-    assert registration.judge(both[0].value, clock.now) is SecretVerdict.WRONG
+    assert registration.check_secret(both[0].value, clock.now) is SecretVerdict.WRONG
 
 
 def test_roles_are_what_was_consented_to() -> None:

@@ -40,7 +40,7 @@ async def test_the_state_is_saved_soon_after_a_change(tmp_path: Path) -> None:
 
 
 async def test_slow_answers(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(slow_seconds=0.2)
+    await sandbox.set_faults(slow_seconds=0.2)
     for path in ("/v1.0/organization", "/media/2017-09-01/endpoints/2001", "/valeverde.example/oauth2/v2.0/token"):
         started = time.monotonic()
         await call(sandbox, "GET", path)

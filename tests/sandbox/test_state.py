@@ -11,11 +11,11 @@ from tests.sandbox.callers import FakeClock
 
 def test_everything_survives_the_file(world: World, clock: FakeClock, tmp_path: Path) -> None:
     person, user = world.saved.people[0], world.saved.teams[0]
-    world.desk(person).ring("a", "+351")
+    world.desk_phone(person).ring("a", "+351")
     user.session = Session("Busy", "InACall", clock.now, clock.now)
     world.saved.registration.add_secret("second", 1, clock.now, world.random)
     world.saved.subscriptions["s"] = Subscription("s", "app", "http://127.0.0.1/", "topic", "/", "", clock.now)
-    world.saved.trouble = world.saved.trouble.changed({"graphQuota": 7})
+    world.saved.faults = world.saved.faults.changed({"graphQuota": 7})
     world.saved.clock_ahead = 60.0
     write_saved(tmp_path / "deep" / "state.json", world.as_bytes())
     assert read_saved(tmp_path / "deep" / "state.json") == world.saved
@@ -45,7 +45,7 @@ def test_the_clock_can_be_ahead(world: World, clock: FakeClock) -> None:
     assert (world.now() - clock.now).total_seconds() == 90
 
 
-def test_cloudlinks_milliseconds_never_stand_still(world: World, clock: FakeClock) -> None:
+def test_cloudlinks_milliseconds_always_increase(world: World, clock: FakeClock) -> None:
     first, second = world.tick()[1], world.tick()[1]
     assert first == int(clock.now.timestamp() * 1000)
     assert second == first + 1
@@ -53,15 +53,15 @@ def test_cloudlinks_milliseconds_never_stand_still(world: World, clock: FakeCloc
     assert world.tick()[1] == second + 1
 
 
-def test_listeners_hear_of_a_phone_and_then_of_the_change(world: World) -> None:
+def test_listeners_receive_the_phone_event_and_then_the_change(world: World) -> None:
     heard: list[str] = []
     world.on_phone.append(lambda person, call: heard.append(f"{person.extension} {call and call.state}"))
     world.on_change.append(lambda: heard.append("changed"))
-    world.desk(world.saved.people[0]).ring("a", "+351")
+    world.desk_phone(world.saved.people[0]).ring("a", "+351")
     assert heard == ["2001 ringing", "changed"]
 
 
-def test_the_same_dice_make_the_same_world(clock: FakeClock) -> None:
+def test_the_same_random_seed_makes_the_same_state(clock: FakeClock) -> None:
     assert World(clock, Random(3)).saved == World(clock, Random(3)).saved
     assert World(clock).saved.signing_key != World(clock).saved.signing_key
 

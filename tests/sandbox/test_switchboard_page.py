@@ -1,4 +1,4 @@
-"""The switchboard as a person meets it: the real page, in a real browser, on the real sandbox."""
+"""The switchboard as a person uses it: the real page, in a real browser, on the real sandbox."""
 
 import json
 import re
@@ -27,7 +27,7 @@ WIDE, NARROW = (1440, 900), (390, 844)
 
 @dataclass
 class Board:
-    """The open page beside the sandbox it shows. ``errors`` is all that the browser's console complained of."""
+    """The open page beside the sandbox it shows. ``errors`` are the messages of the browser's console."""
 
     page: Page
     sandbox: SandboxHandle
@@ -217,7 +217,7 @@ async def test_a_presence_that_comes_from_the_phone_is_marked(board: Board) -> N
         ("2023", "sharedAddress"),
     ],
 )
-async def test_who_will_not_match_says_why(board: Board, extension: str, match: str) -> None:
+async def test_an_unmatched_person_has_a_reason(board: Board, extension: str, match: str) -> None:
     presence = board.part(f"presence-{extension}")
     await expect(presence).to_have_attribute("data-match", match)
     if match != "yes":
@@ -305,7 +305,7 @@ async def test_consent_is_revoked_and_granted_again(board: Board) -> None:
     ("name", "broken"),
     [("disabled", True), ("deleted", True), ("conditionalAccess", True), ("servicePrincipal", False)],
 )
-async def test_the_app_registration_is_broken_and_mended(board: Board, name: str, broken: bool) -> None:
+async def test_the_app_registration_is_broken_and_fixed(board: Board, name: str, broken: bool) -> None:
     for value in (broken, not broken):
         async with board.page.expect_response("**/switchboard/registration/**") as answer:
             await board.click(f"registration-{name}")
@@ -313,43 +313,43 @@ async def test_the_app_registration_is_broken_and_mended(board: Board, name: str
         assert (await board.sandbox.state())["registration"][name] is value
 
 
-async def test_every_trouble_of_the_sandbox_has_its_switch(board: Board) -> None:
-    await board.click("tab-trouble")
-    for name in (await board.sandbox.state())["trouble"]:
-        await expect(board.part(f"trouble-{name}")).to_be_visible()
+async def test_every_fault_has_a_switch(board: Board) -> None:
+    await board.click("tab-faults")
+    for name in (await board.sandbox.state())["faults"]:
+        await expect(board.part(f"fault-{name}")).to_be_visible()
 
 
-async def test_trouble_is_switched_on_counted_and_off_again(board: Board) -> None:
-    await board.click("tab-trouble")
-    await board.click("trouble-graphOutage")
-    await expect(board.part("troubles")).to_have_text("1")
-    assert (await board.sandbox.state())["trouble"]["graphOutage"] is True
-    await board.click("trouble-graphOutage")
-    await expect(board.part("troubles")).to_be_hidden()
+async def test_a_fault_is_switched_on_counted_and_switched_off(board: Board) -> None:
+    await board.click("tab-faults")
+    await board.click("fault-graphOutage")
+    await expect(board.part("fault-count")).to_have_text("1")
+    assert (await board.sandbox.state())["faults"]["graphOutage"] is True
+    await board.click("fault-graphOutage")
+    await expect(board.part("fault-count")).to_be_hidden()
 
 
 async def test_the_quota_and_the_traffic_take_numbers(board: Board) -> None:
-    await board.click("tab-trouble")
-    for name, number in (("trouble-graphQuota", "25"), ("traffic-callsPerMinute", "60")):
-        async with board.page.expect_response("**/switchboard/t*"):
+    await board.click("tab-faults")
+    for name, number, path in (("fault-graphQuota", "25", "faults"), ("traffic-callsPerMinute", "60", "traffic")):
+        async with board.page.expect_response(f"**/switchboard/{path}"):
             await board.part(name).fill(number)
             await board.part(name).press("Tab")
     async with board.page.expect_response("**/switchboard/traffic"):
         await board.click("traffic-running")
     state = await board.sandbox.state()
-    assert state["trouble"]["graphQuota"] == 25
+    assert state["faults"]["graphQuota"] == 25
     assert state["traffic"] == {"running": True, "callsPerMinute": 60}
 
 
 async def test_a_number_out_of_range_is_not_sent(board: Board) -> None:
-    await board.click("tab-trouble")
-    await board.part("trouble-slowSeconds").fill("-3")
-    await board.part("trouble-slowSeconds").press("Tab")
-    await expect(board.part("trouble-slowSeconds")).to_have_value("0")
-    assert (await board.sandbox.state())["trouble"]["slowSeconds"] == 0
+    await board.click("tab-faults")
+    await board.part("fault-slowSeconds").fill("-3")
+    await board.part("fault-slowSeconds").press("Tab")
+    await expect(board.part("fault-slowSeconds")).to_have_value("0")
+    assert (await board.sandbox.state())["faults"]["slowSeconds"] == 0
 
 
-async def test_a_refusal_is_told_and_nothing_pretended(board: Board) -> None:
+async def test_a_refusal_is_shown_and_the_state_unchanged(board: Board) -> None:
     await board.sandbox.ring("2001")
     await expect(board.part("answer-2001")).to_be_visible()
     await board.page.route("**/phones/2001/answer", lambda route: route.fulfill(status=409, json={"error": "No."}))
@@ -360,7 +360,7 @@ async def test_a_refusal_is_told_and_nothing_pretended(board: Board) -> None:
     board.errors.clear()
 
 
-async def test_a_lost_connection_is_told_and_mended_by_itself(open_board: OpenBoard, browser: Browser) -> None:
+async def test_a_lost_connection_is_shown_and_restored(open_board: OpenBoard, browser: Browser) -> None:
     context = await browser.new_context()
     page = await context.new_page()
     async with running_sandbox() as first:
@@ -403,14 +403,14 @@ async def test_a_whole_call_is_made_with_the_keyboard_alone(board: Board) -> Non
         await expect(board.part(button)).to_be_focused()
 
 
-async def test_what_people_are_called_is_text_never_markup(board: Board) -> None:
+async def test_names_are_text_never_markup(board: Board) -> None:
     board.sandbox.world.saved.people[0].name = "<img src=x onerror=alert(1)>"
     board.sandbox.world.changed()
     await expect(board.part("person-2001")).to_contain_text("<img src=x onerror=alert(1)>")
     await expect(board.part("person-2001").locator("img")).to_have_count(0)
 
 
-async def test_portuguese_is_spoken_to_a_portuguese_browser(open_board: OpenBoard) -> None:
+async def test_a_portuguese_browser_gets_portuguese(open_board: OpenBoard) -> None:
     board = await open_board(language="pt-PT")
     await expect(board.part("presence-2001")).to_contain_text("Disponível")
     await expect(board.page.get_by_role("tab", name="O que colar")).to_be_visible()
@@ -428,19 +428,19 @@ async def test_a_chosen_language_and_theme_are_remembered(board: Board) -> None:
 
 
 @pytest.mark.parametrize("language", ["en-US", "pt-PT"])
-async def test_a_telephone_sees_one_thing_at_a_time_and_never_scrolls_sideways(
+async def test_a_narrow_screen_shows_one_panel_and_never_scrolls_sideways(
     open_board: OpenBoard, language: str
 ) -> None:
     board = await open_board(NARROW, language)
-    for name in ("people", "paste", "trouble"):
+    for name in ("people", "paste", "faults"):
         await board.click(f"tab-{name}")
         await expect(board.part("people")).to_be_visible(visible=name == "people")
         await expect(board.part("copy-tenantId")).to_be_visible(visible=name == "paste")
-        await expect(board.part("trouble-graphOutage")).to_be_visible(visible=name == "trouble")
+        await expect(board.part("fault-graphOutage")).to_be_visible(visible=name == "faults")
         assert await board.page.evaluate("document.documentElement.scrollWidth") == NARROW[0]
 
 
-async def test_everybody_fits_on_one_wide_screen(board: Board) -> None:
+async def test_all_people_fit_on_one_wide_screen(board: Board) -> None:
     box = await board.part("people").locator("li").last.bounding_box()
     counts = await board.part("counts").bounding_box()
     assert box is not None

@@ -26,18 +26,18 @@ def test_other_headers_are_no_token(world: World, header: str | None) -> None:
     assert tokens.read(world, header) is None
 
 
-def test_a_token_of_another_world_or_of_none_is_refused(world: World, clock: FakeClock) -> None:
+def test_a_token_of_another_world_is_refused(world: World, clock: FakeClock) -> None:
     assert tokens.read(world, "Bearer " + tokens.issue(World(clock), 60)) is None
     unsigned = jwt.encode({"exp": clock.now.timestamp() + 60}, "", "none")
     assert tokens.read(world, f"Bearer {unsigned}") is None
 
 
-def test_a_sealed_position_opens_as_its_kind_only(world: World) -> None:
-    sealed = tokens.seal(world, "users", {"from": 10})
-    opened = tokens.unseal(world, "users", sealed)
+def test_a_position_token_is_read_as_its_kind_only(world: World) -> None:
+    sealed = tokens.sign_position(world, "users", {"from": 10})
+    opened = tokens.read_position(world, "users", sealed)
     assert opened is not None
     assert opened["from"] == 10
-    assert tokens.unseal(world, "delta", sealed) is None
-    assert tokens.unseal(world, "users", "forged") is None
+    assert tokens.read_position(world, "delta", sealed) is None
+    assert tokens.read_position(world, "users", "forged") is None
     assert tokens.read(world, f"Bearer {sealed}") is None
-    assert tokens.unseal(world, "users", tokens.issue(world, 60, aud="here")) is None
+    assert tokens.read_position(world, "users", tokens.issue(world, 60, aud="here")) is None

@@ -7,7 +7,7 @@ from tests.sandbox.callers import FakeClock
 
 
 def run(world: World, clock: FakeClock, seconds: int) -> Counter[str]:
-    """Let the generator run, and count the states that phones went through."""
+    """Run the generator, and count the phones' states."""
     states: Counter[str] = Counter()
     world.on_phone.append(lambda person, call: states.update([call.state if call else "phone"]))
     generator = TrafficGenerator(world)
@@ -26,11 +26,11 @@ def test_it_keeps_its_pace(world: World, clock: FakeClock) -> None:
     assert states["conferenced"] > 0
 
 
-def test_it_is_still_until_told(world: World, clock: FakeClock) -> None:
+def test_it_is_idle_until_started(world: World, clock: FakeClock) -> None:
     assert run(world, clock, 60) == {}
 
 
-def test_what_it_began_ends_after_it_stops(world: World, clock: FakeClock) -> None:
+def test_calls_in_progress_end_after_it_stops(world: World, clock: FakeClock) -> None:
     world.saved.traffic.running, world.saved.traffic.calls_per_minute = True, 60.0
     run(world, clock, 10)
     world.saved.traffic.running = False
@@ -45,11 +45,11 @@ def test_a_call_that_somebody_ended_is_left_alone(world: World, clock: FakeClock
     run(world, clock, 5)
     world.saved.traffic.running = False
     for person in world.saved.people:
-        world.desk(person).hang_up_all()
+        world.desk_phone(person).hang_up_all()
     assert run(world, clock, 120) == {}
 
 
-def test_it_goes_on_after_a_restart(world: World, clock: FakeClock, tmp_path: Path) -> None:
+def test_it_continues_after_a_restart(world: World, clock: FakeClock, tmp_path: Path) -> None:
     world.saved.traffic.running = True
     world.saved.traffic.calls_per_minute = 60.0
     run(world, clock, 5)
@@ -60,7 +60,7 @@ def test_it_goes_on_after_a_restart(world: World, clock: FakeClock, tmp_path: Pa
     assert not any(person.phone.calls for person in again.saved.people)
 
 
-def test_a_long_sleep_is_not_caught_up_with_a_flood(world: World, clock: FakeClock) -> None:
+def test_a_long_sleep_is_not_followed_by_a_flood(world: World, clock: FakeClock) -> None:
     world.saved.traffic.running, world.saved.traffic.calls_per_minute = True, 60.0
     generator = TrafficGenerator(world)
     generator.step()

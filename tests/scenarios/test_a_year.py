@@ -1,4 +1,4 @@
-"""A year in the life of one integration, on the wire: every notice exactly once, no presence lost.
+"""A year in the life of one integration, on the wire: each notice exactly once, no presence lost.
 
 Ada reads English; Ben Portuguese, with quiet hours at night in Lisbon; Cleo has muted the integration; Dan has
 blocked the bot; Eve is no administrator. People call and hang up all through the year, and whenever the
@@ -34,7 +34,7 @@ ADA = Actor("ada", "Ada Example")
 REPLACED = "The client secret was replaced automatically"
 SUBSTITUIDO = "O segredo do cliente foi substituído automaticamente"
 STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
-"""What is to be done next when a rotation's first step is done, and so on: after each the power is cut."""
+"""The next step after each step of a rotation: the power is cut between them."""
 
 
 def soon(*days: int) -> list[str]:
@@ -63,7 +63,7 @@ async def meet(year: Year, name: str, **changed: Any) -> None:
 
 
 async def connect(year: Year, days: int) -> str:
-    """The integration at work, whose secret expires in so many days, and everybody who may hear of it."""
+    """The integration at work, whose secret expires in so many days, and everyone who may get its notices."""
     await year.sandbox.new_secret(days=days)
     account, app = account_of(year.sandbox), app_of(year.sandbox)
     running = year.engine
@@ -87,7 +87,7 @@ async def connect(year: Year, days: int) -> str:
 
 
 async def rotated(year: Year, integration_id: str, days: int, spare: int = 0) -> None:
-    """Ada replaces the secret by hand: so many days she says it lasts, and it lasts some more."""
+    """Ada replaces the secret by hand: she enters an expiry in so many days; it really lasts longer."""
     secret = await year.sandbox.new_secret(days=days + spare)
     expires = await year.in_days(days)
     await year.engine.engine.credentials.replace_secret(
@@ -97,7 +97,7 @@ async def rotated(year: Year, integration_id: str, days: int, spare: int = 0) ->
 
 
 async def changed_cards(year: Year, before: int, **expected: str) -> list[str]:
-    """Whose cards were changed since, each of them saying what is expected of it."""
+    """The people whose cards were updated since, each with the expected text."""
     changes = year.bot.connector.sent("PUT")[before:]
     for call in changes:
         assert expected[chat_of(call)] in words(call.card)
@@ -105,12 +105,12 @@ async def changed_cards(year: Year, before: int, **expected: str) -> list[str]:
 
 
 async def the_first_secret(year: Year, integration_id: str) -> None:
-    """Told of at every threshold; nobody is at work for some of them; replaced by hand on its last day."""
+    """Notices at every threshold; no process runs at some of them; replaced by hand on its last day."""
     await year.pass_over(30)
     await year.live(9)
     assert await year.arrived() == {}
 
-    # A day begins at midnight (UTC): Ben, who sleeps, is told in the morning.
+    # A day begins at midnight (UTC): Ben has quiet hours then and is notified in the morning.
     await year.half_a_day()
     assert await year.arrived() == {"ada": soon(60), "dan": soon(60)}
     await year.half_a_day()
@@ -120,7 +120,7 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
     await year.live(21)
     assert await year.arrived() == {"ada": soon(30, 14), "ben": em_breve(30, 14)}
 
-    # Nobody is at work while the threshold of seven days passes, and the next one: only the latest is told.
+    # No process runs while the threshold of seven days passes, and the next one: only the latest is sent.
     await year.stop()
     for _ in range(6):
         year.bot.clock.advance(days=2)
@@ -131,7 +131,7 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
     await year.live(1)
     assert await year.arrived() == {"ada": soon(2, 1), "ben": em_breve(2, 1)}
 
-    # The clock is set back by two months, and right again: nothing is repeated.
+    # The clock is set back by two months, then corrected: no notice is repeated.
     year.time.set_clock_back(timedelta(days=60))
     await year.stir()
     await year.settle()
@@ -147,7 +147,7 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
 
 
 async def the_second_secret(year: Year, integration_id: str) -> None:
-    """Dan comes back, Cleo listens again; this one is let expire."""
+    """Dan unblocks the bot, Cleo unmutes the integration; this secret expires."""
     year.bot.connector.blocking.clear()
     await meet(year, "fay", admin_as="dan")
     async with year.engine.database.writing() as session:
@@ -165,7 +165,7 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     assert "eve" not in heard
     await it_is_refused(year)
 
-    # Replaced: what phones said meanwhile is shown; an all-clear each.
+    # Replaced: the phones' changes since are shown; one all-clear each.
     await year.stir()
     assert await year.astray() != []
     await rotated(year, integration_id, days=75)
@@ -178,12 +178,12 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
 
 
 async def it_is_refused(year: Year) -> None:
-    """Entra refuses the secret, at night: told at once, quiet hours or not, and once. Calls go on."""
+    """Entra refuses the secret at night: one immediate notice each, even in quiet hours. Calls continue."""
     await year.half_a_day()
     assert "ben" not in await year.arrived()
     for secret in list(year.sandbox.world.saved.registration.secrets):
         await year.sandbox.expire_secret(secret.key_id)
-    year.bot.clock.advance(minutes=61)  # no token of before is good any longer
+    year.bot.clock.advance(minutes=61)  # earlier tokens are no longer valid
     for extension in CALLERS:
         await year.sandbox.hangup_all(extension)
         await year.sandbox.call(extension)
@@ -204,7 +204,7 @@ async def is_refused(year: Year) -> bool:
 
 
 async def the_third_secret(year: Year, integration_id: str) -> None:
-    """Replaced by the bot itself, thirty days before its end, though the power is cut after each step."""
+    """Rotated by the bot itself, thirty days before expiry, with a power cut after each step."""
     await year.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     await year.engine.engine.credentials.set_auto_rotate(TENANT, integration_id, True, ADA)
     await year.live(15)

@@ -1,4 +1,4 @@
-"""Two engines on one store set about the same automatic rotation: there is one rotation, and one secret."""
+"""Two engines on one store start the same automatic rotation: there is one rotation, and one secret."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -13,17 +13,17 @@ from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.jobs import ROTATE
 from sync.domain.rotation import RotationStep
-from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration
 
-IN_A_CALL = ("Busy", "InACall")
 RACING = replace(QUICK, schedule=0.05, rotation_lease=10)
 
 
 async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
-    """An integration whose secret expires in twenty days, to be replaced as soon as an engine looks."""
+    """An integration whose secret expires in twenty days, to be rotated as soon as an engine checks it."""
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     sandbox.world.saved.registration.secrets.clear()
     await sandbox.new_secret(days=20)
@@ -38,23 +38,23 @@ async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
     return view.id
 
 
-async def is_over(running: Running, integration_id: str) -> bool:
+async def is_over(running: RunningEngine, integration_id: str) -> bool:
     rotation = await running.engine.credentials.rotation(TENANT, integration_id)
     return rotation is not None and rotation.step is RotationStep.DONE
 
 
-async def press(racing: list[Running], integration_id: str) -> None:
-    """All of them look at once, again and again."""
+async def press(racing: list[RunningEngine], integration_id: str) -> None:
+    """All engines check it at the same time, repeatedly."""
     while True:
         await asyncio.gather(*(one.engine.jobs.defer(ROTATE, integration_id) for one in racing))
         await asyncio.sleep(0.01)
 
 
-async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> None:
+async def test_two_processes_start_one_automatic_rotation(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, AsyncExitStack() as stack:
         integration_id = await due_for_rotation(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value
-        await sandbox.trouble(secret_delay_seconds=1.0)
+        await sandbox.set_faults(secret_delay_seconds=1.0)
         await sandbox.call("2001")
         racing = [
             await stack.enter_async_context(running_engine(sandbox, tmp_path, webhooks=False, intervals=RACING))
@@ -62,7 +62,7 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
         ]
         pressing = asyncio.create_task(press(racing, integration_id))
         await eventually(lambda: is_over(racing[0], integration_id), within=30)
-        await asyncio.sleep(0.5)  # for whoever comes too late
+        await asyncio.sleep(0.5)  # for an engine that comes too late
         pressing.cancel()
 
         async with racing[1].database.session() as session:
@@ -80,4 +80,4 @@ async def test_two_processes_race_on_one_automatic_rotation(tmp_path: Path) -> N
         served = [entry["path"] for entry in await sandbox.log()]
         assert len([path for path in served if path.endswith("/addPassword")]) == 1
         assert len([path for path in served if path.endswith("/removePassword")]) == 1
-        await racing[1].shows("2001", *IN_A_CALL)
+        await racing[1].wait_until_shown("2001", *IN_A_CALL)

@@ -1,7 +1,7 @@
-"""The product at work for a year, on a clock moved by hand: processes that come, go and die; phones; Teams.
+"""The product running for a year, on a clock moved by hand: processes that start, stop and die; phones; Teams.
 
 Two processes on one store, the real sandbox, the real hosting and a connector that records what arrives. The
-sandbox lives by the same clock: secrets expire, tokens end and what Teams shows runs out as time passes.
+sandbox uses the same clock: secrets, tokens and presence expire as time passes.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -30,15 +30,15 @@ from sync.domain.rotation import RotationStep
 from sync.scheduling.scheduler import Intervals
 from tests.support.bot.hosting import Bot, FakeClock, open_bot
 from tests.support.connectors import Call
-from tests.support.engines import Running, running_engine
+from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 ADMINS = ("ada", "ben", "cleo", "dan")
 CALLERS = ("2001", "2002", "2003", "2004")
-IN_A_CALL = ("Busy", "InACall")
 LEASE = timedelta(hours=1)
-"""How long nobody takes up a step of a rotation whose process died."""
+"""How long no other process takes over a rotation step whose process was killed."""
 
 UNHURRIED = Intervals(
     poll=300,
@@ -52,12 +52,12 @@ UNHURRIED = Intervals(
 
 
 class Died(Exception):
-    """This process is no more: whatever it still does comes to nothing."""
+    """This process was killed: nothing it still does has an effect."""
 
 
 @dataclass
 class TrueTime:
-    """The world's time: that of the product's clock, unless that has been set wrong."""
+    """The true time: the product's clock, unless that has been set wrong."""
 
     clock: FakeClock
     ahead: timedelta = timedelta(0)
@@ -76,14 +76,14 @@ class TrueTime:
 
 @dataclass
 class PowerCut:
-    """Both processes die as soon as a rotation's step before ``at`` is stored and ``at`` itself not begun."""
+    """Both processes are killed once the rotation step before ``at`` is stored and ``at`` has not begun."""
 
     clock: Clock
     at: RotationStep | None = None
     happened: bool = False
 
     def strikes(self, database: Database) -> None:
-        """From now on the store takes what was written until the power is cut, and nothing after it."""
+        """Within the block the store accepts writes until the power is cut, and none afterwards."""
         writing = database.writing
 
         @asynccontextmanager
@@ -100,20 +100,20 @@ class PowerCut:
         database.writing = until_then  # type: ignore[method-assign]
 
     def _is_now(self, session: AsyncSession) -> bool:
-        """Whether this transaction claims the step, or ends the rotation."""
+        """Whether this transaction starts the step, or ends the rotation."""
         rows = [row for row in session.sync_session.identity_map.values() if isinstance(row, Rotation)]
         return any(row.step == self.at and (row.due_at is None or row.due_at > self.clock()) for row in rows)
 
 
 @dataclass
 class Year:
-    """The product at work, and the world around it."""
+    """The running product and its surroundings."""
 
     bot: Bot
     sandbox: SandboxHandle
     folder: Path
     time: TrueTime
-    processes: list[Running] = field(default_factory=list)
+    processes: list[RunningEngine] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     dice: Random = field(default_factory=lambda: Random(365))
     power: PowerCut = field(init=False)
@@ -127,11 +127,11 @@ class Year:
     # Processes
 
     @property
-    def engine(self) -> Running:
+    def engine(self) -> RunningEngine:
         return self.processes[0]
 
     async def start(self, count: int = 2) -> None:
-        """Processes begin to work on the store, as app.py wires them."""
+        """Start processes on the store, wired as in app.py."""
         self.power = PowerCut(self.bot.clock)
         for _ in range(count):
             running = await self.stack.enter_async_context(
@@ -147,12 +147,12 @@ class Year:
             self.processes.append(running)
 
     async def stop(self) -> None:
-        """All of them end."""
+        """Stop all processes."""
         await self.stack.aclose()
         self.processes.clear()
 
     async def die(self) -> None:
-        """Time passes until the power is cut."""
+        """Advance the clock until the power is cut."""
         await eventually(self._is_dark)
         await self.stop()
 
@@ -163,12 +163,12 @@ class Year:
     # Time
 
     async def settle(self) -> None:
-        """What phones say is shown, every process looks at what is owed now, and what is due is told."""
+        """Teams shows the phones' state, and every process schedules and sends the due notices."""
         await self.converge()
         await self.tell()
 
     async def converge(self) -> None:
-        """Some time passes, until Teams shows what phones say and nothing waits to be sent."""
+        """Advance until Teams shows the phones' state and no change is waiting."""
         self.bot.clock.advance(seconds=1)
         await eventually(self._has_converged, within=15)
 
@@ -179,7 +179,7 @@ class Year:
         return False
 
     async def tell(self) -> None:
-        """Every process looks at what is owed now, and what is due is told."""
+        """Every process schedules its notices and sends those that are due."""
         self.bot.clock.advance(seconds=1)
         since = self.bot.clock()
         for running in self.processes:
@@ -197,16 +197,16 @@ class Year:
         return not due and not under_way
 
     async def half_a_day(self) -> None:
-        """Until the next noon or midnight (UTC); meanwhile somebody calls or hangs up."""
+        """Advance to the next noon or midnight (UTC), with one call or hang-up."""
         await self._until(0, 12)
 
     async def live(self, days: int) -> None:
-        """Day by day, at noon; every day somebody calls or hangs up."""
+        """Advance day by day, at noon, with one call or hang-up each day."""
         for _ in range(days):
             await self._until(12)
 
     async def pass_over(self, days: int) -> None:
-        """So many days at once, as if the machine had slept."""
+        """Skip days, as if the machine had been asleep."""
         await self.stir()
         self.bot.clock.advance(days=days)
         await self.settle()
@@ -217,7 +217,7 @@ class Year:
         await self.settle()
 
     def leap(self, *hours: int) -> None:
-        """To the next of these hours of the day."""
+        """Advance to the next of these hours of the day."""
         hour = self.bot.clock().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         while hour.hour not in hours:
             hour += timedelta(hours=1)
@@ -229,7 +229,7 @@ class Year:
     # Phones, and what colleagues see of them
 
     async def stir(self) -> None:
-        """One of the callers calls, or hangs up."""
+        """One of the callers makes or ends a call."""
         extension = self.dice.choice(CALLERS)
         if (await self.sandbox.person(extension))["phone"]["calls"]:
             await self.sandbox.hangup(extension)
@@ -239,14 +239,14 @@ class Year:
             self.begun += 1
 
     async def astray(self) -> list[str]:
-        """Who is shown as something else than their phone and their own Teams client say."""
+        """The people whose presence differs from what their phone and Teams client imply."""
         people = (await self.sandbox.state())["people"]
         return [row["name"] for row in people if row["extension"] and row["teams"] and _is_astray(row)]
 
     # Notices
 
     async def arrived(self) -> dict[str, list[str]]:
-        """The titles of what arrived since this was asked last, by who got them."""
+        """The titles of the notices since the last call, by recipient."""
         calls, found = self.bot.connector.sent(), dict[str, list[str]]()
         for call in calls[self.seen :]:
             found.setdefault(chat_of(call), []).append(str(call.card["fallbackText"]))

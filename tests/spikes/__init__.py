@@ -1,1 +1,1 @@
-"""Ways out that are kept open: tried, tested, and not in the product."""
+"""Alternatives that are tested but not in the product."""

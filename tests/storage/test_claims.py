@@ -8,8 +8,8 @@ from storage.database import Database
 from storage.queries import claims
 from storage.queries.claims import COUNTED_FOR, OVERALL, PER_PERSON, PER_TENANT
 from storage.tables.roles import ClaimCode
-from tests.storage.test_roles import two_processes
 from tests.support.clocks import NOON
+from tests.support.shared_store import two_processes
 from tests.support.stores import empty_store
 
 DAY = timedelta(hours=24)

@@ -1,18 +1,17 @@
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from storage.database import Database, open_database
+from storage.database import Database
 from storage.queries import conversations, roles
 from storage.queries.roles import INVITED_FOR, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from tests.support.clocks import NOON
+from tests.support.shared_store import two_processes
 from tests.support.stores import empty_store, stored
 
 Change = tuple[str, Role, Role | None, str]
@@ -32,15 +31,6 @@ def spoken(name: str, **changed: Any) -> Conversation:
     given = {"tenant_id": "t1", "user_object_id": name, "service_url": "https://one.example/", "seen_at": NOON}
     address = {"conversation_id": f"a:{name}", "user_id": "29:1", "bot_id": "28:1", "channel_id": "msteams"}
     return Conversation(**{**given, **address, **changed})
-
-
-@asynccontextmanager
-async def two_processes(folder: Path, *rows: Any) -> AsyncIterator[tuple[Database, Database]]:
-    """The same store, opened twice."""
-    async with empty_store(folder) as one:
-        await stored(one, *rows)
-        async with open_database(one.engine.url.render_as_string(hide_password=False)) as other:
-            yield one, other
 
 
 async def change(

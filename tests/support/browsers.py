@@ -20,7 +20,7 @@ _ARGUMENTS = (
 
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Browser]:
-    """A headless Chromium for as long as the context lasts; it looks for nothing on the network by itself.
+    """A headless Chromium for as long as the context lasts; it makes no network requests of its own.
 
     Skips the calling test, or fails it where tools are required, when none is installed.
     """

@@ -6,7 +6,7 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
 
 class FakeClock:
-    """Stands still until it is advanced. Call it for the time."""
+    """Returns the same time until it is advanced."""
 
     def __init__(self, now: datetime = NOON) -> None:
         self.now = now

@@ -28,7 +28,7 @@ class Call:
 
 @dataclass
 class Connector:
-    """Plays ``serviceUrl``. ``answers`` are statuses (with headers) to give before it is well again.
+    """Plays ``serviceUrl``. ``answers`` are the statuses (with headers) to return first, before success.
 
     ``body``, when set, is what a success is answered with instead of an id. ``blocking`` are conversations
     that take no messages: 403. ``members_status``, other than 200, is how the roster answers.
@@ -103,7 +103,7 @@ async def open_connector() -> AsyncIterator[Connector]:
 class BotEntra:
     """Gives the bot its token, as Entra and as a managed identity's endpoint; ``requests`` counts them.
 
-    ``elsewhere``, when set, is where it says that the token is to be had.
+    ``elsewhere``, when set, is the token endpoint it names.
     """
 
     url: str = ""

@@ -1,4 +1,4 @@
-"""The cable between a program and its PostgreSQL: it can be cut, held still, and mended."""
+"""A TCP proxy between a program and its PostgreSQL: it can be cut, stalled and restored."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,8 +15,8 @@ class DatabaseProxy:
         self._parts = urlsplit(url)
         self._port = 0
         self._is_cut = False
-        self._joined: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._open_writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
 
@@ -25,24 +25,24 @@ class DatabaseProxy:
         user = self._parts.username or "postgres"
         return f"postgresql://{user}@127.0.0.1:{self._port}{self._parts.path}"
 
-    def hold(self) -> None:
-        """Nothing goes through any more, and nobody is told."""
+    def stall(self) -> None:
+        """Stop forwarding bytes; connections stay open."""
         self._flowing.clear()
 
     async def cut(self) -> None:
-        """Every connection breaks, and each new one at once."""
+        """Break every connection, and each new one until ``restore``."""
         self._is_cut = True
         self._flowing.set()
-        for writer in list(self._writers):
+        for writer in list(self._open_writers):
             writer.transport.abort()
-        await asyncio.gather(*self._joined, return_exceptions=True)
+        await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._is_cut = False
 
     @asynccontextmanager
-    async def laid(self) -> AsyncIterator[None]:
-        server = await asyncio.start_server(self._take, "127.0.0.1", 0)
+    async def listen(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self._port = server.sockets[0].getsockname()[1]
         try:
             yield
@@ -50,33 +50,33 @@ class DatabaseProxy:
             await self.cut()
             server.close()
 
-    def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.create_task(self._join(reader, writer))
-        self._joined.add(task)
-        task.add_done_callback(self._joined.discard)
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(self._relay(reader, writer))
+        self._connections.add(task)
+        task.add_done_callback(self._connections.discard)
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(self._held(writer))
-            there_reader, there_writer = await self._far_end()
-            await stack.enter_async_context(self._held(there_writer))
-            await asyncio.gather(self._pump(reader, there_writer), self._pump(there_reader, writer))
+            await stack.enter_async_context(self._tracked(writer))
+            server_reader, server_writer = await self._connect()
+            await stack.enter_async_context(self._tracked(server_writer))
+            await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
 
     @asynccontextmanager
-    async def _held(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
-        """An end that is cut with the others, and closed when this is over."""
-        self._writers.add(writer)
+    async def _tracked(self, writer: asyncio.StreamWriter) -> AsyncIterator[None]:
+        """A connection that ``cut`` breaks too, closed when the context ends."""
+        self._open_writers.add(writer)
         if self._is_cut:
             writer.transport.abort()
         try:
             yield
         finally:
-            self._writers.discard(writer)
+            self._open_writers.discard(writer)
             writer.transport.abort()
             with suppress(OSError):
                 await writer.wait_closed()
 
-    async def _far_end(self) -> Streams:
+    async def _connect(self) -> Streams:
         folder = parse_qs(self._parts.query).get("host", [""])[0]
         if folder:
             return await asyncio.open_unix_connection(f"{folder}/.s.PGSQL.{self._parts.port or 5432}")
@@ -94,5 +94,5 @@ class DatabaseProxy:
 @asynccontextmanager
 async def proxy_to(url: str) -> AsyncIterator[DatabaseProxy]:
     db_proxy = DatabaseProxy(url)
-    async with db_proxy.laid():
+    async with db_proxy.listen():
         yield db_proxy

@@ -1,4 +1,4 @@
-"""The engine, run inside a test against the sandbox: a store in a folder, a port for webhooks, helpers to ask."""
+"""The engine inside a test, against the sandbox: a store in a folder, a port for webhooks, helpers to query it."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -56,7 +56,7 @@ def app_of(sandbox: SandboxHandle) -> TeamsApp:
 
 
 @dataclass
-class Running:
+class RunningEngine:
     """An engine at work on a sandbox, with one integration in its store."""
 
     engine: Engine
@@ -87,8 +87,8 @@ class Running:
     async def status(self) -> Status:
         return await self.engine.overview.status(TENANT, await self.integration_id())
 
-    async def shows(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
-        """Wait until colleagues see this of somebody."""
+    async def wait_until_shown(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
+        """Wait until colleagues see this presence of ``who``."""
 
         async def seen() -> bool:
             seen: tuple[str, str] = await self.sandbox.shown(who)
@@ -96,13 +96,13 @@ class Running:
 
         await eventually(seen, within)
 
-    async def settled(self) -> None:
-        """Wait until nothing waits to be sent."""
+    async def wait_until_sent(self) -> None:
+        """Wait until no change is waiting to be sent."""
 
-        async def nothing_waits() -> bool:
+        async def nothing_is_waiting() -> bool:
             return (await self.status()).waiting == 0
 
-        await eventually(nothing_waits)
+        await eventually(nothing_is_waiting)
 
     def metric(self, name: str, **labels: str) -> float:
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
@@ -121,8 +121,8 @@ async def running_engine(
     newcomers_at: int = FIRST,
     host: HostCredentials | None = None,
     url: str = "",
-) -> AsyncIterator[Running]:
-    """An engine for the length of the block; what it stored in ``folder`` is there for the next one.
+) -> AsyncIterator[RunningEngine]:
+    """An engine for the length of the block; the next one finds its store in ``folder``.
 
     ``url`` names another database. New integrations start at the first feature version, unless a test asks for
     another.
@@ -132,8 +132,8 @@ async def running_engine(
         await migrate(database)
         metrics = Metrics(registry := CollectorRegistry())
         http = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[tracing(metrics)]))
-        door = Door()
-        public_url = await stack.enter_async_context(door.listening()) if webhooks else ""
+        receiver = WebhookReceiver()
+        public_url = await stack.enter_async_context(receiver.listen()) if webhooks else ""
         config = EngineConfig(
             sandbox.url,
             sandbox.url,
@@ -148,19 +148,19 @@ async def running_engine(
         engine = await stack.enter_async_context(
             open_engine(config, database, Encryption(keys), http, clock, Random(7), metrics, jobs)
         )
-        door.engine = engine
-        yield Running(engine, database, registry, sandbox, public_url, http)
+        receiver.engine = engine
+        yield RunningEngine(engine, database, registry, sandbox, public_url, http)
 
 
 def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -> JobQueue:
-    """The queue that belongs to the database; but the one in PostgreSQL lives by the server's clock alone."""
+    """The queue that belongs to the database; the one in PostgreSQL follows the server's clock only."""
     if database.is_sqlite or clock is not utc_now:
         return LocalJobs(clock, Random(7), metrics, tick)
     return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
 
 
-class Door:
-    """The webhooks' port: known before the engine is there, for the engine must know it."""
+class WebhookReceiver:
+    """The webhook endpoint: started before the engine, which needs its URL."""
 
     engine: Engine | None = None
 
@@ -169,7 +169,7 @@ class Door:
         return await self.engine.webhooks.receive(request)
 
     @asynccontextmanager
-    async def listening(self) -> AsyncIterator[str]:
+    async def listen(self) -> AsyncIterator[str]:
         application = web.Application()
         application.router.add_post("/webhooks/cloudlink/{token}", self._receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)

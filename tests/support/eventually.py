@@ -1,4 +1,4 @@
-"""Waits for what other tasks and processes bring about."""
+"""Waiting for the effects of other tasks and processes."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

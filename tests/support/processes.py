@@ -1,4 +1,4 @@
-"""The program as processes of its own: started by its command line, ended with the test."""
+"""``app.py`` as a separate process, started by its command line and ended with the test."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ APP = Path(__file__).resolve().parents[2] / "app.py"
 
 
 @contextmanager
-def started(folder: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
+def app_process(folder: Path, *arguments: str, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """``app.py`` with these arguments and settings alone, its data in ``folder``; ended with the block."""
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(folder / "data"), "PORT": "0"}
     process = subprocess.Popen(
@@ -29,8 +29,8 @@ def started(folder: Path, *arguments: str, **settings: str) -> Iterator[subproce
             process.kill()
 
 
-def run(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
-    """Start it and let it end: exit code, output, error output."""
-    with started(folder, *arguments, **settings) as process:
+def run_app(folder: Path, *arguments: str, **settings: str) -> tuple[int, str, str]:
+    """Run it to its end: exit code, output, error output."""
+    with app_process(folder, *arguments, **settings) as process:
         output, errors = process.communicate(timeout=100)
     return process.returncode, output, errors

@@ -33,7 +33,7 @@ class Switchboard:
             return await response.json()
 
     async def post(self, path: str, body: Any = None) -> Any:
-        """Turn a handle of the switchboard; raises ``aiohttp.ClientResponseError`` when it is refused."""
+        """Use a control of the switchboard; raises ``aiohttp.ClientResponseError`` when it is refused."""
         sent, headers = orjson.dumps(body), {"Content-Type": "application/json"}
         async with self.session.post(f"{self.url}/switchboard/{path}", data=sent, headers=headers) as response:
             response.raise_for_status()
@@ -56,7 +56,7 @@ class Switchboard:
         return await self._phone(extension, "answer", {"callId": call_id})
 
     async def call(self, extension: str) -> str:
-        """Call out, answered at once; returns the call's id."""
+        """Call out, answered immediately; returns the call's id."""
         return await self._phone(extension, "call", {})
 
     async def hangup(self, extension: str, call_id: str | None = None) -> str:
@@ -78,16 +78,16 @@ class Switchboard:
     async def registered(self, extension: str, on: bool) -> None:
         await self._phone(extension, "registered", {"on": on})
 
-    async def say_state(self, extension: str, state: str) -> str:
+    async def publish_state(self, extension: str, state: str) -> str:
         """Have CloudLink publish a call in any state, known or not; returns the call's id."""
         return await self._phone(extension, "state", {"state": state})
 
     async def client(self, who: str, state: str | None) -> None:
-        """Sign somebody in to Teams, by name or UPN, or out (None)."""
+        """Sign a person in to Teams, by name or UPN, or out (None)."""
         await self.post(f"teams/{(await self.teams(who))['id']}/client", {"state": state})
 
     async def chosen(self, who: str, availability: str | None, activity: str | None = None) -> None:
-        """Choose a state by hand, or take the choice back (None)."""
+        """Choose a state by hand, or clear it (None)."""
         choice = availability and {"availability": availability, "activity": activity or availability}
         await self.post(f"teams/{(await self.teams(who))['id']}/chosen", choice)
 
@@ -110,12 +110,12 @@ class Switchboard:
     async def new_cloudlink_secret(self) -> str:
         return str((await self.post("cloudlink/secret"))["clientSecret"])
 
-    async def trouble(self, **switches: Any) -> None:
-        """Throw switches, in the control API's spelling or ours: ``graphOutage=True``, ``graph_outage=True``."""
-        await self.post("trouble", {_camel(name): value for name, value in switches.items()})
+    async def set_faults(self, **switches: Any) -> None:
+        """Set faults, in the control API's spelling or ours: ``graphOutage=True``, ``graph_outage=True``."""
+        await self.post("faults", {_camel(name): value for name, value in switches.items()})
 
     async def advance(self, seconds: float) -> None:
-        """Move the sandbox's clock on."""
+        """Advance the sandbox's clock."""
         await self.post("clock", {"advanceSeconds": seconds})
 
     async def state(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Switchboard:
         return state
 
     async def person(self, who: str) -> dict[str, Any]:
-        """Somebody's row of the switchboard, by name, extension, address or UPN."""
+        """A person's row on the switchboard, by name, extension, address or UPN."""
         for row in (await self.state())["people"]:
             person: dict[str, Any] = row
             upn = person["teams"]["upn"] if person["teams"] else None
@@ -136,7 +136,7 @@ class Switchboard:
         return person
 
     async def shown(self, who: str) -> tuple[str, str]:
-        """What colleagues see of somebody: availability and activity."""
+        """What colleagues see of a person: availability and activity."""
         seen = (await self.teams(who))["shown"]
         return seen["availability"], seen["activity"]
 
@@ -151,7 +151,7 @@ class Switchboard:
 
 @dataclass
 class SandboxHandle(Switchboard):
-    """A sandbox that runs inside the test, with its world at hand."""
+    """A sandbox that runs inside the test, with access to its world."""
 
     world: World
 

@@ -1,4 +1,4 @@
-"""What goes to the database, statement by statement."""
+"""Recording the SQL statements sent to a database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,15 +10,15 @@ from storage.database import Database
 
 
 @contextmanager
-def counted(database: Database) -> Iterator[list[str]]:
-    """The statements that go to the database within the block."""
+def recorded_statements(database: Database) -> Iterator[list[str]]:
+    """The statements sent to the database within the block."""
     statements: list[str] = []
 
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+    def record(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         statements.append(statement)
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", record)
     try:
         yield statements
     finally:
-        event.remove(database.engine.sync_engine, "before_cursor_execute", note)
+        event.remove(database.engine.sync_engine, "before_cursor_execute", record)

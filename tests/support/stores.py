@@ -84,7 +84,7 @@ def database_with_tables(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def empty_database(folder: Path) -> Iterator[str]:
-    """The address of a database that nobody used before, without tables."""
+    """The address of an unused database, without tables."""
     if _on == SQLITE:
         yield f"sqlite:///{folder / 'presence.db'}"
         return

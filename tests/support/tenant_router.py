@@ -1,4 +1,4 @@
-"""Two sandboxes behind one address, as two tenants are behind Microsoft's: told apart by path and by token."""
+"""Several sandboxes behind one address, as tenants are behind Microsoft's: routed by path and by token."""
 
 import base64
 import json
@@ -14,8 +14,8 @@ from tests.support.sandboxes import SandboxHandle
 DROPPED = {"transfer-encoding", "content-length", "content-encoding", "date", "server", "connection"}
 
 
-def make_another(sandbox: SandboxHandle) -> None:
-    """Give a sandbox ids of its own: tenant, application, people. All sandboxes are born alike."""
+def give_own_ids(sandbox: SandboxHandle) -> None:
+    """Give a sandbox ids of its own: tenant, application, people. New sandboxes have equal ids."""
     registration = sandbox.world.saved.registration
     registration.tenant_id, registration.client_id = _other(registration.tenant_id), _other(registration.client_id)
     registration.domains = []
@@ -29,15 +29,15 @@ def _other(name: str) -> str:
     return str(uuid5(NAMESPACE_DNS, f"other {name}"))
 
 
-class Front:
-    """Passes each request to the sandbox whose tenant it is about; what is about none goes to the first."""
+class TenantRouter:
+    """Forwards each request to the sandbox of its tenant; requests without one go to the first."""
 
     def __init__(self, sandboxes: list[SandboxHandle], http: aiohttp.ClientSession) -> None:
         self._sandboxes = sandboxes
         self._http = http
         self.log: list[tuple[str, str]] = []
 
-    async def pass_on(self, request: web.Request) -> web.Response:
+    async def forward(self, request: web.Request) -> web.Response:
         to = self._sandbox_of(request)
         headers = {name: value for name, value in request.headers.items() if name.lower() not in DROPPED}
         body = await request.read()
@@ -64,16 +64,16 @@ def _tenant_of(authorization: str) -> str:
 
 
 @asynccontextmanager
-async def one_address(*sandboxes: SandboxHandle) -> AsyncIterator[tuple[str, Front]]:
+async def running_tenant_router(*sandboxes: SandboxHandle) -> AsyncIterator[tuple[str, TenantRouter]]:
     """The address, for as long as the context lasts."""
     async with aiohttp.ClientSession(auto_decompress=True) as http:
-        front = Front(list(sandboxes), http)
+        router = TenantRouter(list(sandboxes), http)
         application = web.Application()
-        application.router.add_route("*", "/{path:.*}", front.pass_on)
+        application.router.add_route("*", "/{path:.*}", router.forward)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield f"http://127.0.0.1:{runner.addresses[0][1]}", front
+            yield f"http://127.0.0.1:{runner.addresses[0][1]}", router
         finally:
             await runner.cleanup()

@@ -1,6 +1,6 @@
-"""Tools the tests need and cannot install themselves: found, or the test is skipped and says what it lacks.
+"""Tools the tests need and cannot install themselves: found, or the test is skipped with the reason.
 
-With ``REQUIRE_TOOLS=1`` in the environment a missing tool is a failure: so the continuous integration cannot pass
+With ``REQUIRE_TOOLS=1`` in the environment a missing tool is a failure, so that continuous integration cannot pass
 by skipping.
 """
 
@@ -25,7 +25,7 @@ def _module(path: str) -> str | None:
 
 
 def _postgres() -> str | None:
-    """The server's program; Debian keeps it off the path, one directory a version."""
+    """The server program; Debian keeps it off the path, in one directory per version."""
     newest = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
     return _on_path("postgres") or (str(newest[-1]) if newest else None)
 

@@ -1,4 +1,4 @@
-"""A key vault as Azure has them: its challenge, bearer tokens, secrets; and a managed identity beside it."""
+"""A key vault like Azure's: challenge, bearer tokens, secrets; and a managed identity endpoint."""
 
 import ssl
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ TOKEN = "a token for the vault"
 
 @dataclass
 class Vault:
-    """``asked`` is what came over the wire: who asked (the bearer token, empty for none) for which path."""
+    """``asked`` are the requests: the bearer token (empty for none) and the path."""
 
     url: str = ""
     identity_url: str = ""
@@ -35,7 +35,7 @@ class Vault:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What the platform gives a process that has an identity there."""
+        """The environment the platform gives a process with a managed identity."""
         return {
             "IDENTITY_ENDPOINT": self.identity_url,
             "IDENTITY_HEADER": HEADER,
@@ -92,7 +92,7 @@ async def open_vault(folder: Path) -> AsyncIterator[Vault]:
 
 
 def _certificate(folder: Path) -> Path:
-    """A certificate for this machine's loopback with its key; alone, without, in ``authority.pem``."""
+    """A certificate for loopback with its key; without the key in ``authority.pem``."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "vault")])
     now = datetime.now(UTC)

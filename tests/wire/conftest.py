@@ -1,3 +1,3 @@
-"""What goes over the wire is the same on SQLite and on PostgreSQL, with the queue that belongs to each."""
+"""The wire tests run on SQLite and on PostgreSQL, each with its own job queue."""
 
 from tests.support.stores import each_database as each_database

@@ -21,7 +21,7 @@ from sync.teams.directory import open_directory
 from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.error_output import error_output
 
 
 @pytest_asyncio.fixture
@@ -55,7 +55,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 
 
 async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
-    """How proving the application fails, having checked that no secret is told."""
+    """The error of testing the application, after a check that it reveals no secret."""
     app = replace(app_of(sandbox), **changes)
     error = await failure_of(prove(app, sandbox.url))
     assert isinstance(error, CredentialsWrong)
@@ -66,7 +66,7 @@ async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
 # Entra ID
 
 
-async def test_good_credentials_are_proven(sandbox: SandboxHandle) -> None:
+async def test_valid_credentials_are_accepted(sandbox: SandboxHandle) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
     assert {"User.Read.All", "Presence.ReadWrite.All"} <= proven.roles
     async with open_directory(proven, sandbox.url) as directory:
@@ -104,7 +104,7 @@ async def test_a_wrong_secret(sandbox: SandboxHandle) -> None:
     assert (error.fault, error.context) == (Fault.ENTRA_SECRET_WRONG, {"code": 7000215})
 
 
-async def test_the_secrets_id_pasted_for_its_value(sandbox: SandboxHandle) -> None:
+async def test_the_secrets_id_pasted_instead_of_its_value(sandbox: SandboxHandle) -> None:
     key_id = sandbox.world.saved.registration.secrets[0].key_id
     error = await refusal_of(sandbox, client_secret=key_id)
     assert (error.fault, error.context) == (Fault.ENTRA_SECRET_IS_ID, {"code": 7000215})
@@ -127,7 +127,7 @@ async def test_an_expired_secret_and_its_successor(sandbox: SandboxHandle) -> No
         ("conditional-access", True, Fault.ENTRA_CONDITIONAL_ACCESS, 53003),
     ],
 )
-async def test_a_registration_that_was_broken_and_is_mended(
+async def test_a_registration_that_was_broken_and_is_fixed(
     sandbox: SandboxHandle, switch: str, on: bool, fault: Fault, code: int
 ) -> None:
     await sandbox.registration_switch(switch, on)
@@ -154,21 +154,21 @@ async def test_missing_consent_names_what_is_missing(
 
 
 @pytest.mark.parametrize("switch", ["entra_outage", "entra_transient"])
-async def test_entras_own_trouble_is_not_the_administrators(sandbox: SandboxHandle, switch: str) -> None:
-    await sandbox.trouble(**{switch: True})
+async def test_entras_own_errors_are_not_the_administrators_fault(sandbox: SandboxHandle, switch: str) -> None:
+    await sandbox.set_faults(**{switch: True})
     error = await failure_of(prove(app_of(sandbox), sandbox.url))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
-    await sandbox.trouble(**{switch: False})
+    await sandbox.set_faults(**{switch: False})
     assert await prove(app_of(sandbox), sandbox.url)
 
 
-async def test_slow_answers_are_not_waited_for(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(slow_seconds=3.0)
+async def test_a_slow_response_times_out(sandbox: SandboxHandle) -> None:
+    await sandbox.set_faults(slow_seconds=3.0)
     error = await failure_of(prove(app_of(sandbox), sandbox.url, patience=0.3))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
 
 
-async def test_no_failure_of_entras_tells_the_secret(
+async def test_no_error_of_entra_reveals_the_secret(
     sandbox: SandboxHandle, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")
@@ -176,7 +176,7 @@ async def test_no_failure_of_entras_tells_the_secret(
     wrong = replace(good, client_secret="not~the-s3cret-value")
     for app in (wrong, replace(good, tenant_id=str(uuid4())), replace(good, client_id=str(uuid4()))):
         error = await failure_of(prove(app, sandbox.url))
-        assert app.client_secret not in everything_said(error, caplog, capsys)
+        assert app.client_secret not in error_output(error, caplog, capsys)
     await prove(good, sandbox.url)
     assert good.client_secret not in caplog.text
 
@@ -200,7 +200,7 @@ async def test_presence_is_set_read_and_cleared(sandbox: SandboxHandle, writer: 
 
 
 @pytest.mark.parametrize("presence", list(Presence))
-async def test_every_presence_we_know_is_one_graph_takes(
+async def test_graph_accepts_every_presence_we_send(
     sandbox: SandboxHandle, writer: PresenceWriter, presence: Presence
 ) -> None:
     user = sandbox.world.saved.teams[0].id
@@ -208,7 +208,7 @@ async def test_every_presence_we_know_is_one_graph_takes(
         assert await writer.push([SetPresence(user, presence, seconds)]) == [Done()]
 
 
-async def test_what_graph_refuses_of_one_leaves_the_others(sandbox: SandboxHandle, writer: PresenceWriter) -> None:
+async def test_a_refused_change_does_not_affect_the_others(sandbox: SandboxHandle, writer: PresenceWriter) -> None:
     user = sandbox.world.saved.teams[0].id
     gone, long, good = await writer.push(
         [
@@ -228,7 +228,7 @@ async def test_what_graph_refuses_of_one_leaves_the_others(sandbox: SandboxHandl
 async def test_presence_read_in_another_spelling(sandbox: SandboxHandle, writer: PresenceWriter) -> None:
     user = sandbox.world.saved.teams[0].id
     await writer.push([SetPresence(user, Presence.IN_A_CALL, 3600)])
-    await sandbox.trouble(graph_drift=True)
+    await sandbox.set_faults(graph_drift=True)
     assert await writer.read([user]) == {user: ("Busy", "InACall")}
 
 
@@ -247,11 +247,9 @@ async def test_consent_revoked_and_granted_again_while_a_token_lives(
 @pytest.mark.parametrize(
     ("switch", "fault"), [("graph_throttle", Fault.GRAPH_THROTTLED), ("graph_outage", Fault.GRAPH_UNREACHABLE)]
 )
-async def test_graphs_own_trouble(
-    sandbox: SandboxHandle, writer: PresenceWriter, switch: str, fault: Fault
-) -> None:
+async def test_graphs_own_errors(sandbox: SandboxHandle, writer: PresenceWriter, switch: str, fault: Fault) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
-    await sandbox.trouble(**{switch: True}, retry_after=7)
+    await sandbox.set_faults(**{switch: True}, retry_after=7)
     async with open_directory(proven, sandbox.url) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, fault)
@@ -259,7 +257,7 @@ async def test_graphs_own_trouble(
 
 async def test_graph_forbids(sandbox: SandboxHandle) -> None:
     proven = await prove(app_of(sandbox), sandbox.url)
-    await sandbox.trouble(graph_forbidden=True)
+    await sandbox.set_faults(graph_forbidden=True)
     async with open_directory(proven, sandbox.url) as directory:
         error = await failure_of(directory.organisation())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_FORBIDDEN)
@@ -292,7 +290,7 @@ async def test_subscribing_and_unsubscribing(sandbox: SandboxHandle) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["account_id", "client_id", "client_secret"])
-async def test_cloudlink_refuses_what_is_wrong(sandbox: SandboxHandle, wrong: str) -> None:
+async def test_cloudlink_refuses_wrong_credentials(sandbox: SandboxHandle, wrong: str) -> None:
     account = replace(account_of(sandbox), **{wrong: "not-the-right-one"})
     error = await failure_of(cloudlink(sandbox, account).account_name())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REFUSED)
@@ -310,7 +308,7 @@ async def test_a_cloudlink_secret_replaced_while_a_token_lives(sandbox: SandboxH
 
 
 async def test_an_owner_without_the_role(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(cloudlink_not_admin=True)
+    await sandbox.set_faults(cloudlink_not_admin=True)
     client = cloudlink(sandbox)
     for call in (client.account_name(), client.users()):
         error = await failure_of(call)
@@ -321,11 +319,11 @@ async def test_an_owner_without_the_role(sandbox: SandboxHandle) -> None:
     ("switch", "fault"),
     [("cloudlink_outage", Fault.CLOUDLINK_UNREACHABLE), ("cloudlink_throttle", Fault.CLOUDLINK_THROTTLED)],
 )
-async def test_cloudlinks_own_trouble(sandbox: SandboxHandle, switch: str, fault: Fault) -> None:
+async def test_cloudlinks_own_errors(sandbox: SandboxHandle, switch: str, fault: Fault) -> None:
     client = cloudlink(sandbox)
-    await sandbox.trouble(**{switch: True}, retry_after=3)
+    await sandbox.set_faults(**{switch: True}, retry_after=3)
     error = await failure_of(client.users())
     assert isinstance(error, ServiceUnavailable)
     assert error.fault is fault
-    await sandbox.trouble(**{switch: False})
+    await sandbox.set_faults(**{switch: False})
     assert await client.users()

@@ -1,4 +1,4 @@
-"""botbuilder 4.17.1's faults, each shown mended over the wire, under its number in the list of faults."""
+"""botbuilder 4.17.1's faults, each tested as fixed over the wire, under its number in the list of faults."""
 
 import asyncio
 import gzip
@@ -73,7 +73,7 @@ async def test_3_turns_at_the_same_moment_share_the_token_being_fetched() -> Non
         assert len(bot.entra.requests) == 1
 
 
-async def test_3_a_token_is_fetched_anew_before_it_ends() -> None:
+async def test_3_a_token_is_fetched_again_before_it_expires() -> None:
     async with open_bot(_send) as bot:
         bot.entra.lifetime = 200
         await bot.post(bot.activity())
@@ -90,7 +90,7 @@ async def test_3_a_token_is_fetched_anew_before_it_ends() -> None:
 
 
 async def test_4_a_slow_token_endpoint_does_not_stall_the_loop() -> None:
-    """Entra here runs on the very loop under test: a blocking call would never be answered."""
+    """Entra here runs on the loop under test: a blocking call would never get a response."""
     longest = 0.0
 
     async def heartbeat() -> None:
@@ -119,7 +119,7 @@ async def test_5_a_rolled_over_key_is_fetched_and_the_turn_goes_through() -> Non
         assert bot.issuer.fetches == 2
 
 
-async def test_5_forged_key_ids_do_not_make_the_bot_hammer_the_issuer() -> None:
+async def test_5_forged_key_ids_do_not_flood_the_issuer() -> None:
     async with open_bot() as bot:
         good = bot.token()
         bot.issuer.add_key("forged")
@@ -134,7 +134,7 @@ async def test_5_forged_key_ids_do_not_make_the_bot_hammer_the_issuer() -> None:
         assert bot.issuer.fetches == 2
 
 
-async def test_5_while_the_issuer_is_down_the_keys_at_hand_stay_good_and_the_log_tells_once() -> None:
+async def test_5_while_the_issuer_is_down_cached_keys_stay_valid_and_one_line_is_logged() -> None:
     async with open_bot() as bot:
         assert (await bot.post(bot.activity()))[0] == 200
         bot.issuer.down = True

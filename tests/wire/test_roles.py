@@ -1,4 +1,4 @@
-"""Who gets in, over the wire: signed activities in, cards out; the store is real, and opened by two processes."""
+"""Access over the wire: signed activities in, cards out; the store is real, and opened by two processes."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ ADDRESS = "alex@example.com"
 
 @dataclass
 class Process:
-    """A bot on the store, and what it says to whoever posts."""
+    """A bot on the store, and its responses to the sender."""
 
     bot: Bot
     database: Database
@@ -82,7 +82,7 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
 
 @pytest.fixture
 async def url(tmp_path: Path, each_database: str) -> AsyncIterator[str]:
-    """Of an empty store."""
+    """The URL of an empty store."""
     async with empty_store(tmp_path) as database:
         yield database.engine.url.render_as_string(hide_password=False)
 
@@ -105,7 +105,7 @@ def stored_bytes(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.iterdir())
 
 
-async def test_the_first_owner_comes_in_and_is_known_to_every_process(both: tuple[Process, Process]) -> None:
+async def test_the_first_owner_gets_access_in_every_process(both: tuple[Process, Process]) -> None:
     one, other = both
     assert await one.say("status") == "For administrators only"
     assert await one.say(f"reclamar {SHOWN.lower()}") == "You are an owner now"
@@ -126,7 +126,7 @@ async def test_the_code_is_not_echoed_logged_or_stored(both: tuple[Process, Proc
         assert secret.encode() not in kept
 
 
-async def test_two_people_at_two_processes_race_for_it_and_one_wins(both: tuple[Process, Process]) -> None:
+async def test_of_two_people_who_use_the_code_at_two_processes_one_succeeds(both: tuple[Process, Process]) -> None:
     one, other = both
     said = await asyncio.gather(one.say(f"claim {SHOWN}", "ana"), other.press("claim.now", {"code": SHOWN}, "rui"))
     assert sorted(said) == ["Become the first owner", "You are an owner now"]
@@ -144,7 +144,7 @@ async def test_guesses_are_counted_by_all_processes_together(both: tuple[Process
     assert await other.say(f"claim {SHOWN}") == "You are an owner now"
 
 
-async def test_a_tenant_that_is_not_allowed_does_not_get_as_far(both: tuple[Process, Process]) -> None:
+async def test_a_tenant_that_is_not_allowed_cannot_use_a_code(both: tuple[Process, Process]) -> None:
     one, _ = both
     activity = one.bot.activity(text=f"claim {SHOWN}", channelData={"tenant": {"id": OTHER}})
     assert (await one.bot.post(activity))[0] == 403
@@ -162,7 +162,7 @@ async def test_another_allowed_tenant_needs_a_code_of_its_own(url: str) -> None:
         assert [await role_of(one, "object-1", tenant) for tenant in (OTHER, TENANT)] == ["owner", ""]
 
 
-async def test_who_is_removed_at_one_process_is_out_at_the_other(both: tuple[Process, Process]) -> None:
+async def test_a_role_removed_at_one_process_is_gone_at_the_other(both: tuple[Process, Process]) -> None:
     one, other = both
     await one.say(f"claim {SHOWN}", "ana")
     now = one.bot.clock()
@@ -187,7 +187,7 @@ ROSTER = {"id": "29:alex", "name": "Alex", "userPrincipalName": ADDRESS, "tenant
         ({"id": "29:else"}, ""),
     ],
 )
-async def test_an_invitation_goes_by_the_roster_and_not_by_what_is_said(
+async def test_an_invitation_is_matched_by_the_roster_not_by_the_activity(
     both: tuple[Process, Process], changed: dict[str, str], role: str
 ) -> None:
     one, _ = both
@@ -199,7 +199,7 @@ async def test_an_invitation_goes_by_the_roster_and_not_by_what_is_said(
     assert await role_of(one, "object-1") == role
 
 
-async def test_the_persons_next_name_is_nobodys_role(both: tuple[Process, Process]) -> None:
+async def test_a_changed_sign_in_name_gives_no_role(both: tuple[Process, Process]) -> None:
     one, other = both
     now = one.bot.clock()
     await stored(one.database, Member(owner_tenant=TENANT, address=ADDRESS, role=Role.VIEWER, invited_at=now))
@@ -210,8 +210,8 @@ async def test_the_persons_next_name_is_nobodys_role(both: tuple[Process, Proces
     assert await one.say("help") == "What can be said here"
 
 
-async def test_while_the_channel_does_not_tell_a_name_nobody_loses_by_it(url: str) -> None:
-    """An owner by name is asked to try again: nothing is done, no role is forgotten, and the card stays."""
+async def test_a_roster_outage_removes_no_role(url: str) -> None:
+    """An owner by name is asked to try again: nothing changes, no role is removed, and the card stays."""
     async with process(url, (ADDRESS,)) as one:
         one.bot.connector.members = [ROSTER]
         assert await one.say("help") == "Welcome to CloudLink Presence"
@@ -235,7 +235,7 @@ async def test_while_the_channel_does_not_tell_a_name_nobody_loses_by_it(url: st
         assert await one.press("command.setup", {}) == "CloudLink account"
 
 
-async def test_whoever_has_a_role_in_the_store_needs_no_roster(url: str) -> None:
+async def test_a_stored_role_needs_no_roster(url: str) -> None:
     async with process(url, (ADDRESS,)) as one:
         now = one.bot.clock()
         joined = {"user_object_id": "object-1", "role": Role.VIEWER}

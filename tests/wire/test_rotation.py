@@ -35,16 +35,15 @@ from sync.domain.rotation import RotationStep, RotationUnderWay, RotationView
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
-from tests.support.engines import KEY, QUICK, TENANT, Running, running_engine
+from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import AVAILABLE, IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ADMIN = Actor("admin-1", "Ada Admin")
-IN_A_CALL = ("Busy", "InACall")
-SELF = ("Available", "Available")
 PATIENT = replace(QUICK, rotation_lease=5.0)
 
 
@@ -55,7 +54,7 @@ async def sandbox() -> AsyncIterator[SandboxHandle]:
 
 
 @pytest_asyncio.fixture
-async def running(sandbox: SandboxHandle, tmp_path: Path) -> AsyncIterator[Running]:
+async def running(sandbox: SandboxHandle, tmp_path: Path) -> AsyncIterator[RunningEngine]:
     async with running_engine(sandbox, tmp_path, webhooks=False, intervals=PATIENT) as running:
         yield running
 
@@ -64,8 +63,8 @@ async def owned(sandbox: SandboxHandle) -> None:
     await sandbox.permissions(Application_ReadWrite_OwnedBy=True)
 
 
-async def finished(running: Running, rotation: RotationView, within: float = 20.0) -> RotationView:
-    """The rotation in its end."""
+async def finished(running: RunningEngine, rotation: RotationView, within: float = 20.0) -> RotationView:
+    """The rotation once it has ended."""
 
     async def is_finished() -> bool:
         return (await current(running, rotation)).finished
@@ -74,22 +73,22 @@ async def finished(running: Running, rotation: RotationView, within: float = 20.
     return await current(running, rotation)
 
 
-async def current(running: Running, rotation: RotationView) -> RotationView:
+async def current(running: RunningEngine, rotation: RotationView) -> RotationView:
     found = await running.engine.credentials.rotation(TENANT, rotation.integration_id)
     assert found is not None
     assert found.id == rotation.id
     return found
 
 
-async def row(running: Running) -> Integration:
+async def row(running: RunningEngine) -> Integration:
     return await read_integration(running.database, await running.integration_id())
 
 
-async def secret_of(running: Running) -> str:
+async def secret_of(running: RunningEngine) -> str:
     return CredentialStore(Encryption([KEY])).app(await row(running)).client_secret
 
 
-async def acts(running: Running) -> list[tuple[str, str, str]]:
+async def acts(running: RunningEngine) -> list[tuple[str, str, str]]:
     from sqlmodel import col, select
 
     async with running.database.session() as session:
@@ -104,11 +103,11 @@ def live_secrets(sandbox: SandboxHandle) -> list[str]:
 # By hand
 
 
-async def test_a_new_secret_is_proven_swapped_and_the_old_one_forgotten(
-    sandbox: SandboxHandle, running: Running
+async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
+    sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     view = await running.connect()
-    await running.settled()
+    await running.wait_until_sent()
     new = await sandbox.new_secret("Second")
     expires_on = utc_now().date() + timedelta(days=100)
     rotation = await running.engine.credentials.replace_secret(
@@ -125,25 +124,25 @@ async def test_a_new_secret_is_proven_swapped_and_the_old_one_forgotten(
     assert ("rotate_proven", "done", "Ada Admin") in await acts(running)
 
 
-async def test_presence_recorded_while_the_secret_was_expired_converges_at_once(
-    sandbox: SandboxHandle, running: Running
+async def test_presence_changes_during_an_expired_secret_are_sent_immediately_after(
+    sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     view = await running.connect()
-    await running.settled()
+    await running.wait_until_sent()
     for secret in list(sandbox.world.saved.registration.secrets):
         await sandbox.expire_secret(secret.key_id)
-    sandbox.world.saved.signing_key += "x"  # Graph takes no token of before any longer
+    sandbox.world.saved.signing_key += "x"  # Graph no longer accepts earlier tokens
     await sandbox.call("2001")
     await eventually(lambda: is_in_trouble(running))
-    assert await sandbox.shown("2001") == SELF
+    assert await sandbox.shown("2001") == AVAILABLE
     new = await sandbox.new_secret()
     rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
-    await running.shows("2001", *IN_A_CALL)
+    await running.wait_until_shown("2001", *IN_A_CALL)
     assert (await finished(running, rotation)).step is RotationStep.DONE
     assert not await is_in_trouble(running)
 
 
-async def is_in_trouble(running: Running) -> bool:
+async def is_in_trouble(running: RunningEngine) -> bool:
     return any(light.error for light in (await running.status()).service_health)
 
 
@@ -151,8 +150,8 @@ async def is_in_trouble(running: Running) -> bool:
     ("secret", "fault"),
     [("nobody's~secret", Fault.ENTRA_SECRET_WRONG), ("", Fault.ENTRA_SECRET_IS_ID)],
 )
-async def test_a_secret_that_is_not_right_changes_nothing(
-    sandbox: SandboxHandle, running: Running, secret: str, fault: Fault
+async def test_a_wrong_secret_changes_nothing(
+    sandbox: SandboxHandle, running: RunningEngine, secret: str, fault: Fault
 ) -> None:
     view = await running.connect()
     before = await secret_of(running)
@@ -165,7 +164,7 @@ async def test_a_secret_that_is_not_right_changes_nothing(
     assert await running.engine.credentials.rotation(TENANT, view.id) is None
 
 
-async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHandle, running: Running) -> None:
+async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     new, credentials = await sandbox.new_secret(), running.engine.credentials
     with pytest.raises(UnknownIntegration):
@@ -176,10 +175,10 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
         await credentials.make_certificate("other", view.id, ADMIN)
 
 
-async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_again(
-    sandbox: SandboxHandle, running: Running
+async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_retried(
+    sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
-    """Entra's servers do not all learn of a new secret at once."""
+    """Entra's servers do not all get a new secret at the same time."""
     view = await running.connect(enabled=False)
     old, new = await secret_of(running), await sandbox.new_secret()
     known = sandbox.world.saved.registration.secret(new["keyId"])
@@ -196,8 +195,8 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_taken_up_ag
 
 
 @asynccontextmanager
-async def after_proof(running: Running, happens: Any) -> AsyncIterator[None]:
-    """Have something happen right after the first proof inside the block."""
+async def after_proof(running: RunningEngine, happens: Any) -> AsyncIterator[None]:
+    """Run something right after the first test of credentials inside the block."""
     clients = running.engine.credentials._clients
     prove = clients.prove
 
@@ -210,14 +209,14 @@ async def after_proof(running: Running, happens: Any) -> AsyncIterator[None]:
     yield
 
 
-async def has_secret(running: Running, secret: str) -> bool:
+async def has_secret(running: RunningEngine, secret: str) -> bool:
     return await secret_of(running) == secret
 
 
 # Read from Graph
 
 
-async def test_the_expiry_is_read_from_graph_once_it_may_be(sandbox: SandboxHandle, running: Running) -> None:
+async def test_the_expiry_is_read_from_graph_once_permitted(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await sandbox.new_secret("Other")
     await running.connect()
     assert (await row(running)).expiry_source == ""
@@ -230,8 +229,8 @@ async def test_the_expiry_is_read_from_graph_once_it_may_be(sandbox: SandboxHand
 
 
 @asynccontextmanager
-async def restarted(running: Running) -> AsyncIterator[Running]:
-    """Another engine on the same store, a day later for what is done once a day."""
+async def restarted(running: RunningEngine) -> AsyncIterator[RunningEngine]:
+    """Another engine on the same store, a day later for the daily jobs."""
     async with running.database.writing() as session:
         integration = await session.get(Integration, await running.integration_id())
         assert integration is not None
@@ -242,31 +241,31 @@ async def restarted(running: Running) -> AsyncIterator[Running]:
         yield again
 
 
-async def knows_expiry(running: Running) -> bool:
+async def knows_expiry(running: RunningEngine) -> bool:
     return (await row(running)).expiry_source == ExpirySource.GRAPH
 
 
-async def test_without_permission_graph_is_not_even_asked(sandbox: SandboxHandle, running: Running) -> None:
+async def test_without_permission_graph_is_not_called(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await running.connect()
     await eventually(lambda: is_checked(running))
     assert (await row(running)).expiry_source == ""
     assert not [entry for entry in await sandbox.log() if "applications" in entry["path"]]
 
 
-async def is_checked(running: Running) -> bool:
+async def is_checked(running: RunningEngine) -> bool:
     return (await row(running)).expiry_checked_at is not None
 
 
 # For me
 
 
-async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
-    sandbox: SandboxHandle, running: Running
+async def test_an_automatic_rotation_leaves_one_secret_of_ours(
+    sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     await owned(sandbox)
-    await sandbox.trouble(secret_delay_seconds=1.5)
+    await sandbox.set_faults(secret_delay_seconds=1.5)
     view = await running.connect()
-    await running.settled()
+    await running.wait_until_sent()
     old = await secret_of(running)
     await sandbox.call("2001")
     assert await running.engine.credentials.may_rotate(TENANT, view.id)
@@ -282,13 +281,13 @@ async def test_rotated_for_me_there_is_one_secret_of_ours_in_the_end(
     integration = await row(running)
     assert (integration.expiry_source, integration.previous_secret_sealed) == ("graph", None)
     assert integration.secret_expires_on == sandbox.world.saved.registration.secrets[0].end.date()
-    await running.shows("2001", *IN_A_CALL)
+    await running.wait_until_shown("2001", *IN_A_CALL)
     assert ("rotate_begun", "done", "Ada Admin") in await acts(running)
 
 
-async def test_asked_twice_it_is_done_once(sandbox: SandboxHandle, running: Running) -> None:
+async def test_a_rotation_requested_twice_is_done_once(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
-    await sandbox.trouble(secret_delay_seconds=1.0)
+    await sandbox.set_faults(secret_delay_seconds=1.0)
     view = await running.connect(enabled=False)
     first = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
     assert (await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)).id == first.id
@@ -299,7 +298,7 @@ async def test_asked_twice_it_is_done_once(sandbox: SandboxHandle, running: Runn
     assert len(live_secrets(sandbox)) == 1
 
 
-async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandle, running: Running) -> None:
+async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     assert not await running.engine.credentials.may_rotate(TENANT, view.id)
     before = live_secrets(sandbox)
@@ -312,7 +311,9 @@ async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandl
     assert ("rotate_failed", Fault.GRAPH_ROTATION_FORBIDDEN.value, "Ada Admin") in await acts(running)
 
 
-async def test_a_secret_that_monitors_may_share_is_left_alone(sandbox: SandboxHandle, running: Running) -> None:
+async def test_a_secret_that_monitors_may_share_is_left_alone(
+    sandbox: SandboxHandle, running: RunningEngine
+) -> None:
     await owned(sandbox)
     view = await running.connect(enabled=False)
     await stored(
@@ -324,19 +325,19 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(sandbox: SandboxHa
     assert len(live_secrets(sandbox)) == 2
 
 
-async def test_an_outage_in_the_middle_is_waited_out(sandbox: SandboxHandle, running: Running) -> None:
+async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
-    await sandbox.trouble(secret_delay_seconds=0.5)
+    await sandbox.set_faults(secret_delay_seconds=0.5)
     view = await running.connect(enabled=False)
     rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
-    await sandbox.trouble(graph_outage=True, entra_outage=True)
+    await sandbox.set_faults(graph_outage=True, entra_outage=True)
     await eventually(lambda: held_up(running, rotation))
-    await sandbox.trouble(graph_outage=False, entra_outage=False)
+    await sandbox.set_faults(graph_outage=False, entra_outage=False)
     assert (await finished(running, rotation, within=30)).step is RotationStep.DONE
     assert len(live_secrets(sandbox)) == 1
 
 
-async def held_up(running: Running, rotation: RotationView) -> bool:
+async def held_up(running: RunningEngine, rotation: RotationView) -> bool:
     return (await current(running, rotation)).error is not None
 
 
@@ -344,7 +345,7 @@ async def held_up(running: Running, rotation: RotationView) -> bool:
 
 
 async def test_auto_rotate_changes_the_secret_thirty_days_before_it_expires(
-    sandbox: SandboxHandle, running: Running
+    sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
     await owned(sandbox)
     sandbox.world.saved.registration.secrets[-1].end = utc_now() + timedelta(days=29)
@@ -365,16 +366,16 @@ async def test_auto_rotate_changes_the_secret_thirty_days_before_it_expires(
     assert ("auto_rotate", "done", "Ada Admin") in await acts(running)
 
 
-async def has_rotation(running: Running, view: IntegrationView) -> bool:
+async def has_rotation(running: RunningEngine, view: IntegrationView) -> bool:
     return await running.engine.credentials.rotation(TENANT, view.id) is not None
 
 
-async def test_it_is_left_alone_while_there_is_time(sandbox: SandboxHandle, running: Running) -> None:
+async def test_a_secret_far_from_expiry_is_not_rotated(sandbox: SandboxHandle, running: RunningEngine) -> None:
     await owned(sandbox)
     view = await running.connect()
     await running.engine.credentials.set_auto_rotate(TENANT, view.id, True, ADMIN)
     await eventually(lambda: knows_expiry(running))
-    await running.settled()
+    await running.wait_until_sent()
     assert await running.engine.credentials.rotation(TENANT, view.id) is None
     assert len(live_secrets(sandbox)) == 1
 
@@ -382,7 +383,7 @@ async def test_it_is_left_alone_while_there_is_time(sandbox: SandboxHandle, runn
 # A certificate, or no secret at all
 
 
-async def test_a_certificate_made_here_takes_the_secrets_place(sandbox: SandboxHandle, running: Running) -> None:
+async def test_a_certificate_made_here_replaces_the_secret(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     credentials = running.engine.credentials
     made = await credentials.make_certificate(TENANT, view.id, ADMIN)
@@ -398,7 +399,7 @@ async def test_a_certificate_made_here_takes_the_secrets_place(sandbox: SandboxH
     for secret in list(sandbox.world.saved.registration.secrets):
         await sandbox.delete(f"registration/secrets/{secret.key_id}")
     await sandbox.call("2001")
-    await running.shows("2001", *IN_A_CALL)
+    await running.wait_until_shown("2001", *IN_A_CALL)
     integration = await row(running)
     assert (integration.credential, integration.expiry_source) == ("certificate", "certificate")
     assert integration.secret_expires_on == made.expires_on
@@ -421,7 +422,7 @@ async def test_a_certificate_from_the_hosts_file(sandbox: SandboxHandle, tmp_pat
         assert (integration.credential, integration.certificate_sealed) == ("certificate", None)
         assert integration.secret_expires_on == made.expires_on
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
 
 def as_pfx(made: certificates.Certificate, password: str) -> bytes:
@@ -455,7 +456,7 @@ async def test_no_secret_at_all_but_the_platforms_own_token(sandbox: SandboxHand
         integration = await row(running)
         assert (integration.credential, integration.secret_expires_on) == ("federated", None)
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
 
 async def test_a_managed_identity(sandbox: SandboxHandle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -483,12 +484,12 @@ async def test_a_managed_identity(sandbox: SandboxHandle, tmp_path: Path, monkey
         view = await running.connect()
         await finished(running, await running.engine.credentials.use_federated(TENANT, view.id, ADMIN))
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         assert (asked[0]["resource"], asked[0]["client_id"]) == (AUDIENCE, "an-identity")
         assert asked[0]["header"] == "the-header"
 
 
-async def test_no_managed_identity_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_managed_identity_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_ENDPOINT", "http://127.0.0.1:9/msi/token")
     monkeypatch.setenv("IDENTITY_HEADER", "the-header")
     with pytest.raises(CredentialsWrong) as caught:
@@ -496,7 +497,7 @@ async def test_no_managed_identity_is_said_to_be(monkeypatch: pytest.MonkeyPatch
     assert caught.value.fault is Fault.ENTRA_FEDERATION_UNREADABLE
 
 
-async def test_a_file_that_is_not_there_is_said_to_be(sandbox: SandboxHandle, running: Running) -> None:
+async def test_a_missing_file_is_reported(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     for use, fault in (
         (running.engine.credentials.use_host_certificate, Fault.ENTRA_CERTIFICATE_UNREADABLE),
@@ -507,7 +508,7 @@ async def test_a_file_that_is_not_there_is_said_to_be(sandbox: SandboxHandle, ru
         assert caught.value.fault is fault
 
 
-async def test_back_to_a_secret(sandbox: SandboxHandle, running: Running) -> None:
+async def test_back_to_a_secret(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     credentials = running.engine.credentials
     made = await credentials.make_certificate(TENANT, view.id, ADMIN)
@@ -521,7 +522,7 @@ async def test_back_to_a_secret(sandbox: SandboxHandle, running: Running) -> Non
     assert await secret_of(running) == new["value"]
 
 
-async def test_consent_given_a_moment_ago_is_seen(sandbox: SandboxHandle, running: Running) -> None:
+async def test_consent_given_just_now_is_used(sandbox: SandboxHandle, running: RunningEngine) -> None:
     view = await running.connect()
     assert not await running.engine.credentials.may_rotate(TENANT, view.id)
     await owned(sandbox)

@@ -1,4 +1,4 @@
-"""A server whose certificate nobody vouches for gets nothing, from none of our clients."""
+"""A server with an untrusted certificate gets nothing from any of our clients."""
 
 import asyncio
 import ssl
@@ -53,7 +53,7 @@ def self_signed(folder: Path) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def impostor(folder: Path) -> AsyncIterator[tuple[str, list[str]]]:
-    """Its address, and what it was asked for."""
+    """Its address, and the requests it received."""
     asked: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -70,8 +70,8 @@ async def impostor(folder: Path) -> AsyncIterator[tuple[str, list[str]]]:
         await server.close()
 
 
-async def test_who_does_not_ask_for_its_papers_reaches_the_impostor(tmp_path: Path) -> None:
-    """So that the others fail for the certificate's sake."""
+async def test_a_client_without_verification_reaches_the_impostor(tmp_path: Path) -> None:
+    """So that the others fail because of the certificate."""
     async with (
         impostor(tmp_path) as (url, asked),
         aiohttp.ClientSession() as http,

@@ -11,22 +11,25 @@ import pytest
 from sqlmodel import select
 
 from storage.queries import history
-from storage.tables.integrations import Integration
-from storage.tables.people import Person
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.jobs import SHOW_UPDATE
 from sync.domain.model import Actor, UnknownIntegration
 from sync.updates import available
 from sync.updates.model import CardAddress, Installation, InstallationState
-from tests.support.engines import QUICK, TENANT, Running, running_engine
+from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import (
+    IN_A_CALL,
+    STATUS_TEXT,
+    only_integration,
+    person_by_extension,
+    wait_for_status_message,
+)
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
-IN_A_CALL = ("Busy", "InACall")
-WORDS = "On the phone"
 ANA = Actor("ana", "Ana Admin")
 RUI = Actor("rui", "Rui Admin")
 CARD = CardAddress(TENANT, "ana", "card-1")
@@ -35,26 +38,28 @@ SOFIA = "2019"
 
 
 @asynccontextmanager
-async def at_first_version(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running]]:
+async def at_first_version(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
     async with running_sandbox() as sandbox, running_engine(sandbox, folder, **options) as running:
         await running.connect()
-        await running.settled()
+        await running.wait_until_sent()
         await sandbox.clear_log()
         yield sandbox, running
 
 
-async def begin(running: Running, upto: int = 3, by: Actor = ANA, card: CardAddress = CARD) -> Installation | None:
+async def begin(
+    running: RunningEngine, upto: int = 3, by: Actor = ANA, card: CardAddress = CARD
+) -> Installation | None:
     updates, name = running.engine.updates, await running.integration_id()
-    return await updates.install(TENANT, name, upto, WORDS, by, card)
+    return await updates.install(TENANT, name, upto, STATUS_TEXT, by, card)
 
 
-async def seen(running: Running) -> Installation:
+async def seen(running: RunningEngine) -> Installation:
     found = await running.engine.updates.cards_to_update(await running.integration_id())
     assert found is not None
     return found[0]
 
 
-async def ended(running: Running, within: float = 30.0) -> Installation:
+async def ended(running: RunningEngine, within: float = 30.0) -> Installation:
     async def is_over() -> bool:
         return not (await seen(running)).is_open
 
@@ -62,40 +67,20 @@ async def ended(running: Running, within: float = 30.0) -> Installation:
     return await seen(running)
 
 
-async def installed(running: Running, upto: int = 3) -> Installation:
+async def installed(running: RunningEngine, upto: int = 3) -> Installation:
     assert await begin(running, upto)
     return await ended(running)
 
 
-async def version(running: Running) -> int:
-    return (await integration(running)).feature_version
-
-
-async def integration(running: Running) -> Integration:
-    async with running.database.session() as session:
-        return (await session.exec(select(Integration))).one()
-
-
-async def person(running: Running, extension: str) -> Person:
-    async with running.database.session() as session:
-        return (await session.exec(select(Person).where(Person.extension == extension))).one()
-
-
-async def says(sandbox: SandboxHandle, who: str, message: str | None) -> None:
-    """Wait until this stands beside somebody's presence."""
-
-    async def stands() -> bool:
-        found: str | None = (await sandbox.teams(who))["statusMessage"]
-        return found == message
-
-    await eventually(stands)
+async def version(running: RunningEngine) -> int:
+    return (await only_integration(running)).feature_version
 
 
 async def test_a_new_integration_is_offered_both_updates_with_what_they_would_change_here(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
-        row = await integration(running)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        row = await only_integration(running)
         assert (row.feature_version, available(row)) == (1, 3)
         assert (await running.status()).update == 3
         offer = await running.engine.updates.offer(TENANT, row.id)
@@ -108,15 +93,15 @@ async def test_a_new_integration_is_offered_both_updates_with_what_they_would_ch
         assert await version(running) == 1
 
 
-async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_shown(tmp_path: Path) -> None:
+async def test_both_are_installed_in_order_and_calls_during_it_are_shown(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2002")
-        await running.shows("2002", *IN_A_CALL)
-        await sandbox.trouble(slow_seconds=0.2)
+        await running.wait_until_shown("2002", *IN_A_CALL)
+        await sandbox.set_faults(slow_seconds=0.2)
         assert await begin(running)
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
-        await sandbox.trouble(slow_seconds=0.0)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await sandbox.set_faults(slow_seconds=0.0)
         over = await ended(running)
         assert [(each.version, each.state) for each in over.updates] == [
             (2, InstallationState.COMPLETED),
@@ -125,15 +110,15 @@ async def test_both_are_installed_in_their_order_and_whoever_calls_meanwhile_is_
         assert (over.percent, await version(running)) == (100, 3)
         assert over.updates[0].results == {"matched": 1}
         await sandbox.call(SOFIA)
-        await running.shows("Sofia Marques", *IN_A_CALL)
+        await running.wait_until_shown("Sofia Marques", *IN_A_CALL)
         for who in ("2001", "2002", SOFIA):
-            await says(sandbox, who, WORDS)
+            await wait_for_status_message(sandbox, who, STATUS_TEXT)
         assert (await running.status()).update is None
 
 
-async def test_two_who_press_at_once_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
+async def test_two_who_press_together_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
-        await sandbox.trouble(slow_seconds=0.1)
+        await sandbox.set_faults(slow_seconds=0.1)
         other = CardAddress(TENANT, "rui", "card-2")
         both = await asyncio.gather(begin(running), begin(running, by=RUI, card=other), begin(running))
         [first] = {one.by for one in both if one}
@@ -153,12 +138,12 @@ async def test_two_who_press_at_once_start_one_installation_and_both_cards_show_
         assert await begin(running) is None
 
 
-async def test_an_old_dialog_and_another_tenant_begin_nothing(tmp_path: Path) -> None:
+async def test_an_old_dialog_and_another_tenant_start_nothing(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (_, running):
         assert await begin(running, upto=2) is None
         updates, name = running.engine.updates, await running.integration_id()
         with pytest.raises(UnknownIntegration):
-            await updates.install("another tenant", name, 3, WORDS, ANA, CARD)
+            await updates.install("another tenant", name, 3, STATUS_TEXT, ANA, CARD)
         with pytest.raises(UnknownIntegration):
             await updates.offer("another tenant", name)
         with pytest.raises(UnknownIntegration):
@@ -167,7 +152,7 @@ async def test_an_old_dialog_and_another_tenant_begin_nothing(tmp_path: Path) ->
 
 
 async def test_steps_count_what_they_do(tmp_path: Path) -> None:
-    """What the cards may see: each step by its name, each count as it grows."""
+    """What the cards show: each step by its name, each count as it grows."""
     async with at_first_version(tmp_path) as (_, running):
         steps: list[tuple[int, str, int, int, int]] = []
 
@@ -189,36 +174,36 @@ async def _is_last(steps: list[tuple[int, str, int, int, int]]) -> bool:
     return bool(steps) and steps[-1][4] == 100
 
 
-async def test_a_service_that_stays_down_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
+async def test_a_lasting_outage_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
     quick = replace(QUICK, update_patience=0.5, schedule=0.2)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         over = await installed(running)
         failed = over.current
         assert (failed.version, failed.state, failed.failed_step) == (2, InstallationState.FAILED, "read")
         assert failed.fault == Fault.GRAPH_UNREACHABLE
         assert [each.version for each in over.updates] == [2]
         assert await version(running) == 1
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         assert (await installed(running)).percent == 100
         assert await version(running) == 3
 
 
-async def test_a_service_unwell_for_a_moment_only_delays(tmp_path: Path) -> None:
+async def test_a_short_outage_only_delays(tmp_path: Path) -> None:
     quick = replace(QUICK, update_patience=30)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
-        await sandbox.trouble(graphOutage=True)
+        await sandbox.set_faults(graphOutage=True)
         assert await begin(running)
         await asyncio.sleep(0.4)
         assert (await seen(running)).is_open
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         assert [each.state for each in (await ended(running)).updates] == [
             InstallationState.COMPLETED,
             InstallationState.COMPLETED,
         ]
 
 
-async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own(
+async def test_a_failing_second_update_keeps_the_first_and_rolls_back_its_own_changes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
@@ -229,16 +214,16 @@ async def test_the_second_update_failing_leaves_the_first_and_takes_back_its_own
 
         monkeypatch.setattr(last, "next_batch", breaks)
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         over = await installed(running)
         assert [(each.version, each.state) for each in over.updates] == [
             (2, InstallationState.COMPLETED),
             (3, InstallationState.FAILED),
         ]
         assert (over.current.fault, over.current.failed_step) == ("unexpected", "announce")
-        row = await integration(running)
+        row = await only_integration(running)
         assert (row.feature_version, row.status_text) == (2, "")
-        await says(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, "2001", None)
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
@@ -247,24 +232,24 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
         await installed(running)
         for extension in ("2001", SOFIA):
             await sandbox.call(extension)
-            await says(sandbox, extension, WORDS)
+            await wait_for_status_message(sandbox, extension, STATUS_TEXT)
         name, updates = await running.integration_id(), running.engine.updates
         assert await updates.roll_back(TENANT, name, 2, ANA, CARD) is None
         assert (await updates.offer(TENANT, name)).undoable == 3
         assert await updates.roll_back(TENANT, name, 3, ANA, CARD)
         assert (await ended(running)).current.state is InstallationState.UNDONE
-        await says(sandbox, "2001", None)
-        await says(sandbox, SOFIA, None)
+        await wait_for_status_message(sandbox, "2001", None)
+        await wait_for_status_message(sandbox, SOFIA, None)
         assert await updates.roll_back(TENANT, name, 2, ANA, CARD)
         await ended(running)
-        await running.shows("Sofia Marques", "Available", "Available")
+        await running.wait_until_shown("Sofia Marques", "Available", "Available")
         assert await sandbox.shown("2001") == IN_A_CALL
-        sofia = await person(running, SOFIA)
+        sofia = await person_by_extension(running, SOFIA)
         assert (sofia.teams_user_id, sofia.unmatched, await version(running)) == (None, "not_found", 1)
         assert (await running.status()).update == 3
 
 
-async def test_a_new_integration_may_start_at_the_newest(tmp_path: Path) -> None:
+async def test_a_new_integration_may_start_at_the_newest_version(tmp_path: Path) -> None:
     async with (
         running_sandbox() as sandbox,
         running_engine(sandbox, tmp_path, newcomers_at=3) as running,
@@ -273,6 +258,6 @@ async def test_a_new_integration_may_start_at_the_newest(tmp_path: Path) -> None
         assert (await running.status()).matched == 21
         assert (await running.status()).update is None
         await sandbox.call("2001")
-        await running.shows("2001", *IN_A_CALL)
-        await running.settled()
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await running.wait_until_sent()
         assert (await sandbox.teams("2001"))["statusMessage"] is None

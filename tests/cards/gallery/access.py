@@ -1,4 +1,4 @@
-"""The cards of who may do what in every state worth looking at: for tests and for the eye."""
+"""The cards about roles in every distinct state."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Every card in every state worth looking at, with sample data, the largest included: for tests and for the eye."""
+"""Every card in every distinct state, with sample data, the largest included: for tests and for pictures."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -127,7 +127,7 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def example(fault: Fault) -> SyncError:
-    """A fault as it comes from outside, with the most context it has."""
+    """An error of a service, with all the context it can have."""
     if fault.value.endswith(("unreachable", "throttled", "unreadable")) and fault is not Fault.SECRET_UNREADABLE:
         return ServiceUnavailable(fault, 30.0, status=503)
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}

@@ -1,4 +1,4 @@
-"""The cards of editing, history and monitors in every state worth looking at: for tests and for the eye."""
+"""The cards of editing, history and monitors in every distinct state."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -29,7 +29,7 @@ VALUES = {
 
 
 def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iterator[tuple[str, Card]]:
-    """``wrong`` are complaints about every field, and one about the whole card."""
+    """``wrong`` are errors of every field, and one of the whole card."""
     yield from _editing(texts, one, wrong)
     yield from _history(texts, one)
     yield from _monitors(texts, one)
@@ -99,7 +99,7 @@ def monitor_tasks(rows: list[Monitor], done: int) -> list[Task]:
 
 
 def act(what: str, *, result: str = "done", name: str = "Head office", actor: str = GUID, **facts: str) -> Act:
-    """A sample of what somebody did."""
+    """A sample act."""
     return Act(
         id="a",
         owner_tenant="t",

@@ -103,7 +103,7 @@ def listeners(times: int) -> list[Listening]:
 
 
 def view(count: int) -> AlertsView:
-    """With ``count`` integrations and a time zone that is not in the list."""
+    """Alert settings with ``count`` integrations and a time zone that is not in the list."""
     integrations = [(f"{place:032}", LONG if place else "Head office", place % 2 == 0) for place in range(count)]
     return AlertsView(integrations, "22:00", "07:30", "America/Argentina/Ushuaia", ZONES, listeners(count))
 

@@ -1,4 +1,4 @@
-"""The cards about credentials in every state worth looking at: for tests and for the eye."""
+"""The cards about credentials in every distinct state."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -18,7 +18,7 @@ PEM = "-----BEGIN CERTIFICATE-----\n" + ("MIIC" * 16 + "\n") * 40 + "-----END CE
 
 
 def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[tuple[str, Card]]:
-    """``wrong`` is a complaint about the whole card."""
+    """``wrong`` is an error of the whole card."""
     values = {"description": view.name, "expires_on": "2027-05-31"}
     every = [wrong, *(replace(wrong, field=field, link=None) for field in rotation.FIELDS)]
     yield "rotate", rotation.form(texts, view, values, LINKS, offer_for_me=True)

@@ -1,4 +1,4 @@
-"""The cards of feature updates in every state worth looking at."""
+"""The cards of feature updates in every distinct state."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

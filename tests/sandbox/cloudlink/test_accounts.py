@@ -29,7 +29,7 @@ async def test_users_come_in_pages(cloudlink: CloudLink, world: World, account: 
     assert [user["name"] for user in found if "extension" not in user] == ["Frederico Sá"]
 
 
-async def test_one_can_ask_for_fewer_and_skip(cloudlink: CloudLink, account: str) -> None:
+async def test_top_and_skip_are_supported(cloudlink: CloudLink, account: str) -> None:
     page = (await cloudlink.get(f"{account}/users?$top=2&$skip=3")).body
     assert [user["extension"] for user in page["_embedded"]["items"]] == ["2004", "2005"]
     assert (await cloudlink.get(f"{account}/users?$top=99")).body["count"] == 10
@@ -42,19 +42,19 @@ async def test_wrong_options(cloudlink: CloudLink, account: str, query: str) -> 
     assert (await cloudlink.get(f"{account}/users?{query}")).status == 400
 
 
-async def test_another_account_is_not_there(cloudlink: CloudLink) -> None:
+async def test_another_account_is_not_found(cloudlink: CloudLink) -> None:
     for path in ("/admin/2017-09-01/accounts/other", "/admin/2017-09-01/accounts/other/users"):
         answer = await cloudlink.get(path)
         assert (answer.status, answer.body["error"]) == (404, "not_found")
 
 
 async def test_only_an_administrator_may_read(cloudlink: CloudLink, account: str) -> None:
-    await cloudlink.sandbox.trouble(cloudlink_not_admin=True)
+    await cloudlink.sandbox.set_faults(cloudlink_not_admin=True)
     assert (await cloudlink.get("/authentication/2017-09-01/token")).body["role"] == "USER"
     assert (await cloudlink.get(account)).status == 403
     assert (await cloudlink.get(f"{account}/users")).status == 403
 
 
-async def test_without_a_token_nothing_is_told(sandbox: SandboxHandle, account: str) -> None:
+async def test_without_a_token_access_is_refused(sandbox: SandboxHandle, account: str) -> None:
     assert (await call(sandbox, "GET", f"{account}/users", token="rubbish")).status == 401
     assert (await call(sandbox, "GET", "/admin/2017-09-01/accounts/other")).status == 401

@@ -8,7 +8,7 @@ from tests.support.sandboxes import SandboxHandle
 TOKEN = "/authentication/2017-09-01/token"
 
 
-async def test_a_token_and_whose_it_is(sandbox: SandboxHandle) -> None:
+async def test_a_token_identifies_its_client(sandbox: SandboxHandle) -> None:
     answer = await ask_cloudlink(sandbox)
     assert (answer.body["token_type"], answer.body["expires_in"]) == ("Bearer", 3747)
     who = await call(sandbox, "GET", TOKEN, token=answer.body["access_token"])

@@ -47,12 +47,12 @@ async def test_an_unknown_extension(cloudlink: CloudLink, sandbox: SandboxHandle
     assert (await call(sandbox, "GET", ENDPOINT)).status == 401
 
 
-async def test_trouble_and_unknown_paths(cloudlink: CloudLink) -> None:
+async def test_faults_and_unknown_paths(cloudlink: CloudLink) -> None:
     assert (await cloudlink.get("/media/2017-09-01/nothing")).status == 404
-    await cloudlink.sandbox.trouble(cloudlink_outage=True)
+    await cloudlink.sandbox.set_faults(cloudlink_outage=True)
     outage = await cloudlink.get(ENDPOINT)
     assert outage.status == 503
     assert outage.headers["x-mitel-correlation-id"]
-    await cloudlink.sandbox.trouble(cloudlink_outage=False, cloudlink_throttle=True, retry_after=3)
+    await cloudlink.sandbox.set_faults(cloudlink_outage=False, cloudlink_throttle=True, retry_after=3)
     throttled = await cloudlink.get(ENDPOINT)
     assert (throttled.status, throttled.headers["Retry-After"]) == (429, "3")

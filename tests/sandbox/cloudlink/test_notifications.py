@@ -40,7 +40,7 @@ async def test_wrong_subscriptions(cloudlink: CloudLink, differences: dict[str, 
     assert (await cloudlink.get(SUBSCRIPTIONS)).body["count"] == 0
 
 
-async def test_there_are_only_so_many(cloudlink: CloudLink) -> None:
+async def test_the_number_of_subscriptions_is_limited(cloudlink: CloudLink) -> None:
     for _ in range(50):
         assert (await cloudlink.subscribe(HERE)).status == 201
     assert (await cloudlink.subscribe(HERE)).status == 400
@@ -66,5 +66,5 @@ async def test_without_a_token(sandbox: SandboxHandle) -> None:
         ("", False),
     ],
 )
-def test_what_is_this_machine(url: str, ours: bool) -> None:
+def test_loopback_urls_are_recognised(url: str, ours: bool) -> None:
     assert is_loopback(url) is ours

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from sandbox.cloudlink.webhooks import delivering
+from sandbox.cloudlink.webhooks import running_webhooks
 from sandbox.state import Subscription, World
 from tests.sandbox.callers import CloudLink, eventually
 
 
 @dataclass
 class Receiver:
-    """A webhook's other end: answers ``statuses`` one by one, then 200."""
+    """A webhook receiver: returns ``statuses`` one by one, then 200."""
 
     statuses: list[int] = field(default_factory=list)
     slow: float = 0.0
@@ -103,9 +103,9 @@ async def test_a_phones_own_changes_arrive(cloudlink: CloudLink, receiver: Recei
     assert (gone["content"]["state"], gone["content"]["doNotDisturb"]) == ("offline", True)
 
 
-async def test_a_strange_state_arrives_as_it_is(cloudlink: CloudLink, receiver: Receiver) -> None:
+async def test_an_unknown_state_is_delivered_unchanged(cloudlink: CloudLink, receiver: Receiver) -> None:
     await cloudlink.subscribe(receiver.url)
-    await cloudlink.sandbox.say_state("2001", "parked")
+    await cloudlink.sandbox.publish_state("2001", "parked")
     await receiver.wait(1)
     assert receiver.states() == ["parked"]
 
@@ -133,9 +133,9 @@ async def test_nothing_comes_after_unsubscribing(cloudlink: CloudLink, receiver:
 
 async def test_lost_and_doubled_webhooks(cloudlink: CloudLink, receiver: Receiver) -> None:
     await cloudlink.subscribe(receiver.url)
-    await cloudlink.sandbox.trouble(lose_webhooks=True)
+    await cloudlink.sandbox.set_faults(lose_webhooks=True)
     await cloudlink.sandbox.ring("2001")
-    await cloudlink.sandbox.trouble(lose_webhooks=False, double_webhooks=True)
+    await cloudlink.sandbox.set_faults(lose_webhooks=False, double_webhooks=True)
     await cloudlink.sandbox.answer("2001")
     first, second = await receiver.wait(2)
     assert receiver.states() == ["connected", "connected"]
@@ -144,7 +144,7 @@ async def test_lost_and_doubled_webhooks(cloudlink: CloudLink, receiver: Receive
 
 
 async def delivered(world: World, count: int) -> None:
-    """Wait until the sandbox has seen so many webhooks taken."""
+    """Wait until so many of the sandbox's webhooks were accepted."""
     await eventually(lambda: world.journal.counts.webhooks >= count)
     assert world.journal.counts.webhooks == count
 
@@ -154,7 +154,7 @@ def subscribe(world: World, url: str) -> None:
 
 
 def dial_and_hang_up(world: World) -> None:
-    services = world.desk(world.saved.people[0])
+    services = world.desk_phone(world.saved.people[0])
     services.dial("a", "+351")
     services.hang_up()
 
@@ -165,7 +165,7 @@ async def test_a_failing_receiver_is_tried_again_before_the_next(
 ) -> None:
     receiver.statuses = list(statuses)
     subscribe(world, receiver.url)
-    async with delivering(world, (0.01, 0.01)):
+    async with running_webhooks(world, (0.01, 0.01)):
         dial_and_hang_up(world)
         await receiver.wait(3 + len(statuses))
         await delivered(world, 3)
@@ -173,19 +173,19 @@ async def test_a_failing_receiver_is_tried_again_before_the_next(
 
 
 @pytest.mark.parametrize("status", [400, 404, 307])
-async def test_a_refusing_receiver_is_left_alone(world: World, receiver: Receiver, status: int) -> None:
+async def test_a_refusing_receiver_is_not_retried(world: World, receiver: Receiver, status: int) -> None:
     receiver.statuses = [status]
     subscribe(world, receiver.url)
-    async with delivering(world, (0.01, 0.01)):
+    async with running_webhooks(world, (0.01, 0.01)):
         dial_and_hang_up(world)
         await receiver.wait(3)
     assert receiver.states() == ["originated", "connected", "ended"]
 
 
-async def test_a_receiver_that_stays_down_costs_its_notification_only(world: World, receiver: Receiver) -> None:
+async def test_a_receiver_that_stays_down_loses_only_its_notification(world: World, receiver: Receiver) -> None:
     receiver.statuses = [503] * 3
     subscribe(world, receiver.url)
-    async with delivering(world, (0.01, 0.01)):
+    async with running_webhooks(world, (0.01, 0.01)):
         dial_and_hang_up(world)
         await receiver.wait(5)
         await delivered(world, 2)
@@ -196,7 +196,7 @@ async def test_a_receiver_that_comes_up_late_gets_what_it_missed(world: World) -
     async with serving(Receiver()) as early:
         port = int(early.url.split(":")[2].split("/")[0])
     subscribe(world, early.url)
-    async with delivering(world, (0.05,) * 40):
+    async with running_webhooks(world, (0.05,) * 40):
         dial_and_hang_up(world)
         await asyncio.sleep(0.1)
         async with serving(Receiver(), port) as late:
@@ -208,7 +208,7 @@ async def test_ending_does_not_wait_for_a_receiver(world: World, receiver: Recei
     receiver.statuses = [503] * 10
     subscribe(world, receiver.url)
     async with asyncio.timeout(2):
-        async with delivering(world, (60.0,)):
+        async with running_webhooks(world, (60.0,)):
             dial_and_hang_up(world)
             await receiver.wait(1)
     assert world.on_phone == []

@@ -12,7 +12,7 @@ from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 class Stream:
-    """The switchboard's events as they come."""
+    """The switchboard's event stream."""
 
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self._response = response
@@ -62,7 +62,7 @@ async def test_changes_in_a_burst_come_together(sandbox: SandboxHandle) -> None:
         assert seen <= 5
 
 
-async def test_what_ages_is_seen_without_any_change(sandbox: SandboxHandle, clock: FakeClock, ana: str) -> None:
+async def test_expiry_is_streamed_without_any_change(sandbox: SandboxHandle, clock: FakeClock, ana: str) -> None:
     graph = await signed_in(sandbox)
     body = {
         "sessionId": sandbox.world.saved.registration.client_id,
@@ -87,7 +87,7 @@ async def test_an_open_stream_does_not_hold_up_the_end() -> None:
         response.close()
 
 
-async def test_a_stream_that_is_left_is_forgotten(sandbox: SandboxHandle) -> None:
+async def test_a_closed_stream_is_removed(sandbox: SandboxHandle) -> None:
     listeners = len(sandbox.world.on_change)
     async with streaming(sandbox) as stream:
         await stream.next()

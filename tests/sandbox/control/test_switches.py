@@ -8,11 +8,11 @@ from tests.sandbox.callers import ask_cloudlink, ask_entra, call, connected, sig
 from tests.support.sandboxes import SandboxHandle
 
 
-async def test_trouble_is_switched_piece_by_piece(sandbox: SandboxHandle) -> None:
-    await sandbox.trouble(graphOutage=True)
-    await sandbox.trouble(slow_seconds=0.5)
-    trouble = (await sandbox.state())["trouble"]
-    assert (trouble["graphOutage"], trouble["slowSeconds"], trouble["entraOutage"]) == (True, 0.5, False)
+async def test_one_fault_is_switched_without_the_others(sandbox: SandboxHandle) -> None:
+    await sandbox.set_faults(graphOutage=True)
+    await sandbox.set_faults(slow_seconds=0.5)
+    faults = (await sandbox.state())["faults"]
+    assert (faults["graphOutage"], faults["slowSeconds"], faults["entraOutage"]) == (True, 0.5, False)
 
 
 async def test_traffic_runs(sandbox: SandboxHandle) -> None:
@@ -32,9 +32,9 @@ async def test_the_clock_moves_on(sandbox: SandboxHandle) -> None:
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("trouble", []),
-        ("trouble", {"nothing": True}),
-        ("trouble", {"graphOutage": "yes"}),
+        ("faults", []),
+        ("faults", {"nothing": True}),
+        ("faults", {"graphOutage": "yes"}),
         ("traffic", {"running": 1}),
         ("traffic", {"callsPerMinute": 0}),
         ("traffic", {"callsPerMinute": 1e9}),

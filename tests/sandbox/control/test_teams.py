@@ -43,7 +43,7 @@ async def test_wrong_input(sandbox: SandboxHandle, ana: str, path: str, body: An
     assert await sandbox.state() == before
 
 
-async def test_nobody(sandbox: SandboxHandle) -> None:
+async def test_an_unknown_person_is_not_found(sandbox: SandboxHandle) -> None:
     with pytest.raises(aiohttp.ClientResponseError) as caught:
         await sandbox.post("teams/nobody/client", {"state": None})
     assert caught.value.status == 404

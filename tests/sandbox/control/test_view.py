@@ -4,7 +4,7 @@ from sandbox.state import World
 from tests.sandbox.callers import FakeClock
 
 
-def test_everybody_is_there_once(world: World) -> None:
+def test_each_person_is_listed_once(world: World) -> None:
     people = world_json(world)["people"]
     assert [row["extension"] for row in people] == [*(str(2001 + n) for n in range(24)), None, None]
     ids = [row["teams"]["id"] for row in people if row["teams"]]
@@ -92,4 +92,4 @@ def test_the_rest(world: World) -> None:
     state = world_json(world)
     assert state["traffic"] == {"running": False, "callsPerMinute": 6.0}
     assert state["counts"] == {"webhooks": 0, "batches": 0, "presenceWrites": 0, "throttled": 0}
-    assert state["trouble"] == world.saved.trouble.as_json()
+    assert state["faults"] == world.saved.faults.as_json()

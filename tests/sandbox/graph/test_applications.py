@@ -9,7 +9,7 @@ from tests.support.sandboxes import SandboxHandle
 
 @pytest.fixture
 async def owner(sandbox: SandboxHandle) -> Graph:
-    """The application with leave to change itself."""
+    """Graph for the application with the permission to change itself."""
     await sandbox.post("registration/permissions", {"Application.ReadWrite.OwnedBy": True})
     return await signed_in(sandbox)
 
@@ -71,13 +71,13 @@ async def test_a_new_secret_lives_two_years_by_default(owner: Graph, world: Worl
         ("removePassword", {}),
     ],
 )
-async def test_wrong_wishes(owner: Graph, world: World, action: str, body: dict[str, Any]) -> None:
+async def test_invalid_secret_requests(owner: Graph, world: World, action: str, body: dict[str, Any]) -> None:
     before = list(world.saved.registration.secrets)
     assert (await owner.post(f"{_path(world)}/{action}", body)).status == 400
     assert world.saved.registration.secrets == before
 
 
-async def test_other_applications_are_not_there(owner: Graph, world: World) -> None:
+async def test_other_applications_are_not_found(owner: Graph, world: World) -> None:
     assert (await owner.get("/applications(appId='11111111-2222-4333-8444-555555555555')")).status == 404
     assert (await owner.get(f"/applications/{world.saved.registration.client_id}")).status == 404
     assert (await owner.get(_path(world), select="nothing")).status == 400

@@ -42,7 +42,7 @@ async def test_twenty_calls_in_one(graph: Graph, world: World) -> None:
     assert [user.session is not None for user in world.saved.teams] == [True] * 20 + [False] * 4
 
 
-async def test_answers_come_in_no_order(graph: Graph) -> None:
+async def test_responses_have_no_order(graph: Graph) -> None:
     answer = await graph.batch(*(read(str(n)) for n in range(20)))
     ids = [response["id"] for response in answer.body["responses"]]
     assert sorted(ids, key=int) == [str(n) for n in range(20)]
@@ -121,7 +121,7 @@ async def test_a_batch_in_a_batch_is_unknown(graph: Graph) -> None:
 async def test_each_inner_call_counts_and_may_be_throttled_alone(
     graph: Graph, world: World, clock: FakeClock
 ) -> None:
-    await graph.sandbox.trouble(graph_quota=12)
+    await graph.sandbox.set_faults(graph_quota=12)
     users = [user.id for user in world.saved.teams][:20]
     requests = [set_presence(world, user, str(n)) for n, user in enumerate(users)]
     answers = by_id(await graph.batch(*requests))
@@ -136,13 +136,13 @@ async def test_each_inner_call_counts_and_may_be_throttled_alone(
 
 
 async def test_a_forced_throttle_shows_inside(graph: Graph, world: World, ana: str) -> None:
-    await graph.sandbox.trouble(graph_throttle=True, retry_after=4)
+    await graph.sandbox.set_faults(graph_throttle=True, retry_after=4)
     answer = by_id(await graph.batch(set_presence(world, ana)))["1"]
     assert (answer["status"], answer["headers"]["Retry-After"]) == (429, "4")
 
 
-async def test_an_outage_fails_the_whole(graph: Graph) -> None:
-    await graph.sandbox.trouble(graph_outage=True)
+async def test_an_outage_fails_the_whole_batch(graph: Graph) -> None:
+    await graph.sandbox.set_faults(graph_outage=True)
     assert (await graph.batch(read("1"))).status == 503
 
 

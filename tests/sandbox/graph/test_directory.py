@@ -7,7 +7,7 @@ from tests.sandbox.callers import Answer, FakeClock, Graph, signed_in
 
 
 async def pages(graph: Graph, answer: Answer) -> list[Answer]:
-    """An answer and all that follow it."""
+    """A response and all its next pages."""
     found = [answer]
     while link := found[-1].body.get("@odata.nextLink"):
         found.append(await graph.get(link))
@@ -70,7 +70,7 @@ async def full_round(graph: Graph, first: Answer) -> tuple[list[dict[str, Any]],
     return [user for page in found for user in page.body["value"]], found[-1].body["@odata.deltaLink"]
 
 
-async def test_a_first_delta_round_has_everybody_an_empty_page_and_a_repeat(graph: Graph, world: World) -> None:
+async def test_a_first_delta_round_has_all_users_an_empty_page_and_a_repeat(graph: Graph, world: World) -> None:
     found = await pages(graph, await graph.get("/users/delta", select="displayName"))
     users = [user["id"] for page in found for user in page.body["value"]]
     assert set(users) == {user.id for user in world.saved.teams}

@@ -81,7 +81,7 @@ async def test_what_graph_refuses(graph: Graph, ana: str, differences: dict[str,
 
 
 @pytest.mark.parametrize("body", [None, [], "text", {}])
-async def test_bodies_that_are_none(graph: Graph, ana: str, body: Any) -> None:
+async def test_invalid_bodies(graph: Graph, ana: str, body: Any) -> None:
     assert (await graph.post(f"/users/{ana}/presence/setPresence", body)).status == 400
 
 
@@ -166,12 +166,12 @@ async def test_at_most_650_are_read_at_once(graph: Graph, ids: Any, status: int)
 
 async def test_reads_may_drift_to_camel_case(graph: Graph, ana: str) -> None:
     await set_presence(graph, ana)
-    await graph.sandbox.trouble(graph_drift=True)
+    await graph.sandbox.set_faults(graph_drift=True)
     assert await seen(graph, ana) == ("busy", "inACall")
 
 
 async def test_the_quota_counts_reads_and_writes_and_nothing_else(graph: Graph, ana: str, clock: FakeClock) -> None:
-    await graph.sandbox.trouble(graph_quota=2)
+    await graph.sandbox.set_faults(graph_quota=2)
     for _ in range(5):
         assert (await graph.get("/users")).status == 200
     assert (await set_presence(graph, ana)).status == 200

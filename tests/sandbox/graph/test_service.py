@@ -5,7 +5,7 @@ from tests.support.sandboxes import SandboxHandle
 
 
 @pytest.mark.parametrize("token", [None, "rubbish", "a.b.c"])
-async def test_without_a_good_token_nothing_is_told(sandbox: SandboxHandle, token: str | None) -> None:
+async def test_without_a_valid_token_access_is_refused(sandbox: SandboxHandle, token: str | None) -> None:
     answer = await call(sandbox, "GET", "/v1.0/users", token=token)
     assert (answer.status, answer.code) == (401, "InvalidAuthenticationToken")
     assert {"date", "request-id", "client-request-id"} == answer.body["error"]["innerError"].keys()
@@ -18,12 +18,12 @@ async def test_a_token_ends(graph: Graph, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("switch", ["disabled", "deleted"])
-async def test_a_token_dies_with_its_application(graph: Graph, switch: str) -> None:
+async def test_deleting_the_application_invalidates_its_tokens(graph: Graph, switch: str) -> None:
     await graph.sandbox.registration_switch(switch)
     assert (await graph.get("/organization")).status == 401
 
 
-async def test_a_cloudlink_token_opens_nothing_here(sandbox: SandboxHandle) -> None:
+async def test_a_cloudlink_token_is_not_valid_for_graph(sandbox: SandboxHandle) -> None:
     token = (await ask_cloudlink(sandbox)).body["access_token"]
     assert (await call(sandbox, "GET", "/v1.0/users", token=token)).status == 401
 
@@ -37,7 +37,7 @@ async def test_a_cloudlink_token_opens_nothing_here(sandbox: SandboxHandle) -> N
         ("Presence.ReadWrite.All", "/users/{ana}/presence"),
     ],
 )
-async def test_each_permission_opens_its_own_calls(graph: Graph, ana: str, permission: str, path: str) -> None:
+async def test_each_permission_allows_its_own_calls(graph: Graph, ana: str, permission: str, path: str) -> None:
     assert (await graph.get(path.format(ana=ana))).status == 200
     await graph.sandbox.post("registration/permissions", {permission: False})
     answer = await graph.get(path.format(ana=ana))
@@ -73,14 +73,14 @@ async def test_unreadable_bodies(graph: Graph, content: bytes, kind: str) -> Non
         assert response.status == 400
 
 
-async def test_trouble(graph: Graph, ana: str) -> None:
-    await graph.sandbox.trouble(graph_outage=True)
+async def test_faults(graph: Graph, ana: str) -> None:
+    await graph.sandbox.set_faults(graph_outage=True)
     answer = await graph.get("/users")
     assert (answer.status, answer.code) == (503, "serviceNotAvailable")
-    await graph.sandbox.trouble(graph_outage=False, graph_forbidden=True)
+    await graph.sandbox.set_faults(graph_outage=False, graph_forbidden=True)
     assert (await graph.get("/users")).status == 403
-    await graph.sandbox.trouble(graph_forbidden=False, graph_throttle=True, retry_after=9)
+    await graph.sandbox.set_faults(graph_forbidden=False, graph_throttle=True, retry_after=9)
     answer = await graph.get("/users")
     assert (answer.status, answer.headers["Retry-After"]) == (429, "9")
-    await graph.sandbox.trouble(graph_throttle=False)
+    await graph.sandbox.set_faults(graph_throttle=False)
     assert (await graph.get("/users")).status == 200

@@ -12,9 +12,9 @@ from bot.commands import COMMANDS
 from storage.queries import conversations
 from storage.tables.conversations import Conversation as KnownConversation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from tests.services.bot.commands.test_setup import at_preview, at_teams
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
+from tests.support.bot.setup_wizard import at_preview, at_teams
 
 
 async def known(chat: Chat) -> KnownConversation | None:

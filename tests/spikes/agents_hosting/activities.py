@@ -1,4 +1,4 @@
-"""The Agents SDK's activities, made from what was checked and from what is to be said. Pure.
+"""The Agents SDK's activities, made from checked activities and from messages to send. Pure.
 
 They are pydantic models: a field that was set to None goes over the wire as null, so what is absent is left out.
 """

@@ -15,7 +15,7 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 
 
 class Conversations:
-    """The three calls the bot makes, and the two questions it asks."""
+    """The three calls the bot makes, and its two queries."""
 
     def __init__(self, service_url: str, outgoing: ConnectorHttp) -> None:
         self._root = f"{service_url.rstrip('/')}/v3/conversations"
@@ -33,7 +33,7 @@ class Conversations:
         return await self._say("PUT", activity, conversation_id, "activities", activity_id)
 
     async def members(self, conversation_id: str, *user_id: str) -> Any:
-        """All of them or one, as JSON: the SDK's model of a member drops what the roster needs not at all."""
+        """All of them or one, as JSON: the SDK's model of a member drops fields."""
         return await self._ask("GET", None, conversation_id, "members", *user_id)
 
     async def _say(self, method: str, activity: Activity, *path: str) -> ResourceResponse:
@@ -48,7 +48,7 @@ class Conversations:
 
 
 class Connector:
-    """Stands where the SDK wants its ``ConnectorClientBase`` and its ``UserTokenClientBase``."""
+    """Replaces the SDK's ``ConnectorClientBase`` and ``UserTokenClientBase``."""
 
     def __init__(self, service_url: str, outgoing: ConnectorHttp) -> None:
         self.base_uri = service_url
@@ -56,7 +56,7 @@ class Connector:
         self.conversations = Conversations(service_url, outgoing)
 
     async def close(self) -> None:
-        """The session is not ours to close."""
+        """Does nothing: the session belongs to the caller."""
 
 
 class Connectors:

@@ -1,4 +1,4 @@
-"""A chat with the real conversation over a real SQLite file, with only the outside replaced."""
+"""A chat through the real pipeline on a real SQLite file; only the external services are fakes."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ KEY = Fernet.generate_key().decode()
 
 @dataclass
 class Chat:
-    """Speaks as one person; remembers every card that was ever shown."""
+    """Sends as one person; keeps every card that was shown."""
 
     database: Database
     path: Path
@@ -56,7 +56,7 @@ class Chat:
         return self.now
 
     def restart(self) -> None:
-        """A new process over the same database: nothing is left but what was stored."""
+        """A new process on the same database: only what was stored is kept."""
         rules = AdminsSetting(self.admins, TENANT)
         self.conversation = Pipeline(
             self.database,
@@ -83,15 +83,15 @@ class Chat:
         return (await self.turn(Message(text))).answer
 
     async def press(self, card: Card, verb: str, typed: Mapping[str, str] | None = None) -> Card:
-        """Press a button of ``card``; what stands in its place in the end."""
+        """Press a button of ``card``; returns the card shown in its place."""
         return (await self.turn(press(card, verb, typed))).answer
 
     async def turn_of_press(self, card: Card, verb: str, typed: Mapping[str, str] | None = None) -> RecordingTurn:
-        """Press a button of ``card``; every card it was answered with."""
+        """Press a button of ``card``; returns the turn with all its cards."""
         return await self.turn(press(card, verb, typed))
 
     async def act(self, verb: str, **data: str) -> Card:
-        """An action nobody's card offered, as an attacker would send it."""
+        """An action that no card offered, as an attacker would send it."""
         return (await self.turn(Action(verb, data, "card-x"))).answer
 
     def stored_bytes(self) -> bytes:

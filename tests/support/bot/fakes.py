@@ -37,7 +37,7 @@ CARD_ID = "card-1"
 
 
 class RecordingTurn:
-    """Keeps every card it is given, as the JSON that would go out."""
+    """Keeps every card it is given, as the JSON that would be sent."""
 
     def __init__(self, incoming: Incoming, principal_name: str = "") -> None:
         self._incoming = incoming
@@ -68,7 +68,7 @@ class RecordingTurn:
 
     @property
     def answer(self) -> Card:
-        """The card that stands there in the end."""
+        """The card shown in the end."""
         return (self.replaced or self.sent)[-1]
 
 
@@ -243,7 +243,7 @@ def parts(card: Any) -> Iterator[dict[str, Any]]:
 
 
 def words(card: Card) -> str:
-    """All that can be read on a card."""
+    """All visible text of a card."""
     said = (part.get(key) for part in parts(card) for key in ("text", "label", "title", "value", "placeholder"))
     return "\n".join(str(word) for word in said if word)
 
@@ -272,7 +272,7 @@ def press(card: Card, verb: str, typed: Mapping[str, str] | None = None) -> Acti
 
 
 def error_below(card: Card, field_id: str) -> str:
-    """What is said right below a field; empty when nothing is. For ``""``, what is said above all fields."""
+    """The error shown directly below a field, or empty. For ``""``, the error above all fields."""
     body = card["body"]
     places = [place for place, part in enumerate(body) if part.get("id") == field_id]
     place = places[0] + 1 if places else next(i for i, part in enumerate(body) if part.get("style") == "attention")

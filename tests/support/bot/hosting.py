@@ -27,11 +27,11 @@ CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock",
 OTHER_CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Done"}]}
 
 make_framework: MakeFramework = botbuilder
-"""The fixture ``framework`` puts another one here."""
+"""The fixture ``framework`` replaces it."""
 
 
 class FakeClock:
-    """Time that passes only by ``sleep`` and ``advance``."""
+    """A clock that moves only by ``sleep`` and ``advance``."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
@@ -50,7 +50,7 @@ class FakeClock:
 
 @dataclass
 class Bot:
-    """A bot under test, and the world around it."""
+    """A bot under test with the servers around it."""
 
     host: Host
     config: HostingConfig
@@ -89,7 +89,7 @@ class Bot:
         return self.activity("invoke", **fields | changed)
 
     async def post(self, activity: Any, *, token: str | None = "") -> tuple[int, Any]:
-        """Status and JSON body of the answer. ``token`` empty: a good one; None: no Authorization at all."""
+        """Status and JSON body of the answer. ``token`` empty: a valid one; None: no Authorization header."""
         header = {} if token is None else {"Authorization": f"Bearer {token or self.token()}"}
         async with self.http.post(self.url, json=activity, headers=header) as answer:
             body = await answer.read()
@@ -107,15 +107,15 @@ class Bot:
         return Address(**fields | changed)
 
 
-async def keep_silent(_turn: Turn) -> None:
+async def no_reply(_turn: Turn) -> None:
     """A handler that answers nothing."""
 
 
 @asynccontextmanager
 async def open_bot(
-    handler: Callable[[Turn], Awaitable[None]] = keep_silent, *, answer_seconds: float = 8.0, **settings: Any
+    handler: Callable[[Turn], Awaitable[None]] = no_reply, *, answer_seconds: float = 8.0, **settings: Any
 ) -> AsyncIterator[Bot]:
-    """A bot with ``settings`` of its ``HostingConfig`` changed; turns are recorded, then go to ``handler``."""
+    """A bot with ``settings`` of its ``HostingConfig`` changed; turns are record_turn, then go to ``handler``."""
     async with AsyncExitStack() as stack:
         clock, turns, registry = FakeClock(), list[Incoming](), CollectorRegistry()
         issuer = await stack.enter_async_context(open_issuer())
@@ -132,14 +132,14 @@ async def open_bot(
         }
         config = HostingConfig(**defaults | settings)
 
-        async def recorded(turn: Turn) -> None:
+        async def record_turn(turn: Turn) -> None:
             turns.append(turn.incoming)
             await handler(turn)
 
         host = await stack.enter_async_context(
             open_host(
                 config,
-                recorded,
+                record_turn,
                 http,
                 clock,
                 sleep=clock.sleep,

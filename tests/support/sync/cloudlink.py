@@ -1,4 +1,4 @@
-"""A CloudLink client at work against a stub of CloudLink."""
+"""A CloudLink client against a stub of CloudLink."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -44,7 +44,7 @@ def page(*items: Any, following: object = None) -> dict[str, Any]:
 
 
 @dataclass
-class Bench:
+class ClientHarness:
     """``slept`` is what the client waited, ``now`` what its clock shows."""
 
     server: StubServer
@@ -58,7 +58,7 @@ class Bench:
             self.http, pattern, account, tables or WireTables(), lambda: self.now, Random(1), self._sleep
         )
 
-    def passes(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
 
     async def _sleep(self, seconds: float) -> None:
@@ -66,13 +66,13 @@ class Bench:
 
 
 @asynccontextmanager
-async def cloudlink_bench() -> AsyncIterator[Bench]:
+async def cloudlink_harness() -> AsyncIterator[ClientHarness]:
     async with stub_server() as server, aiohttp.ClientSession() as http:
         server.on(TOKEN, token_reply())
         server.on(OWNER, {"accountId": "acc 1", "role": "ACCOUNT_ADMIN"})
         server.on(ACCOUNT_ROUTE, {"accountId": "acc 1", "name": "Acme"})
         server.on(USERS, page({"userId": "u1", "email": "a@example.com"}))
-        yield Bench(server, http)
+        yield ClientHarness(server, http)
 
 
 def throttled(retry_after: str | None = None) -> Reply:

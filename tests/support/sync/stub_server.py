@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that answers as it is told and remembers what it was asked."""
+"""A real HTTP server on loopback that returns what a test sets and records its requests."""
 
 import asyncio
 import json
@@ -14,8 +14,8 @@ JSON_LIMIT = 10_000_000
 
 
 @dataclass(frozen=True)
-class Seen:
-    """A request as it came over the wire; ``path`` is undecoded and holds the query."""
+class ReceivedRequest:
+    """A request as received; ``path`` is undecoded and includes the query."""
 
     method: str
     path: str
@@ -29,7 +29,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` is JSON unless it is bytes; ``hang_up`` closes the connection without an answer."""
+    """``body`` is JSON unless it is bytes; ``hang_up`` closes the connection without a response."""
 
     body: Any = None
     status: int = 200
@@ -39,34 +39,34 @@ class Reply:
 
 @dataclass
 class StubServer:
-    """Answers by method and path (without query), after ``delay`` seconds; the last of several stays."""
+    """Answers by method and path (without query), after ``delay`` seconds; the last of several repeats."""
 
     url: str = ""
-    seen: list[Seen] = field(default_factory=list)
+    seen: list[ReceivedRequest] = field(default_factory=list)
     delay: float = 0
-    at_once: int = 0
-    most_at_once: int = 0
+    concurrent: int = 0
+    max_concurrent: int = 0
     _answers: defaultdict[str, list[Reply]] = field(default_factory=lambda: defaultdict(list))
 
     def on(self, route: str, *replies: Reply | dict[str, Any]) -> None:
         """``route`` is such as ``GET /users``."""
         self._answers[route] = [reply if isinstance(reply, Reply) else Reply(reply) for reply in replies]
 
-    def asked(self, route: str) -> list[Seen]:
+    def asked(self, route: str) -> list[ReceivedRequest]:
         return [seen for seen in self.seen if f"{seen.method} {seen.path.partition('?')[0]}" == route]
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
-        self.at_once += 1
-        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.concurrent += 1
+        self.max_concurrent = max(self.max_concurrent, self.concurrent)
         try:
             await asyncio.sleep(self.delay)
             return await self._answered(request)
         finally:
-            self.at_once -= 1
+            self.concurrent -= 1
 
     async def _answered(self, request: web.Request) -> web.StreamResponse:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        self.seen.append(Seen(request.method, request.raw_path, headers, await request.read()))
+        self.seen.append(ReceivedRequest(request.method, request.raw_path, headers, await request.read()))
         replies = self._answers[f"{request.method} {request.raw_path.partition('?')[0]}"]
         reply = (replies.pop(0) if len(replies) > 1 else replies[0]) if replies else Reply({}, 404)
         if reply.hang_up and request.transport:

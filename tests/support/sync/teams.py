@@ -1,4 +1,4 @@
-"""Tokens for tests that are not about tokens, and Entra's answers as msal expects them."""
+"""Tokens for tests of other things, and Entra's responses as msal expects them."""
 
 import base64
 import json
@@ -16,7 +16,7 @@ TOKEN = f"POST /{TENANT}/oauth2/v2.0/token"
 
 
 class CountedTokens:
-    """``Tokens`` that gives ``token-1`` until told to forget, then ``token-2``."""
+    """``Tokens`` that returns ``token-1`` until ``forget`` is called, then ``token-2``."""
 
     def __init__(self) -> None:
         self.number = 1

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.logging import HIDDEN, LONGEST_NAME, LONGEST_TEXT, MOST_ITEMS, TOO_LONG, configure_logging, harmless
-from tests.support.logged import logged
+from tests.support.captured_log import captured_log
 
 KEY = Fernet.generate_key().decode()
 SEALED = Fernet(KEY).encrypt(b"a client's secret").decode()
@@ -175,7 +175,7 @@ def test_no_secret_comes_through_whatever_stands_around_it(
 
 
 def test_libraries_log_the_same_way() -> None:
-    with logged("info") as found:
+    with captured_log("info") as found:
         logging.getLogger("msal").warning("answer: %s", {"access_token": TOKEN})
         logging.getLogger("httpx").error("GET\n%s", f"https://vault/?sig={SECRET}")
         logging.getLogger("procrastinate").info("below the level")
@@ -189,7 +189,7 @@ def test_libraries_log_the_same_way() -> None:
 
 
 def test_of_an_exception_type_and_place_are_kept_and_no_word() -> None:
-    with logged() as found:
+    with captured_log() as found:
         try:
             raise ValueError(f"cannot read hunter2 {TOKEN}")
         except ValueError:
@@ -203,7 +203,7 @@ def test_of_an_exception_type_and_place_are_kept_and_no_word() -> None:
 
 def test_text_for_people_is_as_harmless() -> None:
     stream = StringIO()
-    with logged():
+    with captured_log():
         configure_logging("info", "text", stream)
         log.info("it_happened", client_secret="hunter2", peer="a\nb")
         log.debug("below the level")

@@ -5,11 +5,11 @@ from structlog.testing import capture_logs
 
 from bot.activity import Action, Installed, Message, Removed, Undelivered
 from core.correlation import current_cause
-from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import RecordingTurn, incoming
 from tests.support.bot.hosting import open_bot
-from tests.support.logged import logged
+from tests.support.bot.setup_wizard import at_preview
+from tests.support.captured_log import captured_log
 
 
 def counted(chat: Chat, kind: str, outcome: str) -> float:
@@ -86,7 +86,7 @@ async def test_each_turn_has_an_id_of_its_own() -> None:
     async def handler(_turn: object) -> None:
         causes.append(current_cause())
 
-    with logged():
+    with captured_log():
         async with open_bot(handler) as bot:
             for number in range(2):
                 await bot.post(bot.activity(id=f"activity-{number}"))

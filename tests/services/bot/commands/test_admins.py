@@ -11,9 +11,9 @@ from storage.queries import drafts
 from storage.queries.roles import INVITED_FOR, Role
 from storage.tables.history import Act
 from storage.tables.roles import Member
-from tests.services.bot.commands.test_setup import at_teams
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, press, words
+from tests.support.bot.setup_wizard import at_teams
 from tests.support.stores import stored
 
 RUI = "55555555-0000-4000-8000-000000000005"

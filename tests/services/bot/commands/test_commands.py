@@ -11,9 +11,9 @@ from storage.queries import drafts
 from storage.queries.roles import Role
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service, ServiceHealth
-from tests.services.bot.commands.test_setup import APP, at_preview, at_teams
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
+from tests.support.bot.setup_wizard import APP, at_preview, at_teams
 
 
 async def stored(chat: Chat, *, enabled: bool = False) -> str:

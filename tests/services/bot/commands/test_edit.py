@@ -8,9 +8,9 @@ from bot.activity import Action, Card
 from storage.queries import history
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, IntegrationView, NameTaken
-from tests.services.bot.commands.test_setup import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
+from tests.support.bot.setup_wizard import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
 
 OTHER = "55555555-0000-4000-8000-000000000005"
 BEN = "66666666-0000-4000-8000-000000000006"

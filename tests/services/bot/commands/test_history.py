@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
 
 import aiohttp
 import pytest
@@ -25,17 +24,11 @@ from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.phone_events import CloudLinkUser
 from sync.teams.directory import TeamsUser
-from tests.services.bot.commands.test_setup import (
-    ACCOUNT,
-    APP,
-    CLIENT_SECRET,
-    CLOUDLINK_SECRET,
-    at_preview,
-    at_teams,
-)
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
+from tests.support.bot.history import fill_history
+from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
 from tests.support.fake_services import FakeServiceClients, context_of
 from tests.support.stores import stored
 
@@ -48,23 +41,6 @@ async def acts(chat: Chat) -> list[Act]:
 async def told(chat: Chat) -> list[tuple[str, str]]:
     """Acts and results, by name: the chat's clock stands still."""
     return sorted((act.act, act.result) for act in await acts(chat))
-
-
-async def fill(chat: Chat, count: int, **values: Any) -> None:
-    given: dict[str, Any] = {
-        "owner_tenant": TENANT,
-        "integration_id": "i1",
-        "integration_name": "Head office",
-        "actor_id": ADMIN,
-        "actor_name": "Ada",
-        "act": "enable",
-        "result": history.DONE,
-        "facts": {},
-    }
-    async with chat.database.writing() as session:
-        for number in range(count):
-            at = chat.now - timedelta(minutes=count - number)
-            await history.record(session, now=at, **{**given, **values})
 
 
 # What is recorded
@@ -149,7 +125,7 @@ async def test_an_act_on_an_unknown_integration_is_not_recorded(chat: Chat, clie
 )
 async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expected: list[str]) -> None:
     chat.locale = locale
-    await fill(chat, 12)
+    await fill_history(chat, 12)
     card = await chat.say(said)
     for piece in (*expected, "11:59 UTC"):
         assert piece in words(card)
@@ -161,14 +137,16 @@ async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expecte
 
 
 async def test_a_failure_says_what_was_wrong(chat: Chat) -> None:
-    await fill(chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"})
+    await fill_history(
+        chat, 1, act="edit_teams", result="graph.consent_missing", facts={"permissions": "User.Read.All"}
+    )
     card = words(await chat.say("history"))
     assert "❌" in card
     assert "Admin consent is missing for: User.Read.All" in card
 
 
 async def test_an_act_of_a_newer_version_and_the_bots_own(chat: Chat) -> None:
-    await fill(chat, 1, act="painted_blue", result="no_paint", actor_id="bot", actor_name="")
+    await fill_history(chat, 1, act="painted_blue", result="no_paint", actor_id="bot", actor_name="")
     card = words(await chat.say("history"))
     for piece in ("painted_blue", "no_paint", "CloudLink Presence, by itself"):
         assert piece in card
@@ -189,7 +167,7 @@ async def test_of_several_integrations_one_can_be_chosen(chat: Chat, clients: Fa
 
 @pytest.mark.parametrize("page", ["-1", "x", "9" * 30, "999", "٣"])
 async def test_a_page_that_is_none(chat: Chat, page: str) -> None:
-    await fill(chat, 12)
+    await fill_history(chat, 12)
     assert "of 2" in words(await chat.act("history.page", page=page))
 
 
@@ -200,7 +178,7 @@ async def test_nothing_yet(chat: Chat) -> None:
 
 
 async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:
-    await fill(chat, 3)
+    await fill_history(chat, 3)
     chat.tenant = "99999999-0000-4000-8000-000000000009"
     await chat.say("hello")
     for verb in ("history.show", "export.link", "export.text"):
@@ -211,7 +189,9 @@ async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:
 @pytest.mark.parametrize("size", [cards.PAGE, cards.LINES])
 async def test_the_largest_page_still_fits(chat: Chat, size: int) -> None:
     long = "Ş" * 5000
-    await fill(chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long})
+    await fill_history(
+        chat, 60, integration_name=long, actor_name=long, result="x" * 200, facts={"to": long, "from": long}
+    )
     verb = "history.page" if size == cards.PAGE else "export.text"
     card = await chat.act(verb, page="1")
     assert len(json.dumps(card).encode()) < 28 * 1024
@@ -271,7 +251,7 @@ async def test_who_was_removed_has_no_use_for_the_link_any_more(chat: Chat, serv
 
 
 async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 700)
+    await fill_history(chat, 700)
     status, headers, text = await fetch(await exported(chat))
     assert status == 200
     assert headers["Content-Disposition"] == 'attachment; filename="cloudlink-presence-2026-11-22.csv"'
@@ -296,7 +276,7 @@ async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> Non
 
 
 async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 1)
+    await fill_history(chat, 1)
     chat.locale = "pt-PT"
     (row,) = rows((await fetch(await exported(chat, "exportar histórico")))[2])
     assert row["O que foi feito"] == "Presença ativada"
@@ -304,7 +284,7 @@ async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer
 
 @pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1", "-1", "@SUM(1)", "\t=1", "\r=1", "＝1+1"])
 async def test_no_cell_is_a_formula(chat: Chat, server: TestServer, name: str) -> None:
-    await fill(chat, 1, integration_name=name)
+    await fill_history(chat, 1, integration_name=name)
     (row,) = rows((await fetch(await exported(chat)))[2])
     assert row["Integration name"] == f"'{name}"
 
@@ -315,7 +295,7 @@ def test_a_line_survives_quotes_commas_and_line_breaks() -> None:
 
 
 async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 1)
+    await fill_history(chat, 1)
     url = await exported(chat)
     chat.now += timedelta(minutes=9, seconds=59)
     assert (await fetch(url))[0] == 200
@@ -326,7 +306,7 @@ async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) 
 
 
 async def test_a_forged_link_leads_nowhere(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 1)
+    await fill_history(chat, 1)
     url = await exported(chat)
     base = url.rpartition("/")[0]
     sealed_for_another_use = Encryption([KEY]).encrypt("a client secret")
@@ -341,15 +321,15 @@ async def test_a_forged_link_leads_nowhere(chat: Chat, server: TestServer) -> No
 
 
 async def test_the_file_is_the_tenants_own(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 2)
-    await fill(chat, 1, owner_tenant="another tenant", integration_name="Theirs")
+    await fill_history(chat, 2)
+    await fill_history(chat, 1, owner_tenant="another tenant", integration_name="Theirs")
     _, _, text = await fetch(await exported(chat))
     assert len(rows(text)) == 2
     assert "Theirs" not in text
 
 
 async def test_asking_for_the_head_gives_no_body(chat: Chat, server: TestServer) -> None:
-    await fill(chat, 2)
+    await fill_history(chat, 2)
     status, _, text = await fetch(await exported(chat), "HEAD")
     assert (status, text) == (200, "")
 
@@ -370,7 +350,7 @@ async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
 
 
 async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:
-    await fill(chat, cards.LINES + 1)
+    await fill_history(chat, cards.LINES + 1)
     card = await chat.say("export history")
     assert "PUBLIC_URL" in words(card)
     assert link_urls(card) == []

@@ -12,9 +12,9 @@ from storage.queries.roles import Role
 from storage.tables.roles import Member
 from sync.domain.model import IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
 from sync.domain.presence import LineState, Presence
-from tests.services.bot.commands.test_history import fill
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import TENANT, buttons, parts, press
+from tests.support.bot.history import fill_history
 from tests.support.stores import stored
 
 LINK, REVERSED = "https://evil.example", "\u202e"
@@ -78,7 +78,7 @@ async def test_on_the_cards_of_people(chat: Chat) -> None:
 
 
 async def test_on_every_card(hostile: Chat) -> None:
-    await fill(hostile, 3, integration_name=NAME, actor_name=NAME)
+    await fill_history(hostile, 3, integration_name=NAME, actor_name=NAME)
     cards = await every_answer(hostile)
     assert sum("Sign in" in json.dumps(card) for card in cards) > 20
     for card in cards:

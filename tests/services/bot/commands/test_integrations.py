@@ -8,9 +8,9 @@ from bot.chat.router import Router
 from bot.commands import COMMANDS
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Actor, Service, ServiceHealth
-from tests.services.bot.commands.test_setup import APP, at_teams
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, words
+from tests.support.bot.setup_wizard import APP, at_teams
 
 
 async def connected(chat: Chat, *names: str) -> list[str]:

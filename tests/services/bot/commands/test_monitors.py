@@ -15,11 +15,9 @@ from storage.queries.roles import Role
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.model import IntegrationView
-from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words
-
-SECOND_ADMIN = "77777777-0000-4000-8000-000000000007"
+from tests.support.bot.setup_wizard import at_preview
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from bot.chat.context import Command
 from bot.commands import COMMANDS
 from storage.queries.roles import Role
 from storage.tables.roles import Member
-from tests.cards.checks import problems_of_all
-from tests.services.bot.commands.test_setup import at_preview
 from tests.support.bot.chat import Chat, open_chat
 from tests.support.bot.fakes import TENANT, buttons, words
+from tests.support.bot.setup_wizard import at_preview
+from tests.support.cards.checks import problems_of_all
 from tests.support.stores import stored
 
 PERSON = "44444444-0000-4000-8000-000000000004"

@@ -19,30 +19,16 @@ from sync.domain.presence import LineState, Presence
 from tests.cards.gallery.gallery import example
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, press, words
-
-CLOUDLINK_SECRET = "cl-s3cret-ÄÖÜ-9f8e7d"
-CLIENT_SECRET = "Xy8Q~teams-s3cret-1a2b3c"
-CLIENT = "44444444-0000-4000-8000-000000000004"
-ACCOUNT = {"account_id": "1000200030", "cloudlink_client_id": "reader", "cloudlink_secret": CLOUDLINK_SECRET}
-APP = {
-    "name": "Head office",
-    "tenant_id": TENANT,
-    "client_id": CLIENT,
-    "client_secret": CLIENT_SECRET,
-    "expires_on": "2027-05-31",
-}
-
-
-async def at_register(chat: Chat) -> Card:
-    return await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
-
-
-async def at_teams(chat: Chat) -> Card:
-    return await chat.press(await at_register(chat), "setup.register")
-
-
-async def at_preview(chat: Chat) -> Card:
-    return await chat.press(await at_teams(chat), "setup.save", APP)
+from tests.support.bot.setup_wizard import (
+    ACCOUNT,
+    APP,
+    CLIENT,
+    CLIENT_SECRET,
+    CLOUDLINK_SECRET,
+    at_preview,
+    at_register,
+    at_teams,
+)
 
 
 async def draft_of(chat: Chat) -> Draft | None:

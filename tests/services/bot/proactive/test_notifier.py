@@ -16,31 +16,31 @@ from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
-from tests.support.bot.notifying import Notifying, chat_of, notifying, title
+from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
 from tests.support.stores import each_database as each_database
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[Notifying]:
-    async with notifying(tmp_path) as opened:
+async def world(tmp_path: Path) -> AsyncIterator[NoticeHarness]:
+    async with open_notice_harness(tmp_path) as opened:
         yield opened
 
 
-async def quiet(world: Notifying, who: str = "ada", zone: str = "UTC") -> None:
+async def quiet(world: NoticeHarness, who: str = "ada", zone: str = "UTC") -> None:
     """From an hour before the harness's noon until an hour after it."""
     async with world.database.writing() as session:
         await alerts.set_quiet_hours(session, TENANT, who, "11:00", "13:00", zone)
 
 
-async def refused(world: Notifying) -> None:
+async def refused(world: NoticeHarness) -> None:
     async with world.database.writing() as session:
         await problems.upsert_open(session, "i1", "entra", "entra.secret_expired", {}, True, world.now)
     world.bot.clock.advance(seconds=31)
 
 
-async def test_each_administrator_is_told_once_in_their_own_language(world: Notifying) -> None:
+async def test_each_administrator_is_told_once_in_their_own_language(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.admin("ben", locale="pt-PT")
     await world.integration(30)
@@ -52,14 +52,14 @@ async def test_each_administrator_is_told_once_in_their_own_language(world: Noti
     assert await world.process.metric("notices", state="sent") == 2
 
 
-async def test_a_chosen_language_goes_before_the_clients(world: Notifying) -> None:
+async def test_a_chosen_language_goes_before_the_clients(world: NoticeHarness) -> None:
     await world.admin("ada", language="pt")
     await world.integration(1)
     await world.look()
     assert world.said("ada") == ["O segredo do cliente expira dentro de 1 dia"]
 
 
-async def test_a_notice_carries_its_remedy(world: Notifying) -> None:
+async def test_a_notice_carries_its_remedy(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7)
     await world.look()
@@ -70,7 +70,7 @@ async def test_a_notice_carries_its_remedy(world: Notifying) -> None:
     assert pressed["alerts.remind"]["data"] == {"notice": notice.id, "press": notice.id}
 
 
-async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(world: Notifying) -> None:
+async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None, tenant_id="entra", client_id="app")
     async with world.database.writing() as session:
@@ -90,7 +90,7 @@ async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(wor
     assert "command.rotate" not in buttons(outage)
 
 
-async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edited(world: Notifying) -> None:
+async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edited(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     async with world.database.writing() as session:
@@ -100,7 +100,7 @@ async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edit
     assert buttons(world.arrived("ada")[0].card)["edit.cloudlink"]["data"] == {"integration": "i1"}
 
 
-async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(world: Notifying) -> None:
+async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     async with world.database.writing() as session:
@@ -117,7 +117,7 @@ async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(worl
     assert all("Enter the secret again" in words(card) for card in (entra, cloudlink))
 
 
-async def test_nobody_who_is_no_administrator_any_more_is_told(world: Notifying) -> None:
+async def test_nobody_who_is_no_administrator_any_more_is_told(world: NoticeHarness) -> None:
     await world.admin("ada", admin_as="")
     await world.admin("ben")
     await world.admin("eve", admin_as="eve")
@@ -131,7 +131,7 @@ async def test_nobody_who_is_no_administrator_any_more_is_told(world: Notifying)
     ("role", "told"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
 )
 async def test_owners_and_administrators_are_told_and_viewers_are_not(
-    world: Notifying, role: Role, told: int
+    world: NoticeHarness, role: Role, told: int
 ) -> None:
     await world.admin("cleo", admin_as="")
     if role is not Role.EVERYONE:
@@ -141,7 +141,7 @@ async def test_owners_and_administrators_are_told_and_viewers_are_not(
     assert len(world.arrived("cleo")) == told
 
 
-async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: Notifying) -> None:
+async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: NoticeHarness) -> None:
     await world.admin("cleo", admin_as="")
     await world.role("cleo", Role.ADMINISTRATOR)
     await quiet(world, "cleo")
@@ -155,7 +155,7 @@ async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: Notifying
     assert await world.states() == {"cleo": [State.DROPPED]}
 
 
-async def test_another_tenants_role_is_none_here(world: Notifying) -> None:
+async def test_another_tenants_role_is_none_here(world: NoticeHarness) -> None:
     await world.admin("cleo", admin_as="")
     await world.role("cleo", Role.OWNER, owner_tenant="another")
     await world.integration(30)
@@ -163,14 +163,14 @@ async def test_another_tenants_role_is_none_here(world: Notifying) -> None:
     assert world.arrived() == []
 
 
-async def test_another_tenants_administrator_is_not_told(world: Notifying) -> None:
+async def test_another_tenants_administrator_is_not_told(world: NoticeHarness) -> None:
     await world.admin("ada", tenant_id="another")
     await world.integration(30)
     await world.look()
     assert world.arrived() == []
 
 
-async def test_who_mutes_an_integration_is_not_told_of_it_alone(world: Notifying) -> None:
+async def test_who_mutes_an_integration_is_not_told_of_it_alone(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     await world.integration(30, id="i2", name="Porto")
@@ -180,7 +180,7 @@ async def test_who_mutes_an_integration_is_not_told_of_it_alone(world: Notifying
     assert ["Porto" in words(call.card) for call in world.arrived("ada")] == [True]
 
 
-async def test_a_warning_waits_for_the_end_of_quiet_hours(world: Notifying) -> None:
+async def test_a_warning_waits_for_the_end_of_quiet_hours(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.admin("ben")
     await world.integration(30)
@@ -195,7 +195,7 @@ async def test_a_warning_waits_for_the_end_of_quiet_hours(world: Notifying) -> N
     assert len(world.arrived("ada")) == 1
 
 
-async def test_quiet_hours_are_those_of_the_persons_own_zone(world: Notifying) -> None:
+async def test_quiet_hours_are_those_of_the_persons_own_zone(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     await quiet(world, zone="Asia/Tokyo")
@@ -203,7 +203,7 @@ async def test_quiet_hours_are_those_of_the_persons_own_zone(world: Notifying) -
     assert len(world.arrived("ada")) == 1
 
 
-async def test_a_refused_secret_does_not_wait(world: Notifying) -> None:
+async def test_a_refused_secret_does_not_wait(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     await quiet(world)
@@ -212,7 +212,7 @@ async def test_a_refused_secret_does_not_wait(world: Notifying) -> None:
     assert world.said("ada") == ["Microsoft Entra ID needs you"]
 
 
-async def test_who_mutes_while_a_notice_waits_does_not_get_it(world: Notifying) -> None:
+async def test_who_mutes_while_a_notice_waits_does_not_get_it(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     await quiet(world)
@@ -225,7 +225,7 @@ async def test_who_mutes_while_a_notice_waits_does_not_get_it(world: Notifying) 
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-async def test_processes_that_race_tell_once(world: Notifying, processes: int) -> None:
+async def test_processes_that_race_tell_once(world: NoticeHarness, processes: int) -> None:
     for name in ("ada", "ben"):
         await world.admin(name)
     await world.integration(30)
@@ -237,7 +237,7 @@ async def test_processes_that_race_tell_once(world: Notifying, processes: int) -
     assert sorted(chat_of(call) for call in world.arrived()) == ["a:ada", "a:ben"]
 
 
-async def test_what_the_channel_refuses_for_now_is_tried_again_ever_more_slowly(world: Notifying) -> None:
+async def test_what_the_channel_refuses_for_now_is_tried_again_ever_more_slowly(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     for _ in range(3):
@@ -255,7 +255,7 @@ async def test_what_the_channel_refuses_for_now_is_tried_again_ever_more_slowly(
     assert (await world.notices())[0].attempts == 3
 
 
-async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: Notifying) -> None:
+async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     world.bot.connector.answer(403)
@@ -278,7 +278,7 @@ async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: Not
     assert await world.process.metric("nobody_reachable") == 0
 
 
-async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(world: Notifying) -> None:
+async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(60)
     await world.process.notice_scheduler.look("all")
@@ -296,7 +296,7 @@ async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(w
     assert world.said("ada") == ["The client secret expires in 59 days"]
 
 
-async def test_an_answer_that_is_lost_counts_as_perhaps_told(world: Notifying) -> None:
+async def test_an_answer_that_is_lost_counts_as_perhaps_told(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(60)
     world.bot.connector.body = b"{"
@@ -307,7 +307,7 @@ async def test_an_answer_that_is_lost_counts_as_perhaps_told(world: Notifying) -
     assert len(world.arrived()) == 1
 
 
-async def test_once_somebody_acted_every_card_says_who_and_when(world: Notifying) -> None:
+async def test_once_somebody_acted_every_card_says_who_and_when(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.admin("ben", locale="pt-PT", time_zone="Europe/Lisbon")
     row = await world.integration(60)
@@ -347,7 +347,7 @@ async def test_once_somebody_acted_every_card_says_who_and_when(world: Notifying
     assert {call.path.rpartition("/")[2] for call in world.bot.connector.sent("PUT")} == posted
 
 
-async def test_a_card_that_cannot_be_changed_now_is_changed_later(world: Notifying) -> None:
+async def test_a_card_that_cannot_be_changed_now_is_changed_later(world: NoticeHarness) -> None:
     await world.admin("ada")
     row = await world.integration(60)
     await world.look()
@@ -361,7 +361,7 @@ async def test_a_card_that_cannot_be_changed_now_is_changed_later(world: Notifyi
     assert await world.states() == {"ada": [State.CLOSED]}
 
 
-async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notifying) -> None:
+async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     await refused(world)
@@ -375,7 +375,7 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notif
     assert len(world.changed()) == 1
 
 
-async def test_a_channel_is_told_without_buttons(world: Notifying) -> None:
+async def test_a_channel_is_told_without_buttons(world: NoticeHarness) -> None:
     await world.integration(7)
     async with world.database.writing() as session:
         await alerts.add_channel(
@@ -401,7 +401,7 @@ async def test_a_channel_is_told_without_buttons(world: Notifying) -> None:
     assert await world.process.metric("nobody_reachable") == 1
 
 
-async def test_a_wrong_clock_is_told_once_for_each_tenant(world: Notifying) -> None:
+async def test_a_wrong_clock_is_told_once_for_each_tenant(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     await world.integration(None, id="i2", created_at=world.now + timedelta(seconds=1))
@@ -419,7 +419,7 @@ async def test_a_wrong_clock_is_told_once_for_each_tenant(world: Notifying) -> N
     assert world.said("ada")[1:] == ["All clear: the clock is right again"]
 
 
-async def test_an_update_is_offered(world: Notifying) -> None:
+async def test_an_update_is_offered(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     world.process.update = 2
@@ -428,14 +428,14 @@ async def test_an_update_is_offered(world: Notifying) -> None:
     assert world.said("ada") == ["A feature update is available"]
 
 
-async def test_an_integration_being_removed_is_not_warned_of(world: Notifying) -> None:
+async def test_an_integration_being_removed_is_not_warned_of(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7, removing_since=world.now)
     await world.look()
     assert world.arrived() == []
 
 
-async def test_a_hostile_name_stays_a_name(world: Notifying) -> None:
+async def test_a_hostile_name_stays_a_name(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7, name="[Click](https://evil.example)" + "x" * 5_000)
     await world.look()
@@ -444,7 +444,7 @@ async def test_a_hostile_name_stays_a_name(world: Notifying) -> None:
     assert not any(part.get("type") == "TextBlock" and "evil" in part["text"] for part in card["body"])
 
 
-async def test_problems_of_long_ago_are_not_told(world: Notifying) -> None:
+async def test_problems_of_long_ago_are_not_told(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     old = world.now - timedelta(days=30)

@@ -18,7 +18,7 @@ from sync.jobs.postgres import QueuedJobs, make_tables
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.sync.work import Work
+from tests.support.sync.recording_job import RecordingJob
 from tests.support.tools import ROOT
 
 
@@ -29,7 +29,7 @@ def conninfo() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIterator[QueuedJobs]:
+async def process(conninfo: str, work: RecordingJob, *, works: bool = True) -> AsyncIterator[QueuedJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
     jobs = QueuedJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
@@ -40,7 +40,7 @@ async def process(conninfo: str, work: Work, *, works: bool = True) -> AsyncIter
 
 
 async def test_what_is_due_waits_and_what_is_set_for_later_does_not(conninfo: str) -> None:
-    async with process(conninfo, Work(), works=False) as jobs:
+    async with process(conninfo, RecordingJob(), works=False) as jobs:
         assert await jobs.waiting() == 0
         await jobs.defer("work", "a")
         await jobs.defer("work", "b")
@@ -60,83 +60,83 @@ async def is_empty(conninfo: str) -> bool:
 
 
 async def test_one_runs_one_waits_and_more_are_the_same_one(conninfo: str) -> None:
-    work = Work()
+    work = RecordingJob()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         for _ in range(4):
             await jobs.defer("work", "a")
         assert await rows(conninfo, "todo") == [("work", "work:a")]
-        work.go.set()
+        work.released.set()
         await eventually(lambda: is_empty(conninfo))
-        assert (work.begun, work.most_at_once) == (["a", "a"], 1)
+        assert (work.started_keys, work.max_concurrent) == (["a", "a"], 1)
 
 
 async def test_two_workers_share_the_work_and_never_do_the_same_at_once(conninfo: str) -> None:
-    one, other = Work(), Work()
-    one.go.set()
-    other.go.set()
+    one, other = RecordingJob(), RecordingJob()
+    one.released.set()
+    other.released.set()
     async with process(conninfo, one) as jobs, process(conninfo, other):
         for round_ in range(5):
             await jobs.defer_all([("work", f"{number}") for number in range(20)])
             await jobs.defer("work", f"alone {round_}")
         await eventually(lambda: is_empty(conninfo))
-    done = sorted(one.begun + other.begun)
+    done = sorted(one.started_keys + other.started_keys)
     assert {f"{number}" for number in range(20)} | {f"alone {each}" for each in range(5)} == set(done)
 
 
 async def test_what_only_defers_leaves_the_work_to_others(conninfo: str) -> None:
-    web, worker = Work(), Work()
-    worker.go.set()
+    web, worker = RecordingJob(), RecordingJob()
+    worker.released.set()
     async with process(conninfo, web, works=False) as jobs:
         await jobs.defer("work", "a")
         assert await jobs.alive()
         async with process(conninfo, worker):
-            await eventually(lambda: worker.has_begun(1))
-    assert web.begun == []
+            await eventually(lambda: worker.has_started(1))
+    assert web.started_keys == []
 
 
 async def test_what_is_deferred_outlives_who_deferred_it(conninfo: str) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with process(conninfo, work, works=False) as jobs:
         await jobs.defer("work", "a")
     async with process(conninfo, work):
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
 
 
 @pytest.mark.parametrize("job", ["work", PUSH])
 async def test_a_timer_does_not_hold_up_work_that_is_due(conninfo: str, job: str) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with process(conninfo, work) as jobs:
         await jobs.defer(job, "a", at=utc_now() + timedelta(hours=1))
         await jobs.defer(job, "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         assert await rows(conninfo, "todo") == [(job, f"{job}:a later")]
 
 
 async def test_a_timer_is_done_when_its_time_comes_and_the_earlier_time_wins(conninfo: str) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a", at=utc_now() + timedelta(hours=1))
         await jobs.defer("work", "a", at=utc_now() + timedelta(seconds=0.3))
         await jobs.defer("work", "a", at=utc_now() + timedelta(hours=2))
-        assert work.begun == []
-        await eventually(lambda: work.has_begun(1))
+        assert work.started_keys == []
+        await eventually(lambda: work.has_started(1))
         await eventually(lambda: is_empty(conninfo))
 
 
 async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
     conninfo: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     work.failures = 2
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(3))
+        await eventually(lambda: work.has_started(3))
         await eventually(lambda: is_empty(conninfo))
     told = capsys.readouterr().out + caplog.text
     assert told.count("ValueError") == 2
@@ -144,7 +144,7 @@ async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
 
 
 async def test_an_unknown_job_is_refused(conninfo: str) -> None:
-    async with process(conninfo, Work()) as jobs:
+    async with process(conninfo, RecordingJob()) as jobs:
         with pytest.raises(KeyError):
             await jobs.defer("idle", "a")
 
@@ -153,14 +153,14 @@ async def test_a_job_that_is_cut_short_by_the_end_is_left_to_the_next(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sync.jobs.postgres.PATIENCE", 0.05)
-    hangs, work = Work(), Work()
+    hangs, work = RecordingJob(), RecordingJob()
     async with process(conninfo, hangs) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: hangs.has_begun(1))
-    assert hangs.at_once == 0
-    work.go.set()
+        await eventually(lambda: hangs.has_started(1))
+    assert hangs.concurrent == 0
+    work.released.set()
     async with process(conninfo, work):
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
 
 
 KILLED = """
@@ -172,7 +172,7 @@ from core.metrics import Metrics
 from sync.jobs.postgres import QueuedJobs
 
 async def hang(key):
-    print("begun", flush=True)
+    print("started_keys", flush=True)
     await asyncio.Event().wait()
 
 async def main():
@@ -187,7 +187,7 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker in a process of its own that has begun the job and will never end it."""
+    """A worker in a process of its own that has started_keys the job and will never end it."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, stdin=pipe, stdout=pipe, cwd=ROOT)
     assert process.stdin
@@ -203,39 +203,39 @@ async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
 
 async def test_what_a_killed_worker_began_is_taken_over_though_it_was_queued_again(conninfo: str) -> None:
     await make_tables(conninfo)
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with AsyncExitStack() as stack:
-        jobs = await stack.enter_async_context(process(conninfo, Work(), works=False))
+        jobs = await stack.enter_async_context(process(conninfo, RecordingJob(), works=False))
         killed = await stack.enter_async_context(doomed(conninfo))
         await jobs.defer("work", "a")
         assert killed.stdout
-        assert await asyncio.wait_for(killed.stdout.readline(), 30) == b"begun\n"
+        assert await asyncio.wait_for(killed.stdout.readline(), 30) == b"started_keys\n"
         killed.kill()
         await jobs.defer("work", "a")
         await stack.enter_async_context(process(conninfo, work))
-        await eventually(lambda: work.has_begun(1), within=30)
+        await eventually(lambda: work.has_started(1), within=30)
         await eventually(lambda: is_empty(conninfo))
 
 
 async def test_a_worker_goes_on_when_its_database_hangs_up_on_it(conninfo: str) -> None:
-    work = Work()
+    work = RecordingJob()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
             await connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
-        work.go.set()
+        work.released.set()
         await jobs.defer("work", "b")
         await eventually(lambda: done(work, conninfo), within=30)
         assert await jobs.alive()
 
 
-async def done(work: Work, conninfo: str) -> bool:
-    return "b" in work.begun and await is_empty(conninfo)
+async def done(work: RecordingJob, conninfo: str) -> bool:
+    return "b" in work.started_keys and await is_empty(conninfo)
 
 
 async def test_several_that_start_at_once_make_the_tables_once(conninfo: str) -> None:
@@ -244,7 +244,7 @@ async def test_several_that_start_at_once_make_the_tables_once(conninfo: str) ->
 
 
 async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
-    async with process(conninfo, Work(), works=False) as jobs:
+    async with process(conninfo, RecordingJob(), works=False) as jobs:
         await jobs.defer("work", "an-id")
         async with await psycopg.AsyncConnection.connect(conninfo) as connection:
             row = await (await connection.execute("SELECT task_name, args FROM procrastinate_jobs")).fetchone()
@@ -254,11 +254,11 @@ async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("later", [0.0, 0.4, 1.1])
 async def test_it_ends_while_its_database_is_away(conninfo: str, later: float) -> None:
-    work = Work()
-    work.go.set()
+    work = RecordingJob()
+    work.released.set()
     async with proxy_to(conninfo) as db_proxy, process(db_proxy.url, work) as jobs:
         await jobs.defer("work", "a")
-        await eventually(lambda: work.has_begun(1))
+        await eventually(lambda: work.has_started(1))
         await db_proxy.cut()
         await asyncio.sleep(later)
     assert not [task for task in asyncio.all_tasks() if "_work" in str(task.get_coro())]

@@ -15,9 +15,9 @@ from storage.schema import migrate
 from sync.jobs.local import LocalJobs
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
+from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
 from tests.support.eventually import eventually
-from tests.support.logged import logged
 from tests.support.postgres import fresh_database
 
 
@@ -50,12 +50,12 @@ async def test_it_is_not_ready_while_postgresql_is_away_and_heals_by_itself() ->
     registry = CollectorRegistry()
     async with on_postgres(registry) as (watch, db_proxy):
         assert await watch.ready()
-        with logged() as log:
+        with captured_log() as log:
             await db_proxy.cut()
             for _ in range(3):
                 assert not await watch.ready()
             assert (part(registry, "database"), part(registry, "jobs")) == (0, 1)
-            db_proxy.mend()
+            db_proxy.restore()
             await eventually(watch.ready)
         assert part(registry, "database") == 1
         assert [line["event"] for line in log.lines()] == ["database_away", "database_back"]
@@ -64,11 +64,11 @@ async def test_it_is_not_ready_while_postgresql_is_away_and_heals_by_itself() ->
 async def test_a_database_that_does_not_answer_is_not_waited_for() -> None:
     async with on_postgres(CollectorRegistry(), patience=0.2) as (watch, db_proxy):
         await eventually(watch.ready)
-        db_proxy.hold()
+        db_proxy.stall()
         async with asyncio.timeout(10):
             assert not await watch.ready()
         await db_proxy.cut()
-        db_proxy.mend()
+        db_proxy.restore()
         await eventually(watch.ready)
 
 

@@ -16,7 +16,7 @@ from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, Endpoin
 from sync.phones.ingest import EventIngestor
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, context_of
-from tests.support.statements import counted
+from tests.support.statements import recorded_statements
 from tests.support.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -48,7 +48,7 @@ class Desk:
     async def look(self, *snapshots: LineSnapshot) -> None:
         await self.ingestor.look("i1", snapshots, self.clock())
 
-    def counted(self, verdict: str) -> float:
+    def recorded_statements(self, verdict: str) -> float:
         return self.registry.get_sample_value("cloudlink_presence_events_total", {"verdict": verdict}) or 0
 
 
@@ -82,7 +82,7 @@ async def test_doubles_are_dropped_within_a_batch_and_after_a_restart(tmp_path: 
         event = call(CallState.CONNECTED, 1)
         await at.record(event, event)
         await Desk(at.database).record(event)
-        assert (at.counted("taken"), at.counted("double")) == (1, 1)
+        assert (at.recorded_statements("taken"), at.recorded_statements("double")) == (1, 1)
 
 
 async def test_late_unknown_and_strangers_events_change_nothing_and_are_counted(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ async def test_late_unknown_and_strangers_events_change_nothing_and_are_counted(
             call(None, 7, call_id="d"),
             call(CallState.CONNECTED, 8, "x"),
         )
-        assert [at.counted(verdict) for verdict in ("late", "unknown_state", "nobody")] == [1, 2, 1]
+        assert [at.recorded_statements(verdict) for verdict in ("late", "unknown_state", "nobody")] == [1, 2, 1]
         async with at.database.session() as session:
             assert await event_store.unknown_states(session, "i1") == [("odd state", 2)]
         assert at.jobs.deferred == []
@@ -178,7 +178,7 @@ async def test_events_of_many_integrations_go_into_one_transaction_each_to_its_o
             "i3": [call(CallState.CONNECTED, 1)],
             "gone": [call(CallState.CONNECTED, 1)],
         }
-        with counted(at.database) as statements:
+        with recorded_statements(at.database) as statements:
             assert await at.ingestor.record_all(arrived, waiting=False) == {"gone"}
         lines = [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3", "p4")]
         assert lines == ["on_call", "unknown", "in_conference", "on_call"]
@@ -200,4 +200,4 @@ async def test_who_is_held_elsewhere_is_left_out_and_waited_for_on_request(tmp_p
             assert (await read_person(at.database)).desired is None
         assert await waiting == set()
         assert (await read_person(at.database)).desired == CALL
-        assert at.counted("double") == 1
+        assert at.recorded_statements("double") == 1

@@ -52,14 +52,14 @@ async def post(folder: Path, **values: object) -> AsyncIterator[Post]:
 async def test_it_subscribes_once_and_polls_what_it_may_have_missed(tmp_path: Path) -> None:
     async with post(tmp_path) as at:
         assert [await at.keep(), await at.keep()] == ["s1", "s1"]
-        assert at.cloudlink.standing == {"s1": f"{URL}/webhooks/cloudlink/token"}
+        assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/token"}
         assert at.jobs.now() == ["poll"]
 
 
 async def test_one_that_vanished_is_made_again(tmp_path: Path) -> None:
     async with post(tmp_path) as at:
         await at.keep()
-        at.cloudlink.standing.clear()
+        at.cloudlink.subscribed.clear()
         assert await at.keep() == "s2"
 
 
@@ -67,7 +67,7 @@ async def test_another_url_needs_another_subscription_and_the_old_one_ends(tmp_p
     async with post(tmp_path) as at:
         await at.keep()
         assert await at.keep("https://elsewhere.example/") == "s2"
-        assert at.cloudlink.standing == {"s2": "https://elsewhere.example/webhooks/cloudlink/token"}
+        assert at.cloudlink.subscribed == {"s2": "https://elsewhere.example/webhooks/cloudlink/token"}
 
 
 async def test_it_is_renewed_by_schedule(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ async def test_it_is_renewed_by_schedule(tmp_path: Path) -> None:
         assert await at.keep() == "s1"
         at.clock.advance(hours=2)
         assert await at.keep() == "s2"
-        assert list(at.cloudlink.standing) == ["s2"]
+        assert list(at.cloudlink.subscribed) == ["s2"]
         assert await at.keep() == "s2"
 
 
@@ -85,13 +85,13 @@ async def test_without_a_public_url_or_disabled_it_ends(tmp_path: Path) -> None:
     async with post(tmp_path) as at:
         await at.keep()
         assert await at.keep("") == ""
-        assert at.cloudlink.standing == {}
+        assert at.cloudlink.subscribed == {}
     disabled = tmp_path / "disabled"
     disabled.mkdir()
     async with post(disabled, enabled=False, subscription_id="s9") as at:
-        at.cloudlink.standing["s9"] = "somewhere"
+        at.cloudlink.subscribed["s9"] = "somewhere"
         assert await at.keep() == ""
-        assert at.cloudlink.standing == {}
+        assert at.cloudlink.subscribed == {}
 
 
 async def test_trouble_lights_a_lamp_and_keeps_what_is_known(tmp_path: Path) -> None:
@@ -109,11 +109,11 @@ async def test_an_address_whose_token_no_key_opens_is_replaced_by_another(tmp_pa
         "subscription_id": "s0",
     }
     async with post(tmp_path, **lost) as at:
-        at.cloudlink.standing["s0"] = f"{URL}/webhooks/cloudlink/old"
+        at.cloudlink.subscribed["s0"] = f"{URL}/webhooks/cloudlink/old"
         assert [await at.keep(), await at.keep()] == ["s1", "s1"]
         row = await read_integration(at.database)
         token = ENCRYPTION.decrypt(row.webhook_token_sealed)
-        assert at.cloudlink.standing == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
+        assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
         assert (len(token) > 40, row.webhook_token_hash) == (True, hashed(token))
 
 

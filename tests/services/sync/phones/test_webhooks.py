@@ -19,8 +19,8 @@ from sync.cloudlink.wire import load_tables
 from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
 from sync.phones.webhooks import LONGEST_READ, WebhookResult, Webhooks
+from tests.support.captured_log import captured_log
 from tests.support.fake_services import context_of
-from tests.support.logged import logged
 from tests.support.stores import empty_store, integration, person, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -190,7 +190,7 @@ async def test_while_it_cannot_be_stored_cloudlink_is_asked_to_come_again(tmp_pa
     async with door(tmp_path) as at:
         async with at.database.writing() as session:
             await session.exec(text("ALTER TABLE seenevent RENAME TO away"))  # type: ignore[call-overload]
-        with logged() as log:
+        with captured_log() as log:
             assert await at.post(body()) == 503
         assert at.registry.get_sample_value("cloudlink_presence_webhooks_total", {"answer": "not_stored"}) == 1
         assert [line["event"] for line in log.lines() if line["level"] != "info"] == [

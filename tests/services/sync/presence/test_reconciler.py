@@ -25,7 +25,7 @@ from sync.presence.reconciler import Reconciler
 from sync.teams.quota import Quota
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.statements import counted
+from tests.support.statements import recorded_statements
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -120,7 +120,7 @@ async def test_while_a_request_is_under_way_the_store_says_that_nobody_knows(tmp
             row = await read_person(at.database)
             seen.append((row.applied, row.applied_until))
 
-        at.clients.graph.meanwhile = look
+        at.clients.graph.during_push = look
         await at.push()
         assert seen == [(UNSURE, NOON + timedelta(hours=1, minutes=1))]
 
@@ -129,13 +129,13 @@ async def test_what_changed_on_the_way_goes_out_in_the_next_round(tmp_path: Path
     async with bench(tmp_path, calling()) as at:
 
         async def hang_up() -> None:
-            at.clients.graph.meanwhile = None
+            at.clients.graph.during_push = None
             async with at.database.writing() as session:
                 row = await session.get(Person, "p1")
                 assert row
                 row.desired, row.due_at = None, NOON
 
-        at.clients.graph.meanwhile = hang_up
+        at.clients.graph.during_push = hang_up
         assert await at.push() == [SetPresence("teams p1", CALL, 3600), ClearPresence("teams p1")]
         assert (await read_person(at.database)).applied is None
 
@@ -270,7 +270,7 @@ async def test_who_is_deleted_while_under_way_does_no_harm(tmp_path: Path) -> No
             async with at.database.writing() as session:
                 await session.delete(await session.get(Integration, "i1"))
 
-        at.clients.graph.meanwhile = forget
+        at.clients.graph.during_push = forget
         assert len(await at.push()) == 1
 
 
@@ -281,7 +281,7 @@ async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:
 
 async def test_a_push_that_leaves_nobody_due_does_not_ask_again_who_is(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
-        with counted(at.database) as statements:
+        with recorded_statements(at.database) as statements:
             await at.push()
         asked = [each for each in statements if "FROM person" in each and "LIMIT" in each]
         assert len(asked) == 1

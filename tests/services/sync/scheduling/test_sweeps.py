@@ -20,7 +20,7 @@ from sync.problems.notice_scheduler import TOGETHER, NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, context_of
-from tests.support.statements import counted
+from tests.support.statements import recorded_statements
 from tests.support.stores import empty_store, integration, person
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -115,7 +115,7 @@ async def test_statements_do_not_grow_with_integrations(
     numbers = {}
     for size in (1, MANY):
         async with fleet(tmp_path / str(size), size) as database:
-            with counted(database) as statements:
+            with recorded_statements(database) as statements:
                 await coming_round(database, FakeJobs())
             numbers[size] = len(statements)
     assert numbers[1] > 0
@@ -164,6 +164,6 @@ async def test_what_concerns_an_integration_is_not_taken_for_anothers(tmp_path: 
 async def test_a_wrong_clock_is_noted_for_everybody_once(tmp_path: Path) -> None:
     async with fleet(tmp_path / "fleet", 3) as database:
         await notice_scheduler_of(database, FakeJobs(), skew=2 * TROUBLING).look("all")
-        with counted(database) as statements:
+        with recorded_statements(database) as statements:
             await notice_scheduler_of(database, FakeJobs(), skew=2 * TROUBLING).look("all")
         assert not [each for each in statements if each.startswith("INSERT INTO problem")]

@@ -4,7 +4,7 @@ import pytest
 
 from bot.activity import Undelivered, Unreachable
 from tests.support.bot.hosting import CARD, OTHER_CARD, open_bot
-from tests.unit.bot.hosting.test_rate_limit import assert_within_limits
+from tests.support.bot.rate_limits import assert_within_limits
 
 pytestmark = pytest.mark.usefixtures("framework")
 

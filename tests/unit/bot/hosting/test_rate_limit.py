@@ -2,14 +2,9 @@
 
 from datetime import timedelta
 
-from bot.hosting.rate_limit import LIMITS, RateLimit
+from bot.hosting.rate_limit import RateLimit
 from tests.support.bot.hosting import FakeClock
-
-
-def assert_within_limits(times: list[float]) -> None:
-    """``times`` are seconds, in order."""
-    for count, seconds in LIMITS:
-        assert all(later - earlier > seconds for earlier, later in zip(times, times[count:], strict=False))
+from tests.support.bot.rate_limits import assert_within_limits
 
 
 def test_the_pace_of_an_hour() -> None:

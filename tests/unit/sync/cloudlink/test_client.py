@@ -25,22 +25,22 @@ from tests.support.sync.cloudlink import (
     SUBSCRIPTIONS,
     TOKEN,
     USERS,
-    Bench,
-    cloudlink_bench,
+    ClientHarness,
+    cloudlink_harness,
     endpoint,
     page,
     throttled,
     token_reply,
 )
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply
 from tests.support.tools import ROOT
 
 
 @pytest_asyncio.fixture
-async def bench() -> AsyncIterator[Bench]:
-    async with cloudlink_bench() as bench:
-        yield bench
+async def harness() -> AsyncIterator[ClientHarness]:
+    async with cloudlink_harness() as harness:
+        yield harness
 
 
 async def fault_of(call: Awaitable[Any]) -> SyncError:
@@ -52,10 +52,10 @@ async def fault_of(call: Awaitable[Any]) -> SyncError:
 # The token
 
 
-async def test_one_grant_serves_all_calls(bench: Bench) -> None:
-    client = bench.client()
+async def test_one_grant_serves_all_calls(harness: ClientHarness) -> None:
+    client = harness.client()
     await asyncio.gather(*(client.users() for _ in range(10)))
-    grant, *others = bench.server.asked(TOKEN)
+    grant, *others = harness.server.asked(TOKEN)
     assert not others
     assert grant.json == {
         "grant_type": "client_credentials",
@@ -67,14 +67,14 @@ async def test_one_grant_serves_all_calls(bench: Bench) -> None:
     assert "authorization" not in grant.headers
 
 
-async def test_every_request_says_who_asks(bench: Bench) -> None:
-    client = bench.client()
+async def test_every_request_says_who_asks(harness: ClientHarness) -> None:
+    client = harness.client()
     await client.users()
     await client.account_name()
-    apps = {seen.headers["x-mitel-app"] for seen in bench.server.seen}
+    apps = {seen.headers["x-mitel-app"] for seen in harness.server.seen}
     assert len(apps) == 1
     assert apps.pop().startswith(f"{APP};platform=python;session=")
-    assert {seen.headers["authorization"] for seen in bench.server.asked(USERS)} == {"Bearer token-1"}
+    assert {seen.headers["authorization"] for seen in harness.server.asked(USERS)} == {"Bearer token-1"}
 
 
 def test_the_version_told_is_the_projects() -> None:
@@ -83,55 +83,55 @@ def test_the_version_told_is_the_projects() -> None:
 
 
 @pytest.mark.parametrize("field", ["refresh_token", "token"])
-async def test_a_token_is_renewed_before_it_ends(bench: Bench, field: str) -> None:
-    bench.server.on(TOKEN, {**token_reply(), "refresh_token": None, field: "again"}, token_reply("token-2"))
-    client = bench.client()
+async def test_a_token_is_renewed_before_it_ends(harness: ClientHarness, field: str) -> None:
+    harness.server.on(TOKEN, {**token_reply(), "refresh_token": None, field: "again"}, token_reply("token-2"))
+    client = harness.client()
     await client.users()
-    bench.passes(3747 - 61)
+    harness.advance(3747 - 61)
     await client.users()
-    assert len(bench.server.asked(TOKEN)) == 1
-    bench.passes(2)
+    assert len(harness.server.asked(TOKEN)) == 1
+    harness.advance(2)
     await asyncio.gather(client.users(), client.users())
-    grants = bench.server.asked(TOKEN)
+    grants = harness.server.asked(TOKEN)
     assert [grant.json["grant_type"] for grant in grants] == ["client_credentials", "refresh_token"]
     assert grants[1].json["refresh_token"] == "again"
-    assert bench.server.asked(USERS)[-1].headers["authorization"] == "Bearer token-2"
+    assert harness.server.asked(USERS)[-1].headers["authorization"] == "Bearer token-2"
 
 
-async def test_the_refresh_fields_name_can_be_corrected(bench: Bench) -> None:
-    client = bench.client(tables=WireTables(refresh_field="token"))
+async def test_the_refresh_fields_name_can_be_corrected(harness: ClientHarness) -> None:
+    client = harness.client(tables=WireTables(refresh_field="token"))
     await client.users()
-    bench.passes(4000)
+    harness.advance(4000)
     await client.users()
-    assert bench.server.asked(TOKEN)[1].json == {"grant_type": "refresh_token", "token": "refresh-1"}
+    assert harness.server.asked(TOKEN)[1].json == {"grant_type": "refresh_token", "token": "refresh-1"}
 
 
 @pytest.mark.parametrize("refused", [Reply({}, 400), Reply({}, 401), Reply({"odd": 1})])
-async def test_a_refresh_that_fails_becomes_a_fresh_grant(bench: Bench, refused: Reply) -> None:
-    bench.server.on(TOKEN, Reply(token_reply()), refused, Reply(token_reply("token-3")))
-    client = bench.client()
+async def test_a_refresh_that_fails_becomes_a_fresh_grant(harness: ClientHarness, refused: Reply) -> None:
+    harness.server.on(TOKEN, Reply(token_reply()), refused, Reply(token_reply("token-3")))
+    client = harness.client()
     await client.users()
-    bench.passes(4000)
+    harness.advance(4000)
     await client.users()
-    kinds = [grant.json["grant_type"] for grant in bench.server.asked(TOKEN)]
+    kinds = [grant.json["grant_type"] for grant in harness.server.asked(TOKEN)]
     assert kinds == ["client_credentials", "refresh_token", "client_credentials"]
 
 
-async def test_a_401_in_mid_flight_brings_one_fresh_grant_for_all(bench: Bench) -> None:
-    client = bench.client()
+async def test_a_401_in_mid_flight_brings_one_fresh_grant_for_all(harness: ClientHarness) -> None:
+    client = harness.client()
     await client.users()
-    bench.server.on(TOKEN, token_reply("token-2"))
-    bench.server.on(USERS, Reply({}, 401), Reply({}, 401), Reply({}, 401), Reply(page()))
+    harness.server.on(TOKEN, token_reply("token-2"))
+    harness.server.on(USERS, Reply({}, 401), Reply({}, 401), Reply({}, 401), Reply(page()))
     await asyncio.gather(client.users(), client.users(), client.users())
-    assert [grant.json["grant_type"] for grant in bench.server.asked(TOKEN)] == ["client_credentials"] * 2
+    assert [grant.json["grant_type"] for grant in harness.server.asked(TOKEN)] == ["client_credentials"] * 2
 
 
-async def test_a_401_again_is_a_refusal(bench: Bench) -> None:
-    bench.server.on(USERS, Reply({}, 401))
-    error = await fault_of(bench.client().users())
+async def test_a_401_again_is_a_refusal(harness: ClientHarness) -> None:
+    harness.server.on(USERS, Reply({}, 401))
+    error = await fault_of(harness.client().users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REFUSED)
-    assert len(bench.server.asked(USERS)) == 2
-    assert len(bench.server.asked(TOKEN)) == 2
+    assert len(harness.server.asked(USERS)) == 2
+    assert len(harness.server.asked(TOKEN)) == 2
 
 
 @pytest.mark.parametrize(
@@ -147,17 +147,17 @@ async def test_a_401_again_is_a_refusal(bench: Bench) -> None:
         (Reply(hang_up=True), ServiceUnavailable, Fault.CLOUDLINK_UNREACHABLE),
     ],
 )
-async def test_grants_that_fail(bench: Bench, reply: Reply, kind: type[SyncError], fault: Fault) -> None:
-    bench.server.on(TOKEN, reply)
-    error = await fault_of(bench.client().users())
+async def test_grants_that_fail(harness: ClientHarness, reply: Reply, kind: type[SyncError], fault: Fault) -> None:
+    harness.server.on(TOKEN, reply)
+    error = await fault_of(harness.client().users())
     assert (type(error), error.fault) == (kind, fault)
 
 
 # The account and its people
 
 
-async def test_the_accounts_name(bench: Bench) -> None:
-    assert await bench.client().account_name() == "Acme"
+async def test_the_accounts_name(harness: ClientHarness) -> None:
+    assert await harness.client().account_name() == "Acme"
 
 
 @pytest.mark.parametrize(
@@ -168,17 +168,17 @@ async def test_the_accounts_name(bench: Bench) -> None:
     ],
 )
 async def test_a_token_of_another_account_or_role_is_refused(
-    bench: Bench, owner: dict[str, str], fault: Fault
+    harness: ClientHarness, owner: dict[str, str], fault: Fault
 ) -> None:
-    bench.server.on(OWNER, owner)
-    error = await fault_of(bench.client().account_name())
+    harness.server.on(OWNER, owner)
+    error = await fault_of(harness.client().account_name())
     assert (type(error), error.fault) == (CredentialsWrong, fault)
 
 
-async def test_an_owner_that_says_little_is_believed(bench: Bench) -> None:
-    bench.server.on(OWNER, {})
-    bench.server.on(ACCOUNT_ROUTE, {})
-    assert await bench.client().account_name() == "acc 1"
+async def test_an_owner_that_says_little_is_believed(harness: ClientHarness) -> None:
+    harness.server.on(OWNER, {})
+    harness.server.on(ACCOUNT_ROUTE, {})
+    assert await harness.client().account_name() == "acc 1"
 
 
 @pytest.mark.parametrize(
@@ -194,26 +194,30 @@ async def test_an_owner_that_says_little_is_believed(bench: Bench) -> None:
         (Reply(b" " * 5_000_001), ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE),
     ],
 )
-async def test_answers_that_are_no_account(bench: Bench, reply: Reply, kind: type[SyncError], fault: Fault) -> None:
-    bench.server.on(ACCOUNT_ROUTE, reply)
-    error = await fault_of(bench.client().account_name())
+async def test_answers_that_are_no_account(
+    harness: ClientHarness, reply: Reply, kind: type[SyncError], fault: Fault
+) -> None:
+    harness.server.on(ACCOUNT_ROUTE, reply)
+    error = await fault_of(harness.client().account_name())
     assert (type(error), error.fault) == (kind, fault)
 
 
 async def test_nobody_there() -> None:
-    async with aiohttp.ClientSession() as http, cloudlink_bench() as bench:
-        gone = CloudLink(http, "http://127.0.0.1:9/{service}", ACCOUNT, WireTables(), lambda: bench.now, Random(1))
+    async with aiohttp.ClientSession() as http, cloudlink_harness() as harness:
+        gone = CloudLink(
+            http, "http://127.0.0.1:9/{service}", ACCOUNT, WireTables(), lambda: harness.now, Random(1)
+        )
         error = await fault_of(gone.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREACHABLE)
 
 
-async def test_a_region_that_is_none_is_refused_before_anything_is_sent(bench: Bench) -> None:
-    error = await fault_of(bench.client(replace(ACCOUNT, region="eu/../evil")).users())
+async def test_a_region_that_is_none_is_refused_before_anything_is_sent(harness: ClientHarness) -> None:
+    error = await fault_of(harness.client(replace(ACCOUNT, region="eu/../evil")).users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REGION_INVALID)
-    assert not bench.server.seen
+    assert not harness.server.seen
 
 
-async def test_people_of_all_pages_without_their_sip_passwords(bench: Bench) -> None:
+async def test_people_of_all_pages_without_their_sip_passwords(harness: ClientHarness) -> None:
     first = {
         "userId": "u1",
         "name": "Ana",
@@ -222,17 +226,17 @@ async def test_people_of_all_pages_without_their_sip_passwords(bench: Bench) -> 
         "sipPassword": "hunter2",
     }
     route = USERS.removeprefix("GET ")
-    bench.server.on(
+    harness.server.on(
         USERS,
         page(first, {"no": "user"}, following=f"{route}?$skip=2"),
-        page({"userId": "u2"}, following={"href": f"{bench.server.url}{route}?$skip=3"}),
+        page({"userId": "u2"}, following={"href": f"{harness.server.url}{route}?$skip=3"}),
         page({"userId": "u3"}),
     )
-    people = await bench.client().users()
+    people = await harness.client().users()
     assert [person.user_id for person in people] == ["u1", "u2", "u3"]
     assert people[0].address == "ana@example.com"
     assert "hunter2" not in repr(people)
-    assert [seen.path.partition("?")[2] for seen in bench.server.asked(USERS)] == ["", "$skip=2", "$skip=3"]
+    assert [seen.path.partition("?")[2] for seen in harness.server.asked(USERS)] == ["", "$skip=2", "$skip=3"]
 
 
 @pytest.mark.parametrize(
@@ -247,65 +251,65 @@ async def test_people_of_all_pages_without_their_sip_passwords(bench: Bench) -> 
         "?$skip=1",
     ],
 )
-async def test_a_link_off_the_host_or_in_a_circle_is_not_followed(bench: Bench, link: str) -> None:
-    bench.server.on(USERS, page({"userId": "u1"}, following=link))
-    error = await fault_of(bench.client().users())
+async def test_a_link_off_the_host_or_in_a_circle_is_not_followed(harness: ClientHarness, link: str) -> None:
+    harness.server.on(USERS, page({"userId": "u1"}, following=link))
+    error = await fault_of(harness.client().users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE)
-    assert len(bench.server.asked(USERS)) <= 2
+    assert len(harness.server.asked(USERS)) <= 2
 
 
 # Lines
 
 
-async def test_a_line_is_its_phone_and_its_calls(bench: Bench) -> None:
+async def test_a_line_is_its_phone_and_its_calls(harness: ClientHarness) -> None:
     phone = {"endpointId": "2001", "userId": "u1", "state": "busy", "doNotDisturb": True, "timestamp": 5}
-    bench.server.on(endpoint("2001"), phone)
-    bench.server.on(f"{endpoint('2001')}/calls", page({"callId": "c1", "state": "active", "timestamp": 7}))
-    line = await bench.client().line("2001")
+    harness.server.on(endpoint("2001"), phone)
+    harness.server.on(f"{endpoint('2001')}/calls", page({"callId": "c1", "state": "active", "timestamp": 7}))
+    line = await harness.client().line("2001")
     assert line is not None
     assert (line.extension, line.user_id, line.do_not_disturb, line.at) == ("2001", "u1", True, 7)
     assert [(call.call_id, call.state) for call in line.calls] == [("c1", CallState.CONNECTED)]
 
 
-async def test_a_line_without_a_time_is_as_of_when_it_was_asked_for(bench: Bench) -> None:
-    bench.server.on(endpoint("2001"), {"state": "idle"})
-    line = await bench.client().line("2001")
+async def test_a_line_without_a_time_is_as_of_when_it_was_asked_for(harness: ClientHarness) -> None:
+    harness.server.on(endpoint("2001"), {"state": "idle"})
+    line = await harness.client().line("2001")
     assert line is not None
-    assert (line.extension, line.calls, line.at) == ("2001", (), int(bench.now.timestamp() * 1000))
+    assert (line.extension, line.calls, line.at) == ("2001", (), int(harness.now.timestamp() * 1000))
 
 
-async def test_an_unknown_extension_is_no_line(bench: Bench) -> None:
-    assert await bench.client().line("../../accounts") is None
-    assert bench.server.seen[-1].path == "/media/2017-09-01/endpoints/..%2F..%2Faccounts"
+async def test_an_unknown_extension_is_no_line(harness: ClientHarness) -> None:
+    assert await harness.client().line("../../accounts") is None
+    assert harness.server.seen[-1].path == "/media/2017-09-01/endpoints/..%2F..%2Faccounts"
 
 
-async def test_lines_in_their_order_and_four_at_once(bench: Bench) -> None:
+async def test_lines_in_their_order_and_four_at_once(harness: ClientHarness) -> None:
     numbers = [str(2000 + n) for n in range(12)]
     for number in numbers[:-1]:
-        bench.server.on(endpoint(number), {"endpointId": number, "state": "idle"})
-        bench.server.on(f"{endpoint(number)}/calls", page())
-    bench.server.delay = 0.02
-    lines = await bench.client().lines(numbers)
+        harness.server.on(endpoint(number), {"endpointId": number, "state": "idle"})
+        harness.server.on(f"{endpoint(number)}/calls", page())
+    harness.server.delay = 0.02
+    lines = await harness.client().lines(numbers)
     assert [line.extension for line in lines] == numbers[:-1]
-    assert 1 < bench.server.most_at_once <= 4
+    assert 1 < harness.server.max_concurrent <= 4
 
 
-async def test_the_first_failure_ends_the_others(bench: Bench) -> None:
-    bench.server.on(endpoint("2001"), Reply({}, 503))
+async def test_the_first_failure_ends_the_others(harness: ClientHarness) -> None:
+    harness.server.on(endpoint("2001"), Reply({}, 503))
     numbers = ["2001", *(str(3000 + n) for n in range(200))]
-    error = await fault_of(bench.client().lines(numbers))
+    error = await fault_of(harness.client().lines(numbers))
     assert error.fault is Fault.CLOUDLINK_UNREACHABLE
-    assert len(bench.server.seen) < 50
+    assert len(harness.server.seen) < 50
 
 
 # Subscriptions
 
 
-async def test_a_subscription_as_documented(bench: Bench) -> None:
-    bench.server.on(f"POST {SUBSCRIPTIONS}", Reply({"subscriptionId": "s1"}, 201))
+async def test_a_subscription_as_documented(harness: ClientHarness) -> None:
+    harness.server.on(f"POST {SUBSCRIPTIONS}", Reply({"subscriptionId": "s1"}, 201))
     tables = WireTables(publication_filter="$.content")
-    assert await bench.client(tables=tables).subscribe("https://bot.example/webhooks/cloudlink/t") == "s1"
-    assert bench.server.seen[-1].json == {
+    assert await harness.client(tables=tables).subscribe("https://bot.example/webhooks/cloudlink/t") == "s1"
+    assert harness.server.seen[-1].json == {
         "applicationId": "client-1",
         "deviceId": "https://bot.example/webhooks/cloudlink/t",
         "transport": "webhook",
@@ -315,66 +319,66 @@ async def test_a_subscription_as_documented(bench: Bench) -> None:
     }
 
 
-async def test_a_subscription_without_an_id_is_unreadable(bench: Bench) -> None:
-    bench.server.on(f"POST {SUBSCRIPTIONS}", {})
-    assert (await fault_of(bench.client().subscribe("https://x.example"))).fault is Fault.CLOUDLINK_UNREADABLE
+async def test_a_subscription_without_an_id_is_unreadable(harness: ClientHarness) -> None:
+    harness.server.on(f"POST {SUBSCRIPTIONS}", {})
+    assert (await fault_of(harness.client().subscribe("https://x.example"))).fault is Fault.CLOUDLINK_UNREADABLE
 
 
-async def test_what_is_subscribed(bench: Bench) -> None:
-    bench.server.on(f"GET {SUBSCRIPTIONS}", page({"subscriptionId": "s1"}, {"subscriptionId": None}, "noise"))
-    assert await bench.client().subscriptions() == frozenset({"s1"})
+async def test_what_is_subscribed(harness: ClientHarness) -> None:
+    harness.server.on(f"GET {SUBSCRIPTIONS}", page({"subscriptionId": "s1"}, {"subscriptionId": None}, "noise"))
+    assert await harness.client().subscriptions() == frozenset({"s1"})
 
 
 @pytest.mark.parametrize("status", [204, 404])
-async def test_unsubscribing_twice_is_as_good_as_once(bench: Bench, status: int) -> None:
-    bench.server.on(f"DELETE {SUBSCRIPTIONS}/s%2F1", Reply(None, status))
-    await bench.client().unsubscribe("s/1")
-    assert bench.server.seen[-1].method == "DELETE"
+async def test_unsubscribing_twice_is_as_good_as_once(harness: ClientHarness, status: int) -> None:
+    harness.server.on(f"DELETE {SUBSCRIPTIONS}/s%2F1", Reply(None, status))
+    await harness.client().unsubscribe("s/1")
+    assert harness.server.seen[-1].method == "DELETE"
 
 
-async def test_unsubscribing_may_be_forbidden(bench: Bench) -> None:
-    bench.server.on(f"DELETE {SUBSCRIPTIONS}/s1", Reply({}, 403))
-    assert (await fault_of(bench.client().unsubscribe("s1"))).fault is Fault.CLOUDLINK_FORBIDDEN
+async def test_unsubscribing_may_be_forbidden(harness: ClientHarness) -> None:
+    harness.server.on(f"DELETE {SUBSCRIPTIONS}/s1", Reply({}, 403))
+    assert (await fault_of(harness.client().unsubscribe("s1"))).fault is Fault.CLOUDLINK_FORBIDDEN
 
 
 # Throttling and trouble
 
 
-async def test_a_throttled_call_is_tried_again_after_what_it_was_told(bench: Bench) -> None:
-    bench.server.on(USERS, throttled("4"), throttled(), Reply(page({"userId": "u1"})))
-    assert len(await bench.client().users()) == 1
-    first, second = bench.slept
+async def test_a_throttled_call_is_tried_again_after_what_it_was_told(harness: ClientHarness) -> None:
+    harness.server.on(USERS, throttled("4"), throttled(), Reply(page({"userId": "u1"})))
+    assert len(await harness.client().users()) == 1
+    first, second = harness.slept
     assert 4 <= first <= 5
     assert 2 <= second <= 3
 
 
-async def test_after_three_tries_the_caller_is_told_when_to_come_back(bench: Bench) -> None:
-    bench.server.on(USERS, throttled("7"))
-    error = await fault_of(bench.client().users())
+async def test_after_three_tries_the_caller_is_told_when_to_come_back(harness: ClientHarness) -> None:
+    harness.server.on(USERS, throttled("7"))
+    error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.fault, error.retry_after) == (Fault.CLOUDLINK_THROTTLED, 7.0)
-    assert len(bench.server.asked(USERS)) == 3
-    assert len(bench.slept) == 2
+    assert len(harness.server.asked(USERS)) == 3
+    assert len(harness.slept) == 2
 
 
-async def test_a_long_wait_is_the_callers(bench: Bench) -> None:
-    bench.server.on(TOKEN, throttled("120"))
-    error = await fault_of(bench.client().users())
+async def test_a_long_wait_is_the_callers(harness: ClientHarness) -> None:
+    harness.server.on(TOKEN, throttled("120"))
+    error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
-    assert (error.fault, error.retry_after, bench.slept) == (Fault.CLOUDLINK_THROTTLED, 120.0, [])
+    assert (error.fault, error.retry_after, harness.slept) == (Fault.CLOUDLINK_THROTTLED, 120.0, [])
 
 
-async def test_an_outage_says_when_to_come_back(bench: Bench) -> None:
-    bench.server.on(USERS, Reply({}, 503, {"Retry-After": "30"}))
-    error = await fault_of(bench.client().users())
+async def test_an_outage_says_when_to_come_back(harness: ClientHarness) -> None:
+    harness.server.on(USERS, Reply({}, 503, {"Retry-After": "30"}))
+    error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.retry_after, error.context) == (30.0, {"status": 503})
 
 
-async def test_the_correlation_id_of_a_refusal_is_logged_clean(bench: Bench) -> None:
-    bench.server.on(USERS, Reply({}, 403, {"x-mitel-correlation-id": "corr-7\u202e-" + "x" * 200}))
+async def test_the_correlation_id_of_a_refusal_is_logged_clean(harness: ClientHarness) -> None:
+    harness.server.on(USERS, Reply({}, 403, {"x-mitel-correlation-id": "corr-7\u202e-" + "x" * 200}))
     with structlog.testing.capture_logs() as logs:
-        await fault_of(bench.client().users())
+        await fault_of(harness.client().users())
     (entry,) = logs
     assert (entry["event"], entry["log_level"], entry["status"]) == ("cloudlink_refused", "warning", 403)
     assert entry["correlation_id"].startswith("corr-7-xx")
@@ -393,10 +397,10 @@ async def test_the_correlation_id_of_a_refusal_is_logged_clean(bench: Bench) -> 
     ],
 )
 async def test_no_failure_tells_the_secret(
-    bench: Bench, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    harness: ClientHarness, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bench.server.on(TOKEN, reply)
+    harness.server.on(TOKEN, reply)
     caplog.set_level("DEBUG")
-    error = await fault_of(bench.client().users())
-    assert SECRET not in everything_said(error, caplog, capsys)
-    assert SECRET not in repr(bench.client().__dict__)
+    error = await fault_of(harness.client().users())
+    assert SECRET not in error_output(error, caplog, capsys)
+    assert SECRET not in repr(harness.client().__dict__)

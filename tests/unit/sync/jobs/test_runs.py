@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from core.correlation import caused, current_cause
 from core.metrics import Metrics
 from sync.jobs.runs import run_of
-from tests.support.logged import logged
+from tests.support.captured_log import captured_log
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ def test_a_run_is_counted_and_timed_whatever_becomes_of_it(error: BaseException 
 
 def test_a_job_has_an_id_of_its_own_and_not_of_what_deferred_it() -> None:
     metrics = Metrics(CollectorRegistry())
-    with logged() as found, caused() as webhook:
+    with captured_log() as found, caused() as webhook:
         with run_of("push", metrics):
             log.info("working")
             inside = current_cause()

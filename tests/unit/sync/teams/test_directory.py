@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.directory import Directory, TeamsUser, open_directory
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
 
@@ -227,7 +227,7 @@ async def test_no_failure_tells_the_token(
     for reply in (Reply(ERROR, 403), Reply(hang_up=True), Reply(b"{")):
         bench.graph.on(USERS, reply)
         error = await failure_of(bench.directory.users())
-        assert "token-" not in everything_said(error, caplog, capsys)
+        assert "token-" not in error_output(error, caplog, capsys)
 
 
 def test_the_sdk_is_not_imported_before_it_is_needed() -> None:

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
-from tests.support.sync.leaks import everything_said
+from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import APP, DISCOVERY, ROLES, SECRET, TOKEN, discovery, granted, jwt, refused
 
@@ -201,7 +201,7 @@ async def test_no_failure_tells_the_secret(
     for call in (prove(APP, entra.url), tokens.token()):
         error = await failure_of(call)
         assert error.__context__ is None
-        assert SECRET not in everything_said(error, caplog, capsys)
+        assert SECRET not in error_output(error, caplog, capsys)
     assert SECRET not in repr(vars(tokens))
 
 
@@ -211,7 +211,7 @@ async def test_success_tells_neither_secret_nor_token(
     caplog.set_level("DEBUG")
     tokens = EntraTokens(APP, entra.url)
     value = await tokens.token()
-    said = everything_said(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
+    said = error_output(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
     assert "openid-configuration" in said
     assert SECRET not in said
     assert value not in said

@@ -1,4 +1,4 @@
-"""What every service's HTTP edge shares: the world at hand, JSON in, JSON out."""
+"""Shared by the services' HTTP handlers: access to the world, JSON in, JSON out."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def json_response(body: Any, status: int = 200, headers: dict[str, str] | None =
 
 
 async def json_body(request: web.Request) -> Any:
-    """The body, which must be said to be JSON and be it. Raises ``BadJson``."""
+    """The JSON body; its content type must be JSON too. Raises ``BadJson``."""
     if request.content_type != "application/json":
         raise BadJson("Content-Type must be application/json.")
     try:

@@ -1,6 +1,6 @@
-"""Every verb there is, by what it does: what a new one is must be said here before the tests of walls pass."""
+"""Every verb by its effect; a new one must be listed here before the tenant isolation tests pass."""
 
-_LOOKS = """
+_READS = """
 setup.resume setup.preview setup.page enable.preview enable.page enable.later disable.ask disable.keep
 status.show update.show update.later update.done test.run remove.ask remove.keep integrations.page
 integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
@@ -8,10 +8,10 @@ rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show
 monitors.checklist alerts.told history.show history.page history.filter export.link export.text
 admins.list admins.invite admins.open admins.ask_remove
 """
-LOOKS = frozenset(_LOOKS.split())
-"""Changes nothing, so that it may be done again and again."""
+READS = frozenset(_READS.split())
+"""Read-only verbs, which may be repeated."""
 
-_ACTS = """
+_CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
 enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
 edit.save_teams rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make certificate.use
@@ -19,5 +19,5 @@ certificate.host certificate.federated monitors.add monitors.remove monitors.sam
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 """
-ACTS = frozenset(_ACTS.split())
-"""Changes something, outside or in the store."""
+CHANGES = frozenset(_CHANGES.split())
+"""Verbs that change something, outside or in the store."""

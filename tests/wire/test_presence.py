@@ -1,12 +1,9 @@
-"""Every way a presence can take, from a phone of the sandbox's CloudLink to its Graph."""
+"""Every path of a presence, from a phone of the sandbox's CloudLink to its Graph."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import generate_latest
@@ -18,161 +15,138 @@ from sync.domain.errors import Fault
 from sync.domain.model import Service, UnknownIntegration
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
-from tests.support.engines import ADMIN, QUICK, TENANT, Running, running_engine
+from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import (
+    AVAILABLE,
+    CONFERENCE,
+    IN_A_CALL,
+    PRESENTING,
+    answer_call,
+    connected_engine,
+    person_by_extension,
+    presence_requests,
+)
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
-SELF = ("Available", "Available")
-IN_A_CALL = ("Busy", "InACall")
-CONFERENCE = ("Busy", "InAConferenceCall")
-PRESENTING = ("DoNotDisturb", "Presenting")
 
-
-@asynccontextmanager
-async def connected(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, Running]]:
-    """A sandbox and an engine with an enabled integration; polls stay out of the way unless asked for."""
-    clock = options.get("clock")
-    world = {"clock": clock} if clock else {}
-    async with running_sandbox(**world) as sandbox, running_engine(sandbox, folder, **options) as running:
-        await running.connect()
-        await running.settled()
-        await sandbox.clear_log()
-        yield sandbox, running
-
-
-async def talk(sandbox: SandboxHandle, extension: str) -> str:
-    call_id = await sandbox.ring(extension)
-    await sandbox.answer(extension, call_id)
-    return call_id
-
-
-async def sent(sandbox: SandboxHandle) -> list[dict[str, Any]]:
-    """The presence calls that reached Graph inside batches, in their order."""
-    return [call for entry in await sandbox.log() for call in entry.get("batch") or []]
-
-
-async def person(running: Running, extension: str) -> Person:
-    async with running.database.session() as session:
-        return (await session.exec(select(Person).where(Person.extension == extension))).one()
-
-
-async def quiet(running: Running) -> None:
-    """Long enough for a push that should not be to have happened."""
+async def quiet(running: RunningEngine) -> None:
+    """Wait long enough for an unwanted push to happen."""
     await asyncio.sleep(0.3)
-    await running.settled()
+    await running.wait_until_sent()
 
 
 async def test_a_call_shows_as_in_a_call_and_hanging_up_clears_it(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         assert (await running.status()).in_a_call == 1
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
-        assert [call["status"] for call in await sent(sandbox)] == [200, 200]
+        await running.wait_until_shown("2001", *AVAILABLE)
+        assert [call["status"] for call in await presence_requests(sandbox)] == [200, 200]
 
 
 async def test_ringing_changes_nothing(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
+    async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.ring("2001")
         await eventually(lambda: heard(running, "ringing"))
         await quiet(running)
-        assert await sent(sandbox) == []
+        assert await presence_requests(sandbox) == []
         await sandbox.hangup("2001")
         await quiet(running)
-        assert await sent(sandbox) == []
+        assert await presence_requests(sandbox) == []
 
 
-async def heard(running: Running, state: str, extension: str = "2001") -> bool:
-    return (await person(running, extension)).line == state
+async def heard(running: RunningEngine, state: str, extension: str = "2001") -> bool:
+    return (await person_by_extension(running, extension)).line == state
 
 
-async def test_a_conference_shows_as_one(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
+async def test_a_conference_shows_as_in_a_conference_call(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
         await sandbox.conference("2001")
-        await running.shows("2001", *CONFERENCE)
+        await running.wait_until_shown("2001", *CONFERENCE)
 
 
 async def test_do_not_disturb_shows_as_presenting_and_outlasts_a_call(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
+    async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.dnd("2001")
-        await running.shows("2001", *PRESENTING)
-        await talk(sandbox, "2001")
+        await running.wait_until_shown("2001", *PRESENTING)
+        await answer_call(sandbox, "2001")
         await eventually(lambda: calls_known(running, 1))
         assert await sandbox.shown("2001") == PRESENTING
         await sandbox.dnd("2001", on=False)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *AVAILABLE)
 
 
-async def calls_known(running: Running, count: int) -> bool:
+async def calls_known(running: RunningEngine, count: int) -> bool:
     return running.metric("events_total", verdict="taken") >= count + 1
 
 
 async def test_of_two_overlapping_calls_the_last_to_end_clears(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        first = await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
-        second = await talk(sandbox, "2001")
+    async with connected_engine(tmp_path) as (sandbox, running):
+        first = await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        second = await answer_call(sandbox, "2001")
         await sandbox.hangup("2001", first)
         await eventually(lambda: taken(running, 5))
         await quiet(running)
         assert await sandbox.shown("2001") == IN_A_CALL
-        assert len(await sent(sandbox)) == 1
+        assert len(await presence_requests(sandbox)) == 1
         await sandbox.hangup("2001", second)
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *AVAILABLE)
 
 
-async def taken(running: Running, count: float) -> bool:
+async def taken(running: RunningEngine, count: float) -> bool:
     return running.metric("events_total", verdict="taken") >= count
 
 
-async def test_a_state_nobody_knows_is_counted_and_changes_nothing(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await sandbox.say_state("2001", "levitating")
+async def test_an_unknown_state_is_counted_and_changes_nothing(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await sandbox.publish_state("2001", "levitating")
         await eventually(lambda: counted(running))
         await quiet(running)
         assert (await running.status()).unknown_states == (("levitating", 1),)
-        assert await sent(sandbox) == []
+        assert await presence_requests(sandbox) == []
 
 
-async def counted(running: Running) -> bool:
+async def counted(running: RunningEngine) -> bool:
     return bool((await running.status()).unknown_states)
 
 
-async def test_doubled_webhooks_are_taken_once(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await sandbox.trouble(doubleWebhooks=True)
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+async def test_duplicate_webhooks_are_applied_once(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await sandbox.set_faults(doubleWebhooks=True)
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: doubled(running, 2))
         await quiet(running)
         assert running.metric("events_total", verdict="taken") == 2
-        assert len(await sent(sandbox)) == 1
+        assert len(await presence_requests(sandbox)) == 1
 
 
-async def doubled(running: Running, count: int) -> bool:
+async def doubled(running: RunningEngine, count: int) -> bool:
     return running.metric("events_total", verdict="double") == count
 
 
 async def test_a_webhook_that_comes_late_does_not_undo_the_hang_up(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        call_id = await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+    async with connected_engine(tmp_path) as (sandbox, running):
+        call_id = await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *AVAILABLE)
         assert await post_late(running, call_id) == 202
         await eventually(lambda: late(running))
         await quiet(running)
-        assert len(await sent(sandbox)) == 2
+        assert len(await presence_requests(sandbox)) == 2
 
 
-async def post_late(running: Running, call_id: str) -> int:
-    """Tell, as CloudLink does, that the call was connected a second before it ended."""
+async def post_late(running: RunningEngine, call_id: str) -> int:
+    """Post an event, as CloudLink does, that the call was connected a second before it ended."""
     account = running.sandbox.world.saved.account
     [subscription] = running.sandbox.world.saved.subscriptions.values()
     body = {
@@ -192,67 +166,67 @@ async def post_late(running: Running, call_id: str) -> int:
         return response.status
 
 
-async def late(running: Running) -> bool:
+async def late(running: RunningEngine) -> bool:
     return running.metric("events_total", verdict="late") == 1
 
 
-async def test_what_webhooks_lost_the_poll_finds(tmp_path: Path) -> None:
+async def test_a_poll_finds_what_lost_webhooks_missed(tmp_path: Path) -> None:
     intervals = replace(QUICK, poll_with_webhooks=0.2)
-    async with connected(tmp_path, intervals=intervals) as (sandbox, running):
-        await sandbox.trouble(loseWebhooks=True)
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+    async with connected_engine(tmp_path, intervals=intervals) as (sandbox, running):
+        await sandbox.set_faults(loseWebhooks=True)
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *AVAILABLE)
         assert running.metric("events_total", verdict="taken") == 0
 
 
 async def test_without_a_public_url_it_polls(tmp_path: Path) -> None:
-    async with connected(tmp_path, webhooks=False) as (sandbox, running):
+    async with connected_engine(tmp_path, webhooks=False) as (sandbox, running):
         status = await running.status()
         assert (status.live, status.worst_age) == (False, int(QUICK.poll))
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.dnd("2002")
-        await running.shows("2002", *PRESENTING)
+        await running.wait_until_shown("2002", *PRESENTING)
 
 
 async def test_a_throttled_change_is_sent_again_alone_when_graph_said_so(tmp_path: Path) -> None:
     clock = FakeClock()
     extensions = ["2001", "2002", "2003", "2004"]
-    async with connected(tmp_path, clock=clock, intervals=SLOW_CLOCK) as (sandbox, running):
+    async with connected_engine(tmp_path, clock=clock, intervals=SLOW_CLOCK) as (sandbox, running):
         clock.advance(seconds=60)
-        await sandbox.trouble(graphQuota=2)
+        await sandbox.set_faults(graphQuota=2)
         for extension in extensions:
-            await talk(sandbox, extension)
+            await answer_call(sandbox, extension)
         await eventually(lambda: throttled(running))
         clock.advance(seconds=3)
         await asyncio.sleep(0.2)
         assert await presences(sandbox, IN_A_CALL, extensions, 2)
         clock.advance(seconds=60)
         await eventually(lambda: presences(sandbox, IN_A_CALL, extensions, 4))
-        accepted = [call["url"] for call in await sent(sandbox) if call["status"] == 200]
+        accepted = [call["url"] for call in await presence_requests(sandbox) if call["status"] == 200]
         assert len(accepted) == len(set(accepted)) == 4
 
 
-async def throttled(running: Running) -> bool:
+async def throttled(running: RunningEngine) -> bool:
     return running.metric("changes_total", kind="set", outcome="throttled") > 0
 
 
 async def test_the_quota_is_never_exceeded(tmp_path: Path) -> None:
     clock = FakeClock()
     extensions = [f"20{number:02}" for number in range(1, 9)]
-    async with connected(tmp_path, clock=clock, quota=5, intervals=SLOW_CLOCK) as (sandbox, running):
-        await sandbox.trouble(graphQuota=5)
+    async with connected_engine(tmp_path, clock=clock, quota=5, intervals=SLOW_CLOCK) as (sandbox, running):
+        await sandbox.set_faults(graphQuota=5)
         clock.advance(seconds=60)
         for extension in extensions:
-            await talk(sandbox, extension)
+            await answer_call(sandbox, extension)
         await eventually(lambda: presences(sandbox, IN_A_CALL, extensions, 5))
         await asyncio.sleep(0.2)
-        assert len(await sent(sandbox)) == 5
+        assert len(await presence_requests(sandbox)) == 5
         clock.advance(seconds=33)
         await eventually(lambda: presences(sandbox, IN_A_CALL, extensions, 8))
-        assert all(call["status"] == 200 for call in await sent(sandbox))
+        assert all(call["status"] == 200 for call in await presence_requests(sandbox))
         assert running.metric("quota_waits_total") > 0
 
 
@@ -262,47 +236,47 @@ async def presences(sandbox: SandboxHandle, what: tuple[str, str], extensions: l
     return [(each["availability"], each["activity"]) for each in shown].count(what) == count
 
 
-async def test_an_outage_lights_a_lamp_and_heals_by_itself(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await sandbox.trouble(graphOutage=True)
-        await talk(sandbox, "2001")
+async def test_an_outage_marks_the_service_unhealthy_until_it_ends(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await sandbox.set_faults(graphOutage=True)
+        await answer_call(sandbox, "2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_UNREACHABLE))
-        await sandbox.trouble(graphOutage=False)
-        await running.shows("2001", *IN_A_CALL)
+        await sandbox.set_faults(graphOutage=False)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: fault_is(running, Service.GRAPH, None))
 
 
-async def fault_is(running: Running, service: Service, fault: Fault | None) -> bool:
+async def fault_is(running: RunningEngine, service: Service, fault: Fault | None) -> bool:
     light = next(light for light in (await running.status()).service_health if light.service is service)
     return (light.error.fault if light.error else None) == fault
 
 
 async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_it_is_back(tmp_path: Path) -> None:
     intervals = replace(QUICK, recheck_credentials=1.0)
-    async with connected(tmp_path, intervals=intervals) as (sandbox, running):
+    async with connected_engine(tmp_path, intervals=intervals) as (sandbox, running):
         await sandbox.permissions(Presence_ReadWrite_All=False)
-        await sandbox.trouble(graphForbidden=True)
-        await talk(sandbox, "2001")
+        await sandbox.set_faults(graphForbidden=True)
+        await answer_call(sandbox, "2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING))
         await sandbox.clear_log()
         await sandbox.hangup("2001")
-        await talk(sandbox, "2001")
+        await answer_call(sandbox, "2001")
         await sandbox.conference("2001")
         await eventually(lambda: wants(running, "2001", "Busy/InAConferenceCall"))
-        assert await sent(sandbox) == []
-        await sandbox.trouble(graphForbidden=False)
+        assert await presence_requests(sandbox) == []
+        await sandbox.set_faults(graphForbidden=False)
         await sandbox.permissions(Presence_ReadWrite_All=True)
-        await running.shows("2001", *CONFERENCE)
-        assert [call["status"] for call in await sent(sandbox)] == [200]
+        await running.wait_until_shown("2001", *CONFERENCE)
+        assert [call["status"] for call in await presence_requests(sandbox)] == [200]
         await eventually(lambda: fault_is(running, Service.GRAPH, None))
 
 
-async def wants(running: Running, extension: str, presence: str | None) -> bool:
-    return (await person(running, extension)).desired == presence
+async def wants(running: RunningEngine, extension: str, presence: str | None) -> bool:
+    return (await person_by_extension(running, extension)).desired == presence
 
 
 async def test_a_new_secret_is_needed_when_cloudlinks_is_refused_and_calls_are_found_after(tmp_path: Path) -> None:
-    async with connected(tmp_path, webhooks=False) as (sandbox, running):
+    async with connected_engine(tmp_path, webhooks=False) as (sandbox, running):
         await sandbox.new_cloudlink_secret()
         await eventually(lambda: fault_is(running, Service.CLOUDLINK, Fault.CLOUDLINK_REFUSED))
 
@@ -310,80 +284,80 @@ async def test_a_new_secret_is_needed_when_cloudlinks_is_refused_and_calls_are_f
 SLOW_CLOCK = Intervals(
     schedule=5, poll=3600, poll_with_webhooks=3600, match=36000, check_subscription=36000, tick=0.02
 )
-"""For a clock that stands still: everything is due only when the test moves it."""
+"""For a fixed clock: everything is due only when the test advances it."""
 
 HALF_HOURLY = replace(SLOW_CLOCK, poll_with_webhooks=600, poll=600)
 
 
 async def test_a_long_call_is_renewed_at_half_its_life_and_not_before(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with connected(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
-        await talk(sandbox, "2001")
+    async with connected_engine(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
+        await answer_call(sandbox, "2001")
         await eventually(lambda: accepted_at(running, "2001", clock()))
         clock.advance(minutes=26)
         await eventually(lambda: polled_at(running, clock()))
         await quiet(running)
-        assert len(await sent(sandbox)) == 1
+        assert len(await presence_requests(sandbox)) == 1
         clock.advance(minutes=5)
         await eventually(lambda: accepted_at(running, "2001", clock()))
-        assert len(await sent(sandbox)) == 2
+        assert len(await presence_requests(sandbox)) == 2
         clock.advance(minutes=40)
         await eventually(lambda: sent_so_far(sandbox, 3))
         assert await sandbox.shown("2001") == IN_A_CALL
 
 
-async def accepted_at(running: Running, extension: str, now: datetime) -> bool:
-    """Whether it is stored that Graph took this person's presence now: only then may a test move the clock."""
-    return (await person(running, extension)).applied_at == now
+async def accepted_at(running: RunningEngine, extension: str, now: datetime) -> bool:
+    """Whether Graph's acceptance of this presence is stored as of now: only then may a test move the clock."""
+    return (await person_by_extension(running, extension)).applied_at == now
 
 
-async def polled_at(running: Running, now: datetime) -> bool:
-    """Whether the phones have been asked now: a state that nobody heard of for an hour is not renewed."""
+async def polled_at(running: RunningEngine, now: datetime) -> bool:
+    """Whether the phones were polled now: a state without news for an hour is not renewed."""
     async with running.database.session() as session:
         return (await session.exec(select(Integration))).one().polled_at == now
 
 
 async def sent_so_far(sandbox: SandboxHandle, count: int) -> bool:
-    return len(await sent(sandbox)) == count
+    return len(await presence_requests(sandbox)) == count
 
 
 async def test_do_not_disturb_is_renewed_every_two_hours(tmp_path: Path) -> None:
     clock = FakeClock()
-    async with connected(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
+    async with connected_engine(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
         await sandbox.dnd("2001")
         await eventually(lambda: accepted_at(running, "2001", clock()))
         clock.advance(minutes=105)
         await eventually(lambda: polled_at(running, clock()))
         await quiet(running)
-        assert len(await sent(sandbox)) == 1
+        assert len(await presence_requests(sandbox)) == 1
         clock.advance(minutes=16)
         await eventually(lambda: sent_so_far(sandbox, 2))
 
 
-async def test_what_somebody_chose_by_hand_wins(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
+async def test_a_presence_chosen_by_hand_wins(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.chosen("2001", "Away")
-        await talk(sandbox, "2001")
+        await answer_call(sandbox, "2001")
         await eventually(lambda: sent_so_far(sandbox, 1))
         assert (await sandbox.shown("2001"))[0] == "Away"
         await sandbox.chosen("2001", None)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
 
-async def test_a_restart_in_mid_call_sends_nothing_anew_and_still_hears_the_hang_up(tmp_path: Path) -> None:
+async def test_a_restart_during_a_call_sends_nothing_again_and_receives_the_hang_up(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
-            await talk(sandbox, "2001")
-            await running.shows("2001", *IN_A_CALL)
-            await running.settled()
+            await answer_call(sandbox, "2001")
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await running.wait_until_sent()
         await sandbox.clear_log()
         async with running_engine(sandbox, tmp_path) as running:
             await eventually(lambda: polled(sandbox))
             await quiet(running)
-            assert await sent(sandbox) == []
+            assert await presence_requests(sandbox) == []
             await sandbox.hangup("2001")
-            await running.shows("2001", *SELF)
+            await running.wait_until_shown("2001", *AVAILABLE)
 
 
 async def polled(sandbox: SandboxHandle) -> bool:
@@ -394,28 +368,28 @@ async def test_a_call_that_ended_while_we_were_down_is_cleared_at_the_start(tmp_
     async with running_sandbox() as sandbox:
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
-            await talk(sandbox, "2001")
-            await running.shows("2001", *IN_A_CALL)
-            await running.settled()
+            await answer_call(sandbox, "2001")
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await running.wait_until_sent()
         await sandbox.hangup("2001")
         assert await sandbox.shown("2001") == IN_A_CALL
         async with running_engine(sandbox, tmp_path) as running:
-            await running.shows("2001", *SELF)
+            await running.wait_until_shown("2001", *AVAILABLE)
 
 
 async def test_disabling_clears_what_we_set_and_enabling_sets_it_again(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
         await sandbox.dnd("2002")
-        await running.shows("2001", *IN_A_CALL)
-        await running.shows("2002", *PRESENTING)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await running.wait_until_shown("2002", *PRESENTING)
         integration = await running.integration_id()
         assert await running.engine.integrations.disable(TENANT, integration, ADMIN) == 2
-        await running.shows("2001", *SELF)
-        await running.shows("2002", *SELF)
+        await running.wait_until_shown("2001", *AVAILABLE)
+        await running.wait_until_shown("2002", *AVAILABLE)
         await eventually(lambda: subscriptions(sandbox, 0))
         await running.engine.integrations.enable(TENANT, integration, ADMIN)
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: subscriptions(sandbox, 1))
 
 
@@ -423,60 +397,60 @@ async def subscriptions(sandbox: SandboxHandle, count: int) -> bool:
     return len(sandbox.world.saved.subscriptions) == count
 
 
-async def test_removing_clears_unsubscribes_and_forgets(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+async def test_removing_clears_unsubscribes_and_deletes(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         integration = await running.integration_id()
         await running.engine.integrations.remove(TENANT, integration, ADMIN)
         with pytest.raises(UnknownIntegration):
             await running.engine.overview.status(TENANT, integration)
-        await running.shows("2001", *SELF)
+        await running.wait_until_shown("2001", *AVAILABLE)
         await eventually(lambda: forgotten(running))
         assert await subscriptions(sandbox, 0)
 
 
-async def forgotten(running: Running) -> bool:
+async def forgotten(running: RunningEngine) -> bool:
     async with running.database.session() as session:
         rows = [*(await session.exec(select(Integration))).all(), *(await session.exec(select(Person))).all()]
     return not rows
 
 
-async def test_a_removal_goes_on_after_a_restart(tmp_path: Path) -> None:
+async def test_a_removal_continues_after_a_restart(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
         async with running_engine(sandbox, tmp_path) as running:
             await running.connect()
-            await talk(sandbox, "2001")
-            await running.shows("2001", *IN_A_CALL)
-            await sandbox.trouble(graphOutage=True)
+            await answer_call(sandbox, "2001")
+            await running.wait_until_shown("2001", *IN_A_CALL)
+            await sandbox.set_faults(graphOutage=True)
             await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
-        await sandbox.trouble(graphOutage=False)
+        await sandbox.set_faults(graphOutage=False)
         async with running_engine(sandbox, tmp_path) as running:
-            await running.shows("2001", *SELF)
+            await running.wait_until_shown("2001", *AVAILABLE)
             await eventually(lambda: forgotten(running))
 
 
-async def test_a_removal_that_graph_does_not_let_finish_forgets_the_secrets_all_the_same(tmp_path: Path) -> None:
-    async with connected(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
-        await sandbox.trouble(graphOutage=True)
+async def test_a_removal_that_graph_prevents_still_deletes_the_secrets(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await sandbox.set_faults(graphOutage=True)
         await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
         await eventually(lambda: forgotten(running), within=20)
 
 
-async def test_a_vanished_subscription_is_made_again(tmp_path: Path) -> None:
-    async with connected(tmp_path, intervals=replace(QUICK, check_subscription=0.2)) as (sandbox, running):
+async def test_a_missing_subscription_is_created_again(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path, intervals=replace(QUICK, check_subscription=0.2)) as (sandbox, running):
         sandbox.world.saved.subscriptions.clear()
         await eventually(lambda: subscriptions(sandbox, 1))
         await quiet(running)
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
 
-async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_path: Path) -> None:
+async def test_a_subscription_is_renewed_on_schedule_and_the_old_one_deleted(tmp_path: Path) -> None:
     intervals = replace(QUICK, check_subscription=0.2, renew_subscription=0.2)
-    async with connected(tmp_path, intervals=intervals) as (sandbox, _running):
+    async with connected_engine(tmp_path, intervals=intervals) as (sandbox, _running):
         before = set(sandbox.world.saved.subscriptions)
 
         async def renewed() -> bool:
@@ -486,10 +460,10 @@ async def test_a_subscription_is_renewed_by_schedule_and_the_old_one_ended(tmp_p
         await eventually(renewed)
 
 
-async def test_who_leaves_cloudlink_is_cleared_and_forgotten(tmp_path: Path) -> None:
-    async with connected(tmp_path, intervals=replace(QUICK, match=0.3)) as (sandbox, running):
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+async def test_a_person_who_leaves_cloudlink_is_cleared_and_deleted(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path, intervals=replace(QUICK, match=0.3)) as (sandbox, running):
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
         teams_name = (await sandbox.teams("2001"))["upn"]
         gone = sandbox.world.person("2001")
         assert gone is not None
@@ -510,7 +484,7 @@ async def test_who_leaves_cloudlink_is_cleared_and_forgotten(tmp_path: Path) -> 
         await eventually(deleted)
 
 
-async def test_the_preview_tells_who_matches_who_does_not_and_what_would_be_sent(tmp_path: Path) -> None:
+async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_sent(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         await sandbox.dnd("2003")
         view = await running.connect(enabled=False)
@@ -525,11 +499,11 @@ async def test_the_preview_tells_who_matches_who_does_not_and_what_would_be_sent
         assert [(one.name, one.presence.value) for one in preview.would_send] == [
             ("Catarina Lopes", "DoNotDisturb/Presenting")
         ]
-        assert await sent(sandbox) == []
+        assert await presence_requests(sandbox) == []
 
 
 async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
+    async with connected_engine(tmp_path) as (sandbox, running):
         integration = await running.integration_id()
         probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)
         assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
@@ -544,7 +518,7 @@ async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path
 
 
 async def test_another_tenant_sees_nothing_of_it(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (_, running):
+    async with connected_engine(tmp_path) as (_, running):
         integration = await running.integration_id()
         engine = running.engine
         assert await engine.integrations.list("another-tenant") == []
@@ -561,10 +535,10 @@ async def test_another_tenant_sees_nothing_of_it(tmp_path: Path) -> None:
 async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
-        await sandbox.trouble(graphForbidden=True)
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await sandbox.set_faults(graphForbidden=True)
         await sandbox.hangup("2001")
         await eventually(lambda: fault_is(running, Service.GRAPH, Fault.GRAPH_FORBIDDEN))
         [subscription] = sandbox.world.saved.subscriptions.values()
@@ -581,7 +555,7 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
         assert not [secret for secret in secrets if secret in everything]
 
 
-async def stored(running: Running) -> str:
+async def stored(running: RunningEngine) -> str:
     """Every value of every row, and of an SQLite file every byte."""
     async with running.database.engine.connect() as connection:
         tables = [await connection.execute(table.select()) for table in SQLModel.metadata.sorted_tables]

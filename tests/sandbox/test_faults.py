@@ -2,13 +2,13 @@ from typing import Any
 
 import pytest
 
-from sandbox.trouble import BadTrouble, Trouble
+from sandbox.faults import BadFault, Faults
 
 
 def test_a_partial_change_leaves_the_rest() -> None:
-    trouble = Trouble().changed({"graphOutage": True}).changed({"slowSeconds": 1, "graphQuota": 20})
-    assert (trouble.graph_outage, trouble.slow_seconds, trouble.graph_quota) == (True, 1, 20)
-    assert not trouble.entra_outage
+    faults = Faults().changed({"graphOutage": True}).changed({"slowSeconds": 1, "graphQuota": 20})
+    assert (faults.graph_outage, faults.slow_seconds, faults.graph_quota) == (True, 1, 20)
+    assert not faults.entra_outage
 
 
 def test_the_switches_the_switchboard_shows() -> None:
@@ -23,7 +23,7 @@ def test_the_switches_the_switchboard_shows() -> None:
         "graphQuota": 1500,
         "graphForbidden": False,
     }
-    assert promised.items() <= Trouble().as_json().items()
+    assert promised.items() <= Faults().as_json().items()
 
 
 @pytest.mark.parametrize(
@@ -42,5 +42,5 @@ def test_the_switches_the_switchboard_shows() -> None:
     ],
 )
 def test_other_changes_are_refused(changes: dict[str, Any]) -> None:
-    with pytest.raises(BadTrouble):
-        Trouble().changed(changes)
+    with pytest.raises(BadFault):
+        Faults().changed(changes)

@@ -1,4 +1,4 @@
-"""What an engineer may break on purpose."""
+"""Faults that can be switched on for tests and the demo."""
 
 from dataclasses import dataclass, fields, replace
 from typing import Any
@@ -8,14 +8,14 @@ from sandbox.quota import DEFAULT_LIMIT
 _LARGEST = {"slow_seconds": 60.0, "secret_delay_seconds": 3600.0, "graph_quota": 1_000_000, "retry_after": 3600}
 
 
-class BadTrouble(ValueError):
-    """Not a switch, or not a value for it."""
+class BadFault(ValueError):
+    """An unknown switch, or an invalid value for it."""
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """The switches. ``slow_seconds`` delays every answer; ``retry_after`` is what a forced throttle asks for;
-    a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to spread.
+class Faults:
+    """The switches. ``slow_seconds`` delays every response; ``retry_after`` is a forced throttle's, in seconds;
+    a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to replicate.
     """
 
     graph_throttle: bool = False
@@ -37,28 +37,28 @@ class Trouble:
     def as_json(self) -> dict[str, Any]:
         return {_camel(name): getattr(self, name) for name in self._names()}
 
-    def changed(self, changes: dict[str, Any]) -> "Trouble":
-        """The switches after a partial change. Raises ``BadTrouble``."""
+    def changed(self, changes: dict[str, Any]) -> "Faults":
+        """The switches after a partial change. Raises ``BadFault``."""
         names = {_camel(name): name for name in self._names()}
         if unknown := changes.keys() - names.keys():
-            raise BadTrouble(f"There is no such switch: {', '.join(sorted(unknown))[:80]}.")
+            raise BadFault(f"There is no such switch: {', '.join(sorted(unknown))[:80]}.")
         return replace(self, **{names[key]: self._checked(names[key], value) for key, value in changes.items()})
 
     def _checked(self, name: str, value: Any) -> Any:
         present = getattr(self, name)
         if isinstance(present, bool) != isinstance(value, bool):
-            raise BadTrouble(f"{_camel(name)} is of another type.")
+            raise BadFault(f"{_camel(name)} is of another type.")
         if isinstance(present, bool):
             return value
         if not isinstance(value, int if isinstance(present, int) else int | float):
-            raise BadTrouble(f"{_camel(name)} takes a number.")
+            raise BadFault(f"{_camel(name)} takes a number.")
         if not 0 <= value <= _LARGEST[name]:
-            raise BadTrouble(f"{_camel(name)} lies between 0 and {_LARGEST[name]}.")
+            raise BadFault(f"{_camel(name)} lies between 0 and {_LARGEST[name]}.")
         return value
 
     @staticmethod
     def _names() -> list[str]:
-        return [each.name for each in fields(Trouble)]
+        return [each.name for each in fields(Faults)]
 
 
 def _camel(name: str) -> str:

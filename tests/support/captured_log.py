@@ -12,7 +12,7 @@ import structlog
 from core.logging import configure_logging
 
 
-class Logged:
+class CapturedLog:
     def __init__(self) -> None:
         self.stream = StringIO()
 
@@ -27,9 +27,9 @@ class Logged:
 
 
 @contextmanager
-def logged(level: str = "debug") -> Iterator[Logged]:
-    """For the length of the block everything is logged as JSON, libraries' lines too."""
-    log, root = Logged(), logging.getLogger()
+def captured_log(level: str = "debug") -> Iterator[CapturedLog]:
+    """Log everything within the block as JSON, including the libraries' lines."""
+    log, root = CapturedLog(), logging.getLogger()
     handlers, before = list(root.handlers), root.level
     try:
         configure_logging(level, "json", log.stream)

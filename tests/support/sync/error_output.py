@@ -1,14 +1,12 @@
-"""Everything a failure could tell: to a log, to a traceback, to a curious ``repr``."""
+"""All text that a failure could expose: in logs, tracebacks, ``repr`` and printed output."""
 
 import traceback
 
 import pytest
 
 
-def everything_said(
-    error: BaseException, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> str:
-    """The error and all it is chained to, suppressed or not, the logs, and what was printed."""
+def error_output(error: BaseException, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]) -> str:
+    """The text of the error and its chain (suppressed or not), the logs, and the printed output."""
     written = capsys.readouterr()
     return "\n".join([*_chain(error), caplog.text, written.out, written.err])
 

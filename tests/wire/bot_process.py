@@ -1,4 +1,4 @@
-"""The product's web side, whole: signed requests in, cards out. Its schedule rests: nothing happens by itself."""
+"""The product's bot side, whole: signed requests in, cards out. Its scheduler is off: nothing happens by itself."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,7 +46,7 @@ AT_REST = Intervals(**{interval.name: 1e9 for interval in fields(Intervals)} | {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who speaks, as Teams tells of them: ``tenant`` is the conversation's."""
+    """A sender, as Teams identifies them: ``tenant`` is the conversation's."""
 
     tenant: str
     object_id: str
@@ -54,8 +54,8 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What came of one request: every card that was sent or put in another's place, the invoke's answer last."""
+class Reply:
+    """The result of one request: every card sent or updated, the invoke's response last."""
 
     status: int
     cards: tuple[Card, ...]
@@ -66,8 +66,8 @@ class Heard:
 
 
 @dataclass
-class Town:
-    """What surrounds the product: Teams with its issuer and connector, and the sandbox."""
+class Surroundings:
+    """The product's surroundings: Teams with its issuer and connector, and the sandbox."""
 
     sandbox: SandboxHandle
     issuer: Issuer
@@ -77,8 +77,8 @@ class Town:
 
 
 @asynccontextmanager
-async def open_town(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
-    """The bot itself is a managed identity there."""
+async def open_surroundings(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Surroundings]:
+    """The bot has a managed identity there."""
     async with AsyncExitStack() as stack:
         sandbox = await stack.enter_async_context(running_sandbox())
         issuer = await stack.enter_async_context(open_issuer())
@@ -87,14 +87,14 @@ async def open_town(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Town]:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         monkeypatch.setenv("IDENTITY_ENDPOINT", f"{entra.url}/msi/token")
         monkeypatch.setenv("IDENTITY_HEADER", "header")
-        yield Town(sandbox, issuer, connector, entra, http)
+        yield Surroundings(sandbox, issuer, connector, entra, http)
 
 
 @dataclass
-class Web:
-    """One process. Every request is in a conversation of its own, so that its answers can be told from others'."""
+class BotProcess:
+    """One process. Every request has its own conversation, which separates its responses from others'."""
 
-    town: Town
+    around: Surroundings
     url: str
     database: Database
     engine: Engine
@@ -102,12 +102,12 @@ class Web:
     encryption: Encryption
     numbers: "count[int]" = field(default_factory=count)
 
-    async def say(self, who: Person, words: str, **changed: Any) -> Heard:
+    async def say(self, who: Person, words: str, **changed: Any) -> Reply:
         return await self._post(self._activity(who, "message", text=words, **changed))
 
     async def press(
         self, who: Person, verb: str, data: Mapping[str, Any], *, form: str = "execute", card_id: str = "card"
-    ) -> Heard:
+    ) -> Reply:
         """As today's clients press (``execute``), or older ones (``submit``)."""
         if form == "submit":
             sent = {**data, "verb": verb}
@@ -122,7 +122,7 @@ class Web:
             "type": kind,
             "id": f"activity-{number}",
             "channelId": "msteams",
-            "serviceUrl": self.town.connector.url,
+            "serviceUrl": self.around.connector.url,
             "from": {"id": f"29:{who.object_id}", "name": who.name, "aadObjectId": who.object_id},
             "recipient": {"id": "28:bot", "name": "Bot"},
             "conversation": {
@@ -135,27 +135,27 @@ class Web:
             **changed,
         }
 
-    async def _post(self, activity: dict[str, Any]) -> Heard:
-        token = self.town.issuer.token(APP_ID, self.town.connector.url, utc_now())
-        headers, before = {"Authorization": f"Bearer {token}"}, len(self.town.connector.calls)
-        async with self.town.http.post(f"{self.url}/api/messages", json=activity, headers=headers) as answer:
+    async def _post(self, activity: dict[str, Any]) -> Reply:
+        token = self.around.issuer.token(APP_ID, self.around.connector.url, utc_now())
+        headers, before = {"Authorization": f"Bearer {token}"}, len(self.around.connector.calls)
+        async with self.around.http.post(f"{self.url}/api/messages", json=activity, headers=headers) as answer:
             body = await answer.json() if answer.content_type == "application/json" else None
         here = f"/{quote(activity['conversation']['id'])}/"
-        cards = [call.card for call in self.town.connector.calls[before:] if here in call.path]
+        cards = [call.card for call in self.around.connector.calls[before:] if here in call.path]
         if body and isinstance(body.get("value"), dict) and "body" in body["value"]:
             cards.append(body["value"])
-        return Heard(answer.status, tuple(cards))
+        return Reply(answer.status, tuple(cards))
 
 
 @asynccontextmanager
-async def open_web(
-    town: Town,
+async def open_bot_process(
+    around: Surroundings,
     database_url: str,
     admins: tuple[str, ...],
     tenants: tuple[str, ...],
     *,
     host: HostCredentials | None = None,
-) -> AsyncIterator[Web]:
+) -> AsyncIterator[BotProcess]:
     """A process on the store at ``database_url``; any number of them may share it."""
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(database_url))
@@ -164,9 +164,9 @@ async def open_web(
         metrics = Metrics(registry)
         jobs = LocalJobs(utc_now, Random(7), metrics, AT_REST.tick)
         config = EngineConfig(
-            town.sandbox.url,
-            town.sandbox.url,
-            town.sandbox.cloudlink_url,
+            around.sandbox.url,
+            around.sandbox.url,
+            around.sandbox.cloudlink_url,
             "",
             1500,
             intervals=AT_REST,
@@ -174,7 +174,7 @@ async def open_web(
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
-            open_engine(config, database, encryption, town.http, utc_now, Random(7), metrics, jobs)
+            open_engine(config, database, encryption, around.http, utc_now, Random(7), metrics, jobs)
         )
         exports = HistoryExport(database, encryption, utc_now, load_texts(), access, own_url="http://127.0.0.1")
         conversation = Pipeline(
@@ -189,23 +189,23 @@ async def open_web(
             app_id=APP_ID,
             app_type=AppType.USER_ASSIGNED_MSI,
             allowed_tenants=tenants,
-            openid_metadata_url=town.issuer.metadata_url,
-            entra_url=town.entra.url,
+            openid_metadata_url=around.issuer.metadata_url,
+            entra_url=around.entra.url,
             allowed_service_hosts=("127.0.0.1",),
         )
-        bot = await stack.enter_async_context(open_host(hosting, conversation, town.http, utc_now))
+        chat_host = await stack.enter_async_context(open_host(hosting, conversation, around.http, utc_now))
         application = build_application(engine, registry)
-        add_public_routes(application, bot, engine, exports)
+        add_public_routes(application, chat_host, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
-        notifier = Notifier(database, bot.messenger, access, utc_now, Random(7))
-        yield Web(town, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
+        notifier = Notifier(database, chat_host.messenger, access, utc_now, Random(7))
+        yield BotProcess(around, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 
 def sqlite_url(folder: Path) -> str:
     return f"sqlite+aiosqlite:///{folder / 'presence.db'}"
 
 
-async def dump(database: Database) -> list[tuple[str, dict[str, Any]]]:
+async def all_rows(database: Database) -> list[tuple[str, dict[str, Any]]]:
     """Every row of every table, as it is stored."""
     rows: list[tuple[str, dict[str, Any]]] = []
     async with database.engine.connect() as connection:
@@ -216,7 +216,7 @@ async def dump(database: Database) -> list[tuple[str, dict[str, Any]]]:
 
 
 def pressable(card: Card) -> list[tuple[str, dict[str, Any]]]:
-    """What each button of a card sends: nothing typed, and one time with each thing that can be chosen."""
+    """What each button of a card sends: with nothing typed, and once with each possible choice."""
     fields = {part["id"]: _enterable(part) for part in parts(card) if part["type"].startswith("Input.")}
     found = []
     for part in parts(card):
@@ -234,6 +234,6 @@ def _enterable(part: Mapping[str, Any]) -> list[str]:
 
 
 def _entries(fields: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    """The first of each, and each of the others once."""
+    """The first value of each field, and each of the others once."""
     first = {name: values[0] for name, values in fields.items()}
     return [first, *({**first, name: value} for name, values in fields.items() for value in values[1:])]

@@ -1,4 +1,4 @@
-"""A call to Graph and its answer, whether it came alone or inside a ``$batch``."""
+"""A call to Graph and its response, alone or inside a ``$batch``."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,22 +21,22 @@ class GraphCall:
 
 
 @dataclass
-class GraphAnswer:
+class GraphResponse:
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
-class GraphRefusal(Exception):
-    """A call refused, with Graph's own code and words."""
+class GraphError(Exception):
+    """A refused call, with Graph's own code and message."""
 
     status: int
     code: str
     message: str
     headers: dict[str, str] = field(default_factory=dict)
 
-    def answer(self, world: World) -> GraphAnswer:
+    def response(self, world: World) -> GraphResponse:
         request_id = world.new_id()
         inner = {
             "date": f"{world.now():%Y-%m-%dT%H:%M:%S}",
@@ -44,21 +44,21 @@ class GraphRefusal(Exception):
             "client-request-id": request_id,
         }
         error = {"code": self.code, "message": self.message, "innerError": inner}
-        return GraphAnswer(self.status, {"error": error}, dict(self.headers))
+        return GraphResponse(self.status, {"error": error}, dict(self.headers))
 
 
-def bad_request(message: str, code: str = "BadRequest") -> GraphRefusal:
-    return GraphRefusal(400, code, message)
+def bad_request(message: str, code: str = "BadRequest") -> GraphError:
+    return GraphError(400, code, message)
 
 
-def not_found(what: str) -> GraphRefusal:
+def not_found(what: str) -> GraphError:
     message = (
         f"Resource '{what[:80]}' does not exist or one of its queried reference-property objects are not present."
     )
-    return GraphRefusal(404, "Request_ResourceNotFound", message)
+    return GraphError(404, "Request_ResourceNotFound", message)
 
 
-def unreadable() -> GraphRefusal:
+def unreadable() -> GraphError:
     return bad_request(
         "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid "
         "JSON format."
@@ -66,7 +66,7 @@ def unreadable() -> GraphRefusal:
 
 
 def body_object(call: GraphCall) -> dict[str, Any]:
-    """The body as an object. Raises ``GraphRefusal``."""
+    """The body as an object. Raises ``GraphError``."""
     if not isinstance(call.body, dict):
         raise unreadable()
     return call.body

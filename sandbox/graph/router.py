@@ -1,4 +1,4 @@
-"""Which call goes where, who may make it, and what it costs."""
+"""Routes a call to its handler; checks roles and counts the quota."""
 
 import re
 from collections.abc import Callable
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from re import Match, Pattern
 
 from sandbox.graph import applications, directory, presences
-from sandbox.graph.answers import GraphAnswer, GraphCall, GraphRefusal, bad_request
+from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request
 from sandbox.state import World
 
-Handler = Callable[[World, GraphCall, Match[str]], GraphAnswer]
+Handler = Callable[[World, GraphCall, Match[str]], GraphResponse]
 
 _PRESENCE = frozenset({"Presence.ReadWrite.All"})
 _DIRECTORY = frozenset({"User.Read.All"})
@@ -19,7 +19,7 @@ _OWN_APPS = frozenset({"Application.ReadWrite.OwnedBy"})
 
 @dataclass(frozen=True)
 class Route:
-    """A call that Graph knows; any one of ``roles`` suffices."""
+    """A call that Graph supports; any one of ``roles`` suffices."""
 
     method: str
     path: Pattern[str]
@@ -27,8 +27,8 @@ class Route:
     roles: frozenset[str]
 
     @property
-    def counts(self) -> bool:
-        """Whether the presence quota counts it."""
+    def counts_against_quota(self) -> bool:
+        """Whether the call counts against the presence quota."""
         return self.roles is _PRESENCE
 
 
@@ -57,16 +57,16 @@ ROUTES = (
 )
 
 
-def answer(world: World, call: GraphCall) -> GraphAnswer:
-    """Graph's answer to one call, alone or out of a batch."""
+def handle(world: World, call: GraphCall) -> GraphResponse:
+    """Graph's response to one call, alone or from a batch."""
     try:
         route, found = _find(call)
-        _check_trouble(world)
+        _check_faults(world)
         _check_quota(world, route)
         _check_roles(world, call, route)
         return route.handler(world, call, found)
-    except GraphRefusal as refusal:
-        return refusal.answer(world)
+    except GraphError as error:
+        return error.response(world)
 
 
 def _find(call: GraphCall) -> tuple[Route, Match[str]]:
@@ -77,33 +77,33 @@ def _find(call: GraphCall) -> tuple[Route, Match[str]]:
     for route, found in fitting:
         if route.method == call.method:
             return route, found
-    raise GraphRefusal(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
+    raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed for the request target.")
 
 
-def _check_trouble(world: World) -> None:
-    trouble = world.saved.trouble
-    if trouble.graph_throttle:
-        raise _throttled(world, trouble.retry_after)
-    if trouble.graph_forbidden:
-        raise GraphRefusal(403, "Forbidden", "Access to this resource is blocked.")
+def _check_faults(world: World) -> None:
+    faults = world.saved.faults
+    if faults.graph_throttle:
+        raise _throttled(world, faults.retry_after)
+    if faults.graph_forbidden:
+        raise GraphError(403, "Forbidden", "Access to this resource is blocked.")
 
 
 def _check_quota(world: World, route: Route) -> None:
-    if not route.counts:
+    if not route.counts_against_quota:
         return
     registration = world.saved.registration
     application = registration.client_id, registration.tenant_id
-    if wait := world.quota.take(application, world.saved.trouble.graph_quota, world.now().timestamp()):
+    if wait := world.quota.take(application, world.saved.faults.graph_quota, world.now().timestamp()):
         raise _throttled(world, wait)
 
 
-def _throttled(world: World, seconds: int) -> GraphRefusal:
+def _throttled(world: World, seconds: int) -> GraphError:
     world.journal.counts.throttled += 1
-    return GraphRefusal(429, "TooManyRequests", "Too many requests.", {"Retry-After": str(seconds)})
+    return GraphError(429, "TooManyRequests", "Too many requests.", {"Retry-After": str(seconds)})
 
 
 def _check_roles(world: World, call: GraphCall, route: Route) -> None:
     consented = frozenset(world.saved.registration.roles)
     if not route.roles & call.roles & consented:
         message = "Insufficient privileges to complete the operation."
-        raise GraphRefusal(403, "Authorization_RequestDenied", message)
+        raise GraphError(403, "Authorization_RequestDenied", message)

@@ -17,7 +17,7 @@ from jsonschema.validators import extend
 from microsoft_teams.cards import core
 from pydantic import ValidationError as TypeProblems
 
-from tests.cards.elements import (
+from tests.support.cards.elements import (
     Json,
     only_in_teams,
     parts,
@@ -47,7 +47,7 @@ def problems_of_all(cards: Sequence[Json], secrets: Collection[str] = ()) -> lis
 
 
 def typed_problems(card: Json) -> list[str]:
-    """Each part parsed by its class in microsoft-teams-cards, and every property its class does not know."""
+    """Each part parsed by its class in microsoft-teams-cards, and every property that is unknown to its class."""
     found = [problem for path, part in parts(card) for problem in _typed_problems_of_part(path, part)]
     return list(dict.fromkeys(found))
 
@@ -81,7 +81,7 @@ def _lower_case_width(part: Json) -> Json:
 
 
 def _unknown_properties(parsed: core.SerializableObject, path: str) -> Iterator[str]:
-    """Properties no class knows, here and in the untyped objects below; parts with a type have their own turn."""
+    """Unknown properties, here and in the untyped objects below; parts with a type are checked separately."""
     for key in parsed.model_extra or {}:
         if key != "$schema":
             yield f"{path}.{key}: Teams knows no such property"
@@ -93,7 +93,7 @@ def _unknown_properties(parsed: core.SerializableObject, path: str) -> Iterator[
 
 
 def _belongs_to_its_part(item: core.SerializableObject) -> bool:
-    """Not a part of its own, nor parsed as just "some element", nor an action's data, where anything may stand."""
+    """Not a part itself, nor parsed as just "some element", nor an action's data, which may contain anything."""
     bases = (core.CardElement, core.Action, core.ContainerLayout)
     open_ones = core.SubmitActionData | core.HostCapabilities
     return type(item) not in bases and "type" not in type(item).model_fields and not isinstance(item, open_ones)
@@ -102,7 +102,7 @@ def _belongs_to_its_part(item: core.SerializableObject) -> bool:
 def _form_meant(
     validator: Draft6Validator, forms: list[Json], part: Any, schema: Json
 ) -> Iterator[ValidationError]:
-    """``anyOf`` that goes by a part's type: it tells what is wrong with the part, not what else it might be."""
+    """``anyOf`` by a part's type: it reports what is wrong with the part, not what else it might be."""
     name = part.get("type") if isinstance(part, dict) else None
     known = {_definition(form): form for form in forms}
     families = [form for form in forms if isinstance(part, dict) and "ImplementationsOf." in _definition(form)]
@@ -131,7 +131,7 @@ def schema_problems(card: Json) -> list[str]:
 
 
 def renderer_problems(cards: Sequence[Json]) -> list[list[str]]:
-    """What Microsoft's renderer says while parsing and validating each card; needs Node."""
+    """The messages of Microsoft's renderer while parsing and validating each card; needs Node."""
     require("adaptivecards")
     lines = "".join(json.dumps(without_teams(card)) + "\n" for card in cards)
     run = subprocess.run(
@@ -142,7 +142,7 @@ def renderer_problems(cards: Sequence[Json]) -> list[list[str]]:
 
 
 def own_problems(card: Json, secrets: Collection[str] = ()) -> list[str]:
-    """What Teams demands beyond the schema, and what this project demands of itself."""
+    """What Teams requires beyond the schema, and this project's own rules."""
     return [
         *_whole_card_problems(card, secrets),
         *(f"{path}: {problem}" for path, part in parts(card) for problem in _part_problems(part)),
@@ -162,7 +162,7 @@ def _whole_card_problems(card: Json, secrets: Collection[str]) -> Iterator[str]:
 
 
 def _buttons(card: Json) -> Iterator[str]:
-    """Every action a person can press, wherever it stands; a fallback stands in for one, and adds none."""
+    """Every action a person can press, anywhere in the card; a fallback replaces one and adds none."""
     for path, part in parts(card):
         if part["type"].startswith("Action.") and not path.endswith(".fallback"):
             yield path

@@ -1,4 +1,4 @@
-"""Cards as trees: their typed parts, which of them only Teams knows, and the card that everybody else sees."""
+"""Cards as trees: their typed parts, which of them only Teams supports, and the card that other clients show."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 Model = type[core.SerializableObject]
 
 OPEN_KEYS = frozenset({"data", "msteams", "requires", "metadata"})
-"""What hangs below these is the author's own, not part of the card."""
+"""The content of these is the author's data, not part of the card."""
 
 
 def parts(value: Any, path: str = "card") -> Iterator[tuple[str, Json]]:
@@ -58,7 +58,7 @@ def teams_models() -> dict[str, tuple[Model, ...]]:
 
 @cache
 def plain_properties(name: str) -> frozenset[str]:
-    """What Adaptive Cards 1.5 knows of a type; empty for a type it does not know."""
+    """The properties of a type in Adaptive Cards 1.5; empty for an unknown type."""
     definition: Json = plain_schema()["definitions"].get(name, {})
     forms = [definition, *definition.get("anyOf", [])]
     return frozenset(key for form in forms for key in form.get("properties", ()))
@@ -66,7 +66,7 @@ def plain_properties(name: str) -> frozenset[str]:
 
 @cache
 def teams_properties(name: str) -> frozenset[str]:
-    """What Teams knows of a type."""
+    """The properties of a type in Teams."""
     models = teams_models().get(name, ())
     return frozenset(
         str(field.validation_alias or key) for model in models for key, field in model.model_fields.items()
@@ -98,7 +98,7 @@ def without_teams(value: Any) -> Any:
 
 
 def _fallen_back(value: Any) -> Any:
-    """``value``, or what stands in for it where Teams' elements are unknown; None where nothing does."""
+    """``value``, or its fallback where Teams' elements are unknown; None when there is none."""
     while only_in_teams(value):
         value = value.get("fallback")
         if not isinstance(value, dict):

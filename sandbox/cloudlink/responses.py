@@ -1,36 +1,36 @@
-"""How CloudLink answers: collections, refusals, and a correlation id on everything."""
+"""CloudLink's responses: collections, errors, and a correlation id on each."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from aiohttp import web
 
-from sandbox.edge import WORLD, json_response, origin
+from sandbox.http import WORLD, json_response, origin
 
 VERSION = "2017-09-01"
 
 
-class CloudLinkRefusal(Exception):
-    """A request refused, with CloudLink's word for it."""
+class CloudLinkError(Exception):
+    """A refused request, with CloudLink's error code."""
 
     def __init__(self, status: int, error: str, description: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, error, description)
         self.status, self.error, self.description, self.headers = status, error, description, headers or {}
 
 
-def refused() -> CloudLinkRefusal:
-    return CloudLinkRefusal(401, "invalid_client", "The client, its secret or its account is wrong.")
+def refused() -> CloudLinkError:
+    return CloudLinkError(401, "invalid_client", "The client, its secret or its account is wrong.")
 
 
-def not_found() -> CloudLinkRefusal:
-    return CloudLinkRefusal(404, "not_found", "The resource does not exist.")
+def not_found() -> CloudLinkError:
+    return CloudLinkError(404, "not_found", "The resource does not exist.")
 
 
-def bad_request(description: str) -> CloudLinkRefusal:
-    return CloudLinkRefusal(400, "bad_request", description)
+def bad_request(description: str) -> CloudLinkError:
+    return CloudLinkError(400, "bad_request", description)
 
 
-def answer(
+def respond(
     request: web.Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
     """JSON (nothing when ``body`` is None) with the correlation id that Mitel's support asks for."""

@@ -1,4 +1,4 @@
-"""Warnings from the store to the wire: real store, real hosting, a connector that records what arrives."""
+"""Notices from the store to the wire: real store, real hosting, a connector that records what it receives."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -38,8 +38,8 @@ ADMINS = ("ada", "ben")
 
 
 @dataclass
-class Noted:
-    """Jobs that are only written down."""
+class RecordedJobs:
+    """A job queue that records and runs nothing."""
 
     deferred: list[tuple[str, str]] = field(default_factory=list)
 
@@ -54,11 +54,11 @@ class Noted:
 
 @dataclass
 class Process:
-    """What one process does about notices; ``skew`` and ``update`` are what it is told of clock and version."""
+    """One process's notice scheduler and notifier; ``skew`` and ``update`` are the clock and version it sees."""
 
     notice_scheduler: NoticeScheduler
     notifier: Notifier
-    jobs: Noted
+    jobs: RecordedJobs
     registry: CollectorRegistry
     database: Database
     metrics: Metrics
@@ -67,7 +67,7 @@ class Process:
     update: int | None = None
 
     async def look(self) -> None:
-        """See what is owed, then tell what is due."""
+        """Schedule the notices, then send those that are due."""
         await self.notice_scheduler.look("all")
         await self.tell()
 
@@ -77,13 +77,13 @@ class Process:
         await asyncio.gather(*(self.notifier.notify(key) for key in keys))
 
     async def metric(self, name: str, **labels: str) -> float:
-        """A number of the store's, as whoever looks now reads it."""
+        """A gauge of the store, read now."""
         await StoreGauges(self.database, self.metrics, self.clock).take()
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
 
 
 @dataclass
-class Notifying:
+class NoticeHarness:
     """A store, a bot, a connector, and one process; ``another`` makes one more on the same store."""
 
     bot: Bot
@@ -121,7 +121,7 @@ class Notifying:
         await stored(self.database, Conversation(**{**given, **changed}))
 
     async def role(self, name: str, role: Role, **changed: Any) -> None:
-        """What somebody may do."""
+        """Give a person a role."""
         given = {"id": name, "owner_tenant": TENANT, "user_object_id": name, "role": role, "invited_at": self.now}
         await stored(self.database, Member(**{**given, **changed}))
 
@@ -152,7 +152,7 @@ class Notifying:
         return found
 
     def arrived(self, audience: str = "") -> list[Call]:
-        """What was posted, to everybody or to one chat."""
+        """What was posted, to all chats or to one."""
         return [call for call in self.bot.connector.sent() if not audience or chat_of(call) == f"a:{audience}"]
 
     def said(self, audience: str) -> list[str]:
@@ -160,7 +160,7 @@ class Notifying:
         return [title(call.card) for call in self.arrived(audience)]
 
     def changed(self) -> list[str]:
-        """What cards were changed to: all their words."""
+        """The visible text of every card update."""
         return [words(call.card) for call in self.bot.connector.sent("PUT")]
 
 
@@ -173,7 +173,7 @@ def title(card: Card) -> str:
 
 
 def make_process(bot: Bot, database: Database) -> Process:
-    jobs, registry = Noted(), CollectorRegistry()
+    jobs, registry = RecordedJobs(), CollectorRegistry()
     metrics = Metrics(registry)
     notifier = Notifier(database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3))
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
@@ -185,9 +185,9 @@ def make_process(bot: Bot, database: Database) -> Process:
 
 
 @asynccontextmanager
-async def notifying(folder: Path) -> AsyncIterator[Notifying]:
+async def open_notice_harness(folder: Path) -> AsyncIterator[NoticeHarness]:
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(open_bot())
         url = stack.enter_context(database_with_tables(folder))
         database = await stack.enter_async_context(open_database(url))
-        yield Notifying(bot, database, url, make_process(bot, database), stack)
+        yield NoticeHarness(bot, database, url, make_process(bot, database), stack)

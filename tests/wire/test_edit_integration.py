@@ -1,4 +1,4 @@
-"""Editing an integration, against the sandbox: proven before stored, nobody overwritten, nothing left behind."""
+"""Editing an integration, against the sandbox: tested before stored, no edit overwritten, nothing left behind."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -21,11 +21,11 @@ from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.model import Actor, EditedMeanwhile, IntegrationView, NameTaken, UnknownIntegration
 from tests.support.clocks import NOON
-from tests.support.engines import KEY, TENANT, Running, account_of, app_of, running_engine
+from tests.support.engines import KEY, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import stored
-from tests.support.tenant_router import Front, make_another, one_address
+from tests.support.tenant_router import TenantRouter, give_own_ids, running_tenant_router
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -34,26 +34,26 @@ ANA = "Ana Martins"
 
 
 @pytest_asyncio.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
+async def running(tmp_path: Path) -> AsyncIterator[RunningEngine]:
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         yield running
 
 
-async def row_of(running: Running, view: IntegrationView) -> Integration:
+async def row_of(running: RunningEngine, view: IntegrationView) -> Integration:
     async with running.database.session() as session:
         found = await session.get(Integration, view.id)
     assert found is not None
     return found
 
 
-async def edits(running: Running) -> list[Act]:
+async def edits(running: RunningEngine) -> list[Act]:
     """What was recorded since the integration was set up and enabled, newest first."""
     async with running.database.session() as session:
         acts = await history.page(session, TENANT, 0, 50)
     return [act for act in acts if act.act not in ("setup", "enable")]
 
 
-async def test_a_new_name(running: Running) -> None:
+async def test_a_new_name(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     renamed = await running.engine.editor.rename(TENANT, view.id, view.revision, "Porto", ADA)
     assert (renamed.name, renamed.revision) == ("Porto", view.revision + 1)
@@ -66,7 +66,7 @@ async def test_a_new_name(running: Running) -> None:
     )
 
 
-async def test_a_name_is_unique_within_the_tenant(running: Running) -> None:
+async def test_a_name_is_unique_within_the_tenant(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     integrations, editor = running.engine.integrations, running.engine.editor
     account, app = account_of(running.sandbox), app_of(running.sandbox)
@@ -79,7 +79,7 @@ async def test_a_name_is_unique_within_the_tenant(running: Running) -> None:
     assert (await editor.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
 
 
-async def test_of_two_at_once_one_wins_and_the_other_is_told(running: Running) -> None:
+async def test_of_two_concurrent_edits_one_is_refused(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     editor = running.engine.editor
     account, app = account_of(running.sandbox), app_of(running.sandbox)
@@ -94,7 +94,7 @@ async def test_of_two_at_once_one_wins_and_the_other_is_told(running: Running) -
 
 
 @pytest.mark.parametrize("tenant", [TENANT, "another tenant"])
-async def test_what_is_not_there_cannot_be_edited(running: Running, tenant: str) -> None:
+async def test_an_unknown_integration_cannot_be_edited(running: RunningEngine, tenant: str) -> None:
     view = await running.connect(enabled=False)
     wanted = view.id if tenant != TENANT else "no such id"
     with pytest.raises(UnknownIntegration):
@@ -103,7 +103,7 @@ async def test_what_is_not_there_cannot_be_edited(running: Running, tenant: str)
         await running.engine.editor.edit_teams(tenant, wanted, view.revision, app_of(running.sandbox), None, ADA)
 
 
-async def test_an_old_form_is_refused_before_anybody_outside_is_asked(running: Running) -> None:
+async def test_an_old_form_is_refused_before_any_service_is_called(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     await running.engine.editor.rename(TENANT, view.id, view.revision, "Porto", ADA)
     await running.sandbox.clear_log()
@@ -115,7 +115,7 @@ async def test_an_old_form_is_refused_before_anybody_outside_is_asked(running: R
 # The CloudLink side
 
 
-async def test_another_cloudlink_secret_is_proven_and_kept(running: Running) -> None:
+async def test_a_new_cloudlink_secret_is_tested_and_stored(running: RunningEngine) -> None:
     view = await running.connect()
     secret = await running.sandbox.new_cloudlink_secret()
     account = replace(account_of(running.sandbox), client_secret=secret)
@@ -125,10 +125,10 @@ async def test_another_cloudlink_secret_is_proven_and_kept(running: Running) -> 
     assert (await edits(running))[0].facts == {"new_secret": "yes"}
     await running.sandbox.client(ANA, "Available")
     await running.sandbox.call("2001")
-    await running.shows(ANA, "Busy", "InACall")
+    await running.wait_until_shown(ANA, "Busy", "InACall")
 
 
-async def test_an_empty_cloudlink_secret_keeps_the_one_there_is(running: Running) -> None:
+async def test_an_empty_cloudlink_secret_keeps_the_stored_one(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     before = Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed)
     kept = replace(account_of(running.sandbox), client_secret="")
@@ -136,7 +136,7 @@ async def test_an_empty_cloudlink_secret_keeps_the_one_there_is(running: Running
     assert Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed) == before
 
 
-async def test_what_cloudlink_refuses_is_not_stored(running: Running) -> None:
+async def test_what_cloudlink_refuses_is_not_stored(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     before = await row_of(running, view)
     wrong = replace(account_of(running.sandbox), client_secret="nothing of the sort")
@@ -146,13 +146,13 @@ async def test_what_cloudlink_refuses_is_not_stored(running: Running) -> None:
     assert (await row_of(running, view)) == before
 
 
-async def test_another_account_gets_another_door(running: Running) -> None:
-    """What the former account still tells must not be taken for somebody else's phone."""
+async def test_another_account_gets_a_new_webhook_endpoint(running: RunningEngine) -> None:
+    """Events of the former account must not be taken for another person's phone."""
     view = await running.connect()
     before = await row_of(running, view)
     await running.sandbox.client(ANA, "Available")
     await running.sandbox.call("2001")
-    await running.shows(ANA, "Busy", "InACall")
+    await running.wait_until_shown(ANA, "Busy", "InACall")
     await running.sandbox.hangup("2001")
     running.sandbox.world.saved.account.id = "2000200030"
     account = account_of(running.sandbox)
@@ -164,15 +164,15 @@ async def test_another_account_gets_another_door(running: Running) -> None:
     old_door = f"{running.public_url}/webhooks/cloudlink/{Encryption([KEY]).decrypt(before.webhook_token_sealed)}"
     async with running.http.post(old_door, json={}) as answer:
         assert answer.status == 404
-    await running.shows(ANA, "Available", "Available")
+    await running.wait_until_shown(ANA, "Available", "Available")
     await running.sandbox.call("2001")
-    await running.shows(ANA, "Busy", "InACall")
+    await running.wait_until_shown(ANA, "Busy", "InACall")
 
 
 # The Teams side
 
 
-async def test_another_secret_of_the_same_application(running: Running) -> None:
+async def test_another_secret_of_the_same_application(running: RunningEngine) -> None:
     view = await running.connect()
     await stored(running.database, _rotation(view))
     secret = (await running.sandbox.new_secret())["value"]
@@ -200,11 +200,11 @@ def _rotation(view: IntegrationView) -> Rotation:
     )
 
 
-async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(running: Running) -> None:
+async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(running: RunningEngine) -> None:
     view = await running.connect()
     await running.sandbox.client(ANA, "Available")
     await running.sandbox.call("2001")
-    await running.shows(ANA, "Busy", "InACall")
+    await running.wait_until_shown(ANA, "Busy", "InACall")
     before = await row_of(running, view)
     elsewhere = replace(app_of(running.sandbox), client_id="99999999-0000-4000-8000-000000000009")
     with pytest.raises(SyncError) as caught:
@@ -219,7 +219,7 @@ async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(runni
     assert await running.sandbox.shown(ANA) == ("Busy", "InACall")
 
 
-async def test_another_application_needs_its_own_secret(running: Running) -> None:
+async def test_another_application_needs_its_own_secret(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
     await running.sandbox.clear_log()
     app = replace(app_of(running.sandbox), tenant_id="99999999-0000-4000-8000-000000000009", client_secret="")
@@ -229,7 +229,7 @@ async def test_another_application_needs_its_own_secret(running: Running) -> Non
     assert [entry for entry in await running.sandbox.log() if app.tenant_id in str(entry)] == []
 
 
-async def test_wrong_credentials_mended_by_hand_go_on_at_once(running: Running) -> None:
+async def test_wrong_credentials_fixed_by_hand_work_immediately(running: RunningEngine) -> None:
     view = await running.connect()
     await running.sandbox.client(ANA, "Available")
     secret = (await running.sandbox.new_secret())["value"]
@@ -239,24 +239,26 @@ async def test_wrong_credentials_mended_by_hand_go_on_at_once(running: Running) 
     await running.sandbox.call("2001")
     app = replace(app_of(running.sandbox), client_secret=secret)
     await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
-    await running.shows(ANA, "Busy", "InACall")
+    await running.wait_until_shown(ANA, "Busy", "InACall")
     assert all(light.error is None for light in (await running.status()).service_health)
 
 
 @asynccontextmanager
-async def two_tenants(folder: Path) -> AsyncIterator[tuple[Running, SandboxHandle, SandboxHandle, Front]]:
+async def two_tenants(
+    folder: Path,
+) -> AsyncIterator[tuple[RunningEngine, SandboxHandle, SandboxHandle, TenantRouter]]:
     """An engine whose Entra and Graph know two tenants."""
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(running_sandbox())
         second = await stack.enter_async_context(running_sandbox())
-        make_another(second)
-        url, front = await stack.enter_async_context(one_address(first, second))
+        give_own_ids(second)
+        url, router = await stack.enter_async_context(running_tenant_router(first, second))
         running = await stack.enter_async_context(running_engine(replace(first, url=url), folder))
-        yield running, first, second, front
+        yield running, first, second, router
 
 
 async def test_another_tenant(tmp_path: Path) -> None:
-    """Cleared in the old one with the old credentials, matched and shown in the new one, the call going on."""
+    """Presence is cleared in the old tenant with the old credentials, then matched and shown in the new one."""
     async with two_tenants(tmp_path) as (running, old, new, _):
         view = await running.connect()
         for sandbox in (old, new):
@@ -274,7 +276,7 @@ async def test_another_tenant(tmp_path: Path) -> None:
         assert (await edits(running))[0].facts.keys() == {"tenant_id", "client_id", "new_secret"}
 
 
-async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_at(
+async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reconciled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with two_tenants(tmp_path) as (running, old, new, _):
@@ -282,7 +284,7 @@ async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_
         await old.client(ANA, "Available")
         await old.call("2001")
         await eventually(lambda: _shows(old, "Busy", "InACall"))
-        await running.settled()
+        await running.wait_until_sent()
 
         async def die(*_: object) -> None:
             raise RuntimeError
@@ -300,7 +302,7 @@ async def test_dying_between_clearing_and_storing_leaves_everybody_to_be_looked_
         assert ana.due_at <= utc_now() + timedelta(seconds=60)
 
 
-async def test_another_tenant_when_the_old_credentials_serve_no_more(tmp_path: Path) -> None:
+async def test_another_tenant_when_the_old_credentials_no_longer_work(tmp_path: Path) -> None:
     async with two_tenants(tmp_path) as (running, old, new, _):
         view = await running.connect()
         for sandbox in (old, new):
@@ -308,7 +310,7 @@ async def test_another_tenant_when_the_old_credentials_serve_no_more(tmp_path: P
         await old.call("2001")
         await eventually(lambda: _shows(old, "Busy", "InACall"))
         await old.registration_switch("deleted")
-        await old.trouble(graph_outage=True)
+        await old.set_faults(graph_outage=True)
         editor = running.engine.editor
         await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         await eventually(lambda: _shows(new, "Busy", "InACall"))

@@ -1,4 +1,4 @@
-"""The encryption key is lost: a problem of the integrations it sealed, mended by typing the secrets in again."""
+"""The encryption key is lost: a problem of the integrations it encrypted, fixed by entering the secrets again."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,13 +19,13 @@ from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
 from sync.domain.rotation import RotationKind, RotationStep, RotationView
-from tests.support.engines import KEY, QUICK, TENANT, Running, account_of, app_of, running_engine
+from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
+from tests.support.presence import IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import integration, read_integration, stored
 
 ADMIN = Actor("admin-1", "Ada Admin")
-IN_A_CALL = ("Busy", "InACall")
 NEW_KEY = Fernet.generate_key().decode()
 ATTENTIVE = replace(QUICK, poll_with_webhooks=0.4, check_subscription=0.3, match=0.5)
 
@@ -37,10 +37,10 @@ async def sandbox() -> AsyncIterator[SandboxHandle]:
 
 
 async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values: Any) -> str:
-    """An enabled integration from before, by its id; ``values`` are written over what it stored."""
+    """An enabled integration from before; returns its id. ``values`` overwrite stored columns."""
     async with running_engine(sandbox, folder) as before:
         view = await before.connect()
-        await before.settled()
+        await before.wait_until_sent()
         async with before.database.writing() as session:
             row = await session.get(Integration, view.id)
             assert row is not None
@@ -49,12 +49,12 @@ async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values:
 
 
 @asynccontextmanager
-async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) -> AsyncIterator[Running]:
+async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) -> AsyncIterator[RunningEngine]:
     async with running_engine(sandbox, folder, keys=(NEW_KEY,), intervals=ATTENTIVE, **options) as running:
         yield running
 
 
-async def faults(running: Running, view_id: str) -> dict[Service, Fault]:
+async def faults(running: RunningEngine, view_id: str) -> dict[Service, Fault]:
     status = await running.engine.overview.status(TENANT, view_id)
     return {light.service: light.error.fault for light in status.service_health if light.error}
 
@@ -63,7 +63,7 @@ async def talk(sandbox: SandboxHandle, extension: str) -> None:
     await sandbox.answer(extension, await sandbox.ring(extension))
 
 
-async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) -> None:
+async def enter_again(running: RunningEngine, sandbox: SandboxHandle, view_id: str) -> None:
     """What an administrator does: edit the CloudLink side, replace the client secret."""
     view = await view_of(running, view_id)
     await running.engine.editor.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
@@ -72,11 +72,11 @@ async def enter_again(running: Running, sandbox: SandboxHandle, view_id: str) ->
     assert (await finished(running, rotation)).step == RotationStep.DONE
 
 
-async def view_of(running: Running, view_id: str) -> IntegrationView:
+async def view_of(running: RunningEngine, view_id: str) -> IntegrationView:
     return next(view for view in await running.engine.integrations.list(TENANT) if view.id == view_id)
 
 
-async def finished(running: Running, rotation: RotationView) -> RotationView:
+async def finished(running: RunningEngine, rotation: RotationView) -> RotationView:
     async def is_finished() -> bool:
         return (await current()).finished
 
@@ -89,7 +89,7 @@ async def finished(running: Running, rotation: RotationView) -> RotationView:
     return await current()
 
 
-async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
+async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes_it(
     sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
@@ -110,7 +110,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
             with pytest.raises(CredentialsWrong, match="unreadable"):
                 await running.engine.overview.preview(TENANT, view_id)
             await enter_again(running, sandbox, view_id)
-            await running.shows("2001", *IN_A_CALL)
+            await running.wait_until_shown("2001", *IN_A_CALL)
             assert await faults(running, view_id) == {}
 
             async def is_subscribed_anew() -> bool:
@@ -121,7 +121,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
             await eventually(is_subscribed_anew)
             before = running.metric("webhooks_total", answer="accepted")
             await talk(sandbox, "2002")
-            await running.shows("2002", *IN_A_CALL)
+            await running.wait_until_shown("2002", *IN_A_CALL)
             assert running.metric("webhooks_total", answer="accepted") > before
             row = await read_integration(running.database, view_id)
     for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
@@ -131,7 +131,7 @@ async def test_both_secrets_are_named_as_lost_once_and_typed_in_again_all_works(
     assert not [line for line in logs if line["event"] == "job_failed"]
 
 
-async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_other_integrations_are_not_affected(sandbox: SandboxHandle, tmp_path: Path) -> None:
     lost = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         integrations = running.engine.integrations
@@ -140,19 +140,19 @@ async def test_the_others_go_on(sandbox: SandboxHandle, tmp_path: Path) -> None:
         await integrations.enable(TENANT, view.id, ADMIN)
         await running.engine.connection_test.test(TENANT, lost, ADMIN)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
         assert await faults(running, view.id) == {}
         assert set(await faults(running, lost)) == {Service.CLOUDLINK, Service.ENTRA}
 
 
-async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_restoring_the_key_ends_the_problem(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         await running.engine.connection_test.test(TENANT, view_id, ADMIN)
         assert await faults(running, view_id)
     async with running_engine(sandbox, tmp_path, keys=(NEW_KEY, KEY), intervals=ATTENTIVE) as running:
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)
 
         async def is_well() -> bool:
             return await faults(running, view_id) == {}
@@ -160,7 +160,7 @@ async def test_the_key_found_again_mends_it_by_itself(sandbox: SandboxHandle, tm
         await eventually(is_well)
 
 
-async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_the_integration_can_be_removed_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         await running.engine.integrations.remove(TENANT, view_id, ADMIN)
@@ -183,7 +183,7 @@ async def test_removing_it_is_a_way_out_too(sandbox: SandboxHandle, tmp_path: Pa
         (RotationKind.BY_HAND, RotationStep.PROVE),
     ],
 )
-async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
+async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
     kind: RotationKind, step: RotationStep, sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     lost = Encryption([KEY])
@@ -215,7 +215,7 @@ async def test_a_rotation_under_way_fails_at_once_and_does_not_stand_in_the_way(
         assert row.previous_secret_sealed is None
 
 
-async def test_a_certificate_that_was_handed_out_is_made_anew(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_a_certificate_that_was_handed_out_is_made_again(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(
         sandbox, tmp_path, pending_certificate_sealed=Encryption([KEY]).encrypt("the private key")
     )
@@ -226,7 +226,7 @@ async def test_a_certificate_that_was_handed_out_is_made_anew(sandbox: SandboxHa
         assert Encryption([NEW_KEY]).can_decrypt(row.pending_certificate_sealed or "")
 
 
-async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
+async def test_a_certificate_in_use_can_be_replaced_by_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
     lost = Encryption([KEY])
     view_id = await sealed_by_the_lost_key(
         sandbox, tmp_path, credential="certificate", certificate_sealed=lost.encrypt("the private key")
@@ -236,4 +236,4 @@ async def test_a_certificate_in_use_gives_way_to_a_secret(sandbox: SandboxHandle
         assert (await faults(running, view_id))[Service.ENTRA] is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
         await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
+        await running.wait_until_shown("2001", *IN_A_CALL)

@@ -1,4 +1,4 @@
-"""What machines see of the application from outside: in an outage of its database, and after work was done."""
+"""Readiness, metrics and request logs from outside: during a database outage, and after work."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,14 +9,14 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sync.domain.errors import Fault
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
-from tests.cli.test_app import running_app
-from tests.docs.test_metrics import METRICS
+from tests.support.application import running_app
+from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
+from tests.support.documents import METRICS
 from tests.support.engines import ADMIN, TENANT
 from tests.support.eventually import eventually
-from tests.support.logged import logged
 from tests.support.postgres import fresh_database
-from tests.wire.test_presence_paths import IN_A_CALL, connected, talk
+from tests.support.presence import IN_A_CALL, answer_call, connected_engine
 
 FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, UNMATCHED_RISING}
 SERVICES = {"cloudlink", "entra", "graph", CLOCK, PEOPLE}
@@ -29,7 +29,7 @@ async def on_postgres(folder: Path) -> AsyncIterator[tuple[str, aiohttp.ClientSe
             yield at, http, db_proxy
 
 
-async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path: Path) -> None:
+async def test_readiness_reports_a_postgresql_outage_until_it_ends(tmp_path: Path) -> None:
     async with on_postgres(tmp_path) as (url, http, db_proxy):
 
         async def status(path: str) -> int:
@@ -46,14 +46,14 @@ async def test_while_postgresql_is_away_it_says_so_and_heals_by_itself(tmp_path:
             assert 'cloudlink_presence_ready{part="database"} 0.0' in await response.text()
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 503
-        db_proxy.mend()
+        db_proxy.restore()
         await eventually(is_ready, within=30)
         async with http.post(f"{url}/webhooks/cloudlink/some-token", json={}) as response:
             assert response.status == 404
 
 
 async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
-    with logged() as log:
+    with captured_log() as log:
         async with running_app(tmp_path) as (url, http):
             for path in ("webhooks/cloudlink/a-token-to-keep", "exports/a-token-to-keep", "a-token-to-keep"):
                 async with http.post(f"{url}/{path}", data=b"{") as response:
@@ -62,12 +62,12 @@ async def test_no_request_is_logged_with_its_path(tmp_path: Path) -> None:
     assert "a-token-to-keep" not in log.text
 
 
-async def test_after_work_no_label_has_a_value_that_was_not_foreseen(tmp_path: Path) -> None:
-    async with connected(tmp_path) as (sandbox, running):
-        await talk(sandbox, "2001")
-        await running.shows("2001", *IN_A_CALL)
-        await sandbox.say_state("2001", "levitating")
-        await sandbox.trouble(graphForbidden=True)
+async def test_after_work_no_label_has_an_unexpected_value(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await sandbox.publish_state("2001", "levitating")
+        await sandbox.set_faults(graphForbidden=True)
         await sandbox.new_cloudlink_secret()
         await running.engine.connection_test.test(TENANT, await running.integration_id(), ADMIN)
         await running.engine.watch.measure()
@@ -97,7 +97,7 @@ def _is_foreseen(sample: str, label: str, value: str) -> bool:
     return value in (listed or SERVICES)
 
 
-async def test_what_is_exposed_can_be_read_by_prometheus(tmp_path: Path) -> None:
+async def test_prometheus_can_read_the_metrics(tmp_path: Path) -> None:
     async with running_app(tmp_path) as (url, http), http.get(f"{url}/metrics") as response:
         families = {family.name for family in text_string_to_metric_families(await response.text())}
     assert {name.removesuffix("_total") for name in METRICS} <= families

@@ -1,4 +1,4 @@
-"""A tenant's estate with something in every state: what nobody from outside may see, count or touch."""
+"""A tenant's data with something in every state, which no other tenant may see, count or change."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
@@ -25,10 +25,10 @@ from sync.domain.rotation import RotationKind, RotationStep
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
 from tests.support.stores import stored
-from tests.wire.verbs import LOOKS
-from tests.wire.webs import Heard, Person, Web, pressable
+from tests.wire.bot_process import BotProcess, Person, Reply, pressable
+from tests.wire.verb_effects import READS
 
-DOOR = "the-door-of-the-webhook"
+WEBHOOK_TOKEN = "the-door-of-the-webhook"
 SUBSCRIPTION = "subscription-of-the-first"
 NEVER = utc_now() + timedelta(days=9999)
 PRIVATE = {
@@ -43,46 +43,46 @@ PRIVATE = {
     "alertchannel": ("conversation_id",),
     "member": ("id", "name", "address"),
 }
-"""The columns that tell one tenant's things from another's."""
+"""The columns that identify a tenant's data."""
 
 Payload = tuple[str, dict[str, Any]]
 
 
-async def build(web: Web, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> None:
-    """Three integrations, and whatever else somebody could be after."""
-    one = await _add(web, owner, "Vale Verde, headquarters", preview=True)
-    two = await _add(web, owner, "Vale Verde, the warehouse")
-    three = await _add(web, owner, "Vale Verde, the harbour")
-    await web.town.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> None:
+    """Three integrations, and everything else an intruder could look for."""
+    one = await _add(bot, owner, "Vale Verde, headquarters", preview=True)
+    two = await _add(bot, owner, "Vale Verde, the warehouse")
+    three = await _add(bot, owner, "Vale Verde, the harbour")
+    await bot.around.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     by = Actor(owner.object_id, owner.name)
-    await web.engine.credentials.make_certificate(owner.tenant, two.id, by)
-    await _set(web, one, enabled=True, subscription_id=SUBSCRIPTION, webhook_token_hash=hashed(DOOR))
-    await _set(web, two, feature_version=2, secret_expires_on=date(2027, 1, 31))
+    await bot.engine.credentials.make_certificate(owner.tenant, two.id, by)
+    await _set(bot, one, enabled=True, subscription_id=SUBSCRIPTION, webhook_token_hash=hashed(WEBHOOK_TOKEN))
+    await _set(bot, two, feature_version=2, secret_expires_on=date(2027, 1, 31))
     for who in (owner, colleague):
-        await web.say(who, "help")
-    await stored(web.database, *_rotations(web, owner, one, two, three), *_monitors(owner, two, three))
-    await stored(web.database, *_updates(owner, two, three), *_notices(owner, one, two, three))
-    await stored(web.database, *_choices(owner, three), *_drafts(web, owner, colleague, two))
-    await stored(web.database, *_members(owner, members))
+        await bot.say(who, "help")
+    await stored(bot.database, *_rotations(bot, owner, one, two, three), *_monitors(owner, two, three))
+    await stored(bot.database, *_updates(owner, two, three), *_notices(owner, one, two, three))
+    await stored(bot.database, *_choices(owner, three), *_drafts(bot, owner, colleague, two))
+    await stored(bot.database, *_members(owner, members))
     for view in (one, two, three):
-        await web.notifier.notify(view.id)
+        await bot.notifier.notify(view.id)
 
 
-async def _add(web: Web, owner: Person, name: str, preview: bool = False) -> IntegrationView:
-    sandbox, by = web.town.sandbox, Actor(owner.object_id, owner.name)
-    view = await web.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
+async def _add(bot: BotProcess, owner: Person, name: str, preview: bool = False) -> IntegrationView:
+    sandbox, by = bot.around.sandbox, Actor(owner.object_id, owner.name)
+    view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
     if preview:
-        await web.engine.overview.preview(owner.tenant, view.id)
+        await bot.engine.overview.preview(owner.tenant, view.id)
     return view
 
 
-async def _set(web: Web, view: IntegrationView, **values: Any) -> None:
-    async with web.database.writing() as session:
+async def _set(bot: BotProcess, view: IntegrationView, **values: Any) -> None:
+    async with bot.database.writing() as session:
         await session.exec(update(Integration).where(col(Integration.id) == view.id).values(**values))
 
 
-def _rotations(web: Web, owner: Person, *views: IntegrationView) -> list[Rotation]:
-    """One under way, two that are done: of the monitors of one it has not been said yet which secret they hold."""
+def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[Rotation]:
+    """One rotation in progress, two done; for one of them it is still unknown which secret the monitors have."""
     now = utc_now()
     begun: dict[str, Any] = {
         "owner_tenant": owner.tenant,
@@ -93,7 +93,7 @@ def _rotations(web: Web, owner: Person, *views: IntegrationView) -> list[Rotatio
         integration_id=views[0].id,
         kind=RotationKind.FOR_ME,
         step=RotationStep.WAIT,
-        secret_sealed=web.encryption.encrypt("a-secret"),
+        secret_sealed=bot.encryption.encrypt("a-secret"),
         new_key_id="key-of-the-new-secret",
         started_at=now,
         due_at=NEVER,
@@ -187,15 +187,15 @@ def _choices(owner: Person, muted: IntegrationView) -> list[AlertChannel | Alert
     ]
 
 
-def _drafts(web: Web, owner: Person, colleague: Person, saved: IntegrationView) -> list[Draft]:
-    """One in the middle, one that waits to be enabled."""
-    account = account_of(web.town.sandbox)
+def _drafts(bot: BotProcess, owner: Person, colleague: Person, saved: IntegrationView) -> list[Draft]:
+    """One setup in the middle, one that waits to be enabled."""
+    account = account_of(bot.around.sandbox)
     values = {
         "account_id": account.account_id,
         "cloudlink_client_id": account.client_id,
         "name": "Vale Verde, a fourth",
     }
-    sealed = web.encryption.encrypt(account.client_secret)
+    sealed = bot.encryption.encrypt(account.client_secret)
     middle = Draft(
         tenant_id=owner.tenant,
         user_object_id=owner.object_id,
@@ -216,7 +216,7 @@ def _drafts(web: Web, owner: Person, colleague: Person, saved: IntegrationView) 
 
 
 def _members(owner: Person, members: Mapping[Role, Person]) -> list[Member]:
-    """Somebody of each role, and an invitation that nobody took up yet."""
+    """A member of each role, and an invitation that is still open."""
     invited: dict[str, Any] = {"owner_tenant": owner.tenant, "invited_at": utc_now(), "invited_by": owner.object_id}
     return [
         Member(address="somebody.invited@vale-verde.example", role=Role.VIEWER, **invited),
@@ -227,20 +227,20 @@ def _members(owner: Person, members: Mapping[Role, Person]) -> list[Member]:
     ]
 
 
-# What its administrators are shown
+# What its administrators see
 
 
-async def harvest(web: Web, *owners: Person) -> list[Payload]:
-    """Every button they can come upon by typing commands and by pressing what changes nothing, notices included."""
+async def shown_buttons(bot: BotProcess, *owners: Person) -> list[Payload]:
+    """Every button reachable by typing commands and pressing read-only buttons, notices included."""
     found: dict[str, Payload] = {}
     for owner in owners:
-        heard = [await web.say(owner, command.titles["en"]) for command in COMMANDS]
-        cards = [*_cards(heard), *(call.card for call in web.town.connector.sent())]
-        await _crawl(web, owner, cards, found)
+        replies = [await bot.say(owner, command.titles["en"]) for command in COMMANDS]
+        cards = [*_cards(replies), *(call.card for call in bot.around.connector.sent())]
+        await _crawl(bot, owner, cards, found)
     return list(found.values())
 
 
-async def _crawl(web: Web, owner: Person, cards: Iterable[Card], found: dict[str, Payload]) -> None:
+async def _crawl(bot: BotProcess, owner: Person, cards: Iterable[Card], found: dict[str, Payload]) -> None:
     waiting = deque(payload for card in cards for payload in pressable(card))
     while waiting:
         verb, data = waiting.popleft()
@@ -248,12 +248,12 @@ async def _crawl(web: Web, owner: Person, cards: Iterable[Card], found: dict[str
         if key in found:
             continue
         found[key] = (verb, data)
-        if verb in LOOKS or verb.startswith("command."):
-            waiting += [each for card in _cards([await web.press(owner, verb, data)]) for each in pressable(card)]
+        if verb in READS or verb.startswith("command."):
+            waiting += [each for card in _cards([await bot.press(owner, verb, data)]) for each in pressable(card)]
 
 
-def _cards(heard: Iterable[Heard]) -> list[Card]:
-    return [card for each in heard for card in each.cards]
+def _cards(replies: Iterable[Reply]) -> list[Card]:
+    return [card for each in replies for card in each.cards]
 
 
 # What belongs to whom
@@ -265,8 +265,8 @@ def belongs(row: Mapping[str, Any], who: Person, ids: set[str]) -> bool:
     return row.get("user_object_id") == who.object_id or row.get("integration_id") in ids or who.tenant in owners
 
 
-def private(rows: Iterable[tuple[str, Mapping[str, Any]]], but: Person) -> frozenset[str]:
-    """What must never be read by anybody else, as far as it is no common word and not their own."""
+def private_words(rows: Iterable[tuple[str, Mapping[str, Any]]], but: Person) -> frozenset[str]:
+    """The values no other person may see, except common words and the person's own."""
     told = {str(row[name]) for table, row in rows for name in PRIVATE.get(table, ()) if row[name]}
     return frozenset(word for word in told if len(word) > 6 and word not in (but.name, but.object_id))
 
