@@ -11,7 +11,7 @@ from bot.cards.fields import GUID_EXAMPLE, MAX_NAME, Values
 from bot.cards.history import details, what
 from bot.cards.parts import button, capped, card, fact, header, note, row, text
 from bot.languages import Texts
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from sync.domain.model import CredentialKind, IntegrationView
 
 
@@ -115,7 +115,7 @@ def teams_values(view: IntegrationView) -> dict[str, str]:
     return {"tenant_id": view.tenant_id, "client_id": view.client_id, "expires_on": expires_on}
 
 
-def outdated(texts: Texts, view: IntegrationView, last: Act | None, by: str, ago: str) -> Card:
+def outdated(texts: Texts, view: IntegrationView, last: HistoryEntry | None, by: str, ago: str) -> Card:
     """For the second of two administrators: nothing of theirs was stored; ``last`` is what the first did."""
     title = texts("edit.outdated")
     body: list[CardElement] = [header("🔀", title, capped(view.name)), text(texts("edit.outdated.why"))]

@@ -11,7 +11,7 @@ from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, open_link, plain, row, text
 from bot.languages import Texts
 from storage.queries.history import DONE
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from sync.domain.model import BOT, IntegrationView
 
 PAGE = 10
@@ -24,7 +24,7 @@ EVERY = "all"
 
 def history_card(
     texts: Texts,
-    acts: Sequence[Act],
+    acts: Sequence[HistoryEntry],
     total: int,
     page: int,
     now: datetime,
@@ -83,7 +83,7 @@ def columns(texts: Texts) -> list[str]:
     return [texts(f"export.column.{name}") for name in named]
 
 
-def line(texts: Texts, act: Act) -> list[str]:
+def line(texts: Texts, act: HistoryEntry) -> list[str]:
     """An act as a line of the file: in words, and at the end as the keys they stand for."""
     return [
         act.at.isoformat(timespec="seconds"),
@@ -99,17 +99,17 @@ def line(texts: Texts, act: Act) -> list[str]:
     ]
 
 
-def who(texts: Texts, act: Act) -> str:
+def who(texts: Texts, act: HistoryEntry) -> str:
     return texts("history.bot") if act.actor_id == BOT.id else act.actor_name or act.actor_id
 
 
-def what(texts: Texts, act: Act) -> str:
+def what(texts: Texts, act: HistoryEntry) -> str:
     """The act in words; one this version has no words for, by its key."""
     key = f"act.{act.act}"
     return texts(key) if key in texts.keys else act.act
 
 
-def result(texts: Texts, act: Act) -> str:
+def result(texts: Texts, act: HistoryEntry) -> str:
     for key in (f"result.{act.result}", f"fault.{act.result}"):
         if key in texts.keys:
             return texts.lenient(key, act.facts)
@@ -129,7 +129,7 @@ def _value(texts: Texts, value: Any) -> str:
     return texts(key) if key in texts.keys else str(value)
 
 
-def _act(texts: Texts, act: Act, now: datetime) -> CardElement:
+def _act(texts: Texts, act: HistoryEntry, now: datetime) -> CardElement:
     told = " · ".join(part for part in (what(texts, act), capped(act.integration_name, SHORT)) if part)
     by = f"{capped(who(texts, act), SHORT)} · {texts.relative(act.at, now)} · {texts.moment(act.at)}"
     failed = act.result != DONE

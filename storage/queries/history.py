@@ -1,4 +1,4 @@
-"""Who did what to the integrations, when, and how it went: kept when an integration is gone. Never a secret."""
+"""The history: who did what to the integrations, when, and with what result. It holds no secret."""
 
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
@@ -9,11 +9,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 
-LONGEST = 120
-"""Names come from outside: no more letters of one than this are kept."""
-SLICE = 500
+MAX_NAME = 120
+"""Characters kept of a name: names come from outside."""
+
+PAGE_SIZE = 500
+DONE = "done"
 
 
 async def record(
@@ -29,14 +31,14 @@ async def record(
     facts: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Keep an act. ``result`` is ``done`` or a fault's key; ``facts`` are short and harmless, never secrets."""
+    """Store an entry. ``result`` is ``done`` or the key of a fault; ``facts`` are short and never secrets."""
     session.add(
-        Act(
+        HistoryEntry(
             owner_tenant=owner_tenant,
             integration_id=integration_id,
-            integration_name=integration_name[:LONGEST],
-            actor_id=actor_id[:LONGEST],
-            actor_name=actor_name[:LONGEST],
+            integration_name=integration_name[:MAX_NAME],
+            actor_id=actor_id[:MAX_NAME],
+            actor_name=actor_name[:MAX_NAME],
             act=act,
             result=result,
             facts=facts,
@@ -47,61 +49,66 @@ async def record(
 
 async def page(
     session: AsyncSession, owner_tenant: str, offset: int, limit: int, integration_id: str = ""
-) -> list[Act]:
-    """The tenant's acts, newest first; with ``integration_id`` only what concerns that integration."""
+) -> list[HistoryEntry]:
+    """The tenant's entries, newest first; with ``integration_id`` only those about that integration."""
     return list((await session.exec(_acts(owner_tenant, integration_id).offset(offset).limit(limit))).all())
 
 
 async def count(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> int:
-    """How many acts there are to page through."""
+    """How many entries there are."""
     acts = _acts(owner_tenant, integration_id).order_by(None).subquery()
     return (await session.exec(select(func.count()).select_from(acts))).one()
 
 
 async def latest(
     session: AsyncSession, owner_tenant: str, integration_id: str, acts: Collection[str]
-) -> Act | None:
-    """The last of these ``acts`` that was done to an integration, and did not fail."""
-    query = _acts(owner_tenant, integration_id).where(col(Act.result) == DONE, col(Act.act).in_(acts)).limit(1)
+) -> HistoryEntry | None:
+    """The newest successful entry of one of these ``acts`` about an integration."""
+    query = (
+        _acts(owner_tenant, integration_id)
+        .where(col(HistoryEntry.result) == DONE, col(HistoryEntry.act).in_(acts))
+        .limit(1)
+    )
     return (await session.exec(query)).first()
 
 
 async def latest_of_each(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
-) -> dict[tuple[str, str], Act]:
+) -> dict[tuple[str, str], HistoryEntry]:
     """``latest`` for many integrations, by tenant and integration."""
     place = func.row_number().over(
-        partition_by=(col(Act.owner_tenant), col(Act.integration_id)), order_by=_NEWEST_FIRST
+        partition_by=(col(HistoryEntry.owner_tenant), col(HistoryEntry.integration_id)), order_by=_NEWEST_FIRST
     )
     places = (
-        select(Act.id, place.label("place"))
+        select(HistoryEntry.id, place.label("place"))
         .where(
-            col(Act.owner_tenant).in_(owner_tenants),
-            col(Act.integration_id).in_(integration_ids),
-            Act.result == DONE,
-            col(Act.act).in_(acts),
+            col(HistoryEntry.owner_tenant).in_(owner_tenants),
+            col(HistoryEntry.integration_id).in_(integration_ids),
+            HistoryEntry.result == DONE,
+            col(HistoryEntry.act).in_(acts),
         )
         .subquery()
     )
-    query = select(Act).join(places, col(Act.id) == places.c.id).where(places.c.place == 1)
+    query = select(HistoryEntry).join(places, col(HistoryEntry.id) == places.c.id).where(places.c.place == 1)
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 
-async def everything(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
-    """Every act, newest first, read by and by."""
+async def everything(
+    session: AsyncSession, owner_tenant: str, integration_id: str = ""
+) -> AsyncIterator[HistoryEntry]:
+    """Every entry, newest first, read page by page."""
     offset = 0
-    while acts := await page(session, owner_tenant, offset, SLICE, integration_id):
+    while acts := await page(session, owner_tenant, offset, PAGE_SIZE, integration_id):
         for act in acts:
             yield act
-        offset += SLICE
+        offset += PAGE_SIZE
 
 
-DONE = "done"
-_NEWEST_FIRST = (col(Act.at).desc(), col(Act.id))
+_NEWEST_FIRST = (col(HistoryEntry.at).desc(), col(HistoryEntry.id))
 
 
-def _acts(owner_tenant: str, integration_id: str) -> SelectOfScalar[Act]:
-    query = select(Act).where(Act.owner_tenant == owner_tenant)
+def _acts(owner_tenant: str, integration_id: str) -> SelectOfScalar[HistoryEntry]:
+    query = select(HistoryEntry).where(HistoryEntry.owner_tenant == owner_tenant)
     if integration_id:
-        query = query.where(Act.integration_id == integration_id)
+        query = query.where(HistoryEntry.integration_id == integration_id)
     return query.order_by(*_NEWEST_FIRST)

@@ -9,7 +9,7 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import in_turn
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 
 MOST = 50
@@ -79,10 +79,10 @@ async def last_rotation(session: AsyncSession, owner_tenant: str, integration_id
 
 async def is_answered(session: AsyncSession, rotation: Rotation, answers: Collection[str]) -> bool:
     """Whether somebody said if the monitors hold the replaced secret: ``answers`` are the acts that say so."""
-    said = select(Act).where(
-        Act.owner_tenant == rotation.owner_tenant,
-        Act.integration_id == rotation.integration_id,
-        col(Act.act).in_(answers),
+    said = select(HistoryEntry).where(
+        HistoryEntry.owner_tenant == rotation.owner_tenant,
+        HistoryEntry.integration_id == rotation.integration_id,
+        col(HistoryEntry.act).in_(answers),
     )
     return any(act.facts.get("rotation") == rotation.id for act in (await session.exec(said)).all())
 

@@ -1,4 +1,4 @@
-"""The history of acts."""
+"""The history: what administrators and the bot did."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,13 @@ from sqlmodel import Column, Field, SQLModel
 from storage.tables.columns import UtcDateTime, new_id
 
 
-class Act(SQLModel, table=True):
-    """Something an administrator (or the bot by itself) did: kept when the integration is gone. Never a secret."""
+class HistoryEntry(SQLModel, table=True):
+    """An act of an administrator or of the bot itself; kept when the integration is gone. It holds no secret.
+
+    ``act`` is a ``sync.audit.Act``, ``result`` is ``done`` or the key of what went wrong.
+    """
+
+    __tablename__ = "act"
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)

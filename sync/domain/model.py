@@ -1,4 +1,4 @@
-"""What the conversation asks of sync, and what sync answers: plain values, no secrets in any ``repr``."""
+"""The values that the bot passes to the operations of sync and gets back. No secret is in a ``repr``."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,15 +19,15 @@ class CloudLinkAccount:
 
 
 class EditedMeanwhile(Exception):
-    """Somebody else changed the integration since it was shown: nothing was stored."""
+    """Someone else changed the integration after it was read: nothing was stored."""
 
 
 class NameTaken(Exception):
-    """The tenant has another integration of this name."""
+    """The tenant has another integration with this name."""
 
 
 class CredentialKind(StrEnum):
-    """How an integration proves itself to Entra ID."""
+    """With what an integration authenticates to Entra ID."""
 
     SECRET = "secret"  # noqa: S105
     CERTIFICATE = "certificate"
@@ -35,7 +35,7 @@ class CredentialKind(StrEnum):
 
 
 class ExpirySource(StrEnum):
-    """Who told of the expiry; the card says it."""
+    """Where the expiry is known from; the card shows it."""
 
     UNKNOWN = ""
     ADMIN = "admin"
@@ -47,8 +47,8 @@ class ExpirySource(StrEnum):
 class TeamsApp:
     """An application registered in Entra ID, with its client secret (the Value, not the ID).
 
-    Of another ``kind`` it has no secret: ``certificate`` is then its private key and certificate as PEM, empty
-    for the one the host keeps in a file; a federated token is always the host's.
+    With another ``kind`` the secret is empty. ``certificate`` is then the private key and certificate as PEM, or
+    empty for the certificate in the host's file; a federated token is always read from the host's file.
     """
 
     tenant_id: str
@@ -60,7 +60,7 @@ class TeamsApp:
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkCheck:
-    """What CloudLink answered: the account's name and how many people it has."""
+    """The result of a check of CloudLink credentials: the account's name and its number of people."""
 
     account_name: str
     people: int
@@ -68,7 +68,7 @@ class CloudLinkCheck:
 
 @dataclass(frozen=True, slots=True)
 class TeamsCheck:
-    """What Entra and Graph answered: the organisation's name."""
+    """The result of a check of Teams credentials: the organisation's name."""
 
     organisation: str
 
@@ -91,7 +91,7 @@ class UnmatchedPerson:
 
 @dataclass(frozen=True, slots=True)
 class WouldSend:
-    """A presence that would be sent now, for somebody who is on the phone now."""
+    """The presence that enabling would send for a person who is on the phone now."""
 
     name: str
     line: LineState
@@ -100,7 +100,7 @@ class WouldSend:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Whom enabling concerns: counts, everyone who is left out and why, and what would be sent now."""
+    """What enabling would do: how many are matched, who is not and why, and what would be sent now."""
 
     matched: int
     unmatched: tuple[UnmatchedPerson, ...]
@@ -151,9 +151,8 @@ class IntegrationView:
 class Status:
     """An integration's state at a glance.
 
-    ``worst_age`` is the number of seconds a state can be old: how often CloudLink is asked when no webhook
-    reaches us, about a second when they do (``live``). ``update`` is the feature version that could be
-    installed, None for none.
+    ``worst_age`` is the age, in seconds, that a state can have: the polling interval, or about a second while
+    webhooks are received (``live``). ``update`` is the feature version that can be installed, None for none.
     """
 
     integration: IntegrationView
@@ -181,12 +180,12 @@ class Probe:
 
 
 class UnknownIntegration(LookupError):
-    """This tenant has no such integration (whether another tenant has one is not told)."""
+    """This tenant has no such integration; whether another tenant has it is not revealed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something: an administrator, or the bot by itself (``BOT``)."""
+    """Who did something: an administrator, or the bot itself (``BOT``)."""
 
     id: str
     name: str = ""

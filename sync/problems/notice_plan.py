@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from storage.queries.notices import ARRIVED, State
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.problems import Problem
@@ -117,7 +117,7 @@ class Situation:
     problems: Sequence[Problem]
     rotations: Sequence[Rotation]
     listeners: Sequence[Listener]
-    last_act: Act | None
+    last_act: HistoryEntry | None
     update: int | None
     now: datetime
 

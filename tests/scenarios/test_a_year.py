@@ -16,7 +16,7 @@ from storage.encryption import Encryption
 from storage.queries import alerts, integrations
 from storage.queries.notices import State
 from storage.tables.conversations import Conversation
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
@@ -272,7 +272,7 @@ async def test_a_year(tmp_path: Path) -> None:
         async with year.engine.database.session() as session:
             states = (await session.exec(select(Notice.state))).all()
             kinds = (await session.exec(select(Rotation.kind, Rotation.step))).all()
-            acts = (await session.exec(select(Act.act).where(Act.actor_id == "bot"))).all()
+            acts = (await session.exec(select(HistoryEntry.act).where(HistoryEntry.actor_id == "bot"))).all()
         assert set(states) <= {State.SENT, State.CLOSED, State.UNREACHABLE, State.DROPPED}
         assert sorted(kinds) == [("automatic", "done"), ("by_hand", "done"), ("by_hand", "done")]
         assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]

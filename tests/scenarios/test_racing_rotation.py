@@ -8,7 +8,7 @@ from pathlib import Path
 from sqlmodel import col, select
 
 from storage.encryption import Encryption
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.jobs import ROTATE
@@ -67,7 +67,9 @@ async def test_two_processes_start_one_automatic_rotation(tmp_path: Path) -> Non
 
         async with racing[1].database.session() as session:
             rotations = (await session.exec(select(Rotation))).all()
-            acts = (await session.exec(select(Act.act).where(col(Act.act).startswith("rotate")))).all()
+            acts = (
+                await session.exec(select(HistoryEntry.act).where(col(HistoryEntry.act).startswith("rotate")))
+            ).all()
         assert [(row.kind, row.step) for row in rotations] == [("automatic", "done")]
         assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
         used = (

@@ -83,7 +83,7 @@ async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Databa
 
 
 async def test_everything_is_read_by_and_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "SLICE", 2)
+    monkeypatch.setattr(history, "PAGE_SIZE", 2)
     for number in range(5):
         await record(database, str(number), NOON + timedelta(minutes=number))
     async with database.session() as session:
@@ -94,4 +94,4 @@ async def test_names_from_outside_are_capped(database: Database) -> None:
     await record(database, "rename", integration_name="x" * 5000, actor_name="y" * 5000)
     async with database.session() as session:
         (act,) = await history.page(session, "t1", 0, 10)
-    assert (len(act.integration_name), len(act.actor_name)) == (history.LONGEST, history.LONGEST)
+    assert (len(act.integration_name), len(act.actor_name)) == (history.MAX_NAME, history.MAX_NAME)

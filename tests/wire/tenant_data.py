@@ -12,7 +12,7 @@ from bot.commands import COMMANDS
 from core.clock import utc_now
 from storage.queries.roles import Role
 from storage.tables.conversations import Draft
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
 from storage.tables.problems import Problem
@@ -114,9 +114,11 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
     return [under_way, *done]
 
 
-def _monitors(owner: Person, asked: IntegrationView, ticking: IntegrationView) -> list[Monitor | MonitorTask | Act]:
+def _monitors(
+    owner: Person, asked: IntegrationView, ticking: IntegrationView
+) -> list[Monitor | MonitorTask | HistoryEntry]:
     at: dict[str, Any] = {"owner_tenant": owner.tenant, "created_at": utc_now()}
-    answered = Act(
+    answered = HistoryEntry(
         owner_tenant=owner.tenant,
         integration_id=ticking.id,
         integration_name=ticking.name,

@@ -15,7 +15,7 @@ from core.clock import utc_now
 from storage.encryption import Encryption
 from storage.queries import history, people
 from storage.tables.columns import UNSURE
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
@@ -46,7 +46,7 @@ async def row_of(running: RunningEngine, view: IntegrationView) -> Integration:
     return found
 
 
-async def edits(running: RunningEngine) -> list[Act]:
+async def edits(running: RunningEngine) -> list[HistoryEntry]:
     """What was recorded since the integration was set up and enabled, newest first."""
     async with running.database.session() as session:
         acts = await history.page(session, TENANT, 0, 50)

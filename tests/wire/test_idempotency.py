@@ -18,7 +18,7 @@ from sqlmodel import select
 from bot.chat.idempotency import ACTS as ONCE
 from core.clock import utc_now
 from storage.queries.roles import Role
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
@@ -167,7 +167,7 @@ async def done_in_tenant(scene: Scene) -> dict[str, Any]:
     """Everything done in the tenant, for comparison."""
     tenant = scene.tenant
     async with scene.bot.database.session() as session:
-        acts = (await session.exec(select(Act.act).where(Act.owner_tenant == tenant))).all()
+        acts = (await session.exec(select(HistoryEntry.act).where(HistoryEntry.owner_tenant == tenant))).all()
         rows = (await session.exec(select(Integration).where(Integration.owner_tenant == tenant))).all()
         counts: dict[str, Any] = {
             table.__name__: len((await session.exec(select(table).where(table.owner_tenant == tenant))).all())

@@ -25,7 +25,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from core.clock import utc_now
 from storage.encryption import Encryption
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.credentials.store import CredentialStore
@@ -92,7 +92,7 @@ async def acts(running: RunningEngine) -> list[tuple[str, str, str]]:
     from sqlmodel import col, select
 
     async with running.database.session() as session:
-        found = (await session.exec(select(Act).order_by(col(Act.at)))).all()
+        found = (await session.exec(select(HistoryEntry).order_by(col(HistoryEntry.at)))).all()
     return [(act.act, act.result, act.actor_name) for act in found]
 
 

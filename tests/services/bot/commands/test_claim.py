@@ -14,7 +14,7 @@ from bot.roles.admins_setting import AdminsSetting
 from bot.roles.claim_codes import GOOD_FOR
 from storage.queries.claims import PER_PERSON
 from storage.queries.roles import Role
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import ClaimCode, Member
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, inputs, press, words
@@ -130,7 +130,7 @@ async def test_who_says_the_code_owns_the_tenant(nobodys: Chat, said: str) -> No
     assert "Step 1 of 4" in words(await nobodys.press(card, "command.setup"))
     assert await owners(nobodys) == [STRANGER]
     async with nobodys.database.session() as session:
-        (act,) = (await session.exec(select(Act))).all()
+        (act,) = (await session.exec(select(HistoryEntry))).all()
     assert (act.act, act.actor_id, act.owner_tenant, act.facts) == ("claim", STRANGER, TENANT, {})
 
 

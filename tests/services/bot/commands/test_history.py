@@ -19,7 +19,7 @@ from bot.roles.admins_setting import AdminsSetting
 from storage.encryption import Encryption
 from storage.queries import history
 from storage.queries.roles import Role
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.phone_events import CloudLinkUser
@@ -33,7 +33,7 @@ from tests.support.fake_services import FakeServiceClients, context_of
 from tests.support.stores import stored
 
 
-async def acts(chat: Chat) -> list[Act]:
+async def acts(chat: Chat) -> list[HistoryEntry]:
     async with chat.database.session() as session:
         return await history.page(session, TENANT, 0, 1000)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from storage.queries.notices import State
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.problems import Problem
@@ -283,7 +283,9 @@ def test_a_new_secret_closes_every_notice_of_the_old_one_and_says_who_did_it() -
 
 def test_a_date_put_right_is_said_to_be_that() -> None:
     notices = arrived(plan(situation(integration=expiring(7))))
-    act = Act(owner_tenant="t1", actor_id="ben", actor_name="Ben", act="edit_teams", result="done", at=NOON)
+    act = HistoryEntry(
+        owner_tenant="t1", actor_id="ben", actor_name="Ben", act="edit_teams", result="done", at=NOON
+    )
     (closing,) = plan(situation(notices=notices, last_act=act)).closing
     assert (closing.how, closing.by) == ("changed", "Ben")
 
