@@ -29,18 +29,19 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.http import is_loopback
 from core.http_metrics import tracing
 from core.logging import configure_logging
 from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
-from settings import Settings, is_loopback
+from settings import Settings
 from storage.database import Database, open_database
 from storage.encryption import Encryption, check_keys, key_from_file
 from storage.key_rotation import Resealed, are_unreadable, reseal
 from storage.key_vault import VaultUnreadable, keys_from_vault
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy, copy
-from sync.cloudlink.wire import WireTables, load_tables
+from sync.cloudlink.tables import WireTables, load_tables
 from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs

@@ -2,10 +2,8 @@
 
 import os
 import re
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -16,6 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from core.http import is_loopback
 from storage.database import database_url as parse_database_url
 from storage.encryption import check_keys
 from sync.domain.features import NEWEST
@@ -183,12 +182,3 @@ def secret_folders() -> list[Path]:
     """Where a container's and systemd's secrets are, each in a file named as its setting."""
     named = (CONTAINER_SECRETS, os.environ.get("CREDENTIALS_DIRECTORY"))
     return [Path(name) for name in named if name and Path(name).is_dir()]
-
-
-def is_loopback(url: str) -> bool:
-    """Whether the url's host is this machine's loopback. A name other than ``localhost`` is not trusted."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from sync.cloudlink.wire import WireTables, load_tables
+from sync.cloudlink.tables import WireTables, load_tables
 from sync.credentials.expiry import SecretExpiry
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
@@ -58,9 +58,9 @@ from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
-from sync.service_clients import Addresses, HttpServiceClients
+from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
-from sync.teams.quota import Quota
+from sync.teams.quota import Quota, QuotaLedger
 from sync.updates import available
 from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
@@ -127,11 +127,11 @@ async def open_engine(
     wrong clock.
     """
     every = config.intervals
-    addresses = Addresses(config.entra_url, config.graph_url, config.cloudlink_url)
-    clients = HttpServiceClients(http, addresses, config.tables, clock, random, config.host, metrics)
+    services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
+    clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
     store = CredentialStore(encryption)
-    quota = Quota(config.presence_quota)
+    quota = QuotaLedger(Quota(config.presence_quota), metrics)
     metrics.quota_limit.set(config.presence_quota)
 
     ingestor = EventIngestor(context)
@@ -142,7 +142,7 @@ async def open_engine(
     reconciler = Reconciler(context, store, quota)
     messages = StatusMessageWriter(context, store, quota)
     update_catalogue = catalogue(database, directory_sync, messages)
-    connection_test = ConnectionTest(context, store, timedelta(seconds=every.recheck_credentials))
+    connection_test = ConnectionTest(context, store, quota, timedelta(seconds=every.recheck_credentials))
     scheduler = Scheduler(context, every, bool(config.public_url))
     watch_clock = skew or ClockSkewMonitor(clock)
     notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, watch_clock.seconds)
@@ -171,7 +171,7 @@ async def open_engine(
     reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
     engine = Engine(
         integrations=IntegrationService(context, store, config.newcomers_at),
-        editor=Editor(context, store, directory_sync, TenantTeardown(context, store)),
+        editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
         overview=Overview(context, directory_sync, poller, reach),
         connection_test=connection_test,
         credentials=CredentialService(context, store, config.host),

@@ -1,120 +1,121 @@
 """The real services: CloudLink, Entra ID and Microsoft Graph, at the addresses the settings name."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import aiohttp
-from prometheus_client import CollectorRegistry
 
 from core.clock import Clock
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
-from sync.cloudlink.wire import WireTables
+from sync.cloudlink.tables import WireTables
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.services import Directory, Phones, PresenceService, Registration
 from sync.teams.applications import Applications
 from sync.teams.directory import open_directory
+from sync.teams.graph_client import GraphClient
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.presence import PresenceWriter
-from sync.teams.tokens import EntraTokens, prove
+from sync.teams.tokens import Entra, EntraTokens, Tokens, prove
 
-MOST_KEPT = 5_000
-"""Credentials whose tokens are kept, some 15 kB each; of more than these, some sign in more often."""
-
-Name = TypeVar("Name")
-Value = TypeVar("Value")
+Credentials = TypeVar("Credentials")
+Client = TypeVar("Client")
 
 
 @dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the services are. ``cloudlink_url`` holds ``{service}``."""
+class ServiceConfig:
+    """Where the services are and how they are used.
+
+    ``cloudlink_url`` holds ``{service}``; ``host`` are the credentials of the machine the bot runs on.
+    ``most_clients`` is how many applications and how many accounts keep their tokens, at some 15 kB each; the
+    others sign in more often.
+    """
 
     entra_url: str
     graph_url: str
     cloudlink_url: str
+    tables: WireTables
+    host: HostCredentials = field(default_factory=HostCredentials)
+    most_clients: int = 5_000
 
 
 class HttpServiceClients:
-    """Implements ``Outside``. Tokens are shared by whoever uses the same credentials; new ones replace them."""
+    """Implements ``ServiceClients``. Calls with the same credentials share tokens; new credentials replace them."""
 
     def __init__(
-        self,
-        http: aiohttp.ClientSession,
-        addresses: Addresses,
-        tables: WireTables,
-        clock: Clock,
-        random: Random,
-        host: HostCredentials | None = None,
-        metrics: Metrics | None = None,
+        self, http: aiohttp.ClientSession, config: ServiceConfig, clock: Clock, random: Random, metrics: Metrics
     ) -> None:
         self._http = http
-        self._addresses = addresses
-        self._tables = tables
+        self._config = config
         self._clock = clock
         self._random = random
-        self._host = host
-        self._metrics = metrics or Metrics(CollectorRegistry())
-        self._phones: dict[tuple[str, str, str], tuple[CloudLinkAccount, CloudLink]] = {}
-        self._tokens: dict[tuple[str, str], tuple[TeamsApp, EntraTokens]] = {}
+        self._metrics = metrics
+        self._entra = Entra(config.entra_url, config.host, metrics)
+        self._phones = _ClientCache[CloudLinkAccount, CloudLink](self._connect, config.most_clients)
+        self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.most_clients)
 
     def phones(self, account: CloudLinkAccount) -> Phones:
-        name = (account.region, account.account_id, account.client_id)
-        known = self._phones.get(name)
-        if known is None or known[0] != account:
-            known = (account, self._connect(account))
-        _keep(self._phones, name, known)
-        return known[1]
+        return self._phones.get((account.region, account.account_id, account.client_id), account)
 
     def fresh_phones(self, account: CloudLinkAccount) -> Phones:
         return self._connect(account)
 
-    def _connect(self, account: CloudLinkAccount) -> CloudLink:
-        return CloudLink(
-            self._http, self._addresses.cloudlink_url, account, self._tables, self._clock, self._random
-        )
-
     def presence(self, app: TeamsApp) -> PresenceService:
-        return PresenceWriter(
-            self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock
-        )
+        return PresenceWriter(self._graph(app), app.client_id)
 
     def directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]:
-        return open_directory(self._tokens_of(app), self._addresses.graph_url)
+        return self._open_directory(self._tokens_of(app))
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[Directory]:
-        proven = await prove(app, self._addresses.entra_url, host=self._host, note=self._note_token)
-        async with open_directory(proven, self._addresses.graph_url) as directory:
+        async with self._open_directory(await prove(app, self._entra)) as directory:
             yield directory
 
     def registration(self, app: TeamsApp) -> Registration:
-        return Applications(self._http, self._addresses.graph_url, self._tokens_of(app), app.client_id, self._clock)
+        return Applications(self._graph(app), app.client_id)
 
     async def prove(self, app: TeamsApp) -> None:
-        await prove(app, self._addresses.entra_url, host=self._host, note=self._note_token)
+        await prove(app, self._entra)
 
     def forget(self, app: TeamsApp) -> None:
-        self._tokens.pop((app.tenant_id, app.client_id), None)
+        self._tokens.drop((app.tenant_id, app.client_id))
+
+    def _connect(self, account: CloudLinkAccount) -> CloudLink:
+        config = self._config
+        return CloudLink(self._http, config.cloudlink_url, account, config.tables, self._clock, self._random)
+
+    def _sign_in(self, app: TeamsApp) -> EntraTokens:
+        return EntraTokens(app, self._entra)
 
     def _tokens_of(self, app: TeamsApp) -> EntraTokens:
-        name = (app.tenant_id, app.client_id)
-        known = self._tokens.get(name)
-        if known is None or known[0] != app:
-            tokens = EntraTokens(app, self._addresses.entra_url, host=self._host, note=self._note_token)
-            known = (app, tokens)
-        _keep(self._tokens, name, known)
-        return known[1]
+        return self._tokens.get((app.tenant_id, app.client_id), app)
 
-    def _note_token(self, outcome: str) -> None:
-        self._metrics.entra_tokens.labels(outcome=outcome).inc()
+    def _graph(self, app: TeamsApp) -> GraphClient:
+        return GraphClient(self._http, self._config.graph_url, self._tokens_of(app), self._clock)
+
+    def _open_directory(self, tokens: Tokens) -> AbstractAsyncContextManager[Directory]:
+        return open_directory(tokens, self._config.graph_url, self._clock, self._metrics)
 
 
-def _keep(kept: dict[Name, Value], name: Name, value: Value) -> None:
-    """Whatever was not asked for the longest makes room."""
-    kept.pop(name, None)
-    kept[name] = value
-    if len(kept) > MOST_KEPT:
-        del kept[next(iter(kept))]
+class _ClientCache(Generic[Credentials, Client]):
+    """Clients by name, replaced when their credentials change; above ``size`` the least recently used goes."""
+
+    def __init__(self, connect: Callable[[Credentials], Client], size: int) -> None:
+        self._connect = connect
+        self._size = size
+        self._clients: dict[tuple[str, ...], tuple[Credentials, Client]] = {}
+
+    def get(self, name: tuple[str, ...], credentials: Credentials) -> Client:
+        entry = self._clients.pop(name, None)
+        if entry is None or entry[0] != credentials:
+            entry = (credentials, self._connect(credentials))
+        self._clients[name] = entry
+        if len(self._clients) > self._size:
+            self.drop(next(iter(self._clients)))
+        return entry[1]
+
+    def drop(self, name: tuple[str, ...]) -> None:
+        self._clients.pop(name, None)

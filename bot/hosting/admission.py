@@ -3,10 +3,11 @@
 from aiohttp import web
 
 from bot.hosting.activity_parser import ParsedActivity, parse_activity
-from bot.hosting.config import HostingConfig, is_loopback
+from bot.hosting.config import HostingConfig
 from bot.hosting.intake import read_json
 from bot.hosting.refusals import Refused
 from bot.hosting.verifier import Verifier
+from core.http import is_loopback_host
 
 TEAMS = "msteams"
 """The one channel in which people and tenants are who they are said to be: elsewhere a client can say it itself."""
@@ -50,4 +51,4 @@ def _is_from_this_machine(request: web.Request) -> bool:
         host = request.url.host or ""
     except ValueError:
         return False
-    return is_loopback(host) and not any(name in request.headers for name in PASSED_ON)
+    return is_loopback_host(host) and not any(name in request.headers for name in PASSED_ON)

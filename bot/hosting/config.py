@@ -1,9 +1,10 @@
 """Who may reach the bot and whom the bot talks to."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
+
+from core.http import is_loopback_host
 
 OPENID_METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 TOKEN_ISSUER = "https://api.botframework.com"  # noqa: S105
@@ -93,9 +94,9 @@ class HostingConfig:
         if parts is None or not is_safe_url(url) or parts.query or parts.fragment or "{" in url:
             return False
         host = (parts.hostname or "").lower()
-        if parts.port not in (None, 443) and not is_loopback(host):
+        if parts.port not in (None, 443) and not is_loopback_host(host):
             return False
-        if self.dangerously_allow_unauthenticated and is_loopback(host):
+        if self.dangerously_allow_unauthenticated and is_loopback_host(host):
             return True
         return any(_matches(host, pattern.lower()) for pattern in self.allowed_service_hosts)
 
@@ -105,16 +106,7 @@ def is_safe_url(url: str) -> bool:
     parts = _split(url)
     if parts is None or not parts.hostname or parts.username is not None or parts.password is not None:
         return False
-    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname))
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_loopback_host(parts.hostname))
 
 
 def _split(url: str) -> SplitResult | None:

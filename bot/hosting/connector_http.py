@@ -9,7 +9,7 @@ from yarl import URL
 
 from bot.hosting.bot_token import TokenSource
 from bot.hosting.delivery import ChannelFailure
-from bot.hosting.streams import read_at_most
+from core.http import read_capped
 
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 MAX_ANSWER_BYTES = 1024 * 1024
@@ -39,7 +39,7 @@ class ConnectorHttp:
         ) as answer:
             if not 200 <= answer.status < 300:
                 raise ChannelFailure(answer.status, answer.headers.get("Retry-After", ""))
-            return await read_at_most(answer.content, MAX_ANSWER_BYTES)
+            return await read_capped(answer.content.iter_any(), MAX_ANSWER_BYTES)
 
 
 def parse(method: str, body: bytes) -> Any:

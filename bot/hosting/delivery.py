@@ -1,9 +1,7 @@
 """Gets a message through: at the pace Teams allows, again when the channel says "later", never after a 403."""
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
-from math import isfinite
+from datetime import timedelta
 from random import Random
 from typing import TypeVar
 
@@ -12,8 +10,8 @@ import structlog
 
 from bot.activity import Undelivered, Unreachable
 from bot.hosting.rate_limit import RateLimit
-from bot.hosting.streams import TooLarge
 from core.clock import Clock
+from core.http import TooLarge, retry_after
 
 log = structlog.get_logger()
 
@@ -86,27 +84,12 @@ class Delivery:
             raise Unreachable from None
         pause = max(
             FIRST_PAUSE * 2.0**attempt * self._random.uniform(0.5, 1.0),
-            self._seconds(failure.retry_after),
+            retry_after(failure.retry_after, self._clock()) or 0.0,
         )
         final = failure.status not in RETRIED or attempt == TRIES - 1
         if final or pause > PATIENCE.total_seconds():
             raise Undelivered(failure.status) from None
         return pause
-
-    def _seconds(self, retry_after: str) -> float:
-        """A Retry-After in seconds or as a date; 0 when there is none or it cannot be read."""
-        try:
-            seconds = float(retry_after)
-        except ValueError:
-            return self._seconds_until(retry_after)
-        return seconds if isfinite(seconds) else 0.0
-
-    def _seconds_until(self, date: str) -> float:
-        try:
-            moment: datetime = parsedate_to_datetime(date)
-            return (moment - self._clock()).total_seconds()
-        except (ValueError, TypeError):
-            return 0.0
 
 
 async def _translated(call: Callable[[], Awaitable[T]]) -> T:

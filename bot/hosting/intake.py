@@ -7,7 +7,7 @@ import orjson
 from aiohttp import web
 
 from bot.hosting.refusals import Refused
-from bot.hosting.streams import TooLarge, read_at_most
+from core.http import TooLarge, read_capped
 
 READ_SECONDS = 15
 
@@ -30,7 +30,7 @@ async def read_json(request: web.Request, max_bytes: int) -> dict[str, Any]:
 
 async def _read(request: web.Request, max_bytes: int) -> bytes:
     try:
-        return await read_at_most(request.content, max_bytes)
+        return await read_capped(request.content.iter_any(), max_bytes)
     except TooLarge:
         raise Refused(413, "body_too_large") from None
     except web.RequestPayloadError:

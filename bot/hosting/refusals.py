@@ -6,6 +6,8 @@ import orjson
 import structlog
 from aiohttp import web
 
+from core.http import cleaned
+
 log = structlog.get_logger()
 
 
@@ -23,7 +25,7 @@ class Refused(Exception):
 
 
 def refuse(refusal: Refused, peer: str | None) -> web.Response:
-    log.warning("activity_refused", status=refusal.status, reason=refusal.reason, peer=cleaned(peer or ""))
+    log.warning("activity_refused", status=refusal.status, reason=refusal.reason, peer=cleaned(peer, 100))
     headers = {"Allow": "POST"} if refusal.status == 405 else {}
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -35,8 +37,3 @@ def json_answer(status: int, body: dict[str, Any] | None, headers: dict[str, str
     if body is None:
         return web.Response(status=status, headers=headers)
     return web.Response(status=status, headers=headers, body=orjson.dumps(body), content_type="application/json")
-
-
-def cleaned(text: str, limit: int = 100) -> str:
-    """A value from outside, fit for a log line: printable characters only, at most ``limit`` of them."""
-    return "".join(char if char.isprintable() else "?" for char in text[:limit])

@@ -14,8 +14,8 @@ from jwt import InvalidKeyError
 from jwt.algorithms import RSAAlgorithm
 
 from bot.hosting.config import is_safe_url
-from bot.hosting.streams import read_at_most
 from core.clock import Clock
+from core.http import read_capped
 
 log = structlog.get_logger()
 
@@ -97,7 +97,7 @@ class SigningKeys:
 
     async def _get(self, url: str) -> dict[str, Any]:
         async with self._http.get(url, timeout=TIMEOUT, raise_for_status=True, allow_redirects=False) as answer:
-            document = orjson.loads(await read_at_most(answer.content, MAX_DOCUMENT_BYTES))
+            document = orjson.loads(await read_capped(answer.content.iter_any(), MAX_DOCUMENT_BYTES))
         if not isinstance(document, dict):
             raise ValueError("not an object")
         return document

@@ -1,1 +1,1 @@
-"""Mitel CloudLink: the only place that knows its wire."""
+"""Mitel CloudLink: the only package that knows its wire format."""

@@ -1,6 +1,6 @@
-"""Where CloudLink's services live: ``https://{service}[.region].api.mitel.io/{version}/...``.
+"""Addresses of CloudLink's services: ``https://{service}[.region].api.mitel.io/{version}/...``.
 
-The host pattern and the services are documented (CloudLink developer site, "Platform"); a region standing
+The host pattern and the services are documented (CloudLink developer site, "Platform"); a region
 between service and ``api`` is only seen in client code, so the whole pattern is a setting.
 """
 
@@ -23,10 +23,10 @@ class Service(StrEnum):
 
 
 def service_url(pattern: str, region: str, service: Service) -> str:
-    """A service's base URL, without a slash at its end.
+    """A service's base URL, without a trailing slash.
 
-    A region goes where the pattern says ``{region}``, else behind the service's host label; a pattern that
-    names services by path, or lives on this machine, has no regions. Raises ``CredentialsWrong``
+    A region replaces ``{region}`` in the pattern, else follows the service's host label; a pattern that names
+    services by path, or is on this machine, has no regions. Raises ``CredentialsWrong``
     (CLOUDLINK_REGION_INVALID) for a region that could make a different host.
     """
     region = _checked(region)
@@ -49,7 +49,7 @@ def _checked(region: str) -> str:
 
 
 def segment(value: str) -> str:
-    """A value as one segment of a path, whatever it holds."""
+    """Any value, quoted as one segment of a path."""
     return quote(value, safe="").replace(".", "%2E") if value in {".", ".."} else quote(value, safe="")
 
 

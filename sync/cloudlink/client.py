@@ -1,4 +1,4 @@
-"""CloudLink as this product uses it: who the account is, its people, its phones, its webhooks."""
+"""CloudLink as this product uses it: the account, its people, its phones, its webhooks."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -21,12 +21,12 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 
-AT_ONCE = 4
+CONCURRENT_LINES = 4
 MOST_PAGES = 2000
 
 
 class CloudLink:
-    """One customer account. Shares one token among all its calls; ``http`` belongs to the caller.
+    """One customer account, whose calls share one token; ``http`` belongs to the caller.
 
     Every call raises ``CredentialsWrong`` (refused, forbidden, account unknown, region invalid) and
     ``ServiceUnavailable`` (unreachable, throttled, unreadable).
@@ -50,7 +50,7 @@ class CloudLink:
         self._token: SharedToken | None = None
 
     async def account_name(self) -> str:
-        """Prove that the token is the account's own, and of a role that may read it; returns the account's name."""
+        """The account's name, after checking that the token belongs to it and has a role that may read it."""
         owner = _fields(await self._get(Service.AUTHENTICATION, addresses.token()))
         account_id, role = text_of(owner.get("accountId")), text_of(owner.get("role"))
         if account_id and account_id.casefold() != self._account.account_id.strip().casefold():
@@ -61,19 +61,19 @@ class CloudLink:
         return text_of(found.get("displayName")) or text_of(found.get("name")) or self._account.account_id
 
     async def users(self) -> list[CloudLinkUser]:
-        """Everybody in the account, all pages."""
+        """All people in the account, from all pages."""
         items = await self._collection(Service.ADMIN, addresses.users(self._account.account_id))
         return [user for user in map(parse_user, items) if user]
 
     async def line(self, extension: str) -> LineSnapshot | None:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
-        asked_at = int(self._clock().timestamp() * 1000)
+        requested_at = int(self._clock().timestamp() * 1000)
         url = self._url(Service.MEDIA, addresses.endpoint(extension))
-        answer = await self._call("GET", url)
-        if answer.status == 404:
+        response = await self._call("GET", url)
+        if response.status == 404:
             return None
-        found = _fields(_good(answer, Service.MEDIA))
-        endpoint = {"endpointId": extension, "timestamp": asked_at, **found}
+        found = _fields(_body_of(response, Service.MEDIA))
+        endpoint = {"endpointId": extension, "timestamp": requested_at, **found}
         calls = await self._collection(Service.MEDIA, addresses.calls(extension), missing_is_empty=True)
         try:
             return parse_snapshot(endpoint, calls, self._tables)
@@ -82,11 +82,11 @@ class CloudLink:
         raise unreadable
 
     async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
-        """The phones CloudLink knows of these, in their order; at most four are asked about at once."""
-        gate = asyncio.Semaphore(AT_ONCE)
+        """The phones CloudLink knows of these, in their order; at most four are requested concurrently."""
+        limit = asyncio.Semaphore(CONCURRENT_LINES)
 
         async def one(extension: str) -> LineSnapshot | None:
-            async with gate:
+            async with limit:
                 return await self.line(extension)
 
         tasks = [asyncio.ensure_future(one(extension)) for extension in extensions]
@@ -99,7 +99,7 @@ class CloudLink:
         return [line for line in found if line]
 
     async def subscribe(self, webhook_url: str) -> str:
-        """Have calls and phones reported to ``webhook_url``; returns the subscription's id."""
+        """Have events of calls and phones posted to ``webhook_url``; returns the subscription's id."""
         body = {
             "applicationId": self._account.client_id,
             "deviceId": webhook_url,
@@ -110,24 +110,24 @@ class CloudLink:
         if self._tables.publication_filter:
             body["publicationFilter"] = self._tables.publication_filter
         url = self._url(Service.NOTIFICATIONS, addresses.subscriptions())
-        found = _fields(_good(await self._call("POST", url, body), Service.NOTIFICATIONS))
+        found = _fields(_body_of(await self._call("POST", url, body), Service.NOTIFICATIONS))
         subscription_id = text_of(found.get("subscriptionId"))
         if not subscription_id:
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
         return subscription_id
 
     async def subscriptions(self) -> frozenset[str]:
-        """The ids of the subscriptions that stand."""
+        """The ids of the current subscriptions."""
         items = await self._collection(Service.NOTIFICATIONS, addresses.subscriptions())
         ids = (text_of(item.get("subscriptionId")) for item in items if isinstance(item, Mapping))
         return frozenset(subscription_id for subscription_id in ids if subscription_id)
 
     async def unsubscribe(self, subscription_id: str) -> None:
-        """End a subscription; that it is gone already is success."""
+        """End a subscription; to find it gone is success."""
         url = self._url(Service.NOTIFICATIONS, addresses.subscription(subscription_id))
-        answer = await self._call("DELETE", url)
-        if answer.status != 404:
-            _good(answer, Service.NOTIFICATIONS)
+        response = await self._call("DELETE", url)
+        if response.status != 404:
+            _body_of(response, Service.NOTIFICATIONS)
 
     async def _collection(self, service: Service, path: str, *, missing_is_empty: bool = False) -> list[Any]:
         """All items of all pages. Links are followed on the service's own host only."""
@@ -138,25 +138,25 @@ class CloudLink:
             if url in seen or len(seen) >= MOST_PAGES or not same_origin(url, start):
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
             seen.add(url)
-            answer = await self._call("GET", url)
-            if answer.status == 404 and missing_is_empty:
+            response = await self._call("GET", url)
+            if response.status == 404 and missing_is_empty:
                 break
-            found, link = _page(_good(answer, service))
+            found, link = _page(_body_of(response, service))
             items += found
             url = _joined(url, link) if link else ""
         return items
 
     async def _get(self, service: Service, path: str) -> Any:
-        return _good(await self._call("GET", self._url(service, path)), service)
+        return _body_of(await self._call("GET", self._url(service, path)), service)
 
     async def _call(self, method: str, url: str, body: Mapping[str, str] | None = None) -> CloudLinkResponse:
-        """Ask with the shared token, and once more with a fresh one when it is refused."""
+        """Send with the shared token, and once more with a fresh one after a 401."""
         tokens = self._tokens()
         token = await tokens.get()
-        answer = await self._transport.send(method, url, token, body)
-        if answer.status == 401:
-            answer = await self._transport.send(method, url, await tokens.get(refused=token), body)
-        return answer
+        response = await self._transport.send(method, url, token, body)
+        if response.status == 401:
+            response = await self._transport.send(method, url, await tokens.get(refused=token), body)
+        return response
 
     def _tokens(self) -> SharedToken:
         if self._token is None:
@@ -168,18 +168,18 @@ class CloudLink:
         return addresses.service_url(self._pattern, self._account.region, service) + path
 
 
-def _good(answer: CloudLinkResponse, service: Service) -> Any:
-    """The answer's body; only the admin service's paths name an account, so only there 404 means that."""
-    match answer.status:
+def _body_of(response: CloudLinkResponse, service: Service) -> Any:
+    """The response's body. 404 means an unknown account on the admin service alone, whose paths name one."""
+    match response.status:
         case status if status < 400:
-            return answer.body
+            return response.body
         case 401:
             raise CredentialsWrong(Fault.CLOUDLINK_REFUSED)
         case 403:
             raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
         case 404 if service is Service.ADMIN:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
-    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=answer.status)
+    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=response.status)
 
 
 def _joined(url: str, link: str) -> str:

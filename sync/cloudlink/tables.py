@@ -1,7 +1,7 @@
 """The words CloudLink uses, which a customer can correct with a JSON file when Mitel's differ.
 
 Only ``ringing`` is documented as a call's state (CloudLink developer site, "Subscriptions"); all other words
-here are sensible guesses.
+here are assumptions.
 """
 
 import json
@@ -16,11 +16,11 @@ from sync.domain.phone_events import CallState
 
 LARGEST_FILE = 100_000
 OFFLINE = "offline"
-"""The ``state_name`` of a phone that is not registered, whichever word CloudLink has for it."""
+"""The ``state_name`` of a phone that is not registered, whatever CloudLink calls it."""
 
 
 def plain(word: str) -> str:
-    """A word as the tables hold it: ``On_Hold``, ``on-hold`` and ``onHold`` are one."""
+    """A word as the tables hold it: ``On_Hold``, ``on-hold`` and ``onHold`` are the same."""
     return re.sub(r"[\W_]+", "", word).casefold()
 
 
@@ -40,14 +40,14 @@ def _default_call_states() -> Mapping[str, CallState]:
 
 @dataclass(frozen=True, slots=True)
 class WireTables:
-    """How CloudLink's words and fields are read. Words are compared by letters and digits alone, without case.
+    """How CloudLink's words and fields are read. Words are compared by their letters and digits, ignoring case.
 
     ``call_states``: a call's state, by CloudLink's name for it. ``offline_states``: names for a phone that is
     not registered.
     ``call_events`` and ``endpoint_events``: event types of calls and of phones; others change nothing.
-    ``do_not_disturb_fields`` and ``conference_fields``: where those flags are looked for, first found wins.
+    ``do_not_disturb_fields`` and ``conference_fields``: fields that may hold those flags; the first found wins.
     ``refused_roles``: token owners that may not read an account. ``refresh_field``: the refresh token's name
-    when it is sent. ``topic``, ``subject_filter``, ``publication_filter``: what is subscribed to.
+    in a request. ``topic``, ``subject_filter``, ``publication_filter``: the subscription's fields.
     """
 
     call_states: Mapping[str, CallState] = field(default_factory=_default_call_states)

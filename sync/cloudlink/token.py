@@ -1,7 +1,7 @@
-"""The one token a CloudLink client works with: fetched once for all, renewed before it ends.
+"""The token that all calls of a CloudLink client share: fetched once, renewed before it expires.
 
 Documented (CloudLink developer site, "Authentication"): ``POST token`` with JSON, the grants
-``client_credentials`` and ``refresh_token``, and the answer's fields. The body of the client_credentials grant
+``client_credentials`` and ``refresh_token``, and the response's fields. The body of the client_credentials grant
 is assumed, and sources differ on the refresh token's name: when refreshing fails, a fresh grant follows.
 """
 
@@ -30,7 +30,7 @@ class _Token:
 
 
 class SharedToken:
-    """Hands out the current token; whoever comes first when it is due renews it, the others wait."""
+    """The current token; the first caller after it is due renews it while the others wait."""
 
     def __init__(
         self, transport: Transport, url: str, account: CloudLinkAccount, tables: WireTables, clock: Clock
@@ -44,7 +44,7 @@ class SharedToken:
         self._token: _Token | None = None
 
     async def get(self, refused: str = "") -> str:
-        """A token that is good for a while. ``refused`` is one CloudLink would not take: a fresh grant replaces it.
+        """A token that is valid for a while. ``refused`` is one that CloudLink refused: a fresh grant replaces it.
 
         Raises ``CredentialsWrong`` (CLOUDLINK_REFUSED, CLOUDLINK_ACCOUNT_UNKNOWN) and ``ServiceUnavailable``.
         """
@@ -52,14 +52,14 @@ class SharedToken:
             if self._token and self._token.value == refused:
                 self._token = None
             if self._token is None:
-                self._token = await self._granted()
+                self._token = await self._grant()
             elif self._clock() >= self._token.renew_at:
-                self._token = await self._refreshed(self._token) or await self._granted()
+                self._token = await self._refresh(self._token) or await self._grant()
             return self._token.value
 
-    async def _granted(self) -> _Token:
+    async def _grant(self) -> _Token:
         account = self._account
-        answer = await self._ask(
+        response = await self._post(
             {
                 "grant_type": "client_credentials",
                 "client_id": account.client_id,
@@ -67,25 +67,25 @@ class SharedToken:
                 "account_id": account.account_id,
             }
         )
-        if answer.status == 404:
+        if response.status == 404:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
-        if answer.status >= 400:
-            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED, status=answer.status)
-        if token := self._read(answer):
+        if response.status >= 400:
+            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED, status=response.status)
+        if token := self._read(response):
             return token
         raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
 
-    async def _refreshed(self, old: _Token) -> _Token | None:
+    async def _refresh(self, old: _Token) -> _Token | None:
         if not old.refresh:
             return None
-        answer = await self._ask({"grant_type": "refresh_token", self._tables.refresh_field: old.refresh})
-        return self._read(answer) if answer.status < 400 else None
+        response = await self._post({"grant_type": "refresh_token", self._tables.refresh_field: old.refresh})
+        return self._read(response) if response.status < 400 else None
 
-    async def _ask(self, body: Mapping[str, str]) -> CloudLinkResponse:
+    async def _post(self, body: Mapping[str, str]) -> CloudLinkResponse:
         return await self._transport.send("POST", self._url, body=body)
 
-    def _read(self, answer: CloudLinkResponse) -> _Token | None:
-        body = answer.body if isinstance(answer.body, Mapping) else {}
+    def _read(self, response: CloudLinkResponse) -> _Token | None:
+        body = response.body if isinstance(response.body, Mapping) else {}
         value = text_of(body.get("access_token"), LONGEST_TOKEN)
         refresh = text_of(body.get("refresh_token"), LONGEST_TOKEN) or text_of(body.get("token"), LONGEST_TOKEN)
         lifetime = timedelta(seconds=_lifetime(body.get("expires_in")))

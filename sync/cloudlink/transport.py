@@ -1,7 +1,7 @@
-"""One request to CloudLink and its answer, with everything that can go wrong on the way translated.
+"""One request to CloudLink and its response, with every failure on the way translated.
 
 Throttling follows Mitel's published sample: honour Retry-After, at most three tries, two seconds plus jitter.
-An application that misbehaves can get the customer's whole account locked, so nothing here insists.
+An application that misbehaves can get the customer's whole account locked, so retries are few.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5, sock_connect=5)
 TRIES = 3
 PAUSE = 2.0
 LONGEST_PAUSE = 10.0
-"""A longer Retry-After than this is for the caller to sit out, not for us to sleep in a call."""
+"""Seconds; a longer Retry-After is left to the caller instead of sleeping in a call."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -38,14 +38,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkResponse:
-    """What came back: never a 3xx, 429 or 5xx, and JSON (or None for an empty or an unwelcome body)."""
+    """A response: never a 3xx, 429 or 5xx. ``body`` is JSON, None when empty or of a 4xx."""
 
     status: int
     body: Any
 
 
 class Transport:
-    """Speaks to CloudLink over a session that belongs to somebody else."""
+    """Sends requests to CloudLink over a session that belongs to the caller."""
 
     def __init__(self, http: aiohttp.ClientSession, clock: Clock, random: Random, sleep: Sleep) -> None:
         self._http = http
@@ -57,7 +57,7 @@ class Transport:
     async def send(
         self, method: str, url: str, bearer: str = "", body: Mapping[str, str] | None = None
     ) -> CloudLinkResponse:
-        """Ask, and ask again when throttled. Raises ``ServiceUnavailable``; a 4xx is the caller's to judge."""
+        """Send, and retry when throttled. Raises ``ServiceUnavailable``; the caller judges a 4xx."""
         headers = {"X-Mitel-App": self._app, "Accept": "application/json"}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
@@ -73,7 +73,7 @@ class Transport:
     async def _once(
         self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, str] | None
     ) -> CloudLinkResponse | ServiceUnavailable:
-        """An answer, or how long a throttled request has to wait."""
+        """A response, or the error of a throttled request as a value."""
         try:
             async with self._http.request(
                 method,
@@ -85,12 +85,12 @@ class Transport:
                 trace_request_ctx=Service.CLOUDLINK,
             ) as response:
                 self._log(response)
-                return await self._judged(response)
+                return await self._read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, TooLarge) as error:
-            trouble = _trouble(error)
-        raise trouble
+            failure = _translate(error)
+        raise failure
 
-    async def _judged(self, response: aiohttp.ClientResponse) -> CloudLinkResponse | ServiceUnavailable:
+    async def _read(self, response: aiohttp.ClientResponse) -> CloudLinkResponse | ServiceUnavailable:
         status = response.status
         wait = retry_after(response.headers.get("Retry-After"), self._clock())
         if status == 429:
@@ -101,7 +101,7 @@ class Transport:
             if status < 400:
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=status)
             return CloudLinkResponse(status, None)
-        return CloudLinkResponse(status, _decoded(await read_capped(response, LARGEST_ANSWER)))
+        return CloudLinkResponse(status, _decoded(await read_capped(response.content.iter_any(), LARGEST_ANSWER)))
 
     def _log(self, response: aiohttp.ClientResponse) -> None:
         if response.status >= 400:
@@ -125,7 +125,7 @@ def _decoded(body: bytes) -> Any:
     raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE)
 
 
-def _trouble(error: Exception) -> ServiceUnavailable:
+def _translate(error: Exception) -> ServiceUnavailable:
     if isinstance(error, TooLarge | aiohttp.ClientPayloadError):
         return ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, error=type(error).__name__)
     return ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE, error=type(error).__name__)

@@ -1,15 +1,15 @@
-"""What CloudLink sends, read tolerantly into our own words. Pure: bytes come and go elsewhere.
+"""Tolerant parsing of what CloudLink sends into our own values. Pure: no I/O.
 
 The webhook's envelope is documented (CloudLink developer site, "Subscriptions"), users and collections are
-seen in client code, and the shapes of endpoints and of do-not-disturb are assumed. Fields nobody knows are
-passed over; a missing one that nothing can replace is ``Malformed``.
+seen in client code, and the shapes of endpoints and of do-not-disturb are assumed. Unknown fields are ignored;
+a missing one that nothing can replace is ``Malformed``.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sync.cloudlink.tables import OFFLINE, WireTables, load_tables
+from sync.cloudlink.tables import WireTables
 from sync.domain.phone_events import (
     CallEvent,
     CallSnapshot,
@@ -20,28 +20,15 @@ from sync.domain.phone_events import (
     Notification,
 )
 
-__all__ = [
-    "OFFLINE",
-    "Malformed",
-    "WireTables",
-    "load_tables",
-    "next_link",
-    "page_items",
-    "parse_notification",
-    "parse_snapshot",
-    "parse_user",
-    "text_of",
-]
-
 LONGEST_TEXT = 200
 LATEST_TIME = 253_402_300_800_000
-"""The year 10000, in milliseconds: no clock is past it."""
+"""The year 10000, in milliseconds: later times are nonsense."""
 
 Fields = Mapping[str, Any]
 
 
 class Malformed(ValueError):
-    """CloudLink's JSON lacks something that cannot be done without; ``field`` says what and where."""
+    """CloudLink's JSON lacks something indispensable; ``field`` says what and where."""
 
     def __init__(self, field: str) -> None:
         super().__init__(f"missing or unreadable: {field}")
@@ -49,7 +36,7 @@ class Malformed(ValueError):
 
 
 def parse_notification(body: object, tables: WireTables) -> Notification:
-    """A webhook's decoded JSON body, checked. Raises ``Malformed``, and nothing else, whatever ``body`` is."""
+    """A webhook's decoded JSON body, validated. Raises ``Malformed``, and nothing else, whatever ``body`` is."""
     envelope = _object(body, "body")
     content = _object(envelope.get("content"), "content")
     publisher = _optional_object(envelope.get("publisher"))
@@ -65,9 +52,9 @@ def parse_notification(body: object, tables: WireTables) -> Notification:
 
 
 def _event(envelope: Fields, content: Fields, tables: WireTables) -> CallEvent | EndpointEvent:
-    """The event type decides which it is; without one, whether a call is named.
+    """The event type decides the kind; without one, whether a call is named.
 
-    Of an unknown type nothing is believed: its name stands where the state's would, and it changes nothing.
+    Of an unknown type nothing is used: its name takes the place of the state's, and it changes nothing.
     """
     extension, call_id = _subject(text_of(envelope.get("subject")))
     extension = _required(text_of(content.get("endpointId")) or extension, "content.endpointId")
@@ -117,7 +104,7 @@ def _notified_at(envelope: Fields, content: Fields) -> int:
 
 
 def parse_user(item: object) -> CloudLinkUser | None:
-    """One item of an account's users; None when it is not one. Its SIP password goes no further than here."""
+    """One item of an account's users; None when it is not one. Its SIP password is dropped here."""
     if not isinstance(item, Mapping) or not (user_id := text_of(item.get("userId"))):
         return None
     address = text_of(item.get("email"), 320)
@@ -128,7 +115,7 @@ def parse_user(item: object) -> CloudLinkUser | None:
 def parse_snapshot(endpoint: object, calls: object, tables: WireTables) -> LineSnapshot:
     """An endpoint and its calls (the collection, or its items). Ended calls are left out.
 
-    ``at`` is the newest time either tells, 0 when neither does. Raises ``Malformed``.
+    ``at`` is the newest time in either, 0 without one. Raises ``Malformed``.
     """
     phone = _object(endpoint, "endpoint")
     items = calls if isinstance(calls, list | tuple) else page_items(calls)
@@ -159,8 +146,8 @@ def _call(item: Fields, index: int, tables: WireTables) -> CallSnapshot:
 def page_items(page: object) -> list[Any]:
     """The items of ``{"count": N, "_links": {...}, "_embedded": {"items": [...]}}``; raises ``Malformed``.
 
-    An empty collection may lack its items; an object that says nothing is no collection, lest an account
-    seem to have lost everybody.
+    An empty collection may lack its items. An object with neither items nor a count of 0 is no collection:
+    read as an empty one, an account would seem to have lost all its people.
     """
     collection = _object(page, "collection")
     embedded = collection.get("_embedded")
@@ -171,7 +158,7 @@ def page_items(page: object) -> list[Any]:
 
 
 def next_link(page: object) -> str:
-    """Where the collection goes on, empty at its end; a link is a string or ``{"href": ...}``."""
+    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``."""
     link = _optional_object(_object(page, "collection").get("_links")).get("next")
     return text_of(_optional_object(link).get("href") or link, 4000)
 

@@ -1,7 +1,7 @@
-"""What is asked of Graph's presence calls, and what became of each.
+"""The requests of Graph's presence API, and the outcome of each.
 
-A request's ``cause`` goes with it as ``client-request-id``; by ``request_id`` Microsoft's support finds a refusal.
-Neither makes two of them differ.
+A request's ``cause`` is sent as ``client-request-id``; by ``request_id`` Microsoft's support finds a refusal.
+Neither takes part in comparing two of them.
 """
 
 from dataclasses import dataclass, field
@@ -23,7 +23,7 @@ class SetPresence:
 
 @dataclass(frozen=True, slots=True)
 class ClearPresence:
-    """End our session; that there was none is success."""
+    """End our session; to have none is success."""
 
     user_id: str
     cause: str = field(default="", compare=False)
@@ -44,7 +44,7 @@ class SetMessage:
 
 @dataclass(frozen=True, slots=True)
 class ClearMessage:
-    """Take away the status message, by an empty one: Graph's reference (setStatusMessage) has no other way."""
+    """Remove the status message, by an empty one: Graph (reference, setStatusMessage) offers no other way."""
 
     user_id: str
     cause: str = field(default="", compare=False)
@@ -61,14 +61,14 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Throttled:
-    """This one was refused for the quota: wait ``retry_after`` seconds, then send it alone again."""
+    """It was refused for the quota: wait ``retry_after`` seconds, then send only this one again."""
 
     retry_after: float
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """This one failed: ``error`` is ``ServiceUnwell`` (try again) or ``CredentialsWrong``."""
+    """It failed: ``error`` is ``ServiceUnavailable`` (retry) or ``CredentialsWrong``."""
 
     error: SyncError
     request_id: str = field(default="", compare=False)
@@ -76,7 +76,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Graph will never take this one as it is (a user that is gone, say): ``status`` and Graph's error code."""
+    """Graph will never accept it unchanged (the user is gone, say): ``status`` and Graph's error code."""
 
     status: int
     code: str

@@ -1,4 +1,4 @@
-"""The services sync talks to, as it needs them; ``sync.service_clients`` provides the real ones."""
+"""The services sync needs, as Protocols; ``sync.service_clients`` provides the real ones, tests their fakes."""
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
@@ -28,7 +28,7 @@ class Account(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Password:
-    """A client secret as Graph tells of it. ``hint`` is its first three characters, empty when not told."""
+    """A client secret as Graph lists it. ``hint`` is its first three characters, empty when missing."""
 
     key_id: str
     name: str
@@ -38,7 +38,7 @@ class Password:
 
 @dataclass(frozen=True, slots=True)
 class NewPassword:
-    """A client secret just added; its value is told this once."""
+    """A client secret just added; its value is returned only once."""
 
     key_id: str
     secret: str = field(repr=False)
@@ -53,7 +53,7 @@ class Phones(Protocol):
     async def users(self) -> list[CloudLinkUser]: ...
 
     async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
-        """The phones at these extensions; those that CloudLink does not know are left out."""
+        """The phones at these extensions; those unknown to CloudLink are left out."""
         ...
 
     async def subscribe(self, webhook_url: str) -> str: ...
@@ -97,17 +97,17 @@ class Registration(Protocol):
     async def add_password(self, name: str, expires_at: datetime) -> NewPassword: ...
 
     async def remove_password(self, key_id: str) -> None:
-        """That it is not there (any more) is success."""
+        """Remove a secret; one that does not exist (any more) is success."""
         ...
 
 
 class ServiceClients(Protocol):
-    """Ways to the services. What is asked for twice with the same credentials shares its tokens."""
+    """Clients of the services. Those with the same credentials share their tokens."""
 
     def phones(self, account: CloudLinkAccount) -> Phones: ...
 
     def fresh_phones(self, account: CloudLinkAccount) -> Phones:
-        """With a token of its own: what an administrator tests is what is tested."""
+        """With an unshared token: a connection test must not pass on a cached one."""
         ...
 
     def presence(self, app: TeamsApp) -> PresenceService: ...
@@ -115,15 +115,15 @@ class ServiceClients(Protocol):
     def directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]: ...
 
     def fresh_directory(self, app: TeamsApp) -> AbstractAsyncContextManager[Directory]:
-        """Read with a fresh token, once it is proven to hold the roles we need. Entering raises ``SyncError``."""
+        """Reads with a fresh token, once it is proven to hold the roles we need. Entering raises ``SyncError``."""
         ...
 
     def registration(self, app: TeamsApp) -> Registration: ...
 
     async def prove(self, app: TeamsApp) -> None:
-        """A fresh token with the roles we need in it; nothing is read. Raises ``SyncError``."""
+        """Acquire a fresh token and check its roles; nothing is read. Raises ``SyncError``."""
         ...
 
     def forget(self, app: TeamsApp) -> None:
-        """Drop the tokens that are kept for ``app``: its rights may have changed."""
+        """Drop the cached tokens of ``app``: its rights may have changed."""
         ...

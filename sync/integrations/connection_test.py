@@ -18,7 +18,7 @@ from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
 from sync.problems import health
-from sync.teams.quota import spend
+from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
 
 Check = tuple[Service, str, Callable[[], Awaitable[object]]]
@@ -28,11 +28,14 @@ Check = tuple[Service, str, Callable[[], Awaitable[object]]]
 class ConnectionTest:
     """``recheck_after`` is how old a problem must be before the job may close it."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, recheck_after: timedelta) -> None:
+    def __init__(
+        self, context: Context, credentials: CredentialStore, quota: QuotaLedger, recheck_after: timedelta
+    ) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
         self._jobs = context.jobs
+        self._quota = quota
         self._clock = context.clock
         self._audit = AuditLog(context.database, context.clock)
         self._recheck_after = recheck_after
@@ -126,7 +129,7 @@ class ConnectionTest:
             found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
             locked = await integrations.get_for_update(session, integration.id)
             if locked and found:
-                locked.quota_spent = spend(locked.quota_spent, self._clock(), len(found))
+                self._quota.reserve(locked, len(found), self._clock())
         return found
 
     async def _store(self, integration: Integration, probes: Sequence[Probe], *, healing: bool) -> None:

@@ -16,7 +16,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Done
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.teams.quota import spend
+from sync.teams.quota import QuotaLedger
 
 BATCH = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
@@ -27,10 +27,13 @@ log = structlog.get_logger()
 class TenantTeardown:
     """``timeout`` is in seconds, for all requests with the old credentials."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, timeout: float = 10) -> None:
+    def __init__(
+        self, context: Context, credentials: CredentialStore, quota: QuotaLedger, timeout: float = 10
+    ) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
+        self._quota = quota
         self._clock = context.clock
         self._timeout = timeout
 
@@ -45,7 +48,7 @@ class TenantTeardown:
             locked = await integrations.get_for_update(session, integration.id)
             user_ids = await people.doubt_shown(session, integration.id, again)
             if locked and user_ids:
-                locked.quota_spent = spend(locked.quota_spent, now, len(user_ids))
+                self._quota.reserve(locked, len(user_ids), now)
         await self.clear(integration, user_ids)
 
     async def clear(self, integration: Integration, user_ids: Sequence[str]) -> None:

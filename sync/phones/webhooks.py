@@ -16,9 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
+from core.http import TooLarge, read_capped
 from storage.queries import integrations
 from storage.queries.integrations import Subscribed
-from sync.cloudlink.wire import Malformed, WireTables, parse_notification
+from sync.cloudlink.tables import WireTables
+from sync.cloudlink.wire import Malformed, parse_notification
 from sync.domain.context import Context
 from sync.domain.phone_events import Notification
 from sync.phones.batch_writer import BatchWriter
@@ -127,15 +129,12 @@ def _is_ours(integration: Subscribed, notification: Notification) -> bool:
 
 async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:
     """The body, decompressed, or what is wrong with it."""
-    body = bytearray()
     try:
         async with asyncio.timeout(seconds):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > LARGEST_BODY:
-                    return WebhookResult.TOO_LARGE
+            return await read_capped(request.content.iter_any(), LARGEST_BODY)
+    except TooLarge:
+        return WebhookResult.TOO_LARGE
     except TimeoutError:
         return WebhookResult.TOO_SLOW
     except web.RequestPayloadError:
         return WebhookResult.MALFORMED
-    return bytes(body)

@@ -27,7 +27,7 @@ from sync.domain.services import PresenceService
 from sync.presence import plan
 from sync.presence.status_message_plan import needs_look
 from sync.problems import health
-from sync.teams.quota import Quota, spend
+from sync.teams.quota import QuotaLedger
 
 BATCH = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
@@ -73,7 +73,7 @@ class Round:
 class Reconciler:
     """Pushes an integration's due changes to Graph until none is left or the quota is."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, quota: Quota) -> None:
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
@@ -124,8 +124,7 @@ class Reconciler:
         sendings = [sending for person in rows if (sending := self._prepare(person, integration, now))]
         session.add_all(rows)
         if sendings:
-            integration.quota_spent = spend(integration.quota_spent, now, len(sendings))
-            self._metrics.quota_spent.inc(len(sendings))
+            self._quota.reserve(integration, len(sendings), now)
             session.add(integration)
         messages = any(person.status_due_at for person in rows)
         return Round(app, tuple(sendings), len(rows) == most, messages=messages)
@@ -199,7 +198,7 @@ class Reconciler:
             again = await self._break(session, integration, failures, now)
         waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
         if waits:
-            self._block(integration, now + timedelta(seconds=max(waits)))
+            self._quota.block(integration, now + timedelta(seconds=max(waits)))
         session.add(integration)
         return again
 
@@ -213,11 +212,8 @@ class Reconciler:
         backoff = health.backoff(problem, now) * self._random.uniform(0.75, 1.25)
         again = now + max(backoff, timedelta(seconds=asked))
         if not problem.lasting:
-            self._block(integration, again)
+            self._quota.block(integration, again)
         return again
-
-    def _block(self, integration: Integration, until: datetime) -> None:
-        integration.quota_blocked_until = max(until, integration.quota_blocked_until or until)
 
     def _settle(
         self,

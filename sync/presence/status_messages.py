@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
@@ -24,7 +23,7 @@ from sync.domain.model import TeamsApp
 from sync.domain.services import PresenceService
 from sync.presence import status_message_plan as plan
 from sync.problems import health
-from sync.teams.quota import Quota, spend
+from sync.teams.quota import QuotaLedger
 
 log = structlog.get_logger()
 
@@ -45,7 +44,7 @@ class Look:
 class StatusMessageWriter:
     """Sets, renews and takes away the status messages of integrations."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, quota: Quota) -> None:
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
@@ -80,7 +79,7 @@ class StatusMessageWriter:
             if wait_until or not left:
                 wait = (wait_until - now).total_seconds() if wait_until else None
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
-            self._spend(session, integration, now, 1)
+            self._quota.reserve(integration, 1, now)
             app = self._credentials.app(integration)
         return await self._clients.presence(app).messages(user_ids)
 
@@ -108,7 +107,7 @@ class StatusMessageWriter:
             session.add_all(looked_at)
             users = {each.id: plan.user_to_read(each, integration) for each in looked_at if each.status_due_at}
             if users:
-                self._spend(session, integration, now, 1)
+                self._quota.reserve(integration, 1, now)
             return Look(app, users) if looked_at else None
 
     def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
@@ -135,7 +134,7 @@ class StatusMessageWriter:
                 session.add(person)
                 if change:
                     sendings.append((person.id, change))
-            self._spend(session, integration, now, len(sendings))
+            self._quota.reserve(integration, len(sendings), now)
         return sendings
 
     async def _store(
@@ -153,13 +152,8 @@ class StatusMessageWriter:
                     self._settle(person, integration, change, outcome, now)
                     session.add(person)
             if integration:
-                _heed(integration, outcomes, now)
+                self._block_throttled(integration, outcomes, now)
                 session.add(integration)
-
-    def _spend(self, session: AsyncSession, integration: Integration, now: datetime, requests: int) -> None:
-        integration.quota_spent = spend(integration.quota_spent, now, requests)
-        self._metrics.quota_spent.inc(requests)
-        session.add(integration)
 
     def _settle(
         self, person: Person, integration: Integration, change: MessageChange, outcome: Outcome, now: datetime
@@ -177,6 +171,12 @@ class StatusMessageWriter:
                 plan.forget_message(person)
                 person.status_due_at = None
 
+    def _block_throttled(self, integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:
+        """Graph's Retry-After applies to presence too."""
+        waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
+        if waits:
+            self._quota.block(integration, now + timedelta(seconds=max(waits)))
+
     async def _put_off(self, integration_id: str, look: Look, error: SyncError) -> None:
         wait = timedelta(seconds=getattr(error, "retry_after", None) or 0)
         again = self._clock() + max(wait, RETRY * self._random.uniform(0.75, 1.5))
@@ -186,14 +186,6 @@ class StatusMessageWriter:
             for person in (await people.by_ids(session, list(look.users))).values():
                 person.status_due_at = again
                 session.add(person)
-
-
-def _heed(integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:
-    """Graph's Retry-After holds for presence too."""
-    waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
-    if waits:
-        until = now + timedelta(seconds=max(waits))
-        integration.quota_blocked_until = max(until, integration.quota_blocked_until or until)
 
 
 async def _send(service: PresenceService, changes: Sequence[MessageChange]) -> list[Outcome]:

@@ -1,6 +1,6 @@
 """An application's own registration in Graph: its client secrets, added and removed.
 
-Sources: Graph reference, "application: addPassword" (``secretText`` is told this once), "application:
+Sources: Graph reference, "application: addPassword" (``secretText`` is returned only once), "application:
 removePassword", "passwordCredential resource type" (``hint`` is the secret's first three characters). Reading
 needs Application.Read.All, changing Application.ReadWrite.OwnedBy and the application as an owner of itself.
 """
@@ -10,39 +10,25 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-import orjson
-
-from core.clock import Clock
-from core.correlation import new_cause
-from core.http import TooLarge, cleaned, read_capped, retry_after
+from core.http import cleaned
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
-from sync.domain.model import Service
 from sync.domain.services import NewPassword, Password
-from sync.teams.batch import CLIENT_REQUEST_ID
-from sync.teams.presence import log_refusal
-from sync.teams.tokens import Tokens, roles_in
+from sync.teams.graph_client import TRANSIENT, GraphClient
+from sync.teams.tokens import roles_in
 
-LARGEST_ANSWER = 1_000_000
-TIMEOUT = aiohttp.ClientTimeout(total=30, connect=5, sock_connect=5)
 WRITE_ROLES = frozenset({"Application.ReadWrite.OwnedBy", "Application.ReadWrite.All"})
 READ_ROLES = WRITE_ROLES | {"Application.Read.All"}
 
 
 class Applications:
-    """One application's registration, by itself; ``http`` belongs to the caller.
+    """The registration of the application ``client_id``, as that application itself.
 
-    Every call raises ``CredentialsWrong`` (GRAPH_ROTATION_FORBIDDEN, and what Entra says) and
-    ``ServiceUnavailable``.
+    Every call raises ``CredentialsWrong`` (GRAPH_ROTATION_FORBIDDEN, ENTRA_*) and ``ServiceUnavailable``.
     """
 
-    def __init__(
-        self, http: aiohttp.ClientSession, graph_url: str, tokens: Tokens, client_id: str, clock: Clock
-    ) -> None:
-        self._http = http
-        self._url = f"{graph_url.rstrip('/')}/v1.0/applications(appId='{quote(client_id, safe='')}')"
-        self._tokens = tokens
-        self._clock = clock
+    def __init__(self, graph: GraphClient, client_id: str) -> None:
+        self._graph = graph
+        self._path = f"/applications(appId='{quote(client_id, safe='')}')"
 
     async def may_read(self) -> bool:
         return await self._has_any(READ_ROLES)
@@ -51,38 +37,38 @@ class Applications:
         return await self._has_any(WRITE_ROLES)
 
     async def _has_any(self, wanted: frozenset[str]) -> bool:
-        """Whether its token says so; or a fresh one, for an administrator may have consented since."""
-        if await self._says_any(wanted):
+        """Whether its token holds such a role; or a fresh one, as an administrator may have consented since."""
+        if await self._token_has_any(wanted):
             return True
-        self._tokens.forget()
-        return await self._says_any(wanted)
+        self._graph.tokens.forget()
+        return await self._token_has_any(wanted)
 
-    async def _says_any(self, wanted: frozenset[str]) -> bool:
-        roles = roles_in(await self._tokens.token())
+    async def _token_has_any(self, wanted: frozenset[str]) -> bool:
+        roles = roles_in(await self._graph.tokens.token())
         return roles is None or bool(roles & wanted)
 
     async def passwords(self) -> list[Password]:
         """Its client secrets, expired ones too."""
-        answer = await self._ask("GET", "?$select=passwordCredentials")
-        found = answer.get("passwordCredentials") if isinstance(answer, Mapping) else None
+        response = await self._request("GET", "?$select=passwordCredentials")
+        found = response.get("passwordCredentials") if isinstance(response, Mapping) else None
         if not isinstance(found, list):
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return [password for each in found if (password := _password(each))]
 
     async def add_password(self, name: str, expires_at: datetime) -> NewPassword:
-        """A new client secret called ``name`` (at most 120 letters)."""
-        wish = {"displayName": name, "endDateTime": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        answer = await self._ask("POST", "/addPassword", {"passwordCredential": wish})
-        added, secret = _password(answer), answer.get("secretText") if isinstance(answer, Mapping) else None
+        """A new client secret called ``name`` (at most 120 characters)."""
+        wanted = {"displayName": name, "endDateTime": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+        response = await self._request("POST", "/addPassword", {"passwordCredential": wanted})
+        added, secret = _password(response), response.get("secretText") if isinstance(response, Mapping) else None
         if added is None or not isinstance(secret, str) or not secret:
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return NewPassword(added.key_id, secret, added.expires_on)
 
     async def remove_password(self, key_id: str) -> None:
-        """That it is not there (any more) is success."""
+        """Remove a secret; one that is not there (any more) is success."""
         refused: CredentialsWrong | None = None
         try:
-            await self._ask("POST", "/removePassword", {"keyId": key_id})
+            await self._request("POST", "/removePassword", {"keyId": key_id})
         except CredentialsWrong as error:
             refused = error
         if refused and (refused.context.get("status") != 400 or await self._has(key_id)):
@@ -91,52 +77,21 @@ class Applications:
     async def _has(self, key_id: str) -> bool:
         return any(password.key_id == key_id for password in await self.passwords())
 
-    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Graph's answer, decoded; a refused token is replaced and the call made again, once."""
-        outcome = await self._outcome(method, path, body)
-        if isinstance(outcome, CredentialsWrong) and outcome.context.get("status") == 401:
-            self._tokens.forget()
-            outcome = await self._outcome(method, path, body)
-        if isinstance(outcome, SyncError):
-            raise outcome
-        return outcome
-
-    async def _outcome(self, method: str, path: str, body: Mapping[str, Any] | None) -> Any:
-        headers = {
-            "Authorization": f"Bearer {await self._tokens.token()}",
-            "Content-Type": "application/json",
-            CLIENT_REQUEST_ID: new_cause(),
-        }
-        sent = None if body is None else orjson.dumps(body)
+    async def _request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         try:
-            async with self._http.request(
-                method,
-                self._url + path,
-                data=sent,
-                headers=headers,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                trace_request_ctx=Service.GRAPH,
-            ) as response:
-                content = await read_capped(response, LARGEST_ANSWER)
-                if response.status in {200, 201, 204}:
-                    return orjson.loads(content) if content else None
-                log_refusal(response)
-                return self._trouble(response, content)
-        except (TooLarge, orjson.JSONDecodeError, aiohttp.ClientPayloadError) as error:
-            return ServiceUnavailable(Fault.GRAPH_UNREADABLE, error=type(error).__name__)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, error=type(error).__name__)
+            return await self._graph.request(method, self._path + path, body)
+        except SyncError as error:
+            refused = _as_rotation_refusal(error)
+        raise refused
 
-    def _trouble(self, response: aiohttp.ClientResponse, content: bytes) -> SyncError:
-        status = response.status
-        wait = retry_after(response.headers.get("Retry-After"), self._clock())
-        if status == 429:
-            return ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
-        if 400 <= status < 500 and status not in {408, 409, 423}:
-            return CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN, status=status, error=_code(content))
-        fault = Fault.GRAPH_UNREACHABLE if status >= 500 else Fault.GRAPH_UNREADABLE
-        return ServiceUnavailable(fault, wait, status=status)
+
+def _as_rotation_refusal(error: SyncError) -> SyncError:
+    """A 4xx that is not transient means that the application may not manage itself."""
+    status = error.context.get("status", 0)
+    is_refusal = isinstance(status, int) and 400 <= status < 500 and status not in TRANSIENT
+    if error.fault in {Fault.GRAPH_FORBIDDEN, Fault.GRAPH_UNREADABLE} and is_refusal:
+        return CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN, **error.context)
+    return error
 
 
 def _password(each: object) -> Password | None:
@@ -151,11 +106,3 @@ def _password(each: object) -> Password | None:
     except ValueError:
         return None
     return Password(cleaned(key_id, 60), cleaned(each.get("displayName")), cleaned(each.get("hint"), 10), day)
-
-
-def _code(content: bytes) -> str:
-    try:
-        error = orjson.loads(content)["error"]["code"]
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
-    return cleaned(error, 60)

@@ -1,8 +1,8 @@
-"""``$batch`` bodies for presence changes, and what the inner answers mean. Pure.
+"""``$batch`` bodies for presence changes, and what the inner responses mean. Pure.
 
 Sources: Graph reference, "presence: setPresence", "presence: clearPresence" (404 when there is no such session),
-"presence: setStatusMessage", and "Combine multiple requests using JSON batching": the outer 200 says nothing of
-the inner answers, and their order is not kept.
+"presence: setStatusMessage", and "Combine multiple requests using JSON batching": the outer 200 says nothing about
+the inner responses, and their order is not kept.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,15 +24,15 @@ from sync.domain.changes import (
     Throttled,
 )
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.teams.graph_client import CLIENT_REQUEST_ID, TRANSIENT, error_code
 
 DEFAULT_WAIT = 10.0
-CLIENT_REQUEST_ID = "client-request-id"
-"""The caller's own id of a request: with it and the time, Microsoft's support finds it."""
+"""Seconds to wait after a 429 without Retry-After."""
 
 
 def batch_of(changes: Sequence[Request], client_id: str) -> dict[str, Any]:
-    """The batch's body; each request's id is the change's place."""
-    return {"requests": [_request(str(place), change, client_id) for place, change in enumerate(changes)]}
+    """The batch's body; each request's id is the change's index."""
+    return {"requests": [_request(str(index), change, client_id) for index, change in enumerate(changes)]}
 
 
 def _request(request_id: str, change: Request, client_id: str) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _action(change: Request, client_id: str) -> tuple[str, dict[str, Any]]:
 
 
 def _status_message(change: MessageChange) -> dict[str, Any]:
-    """The time without its zone, which is named beside it (Graph reference, dateTimeTimeZone)."""
+    """The time is written without its zone, which has a field of its own (Graph reference, dateTimeTimeZone)."""
     if isinstance(change, ClearMessage):
         return {"message": {"content": "", "contentType": "text"}}
     until = change.until.astimezone(UTC).replace(tzinfo=None, microsecond=0).isoformat()
@@ -73,23 +73,23 @@ def _status_message(change: MessageChange) -> dict[str, Any]:
 
 
 def iso_duration(seconds: int) -> str:
-    """``PT1H`` for 3600: the only form Graph takes."""
+    """``PT1H`` for 3600: the only form Graph accepts."""
     minutes, rest = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "H"), (minutes, "M"), (rest, "S"))
     return "PT" + ("".join(f"{number}{unit}" for number, unit in parts if number) or "0S")
 
 
-def outcomes_of(changes: Sequence[Request], answer: object, now: datetime) -> list[Outcome]:
-    """What became of each change, in their order. All that were throttled wait as long as the one waiting longest.
+def outcomes_of(changes: Sequence[Request], response: object, now: datetime) -> list[Outcome]:
+    """The outcome of each change, in their order. All that were throttled wait for the longest Retry-After.
 
-    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``answer`` is no batch answer at all.
+    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``response`` is no batch response at all.
     """
-    responses = answer.get("responses") if isinstance(answer, Mapping) else None
+    responses = response.get("responses") if isinstance(response, Mapping) else None
     if not isinstance(responses, list):
         raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
     by_id = {str(inner.get("id")): inner for inner in responses if isinstance(inner, Mapping)}
-    outcomes = [_outcome(change, by_id.get(str(place)), now) for place, change in enumerate(changes)]
+    outcomes = [_outcome(change, by_id.get(str(index)), now) for index, change in enumerate(changes)]
     longest = max((each.retry_after for each in outcomes if isinstance(each, Throttled)), default=0.0)
     return [Throttled(longest) if isinstance(each, Throttled) else each for each in outcomes]
 
@@ -105,8 +105,8 @@ def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) ->
         return Throttled(DEFAULT_WAIT if wait is None else wait)
     if status in {401, 403}:
         return Failed(CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status), _request_id(inner))
-    if 400 <= status < 500 and status not in {408, 409, 423}:
-        return Refused(status, _code(inner.get("body")), _request_id(inner))
+    if 400 <= status < 500 and status not in TRANSIENT:
+        return Refused(status, error_code(inner.get("body")), _request_id(inner))
     return Failed(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, wait, status=status), _request_id(inner))
 
 
@@ -121,11 +121,6 @@ def _request_id(inner: Mapping[str, Any]) -> str:
     """Microsoft's own id of an inner request that failed (Graph: "Error responses and resource types")."""
     body = inner.get("body")
     error = body.get("error") if isinstance(body, Mapping) else None
-    told = error.get("innerError") if isinstance(error, Mapping) else None
-    named = told.get("request-id") if isinstance(told, Mapping) else None
-    return cleaned(named or _header(inner, "request-id"), 100)
-
-
-def _code(body: object) -> str:
-    error = body.get("error") if isinstance(body, Mapping) else None
-    return cleaned(error.get("code"), 100) if isinstance(error, Mapping) else ""
+    inner_error = error.get("innerError") if isinstance(error, Mapping) else None
+    request_id = inner_error.get("request-id") if isinstance(inner_error, Mapping) else None
+    return cleaned(request_id or _header(inner, "request-id"), 100)

@@ -1,7 +1,7 @@
-"""Certificates that prove an application in place of a secret: made here, or read from PEM or PFX.
+"""Certificates that authenticate an application instead of a secret: generated here, or read from PEM or PFX.
 
-A certificate travels as one PEM text: the private key (PKCS #8, unencrypted), then the certificate. Entra takes
-self-signed ones ("Certificate credentials", Microsoft identity platform).
+A certificate is passed on as one PEM text: the private key (PKCS #8, unencrypted), then the certificate. Entra
+accepts self-signed ones ("Certificate credentials", Microsoft identity platform).
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class NoCertificate(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """``thumbprint`` is SHA-1 in upper-case hex, as the portal shows it; ``public`` may be handed to anybody."""
+    """``thumbprint`` is SHA-1 in upper-case hex, as the portal shows it; ``public`` is no secret."""
 
     private_key: str = field(repr=False)
     public: str
@@ -42,7 +42,7 @@ class Certificate:
 
 
 def generate(name: str, now: datetime) -> Certificate:
-    """A new key with a self-signed certificate for a year. Takes some tenths of a second: call it in a thread."""
+    """A new key with a self-signed certificate for a year. Takes tenths of a second: call it in a thread."""
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_SIZE)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     certificate = (
@@ -64,7 +64,7 @@ def parse(pem: str) -> Certificate:
 
 
 def read(content: bytes, password: str) -> Certificate:
-    """From the bytes of a PEM or PFX file. Raises ``NoCertificate``, which tells nothing of either."""
+    """From the bytes of a PEM or PFX file. Raises ``NoCertificate``, which reveals neither."""
     found: Certificate | None
     try:
         found = _of(*(_from_pem if b"-----BEGIN" in content else _from_pfx)(content, password.encode() or None))
@@ -78,9 +78,9 @@ def read(content: bytes, password: str) -> Certificate:
 def _from_pem(content: bytes, password: bytes | None) -> tuple[object, x509.Certificate]:
     encrypted = b"ENCRYPTED" in content
     key = load_pem_private_key(content, password if encrypted else None)
-    wanted = key.public_key()
+    public_key = key.public_key()
     for certificate in x509.load_pem_x509_certificates(content):
-        if certificate.public_key() == wanted:
+        if certificate.public_key() == public_key:
             return key, certificate
     raise NoCertificate
 

@@ -1,7 +1,7 @@
 """What Entra ID's refusals mean, as our own faults.
 
-The numbers are Microsoft's ("Microsoft Entra authentication and authorization error codes"); they choose the
-wording, and an unknown one is still a refusal.
+The numbers are Microsoft's ("Microsoft Entra authentication and authorization error codes"); they only choose the
+fault, and an unknown one is still a refusal.
 """
 
 import re
@@ -40,7 +40,7 @@ def is_guid(text: str) -> bool:
 
 
 def checked_tenant(tenant_id: str) -> str:
-    """A tenant's GUID or domain. Raises ``CredentialsWrong`` for text that would make some other address."""
+    """A tenant's GUID or domain. Raises ``CredentialsWrong`` for text that would make another address."""
     tenant = tenant_id.strip()
     if is_guid(tenant) or _DOMAIN.fullmatch(tenant):
         return tenant
@@ -48,7 +48,7 @@ def checked_tenant(tenant_id: str) -> str:
 
 
 def refusal(answer: dict[str, object], secret: str) -> SyncError:
-    """What an answer without a token means; of ``secret`` only its shape is looked at."""
+    """What a response without a token means; ``secret`` is only checked for the shape of a GUID."""
     code = code_in(str(answer.get("error_description") or ""))
     codes = answer.get("error_codes")
     if not code and isinstance(codes, list) and codes and isinstance(codes[0], int):
@@ -57,7 +57,7 @@ def refusal(answer: dict[str, object], secret: str) -> SyncError:
 
 
 def discovery_refusal(text: str, secret: str) -> SyncError:
-    """What a tenant that could not be discovered means; ``text`` is whatever was said about it."""
+    """What a failed discovery of the tenant means; ``text`` is msal's error message."""
     code, status = code_in(text), _STATUS.search(text)
     if code:
         return _fault_of(code, "", secret)
@@ -67,7 +67,7 @@ def discovery_refusal(text: str, secret: str) -> SyncError:
 
 
 def code_in(text: str) -> int:
-    """The AADSTS number in a sentence of Entra's, 0 without one."""
+    """The AADSTS number in a message of Entra's, 0 without one."""
     found = _CODE.search(text)
     return int(found[1]) if found else 0
 

@@ -1,4 +1,4 @@
-"""Credentials of whoever hosts the bot, in files or from its platform: read anew each time, for they may change."""
+"""Credentials of the machine that hosts the bot, from files or its platform, read at each use."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,9 +12,9 @@ LARGEST = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class HostCredentials:
-    """``certificate_path`` is a PEM or PFX file; ``federated_token_file`` holds a token of the platform's own.
+    """``certificate_path`` is a PEM or PFX file; ``federated_token_file`` holds a token of the platform.
 
-    The token is taken by Entra where the application has a federated credential for it ("Workload identity
+    Entra accepts the token where the application has a federated credential for it ("Workload identity
     federation"); Kubernetes and Azure write such a file and renew it. Without a file, ``platform_token`` fetches
     one (a managed identity). Reading blocks: call in a thread.
     """
@@ -26,7 +26,7 @@ class HostCredentials:
 
     @property
     def is_federated(self) -> bool:
-        """Whether the host has a token at all."""
+        """Whether the host has a token."""
         return self.federated_token_file is not None or self.platform_token is not None
 
     def certificate(self) -> Certificate:

@@ -1,11 +1,13 @@
-"""msgraph-sdk, brought to speak to our Graph with our tokens, and never to sleep in a call.
+"""msgraph-sdk, configured for our Graph address and tokens, without its own retries, redirects and models.
 
-Importing it takes about two seconds: import this module in a thread. Its models are left aside: making one user
-of an answer takes it about five milliseconds, so a page of 999 would hold the event loop for seconds (measured with
-msgraph-sdk 1.65); answers are taken as bytes instead.
+Importing it takes about two seconds: import this module in a thread. Its models are not used: building one user
+takes about five milliseconds, so a page of 999 would block the event loop for seconds (measured with msgraph-sdk
+1.65); responses are read as bytes instead.
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
+from time import perf_counter
 from typing import Any
 
 import httpx
@@ -14,23 +16,36 @@ from kiota_abstractions.base_request_configuration import RequestConfiguration
 from kiota_abstractions.request_information import RequestInformation
 from kiota_http.kiota_client_factory import KiotaClientFactory
 from kiota_http.middleware import ParametersNameDecodingHandler
+from kiota_http.middleware.middleware import BaseMiddleware
 from msgraph.generated.organization.organization_request_builder import OrganizationRequestBuilder
 from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
-from core.http import is_loopback, same_origin
+from core.clock import Clock
+from core.correlation import new_cause
+from core.http import TooLarge, is_loopback, read_capped, same_origin
+from core.http_metrics import FAILED, RequestMetrics, outcome_of
+from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.model import Service
+from sync.teams.graph_client import CLIENT_REQUEST_ID, LARGEST_ERROR, SUCCESS, log_refusal, refusal
 from sync.teams.tokens import Tokens
+
+LARGEST_PAGE = 20_000_000
+"""Bytes: 20 kB for each of 999 users, whose addresses are the only long field."""
 
 
 class Graph:
-    """The SDK's calls that we use, without its retries and redirects: both are for the caller to judge."""
+    """The SDK's calls that we use. Each raises what ``graph_client.refusal`` returns, and httpx's errors."""
 
-    def __init__(self, http: httpx.AsyncClient, tokens: Tokens, graph_url: str) -> None:
+    def __init__(
+        self, http: httpx.AsyncClient, tokens: Tokens, graph_url: str, clock: Clock, metrics: Metrics
+    ) -> None:
         if not graph_url.startswith("https://") and not is_loopback(graph_url):
             raise ValueError("GRAPH_URL may be plain http on this machine only")
-        client = KiotaClientFactory.create_with_custom_middleware([ParametersNameDecodingHandler()], http)
+        middleware = [ParametersNameDecodingHandler(), GraphMiddleware(clock, metrics)]
+        client = KiotaClientFactory.create_with_custom_middleware(middleware, http)
         adapter = GraphRequestAdapter(_Bearer(tokens, graph_url), client)
         adapter.base_url = graph_url.rstrip("/") + "/v1.0"
         self._adapter = adapter
@@ -55,8 +70,44 @@ class Graph:
         return content
 
 
+class GraphMiddleware(BaseMiddleware):
+    """Does to the SDK's requests what ``GraphClient`` does to ours: identifies, counts, bounds and translates them.
+
+    Middleware, as a transport of our own would switch off the proxies that httpx reads from the environment.
+    """
+
+    def __init__(self, clock: Clock, metrics: Metrics) -> None:
+        super().__init__()
+        self._clock = clock
+        self._recorded = RequestMetrics(metrics)
+
+    async def send(self, request: httpx.Request, transport: httpx.AsyncBaseTransport) -> httpx.Response:
+        request.headers[CLIENT_REQUEST_ID] = new_cause()
+        began, outcome = perf_counter(), FAILED
+        try:
+            response = await super().send(request, transport)
+            outcome = outcome_of(response.status_code)
+        finally:
+            self._recorded.record(Service.GRAPH.value, outcome, perf_counter() - began)
+        try:
+            content = await self._read(response)
+        finally:
+            await response.aclose()
+        headers = {"Content-Type": response.headers.get("Content-Type", "application/json")}
+        return httpx.Response(response.status_code, headers=headers, content=content, request=request)
+
+    async def _read(self, response: httpx.Response) -> bytes:
+        if response.status_code in SUCCESS:
+            return await read_capped(response.aiter_bytes(), LARGEST_PAGE)
+        log_refusal(response.status_code, response.headers, response.request.headers)
+        content = b""
+        with suppress(TooLarge, httpx.DecodingError):
+            content = await read_capped(response.aiter_bytes(), LARGEST_ERROR)
+        raise refusal(response.status_code, response.headers, content, self._clock())
+
+
 class _Bearer(AuthenticationProvider):
-    """Gives each request the current token, and gives it to Graph's own host only."""
+    """Gives each request the current token, and only requests to Graph's own host."""
 
     def __init__(self, tokens: Tokens, graph_url: str) -> None:
         self._tokens = tokens
@@ -67,7 +118,5 @@ class _Bearer(AuthenticationProvider):
     ) -> None:
         if not same_origin(request.url, self._graph_url):
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
-        if additional_authentication_context:
-            self._tokens.forget()
         request.headers.remove("Authorization")
         request.headers.add("Authorization", f"Bearer {await self._tokens.token()}")

@@ -1,33 +1,35 @@
-"""Tokens for Microsoft Graph from Entra ID, by msal, which is synchronous and so lives in threads."""
+"""Tokens for Microsoft Graph from Entra ID, by msal, which is synchronous and so runs in threads."""
 
 import asyncio
 import base64
 import binascii
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind, TeamsApp
 from sync.teams import certificates
 from sync.teams.entra_errors import checked_tenant, discovery_refusal, refusal
-from sync.teams.entra_http import MICROSOFT_HOSTS, EntraHttp, EntraUnavailable
 from sync.teams.host_credentials import HostCredentials
+from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, MsalHttp, authority
 
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 NEEDED_ROLES = ("User.Read.All", "Presence.ReadWrite.All")
-TIMEOUT = 10.0
 REQUESTS_PER_TOKEN = 3
-"""Discovery, the token, and one more: what a whole acquisition may take, in timeouts."""
+"""Discovery, the token, and one spare: the most that acquiring a token may take, in timeouts."""
 
 
-Note = Callable[[str], object]
-"""Is told what became of asking Entra: ``fetched``, ``refused`` or ``unwell``; a token at hand is not asked for."""
+@dataclass(frozen=True, slots=True)
+class Entra:
+    """An Entra ID to acquire tokens from; ``timeout`` is in seconds, for each request to it."""
 
-
-def _unnoted(_outcome: str) -> None: ...
+    url: str
+    host: HostCredentials
+    metrics: Metrics
+    timeout: float = TIMEOUT
 
 
 class Tokens(Protocol):
@@ -38,13 +40,13 @@ class Tokens(Protocol):
         ...
 
     def forget(self) -> None:
-        """The service would not take the last token: the next one is to be a fresh one."""
+        """The service refused the last token: the next one must be a fresh one."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenToken:
-    """A token Entra gave just now, and the roles in it. It can serve as ``Tokens`` for a check."""
+    """A token just issued by Entra, and the roles in it. It implements ``Tokens`` for a check."""
 
     value: str = field(repr=False)
     roles: frozenset[str]
@@ -53,25 +55,15 @@ class ProvenToken:
         return self.value
 
     def forget(self) -> None:
-        """There is no other one: what refuses this token refuses the application."""
+        """Does nothing: there is no other token, and whatever refuses this one refuses the application."""
 
 
 class EntraTokens:
-    """An application's tokens, kept by one msal client until they expire."""
+    """An application's tokens, cached by one msal client until they expire."""
 
-    def __init__(
-        self,
-        app: TeamsApp,
-        entra_url: str,
-        timeout: float = TIMEOUT,
-        host: HostCredentials | None = None,
-        note: Note = _unnoted,
-    ) -> None:
+    def __init__(self, app: TeamsApp, entra: Entra) -> None:
         self._app = app
-        self._entra_url = entra_url
-        self._timeout = timeout
-        self._host = host
-        self._note = note
+        self._entra = entra
         self._lock = asyncio.Lock()
         self._client: _Client | None = None
 
@@ -79,30 +71,22 @@ class EntraTokens:
         """The cached token, or a new one. Raises ``CredentialsWrong`` and ``ServiceUnavailable`` (ENTRA_*)."""
         async with self._lock:
             if self._client is None:
-                self._client = _Client(self._app, self._entra_url, self._timeout, self._host, self._note)
+                self._client = _Client(self._app, self._entra)
             return await self._client.token()
 
     def forget(self) -> None:
-        """Drop every cache with the client that holds them; the next token is a new one."""
+        """Drop the msal client with all its caches; the next token is a new one."""
         self._client = None
 
 
-async def prove(
-    app: TeamsApp,
-    entra_url: str,
-    patience: float = TIMEOUT,
-    host: HostCredentials | None = None,
-    note: Note = _unnoted,
-) -> ProvenToken:
-    """A fresh token with the two roles we need in it, from a client nobody used before.
-
-    ``patience`` is in seconds, for each request to Entra.
+async def prove(app: TeamsApp, entra: Entra) -> ProvenToken:
+    """A fresh token with the two roles we need in it, from an unused msal client.
 
     Raises ``CredentialsWrong`` with the fault Entra named, or GRAPH_CONSENT_MISSING with ``permissions`` saying
     which; ``ServiceUnavailable`` (ENTRA_UNREACHABLE). Missing consent is no error of Entra's: the token comes
     without the role ("Application permissions" in the Microsoft identity platform's documentation).
     """
-    value = await _Client(app, entra_url, patience, host, note).token()
+    value = await _Client(app, entra).token()
     roles = roles_in(value)
     missing = [role for role in NEEDED_ROLES if role not in roles] if roles is not None else []
     if missing:
@@ -122,78 +106,77 @@ def roles_in(token: str) -> frozenset[str] | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Acquired:
-    """``at_hand`` when msal had it already."""
-
-    token: str = field(repr=False)
-    at_hand: bool
+class _Token:
+    value: str = field(repr=False)
+    is_cached: bool
 
 
 class _Client:
-    """One msal client. Inside, failures are values: no exception of msal's, which holds the request and
-    with it the secret, is ever chained to one of ours."""
+    """One msal client. Internally, failures are values: no exception of msal's, which holds the request and with
+    it the secret, is ever chained to one of ours."""
 
-    def __init__(
-        self, app: TeamsApp, entra_url: str, timeout: float, host: HostCredentials | None, note: Note
-    ) -> None:
+    def __init__(self, app: TeamsApp, entra: Entra) -> None:
         self._app = app
-        self._entra_url = entra_url
-        self._timeout = timeout
-        self._host = host or HostCredentials()
-        self._note = note
+        self._entra = entra
         self._msal: Any = None
 
     async def token(self) -> str:
-        """A token, from msal's cache or from Entra. Not even a name that does not resolve is waited for longer."""
-        outcome: _Acquired | SyncError
-        try:
-            async with asyncio.timeout(self._timeout * REQUESTS_PER_TOKEN):
-                outcome = await asyncio.to_thread(self._acquire)
-        except TimeoutError:
-            outcome = ServiceUnavailable(Fault.ENTRA_UNREACHABLE, error="TimeoutError")
-        if isinstance(outcome, SyncError):
-            self._note("refused" if isinstance(outcome, CredentialsWrong) else "unwell")
-            raise outcome
-        if not outcome.at_hand:
-            self._note("fetched")
-        return outcome.token
+        """A token from msal's cache or from Entra, counted by outcome unless cached.
 
-    def _acquire(self) -> "_Acquired | SyncError":
+        The timeout covers everything, even a name that does not resolve.
+        """
+        result: _Token | SyncError
+        try:
+            async with asyncio.timeout(self._entra.timeout * REQUESTS_PER_TOKEN):
+                result = await asyncio.to_thread(self._acquire)
+        except TimeoutError:
+            result = ServiceUnavailable(Fault.ENTRA_UNREACHABLE, error="TimeoutError")
+        if isinstance(result, SyncError):
+            self._count("refused" if isinstance(result, CredentialsWrong) else "unavailable")
+            raise result
+        if not result.is_cached:
+            self._count("fetched")
+        return result.value
+
+    def _count(self, outcome: str) -> None:
+        self._entra.metrics.entra_tokens.labels(outcome=outcome).inc()
+
+    def _acquire(self) -> _Token | SyncError:
         try:
             if self._msal is None:
-                self._msal = self._connected()
+                self._msal = self._connect()
             answer = self._msal.acquire_token_for_client(scopes=[GRAPH_SCOPE])
         except Exception as error:
-            return _translated(error, self._app.client_secret)
+            return _translate(error, self._app.client_secret)
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token:
             return refusal(answer or {}, self._app.client_secret)
-        return _Acquired(token, answer.get("token_source") == "cache")
+        return _Token(token, answer.get("token_source") == "cache")
 
-    def _connected(self) -> Any:
+    def _connect(self) -> Any:
         import msal  # slow to import, and its constructor asks Entra about the tenant
 
-        parts = urlsplit(self._entra_url)
+        is_microsoft = urlsplit(self._entra.url).hostname in MICROSOFT_HOSTS
         return msal.ConfidentialClientApplication(
             self._app.client_id.strip(),
             client_credential=self._credential(),
-            authority=f"https://{parts.netloc}/{checked_tenant(self._app.tenant_id)}",
-            http_client=EntraHttp(self._entra_url, self._timeout),
-            instance_discovery=None if parts.hostname in MICROSOFT_HOSTS else False,
+            authority=authority(self._entra.url, checked_tenant(self._app.tenant_id)),
+            http_client=MsalHttp(self._entra.url, self._entra.timeout),
+            instance_discovery=None if is_microsoft else False,
         )
 
     def _credential(self) -> str | dict[str, Any]:
-        """As msal takes it; a file of the host's is read now, a federated token again for each sign-in."""
+        """As msal takes it; a certificate file of the host is read now, a federated token again at each sign-in."""
         if self._app.kind is CredentialKind.FEDERATED:
-            return {"client_assertion": self._host.federated_token}
+            return {"client_assertion": self._entra.host.federated_token}
         if self._app.kind is CredentialKind.CERTIFICATE:
             pem = self._app.certificate
-            certificate = certificates.parse(pem) if pem else self._host.certificate()
+            certificate = certificates.parse(pem) if pem else self._entra.host.certificate()
             return {"private_key": certificate.private_key, "public_certificate": certificate.public}
         return self._app.client_secret
 
 
-def _translated(error: Exception, secret: str) -> SyncError:
+def _translate(error: Exception, secret: str) -> SyncError:
     if isinstance(error, SyncError):
         return error
     if isinstance(error, EntraUnavailable):

@@ -7,8 +7,10 @@ from time import perf_counter
 
 import aiohttp
 
+from core.clock import utc_now
 from sync.domain.changes import Change, Done, SetPresence
 from sync.domain.presence import Presence
+from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
 from tests.support.engines import app_of, running_engine
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -46,7 +48,9 @@ async def test_a_thousand_changes_in_batches_and_one_by_one() -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         await sandbox.set_faults(graphQuota=1_000_000)
         app = app_of(sandbox)
-        writer = PresenceWriter(http, sandbox.url, KeptToken(await token_of(sandbox, http)), app.client_id)
+        writer = PresenceWriter(
+            GraphClient(http, sandbox.url, KeptToken(await token_of(sandbox, http)), utc_now), app.client_id
+        )
         users = [user.id for user in sandbox.world.saved.teams if user.enabled]
         changes: list[Change] = [
             SetPresence(users[number % len(users)], Presence.IN_A_CALL, 3600) for number in range(CHANGES)
@@ -94,5 +98,5 @@ async def session_is(sandbox: SandboxHandle, extension: str, there: bool) -> Non
     person = sandbox.world.person(extension)
     user = next(user for user in sandbox.world.saved.teams if person and user.id == person.teams_id)
     async with asyncio.timeout(10):
-        while (user.session is not None) != there:  # noqa: ASYNC110 the sandbox tells nobody
+        while (user.session is not None) != there:  # noqa: ASYNC110 the sandbox has no event for it
             await asyncio.sleep(0.001)

@@ -125,7 +125,7 @@ SCHEMA: dict[str, tuple[Change, str]] = {
     "a wrong type": (lambda c: c["body"][0].update(wrap="true"), "card.body[0].wrap: 'true' is not of type"),
     "an unknown type": (
         lambda c: c["body"][0].update(type="TextBlok"),
-        "body[0]: type 'TextBlok' cannot stand",
+        "body[0]: type 'TextBlok' is not allowed",
     ),
     "a fault inside a column": (
         lambda c: c["body"][6]["columns"][0]["items"][0].pop("text"),
@@ -141,7 +141,7 @@ SCHEMA: dict[str, tuple[Change, str]] = {
     ),
     "an element where an action belongs": (
         lambda c: c["actions"].append({"type": "TextBlock", "text": "x"}),
-        "card.actions[2]: type 'TextBlock' cannot stand here",
+        "card.actions[2]: type 'TextBlock' is not allowed here",
     ),
     "an object for a word": (lambda c: c["body"][0].update(size={"type": "Large"}), "card.body[0].size: "),
     "a number for a fallback": (lambda c: c["body"][0].update(fallback=5), "card.body[0].fallback: 5 is not valid"),

@@ -41,7 +41,7 @@ QUOTA = 30
 
 
 @dataclass
-class Fleet:
+class Cluster:
     """The processes that share a database; each worker reaches Graph through a gate of its own."""
 
     sandbox: SandboxHandle
@@ -93,20 +93,20 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(folder: Path, secret_days: int | None = None) -> AsyncIterator[tuple[Fleet, Connector]]:
+async def running_cluster(folder: Path, secret_days: int | None = None) -> AsyncIterator[tuple[Cluster, Connector]]:
     """A sandbox, an enabled integration and its administrator, one web process and two workers."""
     with fresh_database() as url:
         async with AsyncExitStack() as stack:
             sandbox = await stack.enter_async_context(running_sandbox())
             connector = await stack.enter_async_context(open_connector())
             await prepare(sandbox, connector, folder, url, secret_days)
-            ships = Fleet(sandbox, url, folder, stack)
-            await ships.start("web", "web")
-            await asyncio.gather(ships.start("worker-1", "worker"), ships.start("worker-2", "worker"))
+            cluster = Cluster(sandbox, url, folder, stack)
+            await cluster.start("web", "web")
+            await asyncio.gather(cluster.start("worker-1", "worker"), cluster.start("worker-2", "worker"))
             await eventually(lambda: is_subscribed(sandbox))
             await sandbox.set_faults(graphQuota=QUOTA)
             await sandbox.clear_log()
-            yield ships, connector
+            yield cluster, connector
 
 
 async def prepare(
@@ -149,7 +149,7 @@ async def asked_of_graph(sandbox: SandboxHandle) -> list[dict[str, Any]]:
     return [call for entry in await sandbox.log() for call in entry.get("batch") or []]
 
 
-def tell(capsys: pytest.CaptureFixture[str], figures: str) -> None:
+def print_figures(capsys: pytest.CaptureFixture[str], figures: str) -> None:
     with capsys.disabled():
         print(f"\n{figures}")
 
@@ -158,31 +158,33 @@ def tell(capsys: pytest.CaptureFixture[str], figures: str) -> None:
 async def test_a_killed_workers_integration_is_taken_over_with_nothing_lost_and_no_quota_exceeded(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    async with fleet(tmp_path) as (ships, _):
-        sandbox = ships.sandbox
-        for gate in ships.gates.values():
+    async with running_cluster(tmp_path) as (cluster, _):
+        sandbox = cluster.sandbox
+        for gate in cluster.gates.values():
             gate.closed = True
         await sandbox.call(EXTENSIONS[0])
-        await eventually(lambda: is_held(ships))
-        [victim] = ships.holding()
-        for gate in ships.gates.values():
+        await eventually(lambda: is_held(cluster))
+        [victim] = cluster.holding()
+        for gate in cluster.gates.values():
             gate.closed = False
         random = Random(2026)
         for extension in random.sample(EXTENSIONS[1:], 12):
             await sandbox.call(extension)
         await sandbox.hangup(EXTENSIONS[0])
         died = monotonic()
-        await ships.kill(victim)
+        await cluster.kill(victim)
         await eventually(lambda: presence_matches_phones(sandbox, EXTENSIONS), within=60)
         took = monotonic() - died
         assert await refused_by_quota(sandbox) == []
-        assert "job_taken_over" in ships.logs()
+        assert "job_taken_over" in cluster.logs()
         sent = len(await asked_of_graph(sandbox))
-        tell(capsys, f"taken over and converged {took:.1f} s after SIGKILL; {sent} requests, none over quota")
+        print_figures(
+            capsys, f"taken over and converged {took:.1f} s after SIGKILL; {sent} requests, none over quota"
+        )
 
 
-async def is_held(ships: Fleet) -> bool:
-    return bool(ships.holding())
+async def is_held(cluster: Cluster) -> bool:
+    return bool(cluster.holding())
 
 
 @pytest.mark.timeout(240)
@@ -190,43 +192,49 @@ async def test_after_workers_are_killed_in_turn_presence_matches_the_phones(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     random = Random(4)
-    async with fleet(tmp_path) as (ships, _):
+    async with running_cluster(tmp_path) as (cluster, _):
         for round_ in range(2):
             victim = f"worker-{round_ + 1}"
             for _ in range(8):
                 extension = random.choice(EXTENSIONS)
                 await (
-                    ships.sandbox.hangup_all(extension) if random.random() < 0.4 else ships.sandbox.call(extension)
+                    cluster.sandbox.hangup_all(extension)
+                    if random.random() < 0.4
+                    else cluster.sandbox.call(extension)
                 )
-            await ships.kill(victim)
-            await ships.start(f"worker-{round_ + 3}", "worker")
+            await cluster.kill(victim)
+            await cluster.start(f"worker-{round_ + 3}", "worker")
         replaced = monotonic()
-        await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=90)
+        await eventually(lambda: presence_matches_phones(cluster.sandbox, EXTENSIONS), within=90)
         took = monotonic() - replaced
-        tell(capsys, f"two workers killed: Teams and phones agree {took:.1f} s after the last was replaced")
-        assert await refused_by_quota(ships.sandbox) == []
+        print_figures(
+            capsys, f"two workers killed: Teams and phones agree {took:.1f} s after the last was replaced"
+        )
+        assert await refused_by_quota(cluster.sandbox) == []
 
 
 @pytest.mark.timeout(240)
 async def test_no_notice_is_sent_twice_when_workers_die(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async with fleet(tmp_path, secret_days=3) as (ships, connector):
+    async with running_cluster(tmp_path, secret_days=3) as (cluster, connector):
         await eventually(lambda: arrived(connector, 1), within=60)
-        await ships.kill("worker-1")
-        await ships.start("worker-3", "worker")
-        await ships.kill("worker-2")
-        await ships.sandbox.call(EXTENSIONS[0])
-        await eventually(lambda: presence_matches_phones(ships.sandbox, EXTENSIONS), within=60)
+        await cluster.kill("worker-1")
+        await cluster.start("worker-3", "worker")
+        await cluster.kill("worker-2")
+        await cluster.sandbox.call(EXTENSIONS[0])
+        await eventually(lambda: presence_matches_phones(cluster.sandbox, EXTENSIONS), within=60)
         await asyncio.sleep(12)  # longer than the interval between two runs of the notice scheduler
-        told = [call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()]
-        assert sorted(told) == sorted(set(told))
-        states = await states_of_notices(ships.database_url)
+        sent_titles = [
+            call.card["body"][0]["items"][0]["columns"][1]["items"][0]["text"] for call in connector.sent()
+        ]
+        assert sorted(sent_titles) == sorted(set(sent_titles))
+        states = await states_of_notices(cluster.database_url)
         assert {"expiry", "update"} <= states.keys()
         assert set(states.values()) <= {State.SENT, State.SENDING}
         begun = list(states.values()).count(State.SENDING)
-        assert len(states) - begun <= len(told) <= len(states)
-        tell(
+        assert len(states) - begun <= len(sent_titles) <= len(states)
+        print_figures(
             capsys,
-            f"two workers killed: {len(told)} notices, none twice; {begun} begun by who died, to be told anew",
+            f"two workers killed: {len(sent_titles)} notices, none twice; {begun} begun by a killed worker",
         )
 
 

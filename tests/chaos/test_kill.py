@@ -43,7 +43,7 @@ async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(t
         async with worker(sandbox, graph_url, tmp_path) as process:
             await sandbox.call("2001")
             await eventually(lambda: is_shown(sandbox, "2001", IN_A_CALL), within=30)
-            await eventually(lambda: nobody_is_under_way(tmp_path))
+            await eventually(lambda: every_result_is_stored(tmp_path))
             gate.closed = True
             await sandbox.hangup("2001")
             await eventually(lambda: is_held(gate), within=30)
@@ -59,7 +59,7 @@ async def started_while_graph_is_down(
     sandbox: SandboxHandle, folder: Path, desired: str | None
 ) -> AsyncIterator[RunningEngine]:
     """The next engine: it learns what the phone does before it can send anything, so that only the store can
-    tell it what its dead predecessor may have sent."""
+    show what the killed engine may have sent."""
     await sandbox.set_faults(graphOutage=True)
     async with running_engine(sandbox, folder, webhooks=False) as running:
 
@@ -76,7 +76,7 @@ async def started_while_graph_is_down(
         yield running
 
 
-async def nobody_is_under_way(folder: Path) -> bool:
+async def every_result_is_stored(folder: Path) -> bool:
     """Whether the other process has stored what became of everything it sent."""
     query = "SELECT applied FROM person WHERE applied IS NOT NULL"
     process = await asyncio.create_subprocess_exec(

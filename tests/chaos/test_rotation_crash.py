@@ -44,7 +44,7 @@ class Gate:
 
     async def forward(self, request: web.Request) -> web.Response:
         body = await request.read()
-        hold = self._is_it(request)
+        hold = self._matches(request)
         if hold and not self.served:
             await self._hold()
         answer = await self._serve(request, body)
@@ -52,7 +52,7 @@ class Gate:
             await self._hold()
         return answer
 
-    def _is_it(self, request: web.Request) -> bool:
+    def _matches(self, request: web.Request) -> bool:
         known = len(self.sandbox.world.saved.registration.secrets)
         if not self.closed or known != self.secrets or self.path not in f"{request.method} {request.path}":
             return False
@@ -73,7 +73,7 @@ class Gate:
 
 
 @asynccontextmanager
-async def standing(gate: Gate) -> AsyncIterator[str]:
+async def running_gate(gate: Gate) -> AsyncIterator[str]:
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", gate.forward)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
@@ -87,7 +87,7 @@ async def standing(gate: Gate) -> AsyncIterator[str]:
 
 
 @dataclass(frozen=True)
-class Death:
+class KillPoint:
     """The request at which the engine is killed, the number of secrets then, and whether it was served."""
 
     step: RotationStep
@@ -96,16 +96,16 @@ class Death:
     served: bool
 
 
-DEATHS = {
-    "before listing the secrets": Death(RotationStep.ADD, "GET /v1.0/applications", 1, False),
-    "adding, before it is served": Death(RotationStep.ADD, "/addPassword", 1, False),
-    "adding, its answer lost": Death(RotationStep.ADD, "/addPassword", 1, True),
-    "waiting for its acceptance": Death(RotationStep.WAIT, "/oauth2/v2.0/token", 2, False),
-    "accepted, nobody told": Death(RotationStep.WAIT, "/oauth2/v2.0/token", 2, True),
-    "proving, before it is served": Death(RotationStep.PROVE, "GET /v1.0/organization", 2, False),
-    "proving, its answer lost": Death(RotationStep.PROVE, "GET /v1.0/organization", 2, True),
-    "removing, before it is served": Death(RotationStep.REMOVE, "/removePassword", 2, False),
-    "removing, its answer lost": Death(RotationStep.REMOVE, "/removePassword", 2, True),
+KILL_POINTS = {
+    "before listing the secrets": KillPoint(RotationStep.ADD, "GET /v1.0/applications", 1, False),
+    "adding, before it is served": KillPoint(RotationStep.ADD, "/addPassword", 1, False),
+    "adding, its answer lost": KillPoint(RotationStep.ADD, "/addPassword", 1, True),
+    "waiting for its acceptance": KillPoint(RotationStep.WAIT, "/oauth2/v2.0/token", 2, False),
+    "accepted, its answer lost": KillPoint(RotationStep.WAIT, "/oauth2/v2.0/token", 2, True),
+    "proving, before it is served": KillPoint(RotationStep.PROVE, "GET /v1.0/organization", 2, False),
+    "proving, its answer lost": KillPoint(RotationStep.PROVE, "GET /v1.0/organization", 2, True),
+    "removing, before it is served": KillPoint(RotationStep.REMOVE, "/removePassword", 2, False),
+    "removing, its answer lost": KillPoint(RotationStep.REMOVE, "/removePassword", 2, True),
 }
 
 
@@ -141,13 +141,13 @@ async def is_done(running: RunningEngine, rotation_id: str) -> bool:
     return await step_of(running, rotation_id) == RotationStep.DONE
 
 
-@pytest.mark.parametrize("death", DEATHS.values(), ids=DEATHS)
-async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, death: Death) -> None:
+@pytest.mark.parametrize("death", KILL_POINTS.values(), ids=KILL_POINTS)
+async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, kill_point: KillPoint) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         rotation_id = await store_integration(sandbox, tmp_path)
         old = sandbox.world.saved.registration.secrets[-1].value
-        gate = Gate(sandbox, http, death.path, death.secrets, death.served)
-        async with standing(gate) as url:
+        gate = Gate(sandbox, http, kill_point.path, kill_point.secrets, kill_point.served)
+        async with running_gate(gate) as url:
             await start_rotation(tmp_path, rotation_id)
             async with worker(sandbox, url, tmp_path, entra_url=url) as process:
                 await asyncio.wait_for(gate.held.wait(), 30)
@@ -155,7 +155,7 @@ async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, death: Deat
         await sandbox.hangup("2002")
         await sandbox.call("2001")
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
-            assert await step_of(running, rotation_id) == death.step
+            assert await step_of(running, rotation_id) == kill_point.step
             await eventually(lambda: is_done(running, rotation_id), within=30)
             await running.wait_until_shown("2001", *IN_A_CALL)
             await running.wait_until_shown("2002", *AVAILABLE)

@@ -45,7 +45,7 @@ class Product:
     running: RunningService
     url: str
 
-    async def told_to_stop(self) -> None:
+    async def terminate(self) -> None:
         self.running.process.send_signal(signal.SIGTERM)
         await eventually(self._is_stopping)
 
@@ -56,7 +56,7 @@ class Product:
         """Its exit code; how long it took is printed (``pytest -s``)."""
         began = perf_counter()
         code = await asyncio.wait_for(self.running.process.wait(), HANG_SECONDS)
-        print(f"\nended {perf_counter() - began:.1f} s after it was told to stop")
+        print(f"\nended {perf_counter() - began:.1f} s after SIGTERM")
         return code
 
 
@@ -99,7 +99,7 @@ async def test_a_slow_response_of_graph_is_awaited_and_stored(tmp_path: Path) ->
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:
             await eventually(lambda: is_held(gate), within=30)
-            await running.told_to_stop()
+            await running.terminate()
             gate.open()
             assert await running.ended() == 0
         person = await stored_person(tmp_path, "2001")
@@ -117,7 +117,7 @@ async def test_one_of_several_workers_waits_for_it_too(tmp_path: Path) -> None:
             gate.closed = True
             async with product(sandbox, graph_url, tmp_path, "worker", database_url=url) as running:
                 await eventually(lambda: is_held(gate), within=30)
-                await running.told_to_stop()
+                await running.terminate()
                 gate.open()
                 assert await running.ended() == 0
             person = await stored_person(url, "2001")
@@ -151,7 +151,7 @@ class Event:
 
 
 @contextmanager
-def nobody_may_write(folder: Path) -> Iterator[None]:
+def database_locked(folder: Path) -> Iterator[None]:
     """Another process holds the database's lock for the length of the block."""
     with closing(sqlite3.connect(folder / "presence.db", isolation_level=None)) as database:
         database.execute("BEGIN IMMEDIATE")
@@ -181,10 +181,10 @@ async def test_a_webhook_in_flight_is_stored(tmp_path: Path) -> None:
         async with product(sandbox, sandbox.url, tmp_path) as running:
             await eventually(lambda: is_subscribed(tmp_path), within=30)
             event = await event_of_a_call(sandbox, "2001")
-            with nobody_may_write(tmp_path):
+            with database_locked(tmp_path):
                 posting = asyncio.create_task(event.post(http))
                 await asyncio.wait_for(event.sent.wait(), 30)
-                await running.told_to_stop()
+                await running.terminate()
             assert await posting == 202
             assert await running.ended() == 0
         person = await stored_person(tmp_path, "2001")
@@ -251,7 +251,7 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
         said = said_to_the_bot("help", service_url)
         asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
         await eventually(teams.has_heard, within=30)
-        await running.told_to_stop()
+        await running.terminate()
         teams.go_on.set()
         assert await asking == 200
         assert await running.ended() == 0
@@ -274,14 +274,14 @@ async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cle
             said = said_to_the_bot("help", service_url)
             asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
             await eventually(teams.has_heard, within=30)
-            await running.told_to_stop()
+            await running.terminate()
             assert await running.ended() == 0
             await asyncio.gather(asking, return_exceptions=True)
         person = await stored_person(tmp_path, "2001")
         assert (person.desired, person.applied) == (PRESENCE, UNSURE)
         async with product(sandbox, sandbox.url, tmp_path) as running:
             await eventually(lambda: is_applied(tmp_path, "2001", PRESENCE), within=30)
-            await running.told_to_stop()
+            await running.terminate()
             assert await running.ended() == 0
         assert await sandbox.shown("2001") == IN_A_CALL
         assert await cleared(sandbox) == []

@@ -18,7 +18,7 @@ from tests.support.sandboxes import SandboxHandle, running_sandbox
 WORDS = "On the phone"
 
 
-async def begun(sandbox: SandboxHandle, folder: Path) -> None:
+async def store_started_update(sandbox: SandboxHandle, folder: Path) -> None:
     """A store in which a person pressed *Install update* and the process was killed immediately."""
     async with running_engine(sandbox, folder, webhooks=False) as running:
         name = (await running.engine.integrations.list(TENANT))[0].id
@@ -41,7 +41,7 @@ async def is_over(running: RunningEngine) -> bool:
 async def test_killed_while_pushing_for_new_matches_it_continues(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, running_gate(sandbox) as (gate, graph_url):
         await store_integration(sandbox, tmp_path)
-        await begun(sandbox, tmp_path)
+        await store_started_update(sandbox, tmp_path)
         await sandbox.call("2001")
         async with worker(sandbox, graph_url, tmp_path) as process:
             gate.closed = True
@@ -51,17 +51,17 @@ async def test_killed_while_pushing_for_new_matches_it_continues(tmp_path: Path)
             await eventually(lambda: is_over(running), within=20)
             assert (await running.engine.updates.cards_to_update(await running.integration_id())) is not None
             await running.wait_until_shown("2001", *IN_A_CALL)
-            await eventually(lambda: says(sandbox, "2001", WORDS))
+            await eventually(lambda: has_status_message(sandbox, "2001", WORDS))
 
 
-async def says(sandbox: SandboxHandle, who: str, words: str) -> bool:
+async def has_status_message(sandbox: SandboxHandle, who: str, words: str) -> bool:
     return bool((await sandbox.teams(who))["statusMessage"] == words)
 
 
 async def test_after_repeated_kills_every_step_is_done_once(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox:
         await store_integration(sandbox, tmp_path)
-        await begun(sandbox, tmp_path)
+        await store_started_update(sandbox, tmp_path)
         await sandbox.set_faults(slowSeconds=0.15)
         for patience in (0.3, 0.6, 0.9):
             async with worker(sandbox, sandbox.url, tmp_path):

@@ -42,8 +42,8 @@ def test_invalid_bicep_is_detected(broken: str) -> None:
 
 
 def test_every_parameter_and_output_says_what_it_is() -> None:
-    told = re.findall(r"@description\('.+'\)\n(?:@.+\n)*(?:param|output) (\w+)", CODE)
-    assert set(told) == declared("param") | declared("output")
+    described = re.findall(r"@description\('.+'\)\n(?:@.+\n)*(?:param|output) (\w+)", CODE)
+    assert set(described) == declared("param") | declared("output")
 
 
 def test_everything_declared_is_used() -> None:

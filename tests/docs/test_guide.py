@@ -188,8 +188,8 @@ def test_the_index_leads_to_every_page(language: str) -> None:
 
 @both_languages
 def test_every_command_has_its_page(language: str) -> None:
-    told = {meaning(words, language) for page in PAGES for words in typed(read(language, page))}
-    assert {command.key for command in COMMANDS} - told == set()
+    mentioned = {meaning(words, language) for page in PAGES for words in typed(read(language, page))}
+    assert {command.key for command in COMMANDS} - mentioned == set()
 
 
 @both_languages

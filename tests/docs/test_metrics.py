@@ -37,11 +37,11 @@ SHARED = {name for name, each in METRICS.items() if each._type == "gauge" and "j
 
 def labels_of(metric: MetricWrapperBase) -> str:
     """The labels as the page lists them."""
-    told = []
+    texts = []
     for place, label in enumerate(metric._labelnames):
         values = dict.fromkeys(key[place] for key in metric._metrics)
-        told.append(f"{label}: {', '.join(values)}" if values else label)
-    return "; ".join(told)
+        texts.append(f"{label}: {', '.join(values)}" if values else label)
+    return "; ".join(texts)
 
 
 def rows(language: str) -> list[list[str]]:

@@ -11,7 +11,7 @@ STEPS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Tongue:
+class Wording:
     """A language: what is typed, letter by letter; what is read and pressed, by key of its catalogue."""
 
     locale: str
@@ -36,7 +36,7 @@ class Tongue:
 
 
 _TEXTS = load_texts()
-ENGLISH = Tongue(
+ENGLISH = Wording(
     "en-US",
     _TEXTS[Language.ENGLISH],
     setup="setup integration",
@@ -51,7 +51,7 @@ ENGLISH = Tongue(
     export="export history",
     update="install update",
 )
-PORTUGUESE = Tongue(
+PORTUGUESE = Wording(
     "pt-PT",
     _TEXTS[Language.PORTUGUESE],
     setup="configurar integração",
@@ -66,7 +66,7 @@ PORTUGUESE = Tongue(
     export="exportar histórico",
     update="instalar atualização",
 )
-TONGUES = (ENGLISH, PORTUGUESE)
+WORDINGS = (ENGLISH, PORTUGUESE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Values:
     teams: dict[str, str]
 
 
-async def values_at_hand(sandbox: Switchboard) -> Values:
+async def setup_values(sandbox: Switchboard) -> Values:
     """The values on the switchboard, with a new client secret."""
     state, secret = await sandbox.state(), await sandbox.new_secret()
     account, registration = state["cloudlink"], state["registration"]
@@ -96,46 +96,46 @@ async def values_at_hand(sandbox: Switchboard) -> Values:
     return Values(cloudlink, teams)
 
 
-async def meet(chat: Playground, tongue: Tongue) -> None:
+async def install_bot(chat: Playground, wording: Wording) -> None:
     await chat.install()
-    await chat.card_with(tongue("welcome.title"))
+    await chat.card_with(wording("welcome.title"))
 
 
-async def through_cloudlink(chat: Playground, tongue: Tongue, values: Values) -> None:
+async def complete_cloudlink_steps(chat: Playground, wording: Wording, values: Values) -> None:
     """Steps 1 and 2: up to the card that asks for the application's values."""
-    await chat.say(tongue.setup)
-    await chat.card_with(tongue.step(1))
-    await chat.press(tongue("button.check"), **values.cloudlink)
-    await chat.card_with(tongue.step(2), tongue.texts.plural("setup.found", 25, account="Vale Verde"))
-    await chat.press(tongue("button.next"))
-    await chat.card_with(tongue.step(3))
+    await chat.say(wording.setup)
+    await chat.card_with(wording.step(1))
+    await chat.press(wording("button.check"), **values.cloudlink)
+    await chat.card_with(wording.step(2), wording.texts.plural("setup.found", 25, account="Vale Verde"))
+    await chat.press(wording("button.next"))
+    await chat.card_with(wording.step(3))
 
 
-async def save(chat: Playground, tongue: Tongue, values: Values) -> None:
-    await chat.press(tongue("button.save"), **values.teams)
-    await chat.card_with(tongue("preview.title"), tongue("button.enable"))
+async def save(chat: Playground, wording: Wording, values: Values) -> None:
+    await chat.press(wording("button.save"), **values.teams)
+    await chat.card_with(wording("preview.title"), wording("button.enable"))
 
 
-async def enable(chat: Playground, tongue: Tongue) -> None:
-    await chat.press(tongue("button.enable"))
-    await chat.card_with(tongue("enabled.title"))
+async def enable(chat: Playground, wording: Wording) -> None:
+    await chat.press(wording("button.enable"))
+    await chat.card_with(wording("enabled.title"))
 
 
-async def connect(chat: Playground, sandbox: Switchboard, tongue: Tongue, expires_on: str = "") -> Values:
+async def connect(chat: Playground, sandbox: Switchboard, wording: Wording, expires_on: str = "") -> Values:
     """From nothing to an enabled integration, without a typing error.
 
     ``expires_on`` is typed as the secret's last day instead of its own.
     """
-    await meet(chat, tongue)
-    return await set_up(chat, sandbox, tongue, expires_on)
+    await install_bot(chat, wording)
+    return await set_up(chat, sandbox, wording, expires_on)
 
 
-async def set_up(chat: Playground, sandbox: Switchboard, tongue: Tongue, expires_on: str = "") -> Values:
+async def set_up(chat: Playground, sandbox: Switchboard, wording: Wording, expires_on: str = "") -> Values:
     """As ``connect``, for a person who has been welcomed already."""
-    values = await values_at_hand(sandbox)
+    values = await setup_values(sandbox)
     if expires_on:
         values.teams["expires_on"] = expires_on
-    await through_cloudlink(chat, tongue, values)
-    await save(chat, tongue, values)
-    await enable(chat, tongue)
+    await complete_cloudlink_steps(chat, wording, values)
+    await save(chat, wording, values)
+    await enable(chat, wording)
     return values

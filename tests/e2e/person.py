@@ -9,7 +9,7 @@ from playwright.async_api import Browser, Locator, Page, expect
 from tests.support.tools import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
-PATIENCE_MS = 15_000
+TIMEOUT_MS = 15_000
 INVOKE = re.compile(r"/invoke$")
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
@@ -24,7 +24,7 @@ class Person:
     async def sees(self, *texts: str) -> None:
         """Wait until all ``texts`` can be read in the chat; the newest one of each counts."""
         for text in texts:
-            await expect(self._chat.get_by_text(text).last).to_be_visible(timeout=PATIENCE_MS)
+            await expect(self._chat.get_by_text(text).last).to_be_visible(timeout=TIMEOUT_MS)
 
     async def says(self, text: str) -> None:
         box = self._chat.locator("[data-lexical-editor=true]")
@@ -34,12 +34,12 @@ class Person:
 
     async def presses(self, title: str) -> None:
         """Press and wait for the response: the window then redraws the card, and text typed earlier is lost."""
-        async with self._chat.expect_response(INVOKE, timeout=PATIENCE_MS):
-            await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=PATIENCE_MS)
+        async with self._chat.expect_response(INVOKE, timeout=TIMEOUT_MS):
+            await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=TIMEOUT_MS)
         await self._chat.evaluate(TWO_FRAMES)
 
     async def types(self, label: str, text: str) -> None:
-        await self._field(label).fill(text, timeout=PATIENCE_MS)
+        await self._field(label).fill(text, timeout=TIMEOUT_MS)
 
     async def pastes(self, value: str, label: str) -> None:
         """Copy ``value`` (the switchboard's name for it) by its button there, and paste it into the field here."""
@@ -51,40 +51,40 @@ class Person:
         await self._chat.keyboard.press("ControlOrMeta+V")
 
     async def ticks(self, choice: str) -> None:
-        await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=PATIENCE_MS)
+        await self._chat.get_by_role("checkbox", name=choice).last.check(timeout=TIMEOUT_MS)
 
-    async def turns(self, handle: str) -> None:
+    async def clicks_switchboard(self, handle: str) -> None:
         """Click a control of the switchboard, such as ``ring-2001``."""
         await self._switchboard.bring_to_front()
-        await self._switchboard.get_by_test_id(handle).click(timeout=PATIENCE_MS)
+        await self._switchboard.get_by_test_id(handle).click(timeout=TIMEOUT_MS)
 
     async def sees_in_teams(self, extension: str, text: str) -> None:
         """Wait until the switchboard shows ``text`` as what colleagues see of that person."""
         await expect(self._switchboard.get_by_test_id(f"presence-{extension}")).to_contain_text(
-            text, timeout=PATIENCE_MS
+            text, timeout=TIMEOUT_MS
         )
 
-    async def photographs_chat(self, name: str, showing: str = "") -> None:
+    async def captures_chat(self, name: str, showing: str = "") -> None:
         """The window as it is, or scrolled to where ``showing`` is visible."""
         if showing:
             await self._chat.bring_to_front()
-            await self._chat.get_by_text(showing).last.scroll_into_view_if_needed(timeout=PATIENCE_MS)
-        await self._photograph(self._chat, name)
+            await self._chat.get_by_text(showing).last.scroll_into_view_if_needed(timeout=TIMEOUT_MS)
+        await self._capture(self._chat, name)
 
-    async def photographs_switchboard(self, name: str) -> None:
-        await self._photograph(self._switchboard, name)
+    async def captures_switchboard(self, name: str) -> None:
+        await self._capture(self._switchboard, name)
 
     def _field(self, label: str) -> Locator:
         return self._chat.get_by_label(re.compile(rf"^{re.escape(label)}( \*)?($| )")).last
 
-    async def _photograph(self, page: Page, name: str) -> None:
+    async def _capture(self, page: Page, name: str) -> None:
         await page.bring_to_front()
         await page.wait_for_timeout(400)
         await page.screenshot(path=PICTURES / f"{name}.png")
 
 
 @asynccontextmanager
-async def sitting_down(browser: Browser, chat_url: str, switchboard_url: str, locale: str) -> AsyncIterator[Person]:
+async def open_person(browser: Browser, chat_url: str, switchboard_url: str, locale: str) -> AsyncIterator[Person]:
     """A person with both pages open, allowed to use the clipboard; the chat's log panel is closed."""
     async with await browser.new_context(locale=locale, viewport={"width": 1280, "height": 1060}) as context:
         await context.grant_permissions(["clipboard-read", "clipboard-write"])
@@ -92,5 +92,5 @@ async def sitting_down(browser: Browser, chat_url: str, switchboard_url: str, lo
         await switchboard.goto(f"{switchboard_url}/switchboard")
         await chat.bring_to_front()
         await chat.goto(chat_url)
-        await chat.get_by_title("Hide log panel").click(timeout=PATIENCE_MS)
+        await chat.get_by_title("Hide log panel").click(timeout=TIMEOUT_MS)
         yield Person(chat, switchboard)

@@ -98,7 +98,7 @@ class Playground:
             f"shows {texts}", lambda shown: all(text in shown.words for text in texts), seconds
         )
 
-    async def told(self, *texts: str, seconds: float = ANSWER_SECONDS) -> Message:
+    async def message_with(self, *texts: str, seconds: float = ANSWER_SECONDS) -> Message:
         """The newest message with all of ``texts``, proactive or not; waits for it."""
         return await self._message(
             f"shows {texts}", lambda shown: all(text in shown.words for text in texts), seconds, since=0

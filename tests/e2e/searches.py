@@ -23,7 +23,7 @@ def contents(*directories: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for each in directories for path in each.rglob("*") if path.is_file()}
 
 
-async def everything_kept(chat: Playground, sandbox: Switchboard, bot: Bot, logs: Path) -> dict[str, bytes]:
+async def stored_output(chat: Playground, sandbox: Switchboard, bot: Bot, logs: Path) -> dict[str, bytes]:
     """The bot's files, all logs, every frame of the chat, the metrics, and the sandbox's log."""
     found = contents(bot.data, logs)
     found |= {"chat": "\n".join(chat.seen).encode(), "sandbox's log": orjson.dumps(await sandbox.log())}

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.journeys import NAME, TONGUES, Tongue
-from tests.e2e.person import Person, sitting_down
+from tests.e2e.journeys import NAME, WORDINGS, Wording
+from tests.e2e.person import Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
 from tests.support.browsers import chromium
@@ -19,76 +19,76 @@ IN_A_CALL = {"en-US": "In a call", "pt-PT": "Numa chamada"}
 AVAILABLE = {"en-US": "Available", "pt-PT": "Disponível"}
 
 
-@pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_a_person_connects_a_phone_system_and_sees_a_call_in_teams(tmp_path: Path, tongue: Tongue) -> None:
+@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+async def test_a_person_connects_a_phone_system_and_sees_a_call_in_teams(tmp_path: Path, wording: Wording) -> None:
     require("chromium")
     async with (
         running_product(tmp_path) as (sandbox, bot),
-        running_playground(bot.url, tmp_path / "logs", tongue.locale) as playground,
+        running_playground(bot.url, tmp_path / "logs", wording.locale) as playground,
         chromium() as browser,
-        sitting_down(browser, playground.url, sandbox.url, tongue.locale) as person,
+        open_person(browser, playground.url, sandbox.url, wording.locale) as person,
     ):
-        await sets_up_cloudlink(person, tongue)
-        await connects_the_application(person, sandbox, tongue)
-        await takes_a_call(person, sandbox, tongue)
-        await switches_it_off(person, sandbox, tongue)
+        await sets_up_cloudlink(person, wording)
+        await connects_the_application(person, sandbox, wording)
+        await takes_a_call(person, sandbox, wording)
+        await switches_it_off(person, sandbox, wording)
 
 
-async def sets_up_cloudlink(person: Person, tongue: Tongue) -> None:
-    await person.sees(tongue("welcome.title"))
-    await person.photographs_chat(f"welcome.{tongue.texts.language}")
-    await person.says(tongue.setup)
-    await person.sees(tongue.step(1))
-    await person.pastes("accountId", tongue("field.account_id"))
-    await person.pastes("cloudlinkClientId", tongue("field.cloudlink_client_id"))
-    await person.pastes("cloudlinkClientSecret", tongue("field.cloudlink_secret"))
-    await person.photographs_chat(f"cloudlink.{tongue.texts.language}")
-    await person.presses(tongue("button.check"))
-    await person.sees(tongue.step(2))
-    await person.photographs_chat(f"register.{tongue.texts.language}")
-    await person.presses(tongue("button.next"))
-    await person.sees(tongue.step(3))
+async def sets_up_cloudlink(person: Person, wording: Wording) -> None:
+    await person.sees(wording("welcome.title"))
+    await person.captures_chat(f"welcome.{wording.texts.language}")
+    await person.says(wording.setup)
+    await person.sees(wording.step(1))
+    await person.pastes("accountId", wording("field.account_id"))
+    await person.pastes("cloudlinkClientId", wording("field.cloudlink_client_id"))
+    await person.pastes("cloudlinkClientSecret", wording("field.cloudlink_secret"))
+    await person.captures_chat(f"cloudlink.{wording.texts.language}")
+    await person.presses(wording("button.check"))
+    await person.sees(wording.step(2))
+    await person.captures_chat(f"register.{wording.texts.language}")
+    await person.presses(wording("button.next"))
+    await person.sees(wording.step(3))
 
 
-async def connects_the_application(person: Person, sandbox: Switchboard, tongue: Tongue) -> None:
+async def connects_the_application(person: Person, sandbox: Switchboard, wording: Wording) -> None:
     secret = (await sandbox.state())["registration"]["secrets"][0]
-    await person.types(tongue("field.name"), NAME)
-    await person.pastes("tenantId", tongue("field.tenant_id"))
-    await person.pastes("clientId", tongue("field.client_id"))
-    await person.pastes(f"secretId-{secret['keyId']}", tongue("field.client_secret"))
-    await person.types(tongue("field.expires_on"), secret["endDateTime"][:10])
-    await person.presses(tongue("button.save"))
-    await person.sees(tongue("fault.entra.secret_is_id"))
-    await person.photographs_chat(f"chat.{tongue.texts.language}")
-    await person.pastes(f"secretValue-{secret['keyId']}", tongue("field.client_secret"))
-    await person.presses(tongue("button.save"))
-    await person.sees(tongue("preview.title"), tongue("preview.saved"))
-    await person.photographs_chat(f"preview.{tongue.texts.language}")
-    await person.presses(tongue("button.enable"))
-    await person.sees(tongue("enabled.title"), NAME)
-    await person.photographs_chat(f"enabled.{tongue.texts.language}")
+    await person.types(wording("field.name"), NAME)
+    await person.pastes("tenantId", wording("field.tenant_id"))
+    await person.pastes("clientId", wording("field.client_id"))
+    await person.pastes(f"secretId-{secret['keyId']}", wording("field.client_secret"))
+    await person.types(wording("field.expires_on"), secret["endDateTime"][:10])
+    await person.presses(wording("button.save"))
+    await person.sees(wording("fault.entra.secret_is_id"))
+    await person.captures_chat(f"chat.{wording.texts.language}")
+    await person.pastes(f"secretValue-{secret['keyId']}", wording("field.client_secret"))
+    await person.presses(wording("button.save"))
+    await person.sees(wording("preview.title"), wording("preview.saved"))
+    await person.captures_chat(f"preview.{wording.texts.language}")
+    await person.presses(wording("button.enable"))
+    await person.sees(wording("enabled.title"), NAME)
+    await person.captures_chat(f"enabled.{wording.texts.language}")
 
 
-async def takes_a_call(person: Person, sandbox: Switchboard, tongue: Tongue) -> None:
-    await person.turns(f"ring-{ANA}")
-    await person.turns(f"answer-{ANA}")
-    await person.sees_in_teams(ANA, IN_A_CALL[tongue.locale])
+async def takes_a_call(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    await person.clicks_switchboard(f"ring-{ANA}")
+    await person.clicks_switchboard(f"answer-{ANA}")
+    await person.sees_in_teams(ANA, IN_A_CALL[wording.locale])
     await becomes(sandbox, ANA, "Busy/InACall")
-    await person.turns(f"dnd-{CATARINA}")
-    await person.turns(f"ring-{BRUNO}")
+    await person.clicks_switchboard(f"dnd-{CATARINA}")
+    await person.clicks_switchboard(f"ring-{BRUNO}")
     await becomes(sandbox, CATARINA, "DoNotDisturb/Presenting")
-    await person.photographs_switchboard(f"switchboard.{tongue.texts.language}")
-    await person.says(tongue.status)
-    await person.sees(tongue("status.enabled"))
-    await person.photographs_chat(f"status.{tongue.texts.language}")
-    await person.turns(f"hangup-{ANA}")
-    await person.sees_in_teams(ANA, AVAILABLE[tongue.locale])
+    await person.captures_switchboard(f"switchboard.{wording.texts.language}")
+    await person.says(wording.status)
+    await person.sees(wording("status.enabled"))
+    await person.captures_chat(f"status.{wording.texts.language}")
+    await person.clicks_switchboard(f"hangup-{ANA}")
+    await person.sees_in_teams(ANA, AVAILABLE[wording.locale])
 
 
-async def switches_it_off(person: Person, sandbox: Switchboard, tongue: Tongue) -> None:
-    await person.says(tongue.disable)
-    await person.sees(tongue("disable.title"))
-    await person.presses(tongue("button.disable"))
-    await person.sees(tongue("disabled.title"))
-    await person.photographs_chat(f"disabled.{tongue.texts.language}")
+async def switches_it_off(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    await person.says(wording.disable)
+    await person.sees(wording("disable.title"))
+    await person.presses(wording("button.disable"))
+    await person.sees(wording("disabled.title"))
+    await person.captures_chat(f"disabled.{wording.texts.language}")
     await becomes(sandbox, CATARINA, "Available/Available")

@@ -10,14 +10,14 @@ from tests.e2e.journeys import (
     ENGLISH,
     NAME,
     PORTUGUESE,
-    TONGUES,
-    Tongue,
+    WORDINGS,
+    Wording,
+    complete_cloudlink_steps,
     connect,
     enable,
-    meet,
+    install_bot,
     save,
-    through_cloudlink,
-    values_at_hand,
+    setup_values,
 )
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
@@ -38,55 +38,55 @@ async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playgr
         yield chat, sandbox, bot
 
 
-@pytest.mark.parametrize("tongue", TONGUES, ids=["english", "portuguese"])
-async def test_from_chat_to_presence(tmp_path: Path, tongue: Tongue) -> None:
-    async with everything(tmp_path, tongue.locale) as (chat, sandbox, _):
+@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+async def test_from_chat_to_presence(tmp_path: Path, wording: Wording) -> None:
+    async with everything(tmp_path, wording.locale) as (chat, sandbox, _):
         before = "/".join(await sandbox.shown(ANA))
-        values = await values_at_hand(sandbox)
+        values = await setup_values(sandbox)
         key_id = (await sandbox.state())["registration"]["secrets"][-1]["keyId"]
 
-        await meet(chat, tongue)
-        await through_cloudlink(chat, tongue, values)
-        await chat.press(tongue("button.save"), **values.teams | {"client_secret": key_id})
-        await chat.card_with(tongue("fault.entra.secret_is_id"), tongue.step(3))
+        await install_bot(chat, wording)
+        await complete_cloudlink_steps(chat, wording, values)
+        await chat.press(wording("button.save"), **values.teams | {"client_secret": key_id})
+        await chat.card_with(wording("fault.entra.secret_is_id"), wording.step(3))
         await chat.press(
-            tongue("button.save"), **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"}
+            wording("button.save"), **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"}
         )
-        await chat.card_with(tongue("fault.entra.secret_wrong"), tongue.step(3))
-        await save(chat, tongue, values)
-        preview = await chat.card_with(tongue("preview.title"))
+        await chat.card_with(wording("fault.entra.secret_wrong"), wording.step(3))
+        await save(chat, wording, values)
+        preview = await chat.card_with(wording("preview.title"))
         assert {"25", "20", "5"} <= set(preview.words.splitlines())
 
         await sandbox.call(BRUNO)
-        await enable(chat, tongue)
+        await enable(chat, wording)
         await becomes(sandbox, BRUNO, ON_A_CALL)
 
         await sandbox.ring(ANA)
         await sandbox.answer(ANA)
         await becomes(sandbox, ANA, ON_A_CALL)
-        await chat.say(tongue.status)
-        status = await chat.card_with(tongue("status.enabled"), NAME)
+        await chat.say(wording.status)
+        status = await chat.card_with(wording("status.enabled"), NAME)
         assert "2" in status.words.splitlines()
-        await chat.say(tongue.test)
-        await chat.card_with(tongue("test.passed"))
+        await chat.say(wording.test)
+        await chat.card_with(wording("test.passed"))
         await sandbox.hangup(ANA)
         await becomes(sandbox, ANA, before)
 
         await sandbox.dnd(ANA)
         await becomes(sandbox, ANA, "DoNotDisturb/Presenting")
-        await chat.say(tongue.disable)
-        await chat.press(tongue("button.disable"))
-        await chat.card_with(tongue("disabled.title"))
+        await chat.say(wording.disable)
+        await chat.press(wording("button.disable"))
+        await chat.card_with(wording("disabled.title"))
         await becomes(sandbox, ANA, before)
         await becomes(sandbox, BRUNO, before)
         await sandbox.hangup(BRUNO)
         await sandbox.call(BRUNO)
 
-        await chat.say(tongue.remove)
-        await chat.press(tongue("button.remove"), typed_name="Another office")
+        await chat.say(wording.remove)
+        await chat.press(wording("button.remove"), typed_name="Another office")
         await chat.card_with("❌", NAME)
-        await chat.press(tongue("button.remove"), typed_name=NAME)
-        await chat.card_with(tongue("removed.title"))
+        await chat.press(wording("button.remove"), typed_name=NAME)
+        await chat.card_with(wording("removed.title"))
         assert "/".join(await sandbox.shown(BRUNO)) == before
 
 
@@ -112,9 +112,9 @@ async def test_a_power_cut_during_a_call_leaves_no_presence(tmp_path: Path) -> N
 
 async def test_a_setup_continues_after_a_restart(tmp_path: Path) -> None:
     async with everything(tmp_path, PORTUGUESE.locale) as (chat, sandbox, bot):
-        values = await values_at_hand(sandbox)
-        await meet(chat, PORTUGUESE)
-        await through_cloudlink(chat, PORTUGUESE, values)
+        values = await setup_values(sandbox)
+        await install_bot(chat, PORTUGUESE)
+        await complete_cloudlink_steps(chat, PORTUGUESE, values)
 
         await bot.kill()
         await bot.start()
@@ -130,8 +130,8 @@ async def test_a_setup_continues_after_a_restart(tmp_path: Path) -> None:
 
 async def test_cancel_keeps_nothing(tmp_path: Path) -> None:
     async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, _):
-        await meet(chat, ENGLISH)
-        await through_cloudlink(chat, ENGLISH, await values_at_hand(sandbox))
+        await install_bot(chat, ENGLISH)
+        await complete_cloudlink_steps(chat, ENGLISH, await setup_values(sandbox))
         await chat.press(ENGLISH("button.cancel"))
         await chat.card_with(ENGLISH("setup.cancelled.title"))
         await chat.say(ENGLISH.setup)

@@ -4,10 +4,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.journeys import ENGLISH, NAME, Values, enable, meet, save, through_cloudlink, values_at_hand
+from tests.e2e.journeys import (
+    ENGLISH,
+    NAME,
+    Values,
+    complete_cloudlink_steps,
+    enable,
+    install_bot,
+    save,
+    setup_values,
+)
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import becomes, running_product
-from tests.e2e.searches import contents, everything_kept, leaks
+from tests.e2e.searches import contents, leaks, stored_output
 from tests.support.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
@@ -18,13 +27,13 @@ WRONG_CLIENT = "Wr0ng~client.secret-typed_by.mistake-4711"
 
 
 async def whole_conversation(chat: Playground, sandbox: Switchboard, values: Values) -> None:
-    await meet(chat, ENGLISH)
+    await install_bot(chat, ENGLISH)
     await chat.say(ENGLISH.setup)
     await chat.card_with(ENGLISH.step(1))
     await chat.press(ENGLISH("button.check"), **values.cloudlink | {"cloudlink_secret": WRONG_CLOUDLINK})
     await chat.card_with(ENGLISH.step(1), "❌")
     await chat.press(ENGLISH("button.cancel"))
-    await through_cloudlink(chat, ENGLISH, values)
+    await complete_cloudlink_steps(chat, ENGLISH, values)
     await chat.press(ENGLISH("button.save"), **values.teams | {"client_secret": WRONG_CLIENT})
     await chat.card_with(ENGLISH("fault.entra.secret_wrong"))
     await sandbox.set_faults(entraOutage=True)
@@ -46,9 +55,9 @@ async def whole_conversation(chat: Playground, sandbox: Switchboard, values: Val
 
 async def test_no_secret_is_left_behind(tmp_path: Path) -> None:
     async with running_product(tmp_path) as (sandbox, bot), running_playground(bot.url, tmp_path / "logs") as chat:
-        values = await values_at_hand(sandbox)
+        values = await setup_values(sandbox)
         await whole_conversation(chat, sandbox, values)
-        found = await everything_kept(chat, sandbox, bot, tmp_path / "logs")
+        found = await stored_output(chat, sandbox, bot, tmp_path / "logs")
     found |= {f"{name} (after the end)": each for name, each in contents(bot.data, tmp_path / "logs").items()}
 
     assert_searched_where_things_are(found)

@@ -96,6 +96,6 @@ def _tenant(number: int, people: int) -> Tenant:
     return tenant
 
 
-def everybody(fleet: list[Tenant]) -> Iterator[Phone]:
+def all_phones(fleet: list[Tenant]) -> Iterator[Phone]:
     for tenant in fleet:
         yield from tenant.phones

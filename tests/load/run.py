@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet
 
 from sandbox.processes import RunningService, Service, start
 from storage.encryption import Encryption
-from tests.load.fleet import Phone, Tenant, everybody, make_fleet
+from tests.load.fleet import Phone, Tenant, all_phones, make_fleet
 from tests.load.machine import Sample, postmaster_of, sample
 from tests.load.seed import OWNER, seed
 from tests.load.services import Services, serving
@@ -140,7 +140,7 @@ async def _measured(
         traffic.accepted,
         [took for at, took in services.latencies if not dead_from <= at <= dead_until],
         [took for at, took in services.latencies if dead_from <= at <= dead_until],
-        [phone for phone in everybody(fleet) if phone.shown != phone.wanted],
+        [phone for phone in all_phones(fleet) if phone.shown != phone.wanted],
         settled_after,
         processes.failures(),
     )
@@ -158,7 +158,7 @@ async def _one_dies(plan: Plan, processes: "Processes") -> tuple[float, float]:
 async def _settled(fleet: list[Tenant], patience: float) -> float | None:
     """The time until Teams shows every phone's state; None if longer than ``patience``."""
     began = monotonic()
-    while any(phone.shown != phone.wanted for phone in everybody(fleet)):
+    while any(phone.shown != phone.wanted for phone in all_phones(fleet)):
         if monotonic() - began > patience:
             return None
         await asyncio.sleep(0.25)

@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from tests.load.fleet import SHOWN_IN_A_CALL, Phone, Tenant, everybody
+from tests.load.fleet import SHOWN_IN_A_CALL, Phone, Tenant, all_phones
 
 WINDOW = 30.0
 VERSION = "2017-09-01"
@@ -29,7 +29,7 @@ class Services:
         self._by_entra = {tenant.tenant_id: tenant for tenant in fleet}
         self._by_account = {tenant.account_id: tenant for tenant in fleet}
         self._by_token: dict[str, Tenant] = {}
-        self._by_teams_id = {phone.teams_id: phone for phone in everybody(fleet)}
+        self._by_teams_id = {phone.teams_id: phone for phone in all_phones(fleet)}
         self.counts: Counter[str] = Counter()
         self.latencies: list[tuple[float, float]] = []
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import aiohttp
 import orjson
 
-from tests.load.fleet import Phone, Tenant, everybody
+from tests.load.fleet import Phone, Tenant, all_phones
 
 RETRY_AFTER = (0.2, 0.5, 1.0, 2.0, 4.0)
 RINGING = (2.0, 8.0)
@@ -31,7 +31,7 @@ class Traffic:
     def __init__(
         self, fleet: list[Tenant], rate: float, talk: float, http: aiohttp.ClientSession, random: Random
     ) -> None:
-        self._phones = list(everybody(fleet))
+        self._phones = list(all_phones(fleet))
         self._rate = rate
         self._talk = talk
         self._http = http

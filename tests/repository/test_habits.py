@@ -55,7 +55,7 @@ def says(call: ast.Call, name: str, value: object) -> bool:
 def test_no_request_follows_a_redirect() -> None:
     """aiohttp follows redirects by default and resends the body, secrets included."""
     sent = [each for each in calls() if re.fullmatch(rf"self\._http\.({'|'.join(REQUESTS)})", each[2])]
-    assert len(sent) >= 5
+    assert len(sent) >= 4
     assert [place for place, call, _ in sent if not says(call, "allow_redirects", False)] == []
     assert [place for place, call, _ in calls() if says(call, "follow_redirects", True)] == []
 
@@ -119,3 +119,19 @@ def test_no_pattern_backtracks_catastrophically() -> None:
 @pytest.mark.parametrize("name", PACKAGES)
 def test_every_package_is_looked_at(name: str) -> None:
     assert any(path.is_relative_to(ROOT / name) for path in SOURCES)
+
+
+def test_only_the_quota_ledger_writes_what_was_spent() -> None:
+    """Another writer would spend quota that no metric counts."""
+    stored = {"quota_spent", "quota_blocked_until"}
+    written = {
+        file
+        for file, node in ((place.partition(":")[0], node) for place, node in nodes())
+        if "migrations/" not in file
+        if (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in stored)
+        or (isinstance(node, ast.keyword) and node.arg in stored)
+        or (isinstance(node, ast.Constant) and node.value in stored)
+    }
+    assert written == {"core/metrics.py", "sync/teams/quota.py"}
+    counted = {place.partition(":")[0] for place, _, called in calls() if called.endswith(".quota_spent.inc")}
+    assert counted == {"sync/teams/quota.py"}

@@ -40,7 +40,7 @@ def test_calls_in_progress_end_after_it_stops(world: World, clock: FakeClock) ->
     assert world.saved.traffic.planned == []
 
 
-def test_a_call_that_somebody_ended_is_left_alone(world: World, clock: FakeClock) -> None:
+def test_a_call_that_was_ended_is_skipped(world: World, clock: FakeClock) -> None:
     world.saved.traffic.running, world.saved.traffic.calls_per_minute = True, 60.0
     run(world, clock, 5)
     world.saved.traffic.running = False

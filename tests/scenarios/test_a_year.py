@@ -24,7 +24,7 @@ from sync.domain.errors import Fault
 from sync.domain.features import NEWEST
 from sync.domain.model import Actor
 from sync.domain.rotation import RotationStep
-from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, beginning, chat_of
+from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, chat_of, start_year
 from tests.support.bot.fakes import words
 from tests.support.engines import KEY, TENANT, account_of, app_of
 from tests.support.eventually import eventually
@@ -106,8 +106,8 @@ async def changed_cards(year: Year, before: int, **expected: str) -> list[str]:
 
 async def the_first_secret(year: Year, integration_id: str) -> None:
     """Notices at every threshold; no process runs at some of them; replaced by hand on its last day."""
-    await year.pass_over(30)
-    await year.live(9)
+    await year.skip_days(30)
+    await year.pass_days(9)
     assert await year.arrived() == {}
 
     # A day begins at midnight (UTC): Ben has quiet hours then and is notified in the morning.
@@ -116,24 +116,24 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
     await year.half_a_day()
     assert await year.arrived() == {"ben": em_breve(60)}
 
-    await year.pass_over(25)
-    await year.live(21)
+    await year.skip_days(25)
+    await year.pass_days(21)
     assert await year.arrived() == {"ada": soon(30, 14), "ben": em_breve(30, 14)}
 
     # No process runs while the threshold of seven days passes, and the next one: only the latest is sent.
     await year.stop()
     for _ in range(6):
         year.bot.clock.advance(days=2)
-        await year.stir()
-    assert await year.astray() != []
+        await year.change_a_call()
+    assert await year.wrong_presence() != []
     await year.start()
     await year.settle()
-    await year.live(1)
+    await year.pass_days(1)
     assert await year.arrived() == {"ada": soon(2, 1), "ben": em_breve(2, 1)}
 
     # The clock is set back by two months, then corrected: no notice is repeated.
     year.time.set_clock_back(timedelta(days=60))
-    await year.stir()
+    await year.change_a_call()
     await year.settle()
     year.time.set_clock_right()
     await year.settle()
@@ -152,9 +152,9 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await meet(year, "fay", admin_as="dan")
     async with year.engine.database.writing() as session:
         await alerts.mute(session, TENANT, "cleo", integration_id, False)
-    await year.pass_over(118)
+    await year.skip_days(118)
     assert await year.arrived() == {}
-    await year.live(64)
+    await year.pass_days(64)
     today, past = "The client secret expires today", "The client secret expired {} ago"
     english = [*soon(60, 30, 14, 7, 3, 1), today, past.format("1 day"), past.format("2 days")]
     heard = await year.arrived()
@@ -166,12 +166,12 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await it_is_refused(year)
 
     # Replaced: the phones' changes since are shown; one all-clear each.
-    await year.stir()
-    assert await year.astray() != []
+    await year.change_a_call()
+    assert await year.wrong_presence() != []
     await rotated(year, integration_id, days=75)
     year.bot.clock.advance(minutes=3)
     await year.settle()
-    await year.live(2)
+    await year.pass_days(2)
     clear = await year.arrived()
     assert clear["ada"] == clear["cleo"] == ["All clear: Microsoft Entra ID works again"]
     assert clear["ben"] == ["Tudo em ordem: Microsoft Entra ID volta a funcionar"]
@@ -189,12 +189,12 @@ async def it_is_refused(year: Year) -> None:
         await year.sandbox.call(extension)
     await eventually(lambda: is_refused(year))
     year.bot.clock.advance(minutes=1)
-    await year.tell()
-    await year.tell()
+    await year.send_due_notices()
+    await year.send_due_notices()
     urgent = await year.arrived()
     assert urgent["ada"] == ["Microsoft Entra ID needs you"]
     assert urgent["ben"] == ["Microsoft Entra ID precisa de si"]
-    assert len(await year.astray()) == len(CALLERS)
+    assert len(await year.wrong_presence()) == len(CALLERS)
 
 
 async def is_refused(year: Year) -> bool:
@@ -207,21 +207,21 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     """Rotated by the bot itself, thirty days before expiry, with a power cut after each step."""
     await year.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     await year.engine.engine.credentials.set_auto_rotate(TENANT, integration_id, True, ADA)
-    await year.live(15)
-    await year.pass_over(25)
-    await year.live(3)
+    await year.pass_days(15)
+    await year.skip_days(25)
+    await year.pass_days(3)
     heard = await year.arrived()
     assert heard == {"ada": soon(60), "ben": em_breve(60), "cleo": soon(60), "fay": soon(60)}
     before, old = len(year.bot.connector.sent("PUT")), await secret_of(year, integration_id)
 
-    year.leap(12)
+    year.advance_to_hour(12)
     for step in STEPS:
         year.power.at = step
         await year.die()
-        await year.stir()
+        await year.change_a_call()
         await year.start()
         assert await step_of(year, integration_id) == step
-        await year.stir()
+        await year.change_a_call()
         await year.settle()
         year.bot.clock.advance(seconds=LEASE.total_seconds())
     await year.settle()
@@ -259,13 +259,13 @@ def live_secrets(year: Year) -> list[str]:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_a_year(tmp_path: Path) -> None:
-    async with beginning(tmp_path) as year:
+    async with start_year(tmp_path) as year:
         first_day = year.bot.clock()
         integration_id = await connect(year, days=100)
         await the_first_secret(year, integration_id)
         await the_second_secret(year, integration_id)
         await the_third_secret(year, integration_id)
-        await year.pass_over(35)
+        await year.skip_days(35)
         assert await year.arrived() == {}
         assert 360 <= (year.bot.clock() - first_day).days <= 370
 

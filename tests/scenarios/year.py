@@ -40,7 +40,7 @@ CALLERS = ("2001", "2002", "2003", "2004")
 LEASE = timedelta(hours=1)
 """How long no other process takes over a rotation step whose process was killed."""
 
-UNHURRIED = Intervals(
+SLOW = Intervals(
     poll=300,
     match=1e9,
     cleanup=1e9,
@@ -51,7 +51,7 @@ UNHURRIED = Intervals(
 )
 
 
-class Died(Exception):
+class Killed(Exception):
     """This process was killed: nothing it still does has an effect."""
 
 
@@ -82,7 +82,7 @@ class PowerCut:
     at: RotationStep | None = None
     happened: bool = False
 
-    def strikes(self, database: Database) -> None:
+    def apply_to(self, database: Database) -> None:
         """Within the block the store accepts writes until the power is cut, and none afterwards."""
         writing = database.writing
 
@@ -90,12 +90,12 @@ class PowerCut:
         async def until_then() -> AsyncIterator[AsyncSession]:
             async with writing() as session:
                 if self.happened:
-                    raise Died
+                    raise Killed
                 yield session
                 is_now = self._is_now(session)
             if is_now:
                 self.happened = True
-                raise Died
+                raise Killed
 
         database.writing = until_then  # type: ignore[method-assign]
 
@@ -115,7 +115,7 @@ class Year:
     time: TrueTime
     processes: list[RunningEngine] = field(default_factory=list)
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
-    dice: Random = field(default_factory=lambda: Random(365))
+    random: Random = field(default_factory=lambda: Random(365))
     power: PowerCut = field(init=False)
     seen: int = 0
     begun: int = 0
@@ -135,9 +135,9 @@ class Year:
         self.power = PowerCut(self.bot.clock)
         for _ in range(count):
             running = await self.stack.enter_async_context(
-                running_engine(self.sandbox, self.folder, webhooks=False, clock=self.bot.clock, intervals=UNHURRIED)
+                running_engine(self.sandbox, self.folder, webhooks=False, clock=self.bot.clock, intervals=SLOW)
             )
-            self.power.strikes(running.database)
+            self.power.apply_to(running.database)
             rules = AdminsSetting(ADMINS)
             notifier = Notifier(
                 running.database, self.bot.host.messenger, rules, self.bot.clock, Random(len(rules.admins))
@@ -165,7 +165,7 @@ class Year:
     async def settle(self) -> None:
         """Teams shows the phones' state, and every process schedules and sends the due notices."""
         await self.converge()
-        await self.tell()
+        await self.send_due_notices()
 
     async def converge(self) -> None:
         """Advance until Teams shows the phones' state and no change is waiting."""
@@ -173,12 +173,12 @@ class Year:
         await eventually(self._has_converged, within=15)
 
     async def _has_converged(self) -> bool:
-        if not await self.astray() and (await self.engine.status()).waiting == 0:
+        if not await self.wrong_presence() and (await self.engine.status()).waiting == 0:
             return True
         self.bot.clock.advance(seconds=10)
         return False
 
-    async def tell(self) -> None:
+    async def send_due_notices(self) -> None:
         """Every process schedules its notices and sends those that are due."""
         self.bot.clock.advance(seconds=1)
         since = self.bot.clock()
@@ -200,23 +200,23 @@ class Year:
         """Advance to the next noon or midnight (UTC), with one call or hang-up."""
         await self._until(0, 12)
 
-    async def live(self, days: int) -> None:
+    async def pass_days(self, days: int) -> None:
         """Advance day by day, at noon, with one call or hang-up each day."""
         for _ in range(days):
             await self._until(12)
 
-    async def pass_over(self, days: int) -> None:
+    async def skip_days(self, days: int) -> None:
         """Skip days, as if the machine had been asleep."""
-        await self.stir()
+        await self.change_a_call()
         self.bot.clock.advance(days=days)
         await self.settle()
 
     async def _until(self, *hours: int) -> None:
-        await self.stir()
-        self.leap(*hours)
+        await self.change_a_call()
+        self.advance_to_hour(*hours)
         await self.settle()
 
-    def leap(self, *hours: int) -> None:
+    def advance_to_hour(self, *hours: int) -> None:
         """Advance to the next of these hours of the day."""
         hour = self.bot.clock().replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
         while hour.hour not in hours:
@@ -228,9 +228,9 @@ class Year:
 
     # Phones, and what colleagues see of them
 
-    async def stir(self) -> None:
+    async def change_a_call(self) -> None:
         """One of the callers makes or ends a call."""
-        extension = self.dice.choice(CALLERS)
+        extension = self.random.choice(CALLERS)
         if (await self.sandbox.person(extension))["phone"]["calls"]:
             await self.sandbox.hangup(extension)
             self.ended += 1
@@ -238,7 +238,7 @@ class Year:
             await self.sandbox.call(extension)
             self.begun += 1
 
-    async def astray(self) -> list[str]:
+    async def wrong_presence(self) -> list[str]:
         """The people whose presence differs from what their phone and Teams client imply."""
         people = (await self.sandbox.state())["people"]
         return [row["name"] for row in people if row["extension"] and row["teams"] and _is_astray(row)]
@@ -265,7 +265,7 @@ def chat_of(call: Call) -> str:
 
 
 @asynccontextmanager
-async def beginning(folder: Path) -> AsyncIterator[Year]:
+async def start_year(folder: Path) -> AsyncIterator[Year]:
     async with AsyncExitStack() as stack:
         bot = await stack.enter_async_context(open_bot())
         time = TrueTime(bot.clock)

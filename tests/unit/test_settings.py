@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
-from settings import Settings, is_loopback
+from settings import Settings
 
 
 def settings(**values: Any) -> Settings:
@@ -87,21 +87,6 @@ def test_secrets_do_not_show_in_repr() -> None:
     shown = repr(settings(secret_keys=key, bot_app_password="hunter2hunter2"))
     assert key not in shown
     assert "hunter2hunter2" not in shown
-
-
-@pytest.mark.parametrize(
-    ("url", "loopback"),
-    [
-        ("http://127.0.0.1:1", True),
-        ("http://[::1]:1", True),
-        ("http://localhost", True),
-        ("http://example.com", False),
-        ("//127.0.0.1@evil.example", False),
-        ("", False),
-    ],
-)
-def test_is_loopback(url: str, loopback: bool) -> None:
-    assert is_loopback(url) is loopback
 
 
 def test_another_kind_of_database_is_refused_without_showing_its_address() -> None:

@@ -94,7 +94,7 @@ async def open_surroundings(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Su
 class BotProcess:
     """One process. Every request has its own conversation, which separates its responses from others'."""
 
-    around: Surroundings
+    surroundings: Surroundings
     url: str
     database: Database
     engine: Engine
@@ -122,7 +122,7 @@ class BotProcess:
             "type": kind,
             "id": f"activity-{number}",
             "channelId": "msteams",
-            "serviceUrl": self.around.connector.url,
+            "serviceUrl": self.surroundings.connector.url,
             "from": {"id": f"29:{who.object_id}", "name": who.name, "aadObjectId": who.object_id},
             "recipient": {"id": "28:bot", "name": "Bot"},
             "conversation": {
@@ -136,12 +136,14 @@ class BotProcess:
         }
 
     async def _post(self, activity: dict[str, Any]) -> Reply:
-        token = self.around.issuer.token(APP_ID, self.around.connector.url, utc_now())
-        headers, before = {"Authorization": f"Bearer {token}"}, len(self.around.connector.calls)
-        async with self.around.http.post(f"{self.url}/api/messages", json=activity, headers=headers) as answer:
+        token = self.surroundings.issuer.token(APP_ID, self.surroundings.connector.url, utc_now())
+        headers, before = {"Authorization": f"Bearer {token}"}, len(self.surroundings.connector.calls)
+        async with self.surroundings.http.post(
+            f"{self.url}/api/messages", json=activity, headers=headers
+        ) as answer:
             body = await answer.json() if answer.content_type == "application/json" else None
         here = f"/{quote(activity['conversation']['id'])}/"
-        cards = [call.card for call in self.around.connector.calls[before:] if here in call.path]
+        cards = [call.card for call in self.surroundings.connector.calls[before:] if here in call.path]
         if body and isinstance(body.get("value"), dict) and "body" in body["value"]:
             cards.append(body["value"])
         return Reply(answer.status, tuple(cards))
@@ -149,7 +151,7 @@ class BotProcess:
 
 @asynccontextmanager
 async def open_bot_process(
-    around: Surroundings,
+    surroundings: Surroundings,
     database_url: str,
     admins: tuple[str, ...],
     tenants: tuple[str, ...],
@@ -164,9 +166,9 @@ async def open_bot_process(
         metrics = Metrics(registry)
         jobs = LocalJobs(utc_now, Random(7), metrics, AT_REST.tick)
         config = EngineConfig(
-            around.sandbox.url,
-            around.sandbox.url,
-            around.sandbox.cloudlink_url,
+            surroundings.sandbox.url,
+            surroundings.sandbox.url,
+            surroundings.sandbox.cloudlink_url,
             "",
             1500,
             intervals=AT_REST,
@@ -174,7 +176,7 @@ async def open_bot_process(
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
-            open_engine(config, database, encryption, around.http, utc_now, Random(7), metrics, jobs)
+            open_engine(config, database, encryption, surroundings.http, utc_now, Random(7), metrics, jobs)
         )
         exports = HistoryExport(database, encryption, utc_now, load_texts(), access, own_url="http://127.0.0.1")
         conversation = Pipeline(
@@ -189,16 +191,16 @@ async def open_bot_process(
             app_id=APP_ID,
             app_type=AppType.USER_ASSIGNED_MSI,
             allowed_tenants=tenants,
-            openid_metadata_url=around.issuer.metadata_url,
-            entra_url=around.entra.url,
+            openid_metadata_url=surroundings.issuer.metadata_url,
+            entra_url=surroundings.entra.url,
             allowed_service_hosts=("127.0.0.1",),
         )
-        chat_host = await stack.enter_async_context(open_host(hosting, conversation, around.http, utc_now))
+        chat_host = await stack.enter_async_context(open_host(hosting, conversation, surroundings.http, utc_now))
         application = build_application(engine, registry)
         add_public_routes(application, chat_host, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
         notifier = Notifier(database, chat_host.messenger, access, utc_now, Random(7))
-        yield BotProcess(around, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
+        yield BotProcess(surroundings, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 
 def sqlite_url(folder: Path) -> str:

@@ -28,7 +28,7 @@ from tests.support.stores import stored
 from tests.wire.bot_process import BotProcess, Person, Reply, pressable
 from tests.wire.verb_effects import READS
 
-WEBHOOK_TOKEN = "the-door-of-the-webhook"
+WEBHOOK_TOKEN = "the-webhook-token"
 SUBSCRIPTION = "subscription-of-the-first"
 NEVER = utc_now() + timedelta(days=9999)
 PRIVATE = {
@@ -53,7 +53,7 @@ async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapp
     one = await _add(bot, owner, "Vale Verde, headquarters", preview=True)
     two = await _add(bot, owner, "Vale Verde, the warehouse")
     three = await _add(bot, owner, "Vale Verde, the harbour")
-    await bot.around.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+    await bot.surroundings.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
     by = Actor(owner.object_id, owner.name)
     await bot.engine.credentials.make_certificate(owner.tenant, two.id, by)
     await _set(bot, one, enabled=True, subscription_id=SUBSCRIPTION, webhook_token_hash=hashed(WEBHOOK_TOKEN))
@@ -69,7 +69,7 @@ async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapp
 
 
 async def _add(bot: BotProcess, owner: Person, name: str, preview: bool = False) -> IntegrationView:
-    sandbox, by = bot.around.sandbox, Actor(owner.object_id, owner.name)
+    sandbox, by = bot.surroundings.sandbox, Actor(owner.object_id, owner.name)
     view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
     if preview:
         await bot.engine.overview.preview(owner.tenant, view.id)
@@ -191,7 +191,7 @@ def _choices(owner: Person, muted: IntegrationView) -> list[AlertChannel | Alert
 
 def _drafts(bot: BotProcess, owner: Person, colleague: Person, saved: IntegrationView) -> list[Draft]:
     """One setup in the middle, one that waits to be enabled."""
-    account = account_of(bot.around.sandbox)
+    account = account_of(bot.surroundings.sandbox)
     values = {
         "account_id": account.account_id,
         "cloudlink_client_id": account.client_id,
@@ -237,7 +237,7 @@ async def shown_buttons(bot: BotProcess, *owners: Person) -> list[Payload]:
     found: dict[str, Payload] = {}
     for owner in owners:
         replies = [await bot.say(owner, command.titles["en"]) for command in COMMANDS]
-        cards = [*_cards(replies), *(call.card for call in bot.around.connector.sent())]
+        cards = [*_cards(replies), *(call.card for call in bot.surroundings.connector.sent())]
         await _crawl(bot, owner, cards, found)
     return list(found.values())
 
@@ -269,8 +269,8 @@ def belongs(row: Mapping[str, Any], who: Person, ids: set[str]) -> bool:
 
 def private_words(rows: Iterable[tuple[str, Mapping[str, Any]]], but: Person) -> frozenset[str]:
     """The values no other person may see, except common words and the person's own."""
-    told = {str(row[name]) for table, row in rows for name in PRIVATE.get(table, ()) if row[name]}
-    return frozenset(word for word in told if len(word) > 6 and word not in (but.name, but.object_id))
+    values = {str(row[name]) for table, row in rows for name in PRIVATE.get(table, ()) if row[name]}
+    return frozenset(word for word in values if len(word) > 6 and word not in (but.name, but.object_id))
 
 
 def by_verb(payloads: Iterable[Payload]) -> dict[str, list[dict[str, Any]]]:

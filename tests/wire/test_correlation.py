@@ -76,9 +76,9 @@ async def test_cloudlinks_own_id_is_logged_with_ours(tmp_path: Path) -> None:
             posted = body | {"notification": {"correlationId": correlation_id}}
             async with running.http.post(subscription.url, json=posted) as response:
                 assert response.status == 202
-        told = [line["correlation_id"] for line in log.lines("webhook_taken")]
-        assert told[0] == "mitels-own"
-        assert all(each.isprintable() and len(each) <= 300 for each in told)
+        logged_ids = [line["correlation_id"] for line in log.lines("webhook_taken")]
+        assert logged_ids[0] == "mitels-own"
+        assert all(each.isprintable() and len(each) <= 300 for each in logged_ids)
         assert subscription.url.rpartition("/")[2] not in log.text
 
 

@@ -8,8 +8,10 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
+from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
 from sync.domain.changes import ClearPresence, Done, Failed, Refused, SetPresence
@@ -18,10 +20,12 @@ from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Presence
 from sync.teams.directory import open_directory
+from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
 from sync.teams.tokens import EntraTokens, prove
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.sync.error_output import error_output
+from tests.support.sync.teams import entra_at
 
 
 @pytest_asyncio.fixture
@@ -57,7 +61,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
     """The error of testing the application, after a check that it reveals no secret."""
     app = replace(app_of(sandbox), **changes)
-    error = await failure_of(prove(app, sandbox.url))
+    error = await failure_of(prove(app, entra_at(sandbox.url)))
     assert isinstance(error, CredentialsWrong)
     assert app.client_secret not in repr(error)
     return error
@@ -67,9 +71,9 @@ async def refusal_of(sandbox: SandboxHandle, **changes: Any) -> SyncError:
 
 
 async def test_valid_credentials_are_accepted(sandbox: SandboxHandle) -> None:
-    proven = await prove(app_of(sandbox), sandbox.url)
+    proven = await prove(app_of(sandbox), entra_at(sandbox.url))
     assert {"User.Read.All", "Presence.ReadWrite.All"} <= proven.roles
-    async with open_directory(proven, sandbox.url) as directory:
+    async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         assert await directory.organisation() == sandbox.world.saved.registration.organisation
         people = await directory.users()
     known = {user.id for user in sandbox.world.saved.teams}
@@ -79,7 +83,7 @@ async def test_valid_credentials_are_accepted(sandbox: SandboxHandle) -> None:
 
 async def test_a_tenant_may_be_named_by_its_domain(sandbox: SandboxHandle) -> None:
     domain = sandbox.world.saved.registration.domains[0]
-    assert (await prove(replace(app_of(sandbox), tenant_id=domain), sandbox.url)).roles
+    assert (await prove(replace(app_of(sandbox), tenant_id=domain), entra_at(sandbox.url))).roles
 
 
 async def test_an_unknown_tenant(sandbox: SandboxHandle) -> None:
@@ -115,7 +119,7 @@ async def test_an_expired_secret_and_its_successor(sandbox: SandboxHandle) -> No
     error = await refusal_of(sandbox)
     assert (error.fault, error.context) == (Fault.ENTRA_SECRET_EXPIRED, {"code": 7000222})
     successor = await sandbox.new_secret()
-    assert await prove(replace(app_of(sandbox), client_secret=successor["value"]), sandbox.url)
+    assert await prove(replace(app_of(sandbox), client_secret=successor["value"]), entra_at(sandbox.url))
 
 
 @pytest.mark.parametrize(
@@ -134,7 +138,7 @@ async def test_a_registration_that_was_broken_and_is_fixed(
     error = await refusal_of(sandbox)
     assert (error.fault, error.context) == (fault, {"code": code})
     await sandbox.registration_switch(switch, not on)
-    assert await prove(app_of(sandbox), sandbox.url)
+    assert await prove(app_of(sandbox), entra_at(sandbox.url))
 
 
 @pytest.mark.parametrize(
@@ -156,15 +160,15 @@ async def test_missing_consent_names_what_is_missing(
 @pytest.mark.parametrize("switch", ["entra_outage", "entra_transient"])
 async def test_entras_own_errors_are_not_the_administrators_fault(sandbox: SandboxHandle, switch: str) -> None:
     await sandbox.set_faults(**{switch: True})
-    error = await failure_of(prove(app_of(sandbox), sandbox.url))
+    error = await failure_of(prove(app_of(sandbox), entra_at(sandbox.url)))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
     await sandbox.set_faults(**{switch: False})
-    assert await prove(app_of(sandbox), sandbox.url)
+    assert await prove(app_of(sandbox), entra_at(sandbox.url))
 
 
 async def test_a_slow_response_times_out(sandbox: SandboxHandle) -> None:
     await sandbox.set_faults(slow_seconds=3.0)
-    error = await failure_of(prove(app_of(sandbox), sandbox.url, patience=0.3))
+    error = await failure_of(prove(app_of(sandbox), entra_at(sandbox.url, timeout=0.3)))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
 
 
@@ -175,9 +179,9 @@ async def test_no_error_of_entra_reveals_the_secret(
     good = app_of(sandbox)
     wrong = replace(good, client_secret="not~the-s3cret-value")
     for app in (wrong, replace(good, tenant_id=str(uuid4())), replace(good, client_id=str(uuid4()))):
-        error = await failure_of(prove(app, sandbox.url))
+        error = await failure_of(prove(app, entra_at(sandbox.url)))
         assert app.client_secret not in error_output(error, caplog, capsys)
-    await prove(good, sandbox.url)
+    await prove(good, entra_at(sandbox.url))
     assert good.client_secret not in caplog.text
 
 
@@ -187,7 +191,9 @@ async def test_no_error_of_entra_reveals_the_secret(
 @pytest_asyncio.fixture
 async def writer(sandbox: SandboxHandle) -> PresenceWriter:
     app = app_of(sandbox)
-    return PresenceWriter(sandbox.session, sandbox.url, EntraTokens(app, sandbox.url), app.client_id)
+    return PresenceWriter(
+        GraphClient(sandbox.session, sandbox.url, EntraTokens(app, entra_at(sandbox.url)), utc_now), app.client_id
+    )
 
 
 async def test_presence_is_set_read_and_cleared(sandbox: SandboxHandle, writer: PresenceWriter) -> None:
@@ -248,17 +254,17 @@ async def test_consent_revoked_and_granted_again_while_a_token_lives(
     ("switch", "fault"), [("graph_throttle", Fault.GRAPH_THROTTLED), ("graph_outage", Fault.GRAPH_UNREACHABLE)]
 )
 async def test_graphs_own_errors(sandbox: SandboxHandle, writer: PresenceWriter, switch: str, fault: Fault) -> None:
-    proven = await prove(app_of(sandbox), sandbox.url)
+    proven = await prove(app_of(sandbox), entra_at(sandbox.url))
     await sandbox.set_faults(**{switch: True}, retry_after=7)
-    async with open_directory(proven, sandbox.url) as directory:
+    async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, fault)
 
 
 async def test_graph_forbids(sandbox: SandboxHandle) -> None:
-    proven = await prove(app_of(sandbox), sandbox.url)
+    proven = await prove(app_of(sandbox), entra_at(sandbox.url))
     await sandbox.set_faults(graph_forbidden=True)
-    async with open_directory(proven, sandbox.url) as directory:
+    async with open_directory(proven, sandbox.url, utc_now, Metrics(CollectorRegistry())) as directory:
         error = await failure_of(directory.organisation())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_FORBIDDEN)
 

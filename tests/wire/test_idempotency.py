@@ -108,11 +108,13 @@ async def pair(
         is_sqlite = request.param == "sqlite"
         url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
         async with AsyncExitStack() as stack:
-            around = await stack.enter_async_context(open_surroundings(monkeypatch))
-            await around.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
+            surroundings = await stack.enter_async_context(open_surroundings(monkeypatch))
+            await surroundings.sandbox.permissions(Application_ReadWrite_OwnedBy=True)
             host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
             one, two = [
-                await stack.enter_async_context(open_bot_process(around, url, (ADMIN, OTHER), TENANTS, host=host))
+                await stack.enter_async_context(
+                    open_bot_process(surroundings, url, (ADMIN, OTHER), TENANTS, host=host)
+                )
                 for _ in range(2)
             ]
             yield TwoProcesses(one, two, list(TENANTS))
@@ -153,7 +155,7 @@ def sent_by(reply: Reply, verb: str) -> dict[str, Any]:
 
 async def new_scene(pair: TwoProcesses) -> Scene:
     bot, tenant = pair.one, pair.tenants.pop()
-    sandbox = bot.around.sandbox
+    sandbox = bot.surroundings.sandbox
     registration, secret = sandbox.world.saved.registration, await sandbox.new_secret()
     app = TeamsApp(registration.tenant_id, registration.client_id, secret["value"])
     who, by = Person(tenant, ADMIN, "Ana Lima"), Actor(ADMIN, "Ana Lima")
@@ -179,17 +181,22 @@ async def done_in_tenant(scene: Scene) -> dict[str, Any]:
         tasks = (await session.exec(select(MonitorTask))).all()
     done = sum(1 for task in tasks if task.integration_id in ids and task.done_at)
     left = [row for row in rows if not row.removing_since]
-    stand = sorted((row.name, row.enabled, row.auto_rotate, row.credential) for row in left)
+    integrations = sorted((row.name, row.enabled, row.auto_rotate, row.credential) for row in left)
     counts["roles"] = sorted(member.role for member in members)
     counts["undone"] = sum(1 for update in updates if update.state in ("rolling_back", "undone"))
-    return {"acts": Counter(act for act in acts if act in COUNTED), "stand": stand, "ticked": done, **counts}
+    return {
+        "acts": Counter(act for act in acts if act in COUNTED),
+        "integrations": integrations,
+        "ticked": done,
+        **counts,
+    }
 
 
 # How each card is reached
 
 
 async def account(scene: Scene) -> dict[str, str]:
-    known = account_of(scene.bot.around.sandbox)
+    known = account_of(scene.bot.surroundings.sandbox)
     return {
         "region": known.region,
         "account_id": known.account_id,
@@ -199,7 +206,7 @@ async def account(scene: Scene) -> dict[str, str]:
 
 
 async def application(scene: Scene) -> dict[str, str]:
-    sandbox = scene.bot.around.sandbox
+    sandbox = scene.bot.surroundings.sandbox
     registration, secret = sandbox.world.saved.registration, await sandbox.new_secret()
     typed = {"name": "Warehouse", "tenant_id": registration.tenant_id, "client_id": registration.client_id}
     return {**typed, "client_secret": secret["value"], "expires_on": ""}
@@ -228,7 +235,7 @@ async def auto_rotate_off(scene: Scene) -> dict[str, Any]:
 
 
 async def rotate_save(scene: Scene) -> dict[str, Any]:
-    secret = await scene.bot.around.sandbox.new_secret()
+    secret = await scene.bot.surroundings.sandbox.new_secret()
     typed = {"description": "Head office", "expires_on": "", "client_secret": secret["value"]}
     return await scene.offered("rotate secret", "rotate.save", typed)
 
@@ -243,7 +250,7 @@ async def edit_cloudlink(scene: Scene) -> dict[str, Any]:
 
 async def certificate_use(scene: Scene) -> dict[str, Any]:
     made = await scene.bot.engine.credentials.make_certificate(scene.tenant, scene.view.id, scene.by)
-    await scene.bot.around.sandbox.post("registration/certificates", {"pem": made.public})
+    await scene.bot.surroundings.sandbox.post("registration/certificates", {"pem": made.public})
     return await scene.offered("certificate", "certificate.use", via=("certificate.make",))
 
 
@@ -290,7 +297,7 @@ async def remind(scene: Scene) -> dict[str, Any]:
     )
     await scene.store(notice)
     await scene.bot.notifier.notify(scene.view.id)
-    cards = [call.card for call in scene.bot.around.connector.sent()]
+    cards = [call.card for call in scene.bot.surroundings.connector.sent()]
     return next(
         data
         for card in reversed(cards)
@@ -386,9 +393,9 @@ async def test_pressed_many_times_it_is_done_once_and_the_card_says_so(pair: Two
     once = await done_in_tenant(alone)
     assert await done_in_tenant(crowd) == once
     assert once != before
-    told = ["pressed this button already" in words(reply.answer) for reply in (*at_once, *later)]
-    assert told.count(True) == len(told) - 1
-    assert all(told[3:])
+    refusals = ["pressed this button already" in words(reply.answer) for reply in (*at_once, *later)]
+    assert refusals.count(True) == len(refusals) - 1
+    assert all(refusals[3:])
 
 
 FORMS = ("execute", "submit")
@@ -423,9 +430,9 @@ async def test_an_old_card_does_not_undo_what_was_done_since(pair: TwoProcesses,
 async def test_a_failed_action_may_be_pressed_again(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     data = await setup_save(scene)
-    await pair.one.around.sandbox.set_faults(entra_outage=True)
+    await pair.one.surroundings.sandbox.set_faults(entra_outage=True)
     await pair.one.press(scene.who, "setup.save", data)
-    await pair.one.around.sandbox.set_faults(entra_outage=False)
+    await pair.one.surroundings.sandbox.set_faults(entra_outage=False)
     reply = await pair.two.press(scene.who, "setup.resume", {"draft": data["draft"]})
     again = {**data, **{name: value for name, value in sent_by(reply, "setup.save").items() if name == "press"}}
     await pair.two.press(scene.who, "setup.save", again)
@@ -474,7 +481,7 @@ async def test_the_second_of_two_secret_replacements_is_refused(pair: TwoProcess
 async def test_of_two_concurrent_renames_one_is_refused(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
     integrations, view = scene.bot.engine.integrations, scene.view
-    account = account_of(scene.bot.around.sandbox)
+    account = account_of(scene.bot.surroundings.sandbox)
     await integrations.add(scene.tenant, "Yard", account, TeamsApp("t", "c", "s"), None, scene.by)
     views = await integrations.list(scene.tenant)
     renaming = [

@@ -113,12 +113,12 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
             await running.wait_until_shown("2001", *IN_A_CALL)
             assert await faults(running, view_id) == {}
 
-            async def is_subscribed_anew() -> bool:
+            async def is_subscribed_again() -> bool:
                 status = await running.engine.overview.status(TENANT, view_id)
                 now = set(sandbox.world.saved.subscriptions)
                 return status.live and len(now) == 1 and old_subscription not in now
 
-            await eventually(is_subscribed_anew)
+            await eventually(is_subscribed_again)
             before = running.metric("webhooks_total", answer="accepted")
             await talk(sandbox, "2002")
             await running.wait_until_shown("2002", *IN_A_CALL)

@@ -222,10 +222,10 @@ async def test_a_roster_outage_removes_no_role(url: str) -> None:
         _, answer = await one.bot.post(
             one.bot.execute("command.integrations", {}, locale="pt-PT", **one._whose("object-1"))
         )
-        (told,) = one.bot.connector.calls[before:]
-        assert (answer["value"], told.method) == ("", "POST")
-        assert told.card["fallbackText"] == "Não consegui verificar quem é"
-        assert list(buttons(told.card)) == ["command.help"]
+        (posted,) = one.bot.connector.calls[before:]
+        assert (answer["value"], posted.method) == ("", "POST")
+        assert posted.card["fallbackText"] == "Não consegui verificar quem é"
+        assert list(buttons(posted.card)) == ["command.help"]
         async with one.database.session() as session:
             known = await conversations.find(session, TENANT, "object-1")
         assert known

@@ -65,14 +65,14 @@ async def requests(sandbox: SandboxHandle) -> list[str]:
 async def looked_at(running: RunningEngine) -> None:
     """Wait until no status message is waiting to be read."""
 
-    async def nobody() -> bool:
+    async def none_is_waiting() -> bool:
         async with running.database.session() as session:
             due = await session.exec(
                 update(Person).where(col(Person.status_due_at).is_not(None)).values(refusal=Person.refusal)
             )
             return int(due.rowcount) == 0
 
-    await eventually(nobody)
+    await eventually(none_is_waiting)
 
 
 async def test_the_message_is_set_with_the_call_and_removed_after_it(tmp_path: Path) -> None:

@@ -137,11 +137,11 @@ async def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
         async with AsyncExitStack() as stack:
             monkeypatch.setattr(credential_changes, "FOLLOWED", 0)
-            around = await stack.enter_async_context(open_surroundings(monkeypatch))
+            surroundings = await stack.enter_async_context(open_surroundings(monkeypatch))
             host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
             admins = (ADA.object_id, RUI.object_id, BIA.object_id)
             bot = await stack.enter_async_context(
-                open_bot_process(around, url, admins, (TENANT, OTHER_TENANT), host=host)
+                open_bot_process(surroundings, url, admins, (TENANT, OTHER_TENANT), host=host)
             )
             await tenant_data.store(bot, ADA, RUI, INSIDERS)
             yield Target(bot, await tenant_data.shown_buttons(bot, ADA, RUI))
@@ -168,12 +168,12 @@ async def test_an_intruder_reaches_nothing(
     attack = Attack(target, intruder)
     await attack.prepare()
     before = await attack.others_rows()
-    await target.bot.around.sandbox.clear_log()
+    await target.bot.surroundings.sandbox.clear_log()
     await attack.try_commands()
     await attack.replay_buttons()
     await attack.send_edited()
     assert await attack.others_rows() == before
-    went_out = await target.bot.around.sandbox.log()
+    went_out = await target.bot.surroundings.sandbox.log()
     assert [entry for entry in went_out if not intruder.owns or entry["status"] < 400] == []
     with capsys.disabled():
         tried = f"{len(target.everything())} payloads, {attack.tried} requests"
@@ -190,7 +190,7 @@ async def test_a_role_cannot_do_more_than_it_allows(
     before = [
         (table, row) for table, row in await all_rows(bot.database) if row.get("user_object_id") != who.object_id
     ]
-    await bot.around.sandbox.clear_log()
+    await bot.surroundings.sandbox.clear_log()
     for command in COMMANDS:
         if not role.covers(command.least):
             refused(await bot.say(who, command.titles["pt"]))
@@ -206,7 +206,7 @@ async def test_a_role_cannot_do_more_than_it_allows(
         (table, row) for table, row in await all_rows(bot.database) if row.get("user_object_id") != who.object_id
     ]
     assert after == before
-    assert await bot.around.sandbox.log() == []
+    assert await bot.surroundings.sandbox.log() == []
     assert tried
     with capsys.disabled():
         print(f"\n{role}, {target.database}: {tried} requests beyond the role, nothing done")
@@ -225,12 +225,12 @@ def least_role(verb: str) -> Role | None:
 async def test_a_webhook_endpoint_accepts_its_own_account_only(target: Target) -> None:
     """An event for another account or subscription is refused in the same way as a wrong token."""
     bot = target.bot
-    account = target.bot.around.sandbox.world.saved.account.id
+    account = target.bot.surroundings.sandbox.world.saved.account.id
     before = await all_rows(bot.database)
     tries = [
         (tenant_data.WEBHOOK_TOKEN, "900090009000", tenant_data.SUBSCRIPTION),
         (tenant_data.WEBHOOK_TOKEN, account, "another-subscription"),
-        ("no-door-at-all", account, tenant_data.SUBSCRIPTION),
+        ("unknown-token", account, tenant_data.SUBSCRIPTION),
         (hashed(tenant_data.WEBHOOK_TOKEN), account, tenant_data.SUBSCRIPTION),
     ]
     answers = [await _post_event(bot, *each) for each in tries]
@@ -239,11 +239,11 @@ async def test_a_webhook_endpoint_accepts_its_own_account_only(target: Target) -
     assert (await _post_event(bot, tenant_data.WEBHOOK_TOKEN, account, tenant_data.SUBSCRIPTION))[0] == 202
 
 
-async def _post_event(bot: BotProcess, door: str, account: str, subscription: str) -> tuple[int, str]:
+async def _post_event(bot: BotProcess, token: str, account: str, subscription: str) -> tuple[int, str]:
     subject = {"accountId": account, "endpointId": "2001", "callId": "c1"}
     event = {"state": "connected", "eventId": uuid4().hex, "timestamp": 1_795_000_000_000, **subject}
     body = {"content": event, "subscription": {"subscriptionId": subscription}}
-    async with bot.around.http.post(f"{bot.url}/webhooks/cloudlink/{door}", json=body) as answer:
+    async with bot.surroundings.http.post(f"{bot.url}/webhooks/cloudlink/{token}", json=body) as answer:
         return answer.status, await answer.text()
 
 
@@ -257,7 +257,7 @@ async def test_an_export_link_returns_its_own_tenants_history_only(target: Targe
     other = "B" if token[20] == "A" else "A"
     edited = [token[:-2], token[:20] + other + token[21:], token[::-1]]
     for wrong in (*edited, bot.encryption.encrypt("{}"), bot.encryption.encrypt(TENANT)):
-        async with bot.around.http.get(f"{bot.url}/exports/{wrong}") as answer:
+        async with bot.surroundings.http.get(f"{bot.url}/exports/{wrong}") as answer:
             assert answer.status == 404
             assert TENANT not in await answer.text()
 
@@ -269,7 +269,7 @@ async def _link(bot: BotProcess, who: Person) -> str:
 
 
 async def _file(bot: BotProcess, url: str) -> str:
-    async with bot.around.http.get(url) as answer:
+    async with bot.surroundings.http.get(url) as answer:
         assert answer.status == 200
         return await answer.text()
 
@@ -277,7 +277,7 @@ async def _file(bot: BotProcess, url: str) -> str:
 @pytest.mark.parametrize("path", ["metrics", "readyz", "healthz", "", "api/messages", "exports/x", "robots.txt"])
 async def test_a_request_without_a_token_reads_no_private_data(target: Target, path: str) -> None:
     private = tenant_data.private_words(await all_rows(target.bot.database), Person("", "", ""))
-    async with target.bot.around.http.get(f"{target.bot.url}/{path}") as answer:
+    async with target.bot.surroundings.http.get(f"{target.bot.url}/{path}") as answer:
         said = await answer.text() + str(dict(answer.headers))
     assert [word for word in (*private, TENANT, OTHER_TENANT) if word in said] == []
 

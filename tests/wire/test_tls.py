@@ -18,16 +18,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from prometheus_client import CollectorRegistry
 
 from bot.activity import Undelivered
 from bot.hosting import HostingConfig
 from bot.hosting.bot_token import token_source
 from bot.hosting.signing_keys import SigningKeys
 from core.clock import utc_now
+from core.metrics import Metrics
 from sync.cloudlink.transport import Transport, sleep
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.directory import open_directory
-from sync.teams.entra_http import EntraHttp
+from sync.teams.msal_http import MsalHttp
 from tests.support.sync.teams import CountedTokens
 
 
@@ -104,12 +106,15 @@ async def test_cloudlink(tmp_path: Path) -> None:
 async def test_entra(tmp_path: Path) -> None:
     async with impostor(tmp_path) as (url, asked):
         with pytest.raises(httpx.ConnectError):
-            await asyncio.to_thread(EntraHttp(url, 5).post, f"{url}/token", data={"client_secret": "hush"})
+            await asyncio.to_thread(MsalHttp(url, 5).post, f"{url}/token", data={"client_secret": "hush"})
         assert asked == []
 
 
 async def test_graph(tmp_path: Path) -> None:
-    async with impostor(tmp_path) as (url, asked), open_directory(CountedTokens(), url) as directory:
+    async with (
+        impostor(tmp_path) as (url, asked),
+        open_directory(CountedTokens(), url, utc_now, Metrics(CollectorRegistry())) as directory,
+    ):
         with pytest.raises(ServiceUnavailable) as caught:
             await directory.organisation()
         assert (caught.value.fault, asked) == (Fault.GRAPH_UNREACHABLE, [])

@@ -157,11 +157,14 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
 def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "status", _status(texts, [None, None, None])
     yield "status_disabled", _status(texts, [None, None, None], enabled=False, expires=None, polling=True)
-    wrong, unwell = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
-    yield "status_in_trouble", _status(texts, [unwell, wrong, None], expires=NOW.date() - timedelta(days=1))
+    wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
+    yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=NOW.date() - timedelta(days=1))
     consent = example(Fault.GRAPH_CONSENT_MISSING)
     states = tuple((f"{LONG}{number}", number) for number in range(50))
-    yield "status_worst", _status(texts, [unwell, wrong, consent], expires=NOW.date(), states=states, name=LONG)
+    yield (
+        "status_worst",
+        _status(texts, [unavailable, wrong, consent], expires=NOW.date(), states=states, name=LONG),
+    )
     yield "testing", status.testing(texts, integration())
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),

@@ -30,8 +30,8 @@ def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, C
     yield "update_offered", update.offered(texts, integration, UpdateOffer(1, (few, calls)))
     yield "update_offered_one", update.offered(texts, integration, UpdateOffer(2, (calls,)))
     yield "update_offered_largest", update.offered(texts, integration, UpdateOffer(1, _largest()))
-    unwell = form_error(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503), texts, Links())
-    yield "update_not_readable", update.not_readable(texts, integration, unwell)
+    unavailable = form_error(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503), texts, Links())
+    yield "update_not_readable", update.not_readable(texts, integration, unavailable)
     yield "update_nothing", update.nothing_to_install(texts, integration, UpdateOffer(3, (), 3))
     yield "update_nothing_to_undo", update.nothing_to_install(texts, integration, UpdateOffer(3, ()))
     yield "update_put_off", update.put_off(texts, integration)
@@ -39,7 +39,7 @@ def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, C
     for name, updates in _installations():
         yield name, update.installation_card(texts, _installation(*updates))
     failed = _installation(_progress(2, InstallationState.FAILED, fault="graph.unreachable", failed_step="read"))
-    yield "update_failed", update.installation_card(texts, failed, unwell)
+    yield "update_failed", update.installation_card(texts, failed, unavailable)
 
 
 def _largest() -> tuple[PendingUpdate, ...]:

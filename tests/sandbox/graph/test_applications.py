@@ -43,8 +43,8 @@ async def test_reading_is_not_changing(sandbox: SandboxHandle, world: World) -> 
 async def test_a_secret_is_rotated(owner: Graph, sandbox: SandboxHandle, world: World) -> None:
     old = world.saved.registration.secrets[0]
     path = f"/applications/{world.saved.registration.object_id}"
-    wish = {"displayName": "Rotated", "endDateTime": "2026-06-01T00:00:00Z"}
-    added = (await owner.post(f"{path}/addPassword", {"passwordCredential": wish})).body
+    requested = {"displayName": "Rotated", "endDateTime": "2026-06-01T00:00:00Z"}
+    added = (await owner.post(f"{path}/addPassword", {"passwordCredential": requested})).body
     assert (added["displayName"], added["endDateTime"]) == ("Rotated", "2026-06-01T00:00:00Z")
     for value in (old.value, added["secretText"]):
         assert (await ask_entra(sandbox, client_secret=value)).status == 200

@@ -90,8 +90,8 @@ async def test_later_rounds_have_what_changed(graph: Graph, ana: str) -> None:
     removed, link = await full_round(graph, await graph.get(link))
     assert removed == [{"id": ana, "@removed": {"reason": "changed"}}]
     assert (await full_round(graph, await graph.get(link)))[0] == []
-    everybody, _ = await full_round(graph, await graph.get("/users/delta"))
-    assert ana not in [user["id"] for user in everybody]
+    users, _ = await full_round(graph, await graph.get("/users/delta"))
+    assert ana not in [user["id"] for user in users]
 
 
 async def test_a_delta_link_lives_seven_days(graph: Graph, world: World, clock: FakeClock) -> None:

@@ -16,6 +16,7 @@ from sync.people.directory_sync import DirectorySync
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.teams.host_credentials import HostCredentials
+from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_updates import FakeUpdates
@@ -31,13 +32,14 @@ def fake_operations(
 def real_operations(context: Context, encryption: Encryption) -> Operations:
     """The services as the engine composes them, with no feature updates to install."""
     store = CredentialStore(encryption)
+    quota = QuotaLedger(Quota(1500), context.metrics)
     directory_sync = DirectorySync(context, store)
     poller = Poller(context, store, EventIngestor(context), poll_sample_every=timedelta(seconds=60))
     return Operations(
         integrations=IntegrationService(context, store),
-        editor=Editor(context, store, directory_sync, TenantTeardown(context, store)),
+        editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
-        connection_test=ConnectionTest(context, store, timedelta(minutes=3)),
+        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3)),
         credentials=CredentialService(context, store, HostCredentials()),
         updates=UpdateService(context, {}),
     )

@@ -69,9 +69,9 @@ class Process:
     async def look(self) -> None:
         """Schedule the notices, then send those that are due."""
         await self.notice_scheduler.look("all")
-        await self.tell()
+        await self.send_due()
 
-    async def tell(self) -> None:
+    async def send_due(self) -> None:
         keys = {key for job, key in self.jobs.deferred if job == NOTIFY}
         self.jobs.deferred.clear()
         await asyncio.gather(*(self.notifier.notify(key) for key in keys))

@@ -109,7 +109,7 @@ def _form_meant(
     if form := known.get(f"#/definitions/{name}") or next(iter(families), None):
         yield from validator.descend(part, form)
     elif isinstance(part, dict) and all("required" in form for form in forms):
-        yield ValidationError(f"type {name!r} cannot stand here" if name else "a part without a type")
+        yield ValidationError(f"type {name!r} is not allowed here" if name else "a part without a type")
     else:
         yield from Draft6Validator.VALIDATORS["anyOf"](validator, forms, part, schema)
 

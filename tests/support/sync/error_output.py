@@ -14,11 +14,11 @@ def error_output(error: BaseException, caplog: pytest.LogCaptureFixture, capsys:
 def _chain(error: BaseException | None) -> list[str]:
     if error is None:
         return []
-    told = [
+    texts = [
         str(error),
         repr(error),
         repr(error.args),
         repr(vars(error)),
         "".join(traceback.format_exception(error)),
     ]
-    return [*told, *_chain(error.__context__), *_chain(error.__cause__)]
+    return [*texts, *_chain(error.__context__), *_chain(error.__cause__)]

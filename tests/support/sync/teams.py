@@ -4,7 +4,13 @@ import base64
 import json
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
 from sync.domain.model import TeamsApp
+from sync.teams.host_credentials import HostCredentials
+from sync.teams.msal_http import TIMEOUT
+from sync.teams.tokens import Entra
 
 TENANT = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
 SECRET = "entra~s3cret~value"
@@ -26,6 +32,10 @@ class CountedTokens:
 
     def forget(self) -> None:
         self.number += 1
+
+
+def entra_at(url: str, timeout: float = TIMEOUT, registry: CollectorRegistry | None = None) -> Entra:
+    return Entra(url, HostCredentials(), Metrics(registry or CollectorRegistry()), timeout)
 
 
 def discovery(url: str, tenant: str = TENANT) -> dict[str, str]:

@@ -1,13 +1,24 @@
-"""Reading what strangers send."""
+"""Reading what other servers send."""
 
+import gzip
 from datetime import UTC, datetime
 
 import aiohttp
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.http import TooLarge, cleaned, is_loopback, read_capped, retry_after, same_origin
+from core.http import (
+    TooLarge,
+    cleaned,
+    is_loopback,
+    is_loopback_host,
+    read_capped,
+    read_capped_blocking,
+    retry_after,
+    same_origin,
+)
 from tests.support.sync.stub_server import Reply, stub_server
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -36,12 +47,12 @@ def test_retry_after_in_all_its_forms(header: str | None, seconds: float | None)
 
 
 @given(st.text())
-def test_retry_after_never_fails_and_never_waits_for_ever(header: str) -> None:
+def test_retry_after_never_fails_and_is_bounded(header: str) -> None:
     wait = retry_after(header, NOW)
     assert wait is None or 0 <= wait <= 3600
 
 
-def test_log_fields_lose_what_could_forge_a_line() -> None:
+def test_a_log_field_loses_what_could_forge_a_line() -> None:
     assert cleaned("a\nb\x1b[31m\u202ec\ud800") == "ab[31mc"
     assert cleaned("x" * 500) == "x" * 200
     assert cleaned(None) == ""
@@ -61,7 +72,7 @@ def test_log_fields_lose_what_could_forge_a_line() -> None:
         ("http://127.0.0.1:99999", "http://127.0.0.1", False),
     ],
 )
-def test_a_token_stays_on_its_server(one: str, other: str, same: bool) -> None:
+def test_same_origin_keeps_a_token_on_its_server(one: str, other: str, same: bool) -> None:
     assert same_origin(one, other) is same
 
 
@@ -70,21 +81,50 @@ def test_a_token_stays_on_its_server(one: str, other: str, same: bool) -> None:
     [
         ("http://127.0.0.1:8080/{service}", True),
         ("http://localhost", True),
+        ("http://LOCALHOST:3978", True),
+        ("//127.0.0.1", True),
         ("http://[::1]:80", True),
         ("https://localhost.evil.example", False),
+        ("http://evil.localhost", False),
+        ("http://example.com", False),
+        ("//127.0.0.1@evil.example", False),
+        ("http://[broken", False),
         ("https://{service}.api.mitel.io", False),
         ("", False),
     ],
 )
-def test_what_is_this_machine(url: str, loopback: bool) -> None:
+def test_a_url_is_loopback_by_its_host_alone(url: str, loopback: bool) -> None:
     assert is_loopback(url) is loopback
+
+
+def test_a_host_may_be_an_address_of_either_version() -> None:
+    assert all(map(is_loopback_host, ["localhost", "127.0.0.1", "127.1.2.3", "::1"]))
+    assert not any(map(is_loopback_host, ["", "10.0.0.1", "::", "[::1]", "example.com"]))
 
 
 async def test_a_body_is_read_up_to_its_limit_and_no_further() -> None:
     async with stub_server() as server, aiohttp.ClientSession() as http:
         server.on("GET /large", Reply(b"x" * 200_000))
         async with http.get(f"{server.url}/large") as response:
-            assert len(await read_capped(response, 200_000)) == 200_000
+            assert len(await read_capped(response.content.iter_any(), 200_000)) == 200_000
         async with http.get(f"{server.url}/large") as response:
             with pytest.raises(TooLarge):
-                await read_capped(response, 199_999)
+                await read_capped(response.content.iter_any(), 199_999)
+
+
+async def test_a_compressed_body_is_limited_by_its_decompressed_size() -> None:
+    bomb = Reply(gzip.compress(b" " * 1_000_000), headers={"Content-Encoding": "gzip"})
+    async with stub_server() as server, aiohttp.ClientSession() as http, httpx.AsyncClient() as client:
+        server.on("GET /bomb", bomb)
+        async with http.get(f"{server.url}/bomb") as response:
+            with pytest.raises(TooLarge):
+                await read_capped(response.content.iter_any(), 100_000)
+        async with client.stream("GET", f"{server.url}/bomb") as answer:
+            with pytest.raises(TooLarge):
+                await read_capped(answer.aiter_bytes(), 100_000)
+
+
+def test_the_blocking_reader_has_the_same_limit() -> None:
+    assert read_capped_blocking([b"ab", b"c"], 3) == b"abc"
+    with pytest.raises(TooLarge):
+        read_capped_blocking([b"ab", b"cd"], 3)

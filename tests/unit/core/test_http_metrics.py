@@ -40,9 +40,17 @@ async def wire() -> AsyncIterator[Wire]:
 
 @pytest.mark.parametrize(
     ("status", "outcome"),
-    [(200, "ok"), (204, "ok"), (302, "ok"), (400, "refused"), (429, "throttled"), (500, "unwell"), (503, "unwell")],
+    [
+        (200, "ok"),
+        (204, "ok"),
+        (302, "ok"),
+        (400, "refused"),
+        (429, "throttled"),
+        (500, "unavailable"),
+        (503, "unavailable"),
+    ],
 )
-async def test_a_request_is_counted_by_what_was_answered(status: int, outcome: str) -> None:
+async def test_a_request_is_counted_by_the_status_of_its_response(status: int, outcome: str) -> None:
     async with wire() as at:
         asking = at.http.get(f"{at.url}{status}", allow_redirects=False, trace_request_ctx=Service.GRAPH)
         async with asking:
@@ -52,7 +60,7 @@ async def test_a_request_is_counted_by_what_was_answered(status: int, outcome: s
         assert at.read("request_seconds_count", service="cloudlink") == 0
 
 
-async def test_one_that_fails_is_counted_too_and_who_gives_no_name_is_another(unused_tcp_port: int) -> None:
+async def test_a_failed_request_is_counted_and_one_without_a_service_is_other(unused_tcp_port: int) -> None:
     async with wire() as at:
         with pytest.raises(aiohttp.ClientError):
             await at.http.get(f"http://127.0.0.1:{unused_tcp_port}/")

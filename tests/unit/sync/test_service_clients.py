@@ -1,35 +1,49 @@
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from random import Random
 
 import aiohttp
-import pytest
+from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
-from sync.cloudlink.wire import load_tables
+from core.metrics import Metrics
+from sync.cloudlink.tables import load_tables
 from sync.domain.model import CloudLinkAccount
-from sync.service_clients import Addresses, HttpServiceClients
+from sync.service_clients import HttpServiceClients, ServiceConfig
+
+NOWHERE = "http://127.0.0.1"
 
 
 def account(number: int, secret: str = "") -> CloudLinkAccount:
     return CloudLinkAccount("", f"account {number}", "client", secret)
 
 
-async def test_what_was_not_used_for_the_longest_makes_room(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.service_clients.MOST_KEPT", 2)
+@asynccontextmanager
+async def service_clients(most_clients: int = 10) -> AsyncIterator[HttpServiceClients]:
+    config = ServiceConfig(NOWHERE, NOWHERE, NOWHERE + "/{service}", load_tables(None), most_clients=most_clients)
     async with aiohttp.ClientSession() as http:
-        addresses = Addresses("http://127.0.0.1", "http://127.0.0.1", "http://127.0.0.1/{service}")
-        connections = HttpServiceClients(http, addresses, load_tables(None), utc_now, Random(1))
-        first, second = connections.phones(account(1)), connections.phones(account(2))
-        assert connections.phones(account(1)) is first
-        connections.phones(account(3))
-        assert connections.phones(account(1)) is first
-        assert connections.phones(account(2)) is not second
+        yield HttpServiceClients(http, config, utc_now, Random(1), Metrics(CollectorRegistry()))
 
 
-async def test_a_new_secret_takes_the_place_of_the_old_one() -> None:
-    async with aiohttp.ClientSession() as http:
-        addresses = Addresses("http://127.0.0.1", "http://127.0.0.1", "http://127.0.0.1/{service}")
-        connections = HttpServiceClients(http, addresses, load_tables(None), utc_now, Random(1))
-        old = connections.phones(account(1))
-        new = connections.phones(account(1, "another"))
+async def test_the_least_recently_used_client_is_dropped() -> None:
+    async with service_clients(most_clients=2) as clients:
+        first, second = clients.phones(account(1)), clients.phones(account(2))
+        assert clients.phones(account(1)) is first
+        clients.phones(account(3))
+        assert clients.phones(account(1)) is first
+        assert clients.phones(account(2)) is not second
+
+
+async def test_a_new_secret_replaces_the_client_of_the_old_one() -> None:
+    async with service_clients() as clients:
+        old = clients.phones(account(1))
+        new = clients.phones(account(1, "another"))
         assert new is not old
-        assert connections.phones(account(1, "another")) is new
+        assert clients.phones(account(1, "another")) is new
+
+
+async def test_a_fresh_client_is_shared_with_no_one() -> None:
+    async with service_clients() as clients:
+        shared = clients.phones(account(1))
+        assert clients.fresh_phones(account(1)) is not shared
+        assert clients.phones(account(1)) is shared

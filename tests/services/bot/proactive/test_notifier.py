@@ -233,7 +233,7 @@ async def test_processes_that_race_tell_once(world: NoticeHarness, processes: in
     await asyncio.gather(*(process.notice_scheduler.look("all") for process in running))
     for process in running:
         process.jobs.deferred.append(("notify", "i1"))
-    await asyncio.gather(*(process.tell() for process in running))
+    await asyncio.gather(*(process.send_due() for process in running))
     assert sorted(chat_of(call) for call in world.arrived()) == ["a:ada", "a:ben"]
 
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
 
+from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
@@ -14,6 +16,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, Service
 from sync.integrations.connection_test import ConnectionTest
+from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
@@ -31,8 +34,11 @@ class Setting:
         self.database = database
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
-        context = context_of(database, self.clients, self.jobs)
-        self.connection_test = ConnectionTest(context, CredentialStore(ENCRYPTION), RECHECK)
+        self.registry = CollectorRegistry()
+        metrics = Metrics(self.registry)
+        context = context_of(database, self.clients, self.jobs, metrics=metrics)
+        quota = QuotaLedger(Quota(1500), metrics)
+        self.connection_test = ConnectionTest(context, CredentialStore(ENCRYPTION), quota, RECHECK)
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
@@ -72,6 +78,7 @@ async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tm
         assert (await read_person(at.database)).due_at == NOON
         assert at.jobs.now() == ["push"]
         assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1]]
+        assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 
 async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_of_each_side(

@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from core.metrics import Metrics
 from storage.database import Database
-from sync.cloudlink.wire import load_tables
+from sync.cloudlink.tables import load_tables
 from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
 from sync.phones.webhooks import LONGEST_READ, WebhookResult, Webhooks

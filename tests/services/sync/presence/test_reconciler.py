@@ -22,7 +22,7 @@ from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, R
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.reconciler import Reconciler
-from sync.teams.quota import Quota
+from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import recorded_statements
@@ -59,8 +59,10 @@ class Bench:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        context = context_of(self.database, self.clients, self.jobs, self.clock, Metrics(self.registry))
-        self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), Quota(self.quota))
+        metrics = Metrics(self.registry)
+        context = context_of(self.database, self.clients, self.jobs, self.clock, metrics)
+        quota = QuotaLedger(Quota(self.quota), metrics)
+        self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), quota)
 
     async def push(self) -> list[Request]:
         """Push; what was sent by it."""

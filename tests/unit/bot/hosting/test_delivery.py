@@ -65,7 +65,7 @@ async def test_any_other_answer_is_undelivered_at_once(status: int) -> None:
         assert (caught.value.status, len(bot.connector.calls), bot.clock.slept) == (status, 1, [])
 
 
-@pytest.mark.parametrize("said", ["7", "7.0", "Sun, 01 Mar 2026 12:00:07 GMT"])
+@pytest.mark.parametrize("said", ["7", "7.0", "Sun, 01 Mar 2026 12:00:07 GMT", "Sun, 01 Mar 2026 12:00:07 -0000"])
 async def test_a_retry_after_is_waited_out(said: str) -> None:
     async with open_bot() as bot:
         bot.connector.answer(429, Retry_After=said)

@@ -1,4 +1,4 @@
-"""Where requests to CloudLink go, and where no setting and no region can make them go."""
+"""Where requests to CloudLink go, and where no setting and no region can send them."""
 
 import pytest
 from hypothesis import given
@@ -25,7 +25,7 @@ DEFAULT = "https://{service}.api.mitel.io"
         ("http://127.0.0.1:9000/{service}.{region}", "eu", "http://127.0.0.1:9000/media"),
     ],
 )
-def test_a_region_stands_between_service_and_api(pattern: str, region: str, url: str) -> None:
+def test_a_region_goes_between_service_and_api(pattern: str, region: str, url: str) -> None:
     assert service_url(pattern, region, Service.MEDIA) == url
 
 
@@ -41,7 +41,7 @@ def test_a_region_that_could_make_another_host_is_refused(pattern: str, region: 
 
 
 @given(st.text())
-def test_whatever_the_region_the_host_stays_mitels(region: str) -> None:
+def test_the_host_stays_mitels_for_any_region(region: str) -> None:
     try:
         url = service_url(DEFAULT, region, Service.ADMIN)
     except CredentialsWrong:

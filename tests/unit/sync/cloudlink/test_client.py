@@ -1,4 +1,4 @@
-"""The CloudLink client over the wire: what it asks, and what it makes of every kind of answer."""
+"""The CloudLink client over the wire: what it sends, and how it handles every kind of response."""
 
 import asyncio
 import tomllib
@@ -67,7 +67,7 @@ async def test_one_grant_serves_all_calls(harness: ClientHarness) -> None:
     assert "authorization" not in grant.headers
 
 
-async def test_every_request_says_who_asks(harness: ClientHarness) -> None:
+async def test_every_request_names_our_application(harness: ClientHarness) -> None:
     client = harness.client()
     await client.users()
     await client.account_name()
@@ -77,13 +77,13 @@ async def test_every_request_says_who_asks(harness: ClientHarness) -> None:
     assert {seen.headers["authorization"] for seen in harness.server.asked(USERS)} == {"Bearer token-1"}
 
 
-def test_the_version_told_is_the_projects() -> None:
+def test_the_version_sent_is_the_projects() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert f"{project['name']}/{project['version']}" == APP
 
 
 @pytest.mark.parametrize("field", ["refresh_token", "token"])
-async def test_a_token_is_renewed_before_it_ends(harness: ClientHarness, field: str) -> None:
+async def test_a_token_is_renewed_before_it_expires(harness: ClientHarness, field: str) -> None:
     harness.server.on(TOKEN, {**token_reply(), "refresh_token": None, field: "again"}, token_reply("token-2"))
     client = harness.client()
     await client.users()
@@ -117,7 +117,7 @@ async def test_a_refresh_that_fails_becomes_a_fresh_grant(harness: ClientHarness
     assert kinds == ["client_credentials", "refresh_token", "client_credentials"]
 
 
-async def test_a_401_in_mid_flight_brings_one_fresh_grant_for_all(harness: ClientHarness) -> None:
+async def test_a_401_of_concurrent_calls_leads_to_one_fresh_grant_for_all(harness: ClientHarness) -> None:
     client = harness.client()
     await client.users()
     harness.server.on(TOKEN, token_reply("token-2"))
@@ -126,7 +126,7 @@ async def test_a_401_in_mid_flight_brings_one_fresh_grant_for_all(harness: Clien
     assert [grant.json["grant_type"] for grant in harness.server.asked(TOKEN)] == ["client_credentials"] * 2
 
 
-async def test_a_401_again_is_a_refusal(harness: ClientHarness) -> None:
+async def test_a_second_401_is_a_refusal(harness: ClientHarness) -> None:
     harness.server.on(USERS, Reply({}, 401))
     error = await fault_of(harness.client().users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REFUSED)
@@ -175,7 +175,7 @@ async def test_a_token_of_another_account_or_role_is_refused(
     assert (type(error), error.fault) == (CredentialsWrong, fault)
 
 
-async def test_an_owner_that_says_little_is_believed(harness: ClientHarness) -> None:
+async def test_an_owner_without_account_or_role_is_accepted(harness: ClientHarness) -> None:
     harness.server.on(OWNER, {})
     harness.server.on(ACCOUNT_ROUTE, {})
     assert await harness.client().account_name() == "acc 1"
@@ -194,7 +194,7 @@ async def test_an_owner_that_says_little_is_believed(harness: ClientHarness) -> 
         (Reply(b" " * 5_000_001), ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE),
     ],
 )
-async def test_answers_that_are_no_account(
+async def test_responses_that_are_no_account(
     harness: ClientHarness, reply: Reply, kind: type[SyncError], fault: Fault
 ) -> None:
     harness.server.on(ACCOUNT_ROUTE, reply)
@@ -202,7 +202,7 @@ async def test_answers_that_are_no_account(
     assert (type(error), error.fault) == (kind, fault)
 
 
-async def test_nobody_there() -> None:
+async def test_no_server_at_the_address() -> None:
     async with aiohttp.ClientSession() as http, cloudlink_harness() as harness:
         gone = CloudLink(
             http, "http://127.0.0.1:9/{service}", ACCOUNT, WireTables(), lambda: harness.now, Random(1)
@@ -211,7 +211,7 @@ async def test_nobody_there() -> None:
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREACHABLE)
 
 
-async def test_a_region_that_is_none_is_refused_before_anything_is_sent(harness: ClientHarness) -> None:
+async def test_an_invalid_region_is_refused_before_anything_is_sent(harness: ClientHarness) -> None:
     error = await fault_of(harness.client(replace(ACCOUNT, region="eu/../evil")).users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.CLOUDLINK_REGION_INVALID)
     assert not harness.server.seen
@@ -251,7 +251,7 @@ async def test_people_of_all_pages_without_their_sip_passwords(harness: ClientHa
         "?$skip=1",
     ],
 )
-async def test_a_link_off_the_host_or_in_a_circle_is_not_followed(harness: ClientHarness, link: str) -> None:
+async def test_a_link_to_another_host_or_to_itself_is_not_followed(harness: ClientHarness, link: str) -> None:
     harness.server.on(USERS, page({"userId": "u1"}, following=link))
     error = await fault_of(harness.client().users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE)
@@ -261,7 +261,7 @@ async def test_a_link_off_the_host_or_in_a_circle_is_not_followed(harness: Clien
 # Lines
 
 
-async def test_a_line_is_its_phone_and_its_calls(harness: ClientHarness) -> None:
+async def test_a_line_is_a_phone_and_its_calls(harness: ClientHarness) -> None:
     phone = {"endpointId": "2001", "userId": "u1", "state": "busy", "doNotDisturb": True, "timestamp": 5}
     harness.server.on(endpoint("2001"), phone)
     harness.server.on(f"{endpoint('2001')}/calls", page({"callId": "c1", "state": "active", "timestamp": 7}))
@@ -271,7 +271,7 @@ async def test_a_line_is_its_phone_and_its_calls(harness: ClientHarness) -> None
     assert [(call.call_id, call.state) for call in line.calls] == [("c1", CallState.CONNECTED)]
 
 
-async def test_a_line_without_a_time_is_as_of_when_it_was_asked_for(harness: ClientHarness) -> None:
+async def test_a_line_without_a_time_has_the_time_of_the_request(harness: ClientHarness) -> None:
     harness.server.on(endpoint("2001"), {"state": "idle"})
     line = await harness.client().line("2001")
     assert line is not None
@@ -283,7 +283,7 @@ async def test_an_unknown_extension_is_no_line(harness: ClientHarness) -> None:
     assert harness.server.seen[-1].path == "/media/2017-09-01/endpoints/..%2F..%2Faccounts"
 
 
-async def test_lines_in_their_order_and_four_at_once(harness: ClientHarness) -> None:
+async def test_lines_keep_their_order_and_four_are_read_concurrently(harness: ClientHarness) -> None:
     numbers = [str(2000 + n) for n in range(12)]
     for number in numbers[:-1]:
         harness.server.on(endpoint(number), {"endpointId": number, "state": "idle"})
@@ -294,7 +294,7 @@ async def test_lines_in_their_order_and_four_at_once(harness: ClientHarness) -> 
     assert 1 < harness.server.max_concurrent <= 4
 
 
-async def test_the_first_failure_ends_the_others(harness: ClientHarness) -> None:
+async def test_the_first_failure_cancels_the_others(harness: ClientHarness) -> None:
     harness.server.on(endpoint("2001"), Reply({}, 503))
     numbers = ["2001", *(str(3000 + n) for n in range(200))]
     error = await fault_of(harness.client().lines(numbers))
@@ -324,13 +324,13 @@ async def test_a_subscription_without_an_id_is_unreadable(harness: ClientHarness
     assert (await fault_of(harness.client().subscribe("https://x.example"))).fault is Fault.CLOUDLINK_UNREADABLE
 
 
-async def test_what_is_subscribed(harness: ClientHarness) -> None:
+async def test_current_subscriptions(harness: ClientHarness) -> None:
     harness.server.on(f"GET {SUBSCRIPTIONS}", page({"subscriptionId": "s1"}, {"subscriptionId": None}, "noise"))
     assert await harness.client().subscriptions() == frozenset({"s1"})
 
 
 @pytest.mark.parametrize("status", [204, 404])
-async def test_unsubscribing_twice_is_as_good_as_once(harness: ClientHarness, status: int) -> None:
+async def test_unsubscribing_is_idempotent(harness: ClientHarness, status: int) -> None:
     harness.server.on(f"DELETE {SUBSCRIPTIONS}/s%2F1", Reply(None, status))
     await harness.client().unsubscribe("s/1")
     assert harness.server.seen[-1].method == "DELETE"
@@ -341,10 +341,10 @@ async def test_unsubscribing_may_be_forbidden(harness: ClientHarness) -> None:
     assert (await fault_of(harness.client().unsubscribe("s1"))).fault is Fault.CLOUDLINK_FORBIDDEN
 
 
-# Throttling and trouble
+# Throttling and failures
 
 
-async def test_a_throttled_call_is_tried_again_after_what_it_was_told(harness: ClientHarness) -> None:
+async def test_a_throttled_call_is_retried_after_retry_after(harness: ClientHarness) -> None:
     harness.server.on(USERS, throttled("4"), throttled(), Reply(page({"userId": "u1"})))
     assert len(await harness.client().users()) == 1
     first, second = harness.slept
@@ -352,7 +352,7 @@ async def test_a_throttled_call_is_tried_again_after_what_it_was_told(harness: C
     assert 2 <= second <= 3
 
 
-async def test_after_three_tries_the_caller_is_told_when_to_come_back(harness: ClientHarness) -> None:
+async def test_after_three_tries_the_error_holds_the_retry_after(harness: ClientHarness) -> None:
     harness.server.on(USERS, throttled("7"))
     error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
@@ -361,21 +361,21 @@ async def test_after_three_tries_the_caller_is_told_when_to_come_back(harness: C
     assert len(harness.slept) == 2
 
 
-async def test_a_long_wait_is_the_callers(harness: ClientHarness) -> None:
+async def test_a_long_retry_after_is_left_to_the_caller(harness: ClientHarness) -> None:
     harness.server.on(TOKEN, throttled("120"))
     error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.fault, error.retry_after, harness.slept) == (Fault.CLOUDLINK_THROTTLED, 120.0, [])
 
 
-async def test_an_outage_says_when_to_come_back(harness: ClientHarness) -> None:
+async def test_the_error_of_an_outage_holds_its_retry_after(harness: ClientHarness) -> None:
     harness.server.on(USERS, Reply({}, 503, {"Retry-After": "30"}))
     error = await fault_of(harness.client().users())
     assert isinstance(error, ServiceUnavailable)
     assert (error.retry_after, error.context) == (30.0, {"status": 503})
 
 
-async def test_the_correlation_id_of_a_refusal_is_logged_clean(harness: ClientHarness) -> None:
+async def test_the_correlation_id_of_a_refusal_is_logged_sanitized(harness: ClientHarness) -> None:
     harness.server.on(USERS, Reply({}, 403, {"x-mitel-correlation-id": "corr-7\u202e-" + "x" * 200}))
     with structlog.testing.capture_logs() as logs:
         await fault_of(harness.client().users())
@@ -396,7 +396,7 @@ async def test_the_correlation_id_of_a_refusal_is_logged_clean(harness: ClientHa
         Reply({}, 307, {"Location": f"https://evil.example/?{SECRET}", "x-mitel-correlation-id": "c"}),
     ],
 )
-async def test_no_failure_tells_the_secret(
+async def test_no_failure_reveals_the_secret(
     harness: ClientHarness, reply: Reply, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness.server.on(TOKEN, reply)

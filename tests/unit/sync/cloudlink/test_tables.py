@@ -40,7 +40,7 @@ def test_offline_has_one_name_for_us() -> None:
     assert WireTables().endpoint_state("Busy") == "Busy"
 
 
-def test_without_a_file_there_are_the_defaults() -> None:
+def test_the_defaults_apply_without_a_file() -> None:
     assert load_tables(None) == WireTables()
 
 
@@ -79,7 +79,7 @@ def test_a_file_adds_call_states_and_replaces_the_rest(tmp_path: Path) -> None:
         ({"topic": ""}, "topic must hold words"),
     ],
 )
-def test_a_wrong_file_is_refused_with_what_is_wrong(tmp_path: Path, content: object, message: str) -> None:
+def test_a_wrong_file_is_refused_with_the_reason(tmp_path: Path, content: object, message: str) -> None:
     with pytest.raises(ValueError) as caught:
         load_tables(written(tmp_path, content))
     assert message in str(caught.value)

@@ -1,4 +1,4 @@
-"""CloudLink's JSON, as documented, as assumed, and as nobody expects it."""
+"""CloudLink's JSON, as documented, as assumed, and as malformed as can be."""
 
 import json
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.cloudlink.tables import WireTables
 from sync.cloudlink.wire import (
     Malformed,
-    WireTables,
     next_link,
     page_items,
     parse_notification,
@@ -91,7 +91,7 @@ def test_an_unknown_state_keeps_its_name_and_changes_nothing() -> None:
     assert (event.state, event.state_name) == (None, "levitating")
 
 
-def test_of_an_unknown_event_type_nothing_is_believed() -> None:
+def test_an_unknown_event_type_changes_nothing() -> None:
     event = call_in(call_body(eventType="RecordingNotification", state="ended"))
     assert (event.state, event.state_name) == (None, "RecordingNotification")
     phone = phone_in(phone_body(eventType="BatteryNotification", state="offline", doNotDisturb=True))
@@ -111,7 +111,7 @@ def test_a_conference_flag_of_another_type_is_no_conference() -> None:
     assert call_in(call_body(state="connected", extraPbxData="conference")).conference is False
 
 
-def test_what_one_field_lacks_another_may_tell() -> None:
+def test_a_missing_field_has_a_second_source() -> None:
     event = call_in(call_body(endpointId=None, callId=None, eventId=None, eventType=None))
     assert (event.extension, event.call_id, event.event_id) == ("2001", "call-1", "publication-1")
     assert parse_notification(call_body(accountId=None), TABLES).account_id == "account-1"
@@ -133,7 +133,7 @@ def test_a_time_in_its_forms(timestamp: object) -> None:
 @pytest.mark.parametrize(
     "timestamp", [None, True, -1, 0, float("nan"), float("inf"), 10**400, "soon", [], "9" * 30]
 )
-def test_a_time_that_is_none_falls_back_on_the_notifications(timestamp: object) -> None:
+def test_an_unreadable_time_falls_back_on_the_notifications(timestamp: object) -> None:
     body = call_body(timestamp=timestamp)
     assert call_in(body).at == 1_700_000_001_000
     del body["notification"]["createdOn"]
@@ -151,11 +151,11 @@ def test_a_time_that_is_none_falls_back_on_the_notifications(timestamp: object) 
         ({"state": "doNotDisturb"}, None),
     ],
 )
-def test_the_flag_decides_not_the_word(content: dict[str, Any], flag: bool | None) -> None:
+def test_the_flag_decides_and_not_the_state_name(content: dict[str, Any], flag: bool | None) -> None:
     assert phone_in(phone_body(**content)).do_not_disturb is flag
 
 
-def test_a_phone_that_left_is_offline_by_any_name() -> None:
+def test_an_unregistered_phone_is_offline_by_any_name() -> None:
     assert phone_in(phone_body(state="Unregistered")).state_name == "offline"
 
 
@@ -185,7 +185,7 @@ def test_corrected_tables_are_used() -> None:
         (call_body(endpointId="20\n01") | {"subject": 5}, "content.endpointId"),
     ],
 )
-def test_what_cannot_be_done_without_is_named(body: object, field: str) -> None:
+def test_a_missing_indispensable_field_is_named(body: object, field: str) -> None:
     with pytest.raises(Malformed) as caught:
         parse_notification(body, TABLES)
     assert caught.value.field == field
@@ -206,7 +206,7 @@ def bodies() -> st.SearchStrategy[Any]:
 
 @settings(max_examples=300)
 @given(bodies())
-def test_anything_is_a_notification_or_malformed(changes: dict[str, Any]) -> None:
+def test_any_body_is_a_notification_or_malformed(changes: dict[str, Any]) -> None:
     body = call_body(
         **{key.removeprefix("content."): v for key, v in changes.items() if key.startswith("content.")}
     )
@@ -222,7 +222,7 @@ def test_anything_is_a_notification_or_malformed(changes: dict[str, Any]) -> Non
 
 
 @given(json_values())
-def test_no_json_at_all_breaks_the_parsers(value: Any) -> None:
+def test_no_json_value_breaks_the_parsers(value: Any) -> None:
     for parse in (
         lambda: parse_notification(value, TABLES),
         lambda: parse_snapshot(value, value, TABLES),
@@ -236,7 +236,7 @@ def test_no_json_at_all_breaks_the_parsers(value: Any) -> None:
     parse_user(value)
 
 
-def test_a_user_without_what_must_not_be_kept() -> None:
+def test_a_user_is_parsed_without_the_sip_password() -> None:
     user = parse_user(
         {
             "userId": "user-1",
@@ -251,12 +251,12 @@ def test_a_user_without_what_must_not_be_kept() -> None:
     assert "hunter2" not in repr(user)
 
 
-def test_a_user_may_lack_almost_everything() -> None:
+def test_a_user_needs_only_an_id() -> None:
     assert parse_user({"userId": "user-1"}) == CloudLinkUser("user-1", "user-1", "", None)
     assert parse_user({"userId": "user-1", "email": "a@b.example"}) == CloudLinkUser(
         "user-1", "a@b.example", "a@b.example", None
     )
-    assert parse_user({"displayName": "nobody"}) is None
+    assert parse_user({"displayName": "no id"}) is None
     assert parse_user("user-1") is None
 
 
@@ -306,7 +306,7 @@ def test_a_line_needs_its_extension() -> None:
         ({"_links": []}, ""),
     ],
 )
-def test_where_a_collection_goes_on(page: dict[str, Any], link: str) -> None:
+def test_the_link_to_the_next_page(page: dict[str, Any], link: str) -> None:
     assert next_link(page) == link
 
 
@@ -316,6 +316,6 @@ def test_empty_collections(page: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("page", [{"_embedded": {"items": {"a": 1}}}, {}, {"count": 3}, {"error": "odd"}])
-def test_what_says_nothing_is_no_empty_collection(page: dict[str, Any]) -> None:
+def test_an_object_without_items_or_count_is_no_empty_collection(page: dict[str, Any]) -> None:
     with pytest.raises(Malformed, match=r"_embedded\.items"):
         page_items(page)

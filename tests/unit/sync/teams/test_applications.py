@@ -1,4 +1,4 @@
-"""An application's registration, from a stub of Graph that answers as the real one does and as it never should."""
+"""An application's registration, from a stub of Graph with real and malformed responses."""
 
 from collections.abc import AsyncIterator
 from datetime import date
@@ -11,6 +11,7 @@ import pytest_asyncio
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.services import NewPassword, Password
 from sync.teams.applications import Applications
+from sync.teams.graph_client import GraphClient
 from tests.support.clocks import NOON
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens, jwt
@@ -30,18 +31,18 @@ async def graph() -> AsyncIterator[StubServer]:
 @pytest_asyncio.fixture
 async def applications(graph: StubServer) -> AsyncIterator[Applications]:
     async with aiohttp.ClientSession() as http:
-        yield Applications(http, graph.url, CountedTokens(), CLIENT, lambda: NOON)
+        yield Applications(GraphClient(http, graph.url, CountedTokens(), lambda: NOON), CLIENT)
 
 
-async def test_secrets_are_read_and_nonsense_among_them_left_out(
-    graph: StubServer, applications: Applications
-) -> None:
+async def test_secrets_are_read_and_malformed_ones_left_out(graph: StubServer, applications: Applications) -> None:
     odd: list[Any] = [SECRET, {"keyId": 5}, {"keyId": "k2"}, {"keyId": "k3", "endDateTime": "soon"}, "x", None]
     graph.on(GET, Reply({"passwordCredentials": odd}))
     assert await applications.passwords() == [Password("k1", "First", "abc", date(2027, 5, 31))]
 
 
-async def test_one_is_added_and_its_value_is_in_no_repr(graph: StubServer, applications: Applications) -> None:
+async def test_an_added_secret_is_returned_and_its_value_is_in_no_repr(
+    graph: StubServer, applications: Applications
+) -> None:
     graph.on(ADD, Reply({**SECRET, "secretText": "the~value"}))
     added = await applications.add_password("Ours", NOON)
     assert added == NewPassword("k1", "the~value", date(2027, 5, 31))
@@ -49,14 +50,16 @@ async def test_one_is_added_and_its_value_is_in_no_repr(graph: StubServer, appli
 
 
 @pytest.mark.parametrize("answer", [{}, {**SECRET, "secretText": None}, {"secretText": "x"}, [], None])
-async def test_an_answer_without_a_secret(graph: StubServer, applications: Applications, answer: Any) -> None:
+async def test_a_response_without_a_secret_is_unreadable(
+    graph: StubServer, applications: Applications, answer: Any
+) -> None:
     graph.on(ADD, Reply(answer))
     with pytest.raises(ServiceUnavailable) as caught:
         await applications.add_password("Ours", NOON)
     assert caught.value.fault is Fault.GRAPH_UNREADABLE
 
 
-async def test_removing_what_is_gone_is_success_and_what_is_there_is_not(
+async def test_removing_a_missing_secret_is_success_and_a_refused_removal_is_not(
     graph: StubServer, applications: Applications
 ) -> None:
     graph.on(REMOVE, Reply({"error": {"code": "Request_BadRequest"}}, status=400))
@@ -98,12 +101,14 @@ async def test_refusals(
         (["Application.ReadWrite.All"], True, True),
     ],
 )
-async def test_what_its_token_says_it_may(roles: list[str], reads: bool, rotates: bool) -> None:
-    class Given(CountedTokens):
+async def test_permissions_are_read_from_the_tokens_roles(roles: list[str], reads: bool, rotates: bool) -> None:
+    class TokensWithRoles(CountedTokens):
         async def token(self) -> str:
             return jwt(roles=roles)
 
     async with aiohttp.ClientSession() as http:
-        applications = Applications(http, "http://127.0.0.1:9", Given(), CLIENT, lambda: NOON)
+        applications = Applications(
+            GraphClient(http, "http://127.0.0.1:9", TokensWithRoles(), lambda: NOON), CLIENT
+        )
         assert await applications.may_read() is reads
         assert await applications.may_rotate() is rotates

@@ -1,4 +1,4 @@
-"""Batches for presence, and every answer an inner request can get."""
+"""Batches of presence changes, and every response an inner request can get."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -36,7 +36,7 @@ def outcome_of(change: Change, status: Any, **fields: Any) -> Any:
     return outcome
 
 
-def test_a_batch_as_graph_takes_it() -> None:
+def test_a_batch_as_graph_accepts_it() -> None:
     assert batch_of([SET, CLEAR], "client-1") == {
         "requests": [
             {
@@ -62,7 +62,7 @@ def test_a_batch_as_graph_takes_it() -> None:
     }
 
 
-def test_a_user_id_stays_one_segment() -> None:
+def test_a_user_id_is_one_path_segment() -> None:
     (request,) = batch_of([ClearPresence("../me?x#")], "c")["requests"]
     assert request["url"] == "/users/..%2Fme%3Fx%23/presence/clearPresence"
 
@@ -83,7 +83,7 @@ def test_durations(seconds: int, text: str) -> None:
     assert iso_duration(seconds) == text
 
 
-def test_outcomes_come_in_the_order_of_the_changes_whatever_graphs_is() -> None:
+def test_outcomes_are_in_the_order_of_the_changes() -> None:
     answer = {"responses": [inner(2, 429), inner(0, 200), inner(1, 404)]}
     assert outcomes_of([SET, CLEAR, SET], answer, NOW) == [Done(), Done(), Throttled(10.0)]
 
@@ -94,7 +94,7 @@ def test_accepted(change: Change, status: int) -> None:
     assert outcome_of(change, status) == Done()
 
 
-def test_nothing_to_clear_is_cleared_but_nobody_to_set_is_refused() -> None:
+def test_a_404_is_success_for_clearing_and_a_refusal_for_setting() -> None:
     body = {"error": {"code": "NotFound\n", "message": "gone"}}
     assert outcome_of(CLEAR, 404, body=body) == Done()
     assert outcome_of(SET, 404, body=body) == Refused(404, "NotFound")
@@ -105,7 +105,7 @@ def test_a_refusal_without_a_readable_code(body: object) -> None:
     assert outcome_of(SET, 400, body=body) == Refused(400, "")
 
 
-def test_all_throttled_wait_for_the_longest() -> None:
+def test_all_throttled_changes_wait_for_the_longest_retry_after() -> None:
     answer = {
         "responses": [
             inner(0, 429, headers={"Retry-After": "2"}),
@@ -114,19 +114,19 @@ def test_all_throttled_wait_for_the_longest() -> None:
             inner(3, 503, headers={"Retry-After": "60"}),
         ]
     }
-    *throttled, unwell = outcomes_of([SET, CLEAR, SET, SET], answer, NOW)
+    *throttled, failed = outcomes_of([SET, CLEAR, SET, SET], answer, NOW)
     assert throttled == [Throttled(17.5)] * 3
-    assert isinstance(unwell, Failed)
-    assert isinstance(unwell.error, ServiceUnavailable)
-    assert unwell.error.retry_after == 60.0
+    assert isinstance(failed, Failed)
+    assert isinstance(failed.error, ServiceUnavailable)
+    assert failed.error.retry_after == 60.0
 
 
 @pytest.mark.parametrize("headers", [None, "odd", {}, {"Retry-After": "soon"}, {"Retry-After": None}])
-def test_a_throttle_without_a_time_is_ten_seconds(headers: object) -> None:
+def test_a_429_without_a_readable_retry_after_waits_ten_seconds(headers: object) -> None:
     assert outcome_of(SET, 429, headers=headers) == Throttled(10.0)
 
 
-def test_a_throttle_of_zero_is_zero() -> None:
+def test_a_retry_after_of_zero_is_zero() -> None:
     assert outcome_of(SET, 429, headers={"Retry-After": 0}) == Throttled(0.0)
 
 
@@ -137,7 +137,7 @@ def test_refused_credentials(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [408, 409, 423, 500, 502, 503, 504, 302])
-def test_what_may_pass_is_tried_again(status: int) -> None:
+def test_a_transient_failure_is_to_be_retried(status: int) -> None:
     error = outcome_of(SET, status).error
     assert (type(error), error.fault, error.context) == (
         ServiceUnavailable,
@@ -149,14 +149,14 @@ def test_what_may_pass_is_tried_again(status: int) -> None:
 @pytest.mark.parametrize(
     "responses", [[], ["noise"], [{"id": "7", "status": 200}], [inner(0, "200")], [inner(0, None)]]
 )
-def test_a_missing_or_odd_inner_answer_is_unreadable(responses: list[Any]) -> None:
+def test_a_missing_or_malformed_inner_response_is_unreadable(responses: list[Any]) -> None:
     (outcome,) = outcomes_of([SET], {"responses": responses}, NOW)
     assert isinstance(outcome, Failed)
     assert (type(outcome.error), outcome.error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
 
 
 @pytest.mark.parametrize("answer", [None, [], {}, {"responses": {}}, "x"])
-def test_what_is_no_batch_answer(answer: object) -> None:
+def test_what_is_no_batch_response(answer: object) -> None:
     with pytest.raises(ServiceUnavailable) as caught:
         outcomes_of([SET], answer, NOW)
     assert caught.value.fault is Fault.GRAPH_UNREADABLE
@@ -173,14 +173,14 @@ odd_inners = st.fixed_dictionaries(
 
 
 @given(st.lists(odd_inners | values, max_size=4))
-def test_every_change_has_an_outcome_whatever_graph_answers(responses: list[Any]) -> None:
+def test_every_change_has_an_outcome_for_any_response(responses: list[Any]) -> None:
     outcomes = outcomes_of([SET, CLEAR], {"responses": responses}, NOW)
     assert len(outcomes) == 2
     assert all(isinstance(each, Done | Throttled | Failed | Refused) for each in outcomes)
 
 
-def test_status_messages_as_graph_takes_them() -> None:
-    """The time without its zone, which is named beside it; taking away is an empty message without an end."""
+def test_status_messages_as_graph_accepts_them() -> None:
+    """The time is without its zone, which has its own field; removing is an empty message without an expiry."""
     lisbon = timezone(timedelta(hours=1))
     until = datetime(2026, 11, 22, 14, 0, 0, 250, tzinfo=lisbon)
     requests = batch_of([SetMessage("u/1", "On the phone", until), ClearMessage("u2")], "client-1")["requests"]
@@ -197,6 +197,6 @@ def test_status_messages_as_graph_takes_them() -> None:
     assert requests[1]["body"] == {"statusMessage": {"message": {"content": "", "contentType": "text"}}}
 
 
-def test_a_message_for_somebody_who_is_gone_is_refused_not_done() -> None:
+def test_a_message_for_a_user_who_is_gone_is_refused() -> None:
     (outcome,) = outcomes_of([ClearMessage("u2")], {"responses": [inner(0, 404)]}, NOW)
     assert isinstance(outcome, Refused)

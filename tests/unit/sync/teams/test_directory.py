@@ -1,19 +1,26 @@
-"""The directory through the real msgraph-sdk, over the wire."""
+"""The directory read by the real msgraph-sdk, over the wire."""
 
 import asyncio
+import gzip
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
+from core.clock import utc_now
+from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.directory import Directory, TeamsUser, open_directory
+from sync.teams.tokens import Tokens
 from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
@@ -35,13 +42,20 @@ class Bench:
     graph: StubServer
     tokens: CountedTokens
     directory: Directory
+    registry: CollectorRegistry
+
+
+def opened(
+    tokens: Tokens, url: str, registry: CollectorRegistry | None = None
+) -> AbstractAsyncContextManager[Directory]:
+    return open_directory(tokens, url, utc_now, Metrics(registry or CollectorRegistry()))
 
 
 @pytest_asyncio.fixture
 async def bench() -> AsyncIterator[Bench]:
-    tokens = CountedTokens()
-    async with stub_server() as graph, open_directory(tokens, graph.url + "/") as directory:
-        yield Bench(graph, tokens, directory)
+    tokens, registry = CountedTokens(), CollectorRegistry()
+    async with stub_server() as graph, opened(tokens, graph.url + "/", registry) as directory:
+        yield Bench(graph, tokens, directory, registry)
 
 
 async def failure_of(call: Awaitable[Any]) -> SyncError:
@@ -66,7 +80,7 @@ async def test_people_of_all_pages(bench: Bench) -> None:
         USERS,
         {"value": [ANA], "@odata.nextLink": link},
         {"value": [], "@odata.nextLink": link + "c"},
-        {"value": [bare, {"displayName": "nobody"}, {"id": "u3", "something": "new"}, "noise"]},
+        {"value": [bare, {"displayName": "no id"}, {"id": "u3", "something": "new"}, "noise"]},
     )
     people = await bench.directory.users()
     addresses = ("ana.silva@contoso.example", "as@contoso.example")
@@ -87,7 +101,7 @@ async def test_people_of_all_pages(bench: Bench) -> None:
 @pytest.mark.parametrize(
     "link", ["https://evil.example/v1.0/users?x=1", "http://127.0.0.1:1/v1.0/users", "users?x"]
 )
-async def test_a_next_page_elsewhere_is_not_asked_for(bench: Bench, link: str) -> None:
+async def test_a_next_page_on_another_host_is_not_requested(bench: Bench, link: str) -> None:
     bench.graph.on(USERS, {"value": [], "@odata.nextLink": link})
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
@@ -96,21 +110,21 @@ async def test_a_next_page_elsewhere_is_not_asked_for(bench: Bench, link: str) -
 
 @pytest.mark.parametrize("field", ["displayName", "mail", "userPrincipalName", "proxyAddresses"])
 @pytest.mark.parametrize("value", [7, {}, ["x", 7]])
-async def test_fields_of_another_type_are_passed_over(bench: Bench, field: str, value: object) -> None:
+async def test_fields_of_another_type_are_ignored(bench: Bench, field: str, value: object) -> None:
     bench.graph.on(USERS, {"value": [{**ANA, field: value}]})
     (ana,) = await bench.directory.users()
     assert ana.id == "u1"
     assert all(isinstance(text, str) for text in (ana.name, ana.mail, ana.principal_name, *ana.proxy_addresses))
 
 
-async def test_a_full_page_does_not_hold_the_event_loop(bench: Bench) -> None:
+async def test_a_full_page_does_not_block_the_event_loop(bench: Bench) -> None:
     bench.graph.on(USERS, {"value": [ANA] * 999})
     ticks = await _ticks_during(bench.directory.users())
     assert max(ticks) < 1
 
 
 async def _ticks_during(call: Awaitable[Any]) -> list[float]:
-    """How long the event loop took for each of its turns while ``call`` ran, in seconds."""
+    """The duration of each turn of the event loop while ``call`` ran, in seconds."""
     ticks: list[float] = []
 
     async def tick() -> None:
@@ -128,7 +142,7 @@ async def _ticks_during(call: Awaitable[Any]) -> list[float]:
     return ticks
 
 
-async def test_pages_in_a_circle_end(bench: Bench) -> None:
+async def test_pages_that_link_to_each_other_end(bench: Bench) -> None:
     bench.graph.on(USERS, {"value": [ANA], "@odata.nextLink": f"{bench.graph.url}/v1.0/users?again"})
     assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREADABLE
     assert len(bench.graph.seen) == 2
@@ -138,6 +152,48 @@ async def test_a_refused_token_is_replaced_once(bench: Bench) -> None:
     bench.graph.on(USERS, Reply({"error": {"code": "InvalidAuthenticationToken"}}, 401), Reply({"value": [ANA]}))
     assert len(await bench.directory.users()) == 1
     assert [seen.headers["authorization"] for seen in bench.graph.seen] == ["Bearer token-1", "Bearer token-2"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "outcome"),
+    [
+        (Reply({"value": []}), "ok"),
+        (Reply({}, 302), "ok"),
+        (Reply({}, 403), "refused"),
+        (Reply({}, 429), "throttled"),
+        (Reply({}, 503), "unavailable"),
+        (Reply(hang_up=True), "failed"),
+    ],
+)
+async def test_the_sdks_requests_are_counted_and_timed_like_all_others(
+    bench: Bench, reply: Reply, outcome: str
+) -> None:
+    bench.graph.on(USERS, reply)
+    with suppress(SyncError):
+        await bench.directory.users()
+    count = bench.registry.get_sample_value
+    assert count("cloudlink_presence_requests_total", {"service": "graph", "outcome": outcome}) == 1
+    assert count("cloudlink_presence_request_seconds_count", {"service": "graph"}) == 1
+
+
+async def test_each_of_the_sdks_requests_has_its_own_id(bench: Bench) -> None:
+    bench.graph.on(USERS, Reply(ERROR, 401), Reply({"value": []}))
+    await bench.directory.users()
+    ids = [seen.headers["client-request-id"] for seen in bench.graph.seen]
+    assert len(ids) == len(set(ids)) == 2
+    assert all(ids)
+
+
+async def test_a_refusal_is_logged_with_the_ids_that_find_it(bench: Bench) -> None:
+    bench.graph.on(USERS, Reply(ERROR, 403, {"request-id": "theirs"}))
+    with capture_logs() as logs:
+        error = await failure_of(bench.directory.users())
+    assert error.context == {"status": 403, "error": "Authorization_RequestDenied"}
+    (seen,) = bench.graph.seen
+    sent = seen.headers["client-request-id"]
+    (line,) = logs
+    assert (line["event"], line["status"], line["request_id"]) == ("graph_refused", 403, "theirs")
+    assert line["client_request_id"] == sent
 
 
 ERROR = {"error": {"code": "Authorization_RequestDenied", "message": "Insufficient privileges"}}
@@ -157,7 +213,7 @@ BODIES = [ERROR, b"<html>", None]
         (504, ServiceUnavailable, Fault.GRAPH_UNREACHABLE, 1),
     ],
 )
-async def test_refusals_at_once_and_without_a_retry(
+async def test_refusals_are_translated_and_not_retried(
     bench: Bench, body: Any, status: int, kind: type[SyncError], fault: Fault, asked: int
 ) -> None:
     bench.graph.on(USERS, Reply(body, status, {"Retry-After": "20"}))
@@ -180,34 +236,35 @@ async def test_refusals_at_once_and_without_a_retry(
         Reply({"value": None}),
         Reply({"value": {}}),
         Reply([]),
+        Reply(gzip.compress(b" " * 20_000_001), headers={"Content-Encoding": "gzip"}),
         Reply({"value": [ANA]}, 302, {"Location": "https://evil.example/"}),
     ],
 )
-async def test_answers_nobody_can_read(bench: Bench, reply: Reply) -> None:
+async def test_unreadable_responses(bench: Bench, reply: Reply) -> None:
     bench.graph.on(USERS, reply)
     error = await failure_of(bench.directory.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
 
 
-async def test_a_lost_connection_and_nobody_there(bench: Bench) -> None:
+async def test_a_lost_connection_and_no_server_at_the_address(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(hang_up=True))
     assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREACHABLE
-    async with open_directory(bench.tokens, "http://127.0.0.1:9") as nowhere:
+    async with opened(bench.tokens, "http://127.0.0.1:9") as nowhere:
         assert (await failure_of(nowhere.organisation())).fault is Fault.GRAPH_UNREACHABLE
 
 
-async def test_what_entra_says_comes_through(bench: Bench) -> None:
+async def test_errors_of_entra_are_passed_on(bench: Bench) -> None:
     class Refusing(CountedTokens):
         async def token(self) -> str:
             raise CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, code=7000222)
 
-    async with open_directory(Refusing(), bench.graph.url) as directory:
+    async with opened(Refusing(), bench.graph.url) as directory:
         error = await failure_of(directory.users())
     assert (type(error), error.fault) == (CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED)
     assert not bench.graph.seen
 
 
-async def test_a_claims_challenge_brings_a_fresh_token(bench: Bench) -> None:
+async def test_a_claims_challenge_leads_to_a_fresh_token(bench: Bench) -> None:
     challenge = {"WWW-Authenticate": 'Bearer error="insufficient_claims", claims="eyJ9"'}
     bench.graph.on(USERS, Reply(ERROR, 401, challenge), Reply({"value": []}))
     assert await bench.directory.users() == []
@@ -216,11 +273,11 @@ async def test_a_claims_challenge_brings_a_fresh_token(bench: Bench) -> None:
 
 async def test_graph_by_plain_http_is_for_this_machine_only() -> None:
     with pytest.raises(ValueError, match="this machine"):
-        async with open_directory(CountedTokens(), "http://graph.example"):
+        async with opened(CountedTokens(), "http://graph.example"):
             pass
 
 
-async def test_no_failure_tells_the_token(
+async def test_no_failure_reveals_the_token(
     bench: Bench, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")

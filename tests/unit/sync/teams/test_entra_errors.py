@@ -1,4 +1,4 @@
-"""What Entra's refusals mean, and which tenants are none."""
+"""What Entra's refusals mean, and which texts are no tenant."""
 
 import pytest
 from hypothesis import given
@@ -51,16 +51,16 @@ def test_a_tenant_is_never_more_than_one_plain_segment(tenant: str) -> None:
         (123456, Fault.ENTRA_REFUSED),
     ],
 )
-@pytest.mark.parametrize("told", ["codes", "sentence"])
-def test_each_code_has_its_fault(code: int, fault: Fault, told: str) -> None:
+@pytest.mark.parametrize("source", ["codes", "description"])
+def test_each_code_has_its_fault(code: int, fault: Fault, source: str) -> None:
     answer: dict[str, object] = {"error": "invalid_client"}
-    answer |= {"error_codes": [code]} if told == "codes" else {"error_description": f"AADSTS{code}: Words."}
+    answer |= {"error_codes": [code]} if source == "codes" else {"error_description": f"AADSTS{code}: Words."}
     error = refusal(answer, "secret")
     assert (type(error), error.fault, error.context) == (CredentialsWrong, fault, {"code": code})
 
 
 @pytest.mark.parametrize("code", [90033, 90055, 50196])
-def test_transient_codes_are_entras_own_trouble(code: int) -> None:
+def test_transient_codes_are_failures_of_entra(code: int) -> None:
     error = refusal({"error": "invalid_client", "error_codes": [code]}, "secret")
     assert (type(error), error.fault, error.context) == (
         ServiceUnavailable,

@@ -1,6 +1,6 @@
-"""Tokens by the real msal, from a stub of Entra ID that answers as the real one does and as it never should.
+"""Tokens acquired by the real msal from a stub of Entra ID, with real and malformed responses.
 
-The stub is served by the test's own event loop: were msal ever to run on it, nothing here would be answered.
+The stub runs on the test's own event loop: if msal ever blocked it, no request here would get a response.
 """
 
 import time
@@ -10,12 +10,24 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from prometheus_client import CollectorRegistry
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
 from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
-from tests.support.sync.teams import APP, DISCOVERY, ROLES, SECRET, TOKEN, discovery, granted, jwt, refused
+from tests.support.sync.teams import (
+    APP,
+    DISCOVERY,
+    ROLES,
+    SECRET,
+    TOKEN,
+    discovery,
+    entra_at,
+    granted,
+    jwt,
+    refused,
+)
 
 
 @pytest_asyncio.fixture
@@ -33,7 +45,7 @@ async def failure_of(call: Awaitable[Any]) -> SyncError:
 
 
 async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
-    proven = await prove(APP, entra.url)
+    proven = await prove(APP, entra_at(entra.url))
     assert proven.roles == frozenset(ROLES)
     assert await proven.token() == proven.value == jwt(roles=ROLES)
     assert proven.value not in repr(proven)
@@ -43,16 +55,16 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
 
 
-async def test_a_slash_at_the_urls_end_and_blanks_around_ids_do_no_harm(entra: StubServer) -> None:
+async def test_a_trailing_slash_and_blanks_around_ids_are_ignored(entra: StubServer) -> None:
     app = replace(APP, tenant_id=f" {APP.tenant_id}\n", client_id=f" {APP.client_id} ")
-    assert (await prove(app, f"{entra.url}/")).roles
+    assert (await prove(app, entra_at(f"{entra.url}/"))).roles
 
 
-async def test_proving_asks_anew_each_time_even_after_a_refusal(entra: StubServer) -> None:
+async def test_each_proof_requests_a_new_token_even_after_a_refusal(entra: StubServer) -> None:
     entra.on(TOKEN, Reply(refused(7000215), 400), Reply(granted()))
-    await failure_of(prove(APP, entra.url))
-    await prove(APP, entra.url)
-    await prove(APP, entra.url)
+    await failure_of(prove(APP, entra_at(entra.url)))
+    await prove(APP, entra_at(entra.url))
+    await prove(APP, entra_at(entra.url))
     assert len(entra.asked(TOKEN)) == 3
 
 
@@ -67,14 +79,14 @@ async def test_proving_asks_anew_each_time_even_after_a_refusal(entra: StubServe
 )
 async def test_missing_consent_names_the_permission(entra: StubServer, roles: object, missing: str) -> None:
     entra.on(TOKEN, granted(roles))
-    error = await failure_of(prove(APP, entra.url))
+    error = await failure_of(prove(APP, entra_at(entra.url)))
     assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_CONSENT_MISSING)
     assert error.context == {"permissions": missing}
 
 
-async def test_a_token_nobody_can_read_is_left_for_graph_to_judge(entra: StubServer) -> None:
+async def test_an_unreadable_token_is_left_for_graph_to_judge(entra: StubServer) -> None:
     entra.on(TOKEN, granted(access_token="opaque"))
-    assert await prove(APP, entra.url) == ProvenToken("opaque", frozenset())
+    assert await prove(APP, entra_at(entra.url)) == ProvenToken("opaque", frozenset())
 
 
 @pytest.mark.parametrize("token", ["", "a.b", "a.!!.c", "a.W10.c", "a.bnVsbA.c", "é.é.é"])
@@ -92,6 +104,7 @@ def test_unreadable_tokens_have_no_roles(token: str) -> None:
         (Reply(refused(90055), 503), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 503, "code": 90055}),
         (Reply({}, 429), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 429}),
         (Reply(b"<html>"), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
+        (Reply(b" " * 1_000_001), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
         (Reply(b"<html>", 400), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 400}),
         (Reply([]), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
         (Reply({"access_token": 7}), CredentialsWrong, Fault.ENTRA_REFUSED, {}),
@@ -103,7 +116,7 @@ async def test_refusals_of_the_token(
     entra: StubServer, reply: Reply, kind: type[SyncError], fault: Fault, context: dict[str, Any]
 ) -> None:
     entra.on(TOKEN, reply)
-    error = await failure_of(prove(APP, entra.url))
+    error = await failure_of(prove(APP, entra_at(entra.url)))
     assert (type(error), error.fault, error.context) == (kind, fault, context)
 
 
@@ -121,47 +134,47 @@ async def test_refusals_of_the_token(
 )
 async def test_refusals_of_the_tenant(entra: StubServer, reply: Reply, kind: type[SyncError], fault: Fault) -> None:
     entra.on(DISCOVERY, reply)
-    error = await failure_of(prove(APP, entra.url))
+    error = await failure_of(prove(APP, entra_at(entra.url)))
     assert (type(error), error.fault) == (kind, fault)
     assert not entra.asked(TOKEN)
 
 
 async def test_a_malformed_tenant_is_refused_before_any_call(entra: StubServer) -> None:
-    error = await failure_of(prove(replace(APP, tenant_id="x/../../evil"), entra.url))
+    error = await failure_of(prove(replace(APP, tenant_id="x/../../evil"), entra_at(entra.url)))
     assert error.fault is Fault.ENTRA_TENANT_UNKNOWN
     assert not entra.seen
 
 
-async def test_the_secret_goes_by_plain_http_to_the_configured_authority_only(entra: StubServer) -> None:
+async def test_the_secret_is_sent_by_plain_http_to_the_configured_authority_only(entra: StubServer) -> None:
     async with stub_server() as other:
         entra.on(DISCOVERY, discovery(other.url))
-        error = await failure_of(prove(APP, entra.url))
+        error = await failure_of(prove(APP, entra_at(entra.url)))
         assert error.fault is Fault.ENTRA_UNREACHABLE
         assert not other.seen
 
 
 async def test_plain_http_is_for_this_machine_only() -> None:
-    error = await failure_of(prove(APP, "http://login.example"))
+    error = await failure_of(prove(APP, entra_at("http://login.example")))
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
-async def test_when_entra_says_how_long_we_know(entra: StubServer) -> None:
+async def test_the_error_holds_entras_retry_after(entra: StubServer) -> None:
     entra.on(TOKEN, Reply({}, 429, {"Retry-After": "12"}))
-    error = await failure_of(prove(APP, entra.url))
+    error = await failure_of(prove(APP, entra_at(entra.url)))
     assert isinstance(error, ServiceUnavailable)
     assert error.retry_after == 12.0
 
 
-async def test_a_silent_entra_is_not_waited_for_beyond_patience(entra: StubServer) -> None:
+async def test_a_silent_entra_is_not_waited_for_beyond_the_timeout(entra: StubServer) -> None:
     entra.delay = 2
     start = time.monotonic()
-    error = await failure_of(prove(APP, entra.url, patience=0.2))
+    error = await failure_of(prove(APP, entra_at(entra.url, timeout=0.2)))
     assert time.monotonic() - start < 1.5
     assert error.fault is Fault.ENTRA_UNREACHABLE
 
 
-async def test_tokens_are_kept_until_forgotten(entra: StubServer) -> None:
-    tokens = EntraTokens(APP, entra.url)
+async def test_tokens_are_cached_until_forgotten(entra: StubServer) -> None:
+    tokens = EntraTokens(APP, entra_at(entra.url))
     assert await tokens.token() == await tokens.token()
     assert len(entra.asked(TOKEN)) == 1
     tokens.forget()
@@ -171,7 +184,7 @@ async def test_tokens_are_kept_until_forgotten(entra: StubServer) -> None:
 
 async def test_tokens_recover_after_an_outage_of_the_discovery(entra: StubServer) -> None:
     entra.on(DISCOVERY, Reply({}, 503), Reply(discovery(entra.url)))
-    tokens = EntraTokens(APP, entra.url)
+    tokens = EntraTokens(APP, entra_at(entra.url))
     await failure_of(tokens.token())
     assert await tokens.token()
 
@@ -188,7 +201,7 @@ async def test_tokens_recover_after_an_outage_of_the_discovery(entra: StubServer
         (DISCOVERY, Reply({}, 500)),
     ],
 )
-async def test_no_failure_tells_the_secret(
+async def test_no_failure_reveals_the_secret(
     entra: StubServer,
     route: str,
     reply: Reply,
@@ -197,35 +210,43 @@ async def test_no_failure_tells_the_secret(
 ) -> None:
     entra.on(route, reply)
     caplog.set_level("DEBUG")
-    tokens = EntraTokens(APP, entra.url)
-    for call in (prove(APP, entra.url), tokens.token()):
+    tokens = EntraTokens(APP, entra_at(entra.url))
+    for call in (prove(APP, entra_at(entra.url)), tokens.token()):
         error = await failure_of(call)
         assert error.__context__ is None
         assert SECRET not in error_output(error, caplog, capsys)
     assert SECRET not in repr(vars(tokens))
 
 
-async def test_success_tells_neither_secret_nor_token(
+async def test_success_reveals_neither_secret_nor_token(
     entra: StubServer, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level("DEBUG")
-    tokens = EntraTokens(APP, entra.url)
+    tokens = EntraTokens(APP, entra_at(entra.url))
     value = await tokens.token()
-    said = error_output(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
-    assert "openid-configuration" in said
-    assert SECRET not in said
-    assert value not in said
+    revealed = error_output(Exception(repr(tokens), repr(vars(tokens))), caplog, capsys)
+    assert "openid-configuration" in revealed
+    assert SECRET not in revealed
+    assert value not in revealed
 
 
-async def test_each_asking_of_entra_is_noted_once_and_a_token_at_hand_is_not(entra: StubServer) -> None:
-    noted: list[str] = []
-    tokens = EntraTokens(APP, entra.url, note=noted.append)
+async def test_each_request_for_a_token_is_counted_once_and_a_cached_token_is_not(entra: StubServer) -> None:
+    registry = CollectorRegistry()
+    counting = entra_at(entra.url, registry=registry)
+
+    def counted() -> list[float | None]:
+        name = "cloudlink_presence_entra_tokens_total"
+        return [
+            registry.get_sample_value(name, {"outcome": each}) for each in ("fetched", "refused", "unavailable")
+        ]
+
+    tokens = EntraTokens(APP, counting)
     for _ in range(3):
         await tokens.token()
-    assert noted == ["fetched"]
-    await prove(APP, entra.url, note=noted.append)
+    assert counted() == [1, 0, 0]
+    await prove(APP, counting)
     entra.on(TOKEN, Reply(refused(7000222), 401))
-    await failure_of(prove(APP, entra.url, note=noted.append))
+    await failure_of(prove(APP, counting))
     entra.on(TOKEN, Reply({}, 503))
-    await failure_of(prove(APP, entra.url, note=noted.append))
-    assert noted == ["fetched", "fetched", "refused", "unwell"]
+    await failure_of(prove(APP, counting))
+    assert counted() == [2, 1, 1]

@@ -1,0 +1,40 @@
+"""Leaving a tenant: what is cleared with the old credentials, and what it costs of the quota."""
+
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
+from storage.encryption import Encryption
+from sync.credentials.store import CredentialStore
+from sync.domain.changes import ClearPresence
+from sync.integrations.teardown import TenantTeardown
+from sync.teams.quota import Quota, QuotaLedger
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeServiceClients, context_of
+from tests.support.stores import empty_store, integration, person, read_integration, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+
+
+async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Path) -> None:
+    registry, clients = CollectorRegistry(), FakeServiceClients()
+    quota = QuotaLedger(Quota(1500), Metrics(registry))
+    async with empty_store(tmp_path) as database:
+        context = context_of(database, clients)
+        await stored(database, integration(client_secret_sealed=ENCRYPTION.encrypt("secret")))
+        await stored(
+            database, *(person(name, applied="Busy/InACall", applied_user_id=name) for name in ("p1", "p2"))
+        )
+        before = await read_integration(database)
+        await TenantTeardown(context, CredentialStore(ENCRYPTION), quota).clear_all(before)
+        assert sorted(clients.graph.sent, key=lambda sent: sent.user_id) == [
+            ClearPresence("p1"),
+            ClearPresence("p2"),
+        ]
+        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2]]
+    assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 2
