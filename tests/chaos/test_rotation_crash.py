@@ -141,7 +141,7 @@ async def is_done(running: RunningEngine, rotation_id: str) -> bool:
     return await step_of(running, rotation_id) == RotationStep.DONE
 
 
-@pytest.mark.parametrize("death", KILL_POINTS.values(), ids=KILL_POINTS)
+@pytest.mark.parametrize("kill_point", KILL_POINTS.values(), ids=KILL_POINTS)
 async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, kill_point: KillPoint) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         rotation_id = await store_integration(sandbox, tmp_path)

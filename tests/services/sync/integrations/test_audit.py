@@ -18,7 +18,7 @@ from sync.operations import Operations
 from tests.support.bot.fake_operations import real_operations
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, stored
+from tests.support.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -72,6 +72,16 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def test_a_success_is_recorded_once_under_the_name_it_had(site: Site, act: Act) -> None:
     await CHANGES[act](site.operations, "i1", 1)
     assert await site.acts() == [(act.value, "done", "Vale Verde", "Ada Example")]
+
+
+async def test_a_change_that_cannot_be_recorded_is_not_stored(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(history, "record", fail)
+    with pytest.raises(RuntimeError):
+        await site.operations.integrations.disable("t1", "i1", ADA)
+    assert (await read_integration(site.database)).enabled
 
 
 @pytest.mark.parametrize("act", CHANGES)
