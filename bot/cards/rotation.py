@@ -117,7 +117,7 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
         body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     if rotation.finished:
         body.append(_until(texts, rotation))
-    if rotation.old_left and rotation.kind is not RotationKind.BY_HAND:
+    if rotation.old_left and rotation.kind is not RotationKind.MANUAL:
         body.append(note("warning", "🗝️", texts("rotate.old_left"), texts("rotate.old_left.remedy")))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
 

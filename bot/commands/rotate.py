@@ -32,7 +32,7 @@ async def open_rotate(context: TurnContext) -> None:
 
 async def ask_for(context: TurnContext, view: IntegrationView) -> None:
     going = await context.operations.credentials.rotation(context.tenant, view.id)
-    if going and not going.finished and going.kind is not RotationKind.BY_HAND:
+    if going and not going.finished and going.kind is not RotationKind.MANUAL:
         return await context.show(_progress(context, view, going))
     return await show_form(context, view, {"description": view.name})
 
@@ -113,7 +113,7 @@ async def for_me(context: TurnContext) -> None:
 async def start(context: TurnContext) -> None:
     """Begin; pressed twice, or pressed late, it is the same rotation."""
     view = await context.integration()
-    rotation = await context.operations.credentials.rotate_for_me(context.tenant, view.id, context.actor)
+    rotation = await context.operations.credentials.start_rotation(context.tenant, view.id, context.actor)
     await _follow(context, view, rotation)
 
 
@@ -136,7 +136,7 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
     form_error = _form_error(context, view, rotation.error) if rotation.error else None
-    if rotation.kind is RotationKind.BY_HAND:
+    if rotation.kind is RotationKind.MANUAL:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)
 

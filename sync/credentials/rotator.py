@@ -176,7 +176,7 @@ class Rotator:
     async def _remove(self, claim: Claim) -> None:
         """Remove the old secret from Azure if the bot replaced it and no presence monitor may be using it."""
         rotation = claim.rotation
-        if rotation.kind == RotationKind.BY_HAND:
+        if rotation.kind == RotationKind.MANUAL:
             return await self._rotations.complete(claim, old_left=True)
         registration = self._clients.registration(self._credentials.app(claim.integration))
         async with self._database.session() as session:
@@ -189,14 +189,14 @@ class Rotator:
     async def _undo(self, claim: Claim) -> None:
         """The new secret does not work: remove what the bot added."""
         rotation = claim.rotation
-        if rotation.kind != RotationKind.BY_HAND and rotation.new_key_id:
+        if rotation.kind != RotationKind.MANUAL and rotation.new_key_id:
             registration = self._clients.registration(self._credentials.app(claim.integration))
             await registration.remove_password(rotation.new_key_id)
         await self._rotations.fail(claim)
 
     def _new(self, claim: Claim) -> Credentials:
         rotation = claim.rotation
-        source = ExpirySource.ADMIN if rotation.kind == RotationKind.BY_HAND else ExpirySource.GRAPH
+        source = ExpirySource.ADMIN if rotation.kind == RotationKind.MANUAL else ExpirySource.GRAPH
         return Credentials(
             CredentialKind.SECRET,
             self._credentials.decrypt(rotation.secret_sealed or "", Service.ENTRA),

@@ -92,14 +92,16 @@ class CredentialService:
         except SyncError:
             return False
 
-    async def rotate_for_me(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+    async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
         """Begin a rotation by the bot; while one is in progress no second one is begun."""
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             rotation = await rotations.under_way(session, integration_id)
-            if rotation is None or rotation.kind == RotationKind.BY_HAND:
+            if rotation is None or rotation.kind == RotationKind.MANUAL:
                 await self._supersede(session, integration_id)
-                rotation = self._rotations.begin(session, integration, RotationKind.FOR_ME, RotationStep.ADD, by)
+                rotation = self._rotations.begin(
+                    session, integration, RotationKind.ON_REQUEST, RotationStep.ADD, by
+                )
                 await self._rotations.record(session, Act.ROTATE_BEGUN, integration, rotation)
         await self._jobs.defer(ROTATE, integration_id)
         return rotation_view(rotation)
@@ -220,7 +222,7 @@ class CredentialService:
             if new.certificate:
                 integration.pending_certificate_sealed = None
             await self._credentials.replace(session, integration, new, self._clock())
-            rotation = self._rotations.begin(session, integration, RotationKind.BY_HAND, RotationStep.PROVE, by)
+            rotation = self._rotations.begin(session, integration, RotationKind.MANUAL, RotationStep.PROVE, by)
             rotation.expires_on = new.expires_on
             rotation.secret_sealed = self._credentials.encrypt(new.secret) if new.secret else None
             act = Act.ROTATE if new.kind is CredentialKind.SECRET else Act.SWITCH_CREDENTIAL
@@ -234,7 +236,7 @@ class CredentialService:
         rotation = await rotations.under_way(session, integration_id)
         if rotation is None:
             return
-        if rotation.kind != RotationKind.BY_HAND:
+        if rotation.kind != RotationKind.MANUAL:
             raise RotationUnderWay
         end(rotation, RotationStep.DONE, self._clock())
 

@@ -11,13 +11,13 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError
 class RotationKind(StrEnum):
     """The administrator entered new credentials, asked the bot to rotate, or the bot rotates by itself."""
 
-    BY_HAND = "by_hand"
-    FOR_ME = "for_me"
+    MANUAL = "by_hand"
+    ON_REQUEST = "for_me"
     AUTOMATIC = "automatic"
 
 
 class RotationStep(StrEnum):
-    """What is to be done next. ``BY_HAND`` begins at ``PROVE``. ``WAIT`` also follows a fallback."""
+    """What is to be done next. ``MANUAL`` begins at ``PROVE``. ``WAIT`` also follows a fallback."""
 
     ADD = "add"
     WAIT = "wait"

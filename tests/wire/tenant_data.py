@@ -91,7 +91,7 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
     }
     under_way = Rotation(
         integration_id=views[0].id,
-        kind=RotationKind.FOR_ME,
+        kind=RotationKind.ON_REQUEST,
         step=RotationStep.WAIT,
         secret_sealed=bot.encryption.encrypt("a-secret"),
         new_key_id="key-of-the-new-secret",
@@ -103,7 +103,7 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
         Rotation(
             id=f"rotation-of-{view.id}",
             integration_id=view.id,
-            kind=RotationKind.BY_HAND,
+            kind=RotationKind.MANUAL,
             step=RotationStep.DONE,
             started_at=now,
             finished_at=now,

@@ -259,7 +259,7 @@ async def with_monitors(scene: Scene) -> None:
     now = utc_now()
     about: dict[str, Any] = {"owner_tenant": scene.tenant, "integration_id": scene.view.id}
     rotation = Rotation(
-        kind=RotationKind.BY_HAND,
+        kind=RotationKind.MANUAL,
         step=RotationStep.DONE,
         started_at=now,
         finished_at=now,
@@ -458,7 +458,7 @@ async def test_of_two_setups_with_one_name_one_is_refused(pair: TwoProcesses) ->
 
 async def test_two_who_start_a_rotation_see_the_same_one(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
-    begin = [bot.engine.credentials.rotate_for_me for bot in (pair.one, pair.two, pair.one, pair.two)]
+    begin = [bot.engine.credentials.start_rotation for bot in (pair.one, pair.two, pair.one, pair.two)]
     begun = await asyncio.gather(*(each(scene.tenant, scene.view.id, scene.by) for each in begin))
     assert len({rotation.id for rotation in begun}) == 1
     assert (await done_in_tenant(scene))["acts"]["rotate_begun"] == 1

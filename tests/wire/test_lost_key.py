@@ -175,12 +175,12 @@ async def test_the_integration_can_be_removed_too(sandbox: SandboxHandle, tmp_pa
 @pytest.mark.parametrize(
     ("kind", "step"),
     [
-        (RotationKind.FOR_ME, RotationStep.ADD),
-        (RotationKind.FOR_ME, RotationStep.WAIT),
+        (RotationKind.ON_REQUEST, RotationStep.ADD),
+        (RotationKind.ON_REQUEST, RotationStep.WAIT),
         (RotationKind.AUTOMATIC, RotationStep.SWAP),
-        (RotationKind.FOR_ME, RotationStep.PROVE),
-        (RotationKind.FOR_ME, RotationStep.UNDO),
-        (RotationKind.BY_HAND, RotationStep.PROVE),
+        (RotationKind.ON_REQUEST, RotationStep.PROVE),
+        (RotationKind.ON_REQUEST, RotationStep.UNDO),
+        (RotationKind.MANUAL, RotationStep.PROVE),
     ],
 )
 async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(

@@ -170,7 +170,7 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
     with pytest.raises(UnknownIntegration):
         await credentials.replace_secret("other", view.id, "New", new["value"], None, ADMIN)
     with pytest.raises(UnknownIntegration):
-        await credentials.rotate_for_me("other", view.id, ADMIN)
+        await credentials.start_rotation("other", view.id, ADMIN)
     with pytest.raises(UnknownIntegration):
         await credentials.make_certificate("other", view.id, ADMIN)
 
@@ -269,7 +269,7 @@ async def test_an_automatic_rotation_leaves_one_secret_of_ours(
     old = await secret_of(running)
     await sandbox.call("2001")
     assert await running.engine.credentials.may_rotate(TENANT, view.id)
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     steps = [seen.step async for seen in running.engine.credentials.follow(TENANT, rotation.id)]
     assert steps[-1] is RotationStep.DONE
     assert RotationStep.WAIT in steps
@@ -289,8 +289,8 @@ async def test_a_rotation_requested_twice_is_done_once(sandbox: SandboxHandle, r
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=1.0)
     view = await running.connect(enabled=False)
-    first = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
-    assert (await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)).id == first.id
+    first = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
+    assert (await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)).id == first.id
     old = await secret_of(running)
     with pytest.raises(RotationUnderWay):
         await running.engine.credentials.replace_secret(TENANT, view.id, "By hand", old, None, ADMIN)
@@ -302,7 +302,7 @@ async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandl
     view = await running.connect()
     assert not await running.engine.credentials.may_rotate(TENANT, view.id)
     before = live_secrets(sandbox)
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     failed = await finished(running, rotation)
     assert failed.step is RotationStep.FAILED
     assert failed.error is not None
@@ -320,7 +320,7 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(
         running.database,
         Monitor(owner_tenant=TENANT, integration_id=view.id, name="Monitor 1", created_at=utc_now()),
     )
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     assert (await finished(running, rotation)).old_left
     assert len(live_secrets(sandbox)) == 2
 
@@ -329,7 +329,7 @@ async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, run
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=0.5)
     view = await running.connect(enabled=False)
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     await sandbox.set_faults(graph_outage=True, entra_outage=True)
     await eventually(lambda: held_up(running, rotation))
     await sandbox.set_faults(graph_outage=False, entra_outage=False)

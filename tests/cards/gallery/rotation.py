@@ -24,22 +24,20 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
     yield "rotate", rotation.form(texts, view, values, LINKS, offer_for_me=True)
     yield "rotate_worst", rotation.form(texts, replace(view, name=LONG), {}, LINKS, every, offer_for_me=True)
     yield "rotate_checking", rotation.checking(texts, view)
-    yield "rotate_swapped", rotation.replaced(texts, view, _rotation(RotationKind.BY_HAND, RotationStep.PROVE))
+    yield "rotate_swapped", rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.PROVE))
     yield (
         "rotate_held_up",
-        rotation.replaced(texts, view, _rotation(RotationKind.BY_HAND, RotationStep.WAIT), wrong),
+        rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.WAIT), wrong),
     )
     yield (
         "rotate_proven",
-        rotation.replaced(
-            texts, view, replace(_rotation(RotationKind.BY_HAND, RotationStep.DONE), expires_on=None)
-        ),
+        rotation.replaced(texts, view, replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)),
     )
     yield "rotate_for_me", rotation.for_me_asked(texts, view)
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
-        going = _rotation(RotationKind.FOR_ME, step)
+        going = _rotation(RotationKind.ON_REQUEST, step)
         yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
-    left = replace(_rotation(RotationKind.FOR_ME, RotationStep.DONE), old_left=True)
+    left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=True)
     yield "rotate_for_me_old_left", rotation.progress(texts, view, left, None)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
@@ -64,11 +62,11 @@ def _certificates(
         )
         yield (
             f"certificate_now_{kind}",
-            certificate.switched(texts, using, _rotation(RotationKind.BY_HAND, RotationStep.DONE)),
+            certificate.switched(texts, using, _rotation(RotationKind.MANUAL, RotationStep.DONE)),
         )
     yield (
         "certificate_proving",
-        certificate.switched(texts, certified, _rotation(RotationKind.BY_HAND, RotationStep.PROVE)),
+        certificate.switched(texts, certified, _rotation(RotationKind.MANUAL, RotationStep.PROVE)),
     )
 
 

@@ -46,7 +46,7 @@ class FakeCredentials(CredentialService):
     ) -> RotationView:
         self.secrets.append(secret)
         self._called("replace_secret", owner_tenant, integration_id, name, expires_on, by)
-        return self._began(integration_id, RotationKind.BY_HAND, RotationStep.PROVE)
+        return self._began(integration_id, RotationKind.MANUAL, RotationStep.PROVE)
 
     def _began(self, integration_id: str, kind: RotationKind, step: RotationStep) -> RotationView:
         self.going = rotation(integration_id, kind, step)
@@ -56,9 +56,9 @@ class FakeCredentials(CredentialService):
         self._called("may_rotate", owner_tenant, integration_id)
         return self.may
 
-    async def rotate_for_me(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
-        self._called("rotate_for_me", owner_tenant, integration_id, by)
-        return self._began(integration_id, RotationKind.FOR_ME, RotationStep.ADD)
+    async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+        self._called("start_rotation", owner_tenant, integration_id, by)
+        return self._began(integration_id, RotationKind.ON_REQUEST, RotationStep.ADD)
 
     async def rotation(self, owner_tenant: str, integration_id: str) -> RotationView | None:
         self._called("rotation", owner_tenant, integration_id)
@@ -101,7 +101,7 @@ class FakeCredentials(CredentialService):
         self._called(call, owner_tenant, integration_id, by)
         owner, view = self.integrations.stored[integration_id]
         self.integrations.stored[integration_id] = (owner, replace(view, credential=kind))
-        return self._began(integration_id, RotationKind.BY_HAND, RotationStep.DONE)
+        return self._began(integration_id, RotationKind.MANUAL, RotationStep.DONE)
 
 
 def rotation(integration_id: str, kind: RotationKind, step: RotationStep, **values: object) -> RotationView:

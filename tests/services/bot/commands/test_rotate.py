@@ -55,8 +55,8 @@ async def test_the_card_asks_for_three_things_and_says_for_which_application(cha
 async def test_a_proven_secret_is_handed_on_and_the_card_tells_when_it_has_proven_good(chat: Chat) -> None:
     view = await stored(chat)
     chat.credentials.steps = (
-        rotation(view.id, RotationKind.BY_HAND, RotationStep.PROVE),
-        rotation(view.id, RotationKind.BY_HAND, RotationStep.DONE),
+        rotation(view.id, RotationKind.MANUAL, RotationStep.PROVE),
+        rotation(view.id, RotationKind.MANUAL, RotationStep.DONE),
     )
     turn = await chat.turn_of_press(await chat.say("rotate secret"), "rotate.save", TYPED)
     assert chat.credentials.secrets == [SECRET]
@@ -168,7 +168,7 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
     assert said(chat) == []
     assert "Add a new secret in Azure" in words(asked)
     chat.credentials.steps = tuple(
-        rotation(view.id, RotationKind.FOR_ME, step)
+        rotation(view.id, RotationKind.ON_REQUEST, step)
         for step in (
             RotationStep.ADD,
             RotationStep.WAIT,
@@ -179,7 +179,7 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
         )
     )
     turn = await chat.turn_of_press(asked, "rotate.start")
-    assert said(chat) == ["rotate_for_me"]
+    assert said(chat) == ["start_rotation"]
     done = [words(card).count("✅") for card in turn.replaced]
     assert done == [0, 1, 2, 3, 4, 5]
     assert "The bot has replaced" in words(turn.answer)
@@ -188,7 +188,7 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     view = await stored(chat)
     waiting = rotation(
-        view.id, RotationKind.FOR_ME, RotationStep.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
+        view.id, RotationKind.ON_REQUEST, RotationStep.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
     )
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
@@ -209,7 +209,7 @@ async def test_typing_one_in_meanwhile_is_refused(chat: Chat) -> None:
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
     view = await stored(chat)
     error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
-    chat.credentials.steps = (rotation(view.id, RotationKind.FOR_ME, RotationStep.FAILED, error=error),)
+    chat.credentials.steps = (rotation(view.id, RotationKind.ON_REQUEST, RotationStep.FAILED, error=error),)
     card = await chat.act("rotate.start", integration=view.id)
     assert "Application.ReadWrite.OwnedBy" in words(card)
     assert "still in use" in words(card)
@@ -220,7 +220,7 @@ async def test_after_it_the_monitors_are_asked_about(chat: Chat) -> None:
     view = await stored(chat)
     await add(chat, integration(id=view.id, owner_tenant=TENANT))
     await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
-    done = rotation(view.id, RotationKind.BY_HAND, RotationStep.DONE)
+    done = rotation(view.id, RotationKind.MANUAL, RotationStep.DONE)
     row = Rotation(integration_id=view.id, owner_tenant=TENANT, kind="by_hand", step="done", started_at=NOW)
     row.id, row.finished_at = done.id, NOW
     await add(chat, row)

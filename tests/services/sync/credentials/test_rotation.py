@@ -113,7 +113,7 @@ def test_a_view_holds_no_secret() -> None:
     row = rotation(secret_sealed="sealed~thing", fault="entra.secret_wrong")
     view = rotation_view(row)
     assert "sealed~thing" not in repr(view) + repr(row)
-    assert (view.kind, view.step, view.finished) == (RotationKind.FOR_ME, RotationStep.WAIT, False)
+    assert (view.kind, view.step, view.finished) == (RotationKind.ON_REQUEST, RotationStep.WAIT, False)
     assert view.error is not None
     end(row, RotationStep.DONE, NOON)
     assert (row.secret_sealed, row.due_at, rotation_view(row).finished) == (None, None, True)
