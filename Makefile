@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=20
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-reset test test-all lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools
+.PHONY: help demo demo-reset test test-all lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools python-version
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -67,8 +67,9 @@ screenshots: $(VENV)/.dev-installed node-tools
 	done
 	@echo "Renewed the pictures in docs/images/."
 
-package: $(VENV)/.runtime-installed
-	@$(BIN)/python -m manifest $(ARGS)
+# Python's own library is enough for it, so it needs no $(VENV), which may be another user's.
+package: python-version
+	@$(PYTHON) -B -m manifest $(ARGS)
 
 # A maintainer's command: it alone needs uv, which it keeps to itself under build/.
 lock: build/lock/.uv-installed
@@ -115,9 +116,11 @@ $(VENV)/.dev-installed: requirements/dev.txt $(VENV)/.runtime-installed
 	@$(PIP_INSTALL) -r requirements/dev.txt
 	@touch $@
 
-$(VENV)/.made:
+python-version:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Python 3.11 or newer is needed; '$(PYTHON)' is not. Install it, or name it: make PYTHON=python3.12"; exit 1; }
+
+$(VENV)/.made: | python-version
 	@$(PYTHON) -m venv $(VENV) || { \
 		echo "Python could not make $(VENV): on Debian and Ubuntu, install the package python3-venv."; exit 1; }
 	@touch $@

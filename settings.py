@@ -1,4 +1,4 @@
-"""Settings, from the environment, ``.env`` or files of secrets; a test holds the README's table to these fields."""
+"""Settings, from the environment, ``.env`` or files of secrets; a test compares the README's table with them."""
 
 import os
 import re
@@ -16,7 +16,7 @@ from pydantic_settings import (
 
 from core.http import is_loopback
 from storage.database import database_url as parse_database_url
-from storage.encryption import check_keys
+from storage.keys import check_keys
 from sync.domain.features import NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -111,18 +111,34 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What the platform lays out as files stands last: a setting in the environment overrides it."""
+        """Files of the platform come last: a setting in the environment overrides them."""
         files = SecretsSettingsSource(settings_cls, secrets_dir=secret_folders())
         return init_settings, env_settings, dotenv_settings, files
 
     @property
     def home_tenant(self) -> str:
-        """The tenant where names need no tenant before them; empty when several may be meant."""
+        """The tenant in which a name needs no tenant before it; empty when it could be of several."""
         allowed = {tenant.lower() for tenant in self.allowed_tenants}
         home = self.bot_tenant_id.lower()
         if not allowed or home in allowed:
             return home
         return allowed.pop() if len(allowed) == 1 else ""
+
+    @property
+    def sqlite_file(self) -> Path:
+        """The default database."""
+        return self.data_dir / "presence.db"
+
+    @property
+    def database_address(self) -> str:
+        """``database_url``, or the default database."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.sqlite_file}"
+
+    @property
+    def local_url(self) -> str:
+        """Where this machine reaches the bot; empty when that is unknown or not over loopback."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}" if self.port and is_loopback(f"//{host}") else ""
 
     @field_validator("admins", "allowed_tenants", "allowed_service_hosts", "secret_keys", mode="before")
     @classmethod
@@ -179,6 +195,6 @@ class Settings(BaseSettings):
 
 
 def secret_folders() -> list[Path]:
-    """Where a container's and systemd's secrets are, each in a file named as its setting."""
+    """The folders of a container's and systemd's secrets, each a file with the name of its setting."""
     named = (CONTAINER_SECRETS, os.environ.get("CREDENTIALS_DIRECTORY"))
     return [Path(name) for name in named if name and Path(name).is_dir()]

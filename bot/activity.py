@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from core.errors import CloudLinkPresenceError
+
 Card = dict[str, Any]
 """An Adaptive Card as JSON, version 1.5."""
 
@@ -110,11 +112,11 @@ class Messenger(Protocol):
     async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None: ...
 
 
-class Unreachable(Exception):
+class Unreachable(CloudLinkPresenceError):
     """The conversation takes no more messages from the bot (403): never to be retried."""
 
 
-class Undelivered(Exception):
+class Undelivered(CloudLinkPresenceError):
     """The channel did not take a message, after retries; it may later. ``status`` is HTTP's, 0 for no answer.
 
     ``perhaps`` tells that the answer was lost on the way: the message may have arrived.
@@ -126,7 +128,7 @@ class Undelivered(Exception):
         self.perhaps = perhaps
 
 
-class RosterUnavailable(Exception):
+class RosterUnavailable(CloudLinkPresenceError):
     """The channel did not tell who somebody is: nothing is known of them, neither that they may nor that not."""
 
 

@@ -25,6 +25,7 @@ from bot.commands import COMMANDS, channel_alerts
 from bot.languages import Language, language_of, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
+from core.logging import describe_error
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
@@ -111,7 +112,7 @@ class Pipeline:
             reference = self._new_reference()
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.error("turn_failed", reference=reference, error=type(error).__name__, place=place)
+            log.error("turn_failed", reference=reference, error=describe_error(error), place=place)
             context.watched.outcome = Outcome.FAILED
             await context.show(cards.apology(context.texts, reference))
 
@@ -258,7 +259,7 @@ class Pipeline:
 async def _remember(context: TurnContext, session: AsyncSession) -> KnownConversation:
     incoming = context.turn.incoming
     address = incoming.address
-    return await conversations.remember(
+    return await conversations.upsert(
         session,
         tenant_id=context.tenant,
         user_object_id=context.person,

@@ -1,10 +1,10 @@
-"""Time is passed in, so that tests can live through a year in a second."""
+"""The clock is passed in, so that a test can simulate a year in a second."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Tells the time now, in UTC, aware of its zone."""
+"""Returns the current time in UTC, aware of its zone."""
 
 
 def utc_now() -> datetime:

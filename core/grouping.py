@@ -1,4 +1,4 @@
-"""Rows of many integrations at once, each integration's by itself."""
+"""Groups rows that were read for many integrations at once."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
@@ -9,7 +9,7 @@ Row = TypeVar("Row")
 
 
 def grouped(rows: Iterable[Row], key: Callable[[Row], Key]) -> defaultdict[Key, list[Row]]:
-    """The rows by ``key``, in their order; no rows for what has none."""
+    """The rows by ``key``, in their order; an empty list for a key without rows."""
     found: defaultdict[Key, list[Row]] = defaultdict(list)
     for row in rows:
         found[key(row)].append(row)

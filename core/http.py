@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from core.errors import CloudLinkPresenceError
+
 LONGEST_WAIT = 3600.0
 """Seconds: no Retry-After makes us wait longer, whatever the service answers."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class TooLarge(ValueError):
+class TooLarge(CloudLinkPresenceError, ValueError):
     """The body is larger than it may be."""
 
 

@@ -1,7 +1,7 @@
-"""The log: one line an event, in which nothing from outside can forge a line, flood it, or tell a secret.
+"""The log: one line for each event. Values from outside cannot forge a line, flood the log, or show a secret.
 
-Whoever logs keeps secrets out; what is here is the last line of defence. Libraries that write to Python's own
-logging go the same way. Of an exception only its type and place are kept: its text may hold what belongs to no log.
+The code that logs keeps secrets out; this module is the last line of defence. Libraries that use Python's own
+logging are treated alike. Of an exception only type, code and place are logged: its text may contain a secret.
 """
 
 import logging
@@ -10,6 +10,7 @@ import sys
 import traceback
 from collections.abc import Mapping, MutableMapping, Sequence, Set
 from datetime import date, datetime
+from errno import errorcode
 from math import isfinite
 from types import TracebackType
 from typing import Any, TextIO
@@ -21,8 +22,8 @@ Fields = MutableMapping[str, Any]
 
 LONGEST_TEXT = 300
 LONGEST_NAME = 60
-LONGEST_READ = 20_000
-"""A text longer than this is not even looked through."""
+LONGEST_SEARCHED = 20_000
+"""A text longer than this is not searched for secrets, and is left out."""
 
 MOST_ITEMS = 50
 DEEPEST = 4
@@ -51,11 +52,31 @@ _SECRET_TEXTS = (
 _OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
 
+_ERROR_CODE = re.compile(r"[0-9A-Z]{5}|SQLITE_[A-Z_]{2,40}")
+_CONNECTION_FAILURES = {
+    "connection refused": "connection_refused",
+    "no such file": "connection_refused",
+    "timeout": "connection_timeout",
+    "timed out": "connection_timeout",
+    "resolve host": "host_unknown",
+    "translate host": "host_unknown",
+    "password": "authentication_failed",
+    "authentication": "authentication_failed",
+    "pg_hba": "authentication_failed",
+    "does not exist": "database_or_role_missing",
+    "too many": "too_many_connections",
+    "starting up": "database_starting",
+    "shutting down": "database_stopping",
+    "ssl": "tls_failed",
+    "connection": "connection_lost",
+}
+"""A phrase of a failed connection's message (libpq, psycopg and the server, in English) and the kind it means."""
+
 log = structlog.get_logger()
 
 
 def configure_logging(level: str, log_format: str, stream: TextIO | None = None) -> None:
-    """Log to ``stream`` (standard output) from now on. ``log_format`` is ``json`` or ``text``."""
+    """Log to ``stream`` (default: standard output) from now on. ``log_format`` is ``json`` or ``text``."""
     target = stream or sys.stdout
     renderer: Any = structlog.processors.JSONRenderer()
     if log_format == "text":
@@ -79,7 +100,7 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
 
 
 class _ToStructlog(logging.Handler):
-    """What libraries log, as one more event."""
+    """Logs what libraries log, as an event of our own."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -91,24 +112,59 @@ class _ToStructlog(logging.Handler):
 
 
 def in_brief(_logger: Any, _name: str, fields: Fields) -> Fields:
-    """A structlog processor: an exception's type and where it was raised, in place of all it says."""
-    told = fields.pop("exc_info", None)
+    """A structlog processor: replaces an exception by its type, its code and where it was raised."""
+    given = fields.pop("exc_info", None)
     fields.pop("stack_info", None)
-    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
-        fields["error"] = type(error).__name__
+        fields["error"] = describe_error(error)
         fields["where"] = where(error.__traceback__)
     return fields
 
 
+def describe_error(error: BaseException) -> str:
+    """The error's type and the code of its cause, if any: ``OperationalError(SQLITE_FULL)``. Never its text.
+
+    The code is PostgreSQL's SQLSTATE, SQLite's name of the error, the system's name (``ECONNREFUSED``), or the kind
+    of a failed connection to PostgreSQL, for which there is no SQLSTATE; without any, the type of what caused it.
+    """
+    causes = _causes(error)
+    code = next(filter(None, map(_error_code, causes)), type(causes[-1]).__name__ if causes[1:] else "")
+    return f"{type(error).__name__}({code})" if code else type(error).__name__
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """The error, and what it wraps: SQLAlchemy keeps a driver's error as ``orig``."""
+    found = [error]
+    while len(found) < DEEPEST:
+        cause = getattr(found[-1], "orig", None) or found[-1].__cause__
+        if not isinstance(cause, BaseException):
+            break
+        found.append(cause)
+    return found
+
+
+def _error_code(error: BaseException) -> str:
+    for name in ("sqlstate", "sqlite_errorname"):
+        code = getattr(error, name, None)
+        if isinstance(code, str) and _ERROR_CODE.fullmatch(code):
+            return code
+    if isinstance(error, OSError) and error.errno:
+        return errorcode.get(error.errno, "")
+    if type(error).__module__.startswith("psycopg"):
+        text = str(error).lower()
+        return next((kind for phrase, kind in _CONNECTION_FAILURES.items() if phrase in text), "")
+    return ""
+
+
 def where(trace: TracebackType | None) -> str:
-    """The last frames by file and line."""
+    """The last four frames, each as ``file:line``."""
     frames = traceback.extract_tb(trace)[-4:]
     return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
 
 
 def harmless(_logger: Any, _name: str, fields: Fields) -> Fields:
-    """A structlog processor: every field, and every name of one, hidden or cleaned and capped."""
+    """A structlog processor: hides, or cleans and truncates, every field and every field name."""
     return _fields(fields, 0)
 
 
@@ -138,7 +194,7 @@ def _value(value: Any, depth: int) -> Any:
 
 
 def _structure(value: Any, depth: int) -> Any:
-    """What has parts, part by part; of anything else its type, for nobody knows what it says of itself."""
+    """A mapping or sequence, part by part; of any other object its type, for its text may contain anything."""
     if depth < DEEPEST and isinstance(value, Mapping):
         return _fields(value, depth + 1)
     if depth < DEEPEST and isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
@@ -147,7 +203,7 @@ def _structure(value: Any, depth: int) -> Any:
 
 
 def _text(text: str) -> str:
-    if len(text) > LONGEST_READ:
+    if len(text) > LONGEST_SEARCHED:
         return TOO_LONG
     return "".join(c if c.isprintable() else "�" for c in _without_secrets(text)[:LONGEST_TEXT])
 
@@ -159,5 +215,5 @@ def _without_secrets(text: str) -> str:
 
 
 def _hidden_if_random(found: re.Match[str]) -> str:
-    """Long words of small and capital letters and digits are keys, tokens and secrets; ids are not made so."""
+    """A long word with lower case, upper case and digits is a key, a token or a secret; ids do not look so."""
     return HIDDEN if all(kind.search(found[0]) for kind in _KINDS) else found[0]

@@ -1,8 +1,8 @@
-"""What is counted and timed, for Prometheus: all of it here, and a page of the documentation for it.
+"""All metrics, for Prometheus; ``docs/en/metrics.md`` explains each.
 
-No label tells of a person, a tenant, an address or a secret; each has few values, known beforehand. Gauges of what
-the store holds (``sync.monitoring.store_gauges``) are the same in every process: take their ``max``, never their
-``sum``. A label is not called ``job`` or ``instance``: Prometheus gives each series those of its own.
+No label identifies a person, a tenant, an address or a secret; each has few values, known beforehand. Gauges of the
+database's content (``sync.monitoring.store_gauges``) are the same in every process: use ``max``, never ``sum``. No
+label is called ``job`` or ``instance``: Prometheus adds those to each series.
 """
 
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ PARTS = ("database", "jobs")
 STATES = ("running", "stopped", "disabled", "removing")
 NOTICES = ("waiting", "sending", "sent", "unreachable", "dropped", "closing", "closed")
 NOT_LISTED = ()
-"""Few values, listed elsewhere: the services' faults, the jobs (``begin_task``), what this process is made of."""
+"""Few values, listed elsewhere: the services' faults, the jobs (``begin_task``), the build."""
 
 
 class Metrics:
@@ -46,27 +46,27 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
-        self._arriving()
-        self._pushing()
-        self._working()
-        self._speaking()
-        self._standing()
+        self._define_events()
+        self._define_pushes()
+        self._define_jobs()
+        self._define_turns()
+        self._define_state()
 
     def begin_task(self, task: str) -> None:
-        """Show every series of a job from the start: a rate never shows what appears with its first event."""
+        """Create every series of a job at the start: a rate does not count the event that creates its series."""
         for outcome in RUNS:
             self.jobs.labels(task=task, outcome=outcome)
         self.job_seconds.labels(task=task)
         self.retries.labels(task=task)
 
-    def _arriving(self) -> None:
+    def _define_events(self) -> None:
         self.webhooks = self._counter("webhooks", "Webhook requests, by how they were answered", answer=ANSWERS)
         self.events = self._counter("events", "Events from CloudLink, by what became of them", verdict=VERDICTS)
         self.missed = self._counter(
             "missed_by_webhooks", "Presence changes that a poll found although webhooks should have told them"
         )
 
-    def _pushing(self) -> None:
+    def _define_pushes(self) -> None:
         self.changes = self._counter(
             "changes", "Presence changes sent to Microsoft Graph, by kind and outcome", kind=CHANGES, outcome=BECAME
         )
@@ -93,7 +93,7 @@ class Metrics:
             "entra_tokens", "Tokens asked of Entra ID for tenants' applications, by outcome", outcome=TOKENS
         )
 
-    def _working(self) -> None:
+    def _define_jobs(self) -> None:
         self.jobs = self._counter("jobs", "Jobs that were run, by task and outcome", task=NOT_LISTED, outcome=RUNS)
         self.job_seconds = self._histogram("job_seconds", "How long jobs took, by task", WORK, task=NOT_LISTED)
         self.jobs_waiting = self._gauge("jobs_waiting", "Jobs that are due and have not begun")
@@ -102,7 +102,7 @@ class Metrics:
             "retries", "Jobs that failed unexpectedly and are tried again, by task", task=NOT_LISTED
         )
 
-    def _speaking(self) -> None:
+    def _define_turns(self) -> None:
         self.turns = self._counter(
             "turns", "What was said to the bot, by kind and outcome", kind=SAID, outcome=TURNS
         )
@@ -117,8 +117,8 @@ class Metrics:
             "When it was last looked at what is owed to whom, in seconds since the epoch",
         )
 
-    def _standing(self) -> None:
-        """What is so now: the first three of this process, the others of the store."""
+    def _define_state(self) -> None:
+        """The state now: the first three of this process, the others of the database."""
         self.build = self._gauge(
             "build_info",
             "Always 1, beside the release, Python, and the kind of database",
@@ -147,21 +147,25 @@ class Metrics:
         self.nobody_reachable = self._gauge("nobody_reachable", "Integrations of which nobody can be warned")
 
     def built(self, database: str) -> None:
-        """Say which release this is, on which kind of database."""
+        """Set the build's version and kind of database."""
         self.build.labels(version=VERSION, python=python_version(), database=database).set(1)
 
-    def _counter(self, name: str, told: str, **labels: Sequence[str]) -> Counter:
-        return _begun(Counter(f"{PREFIX}_{name}", told, labels, registry=self._registry), labels)
+    def _counter(self, name: str, description: str, **labels: Sequence[str]) -> Counter:
+        return _with_all_series(Counter(f"{PREFIX}_{name}", description, labels, registry=self._registry), labels)
 
-    def _gauge(self, name: str, told: str, **labels: Sequence[str]) -> Gauge:
-        return _begun(Gauge(f"{PREFIX}_{name}", told, labels, registry=self._registry), labels)
+    def _gauge(self, name: str, description: str, **labels: Sequence[str]) -> Gauge:
+        return _with_all_series(Gauge(f"{PREFIX}_{name}", description, labels, registry=self._registry), labels)
 
-    def _histogram(self, name: str, told: str, buckets: Sequence[float], **labels: Sequence[str]) -> Histogram:
-        return _begun(Histogram(f"{PREFIX}_{name}", told, labels, buckets=buckets, registry=self._registry), labels)
+    def _histogram(
+        self, name: str, description: str, buckets: Sequence[float], **labels: Sequence[str]
+    ) -> Histogram:
+        return _with_all_series(
+            Histogram(f"{PREFIX}_{name}", description, labels, buckets=buckets, registry=self._registry), labels
+        )
 
 
-def _begun(metric: AnyMetric, labels: Mapping[str, Sequence[str]]) -> AnyMetric:
-    """With every series there from the start: what appears with its first event, no rate ever shows."""
+def _with_all_series(metric: AnyMetric, labels: Mapping[str, Sequence[str]]) -> AnyMetric:
+    """The metric with every series created: a rate does not count the event that creates its series."""
     for values in product(*labels.values()) if labels else ():
         metric.labels(*values)
     return metric

@@ -1,14 +1,14 @@
-"""How long what is in flight may still take once the process was told to stop: one measure for all of it."""
+"""The shutdown deadline: how long work in flight may take after the process received the signal to stop."""
 
 from collections.abc import Callable
 from time import monotonic
 
 SHUTDOWN_SECONDS = 8.0
-"""Docker kills after ten seconds what it told to stop; the rest is for closing what is open."""
+"""Docker kills a process ten seconds after the signal; the rest of that time is for closing connections."""
 
 
 class ShutdownDeadline:
-    """Begins once; each part of the program, as it closes, waits for no longer than is ``left``."""
+    """Starts once; each part of the program, as it closes, waits no longer than ``left``."""
 
     def __init__(self, seconds: float = SHUTDOWN_SECONDS, clock: Callable[[], float] = monotonic) -> None:
         self._seconds = seconds
@@ -21,5 +21,5 @@ class ShutdownDeadline:
 
     @property
     def left(self) -> float:
-        """Seconds; all of them while nobody has said stop."""
+        """In seconds; the full time until ``begin`` is called."""
         return self._seconds if self._until is None else max(0.0, self._until - self._clock())

@@ -1,5 +1,5 @@
-"""Which release this is; a test holds it to ``pyproject.toml``."""
+"""The version of this release; a test compares it with ``pyproject.toml``."""
 
 from typing import Final
 
-VERSION: Final = "0.1.0"
+VERSION: Final = "0.2.0"

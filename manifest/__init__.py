@@ -1,1 +1,1 @@
-"""The Teams app package: what Teams shows of the bot before the first word, and the packer that zips it."""
+"""The Teams app package: what Teams shows about the bot before the first message, and the packer that zips it."""

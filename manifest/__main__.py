@@ -1,4 +1,7 @@
-"""``python -m manifest --bot-id ... --domain ... --out build/cloudlink-presence.zip``: makes the app package."""
+"""``python -m manifest --bot-id ... --domain ... --out build/cloudlink-presence.zip`` makes the app package.
+
+It needs Python's own library only.
+"""
 
 import argparse
 import sys
@@ -48,7 +51,9 @@ def _developer(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
     given = {name: getattr(options, name) for name in DEVELOPER_OPTIONS}
     missing = ["--" + name.replace("_", "-") for name, value in given.items() if value is None]
     if missing and not options.sample_developer:
-        parser.error(f"say who answers for the app: {', '.join(missing)} (or --sample-developer, to try it out)")
+        parser.error(
+            f"say who is responsible for the app: {', '.join(missing)} (or --sample-developer, to try it out)"
+        )
     sample = SAMPLE_DEVELOPER
     return Developer(
         given["developer_name"] or sample.name,
@@ -59,11 +64,16 @@ def _developer(parser: argparse.ArgumentParser, options: argparse.Namespace) -> 
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Exit code 1: the file cannot be written; 2: the arguments are wrong."""
     parser = _parser()
     options = parser.parse_args(arguments)
     content = package(options.bot_id, options.domain, _developer(parser, options))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(content)
+    try:
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_bytes(content)
+    except OSError as error:
+        print(f"{options.out} cannot be written: {error.strerror}. Name another file with --out.", file=sys.stderr)
+        return 1
     print(f"{options.out}: {len(content)} bytes. Upload it in Teams: Apps, Manage your apps, Upload an app.")
     return 0
 

@@ -1,7 +1,7 @@
-"""Fills the manifest with what differs from one installation to the next, and zips the app package.
+"""Fills the manifest with the details of an installation, and zips the app package.
 
 Pure functions: the same details give the same bytes on every machine. Everything is checked before it is packed;
-what is wrong raises ``Refused``. Source of the rules: Teams app manifest reference, version 1.19, and the Teams
+a wrong detail raises ``Refused``. Source of the rules: Teams app manifest reference, version 1.19, and the Teams
 store validation guidelines.
 """
 
@@ -15,6 +15,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from core.errors import CloudLinkPresenceError
+
 FOLDER = Path(__file__).parent
 FILES = ("manifest.json", "pt.json", "color.png", "outline.png")
 MAX_DEVELOPER_NAME = 32
@@ -27,13 +29,13 @@ _URL = re.compile(rf"https://{_DOMAIN.pattern}(?::\d{{1,5}})?(?:[/?#][!-~]*)?", 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-class Refused(ValueError):
-    """A detail that Teams would not accept, or that is certainly a mistake."""
+class Refused(CloudLinkPresenceError, ValueError):
+    """A detail that Teams would reject, or that is certainly a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Developer:
-    """Who answers for the app; Teams shows the name and links the three pages."""
+    """The organisation responsible for the app; Teams shows its name and links its three pages."""
 
     name: str
     website_url: str
@@ -44,7 +46,7 @@ class Developer:
 SAMPLE_DEVELOPER = Developer(
     "Sample developer", "https://example.com", "https://example.com/privacy", "https://example.com/terms"
 )
-"""For trying the package out; nobody answers for it."""
+"""For trying the package out; no organisation is responsible for it."""
 
 
 def checked_bot_id(text: str) -> str:

@@ -1,9 +1,10 @@
-"""Opens the database and lends sessions; SQLite by default (WAL, one writer at a time), or PostgreSQL."""
+"""Opens the database and provides sessions: SQLite by default (WAL, one writer at a time), or PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Engine, event, func, make_url, text
@@ -17,11 +18,11 @@ from sqlmodel.sql.expression import SelectOfScalar
 Row = TypeVar("Row")
 
 CONNECTIONS = 10
-"""So many are kept open in a process: opening one costs more than most of what it is used for."""
+"""How many connections a process keeps open: opening one costs more than most statements do."""
 
 
 class Database:
-    """Lends sessions on one engine. A session is one transaction: committed on leaving, rolled back on error."""
+    """Provides sessions on one engine. A session is one transaction: committed on leaving, rolled back on error."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self.engine = engine
@@ -30,7 +31,7 @@ class Database:
 
     @property
     def conninfo(self) -> str:
-        """The address as PostgreSQL's own library reads it; it may hold a password."""
+        """The address in the form PostgreSQL's own library reads; it may contain a password."""
         return self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     @asynccontextmanager
@@ -40,10 +41,10 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """A session that reads in order to write: on SQLite nobody else writes meanwhile.
+        """A session that reads in order to write: on SQLite there is no other writer until it ends.
 
-        Writers queue in this process rather than fight for the file's lock. Never await the network inside,
-        and never open another one inside: it would wait for itself.
+        Writers queue in this process instead of competing for the file's lock. Never wait for the network inside,
+        and never open a second one inside: it would wait for the first.
         """
         if not self.is_sqlite:
             async with self.session() as session:
@@ -54,26 +55,26 @@ class Database:
             yield session
 
 
-def locking(query: SelectOfScalar[Row], of: Any = None, *, skipping: bool = False) -> SelectOfScalar[Row]:
-    """``query``, whose rows are nobody else's to change until the session ends, and are read as they are by then.
+def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool = False) -> SelectOfScalar[Row]:
+    """``query`` with its rows locked until the session ends, and read in their newest state.
 
-    Only on PostgreSQL, where writers do not wait for each other otherwise; ``of`` is the one table to lock. Rows
-    that are somebody else's are waited for, or left out when ``skipping``.
+    It locks on PostgreSQL only; on SQLite there is one writer at a time. ``of`` is the one table to lock. It
+    waits for rows that are locked elsewhere, or leaves them out with ``skip_locked``.
     """
-    return query.with_for_update(of=of, skip_locked=skipping).execution_options(populate_existing=True)
+    return query.with_for_update(of=of, skip_locked=skip_locked).execution_options(populate_existing=True)
 
 
-def insert_new(session: AsyncSession, table: type[SQLModel]) -> Any:
-    """An ``INSERT`` that passes over rows which are there already."""
+def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
+    """An ``INSERT`` that ignores rows which exist already."""
     dialect = session.get_bind().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return insert(table).on_conflict_do_nothing()
 
 
-async def in_turn(session: AsyncSession, *name: str) -> None:
-    """Wait until the session of whoever asked for the same name before has ended: for rows that are not there yet.
+async def advisory_lock(session: AsyncSession, *name: str) -> None:
+    """Wait for every other session that took this name; held until this one ends. For rows that may not exist yet.
 
-    On SQLite writers take turns anyway.
+    Does nothing on SQLite, where there is one writer at a time.
     """
     if session.get_bind().dialect.name == "postgresql":
         number = int.from_bytes(sha256("\n".join(name).encode()).digest()[:8], signed=True)
@@ -84,10 +85,10 @@ DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "po
 
 
 def database_url(url: str) -> URL:
-    """``url`` with the driver that is used here: ``postgresql://...`` and ``sqlite:///...`` need name none.
+    """``url`` with the driver that is used here: ``postgresql://...`` and ``sqlite:///...`` need not name one.
 
-    Raises ``ValueError`` for another kind of database, or what is no such address; it does not repeat the address,
-    which may hold a password.
+    Raises ``ValueError`` for another kind of database and for text that is not a database address. The message
+    does not repeat the address, which may contain a password.
     """
     try:
         read = make_url(url)
@@ -97,33 +98,55 @@ def database_url(url: str) -> URL:
 
 
 def sync_url(url: str | URL) -> URL:
-    """The same address for what blocks, such as Alembic."""
+    """The same address for blocking code, such as Alembic."""
     read = database_url(url) if isinstance(url, str) else url
     return read.set(drivername="sqlite") if read.drivername.startswith("sqlite") else read
 
 
 @asynccontextmanager
 async def open_database(url: str) -> AsyncIterator[Database]:
-    """A database for the length of the block. Raises ``ValueError`` for an address that is none."""
-    engine = create_async_engine(database_url(url), pool_pre_ping=True, pool_size=CONNECTIONS)
-    prepare(engine.sync_engine)
+    """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
+    address = database_url(url)
+    if address.drivername.startswith("sqlite") and address.database:
+        _make_private_file(Path(address.database))
+    engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+    configure_connections(engine.sync_engine)
     try:
         yield Database(engine)
     finally:
         await engine.dispose()
 
 
-def prepare(engine: Engine) -> None:
-    """Have each connection set up as this program needs it."""
+def make_private_folder(path: Path) -> None:
+    """Create the folder for its owner alone (mode 0700), whatever the umask. An existing one stays as it is."""
+    if not path.is_dir():
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.chmod(0o700)
+
+
+def _make_private_file(path: Path) -> None:
+    """Give SQLite's file, and those beside it, mode 0600 whatever the umask: SQLite copies the mode to the others.
+
+    A file that this process may not change is left as it is; whether it can be opened, SQLite says.
+    """
+    with suppress(OSError):
+        path.touch(0o600)
+        for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+            if file.exists():
+                file.chmod(0o600)
+
+
+def configure_connections(engine: Engine) -> None:
+    """Set up each new connection of ``engine`` as this program needs it."""
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "connect", _configure_sqlite)
     else:
-        from storage.postgres_text import keep_no_nul  # slow to import
+        from storage.postgres_text import strip_nul  # slow to import
 
-        event.listen(engine, "connect", keep_no_nul)
+        event.listen(engine, "connect", strip_nul)
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")

@@ -1,18 +1,18 @@
-"""Encryption at rest: secrets enter the database only through ``Seal`` (MultiFernet, first key encrypts)."""
+"""Encryption at rest: secrets are written to the database only through ``Encryption`` (MultiFernet)."""
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from core.errors import CloudLinkPresenceError
 
-class Unreadable(Exception):
-    """A sealed secret cannot be opened with the keys at hand: the key is lost, the secret must be entered anew."""
+
+class SecretUnreadable(CloudLinkPresenceError):
+    """No key decrypts a stored secret: the key is lost, and the secret must be entered again."""
 
 
 class Encryption:
-    """Seals and opens secrets. Raises ``ValueError`` when built without a proper key."""
+    """Encrypts with the first key and decrypts with any. Raises ``ValueError`` when a key is not a Fernet key."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
@@ -21,53 +21,31 @@ class Encryption:
     def encrypt(self, secret: str) -> str:
         return self._fernet.encrypt(secret.encode()).decode()
 
-    def decrypt(self, sealed: str) -> str:
-        """Raises ``Unreadable``."""
+    def decrypt(self, encrypted: str) -> str:
+        """Raises ``SecretUnreadable``."""
         try:
-            return self._fernet.decrypt(sealed.encode()).decode()
+            return self._fernet.decrypt(encrypted.encode()).decode()
         except InvalidToken:
-            raise Unreadable from None
+            raise SecretUnreadable from None
 
-    def can_decrypt(self, sealed: str) -> bool:
-        """Whether a key at hand opens it."""
+    def re_encrypt(self, encrypted: str) -> str:
+        """The same secret, encrypted with the first key. Raises ``SecretUnreadable``."""
         try:
-            return bool(self._fernet.extract_timestamp(sealed.encode()))
+            return self._fernet.rotate(encrypted.encode()).decode()
         except InvalidToken:
-            return False
+            raise SecretUnreadable from None
 
-    def is_newest(self, sealed: str) -> bool:
-        """Whether the first key opens it."""
-        try:
-            return bool(self._newest.extract_timestamp(sealed.encode()))
-        except InvalidToken:
-            return False
+    def can_decrypt(self, encrypted: str) -> bool:
+        """Whether any key decrypts it."""
+        return _is_readable(self._fernet, encrypted)
 
-    def renew(self, sealed: str) -> str:
-        """The same secret, sealed with the first key. Raises ``Unreadable``."""
-        try:
-            return self._fernet.rotate(sealed.encode()).decode()
-        except InvalidToken:
-            raise Unreadable from None
+    def uses_newest_key(self, encrypted: str) -> bool:
+        """Whether the first key decrypts it."""
+        return _is_readable(self._newest, encrypted)
 
 
-def check_keys(keys: Sequence[str]) -> None:
-    """Raises ``ValueError``, which tells the number of the key at fault and does not repeat it."""
-    for number, key in enumerate(keys, 1):
-        try:
-            Fernet(key)
-        except ValueError:
-            raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)") from None
-
-
-def key_from_file(path: Path) -> str:
-    """The key in ``path``, made at the first call, readable by its owner alone (mode 0600)."""
+def _is_readable(fernet: Fernet | MultiFernet, encrypted: str) -> bool:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        key = Fernet.generate_key().decode()
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    return key
+        return bool(fernet.extract_timestamp(encrypted.encode()))
+    except InvalidToken:
+        return False

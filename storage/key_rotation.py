@@ -1,7 +1,7 @@
-"""Seals every secret anew with the first key, so that an older one can be thrown away.
+"""Encrypts every stored secret with the first key, so that an older key can be thrown away.
 
-Slice by slice, each a transaction of its own, while the bot works: what somebody writes meanwhile is not
-overwritten. Begun again, it goes on with what is left.
+It works in batches, each in its own transaction, while the bot runs: a secret that is replaced in the meantime is
+not overwritten. After an interruption, a second run continues with the rest.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,99 +14,99 @@ from sqlmodel import SQLModel
 
 from storage import tables  # noqa: F401
 from storage.database import Database
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 
-SLICE = 500
+BATCH = 500
 SAMPLE = 20
 
 
 @dataclass(slots=True)
-class Resealed:
-    """How many secrets were sealed anew, had the first key already, or can be opened with no key at hand."""
+class RotationCounts:
+    """How many secrets were encrypted again, had the first key already, or cannot be decrypted with any key."""
 
-    anew: int = 0
-    already: int = 0
+    re_encrypted: int = 0
+    unchanged: int = 0
     unreadable: int = 0
 
-    def add(self, other: "Resealed") -> None:
-        self.anew += other.anew
-        self.already += other.already
+    def add(self, other: "RotationCounts") -> None:
+        self.re_encrypted += other.re_encrypted
+        self.unchanged += other.unchanged
         self.unreadable += other.unreadable
 
 
-Told = Callable[[str, Resealed], None]
-"""Is told a column (``table.column``) and how many of its secrets are through."""
+Progress = Callable[[str, RotationCounts], None]
+"""Called after each batch with a column (``table.column``) and the counts of that column so far."""
 
 
-def sealed_columns() -> list[Column[Any]]:
-    """Every column that holds sealed secrets; by their name."""
-    everywhere = (column for table in SQLModel.metadata.sorted_tables for column in table.columns)
-    return [column for column in everywhere if column.name.endswith("_sealed")]
+def encrypted_columns() -> list[Column[Any]]:
+    """Every column that holds encrypted secrets: their names end in ``_sealed``."""
+    columns = (column for table in SQLModel.metadata.sorted_tables for column in table.columns)
+    return [column for column in columns if column.name.endswith("_sealed")]
 
 
-async def reseal(database: Database, encryption: Encryption, told: Told) -> Resealed:
-    """Seal everything with the first key. What no key opens stays as it is, and is counted."""
-    everything = Resealed()
-    for column in sealed_columns():
-        counts = Resealed()
-        async for rows in _slices(database, column):
-            counts.add(await _reseal_rows(database, encryption, column, rows))
-            told(str(column), counts)
-        everything.add(counts)
-    return everything
+async def re_encrypt_all(database: Database, encryption: Encryption, progress: Progress) -> RotationCounts:
+    """Encrypt everything with the first key. What no key decrypts stays as it is, and is counted."""
+    total = RotationCounts()
+    for column in encrypted_columns():
+        counts = RotationCounts()
+        async for rows in _batches(database, column):
+            counts.add(await _re_encrypt_rows(database, encryption, column, rows))
+            progress(str(column), counts)
+        total.add(counts)
+    return total
 
 
-async def are_unreadable(database: Database, encryption: Encryption) -> bool:
-    """Whether secrets are stored that no key at hand opens, as far as a few of each column tell."""
+async def has_unreadable_secrets(database: Database, encryption: Encryption) -> bool:
+    """Whether a stored secret cannot be decrypted with any key, judged by a sample of each column."""
     async with database.session() as session:
-        for column in sealed_columns():
+        for column in encrypted_columns():
             sample = select(column).where(column.is_not(None), column != "").limit(SAMPLE)
-            found = (await (await session.connection()).execute(sample)).scalars()
-            if not all(encryption.can_decrypt(sealed) for sealed in found):
+            secrets = (await (await session.connection()).execute(sample)).scalars()
+            if not all(map(encryption.can_decrypt, secrets)):
                 return True
     return False
 
 
-async def _slices(database: Database, column: Column[Any]) -> AsyncIterator[Sequence[Row[Any]]]:
-    """The rows with a secret in this column: their keys, then the secret."""
+async def _batches(database: Database, column: Column[Any]) -> AsyncIterator[Sequence[Row[Any]]]:
+    """The rows with a secret in this column: the primary key's columns, then the secret."""
     key = column.table.primary_key.columns
-    query = select(*key, column).where(column.is_not(None), column != "").order_by(*key).limit(SLICE)
-    rows: Sequence[Row[Any]] = await _read(database, query)
+    query = select(*key, column).where(column.is_not(None), column != "").order_by(*key).limit(BATCH)
+    rows = await _fetch(database, query)
     while rows:
         yield rows
-        rows = await _read(database, query.where(tuple_(*key) > tuple_(*rows[-1][:-1])))
+        rows = await _fetch(database, query.where(tuple_(*key) > tuple_(*rows[-1][:-1])))
 
 
-async def _read(database: Database, query: Any) -> Sequence[Row[Any]]:
+async def _fetch(database: Database, query: Any) -> Sequence[Row[Any]]:
     async with database.session() as session:
         return (await (await session.connection()).execute(query)).all()
 
 
-async def _reseal_rows(
+async def _re_encrypt_rows(
     database: Database, encryption: Encryption, column: Column[Any], rows: Sequence[Row[Any]]
-) -> Resealed:
-    counts = Resealed()
+) -> RotationCounts:
+    counts = RotationCounts()
     async with database.writing() as session:
         connection = await session.connection()
         for row in rows:
             try:
-                is_new = await _reseal_one(connection, encryption, column, row[:-1], row[-1])
-            except Unreadable:
+                is_changed = await _re_encrypt_row(connection, encryption, column, row[:-1], row[-1])
+            except SecretUnreadable:
                 counts.unreadable += 1
             else:
-                counts.anew += is_new
-                counts.already += not is_new
+                counts.re_encrypted += is_changed
+                counts.unchanged += not is_changed
     return counts
 
 
-async def _reseal_one(
-    connection: AsyncConnection, encryption: Encryption, column: Column[Any], key: Sequence[Any], sealed: str | None
+async def _re_encrypt_row(
+    connection: AsyncConnection, encryption: Encryption, column: Column[Any], key: Sequence[Any], secret: str | None
 ) -> bool:
-    """Whether there was anything to do. Raises ``Unreadable``."""
+    """Whether the row was changed; one replaced since it was read is read again. Raises ``SecretUnreadable``."""
     this = [part == value for part, value in zip(column.table.primary_key.columns, key, strict=True)]
-    while sealed and not encryption.is_newest(sealed):
-        change = update(column.table).where(*this, column == sealed).values({column.name: encryption.renew(sealed)})
-        if (await connection.execute(change)).rowcount:
+    while secret and not encryption.uses_newest_key(secret):
+        unchanged = update(column.table).where(*this, column == secret)
+        if (await connection.execute(unchanged.values({column.name: encryption.re_encrypt(secret)}))).rowcount:
             return True
-        sealed = (await connection.execute(select(column).where(*this))).scalar()
+        secret = (await connection.execute(select(column).where(*this))).scalar()
     return False

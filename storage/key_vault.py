@@ -1,41 +1,43 @@
-"""The encryption keys, where Azure Key Vault keeps them. The one module that knows Azure's libraries.
+"""Reads the encryption keys from Azure Key Vault. The only module that imports Azure's libraries.
 
-The machine proves itself by what Azure gave it (a managed identity, a workload identity, or a service principal in
-the environment). Key Vault REST reference: Get Secret.
+The machine authenticates with what Azure gave it: a managed identity, a workload identity, or a service principal
+in the environment. Source: Key Vault REST reference, Get Secret.
 """
 
 import asyncio
 import logging
 
-PATIENCE = 40.0
-"""Seconds, all attempts together."""
+from core.errors import CloudLinkPresenceError
+
+TIMEOUT_SECONDS = 40.0
+"""For all attempts together."""
 
 
-class VaultUnreadable(Exception):
-    """A sentence that says why; nothing of what the vault answered."""
+class KeyVaultUnavailable(CloudLinkPresenceError):
+    """The message says why, in a sentence without anything of the vault's response."""
 
 
 async def keys_from_vault(secret_url: str, identity: str = "", authorities: str = "") -> list[str]:
     """The comma-separated keys in the secret at ``https://VAULT.vault.azure.net/secrets/NAME``.
 
-    ``identity`` is the client ID of a user-assigned managed identity; ``authorities`` a file of the certificate
+    ``identity`` is the client ID of a user-assigned managed identity; ``authorities`` is a file of certificate
     authorities to trust instead of the machine's. Raises ``VaultUnreadable``.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # slow to import
 
-    logging.getLogger("azure").setLevel(logging.CRITICAL)  # what it has to say is said in a sentence
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # the exception says it
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             value = await _read(secret_url, identity, authorities)
     except ClientAuthenticationError:
-        raise VaultUnreadable("Azure gave this machine no identity that the vault takes") from None
+        raise KeyVaultUnavailable("Azure gave this machine no identity that the vault takes") from None
     except HttpResponseError as error:
-        raise VaultUnreadable(_reason(error.status_code)) from None
+        raise KeyVaultUnavailable(_reason(error.status_code)) from None
     except (AzureError, TimeoutError, ValueError):
-        raise VaultUnreadable("the vault does not answer") from None
+        raise KeyVaultUnavailable("the vault does not answer") from None
     keys = [key.strip() for key in value.split(",") if key.strip()]
     if not keys:
-        raise VaultUnreadable("the vault's secret is empty")
+        raise KeyVaultUnavailable("the vault's secret is empty")
     return keys
 
 

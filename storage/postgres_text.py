@@ -1,4 +1,4 @@
-"""Texts in PostgreSQL: it keeps no NUL in one, and names from outside may hold one."""
+"""Text in PostgreSQL: it cannot store a NUL character, and names that come from outside may contain one."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from psycopg.abc import Buffer
 from psycopg.types.string import StrDumperUnknown
 
 
-class WithoutNul(StrDumperUnknown):
+class NulStrippingDumper(StrDumperUnknown):
     def dump(self, obj: str) -> Buffer | None:
         return super().dump(obj.replace("\0", ""))
 
 
-def keep_no_nul(_connection: Any, record: Any) -> None:
-    """For each new connection: a NUL is left out of what is written and asked for."""
-    record.driver_connection.adapters.register_dumper(str, WithoutNul)
+def strip_nul(_connection: Any, record: Any) -> None:
+    """For each new connection: leave NUL characters out of every parameter, in writes and in conditions."""
+    record.driver_connection.adapters.register_dumper(str, NulStrippingDumper)

@@ -1,4 +1,4 @@
-"""Brings a database to the schema this code knows, by Alembic; refuses one from the future."""
+"""Brings a database to the schema this release knows, with Alembic; refuses one of a newer release."""
 
 import asyncio
 from pathlib import Path
@@ -8,21 +8,22 @@ from sqlalchemy import URL, Connection, create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
+from core.errors import CloudLinkPresenceError
 from storage.database import Database, sync_url
 
 HEAD = "0006"
-"""The newest migration; a test holds it to the folder ``migrations/versions``."""
+"""The newest migration; a test compares it with the folder ``migrations/versions``."""
 
-ONE_AT_A_TIME = 0xC10D
-"""The number of the lock that a PostgreSQL server keeps for whoever migrates; several that start migrate once."""
+MIGRATION_LOCK = 0xC10D
+"""The number of the advisory lock a migration takes on PostgreSQL: processes that start together migrate once."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 log = structlog.get_logger()
 
 
-class NewerDatabase(Exception):
-    """The database was used by a newer release: this one does not know what stands in it."""
+class NewerDatabase(CloudLinkPresenceError):
+    """The database was used by a newer release, whose schema this one does not know."""
 
     def __init__(self, version: str) -> None:
         super().__init__(
@@ -35,12 +36,12 @@ class NewerDatabase(Exception):
 async def migrate(database: Database) -> None:
     """Create or upgrade the tables, in one transaction. Raises ``NewerDatabase``.
 
-    A database that is up to date costs one query; Alembic is only loaded, in a thread, when there is work.
+    A database that is up to date costs one query; Alembic is loaded, in a thread, only for one that is not.
     """
     version = await _version(database)
     if version == HEAD:
         return
-    before = await asyncio.to_thread(_upgrade_at, sync_url(database.engine.url))
+    before = await asyncio.to_thread(_connect_and_upgrade, sync_url(database.engine.url))
     if before != HEAD:
         log.info("database_migrated", before=before or "empty", now=HEAD)
 
@@ -53,21 +54,21 @@ async def _version(database: Database) -> str | None:
         return None
 
 
-def _upgrade_at(url: URL) -> str | None:
+def _connect_and_upgrade(url: URL) -> str | None:
     engine = create_engine(url, poolclass=NullPool)
     try:
         with engine.begin() as connection:
-            return upgrade_in_turn(connection)
+            return upgrade_exclusively(connection)
     finally:
         engine.dispose()
 
 
-def upgrade_in_turn(connection: Connection) -> str | None:
-    """``upgrade``, while nobody else does it until the transaction ends. Blocks. Raises ``NewerDatabase``."""
+def upgrade_exclusively(connection: Connection) -> str | None:
+    """``upgrade``, locked against other processes until the transaction ends. Blocks. Raises ``NewerDatabase``."""
     if connection.dialect.name == "sqlite":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({ONE_AT_A_TIME})")
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
     return upgrade(connection)
 
 

@@ -1,7 +1,7 @@
-"""Copies everything from an SQLite store to an empty PostgreSQL one, and reads it back to compare row by row.
+"""Copies everything from an SQLite database to an empty PostgreSQL one, and reads it back to compare row by row.
 
-All of it is one transaction of the target: whatever ends it half-way leaves the target empty, and it can be begun
-again. The source is left as it was, even where it is of an older release.
+The copy is one transaction of the target: an interruption leaves the target empty, and the copy can be started
+again. The source is not changed, even when it is of an older release.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,42 +14,43 @@ from sqlalchemy.exc import DataError, IntegrityError, OperationalError, Programm
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
+from core.errors import CloudLinkPresenceError
 from storage import tables  # noqa: F401
-from storage.database import database_url, prepare
-from storage.schema import upgrade, upgrade_in_turn
+from storage.database import configure_connections, database_url
+from storage.schema import upgrade, upgrade_exclusively
 
-SLICE = 500
+BATCH = 500
 
 Row = Mapping[str, Any]
 
-Told = Callable[[str, int, int], None]
-"""Is told a table's name, how many of its rows are copied and compared, and how many there are."""
+Progress = Callable[[str, int, int], None]
+"""Called after each batch with a table's name, its rows copied and compared so far, and its rows in all."""
 
 
-class CannotCopy(Exception):
-    """A sentence for whoever asked for the copy."""
+class CannotCopy(CloudLinkPresenceError):
+    """The message says why, for the operator who asked for the copy."""
 
 
-def copy(source: Path, target: str, told: Told) -> dict[str, int]:
-    """Copy the file ``source`` to the database ``target``; returns how many rows each table has.
+def copy_to_postgres(source: Path, target: str, progress: Progress) -> dict[str, int]:
+    """Copy the file ``source`` to the database ``target``; returns the number of rows by table name.
 
-    Blocks. Raises ``CannotCopy``, ``NewerDatabase``, and ``OperationalError`` where the target does not answer.
+    Blocks. Raises ``CannotCopy``, ``NewerDatabase``, and ``OperationalError`` when the target does not answer.
     """
     try:
-        with _opened(source) as reading, _emptied(target) as writing:
-            return {table.name: _copy_table(reading, writing, table, told) for table in _tables()}
+        with _source_connection(source) as reading, _target_connection(target) as writing:
+            return {table.name: _copy_table(reading, writing, table, progress) for table in _tables()}
     except (DataError, IntegrityError, ProgrammingError) as error:
         raise CannotCopy(f"The target refused it: {str(error.orig).splitlines()[0]}") from None
 
 
 def _tables() -> Sequence[Table]:
-    """Those that others refer to come first."""
+    """Tables that others refer to come first."""
     return SQLModel.metadata.sorted_tables
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[Connection]:
-    """The file, which nobody else has open meanwhile; what a migration changes in it is taken back."""
+def _source_connection(source: Path) -> Iterator[Connection]:
+    """The file, locked against other processes, at the newest schema; that migration is rolled back at the end."""
     if not source.exists():
         raise CannotCopy(f"There is no store at {source}.")
     engine = create_engine(f"sqlite:///{source}", poolclass=NullPool, connect_args={"timeout": 1})
@@ -65,12 +66,12 @@ def _opened(source: Path) -> Iterator[Connection]:
 
 
 @contextmanager
-def _emptied(target: str) -> Iterator[Connection]:
-    """The database with all its tables, empty, and nobody else's to write in until everything is committed."""
+def _target_connection(target: str) -> Iterator[Connection]:
+    """The database with all its tables, empty, and locked against other writers until everything is committed."""
     engine = create_engine(database_url(target), poolclass=NullPool)
-    prepare(engine)
+    configure_connections(engine)
     with engine.begin() as connection:
-        upgrade_in_turn(connection)
+        upgrade_exclusively(connection)
         names = ", ".join(connection.dialect.identifier_preparer.format_table(table) for table in _tables())
         connection.exec_driver_sql(f"LOCK TABLE {names} IN EXCLUSIVE MODE")
         filled = [table.name for table in _tables() if connection.execute(select(table).limit(1)).first()]
@@ -79,27 +80,27 @@ def _emptied(target: str) -> Iterator[Connection]:
         yield connection
 
 
-def _copy_table(reading: Connection, writing: Connection, table: Table, told: Told) -> int:
+def _copy_table(reading: Connection, writing: Connection, table: Table, progress: Progress) -> int:
     total, done = _count(reading, table), 0
-    for rows in _slices(reading, table):
+    for rows in _batches(reading, table):
         writing.execute(insert(table), rows)
         _compare(writing, table, rows)
         done += len(rows)
-        told(table.name, done, total)
+        progress(table.name, done, total)
     if not done == total == _count(writing, table):
         raise CannotCopy(f"The target does not have as many rows as the source: {table.name}.")
     return total
 
 
-def _slices(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
-    result = connection.execution_options(yield_per=SLICE).execute(select(table))
-    for part in result.mappings().partitions(SLICE):
+def _batches(connection: Connection, table: Table) -> Iterator[list[dict[str, Any]]]:
+    result = connection.execution_options(yield_per=BATCH).execute(select(table))
+    for part in result.mappings().partitions(BATCH):
         yield [dict(row) for row in part]
 
 
 def _compare(writing: Connection, table: Table, rows: Sequence[Row]) -> None:
-    """Read ``rows`` back. Raises ``CannotCopy``, which names the first that is not as it was."""
-    keys = {_key(table, row): _plain(row) for row in rows}
+    """Read ``rows`` back. Raises ``CannotCopy``, which names the first row that differs."""
+    keys = {_key(table, row): _without_nul(row) for row in rows}
     query = select(table).where(tuple_(*table.primary_key.columns).in_(keys))
     found = {_key(table, row): row for row in map(dict, writing.execute(query).mappings())}
     for key, row in keys.items():
@@ -108,12 +109,12 @@ def _compare(writing: Connection, table: Table, rows: Sequence[Row]) -> None:
 
 
 def _key(table: Table, row: Row) -> tuple[Any, ...]:
-    plain = _plain(row)
-    return tuple(plain[column.name] for column in table.primary_key.columns)
+    stored = _without_nul(row)
+    return tuple(stored[column.name] for column in table.primary_key.columns)
 
 
-def _plain(row: Row) -> dict[str, Any]:
-    """As PostgreSQL keeps it: a text has no NUL there."""
+def _without_nul(row: Row) -> dict[str, Any]:
+    """The row as PostgreSQL stores it: it keeps no NUL character in a text."""
     return {name: value.replace("\0", "") if isinstance(value, str) else value for name, value in row.items()}
 
 

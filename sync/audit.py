@@ -131,7 +131,7 @@ class AuditLog:
         context = error.context if isinstance(error, SyncError) else {}
         async with self._database.writing() as session:
             if isinstance(subject, Subject) and subject.id and not subject.name:
-                integration = await integrations.owned_one(session, subject.owner_tenant, subject.id)
+                integration = await integrations.get_owned(session, subject.owner_tenant, subject.id)
                 subject = replace(subject, name=integration.name if integration else "")
             await self.record(session, act, actor, subject, {**(facts or {}), **context}, _result(error))
 

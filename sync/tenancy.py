@@ -24,7 +24,7 @@ async def owned(
     Raises ``UnknownIntegration`` if the tenant has none of this id or it is being removed, and ``EditedMeanwhile``
     if ``revision`` is given and is not the integration's any more.
     """
-    integration = await integrations.owned_one(session, owner_tenant, integration_id, lock=lock)
+    integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=lock)
     if integration is None:
         raise UnknownIntegration(integration_id)
     if revision is not None and integration.revision != revision:

@@ -1,5 +1,6 @@
 """What all tests have; what is slow to import is imported by the fixture that needs it."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     folders = item.path.relative_to(Path(__file__).parent).parts
     if LONG_FOLDERS & set(folders):
         item.add_marker(pytest.mark.long)
+
+
+def pytest_sessionfinish() -> None:
+    if postgres := sys.modules.get("tests.postgres"):
+        postgres.stop()
 
 
 @pytest.fixture(params=["botbuilder", pytest.param("agents_sdk", marks=pytest.mark.long)])

@@ -11,7 +11,7 @@ from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.cards.history import where
 from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.roles import GRANTED, INVITED_FOR, Role
+from storage.queries.roles import GRANTABLE, INVITATION_LIFETIME, Role
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 
@@ -145,7 +145,7 @@ def _told(texts: Texts, member: Member, now: datetime) -> str:
     """The role, and how they came by it."""
     parts = [texts(f"role.{member.role}")]
     if member.user_object_id is None:
-        is_void = member.invited_at <= now - INVITED_FOR
+        is_void = member.invited_at <= now - INVITATION_LIFETIME
         parts.append(texts("admins.invitation_void" if is_void else "admins.invited_only"))
     day = texts.date(member.invited_at.date())
     by = capped(member.invited_by_name or member.invited_by, MAX_NAME)
@@ -159,11 +159,13 @@ def _seen(texts: Texts, stranger: Conversation, now: datetime) -> str:
 
 
 def _roles(texts: Texts, chosen: Role) -> ChoiceSetInput:
-    return _chooser("role", texts("field.role"), [(role.value, texts(f"role.{role}")) for role in GRANTED], chosen)
+    return _chooser(
+        "role", texts("field.role"), [(role.value, texts(f"role.{role}")) for role in GRANTABLE], chosen
+    )
 
 
 def _what_roles_may(texts: Texts) -> list[CardElement]:
-    return [row(SYMBOLS[role], texts(f"role.{role}"), texts(f"role.{role}.may")) for role in GRANTED]
+    return [row(SYMBOLS[role], texts(f"role.{role}"), texts(f"role.{role}.may")) for role in GRANTABLE]
 
 
 def _chooser(name: str, label: str, choices: Sequence[tuple[str, str]], value: str) -> ChoiceSetInput:

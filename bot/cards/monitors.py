@@ -10,12 +10,12 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
 from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.monitors import MOST, Task
+from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.rotations import Monitor
 from sync.domain.model import IntegrationView
 
 DONE_SHOWN = 10
-MAX_TYPED = MOST * (MAX_NAME + 1)
+MAX_TYPED = MAX_MONITORS * (MAX_NAME + 1)
 CHOSEN = "monitors"
 """The input that holds the chosen monitors' ids, with commas between them."""
 
@@ -41,7 +41,7 @@ def list_card(
         body.append(_choices(texts, [(one.id, one.name) for one in monitors], "monitors.listed"))
     else:
         body.append(text(texts("monitors.none")))
-    if len(monitors) < MOST:
+    if len(monitors) < MAX_MONITORS:
         body.append(_new_names(texts, typed))
     if form_error:
         body.append(error_note(form_error))
@@ -58,7 +58,7 @@ def _list_actions(
     elif rotation_id and monitors:
         asked = {**data, "rotation": rotation_id}
         actions.append(button(texts("button.monitors_ask"), "monitors.ask", asked, style="positive"))
-    if len(monitors) < MOST:
+    if len(monitors) < MAX_MONITORS:
         actions.append(button(texts("button.monitors_add"), "monitors.add", data, inputs=True))
     if monitors:
         actions.append(button(texts("button.monitors_remove"), "monitors.remove", data, inputs=True))
@@ -88,7 +88,7 @@ def other_secret(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, [header("👍", title, capped(view.name))], actions)
 
 
-def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[Task], now: datetime) -> Card:
+def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[OpenTask], now: datetime) -> Card:
     """Which monitors still hold the replaced secret, and who renewed the others, and when."""
     still_open = [task for task in tasks if task.done_at is None]
     done = sorted((task for task in tasks if task.done_at), key=lambda task: task.done_at or now, reverse=True)
@@ -109,7 +109,7 @@ def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[Task], now: d
     return card(texts, title, body, actions)
 
 
-def _done(texts: Texts, task: Task, now: datetime) -> CardElement:
+def _done(texts: Texts, task: OpenTask, now: datetime) -> CardElement:
     when = f"{texts.relative(task.done_at, now)} · {texts.moment(task.done_at)}" if task.done_at else ""
     return row("✅", capped(task.name, MAX_NAME), f"{capped(task.done_by, MAX_NAME)} · {when}")
 

@@ -50,7 +50,9 @@ async def _join(context: TurnContext) -> Member | None:
             return None
     address = (await context.turn.principal_name()).strip().casefold()
     async with context.services.database.writing() as session:
-        member = await roles.join(session, context.tenant, address, sender.object_id, sender.name, context.now)
+        member = await roles.accept_invitation(
+            session, context.tenant, address, sender.object_id, sender.name, context.now
+        )
         if member:
             await context.record(session, None, Act.ADMINS_JOIN, person=address, role=member.role)
     return member
@@ -59,6 +61,6 @@ async def _join(context: TurnContext) -> Member | None:
 async def whom_to_ask(context: TurnContext) -> list[str]:
     """The tenant's owners by name, a few of them."""
     async with context.services.database.session() as session:
-        members = await roles.listed(session, context.tenant)
+        members = await roles.list_members(session, context.tenant)
     owners = [one.name for one in members if one.role == Role.OWNER and one.user_object_id and one.name]
     return [*owners, *context.services.access.named(context.tenant)][:NAMED]

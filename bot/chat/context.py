@@ -167,7 +167,7 @@ class TurnContext:
         press = self._press(verb)
         if press is not None:
             async with self.services.database.writing() as session:
-                await presses.forget(session, press)
+                await presses.release(session, press)
 
     def _press(self, verb: str) -> Press | None:
         stamp, by = self.data.get(STAMP, "")[:LONGEST], self.actor.name or self.actor.id

@@ -18,7 +18,7 @@ from bot.languages import Language, Texts
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from storage.database import Database
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 from storage.queries import history
 from storage.queries.roles import Role
 
@@ -95,7 +95,7 @@ class HistoryExport:
                 return None
             language = Language(carried["language"])
             return Wish(carried["tenant"], carried["person"], language, carried["integration"])
-        except (Unreadable, ValueError, KeyError, TypeError):
+        except (SecretUnreadable, ValueError, KeyError, TypeError):
             return None
 
     async def _may(self, wish: Wish) -> bool:
@@ -109,7 +109,7 @@ class HistoryExport:
         texts = self._languages[wish.language]
         yield written(columns(texts))
         async with self._database.session() as session:
-            async for act in history.everything(session, wish.tenant, wish.integration_id):
+            async for act in history.iterate_all(session, wish.tenant, wish.integration_id):
                 yield written(line(texts, act))
 
     async def serve(self, request: web.Request) -> web.StreamResponse:

@@ -12,7 +12,7 @@ from bot.cards.validation import cleaned
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from storage.queries import conversations, drafts, roles
-from storage.queries.roles import GRANTED, AlreadyListed, ChangedMeanwhile, LastOwner, NotAnOwner, Role
+from storage.queries.roles import GRANTABLE, AlreadyListed, LastOwner, NotAnOwner, Role, RoleChanged
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from sync.audit import Act
@@ -26,7 +26,7 @@ async def open_admins(context: TurnContext) -> None:
 
 async def _list(context: TurnContext, said: str = "") -> Card:
     async with context.services.database.session() as session:
-        members = await roles.listed(session, context.tenant)
+        members = await roles.list_members(session, context.tenant)
         by_setting = await _owners_by_setting(context, session)
     last = max(0, (len(members) - 1) // cards.PAGE)
     wanted = context.data.get("page", "")
@@ -43,7 +43,7 @@ def _names(context: TurnContext, known: list[Conversation]) -> list[str]:
 
 async def _owners_by_setting(context: TurnContext, session: AsyncSession) -> list[Conversation]:
     """Those who have spoken, and whose entry still counts."""
-    rows = await conversations.owners_by_setting(session, context.tenant)
+    rows = await conversations.list_owners_by_setting(session, context.tenant)
     return [row for row in rows if context.services.access.names(row.admin_as, context.tenant)]
 
 
@@ -56,7 +56,7 @@ async def invite(context: TurnContext) -> None:
 
 async def _form(context: TurnContext, form_error: str = "") -> Card:
     async with context.services.database.session() as session:
-        strangers = await conversations.strangers(session, context.tenant, cards.STRANGERS)
+        strangers = await conversations.list_without_role(session, context.tenant, cards.STRANGERS)
     known = {one.user_object_id for one in strangers}
     person = context.data.get("person", "")
     typed = {
@@ -155,7 +155,7 @@ async def _change(context: TurnContext, role: Role | None) -> None:
         member = await _store(context, role)
     except NotAnOwner:
         return await context.show(stale(context.texts))
-    except ChangedMeanwhile:
+    except RoleChanged:
         return await _show_one(context, refusal="meanwhile")
     except LastOwner:
         return await _show_one(context, refusal="last_owner")
@@ -171,7 +171,7 @@ async def _store(context: TurnContext, role: Role | None) -> Member:
     was = context.data.get("was", "")
     async with context.services.database.writing() as session:
         by_setting = [one.user_object_id for one in await _owners_by_setting(context, session)]
-        member = await roles.change(
+        member = await roles.change_role(
             session, context.tenant, context.data.get("member", ""), was, role, context.person, by_setting
         )
         named = cards.name_of(member)
@@ -181,19 +181,19 @@ async def _store(context: TurnContext, role: Role | None) -> Member:
             facts = {"person": named, "from": was, "to": role.value}
             await context.record(session, None, Act.ADMINS_CHANGE, **facts)
         if member.user_object_id and (role is None or not role.covers(Role.ADMINISTRATOR)):
-            await drafts.forget(session, context.tenant, member.user_object_id)
+            await drafts.delete_one(session, context.tenant, member.user_object_id)
     return member
 
 
 async def _member(context: TurnContext) -> Member | None:
     """The one that the button names; None for a foreign or gone one."""
     async with context.services.database.session() as session:
-        return await roles.one(session, context.tenant, context.data.get("member", ""))
+        return await roles.get_owned(session, context.tenant, context.data.get("member", ""))
 
 
 def _role(context: TurnContext) -> Role | None:
     said = context.data.get("role", "")
-    return Role(said) if said in GRANTED else None
+    return Role(said) if said in GRANTABLE else None
 
 
 COMMAND = Command(

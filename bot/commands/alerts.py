@@ -10,7 +10,7 @@ from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
 from storage.queries import alerts, conversations, integrations, notices
-from storage.queries.alerts import ANY, CHANNEL
+from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.notices import State
 from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
@@ -52,7 +52,7 @@ async def save(context: TurnContext) -> None:
         for key, _, was_on in view.integrations[:INTEGRATIONS_SHOWN]:
             is_on = data.get(f"on_{key}", str(was_on).lower()) == "true"
             if is_on != was_on:
-                await alerts.mute(session, context.tenant, context.person, key, not is_on)
+                await alerts.set_muted(session, context.tenant, context.person, key, not is_on)
                 await context.record(session, known.get(key), Act.ALERTS_ON if is_on else Act.ALERTS_OFF)
     return await context.show(cards.alerts(context.texts, await _view(context), "alerts.saved"))
 
@@ -76,7 +76,9 @@ async def remind(context: TurnContext) -> None:
     async with context.services.database.writing() as session:
         await notices.add_new(session, [again])
         person = await conversations.find(session, context.tenant, context.person)
-        chosen = (await alerts.preferences(session, context.tenant, context.person)).get(ANY)
+        chosen = (await alerts.preferences_by_integration(session, context.tenant, context.person)).get(
+            ANY_INTEGRATION
+        )
     zone = zone_of(chosen.time_zone if chosen else "", person.time_zone if person else "", context.texts.language)
     return await context.show(cards.reminded(context.texts, local(at, zone).date()))
 
@@ -88,9 +90,9 @@ async def told(context: TurnContext) -> None:
         await context.show(stale(context.texts))
         return
     async with context.services.database.session() as session:
-        integration = await integrations.owned_one(session, context.tenant, notice.integration_id)
-        about = {row.audience: row.state for row in await notices.about(session, notice)}
-        muted = await alerts.muted(session, context.tenant, notice.integration_id)
+        integration = await integrations.get_owned(session, context.tenant, notice.integration_id)
+        about = {row.audience: row.state for row in await notices.list_same_subject(session, notice)}
+        muted = await alerts.list_muted(session, context.tenant, notice.integration_id)
         everybody = await _everybody(session, context.tenant, muted, about)
     name = integration.name if integration else ""
     await context.send(cards.told(context.texts, name, everybody))
@@ -99,8 +101,8 @@ async def told(context: TurnContext) -> None:
 async def _notice(context: TurnContext) -> Notice | None:
     """The one that the button names; None for a foreign or gone one, or one of an integration being removed."""
     async with context.services.database.session() as session:
-        notice = await notices.owned_one(session, context.tenant, context.data.get("notice", ""))
-        if notice is None or await integrations.owned_one(session, context.tenant, notice.integration_id) is None:
+        notice = await notices.get_owned(session, context.tenant, context.data.get("notice", ""))
+        if notice is None or await integrations.get_owned(session, context.tenant, notice.integration_id) is None:
             return None
         return notice
 
@@ -108,11 +110,11 @@ async def _notice(context: TurnContext) -> Notice | None:
 async def _view(context: TurnContext) -> AlertsView:
     tenant, person = context.tenant, context.person
     async with context.services.database.session() as session:
-        mine = await alerts.preferences(session, tenant, person)
+        mine = await alerts.preferences_by_integration(session, tenant, person)
         known = await conversations.find(session, tenant, person)
         everybody = await _everybody(session, tenant, set(), {})
     views = await context.operations.integrations.list(tenant)
-    general = mine.get(ANY)
+    general = mine.get(ANY_INTEGRATION)
     told_zone = known.time_zone if known else ""
     zone = zone_of(general.time_zone if general else "", told_zone, context.texts.language)
     return AlertsView(
@@ -127,10 +129,10 @@ async def _view(context: TurnContext) -> AlertsView:
 
 async def _everybody(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listening]:
     """The tenant's administrators and channels, each with what became of a notice for them."""
-    people = await conversations.administrators(session, tenant)
+    people = await conversations.list_administrators(session, tenant)
     found = [Listening(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
-    for channel in await alerts.channels(session, tenant):
-        state = about.get(CHANNEL + channel.conversation_id)
+    for channel in await alerts.list_channels(session, tenant):
+        state = about.get(CHANNEL_PREFIX + channel.conversation_id)
         here = "unreachable" if channel.unreachable else STATES[State(state)] if state else "listening"
         found.append(Listening("", here, is_channel=True))
     return found

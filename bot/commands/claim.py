@@ -34,10 +34,10 @@ async def _try(context: TurnContext, typed: str) -> None:
     if context.role is Role.OWNER:
         return await context.show(cards.owner_already(context.texts))
     async with context.services.database.writing() as session:
-        if not await rows.attempt(session, context.tenant, context.person, context.now):
+        if not await rows.record_attempt(session, context.tenant, context.person, context.now):
             return await context.show(cards.too_often(context.texts))
         code = claim_codes.read(typed)
-        row = await rows.find(session, context.tenant, code[: claim_codes.GROUP], context.now)
+        row = await rows.find_valid(session, context.tenant, code[: claim_codes.GROUP], context.now)
     if await claim_codes.prove(row, code) and row and await _use(context, row):
         context.role = Role.OWNER
         return await context.show(cards.claimed(context.texts))
@@ -51,7 +51,7 @@ async def _use(context: TurnContext, row: ClaimCode) -> bool:
     if not sender.object_id:
         return False
     async with context.services.database.writing() as session:
-        if not await rows.use(session, row):
+        if not await rows.consume(session, row):
             return False
         await roles.make_owner(session, context.tenant, sender.object_id, sender.name, context.now)
         await conversations.mark_welcomed(session, context.tenant, context.person)

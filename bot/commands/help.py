@@ -2,13 +2,13 @@
 
 from bot.cards.welcome import help_card
 from bot.chat.context import Command, TurnContext
-from storage.queries.roles import GRANTED, Role
+from storage.queries.roles import GRANTABLE, Role
 
 
 async def open_help(context: TurnContext) -> None:
     """What the speaker may say."""
     language = context.texts.language
-    mine = [one for one in context.services.commands if context.role.covers(one.least) and one.least in GRANTED]
+    mine = [one for one in context.services.commands if context.role.covers(one.least) and one.least in GRANTABLE]
     said = [(command.titles[language], command.descriptions[language]) for command in mine]
     await context.show(help_card(context.texts, said))
 

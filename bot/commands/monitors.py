@@ -31,10 +31,10 @@ async def open_monitors(context: TurnContext) -> None:
 async def show_for(context: TurnContext, view: IntegrationView, form_error: FormError | None = None) -> None:
     """The checklist while something is open, else the list."""
     async with context.services.database.session() as session:
-        listed = await monitors.listed(session, context.tenant, view.id)
-        still_open = await monitors.count_open(session, view.id)
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.is_answered(session, rotation, ANSWERS)
+        listed = await monitors.list_owned(session, context.tenant, view.id)
+        still_open = await monitors.count_open_tasks(session, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
+        is_new = rotation is not None and not await monitors.has_answer(session, rotation, ANSWERS)
     asked = rotation.id if rotation and is_new else ""
     typed = context.data.get("names", "")[: cards.MAX_TYPED] if form_error else ""
     await context.show(cards.list_card(context.texts, view, listed, still_open, asked, form_error, typed))
@@ -73,9 +73,9 @@ async def remove(context: TurnContext) -> None:
 async def offer(context: TurnContext, view: IntegrationView) -> None:
     """Ask about the newest rotation in a card of its own, when there are monitors and nobody has answered."""
     async with context.services.database.session() as session:
-        listed = await monitors.listed(session, context.tenant, view.id)
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        if not listed or rotation is None or await monitors.is_answered(session, rotation, ANSWERS):
+        listed = await monitors.list_owned(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
+        if not listed or rotation is None or await monitors.has_answer(session, rotation, ANSWERS):
             return
     await context.send(cards.asked(context.texts, view, listed, rotation.id))
 
@@ -84,9 +84,9 @@ async def ask(context: TurnContext) -> None:
     """The question, from a button; of a rotation that is answered or gone, the list."""
     view = await context.integration()
     async with context.services.database.session() as session:
-        listed = await monitors.listed(session, context.tenant, view.id)
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.is_answered(session, rotation, ANSWERS)
+        listed = await monitors.list_owned(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
+        is_new = rotation is not None and not await monitors.has_answer(session, rotation, ANSWERS)
     if rotation and listed and is_new:
         return await context.show(cards.asked(context.texts, view, listed, rotation.id))
     return await show_for(context, view)
@@ -109,13 +109,13 @@ async def _answer(context: TurnContext, answer: Act) -> bool:
     """Store the answer; False when the newest rotation is another one, or somebody answered before."""
     view = await context.integration()
     async with _changing(context, view) as session:
-        rotation = await monitors.last_rotation(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
         if rotation is None or rotation.id != context.data.get("rotation"):
             return False
-        if await monitors.is_answered(session, rotation, ANSWERS):
+        if await monitors.has_answer(session, rotation, ANSWERS):
             return False
         if answer is Act.MONITORS_SAME:
-            await monitors.ask_for(session, context.tenant, view.id, rotation.id)
+            await monitors.add_tasks(session, context.tenant, view.id, rotation.id)
         await context.record(session, view, answer, rotation=rotation.id)
     return True
 
@@ -123,7 +123,7 @@ async def _answer(context: TurnContext, answer: Act) -> bool:
 async def checklist(context: TurnContext) -> None:
     view = await context.integration()
     async with context.services.database.session() as session:
-        tasks = await monitors.tasks(session, context.tenant, view.id)
+        tasks = await monitors.list_tasks(session, context.tenant, view.id)
     if not tasks:
         return await show_for(context, view)
     return await context.show(cards.checklist(context.texts, view, tasks, context.now))
@@ -134,7 +134,7 @@ async def tick(context: TurnContext) -> None:
     view = await context.integration()
     by = context.actor.name or context.actor.id
     async with _changing(context, view) as session:
-        ticked = await monitors.tick(session, context.tenant, view.id, _chosen(context), by, context.now)
+        ticked = await monitors.complete_tasks(session, context.tenant, view.id, _chosen(context), by, context.now)
         for name in ticked:
             await context.record(session, view, Act.MONITORS_TICK, monitor=name)
     await checklist(context)

@@ -2,7 +2,7 @@
 
 from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.chat.context import TurnContext
-from storage.encryption import Unreadable
+from storage.encryption import SecretUnreadable
 from storage.queries import drafts as rows
 from storage.tables.conversations import Draft
 
@@ -32,7 +32,7 @@ async def save(context: TurnContext, draft: Draft) -> None:
 
 async def forget(context: TurnContext) -> None:
     async with context.services.database.writing() as session:
-        await rows.forget(session, context.tenant, context.person)
+        await rows.delete_one(session, context.tenant, context.person)
 
 
 def held_secret(context: TurnContext, draft: Draft) -> str:
@@ -43,5 +43,5 @@ def held_secret(context: TurnContext, draft: Draft) -> str:
             if draft.cloudlink_secret_sealed
             else ""
         )
-    except Unreadable:
+    except SecretUnreadable:
         return ""

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
+from core.errors import CloudLinkPresenceError
 from core.http import is_loopback_host
 
 OPENID_METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
@@ -18,7 +19,7 @@ SERVICE_HOSTS = (
 """Teams: "Send proactive messages", global service addresses."""
 
 
-class InsecureHosting(ValueError):
+class InsecureHosting(CloudLinkPresenceError, ValueError):
     """The configuration would let strangers in, or cannot work; the message says what to set."""
 
 

@@ -11,6 +11,7 @@ import structlog
 from bot.activity import Undelivered, Unreachable
 from bot.hosting.rate_limit import RateLimit
 from core.clock import Clock
+from core.errors import CloudLinkPresenceError
 from core.http import TooLarge, retry_after
 
 log = structlog.get_logger()
@@ -25,7 +26,7 @@ PATIENCE = timedelta(seconds=60)
 """The longest a message waits for its moment or for a Retry-After; a turn is not held up longer."""
 
 
-class ChannelFailure(Exception):
+class ChannelFailure(CloudLinkPresenceError):
     """The channel answered no: its HTTP status, and its Retry-After as it was written."""
 
     def __init__(self, status: int, retry_after: str = "") -> None:
@@ -34,7 +35,7 @@ class ChannelFailure(Exception):
         self.retry_after = retry_after
 
 
-class Unreadable(ValueError):
+class Unreadable(CloudLinkPresenceError, ValueError):
     """The channel answered yes, and something that cannot be read."""
 
 

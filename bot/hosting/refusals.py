@@ -6,12 +6,13 @@ import orjson
 import structlog
 from aiohttp import web
 
+from core.errors import CloudLinkPresenceError
 from core.http import cleaned
 
 log = structlog.get_logger()
 
 
-class Refused(Exception):
+class Refused(CloudLinkPresenceError):
     """A request that goes no further: an HTTP status for the sender, a reason for the log only.
 
     ``body`` is answered as JSON where the protocol has a shape for it; otherwise nothing is revealed.

@@ -9,6 +9,8 @@ import structlog
 
 from bot.activity import Handler, Turn
 from core.correlation import caused
+from core.errors import CloudLinkPresenceError
+from core.logging import describe_error
 from core.shutdown import ShutdownDeadline
 
 log = structlog.get_logger()
@@ -17,7 +19,7 @@ ANSWER_SECONDS = 8.0
 """Teams gives up on an invoke after ten seconds and shows an error."""
 
 
-class TurnFailed(Exception):
+class TurnFailed(CloudLinkPresenceError):
     """The handler raised; ``reference`` is under which the log tells of it."""
 
     def __init__(self, reference: str) -> None:
@@ -66,5 +68,5 @@ def log_failure(error: Exception) -> str:
     reference = uuid4().hex[:12]
     frames = traceback.extract_tb(error.__traceback__)
     where = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    log.error("turn_failed", reference=reference, error=type(error).__name__, where=where)
+    log.error("turn_failed", reference=reference, error=describe_error(error), where=where)
     return reference

@@ -27,9 +27,9 @@ from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from storage.database import Database
 from storage.queries import alerts, conversations, integrations, notices
-from storage.queries.alerts import ANY, CHANNEL
+from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.notices import State
-from storage.queries.roles import TOLD
+from storage.queries.roles import NOTIFIED_ROLES
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
@@ -84,13 +84,13 @@ class Notifier:
     async def start(self) -> None:
         """Whoever is no longer named in the settings hears nothing any more."""
         async with self._database.writing() as session:
-            await conversations.forget_administrators(session, self._access.entries())
+            await conversations.revoke_administrators(session, self._access.entries())
 
     async def notify(self, integration_id: str) -> None:
         """The job: each audience in its own time, and to each one thing after the other."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            rows = await notices.due(session, integration_id, self._clock())
+            rows = await notices.list_due(session, integration_id, self._clock())
         if integration is None:
             return
         by_audience: dict[str, list[Notice]] = defaultdict(list)
@@ -140,8 +140,8 @@ class Notifier:
         """They take no more messages: remembered until they speak again."""
         log.warning("notice_unreachable", integration=row.integration_id, topic=row.topic)
         async with self._database.writing() as session:
-            if row.audience.startswith(CHANNEL):
-                channel = row.audience.removeprefix(CHANNEL)
+            if row.audience.startswith(CHANNEL_PREFIX):
+                channel = row.audience.removeprefix(CHANNEL_PREFIX)
                 await alerts.mark_channel_unreachable(session, row.owner_tenant, channel)
             else:
                 await conversations.mark_unreachable(session, row.owner_tenant, row.audience)
@@ -197,21 +197,21 @@ class Notifier:
     async def _recipient(self, session: AsyncSession, integration: Integration, audience: str) -> Recipient | None:
         """None for who is no administrator (any more), or a channel that does not want it (any more)."""
         tenant = integration.owner_tenant
-        if audience.startswith(CHANNEL):
-            channels = await alerts.channels(session, tenant)
-            found = [one for one in channels if CHANNEL + one.conversation_id == audience]
+        if audience.startswith(CHANNEL_PREFIX):
+            channels = await alerts.list_channels(session, tenant)
+            found = [one for one in channels if CHANNEL_PREFIX + one.conversation_id == audience]
             return self._channel(found[0]) if found else None
         person = await conversations.find(session, tenant, audience)
-        if person is None or await self._access.role_of(session, tenant, audience) not in TOLD:
+        if person is None or await self._access.role_of(session, tenant, audience) not in NOTIFIED_ROLES:
             return None
-        preferences = await alerts.preferences(session, tenant, audience)
+        preferences = await alerts.preferences_by_integration(session, tenant, audience)
         return self._person(person, preferences, integration.id)
 
     def _person(
         self, person: Conversation, preferences: Mapping[str, AlertPreference], integration_id: str
     ) -> Recipient:
         texts = self._languages[language_for(person)]
-        mine, general = preferences.get(integration_id), preferences.get(ANY)
+        mine, general = preferences.get(integration_id), preferences.get(ANY_INTEGRATION)
         return Recipient(
             address=Address(
                 service_url=person.service_url,

@@ -46,21 +46,33 @@ async def make(database: Database, clock: Clock, tenant: str, code: str) -> str:
     now = clock()
     row = ClaimCode(id=code[:GROUP], tenant_id=tenant, salt=salt, hashed=hashed, expires_at=now + GOOD_FOR)
     async with database.writing() as session:
-        await claims.keep(session, row, now)
+        await claims.save(session, row, now)
     return grouped(code)
 
 
+async def print_new(database: Database, clock: Clock, tenant: str) -> None:
+    """Make a code for ``tenant`` and print it with what to do with it."""
+    print(instructions(await make(database, clock, tenant, new_code()), tenant))
+
+
+async def print_offer(database: Database, rules: AdminsSetting, clock: Clock) -> None:
+    """At the start: print how a first owner comes in while nobody can use the bot."""
+    offered = await offer(database, rules, clock, new_code())
+    if offered:
+        print(offered, flush=True)
+
+
 async def offer(database: Database, rules: AdminsSetting, clock: Clock, code: str) -> str:
-    """At the start: what to tell who operates the bot, while nobody could use it; empty when somebody can."""
+    """How a first owner comes in, for the operator of a bot that nobody can use yet; empty when someone can."""
     async with database.session() as session:
         if rules.entries() or await roles.has_owner_anywhere(session):
             return ""
     if not rules.home:
         return "Nobody may use this bot yet. python app.py claim-code --tenant ID makes a code for a first owner."
-    return told(await make(database, clock, rules.home, code), rules.home)
+    return instructions(await make(database, clock, rules.home, code), rules.home)
 
 
-def told(code: str, tenant: str) -> str:
+def instructions(code: str, tenant: str) -> str:
     """A code with what to do with it: for a terminal, not for the log."""
     hours = GOOD_FOR // timedelta(hours=1)
     return (

@@ -1,4 +1,4 @@
-"""Writes the next migration: the difference between the migrations so far and ``storage/tables.py``."""
+"""Writes the next migration: the difference between the migrations so far and ``storage/tables``."""
 
 import sys
 

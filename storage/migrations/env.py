@@ -1,6 +1,6 @@
 """Alembic's entry: runs the migrations on the connection that ``storage.schema`` passes in.
 
-A new migration, after a change in ``storage/tables.py``:
+A new migration, after a change in ``storage/tables``:
 ``python -m storage.migrations "What changes"`` writes it; then set ``storage.schema.HEAD``.
 """
 

@@ -1,4 +1,4 @@
-"""Who wants to be warned, and how: preferences of administrators, and channels that are warned too."""
+"""Who is warned, and how: the preferences of administrators, and the channels that are warned too."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -7,26 +7,28 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
-from storage.database import in_turn
+from storage.database import advisory_lock
 from storage.tables.notices import AlertChannel, AlertPreference
 
-ANY = ""
-"""The integration id of the row that holds a person's quiet hours and time zone."""
+ANY_INTEGRATION = ""
+"""The integration id of the row with a person's quiet hours and time zone."""
 
-CHANNEL = "channel:"
-"""How the audience of a notice begins that goes to a channel; its conversation id follows."""
+CHANNEL_PREFIX = "channel:"
+"""The prefix of a notice's audience when it is a channel; the channel's conversation id follows."""
 
 
-async def preferences(session: AsyncSession, owner_tenant: str, person: str) -> dict[str, AlertPreference]:
-    """A person's preferences by integration id, ``ANY`` among them when it is set."""
+async def preferences_by_integration(
+    session: AsyncSession, owner_tenant: str, person: str
+) -> dict[str, AlertPreference]:
+    """A person's preferences by integration id, ``ANY_INTEGRATION`` among them when it is set."""
     query = select(AlertPreference).where(
         AlertPreference.owner_tenant == owner_tenant, AlertPreference.user_object_id == person
     )
     return {row.integration_id: row for row in (await session.exec(query)).all()}
 
 
-async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:
-    """Who does not want to hear of this integration."""
+async def list_muted(session: AsyncSession, owner_tenant: str, integration_id: str) -> set[str]:
+    """The object ids of people who do not want warnings about this integration."""
     query = select(AlertPreference.user_object_id).where(
         AlertPreference.owner_tenant == owner_tenant,
         AlertPreference.integration_id == integration_id,
@@ -38,7 +40,7 @@ async def muted(session: AsyncSession, owner_tenant: str, integration_id: str) -
 async def muted_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str]
 ) -> Mapping[tuple[str, str], set[str]]:
-    """``muted`` for many integrations, by tenant and integration."""
+    """``list_muted`` for many integrations, by tenant and integration."""
     query = select(AlertPreference).where(
         col(AlertPreference.owner_tenant).in_(owner_tenants),
         col(AlertPreference.integration_id).in_(integration_ids),
@@ -48,28 +50,33 @@ async def muted_by_integration(
     return {name: {row.user_object_id for row in of_one} for name, of_one in rows.items()}
 
 
-async def mute(session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool) -> None:
-    await in_turn(session, "alerts", owner_tenant, person)
-    row = await session.get(AlertPreference, (owner_tenant, person, integration_id)) or AlertPreference(
-        owner_tenant=owner_tenant, user_object_id=person, integration_id=integration_id
-    )
+async def set_muted(
+    session: AsyncSession, owner_tenant: str, person: str, integration_id: str, is_muted: bool
+) -> None:
+    row = await _get_or_add_preference(session, owner_tenant, person, integration_id)
     row.muted = is_muted
-    session.add(row)
 
 
 async def set_quiet_hours(
     session: AsyncSession, owner_tenant: str, person: str, begin: str, end: str, time_zone: str
 ) -> None:
     """From ``begin`` until ``end`` (``HH:MM``, both empty for none) in ``time_zone``."""
-    await in_turn(session, "alerts", owner_tenant, person)
-    row = await session.get(AlertPreference, (owner_tenant, person, ANY)) or AlertPreference(
-        owner_tenant=owner_tenant, user_object_id=person, integration_id=ANY
-    )
+    row = await _get_or_add_preference(session, owner_tenant, person, ANY_INTEGRATION)
     row.quiet_from, row.quiet_until, row.time_zone = begin, end, time_zone
-    session.add(row)
 
 
-async def channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
+async def _get_or_add_preference(
+    session: AsyncSession, owner_tenant: str, person: str, integration_id: str
+) -> AlertPreference:
+    await advisory_lock(session, "alerts", owner_tenant, person)
+    row = await session.get(AlertPreference, (owner_tenant, person, integration_id))
+    if row is None:
+        row = AlertPreference(owner_tenant=owner_tenant, user_object_id=person, integration_id=integration_id)
+        session.add(row)
+    return row
+
+
+async def list_channels(session: AsyncSession, owner_tenant: str) -> list[AlertChannel]:
     query = select(AlertChannel).where(AlertChannel.owner_tenant == owner_tenant)
     return list((await session.exec(query.order_by(col(AlertChannel.added_at)))).all())
 
@@ -94,23 +101,25 @@ async def add_channel(
     added_by: str,
     now: datetime,
 ) -> None:
-    """Warn this channel too; said again, its address and language are renewed and it counts as reachable."""
-    await in_turn(session, "channel", owner_tenant, conversation_id)
-    row = await session.get(AlertChannel, (owner_tenant, conversation_id)) or AlertChannel(
-        owner_tenant=owner_tenant,
-        conversation_id=conversation_id,
-        service_url=service_url,
-        bot_id=bot_id,
-        channel_id=channel_id,
-        added_at=now,
-    )
+    """Warn this channel too; when it is known, its address and language are replaced and it counts as reachable."""
+    await advisory_lock(session, "channel", owner_tenant, conversation_id)
+    row = await session.get(AlertChannel, (owner_tenant, conversation_id))
+    if row is None:
+        row = AlertChannel(
+            owner_tenant=owner_tenant,
+            conversation_id=conversation_id,
+            service_url=service_url,
+            bot_id=bot_id,
+            channel_id=channel_id,
+            added_at=now,
+        )
+        session.add(row)
     row.service_url, row.bot_id, row.channel_id = service_url, bot_id, channel_id
     row.language, row.added_by, row.unreachable = language, added_by, False
-    session.add(row)
 
 
 async def remove_channel(session: AsyncSession, owner_tenant: str, conversation_id: str) -> bool:
-    """Whether it was one of those that are warned."""
+    """Whether the channel was one of those that are warned."""
     query = delete(AlertChannel).where(
         col(AlertChannel.owner_tenant) == owner_tenant, col(AlertChannel.conversation_id) == conversation_id
     )

@@ -1,4 +1,4 @@
-"""What the store holds, in numbers over all tenants, for whoever runs the product. Never a name, never an id."""
+"""Numbers over all tenants, for the operator's monitoring. Never a name, never an id."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -17,16 +17,17 @@ from storage.tables.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """People to be looked at now, and since when the one waiting longest is due."""
+class DuePeople:
+    """How many people the reconciler has to process now, and since when the longest waiting is due."""
 
     people: int
     since: datetime | None
 
 
 async def integrations_by_state(session: AsyncSession, vital: Collection[str]) -> dict[str, int]:
-    """``running``, ``stopped`` (until somebody mends the credentials of a ``vital`` service), ``disabled`` or
-    ``removing``.
+    """How many are ``running``, ``stopped``, ``disabled`` or ``removing``.
+
+    Stopped ones wait for an administrator to correct the credentials of one of the ``vital`` services.
     """
     state = case(
         (col(Integration.removing_since).is_not(None), "removing"),
@@ -39,7 +40,7 @@ async def integrations_by_state(session: AsyncSession, vital: Collection[str]) -
 
 
 async def open_problems(session: AsyncSession) -> Sequence[tuple[str, str, int]]:
-    """Service, fault, and how many integrations have it."""
+    """Service, fault, and the number of integrations that have it."""
     query = (
         select(Problem.service, Problem.fault, func.count())
         .where(col(Problem.healed_at).is_(None))
@@ -48,19 +49,19 @@ async def open_problems(session: AsyncSession) -> Sequence[tuple[str, str, int]]
     return (await session.exec(query)).all()
 
 
-async def due(session: AsyncSession, vital: Collection[str], now: datetime) -> Due:
-    """Of integrations that are not stopped: those wait for somebody to mend them, not for us."""
+async def due_people(session: AsyncSession, vital: Collection[str], now: datetime) -> DuePeople:
+    """People of integrations that are not stopped: a stopped one waits for an administrator."""
     waiting = and_(col(Person.due_at) <= now, ~_is_stopped(col(Person.integration_id), vital))
     number, since = (await session.exec(select(func.count(), func.min(Person.due_at)).where(waiting))).one()
-    return Due(number, since)
+    return DuePeople(number, since)
 
 
 async def last_webhook_at(session: AsyncSession) -> datetime | None:
-    """When the last webhook came, or its subscription was made, of any integration that should get them."""
-    listening = (col(Integration.enabled).is_(True), Integration.subscription_id != "")
-    came, made = func.max(Integration.last_webhook_at), func.max(Integration.subscribed_at)
-    heard, subscribed = (await session.exec(select(came, made).where(*listening))).one()
-    return max((at for at in (heard, subscribed) if at), default=None)
+    """When the newest webhook was received, or subscription made, of any integration that should receive them."""
+    subscribed = (col(Integration.enabled).is_(True), Integration.subscription_id != "")
+    newest = func.max(Integration.last_webhook_at), func.max(Integration.subscribed_at)
+    times = (await session.exec(select(*newest).where(*subscribed))).one()
+    return max((at for at in times if at), default=None)
 
 
 async def soonest_expiry(session: AsyncSession) -> date | None:
@@ -68,7 +69,7 @@ async def soonest_expiry(session: AsyncSession) -> date | None:
     return (await session.exec(query)).one()
 
 
-async def unreachable_administrators(session: AsyncSession) -> int:
+async def count_unreachable_administrators(session: AsyncSession) -> int:
     query = select(func.count()).where(
         is_administrator(),
         col(Conversation.unreachable).is_(True),
@@ -77,8 +78,8 @@ async def unreachable_administrators(session: AsyncSession) -> int:
     return (await session.exec(query)).one()
 
 
-async def without_listener(session: AsyncSession) -> int:
-    """Integrations of which no administrator and no channel can be told anything."""
+async def count_without_recipient(session: AsyncSession) -> int:
+    """Integrations with no administrator and no channel that can be warned."""
     owner = col(Integration.owner_tenant)
     administrator = exists().where(
         col(Conversation.tenant_id) == owner,

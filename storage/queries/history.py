@@ -1,4 +1,4 @@
-"""The history: who did what to the integrations, when, and with what result. It holds no secret."""
+"""The audit log: who did what to the integrations, when, with which result. It outlives them; never a secret."""
 
 from collections.abc import AsyncIterator, Collection
 from datetime import datetime
@@ -12,9 +12,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 from storage.tables.history import HistoryEntry
 
 MAX_NAME = 120
-"""Characters kept of a name: names come from outside."""
+"""Names come from outside: this many characters of one are kept."""
 
-PAGE_SIZE = 500
+BATCH = 500
 DONE = "done"
 
 
@@ -31,7 +31,7 @@ async def record(
     facts: dict[str, Any],
     now: datetime,
 ) -> None:
-    """Store an entry. ``result`` is ``done`` or the key of a fault; ``facts`` are short and never secrets."""
+    """Store an act. ``result`` is ``done`` or a fault's key; ``facts`` are short and harmless, never secrets."""
     session.add(
         HistoryEntry(
             owner_tenant=owner_tenant,
@@ -50,12 +50,12 @@ async def record(
 async def page(
     session: AsyncSession, owner_tenant: str, offset: int, limit: int, integration_id: str = ""
 ) -> list[HistoryEntry]:
-    """The tenant's entries, newest first; with ``integration_id`` only those about that integration."""
+    """The tenant's acts, newest first; with ``integration_id`` only those of that integration."""
     return list((await session.exec(_acts(owner_tenant, integration_id).offset(offset).limit(limit))).all())
 
 
 async def count(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> int:
-    """How many entries there are."""
+    """How many acts ``page`` can return in all."""
     acts = _acts(owner_tenant, integration_id).order_by(None).subquery()
     return (await session.exec(select(func.count()).select_from(acts))).one()
 
@@ -63,7 +63,7 @@ async def count(session: AsyncSession, owner_tenant: str, integration_id: str = 
 async def latest(
     session: AsyncSession, owner_tenant: str, integration_id: str, acts: Collection[str]
 ) -> HistoryEntry | None:
-    """The newest successful entry of one of these ``acts`` about an integration."""
+    """The newest of these ``acts`` on an integration that did not fail."""
     query = (
         _acts(owner_tenant, integration_id)
         .where(col(HistoryEntry.result) == DONE, col(HistoryEntry.act).in_(acts))
@@ -72,7 +72,7 @@ async def latest(
     return (await session.exec(query)).first()
 
 
-async def latest_of_each(
+async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
 ) -> dict[tuple[str, str], HistoryEntry]:
     """``latest`` for many integrations, by tenant and integration."""
@@ -93,15 +93,15 @@ async def latest_of_each(
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 
-async def everything(
+async def iterate_all(
     session: AsyncSession, owner_tenant: str, integration_id: str = ""
 ) -> AsyncIterator[HistoryEntry]:
-    """Every entry, newest first, read page by page."""
+    """Every act, newest first, read in batches."""
     offset = 0
-    while acts := await page(session, owner_tenant, offset, PAGE_SIZE, integration_id):
+    while acts := await page(session, owner_tenant, offset, BATCH, integration_id):
         for act in acts:
             yield act
-        offset += PAGE_SIZE
+        offset += BATCH
 
 
 _NEWEST_FIRST = (col(HistoryEntry.at).desc(), col(HistoryEntry.id))

@@ -1,8 +1,7 @@
-"""Integrations: those an administrator may see carry the tenant, those the engine works on do not."""
+"""Integrations. Queries for administrators take the tenant; queries for the engine do not."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -11,13 +10,12 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.database import in_turn, locking
+from storage.database import advisory_lock, for_update
 from storage.tables.integrations import Integration
-from storage.tables.rotations import Rotation
 
 
-async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
-    """The tenant's integrations, oldest first; one that is being removed is gone already."""
+async def list_owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
+    """The tenant's integrations, oldest first, without those that are being removed."""
     query = (
         select(Integration)
         .where(Integration.owner_tenant == owner_tenant, col(Integration.removing_since).is_(None))
@@ -26,35 +24,35 @@ async def owned(session: AsyncSession, owner_tenant: str) -> list[Integration]:
     return list((await session.exec(query)).all())
 
 
-async def owned_one(
+async def get_owned(
     session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
 ) -> Integration | None:
     """None for an integration that is gone, being removed, or another tenant's.
 
-    With ``lock`` it is nobody else's to change until the session ends.
+    With ``lock`` the row is locked until the session ends.
     """
     query = select(Integration).where(
         Integration.id == integration_id,
         Integration.owner_tenant == owner_tenant,
         col(Integration.removing_since).is_(None),
     )
-    return (await session.exec(locking(query) if lock else query)).first()
+    return (await session.exec(for_update(query) if lock else query)).first()
 
 
 async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
-    """Whether another of the tenant's integrations (than ``but``) is called so; letter case does not count.
+    """Whether another of the tenant's integrations (than ``but``) has this name; letter case does not count.
 
-    Until the session ends nobody else gives a name in that tenant. Lock the integration itself before, if at all.
+    The tenant's names stay locked until the session ends. Lock the integration itself before, if at all.
     """
-    await in_turn(session, "names", owner_tenant)
-    taken = {one.name.casefold() for one in await owned(session, owner_tenant) if one.id != but}
+    await advisory_lock(session, "names", owner_tenant)
+    taken = {one.name.casefold() for one in await list_owned(session, owner_tenant) if one.id != but}
     return name.casefold() in taken
 
 
-async def revise(
+async def update_if_unchanged(
     session: AsyncSession, integration: Integration, revision: int, values: Mapping[str, Any]
 ) -> Integration | None:
-    """Store ``values`` as the next revision if ``revision`` still is the integration's; None when it is not."""
+    """Store ``values`` as the next revision (optimistic locking); None when ``revision`` is not the newest."""
     edit = (
         update(Integration)
         .where(
@@ -71,14 +69,6 @@ async def revise(
     return integration
 
 
-async def give_up_rotations(session: AsyncSession, integration_id: str, now: datetime) -> None:
-    """What is under way is about credentials that were replaced by hand."""
-    under_way = update(Rotation).where(
-        col(Rotation.integration_id) == integration_id, col(Rotation.finished_at).is_(None)
-    )
-    await session.exec(under_way.values(finished_at=now, due_at=None, secret_sealed=None, fault="edited"))
-
-
 async def list_all(session: AsyncSession) -> list[Integration]:
     return list((await session.exec(select(Integration))).all())
 
@@ -88,26 +78,26 @@ async def get(session: AsyncSession, integration_id: str) -> Integration | None:
 
 
 async def get_for_update(session: AsyncSession, integration_id: str) -> Integration | None:
-    """The integration, nobody else's to change until the session ends."""
+    """The integration, locked until the session ends."""
     query = select(Integration).where(Integration.id == integration_id)
-    return (await session.exec(locking(query))).first()
+    return (await session.exec(for_update(query))).first()
 
 
 async def list_for_update(
     session: AsyncSession, integration_ids: Collection[str], *, waiting: bool
 ) -> list[Integration]:
-    """Those of these integrations that are there, locked; unless ``waiting``, without those that are now."""
+    """The existing ones, locked; unless ``waiting``, without those that another session has locked."""
     query = (
         select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
     )
-    return list((await session.exec(locking(query, skipping=not waiting))).all())
+    return list((await session.exec(for_update(query, skip_locked=not waiting))).all())
 
 
-async def sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
-    """The integrations, this one among them, whose requests Graph counts together: same tenant, same application.
+async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
+    """The integrations, this one included, whose requests Graph counts together: same tenant and application.
 
-    Locked, so that two of them cannot spend the same quota; in a fixed order, so that two of them cannot wait for
-    each other for ever. So no integration may be locked before.
+    Locked, so that two cannot spend the same quota, in a fixed order, so that two cannot deadlock. For that reason
+    the session must not have locked an integration before.
     """
     rows = (await session.exec(_SHARING_QUOTA, params={"integration_id": integration_id})).all()
     return {row.id: row for row in rows}
@@ -121,16 +111,16 @@ def _sharing_quota() -> SelectOfScalar[Integration]:
         .where(this.id == bindparam("integration_id"))
         .order_by(col(Integration.id))
     )
-    return locking(query, of=Integration)
+    return for_update(query, of=Integration)
 
 
 _SHARING_QUOTA = _sharing_quota()
-"""Made once: it is asked for at every push, and costs more to make than to ask."""
+"""Built once: it runs at every push, and takes longer to build than to run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """Whose webhook it is, and what its notifications must name."""
+    """The integration of a webhook, and the account and subscription that its notifications must name."""
 
     integration_id: str
     account_id: str
@@ -138,7 +128,7 @@ class Subscribed:
 
 
 async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
-    """Whose webhooks these are, by the token's hash; unknown ones are left out."""
+    """The integrations of these webhooks, by the token's hash; unknown hashes are left out."""
     query = select(
         Integration.webhook_token_hash,
         Integration.id,
@@ -148,6 +138,6 @@ async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> di
     return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
 
 
-async def forget(session: AsyncSession, integration_id: str) -> None:
-    """Drop the integration, its secrets and everything that hangs on it."""
+async def delete_one(session: AsyncSession, integration_id: str) -> None:
+    """Delete the integration, its secrets and every row that refers to it."""
     await session.exec(delete(Integration).where(col(Integration.id) == integration_id))

@@ -1,4 +1,4 @@
-"""Presence monitors of the other direction, and which of them still hold a secret that was replaced."""
+"""Presence monitors of the other direction, and those that still have a secret which was replaced."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,17 @@ from sqlalchemy import func
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import in_turn
+from storage.database import advisory_lock
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 
-MOST = 50
-"""More monitors than this are not listed for an integration."""
+MAX_MONITORS = 50
+"""Of an integration."""
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """A monitor that is to be given the new secret: open while ``done_at`` is None."""
+class OpenTask:
+    """A monitor that must receive the new secret: open while ``done_at`` is None."""
 
     monitor_id: str
     name: str
@@ -26,21 +26,27 @@ class Task:
     done_at: datetime | None
 
 
-async def listed(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[Monitor]:
+async def list_owned(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[Monitor]:
     """The integration's monitors, by name."""
     query = select(Monitor).where(Monitor.owner_tenant == owner_tenant, Monitor.integration_id == integration_id)
     return sorted((await session.exec(query)).all(), key=lambda monitor: (monitor.name.casefold(), monitor.id))
 
 
+async def exist(session: AsyncSession, integration_id: str) -> bool:
+    """Whether any monitor of the integration may be using its secret."""
+    query = select(Monitor.id).where(Monitor.integration_id == integration_id).limit(1)
+    return (await session.exec(query)).first() is not None
+
+
 async def add(
     session: AsyncSession, owner_tenant: str, integration_id: str, names: Sequence[str], now: datetime
 ) -> list[str]:
-    """List those of ``names`` that are not yet, as far as there is room; returns the names added."""
-    await in_turn(session, "monitors", integration_id)
-    known = {monitor.name.casefold() for monitor in await listed(session, owner_tenant, integration_id)}
+    """Add those of ``names`` that are new, up to ``MAX_MONITORS`` in all; returns the names added."""
+    await advisory_lock(session, "monitors", integration_id)
+    known = {monitor.name.casefold() for monitor in await list_owned(session, owner_tenant, integration_id)}
     added: list[str] = []
     for name in names:
-        if name.casefold() in known or len(known) >= MOST:
+        if name.casefold() in known or len(known) >= MAX_MONITORS:
             continue
         known.add(name.casefold())
         added.append(name)
@@ -54,16 +60,16 @@ async def add(
 async def remove(
     session: AsyncSession, owner_tenant: str, integration_id: str, monitor_ids: Collection[str]
 ) -> list[str]:
-    """Drop monitors with their tasks; foreign ids do nothing. Returns the names of those dropped."""
-    wanted = [one for one in await listed(session, owner_tenant, integration_id) if one.id in monitor_ids]
+    """Delete monitors with their tasks; other tenants' ids do nothing. Returns the deleted names."""
+    wanted = [one for one in await list_owned(session, owner_tenant, integration_id) if one.id in monitor_ids]
     gone = [monitor.id for monitor in wanted]
     await session.exec(delete(MonitorTask).where(col(MonitorTask.monitor_id).in_(gone)))
     await session.exec(delete(Monitor).where(col(Monitor.id).in_(gone)))
     return [monitor.name for monitor in wanted]
 
 
-async def last_rotation(session: AsyncSession, owner_tenant: str, integration_id: str) -> Rotation | None:
-    """The integration's last rotation that came to a good end."""
+async def last_completed_rotation(session: AsyncSession, owner_tenant: str, integration_id: str) -> Rotation | None:
+    """The integration's newest rotation that succeeded."""
     query = (
         select(Rotation)
         .where(
@@ -77,8 +83,8 @@ async def last_rotation(session: AsyncSession, owner_tenant: str, integration_id
     return (await session.exec(query)).first()
 
 
-async def is_answered(session: AsyncSession, rotation: Rotation, answers: Collection[str]) -> bool:
-    """Whether somebody said if the monitors hold the replaced secret: ``answers`` are the acts that say so."""
+async def has_answer(session: AsyncSession, rotation: Rotation, answers: Collection[str]) -> bool:
+    """Whether an administrator said if the monitors use the replaced secret; ``answers`` are those acts."""
     said = select(HistoryEntry).where(
         HistoryEntry.owner_tenant == rotation.owner_tenant,
         HistoryEntry.integration_id == rotation.integration_id,
@@ -87,12 +93,12 @@ async def is_answered(session: AsyncSession, rotation: Rotation, answers: Collec
     return any(act.facts.get("rotation") == rotation.id for act in (await session.exec(said)).all())
 
 
-async def ask_for(session: AsyncSession, owner_tenant: str, integration_id: str, rotation_id: str) -> int:
-    """Open a task for every monitor of the integration; those there are already stay. Returns how many are new."""
-    await in_turn(session, "monitors", integration_id)
+async def add_tasks(session: AsyncSession, owner_tenant: str, integration_id: str, rotation_id: str) -> int:
+    """Open a task for every monitor of the integration that has none for this rotation. Returns how many."""
+    await advisory_lock(session, "monitors", integration_id)
     query = select(MonitorTask.monitor_id).where(MonitorTask.rotation_id == rotation_id)
     known = set((await session.exec(query)).all())
-    monitors = [one for one in await listed(session, owner_tenant, integration_id) if one.id not in known]
+    monitors = [one for one in await list_owned(session, owner_tenant, integration_id) if one.id not in known]
     session.add_all(
         MonitorTask(rotation_id=rotation_id, monitor_id=monitor.id, integration_id=integration_id)
         for monitor in monitors
@@ -100,8 +106,8 @@ async def ask_for(session: AsyncSession, owner_tenant: str, integration_id: str,
     return len(monitors)
 
 
-async def tasks(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[Task]:
-    """What is to be done for each monitor, of its newest rotation; by name."""
+async def list_tasks(session: AsyncSession, owner_tenant: str, integration_id: str) -> list[OpenTask]:
+    """Each monitor's task of its newest rotation, by name."""
     query = (
         select(MonitorTask, Monitor, Rotation)
         .where(
@@ -113,11 +119,13 @@ async def tasks(session: AsyncSession, owner_tenant: str, integration_id: str) -
         .order_by(col(Rotation.started_at), col(Rotation.id))
     )
     newest = {task.monitor_id: (task, monitor) for task, monitor, _ in (await session.exec(query)).all()}
-    found = [Task(task.monitor_id, monitor.name, task.done_by, task.done_at) for task, monitor in newest.values()]
+    found = [
+        OpenTask(task.monitor_id, monitor.name, task.done_by, task.done_at) for task, monitor in newest.values()
+    ]
     return sorted(found, key=lambda task: (task.name.casefold(), task.monitor_id))
 
 
-async def tick(
+async def complete_tasks(
     session: AsyncSession,
     owner_tenant: str,
     integration_id: str,
@@ -125,10 +133,10 @@ async def tick(
     by: str,
     now: datetime,
 ) -> list[str]:
-    """Mark these monitors as renewed; who was first stays. Returns the names of those that were open."""
+    """Mark these monitors' open tasks as done; earlier marks stay. Returns the names of those that were open."""
     ticked = [
         task
-        for task in await tasks(session, owner_tenant, integration_id)
+        for task in await list_tasks(session, owner_tenant, integration_id)
         if task.monitor_id in monitor_ids and task.done_at is None
     ]
     await session.exec(
@@ -143,8 +151,8 @@ async def tick(
     return [task.name for task in ticked]
 
 
-async def count_open(session: AsyncSession, integration_id: str) -> int:
-    """How many monitors still hold a secret that was replaced."""
+async def count_open_tasks(session: AsyncSession, integration_id: str) -> int:
+    """How many monitors still have a secret that was replaced."""
     query = select(func.count(func.distinct(MonitorTask.monitor_id))).where(
         col(MonitorTask.integration_id) == integration_id, col(MonitorTask.done_at).is_(None)
     )

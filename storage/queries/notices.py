@@ -1,4 +1,4 @@
-"""Notices: each stored once, taken by one process, and never sent twice."""
+"""Notices: each is stored once, claimed by one process, and never sent twice."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -10,12 +10,12 @@ from sqlmodel import col, not_, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
-from storage.database import insert_new
+from storage.database import insert_or_ignore
 from storage.tables.notices import Notice
 
 
 class State(StrEnum):
-    """Where a notice is on its way; ``storage.tables.Notice`` says what each means."""
+    """A notice's state; ``storage.tables.notices.Notice`` says what each means."""
 
     WAITING = "waiting"
     SENDING = "sending"
@@ -26,28 +26,28 @@ class State(StrEnum):
     CLOSED = "closed"
 
 
-ARRIVED = (State.SENT, State.CLOSING, State.CLOSED)
-"""What somebody has been shown."""
+DELIVERED = (State.SENT, State.CLOSING, State.CLOSED)
+"""States of a notice that a person has received."""
 
 
 async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
-    """Store those that are not there yet: same integration, topic, stage and audience is the same notice."""
+    """Store those that are new: same integration, topic, stage and audience is the same notice."""
     if rows:
         connection = await session.connection()
-        await connection.execute(insert_new(session, Notice), [row.model_dump() for row in rows])
+        await connection.execute(insert_or_ignore(session, Notice), [row.model_dump() for row in rows])
 
 
-async def of_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
+async def list_by_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
     query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
     return list((await session.exec(query)).all())
 
 
-async def that_matter(
+async def list_relevant(
     session: AsyncSession, integration_ids: Collection[str], lately: datetime, standing: Collection[str]
 ) -> Mapping[str, list[Notice]]:
-    """The notices of each of these integrations, without those that came to their end before ``lately``.
+    """The notices of each of these integrations, without those that were finished before ``lately``.
 
-    Once sent, those of the topics ``standing`` have not come to it.
+    A sent notice is finished, unless its topic is one of ``standing``.
     """
     at_end = col(Notice.state).in_((State.CLOSED, State.DROPPED))
     is_sent = (col(Notice.state) == State.SENT) & col(Notice.topic).not_in(standing)
@@ -59,22 +59,22 @@ async def that_matter(
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
-async def about(session: AsyncSession, notice: Notice) -> list[Notice]:
-    """What was sent, or is to be, about the same thing, to anybody."""
+async def list_same_subject(session: AsyncSession, notice: Notice) -> list[Notice]:
+    """The notices to every audience with the same integration, topic and stage."""
     query = select(Notice).where(
         Notice.integration_id == notice.integration_id, Notice.topic == notice.topic, Notice.stage == notice.stage
     )
     return list((await session.exec(query)).all())
 
 
-async def owned_one(session: AsyncSession, owner_tenant: str, notice_id: str) -> Notice | None:
+async def get_owned(session: AsyncSession, owner_tenant: str, notice_id: str) -> Notice | None:
     """None for a notice that is gone or another tenant's."""
     query = select(Notice).where(Notice.id == notice_id, Notice.owner_tenant == owner_tenant)
     return (await session.exec(query)).first()
 
 
-async def due(session: AsyncSession, integration_id: str, now: datetime) -> list[Notice]:
-    """Those to be sent now and those whose cards are to be changed now, oldest first."""
+async def list_due(session: AsyncSession, integration_id: str, now: datetime) -> list[Notice]:
+    """Those to send now and those whose cards must be updated now, oldest first."""
     query = select(Notice).where(Notice.integration_id == integration_id, *_due(now))
     return list((await session.exec(query.order_by(col(Notice.created_at), col(Notice.id)))).all())
 
@@ -89,12 +89,12 @@ def _due(now: datetime) -> tuple[Any, ...]:
 
 
 async def claim(session: AsyncSession, notice_id: str, now: datetime) -> bool:
-    """Take a waiting notice for sending: True for one process alone, however many ask."""
+    """Claim a waiting notice for sending: True for exactly one of any number of processes."""
     return await transition(session, notice_id, State.WAITING, state=State.SENDING, due_at=now)
 
 
 async def lease(session: AsyncSession, notice: Notice, until: datetime) -> bool:
-    """Take the changing of a card until then; after a crash somebody else does it: it bears being done twice."""
+    """Claim the update of a card until then; after a crash another process repeats it, which is harmless."""
     query = (
         update(Notice)
         .where(col(Notice.id) == notice.id, col(Notice.state) == State.CLOSING, col(Notice.due_at) == notice.due_at)
@@ -114,7 +114,7 @@ async def transition_all(session: AsyncSession, ids: Collection[str], expected: 
         await transition(session, notice_id, expected, **values)
 
 
-async def counts(session: AsyncSession) -> dict[str, int]:
+async def count_by_state(session: AsyncSession) -> dict[str, int]:
     """How many notices are in each state."""
     rows = await session.exec(select(Notice.state, func.count()).group_by(Notice.state))
     return {str(state): number for state, number in rows.all()}

@@ -1,4 +1,4 @@
-"""People of an integration: whom events concern, who is due to be told to Teams, and counts."""
+"""People of an integration: found by extension or id, due for the reconciler, and counted."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,19 @@ from sqlalchemy import ColumnElement, case, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import locking
+from storage.database import for_update
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
 
 Value = TypeVar("Value")
 
-SLICE = 500
-"""How many values go into one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
+BATCH = 500
+"""Values in one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
 
 
-async def of_integration(session: AsyncSession, integration_id: str) -> list[Person]:
-    """Everybody, by name; those whom CloudLink no longer has are left out."""
+async def list_present(session: AsyncSession, integration_id: str) -> list[Person]:
+    """Everyone, by name, without those who are no longer in CloudLink."""
     query = (
         select(Person)
         .where(Person.integration_id == integration_id, col(Person.gone).is_(False))
@@ -30,19 +30,19 @@ async def of_integration(session: AsyncSession, integration_id: str) -> list[Per
     return list((await session.exec(query)).all())
 
 
-async def including_gone(session: AsyncSession, integration_id: str) -> list[Person]:
+async def list_with_gone(session: AsyncSession, integration_id: str) -> list[Person]:
     return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
 
 
-Place = tuple[str, str]
+ExtensionKey = tuple[str, str]
 """An integration's id and an extension."""
 
 
-async def at(session: AsyncSession, places: Collection[Place]) -> dict[Place, Person]:
+async def by_extension(session: AsyncSession, places: Collection[ExtensionKey]) -> dict[ExtensionKey, Person]:
     """The people at these extensions."""
-    found: dict[Place, Person] = {}
+    found: dict[ExtensionKey, Person] = {}
     place = tuple_(col(Person.integration_id), col(Person.extension))
-    for part in _slices(sorted(places)):
+    for part in _batches(sorted(places)):
         people = (await session.exec(select(Person).where(place.in_(part)))).all()
         found |= {(person.integration_id, person.extension or ""): person for person in people}
     return found
@@ -53,7 +53,7 @@ async def by_cloudlink_user(
 ) -> dict[str, Person]:
     """The people with these CloudLink user ids."""
     found: dict[str, Person] = {}
-    for part in _slices(sorted(user_ids)):
+    for part in _batches(sorted(user_ids)):
         query = select(Person).where(
             Person.integration_id == integration_id, col(Person.cloudlink_user_id).in_(part)
         )
@@ -63,14 +63,14 @@ async def by_cloudlink_user(
 
 async def by_ids(session: AsyncSession, ids: Collection[str]) -> dict[str, Person]:
     found: dict[str, Person] = {}
-    for part in _slices(sorted(ids)):
+    for part in _batches(sorted(ids)):
         people = (await session.exec(select(Person).where(col(Person.id).in_(part)))).all()
         found |= {person.id: person for person in people}
     return found
 
 
-async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
-    """The extensions of matched people; those who are on the phone come first, for a hang-up may have got lost."""
+async def extensions_to_poll(session: AsyncSession, integration_id: str) -> list[str]:
+    """The extensions of matched people, those on the phone first: the event that ends a call may have been lost."""
     query = (
         select(Person.extension)
         .where(
@@ -84,20 +84,20 @@ async def to_poll(session: AsyncSession, integration_id: str) -> list[str]:
     return [extension for extension in (await session.exec(query)).all() if extension]
 
 
-async def to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
-    """The extensions of those who are on the phone, and of those of whom nothing is known."""
+async def extensions_to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
+    """The extensions of people who are on the phone, and of those whose line is unknown."""
     matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
     query = select(Person.extension).where(Person.integration_id == integration_id, matters)
     return {extension for extension in (await session.exec(query)).all() if extension}
 
 
-async def calls_of(
+async def calls_by_person(
     session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
 ) -> dict[str, list[Call]]:
     """The known calls of each of these people; of those in the state ``ended`` only the ``named``."""
     found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
     matters = or_(col(Call.state) != ended, col(Call.call_id).in_(sorted(named)))
-    for part in _slices(sorted(person_ids)):
+    for part in _batches(sorted(person_ids)):
         for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part), matters))).all():
             found[call.person_id].append(call)
     return found
@@ -107,8 +107,8 @@ def _differs() -> ColumnElement[bool]:
     return col(Person.desired).is_distinct_from(col(Person.applied))
 
 
-async def due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
-    """Who is to be looked at now: changes of state before renewals, the longest waiting first."""
+async def lock_due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
+    """The people to reconcile now, locked: changes of state before renewals, the longest waiting first."""
     urgent = or_(_differs(), col(Person.applied_until) <= now)
     query = (
         select(Person)
@@ -116,11 +116,11 @@ async def due(session: AsyncSession, integration: Integration, now: datetime, li
         .order_by(case((urgent, 0), else_=1), col(Person.due_at), col(Person.id))
         .limit(limit)
     )
-    return (await session.exec(locking(query))).all()
+    return (await session.exec(for_update(query))).all()
 
 
 async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:
-    """The integrations in which somebody is due now, and since when."""
+    """The integrations in which a person is due now, and since when."""
     query = (
         select(Person.integration_id, func.min(Person.due_at))
         .where(col(Person.due_at) <= now)
@@ -129,8 +129,8 @@ async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[
     return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
 
 
-async def make_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
-    """Everybody whose desired and applied differ is due now, the refused too; returns how many."""
+async def make_pending_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
+    """Make everyone whose desired and applied differ due now, refused ones too; returns how many."""
     result = await session.exec(
         update(Person)
         .where(col(Person.integration_id) == integration_id, _differs())
@@ -140,15 +140,15 @@ async def make_due(session: AsyncSession, integration_id: str, now: datetime) ->
 
 
 async def clear_desired(session: AsyncSession, integration_id: str, because: str, now: datetime) -> int:
-    """Nothing is to be shown from us any more, and what phones do is forgotten; ``because`` is the cause's id.
+    """Stop showing anything in Teams and forget the state of the phones; ``because`` is the cause's id.
 
-    Everybody for whom Teams shows something from us is due to be cleared now; returns how many.
+    Everyone with an applied presence is due to be cleared now; returns how many.
     """
     ours = select(Person.id).where(Person.integration_id == integration_id)
     await session.exec(delete(Call).where(col(Call.person_id).in_(ours)))
-    everybody = update(Person).where(col(Person.integration_id) == integration_id)
+    everyone = update(Person).where(col(Person.integration_id) == integration_id)
     await session.exec(
-        everybody.values(
+        everyone.values(
             desired=None,
             desired_because=because,
             line="unknown",
@@ -159,70 +159,72 @@ async def clear_desired(session: AsyncSession, integration_id: str, because: str
             refusal="",
         )
     )
-    with_message = everybody.where(col(Person.status_message) != "")
+    with_message = everyone.where(col(Person.status_message) != "")
     await session.exec(with_message.values(status_due_at=now))
-    result = await session.exec(everybody.where(col(Person.applied).is_not(None)).values(due_at=now))
+    result = await session.exec(everyone.where(col(Person.applied).is_not(None)).values(due_at=now))
     return int(result.rowcount)
 
 
-async def doubt_shown(session: AsyncSession, integration_id: str, look_again_at: datetime) -> list[str]:
-    """Before it is cleared: nobody can tell what Teams shows from us. Returns the Teams users concerned."""
+async def mark_applied_unsure(session: AsyncSession, integration_id: str, retry_at: datetime) -> list[str]:
+    """Before it is cleared: it is unsure what Teams shows from us. Returns the ids of the Teams users concerned."""
     showing = (col(Person.integration_id) == integration_id, col(Person.applied).is_not(None))
     user_ids = (await session.exec(select(Person.applied_user_id).where(*showing))).all()
-    await session.exec(update(Person).where(*showing).values(applied=UNSURE, due_at=look_again_at))
+    await session.exec(update(Person).where(*showing).values(applied=UNSURE, due_at=retry_at))
     return [user_id for user_id in user_ids if user_id]
 
 
-async def leave_tenant(session: AsyncSession, integration_id: str) -> list[str]:
-    """Nobody is matched, nothing of what was shown is ours to change any more; what phones do is kept.
+async def unmatch_all(session: AsyncSession, integration_id: str) -> list[str]:
+    """End every match: what Teams shows is no longer ours to change. The state of the phones stays.
 
-    Status messages run out by themselves within the hour. Returns the Teams users of whom something was shown
-    since it was cleared (``doubt_shown``).
+    Status messages expire by themselves within the hour. Returns the ids of the Teams users for whom something was
+    shown since ``mark_applied_unsure``.
     """
     since = (col(Person.applied).is_not(None), col(Person.applied) != UNSURE)
     query = select(Person.applied_user_id).where(Person.integration_id == integration_id, *since)
     user_ids = (await session.exec(query)).all()
-    everybody = update(Person).where(col(Person.integration_id) == integration_id)
+    everyone = update(Person).where(col(Person.integration_id) == integration_id)
     unknown = {"teams_user_id": None, "unmatched": None, "due_at": None, "refusal": ""}
     nothing = dict.fromkeys(("applied", "applied_user_id", "applied_at", "applied_until"))
     nothing |= {"status_message": "", "status_user_id": None, "status_until": None, "status_due_at": None}
-    await session.exec(everybody.values(**unknown, **nothing))
+    await session.exec(everyone.values(**unknown, **nothing))
     return [user_id for user_id in user_ids if user_id]
 
 
-async def leave_account(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
-    """The phones are another account's: nobody is found by the extension they had, nothing is known of calls."""
+async def clear_extensions(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
+    """The integration has another account: forget every extension, call and state of a phone."""
     await clear_desired(session, integration_id, because, now)
     await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
 
 
-async def shown(session: AsyncSession, integration_id: str) -> int:
-    """How many people Teams shows something of from us, or might."""
+async def count_shown(session: AsyncSession, integration_id: str) -> int:
+    """For how many people Teams shows, or may show, something from us."""
     ours = or_(col(Person.applied).is_not(None), col(Person.status_message) != "")
     query = select(func.count()).where(col(Person.integration_id) == integration_id, ours)
     return (await session.exec(query)).one()
 
 
-async def message_due(session: AsyncSession, integration_id: str, now: datetime, limit: int) -> Sequence[Person]:
-    """Whose status message is to be looked at now, the longest waiting first."""
+async def lock_status_message_due(
+    session: AsyncSession, integration_id: str, now: datetime, limit: int
+) -> Sequence[Person]:
+    """The people whose status message to process now, locked, the longest waiting first."""
     query = (
         select(Person)
         .where(Person.integration_id == integration_id, col(Person.status_due_at) <= now)
         .order_by(col(Person.status_due_at), col(Person.id))
         .limit(limit)
     )
-    return (await session.exec(locking(query))).all()
+    return (await session.exec(for_update(query))).all()
 
 
-async def with_messages_due(session: AsyncSession, now: datetime) -> Sequence[str]:
-    """The integrations in which somebody's status message is to be looked at now."""
+async def integrations_with_status_message_due(session: AsyncSession, now: datetime) -> Sequence[str]:
+    """The integrations in which a status message is due now."""
     query = select(Person.integration_id).where(col(Person.status_due_at) <= now).distinct()
     return (await session.exec(query)).all()
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Numbers for a glance. ``waiting`` are changes not yet shown in Teams."""
+    """``waiting`` counts changes not yet shown in Teams."""
 
     people: int
     matched: int
@@ -248,5 +250,5 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
     return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
 
 
-def _slices(values: Sequence[Value]) -> list[Sequence[Value]]:
-    return [values[start : start + SLICE] for start in range(0, len(values), SLICE)]
+def _batches(values: Sequence[Value]) -> list[Sequence[Value]]:
+    return [values[start : start + BATCH] for start in range(0, len(values), BATCH)]

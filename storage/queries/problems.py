@@ -1,4 +1,4 @@
-"""Trouble of integrations: at most one open row for each integration and fault."""
+"""Problems of integrations: at most one open row for each integration, service and fault."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -12,8 +12,8 @@ from storage.queries import integrations
 from storage.tables.problems import Problem
 
 
-async def open_ones(session: AsyncSession, integration_id: str) -> list[Problem]:
-    """What is wrong with the integration now, oldest first."""
+async def list_open(session: AsyncSession, integration_id: str) -> list[Problem]:
+    """The integration's open problems, oldest first."""
     query = (
         select(Problem)
         .where(Problem.integration_id == integration_id, col(Problem.healed_at).is_(None))
@@ -23,13 +23,13 @@ async def open_ones(session: AsyncSession, integration_id: str) -> list[Problem]
 
 
 async def open_by_integration(session: AsyncSession) -> Mapping[str, list[Problem]]:
-    """What is wrong now, with any integration; each one's oldest first."""
+    """All open problems, by integration; each one's oldest first."""
     query = select(Problem).where(col(Problem.healed_at).is_(None)).order_by(col(Problem.since), col(Problem.id))
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
-async def with_open(session: AsyncSession, service: str) -> set[str]:
-    """The integrations with which something of this service is wrong now."""
+async def integrations_with_open(session: AsyncSession, service: str) -> set[str]:
+    """The integrations that have an open problem of this service."""
     query = select(Problem.integration_id).where(Problem.service == service, col(Problem.healed_at).is_(None))
     return set((await session.exec(query)).all())
 
@@ -37,7 +37,7 @@ async def with_open(session: AsyncSession, service: str) -> set[str]:
 async def open_or_healed_since(
     session: AsyncSession, integration_ids: Collection[str], then: datetime
 ) -> Mapping[str, list[Problem]]:
-    """What is wrong with each of these integrations now, and what was until lately."""
+    """The problems of each of these integrations that are open, or were resolved after ``then``."""
     query = select(Problem).where(
         col(Problem.integration_id).in_(integration_ids),
         or_(col(Problem.healed_at).is_(None), col(Problem.healed_at) >= then),
@@ -54,12 +54,11 @@ async def upsert_open(
     lasting: bool,
     now: datetime,
 ) -> bool:
-    """Open the problem; True when it is new. One that is open already is marked as seen again at ``now``."""
+    """Open the problem; True when it is new. One that is open already is marked as checked at ``now``."""
     await integrations.get_for_update(session, integration_id)
-    for problem in await open_ones(session, integration_id):
+    for problem in await list_open(session, integration_id):
         if problem.fault == fault and problem.service == service:
             problem.checked_at, problem.facts, problem.lasting = now, facts, lasting
-            session.add(problem)
             return False
     session.add(
         Problem(
@@ -75,12 +74,11 @@ async def upsert_open(
     return True
 
 
-async def heal(
+async def close_open(
     session: AsyncSession, integration_id: str, services: Collection[str], now: datetime
 ) -> list[Problem]:
     """Close the integration's open problems of these services; returns those that were open."""
-    healed = [problem for problem in await open_ones(session, integration_id) if problem.service in services]
-    for problem in healed:
+    closed = [problem for problem in await list_open(session, integration_id) if problem.service in services]
+    for problem in closed:
         problem.healed_at = now
-        session.add(problem)
-    return healed
+    return closed

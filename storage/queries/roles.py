@@ -1,4 +1,4 @@
-"""Who may do what in a tenant. Whoever a setting names as owner does not stand here; all others do."""
+"""Who may do what in a tenant: every member, except owners that the setting ``ADMINS`` names."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -9,15 +9,16 @@ from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.database import in_turn
+from core.errors import CloudLinkPresenceError
+from storage.database import advisory_lock
 from storage.tables.roles import Member
 
-INVITED_FOR = timedelta(days=30)
-"""An invitation nobody took up is void after this: the name may be somebody else's by then."""
+INVITATION_LIFETIME = timedelta(days=30)
+"""An invitation that is not accepted expires after this: the name may belong to another person by then."""
 
 
 class Role(StrEnum):
-    """What somebody is, the least first."""
+    """What a person may do, the least first."""
 
     EVERYONE = "everyone"
     VIEWER = "viewer"
@@ -30,43 +31,43 @@ class Role(StrEnum):
         return ranks.index(self) >= ranks.index(needed)
 
 
-GRANTED = (Role.OWNER, Role.ADMINISTRATOR, Role.VIEWER)
-TOLD = (Role.OWNER, Role.ADMINISTRATOR)
-"""Who is told of problems."""
+GRANTABLE = (Role.OWNER, Role.ADMINISTRATOR, Role.VIEWER)
+NOTIFIED_ROLES = (Role.OWNER, Role.ADMINISTRATOR)
+"""Members with these roles are notified of problems."""
 
 
-class LastOwner(Exception):
-    """Nobody could manage people any more."""
+class LastOwner(CloudLinkPresenceError):
+    """The tenant would have no owner left to manage its members."""
 
 
-class ChangedMeanwhile(Exception):
-    """They have another role by now, or none."""
+class RoleChanged(CloudLinkPresenceError):
+    """The member has another role by now, or none."""
 
 
-class NotAnOwner(Exception):
-    """Whoever asks has lost their role meanwhile."""
+class NotAnOwner(CloudLinkPresenceError):
+    """The person who asks is no longer an owner."""
 
 
-class AlreadyListed(Exception):
-    """Somebody with this name or object id has a role, or is invited."""
+class AlreadyListed(CloudLinkPresenceError):
+    """A person with this name or object id has a role, or is invited."""
 
 
 async def find(session: AsyncSession, owner_tenant: str, user_object_id: str) -> Member | None:
-    """What somebody who is known may do; None for nothing."""
+    """The member with this object id; None for a person without a role."""
     query = _all(owner_tenant).where(Member.user_object_id == user_object_id)
     return (await session.exec(query)).first() if user_object_id else None
 
 
-async def one(session: AsyncSession, owner_tenant: str, member_id: str) -> Member | None:
-    """None for one that is gone or another tenant's."""
+async def get_owned(session: AsyncSession, owner_tenant: str, member_id: str) -> Member | None:
+    """None for a member that is gone or another tenant's."""
     return (await session.exec(_all(owner_tenant).where(Member.id == member_id))).first()
 
 
-async def listed(session: AsyncSession, owner_tenant: str) -> list[Member]:
-    """Everybody with a role, owners first, invitations among them; by name within a role."""
+async def list_members(session: AsyncSession, owner_tenant: str) -> list[Member]:
+    """All members and invitations, owners first; by name within a role."""
     found = (await session.exec(_all(owner_tenant).order_by(col(Member.id)))).all()
     named = sorted(found, key=lambda row: (row.name or row.address or "").casefold())
-    return sorted(named, key=lambda row: GRANTED.index(Role(row.role)))
+    return sorted(named, key=lambda row: GRANTABLE.index(Role(row.role)))
 
 
 async def has_invitations(session: AsyncSession, owner_tenant: str, now: datetime) -> bool:
@@ -80,13 +81,13 @@ async def has_owner_anywhere(session: AsyncSession) -> bool:
 
 
 async def add(session: AsyncSession, row: Member) -> None:
-    """Give somebody a role, or invite them. Raises ``AlreadyListed``; an invitation that is void is replaced."""
-    await in_turn(session, "roles", row.owner_tenant)
+    """Add a member or an invitation. Raises ``AlreadyListed``; an expired invitation is replaced."""
+    await advisory_lock(session, "roles", row.owner_tenant)
     await session.exec(
         delete(Member).where(
             col(Member.owner_tenant) == row.owner_tenant,
             col(Member.user_object_id).is_(None),
-            col(Member.invited_at) <= row.invited_at - INVITED_FOR,
+            col(Member.invited_at) <= row.invited_at - INVITATION_LIFETIME,
         )
     )
     same = [Member.user_object_id == row.user_object_id] if row.user_object_id else []
@@ -96,22 +97,22 @@ async def add(session: AsyncSession, row: Member) -> None:
     session.add(row)
 
 
-async def join(
+async def accept_invitation(
     session: AsyncSession, owner_tenant: str, address: str, user_object_id: str, name: str, now: datetime
 ) -> Member | None:
-    """Take up the invitation of ``address``: from now on it is this person's, whatever they are called."""
+    """Accept the invitation of ``address``, if any: from now on it belongs to this object id, whatever the name."""
     if not address or not user_object_id:
         return None
-    await in_turn(session, "roles", owner_tenant)
-    taken = await session.exec(
+    await advisory_lock(session, "roles", owner_tenant)
+    accepted = await session.exec(
         update(Member)
         .where(col(Member.owner_tenant) == owner_tenant, col(Member.address) == address, *_open(now))
         .values(user_object_id=user_object_id, name=name, joined_at=now)
     )
-    return await find(session, owner_tenant, user_object_id) if taken.rowcount else None
+    return await find(session, owner_tenant, user_object_id) if accepted.rowcount else None
 
 
-async def change(
+async def change_role(
     session: AsyncSession,
     owner_tenant: str,
     member_id: str,
@@ -120,43 +121,40 @@ async def change(
     by: str,
     owners_by_setting: Collection[str],
 ) -> Member:
-    """Give somebody who ``was`` something another role, or with None none any more, for ``by`` (an object id).
+    """Change a member's role from ``was`` to ``role``, or remove the member with None, for ``by`` (an object id).
 
-    ``owners_by_setting`` are the object ids of owners that need no row. Of two who take each other's role at once
-    one is refused. Raises ``NotAnOwner``, ``ChangedMeanwhile`` and ``LastOwner``.
+    ``owners_by_setting`` are the object ids of owners that have no row. Of two owners who remove each other at the
+    same time one is refused. Raises ``NotAnOwner``, ``RoleChanged`` and ``LastOwner``.
     """
-    await in_turn(session, "roles", owner_tenant)
+    await advisory_lock(session, "roles", owner_tenant)
     rows = {row.id: row for row in (await session.exec(_all(owner_tenant))).all()}
     owners = {row.user_object_id for row in rows.values() if row.role == Role.OWNER and row.user_object_id}
     if by not in owners and by not in owners_by_setting:
         raise NotAnOwner
     row = rows.get(member_id)
     if row is None or row.role != was:
-        raise ChangedMeanwhile
+        raise RoleChanged
     if owners == {row.user_object_id} and role is not Role.OWNER and not owners_by_setting:
         raise LastOwner
-    await _give(session, row, role)
-    return row
-
-
-async def _give(session: AsyncSession, row: Member, role: Role | None) -> None:
     if role is None:
         await session.delete(row)
     else:
         row.role = role
-        session.add(row)
+    return row
 
 
 async def make_owner(
     session: AsyncSession, owner_tenant: str, user_object_id: str, name: str, now: datetime
 ) -> None:
-    """Whoever claimed a tenant; a lesser role they had is raised."""
-    await in_turn(session, "roles", owner_tenant)
-    row = await find(session, owner_tenant, user_object_id) or Member(
-        owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=Role.OWNER, invited_at=now
-    )
+    """Make the person who claimed a tenant its owner, whatever role they had."""
+    await advisory_lock(session, "roles", owner_tenant)
+    row = await find(session, owner_tenant, user_object_id)
+    if row is None:
+        row = Member(
+            owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=Role.OWNER, invited_at=now
+        )
+        session.add(row)
     row.role, row.joined_at = Role.OWNER, row.joined_at or now
-    session.add(row)
 
 
 def _all(owner_tenant: str) -> SelectOfScalar[Member]:
@@ -164,5 +162,5 @@ def _all(owner_tenant: str) -> SelectOfScalar[Member]:
 
 
 def _open(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """An invitation that can still be taken up."""
-    return col(Member.user_object_id).is_(None), col(Member.invited_at) > now - INVITED_FOR
+    """The conditions of an invitation that can still be accepted."""
+    return col(Member.user_object_id).is_(None), col(Member.invited_at) > now - INVITATION_LIFETIME

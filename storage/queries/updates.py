@@ -1,11 +1,11 @@
-"""Installations of feature updates: one row an update; those begun with one press have the same ``started_at``."""
+"""Installations of feature updates, a row for each; those started together have the same ``started_at``."""
 
 from datetime import datetime
 
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import locking
+from storage.database import for_update
 from storage.tables.updates import FeatureUpdate
 
 WAITING, RUNNING, ROLLING_BACK = "waiting", "running", "rolling_back"
@@ -13,14 +13,14 @@ COMPLETED, FAILED, UNDONE = "completed", "failed", "undone"
 OPEN = (WAITING, RUNNING, ROLLING_BACK)
 
 
-async def get(session: AsyncSession, update_id: str) -> FeatureUpdate | None:
-    """The installation, nobody else's to change until the session ends."""
+async def get_for_update(session: AsyncSession, update_id: str) -> FeatureUpdate | None:
+    """The installation, locked until the session ends."""
     query = select(FeatureUpdate).where(FeatureUpdate.id == update_id)
-    return (await session.exec(locking(query))).first()
+    return (await session.exec(for_update(query))).first()
 
 
-async def open_ones(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
-    """What is being installed or taken back now, in the order of their versions."""
+async def list_open(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
+    """Updates that are being installed or rolled back now, by version."""
     query = (
         select(FeatureUpdate)
         .where(FeatureUpdate.integration_id == integration_id, col(FeatureUpdate.state).in_(OPEN))
@@ -29,8 +29,8 @@ async def open_ones(session: AsyncSession, integration_id: str) -> list[FeatureU
     return list((await session.exec(query)).all())
 
 
-async def newest(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
-    """The updates of the last press, in the order of their versions; empty when nothing was ever installed."""
+async def list_newest(session: AsyncSession, integration_id: str) -> list[FeatureUpdate]:
+    """The updates started last, by version; empty when none was ever installed."""
     ours = select(FeatureUpdate).where(FeatureUpdate.integration_id == integration_id)
     last = (await session.exec(ours.order_by(col(FeatureUpdate.started_at).desc()).limit(1))).first()
     if last is None:
@@ -39,8 +39,8 @@ async def newest(session: AsyncSession, integration_id: str) -> list[FeatureUpda
     return list((await session.exec(query)).all())
 
 
-async def installed(session: AsyncSession, integration_id: str, version: int) -> FeatureUpdate | None:
-    """The installation by which the integration got this version, if one did."""
+async def find_installed(session: AsyncSession, integration_id: str, version: int) -> FeatureUpdate | None:
+    """The installation that gave the integration this version, if there was one."""
     query = (
         select(FeatureUpdate)
         .where(
@@ -53,8 +53,8 @@ async def installed(session: AsyncSession, integration_id: str, version: int) ->
     return (await session.exec(query)).first()
 
 
-async def unfinished(session: AsyncSession, ended_after: datetime) -> list[FeatureUpdate]:
-    """Every installation that has steps to go; and those lately ended whose cards do not show it yet."""
+async def list_unfinished(session: AsyncSession, ended_after: datetime) -> list[FeatureUpdate]:
+    """Every installation with steps to do, and those ended after ``ended_after`` whose cards do not show it yet."""
     lately = col(FeatureUpdate.finished_at) > ended_after
     query = select(FeatureUpdate).where(or_(col(FeatureUpdate.state).in_(OPEN), lately))
     return [row for row in (await session.exec(query)).all() if row.state in OPEN or row.cards]

@@ -9,7 +9,7 @@ from sqlalchemy.types import TypeDecorator
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A time in UTC that stays aware of it: SQLite forgets the zone, so it is put back on reading."""
+    """A time in UTC, aware of its zone: SQLite does not store the zone, so it is added on reading."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -24,7 +24,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 UNSURE = "unsure"
-"""The value of ``Person.applied`` while nobody can tell which presence Teams shows from us."""
+"""The value of ``Person.applied`` while it is not known which presence Teams shows from us."""
 
 
 def new_id() -> str:

@@ -10,10 +10,10 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class Conversation(SQLModel, table=True):
-    """A personal chat with somebody: where to speak first, and in which language.
+    """A personal chat: where to send proactive messages, and in which language.
 
-    ``admin_as`` is the entry of ``ADMINS`` that admitted them, empty for who is no administrator;
-    ``time_zone`` is their client's (``Europe/Lisbon``), empty when it did not say.
+    ``admin_as`` is the entry of ``ADMINS`` that admitted the person, empty when none did; ``time_zone`` is that of
+    the person's client (``Europe/Lisbon``), empty when it is not known.
     """
 
     tenant_id: str = Field(primary_key=True)
@@ -34,7 +34,7 @@ class Conversation(SQLModel, table=True):
 
 
 class Draft(SQLModel, table=True):
-    """A setup that is under way: what was typed so far. Its secrets are proven ones, sealed; no others."""
+    """A setup in progress: what was typed so far. It holds only secrets that were tested, encrypted."""
 
     tenant_id: str = Field(primary_key=True)
     user_object_id: str = Field(primary_key=True)
@@ -48,7 +48,7 @@ class Draft(SQLModel, table=True):
 
 
 class Press(SQLModel, table=True):
-    """A pressed button that acts: what one card offers once is done once. ``stamp`` is the card's own."""
+    """A pressed button, stored to deduplicate presses. ``stamp`` is the id of the card."""
 
     owner_tenant: str = Field(primary_key=True)
     stamp: str = Field(primary_key=True)

@@ -10,9 +10,9 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class HistoryEntry(SQLModel, table=True):
-    """An act of an administrator or of the bot itself; kept when the integration is gone. It holds no secret.
+    """An entry of the audit log: what a person, or the bot, did. It outlives the integration; never a secret.
 
-    ``act`` is a ``sync.audit.Act``, ``result`` is ``done`` or the key of what went wrong.
+    ``act`` is a ``sync.audit.Act``; ``result`` is ``done`` or the key of what went wrong.
     """
 
     __tablename__ = "act"

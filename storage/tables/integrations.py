@@ -9,14 +9,13 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class Integration(SQLModel, table=True):
-    """A CloudLink account connected to a Teams tenant. ``owner_tenant`` is the wall: who may see it.
+    """A CloudLink account connected to a Teams tenant. Only people of ``owner_tenant`` may see it.
 
-    ``credential`` is a value of ``sync.domain.model.CredentialKind``; ``expiry_source`` tells who told of the
-    expiry (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, so that two cannot overwrite each
-    other. ``status_text`` is the status message shown while somebody is on the phone (from feature version 3).
-    ``previous_secret_sealed`` holds the former credentials (``sync.credentials.former``) until the new ones have
-    proven good; ``pending_certificate_sealed`` a certificate whose public part has been handed out, but not taken
-    up yet.
+    ``credential`` is a value of ``sync.domain.model.CredentialKind``; ``expiry_source`` says where the
+    expiry comes from (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, for optimistic locking.
+    ``status_text`` is the status message shown during a call (from feature version 3). ``previous_secret_sealed``
+    holds the former credentials (``sync.credentials.store``) until the new ones are proven;
+    ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
     """
 
     __table_args__ = (Index("ix_integration_quota", "tenant_id", "client_id"),)

@@ -1,4 +1,4 @@
-"""Notices and what people chose about them."""
+"""Notices, and the preferences for them."""
 
 from datetime import datetime
 from typing import Any
@@ -10,12 +10,12 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class Notice(SQLModel, table=True):
-    """One warning to one person (or channel), unique by what it is about: the promise of "exactly once".
+    """One warning to one person or channel, unique by its subject, so that it is sent once.
 
-    ``topic`` and ``stage`` say what it is about: ``expiry`` and a threshold, or ``problem`` and the problem's id.
-    ``state`` is ``waiting``, ``sending`` (claimed; whoever dies then leaves it so), ``sent``, ``unreachable``,
-    ``dropped`` (nobody needs it any more), ``closing`` (acted upon, its card still to be changed) or ``closed``
-    (its card says by whom). ``due_at`` is when it may be sent, or its card be changed, next.
+    ``topic`` and ``stage`` are its subject: ``expiry`` and a threshold, or ``problem`` and the problem's id.
+    ``state`` is ``waiting``, ``sending`` (claimed; a crash leaves it so), ``sent``, ``unreachable``,
+    ``dropped`` (no longer needed), ``closing`` (acted upon, its card must still be updated) or ``closed`` (its card
+    says by whom). ``due_at`` is when it may be sent, or its card updated, next.
     """
 
     __table_args__ = (UniqueConstraint("integration_id", "topic", "stage", "audience"),)
@@ -39,7 +39,7 @@ class Notice(SQLModel, table=True):
 
 
 class AlertPreference(SQLModel, table=True):
-    """How an administrator wants to be warned of an integration (empty id: of any). Times as ``HH:MM``."""
+    """How an administrator wants to be warned about an integration (empty id: any). Times as ``HH:MM``."""
 
     owner_tenant: str = Field(primary_key=True)
     user_object_id: str = Field(primary_key=True)

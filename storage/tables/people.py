@@ -1,4 +1,4 @@
-"""People of an integration, their calls, and what was heard of them."""
+"""People of an integration, their calls, and the events received about them."""
 
 from datetime import datetime
 
@@ -12,15 +12,15 @@ class Person(SQLModel, table=True):
     """A CloudLink user and, when matched, a Teams user; what Teams should show from us and what it does.
 
     ``desired`` is a value of ``sync.domain.presence.Presence``, None for "nothing from us". ``applied`` is what
-    Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is under way: whoever dies
-    then leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
-    ``due_at`` is when the reconciler looks at the row next. Times named ``*_at`` that are integers are
-    CloudLink's own clock in milliseconds; ``heard_at`` is ours. ``desired_because`` is the id under which the log
-    tells what made it desired.
+    Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is in flight: a crash
+    leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
+    ``due_at`` is when the reconciler processes the row next. Times named ``*_at`` that are integers are
+    CloudLink's own clock in milliseconds; ``heard_at`` is ours. ``desired_because`` is the correlation id of
+    what made it desired.
 
-    ``status_message`` is the words that stand beside the presence of ``status_user_id`` from us, or might: they
-    are stored before they are sent. ``status_until`` is when Graph takes them away by itself, at the latest;
-    ``status_due_at`` when they are looked at next.
+    ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
+    stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
+    when it is processed next.
     """
 
     __table_args__ = (
@@ -61,7 +61,7 @@ class Person(SQLModel, table=True):
 
 
 class Call(SQLModel, table=True):
-    """A call that a person is in, or lately was: an ended one is kept a while to refuse late events.
+    """A call of a person; an ended one is kept for a while, to ignore late events.
 
     ``at`` is the newest event's own time, in milliseconds since the epoch.
     """
@@ -75,7 +75,7 @@ class Call(SQLModel, table=True):
 
 
 class SeenEvent(SQLModel, table=True):
-    """An event taken in already, so that its double is dropped."""
+    """An event already received, to deduplicate."""
 
     integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
     event_id: str = Field(primary_key=True)
@@ -83,7 +83,7 @@ class SeenEvent(SQLModel, table=True):
 
 
 class UnknownState(SQLModel, table=True):
-    """A state's name that CloudLink sent and no table knows: counted, shown in status, otherwise ignored."""
+    """The name of a state that CloudLink sent and no table knows: counted, shown by ``status``, else ignored."""
 
     integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
     name: str = Field(primary_key=True)

@@ -12,10 +12,10 @@ _OPEN = text("healed_at IS NULL")
 
 
 class Problem(SQLModel, table=True):
-    """Trouble of an integration, one open row for each fault: open while ``healed_at`` is None.
+    """A problem of an integration, one open row for each service and fault: open while ``healed_at`` is None.
 
-    ``lasting`` tells credentials that a human must mend from a service that is unwell for a while.
-    ``checked_at`` is when it was last seen to be still so.
+    A ``lasting`` one needs an administrator, who must correct credentials; another ends when the service is
+    available again. ``checked_at`` is when it was last observed.
     """
 
     __table_args__ = (Index("ix_problem_open", "integration_id", sqlite_where=_OPEN, postgresql_where=_OPEN),)

@@ -9,10 +9,10 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class Member(SQLModel, table=True):
-    """What somebody may do in a tenant: ``role`` is a value of ``storage.queries.roles.Role``.
+    """What a person may do in a tenant: ``role`` is a value of ``storage.queries.roles.Role``.
 
-    Whoever was invited by name and has not spoken yet has no ``user_object_id``, only an ``address``, in small
-    letters: their user principal name. From their first word on their object id alone counts.
+    A person who was invited by name and has not written yet has no ``user_object_id``, only an ``address``: the
+    user principal name in lower case. From the first message on, only the object id counts.
     """
 
     __table_args__ = (
@@ -33,7 +33,7 @@ class Member(SQLModel, table=True):
 
 
 class ClaimCode(SQLModel, table=True):
-    """A code that makes one person, once, an owner of a tenant. ``id`` is its first group; of all of it, a hash."""
+    """A code that makes one person, once, an owner of a tenant: its first group is ``id``, all of it is hashed."""
 
     tenant_id: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
@@ -43,7 +43,7 @@ class ClaimCode(SQLModel, table=True):
 
 
 class ClaimAttempt(SQLModel, table=True):
-    """Somebody entered a code, right or wrong: kept for as long as attempts are counted."""
+    """A code was entered, right or wrong: kept for as long as attempts are counted."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str

@@ -1,4 +1,4 @@
-"""Rotations of credentials, and the monitors that hold a secret too."""
+"""Rotations of credentials, and the presence monitors that use a secret too."""
 
 from datetime import date, datetime
 
@@ -8,11 +8,11 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class Rotation(SQLModel, table=True):
-    """A change of credentials under way or done; each step is stored before the next begins.
+    """A change of credentials, open or finished; each step is stored before the next begins.
 
     ``kind``: ``by_hand``, ``for_me`` or ``automatic``; ``step`` is a ``sync.domain.rotation.RotationStep``.
-    ``secret_sealed`` is the new secret while it may have to be taken up again; ``due_at`` is when to go on,
-    and while somebody is at it, when they are given up; ``attempts`` counts refusals.
+    ``secret_sealed`` is the new secret while the rotation may have to be resumed; ``due_at`` is when to continue
+    or, while a process works on it, when its lease ends; ``attempts`` counts refusals.
     """
 
     id: str = Field(default_factory=new_id, primary_key=True)
@@ -34,7 +34,7 @@ class Rotation(SQLModel, table=True):
 
 
 class Monitor(SQLModel, table=True):
-    """A presence monitor of the other direction that may hold the same secret; kept by hand."""
+    """A presence monitor of the other direction that may use the same secret; listed by hand."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)
@@ -44,7 +44,7 @@ class Monitor(SQLModel, table=True):
 
 
 class MonitorTask(SQLModel, table=True):
-    """A monitor whose secret is to be renewed after a rotation: open while ``done_at`` is None."""
+    """A monitor whose secret must be replaced after a rotation: open while ``done_at`` is None."""
 
     rotation_id: str = Field(primary_key=True)
     monitor_id: str = Field(primary_key=True, foreign_key="monitor.id", ondelete="CASCADE")

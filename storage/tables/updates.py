@@ -10,11 +10,11 @@ from storage.tables.columns import UtcDateTime, new_id
 
 
 class FeatureUpdate(SQLModel, table=True):
-    """An installation of a feature update: its step and how far it is; resumed after a crash.
+    """An installation of a feature update: its step and its progress; resumed after a crash.
 
     ``state``: ``waiting`` (for the one before it), ``running``, ``completed``, ``rolling_back``, ``failed`` or
-    ``undone`` (taken back on request). ``facts`` is what its steps keep for each other and for the way back.
-    ``cards`` are those that show it, while they have something to be told.
+    ``undone`` (rolled back on request). ``facts`` is what its steps keep for each other and for the rollback.
+    ``cards`` are those that show it, while they must be updated.
     """
 
     id: str = Field(default_factory=new_id, primary_key=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from core.errors import CloudLinkPresenceError
 from sync.cloudlink.tables import WireTables
 from sync.domain.phone_events import (
     CallEvent,
@@ -27,8 +28,8 @@ LATEST_TIME = 253_402_300_800_000
 Fields = Mapping[str, Any]
 
 
-class Malformed(ValueError):
-    """CloudLink's JSON lacks something indispensable; ``field`` says what and where."""
+class Malformed(CloudLinkPresenceError, ValueError):
+    """CloudLink's JSON lacks something that cannot be done without; ``field`` says what and where."""
 
     def __init__(self, field: str) -> None:
         super().__init__(f"missing or unreadable: {field}")

@@ -99,7 +99,7 @@ class RotationStore:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
-            rotation = await rotations.under_way(session, integration_id)
+            rotation = await rotations.get_open(session, integration_id)
             if integration is None or integration.removing_since or rotation is None:
                 return None
             if rotation.due_at is None or rotation.due_at > now:

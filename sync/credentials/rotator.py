@@ -10,7 +10,7 @@ from datetime import timedelta
 
 import structlog
 
-from storage.queries import people, rotations
+from storage.queries import monitors, people
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act
@@ -146,7 +146,7 @@ class Rotator:
             closed = await health.healed(session, integration.id, [Service.ENTRA], now)
             if closed:
                 self._clients.forget(self._credentials.app(integration))
-                await people.make_due(session, integration.id, now)
+                await people.make_pending_due(session, integration.id, now)
             waiting = (await people.counts(session, integration.id, ())).waiting
             if not waiting:
                 integration.previous_secret_sealed = None
@@ -180,7 +180,7 @@ class Rotator:
             return await self._rotations.complete(claim, old_left=True)
         registration = self._clients.registration(self._credentials.app(claim.integration))
         async with self._database.session() as session:
-            is_shared = await rotations.has_monitors(session, claim.integration.id)
+            is_shared = await monitors.exist(session, claim.integration.id)
         await _remove_orphans(registration, rotation)
         if rotation.old_key_id and not is_shared:
             await registration.remove_password(rotation.old_key_id)

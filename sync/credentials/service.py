@@ -96,7 +96,7 @@ class CredentialService:
         """Begin a rotation by the bot; while one is in progress no second one is begun."""
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
-            rotation = await rotations.under_way(session, integration_id)
+            rotation = await rotations.get_open(session, integration_id)
             if rotation is None or rotation.kind == RotationKind.MANUAL:
                 await self._supersede(session, integration_id)
                 rotation = self._rotations.begin(
@@ -110,7 +110,7 @@ class CredentialService:
         """The rotation in progress, or the last one; None if there was none."""
         async with self._database.session() as session:
             await owned(session, owner_tenant, integration_id)
-            found = await rotations.under_way(session, integration_id) or await rotations.latest(
+            found = await rotations.get_open(session, integration_id) or await rotations.latest(
                 session, integration_id
             )
         return rotation_view(found) if found else None
@@ -123,7 +123,7 @@ class CredentialService:
             if last:
                 await asyncio.sleep(FOLLOW_INTERVAL)
             async with self._database.session() as session:
-                row = await rotations.owned_one(session, owner_tenant, rotation_id)
+                row = await rotations.get_owned(session, owner_tenant, rotation_id)
             if row is None:
                 raise UnknownIntegration
             view = rotation_view(row)
@@ -233,7 +233,7 @@ class CredentialService:
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:
         """End a rotation by hand that has not been proven yet. Raises ``RotationUnderWay`` for one by the bot."""
-        rotation = await rotations.under_way(session, integration_id)
+        rotation = await rotations.get_open(session, integration_id)
         if rotation is None:
             return
         if rotation.kind != RotationKind.MANUAL:

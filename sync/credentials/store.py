@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.encryption import Encryption, Unreadable
+from storage.encryption import Encryption, SecretUnreadable
 from storage.queries import people
 from storage.tables.integrations import Integration
 from sync.domain.errors import CredentialsWrong, Fault
@@ -48,7 +48,7 @@ class CredentialStore:
         """Raises ``CredentialsWrong``, naming ``service``, when no key decrypts ``sealed``."""
         try:
             return self._encryption.decrypt(sealed)
-        except Unreadable:
+        except SecretUnreadable:
             raise CredentialsWrong(Fault.SECRET_UNREADABLE, service=service.value) from None
 
     def can_decrypt(self, sealed: str) -> bool:
@@ -91,7 +91,7 @@ class CredentialStore:
             return None
         try:
             values: dict[str, Any] = json.loads(self._encryption.decrypt(integration.previous_secret_sealed))
-        except (Unreadable, ValueError):
+        except (SecretUnreadable, ValueError):
             return None
         day = values["expires_on"]
         return Credentials(
@@ -128,7 +128,7 @@ class CredentialStore:
         self.put(integration, new)
         integration.revision += 1
         await health.healed(session, integration.id, health.TEAMS, now)
-        await people.make_due(session, integration.id, now)
+        await people.make_pending_due(session, integration.id, now)
 
     def put(self, integration: Integration, credentials: Credentials) -> None:
         """Encrypt and set ``credentials``; their expiry is read again from Graph."""

@@ -10,6 +10,8 @@ short, harmless values such as a permission's name or an AADSTS number. Never a 
 
 from enum import StrEnum
 
+from core.errors import CloudLinkPresenceError
+
 
 class Fault(StrEnum):
     """What can go wrong, as a key of the language catalogues: ``fault.<value>`` and ``fault.<value>.remedy``."""
@@ -48,7 +50,7 @@ class Fault(StrEnum):
     SECRET_UNREADABLE = "secret.unreadable"  # noqa: S105
 
 
-class SyncError(Exception):
+class SyncError(CloudLinkPresenceError):
     """A failure with its key and context; ``str()`` shows both and nothing else."""
 
     def __init__(self, fault: Fault, **context: str | int) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
+from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import LineState, Presence
 
@@ -18,11 +19,11 @@ class CloudLinkAccount:
     client_secret: str = field(repr=False)
 
 
-class EditedMeanwhile(Exception):
+class EditedMeanwhile(CloudLinkPresenceError):
     """Someone else changed the integration after it was read: nothing was stored."""
 
 
-class NameTaken(Exception):
+class NameTaken(CloudLinkPresenceError):
     """The tenant has another integration with this name."""
 
 
@@ -179,7 +180,7 @@ class Probe:
     error: SyncError | None = None
 
 
-class UnknownIntegration(LookupError):
+class UnknownIntegration(CloudLinkPresenceError, LookupError):
     """This tenant has no such integration; whether another tenant has it is not revealed."""
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+from core.errors import CloudLinkPresenceError
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 
@@ -29,7 +30,7 @@ class RotationStep(StrEnum):
     FAILED = "failed"
 
 
-class RotationUnderWay(Exception):
+class RotationUnderWay(CloudLinkPresenceError):
     """The bot itself is changing this integration's secret now."""
 
 

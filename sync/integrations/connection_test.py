@@ -86,7 +86,7 @@ class ConnectionTest:
         """
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            opened = await problems.open_ones(session, integration_id)
+            opened = await problems.list_open(session, integration_id)
         problem = health.lasting(opened, health.TEAMS)
         if integration is None or problem is None:
             return
@@ -125,7 +125,7 @@ class ConnectionTest:
     async def _reserve_sample(self, integration: Integration) -> list[str]:
         """One matched user to read the presence of, if there is one; the read counts against the quota."""
         async with self._database.writing() as session:
-            rows = await people.of_integration(session, integration.id)
+            rows = await people.list_present(session, integration.id)
             found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
             locked = await integrations.get_for_update(session, integration.id)
             if locked and found:
@@ -148,10 +148,10 @@ class ConnectionTest:
                     await health.broke(session, integration_id, probe.error, now, service)
             if healing and healthy:
                 await health.healed(session, integration_id, healthy, now)
-            for problem in await problems.open_ones(session, integration_id):
+            for problem in await problems.list_open(session, integration_id):
                 problem.checked_at = now
             if healing and not failed & set(health.TEAMS):
-                await people.make_due(session, integration_id, now)
+                await people.make_pending_due(session, integration_id, now)
         await self._jobs.defer(PUSH, integration_id)
 
 

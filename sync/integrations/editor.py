@@ -14,7 +14,7 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import integrations, people
+from storage.queries import integrations, people, rotations
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
@@ -110,7 +110,7 @@ class Editor:
             current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
             edited = await self._revise(session, current, values, Act.EDIT_CLOUDLINK, facts, by)
             if account.account_id != before.cloudlink_account_id:
-                await people.leave_account(session, before.id, current_cause(), self._clock())
+                await people.clear_extensions(session, before.id, current_cause(), self._clock())
             await health.healed(session, before.id, [Service.CLOUDLINK], self._clock())
         return edited
 
@@ -152,11 +152,11 @@ class Editor:
         async with self._database.writing() as session:
             current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
             edited = await self._revise(session, current, values, Act.EDIT_TEAMS, facts, by)
-            left = await people.leave_tenant(session, before.id) if has_moved else []
+            left = await people.unmatch_all(session, before.id) if has_moved else []
             if has_moved or app.client_secret:
-                await integrations.give_up_rotations(session, before.id, now)
+                await rotations.cancel_open(session, before.id, now)
             await health.healed(session, before.id, health.TEAMS, now)
-            await people.make_due(session, before.id, now)
+            await people.make_pending_due(session, before.id, now)
         return edited, left
 
     def _teams_values(
@@ -218,7 +218,7 @@ class Editor:
     ) -> Integration:
         """Store ``values`` as the next revision and record the act under the name the integration had before."""
         subject = Subject(before.owner_tenant, before.id, before.name)
-        edited = await integrations.revise(session, before, before.revision, values)
+        edited = await integrations.update_if_unchanged(session, before, before.revision, values)
         if edited is None:
             raise EditedMeanwhile(before.id)
         await self._audit.record(session, act, by, subject, facts)

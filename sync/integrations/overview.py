@@ -50,16 +50,16 @@ class Overview:
         await self._directory_sync.refresh(integration)
         await self._poller.look(integration, at_most=MAX_PREVIEWED)
         async with self._database.session() as session:
-            return preview_of(await people.of_integration(session, integration_id))
+            return preview_of(await people.list_present(session, integration_id))
 
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         """The integration's state as stored; no service is called."""
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            opened = await problems.open_ones(session, integration_id)
+            opened = await problems.list_open(session, integration_id)
             counts = await people.counts(session, integration_id, IN_A_CALL)
-            unknown = await event_store.unknown_states(session, integration_id)
-            monitors_open = await monitors.count_open(session, integration_id)
+            unknown = await event_store.list_unknown_states(session, integration_id)
+            monitors_open = await monitors.count_open_tasks(session, integration_id)
         live = self._reach.has_public_url and bool(integration.subscription_id)
         return Status(
             integration=integration_view(integration),

@@ -34,7 +34,7 @@ class Remover:
         now = self._clock()
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            left = await people.shown(session, integration_id)
+            left = await people.count_shown(session, integration_id)
         if integration is None or integration.removing_since is None:
             return
         if left and now < integration.removing_since + self._timeout:
@@ -46,5 +46,5 @@ class Remover:
         except SyncError as error:
             log.warning("subscription_not_ended", integration=integration_id, fault=error.fault.value)
         async with self._database.writing() as session:
-            await integrations.forget(session, integration_id)
+            await integrations.delete_one(session, integration_id)
         log.info("integration_removed", integration=integration_id, presences_left_to_expire=left)

@@ -78,7 +78,7 @@ class IntegrationService:
     async def list(self, owner_tenant: str) -> list_of[IntegrationView]:
         """The tenant's integrations, oldest first."""
         async with self._database.session() as session:
-            return [integration_view(row) for row in await integrations.owned(session, owner_tenant)]
+            return [integration_view(row) for row in await integrations.list_owned(session, owner_tenant)]
 
     async def enable(self, owner_tenant: str, integration_id: str, by: Actor) -> IntegrationView:
         """Start to show calls in Teams."""
@@ -88,7 +88,7 @@ class IntegrationService:
         ):
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             integration.enabled = True
-            await people.make_due(session, integration_id, self._clock())
+            await people.make_pending_due(session, integration_id, self._clock())
             await self._audit.record(session, Act.ENABLE, by, integration)
         for job in (PUSH, POLL, MATCH, SUBSCRIBE):
             await self._jobs.defer(job, integration_id)

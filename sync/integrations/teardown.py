@@ -46,7 +46,7 @@ class TenantTeardown:
         again = now + timedelta(seconds=6 * self._timeout)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)
-            user_ids = await people.doubt_shown(session, integration.id, again)
+            user_ids = await people.mark_applied_unsure(session, integration.id, again)
             if locked and user_ids:
                 self._quota.reserve(locked, len(user_ids), now)
         await self.clear(integration, user_ids)

@@ -14,7 +14,7 @@ from random import Random
 import structlog
 
 from core.clock import Clock
-from core.logging import where
+from core.logging import describe_error, where
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
 from sync.domain.jobs import JobFunction
@@ -36,7 +36,7 @@ def delay_after(failures: int, random: Random) -> timedelta:
 def tell_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None:
     """Count and log it, without the exception's text, which may hold what belongs to no log."""
     metrics.retries.labels(task=job).inc()
-    log.error("job_failed", job=job, key=key, error=type(error).__name__, where=where(error.__traceback__))
+    log.error("job_failed", job=job, key=key, error=describe_error(error), where=where(error.__traceback__))
 
 
 class LocalJobs:

@@ -18,6 +18,7 @@ from procrastinate.jobs import DeleteJobCondition, Job, Status
 from psycopg import AsyncConnection
 
 from core.clock import Clock
+from core.logging import describe_error
 from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from sync.domain.jobs import NOTIFY, PUSH, SCHEDULE, WARN, JobFunction
@@ -188,7 +189,7 @@ class QueuedJobs:
                     stalled_worker_timeout=STALLED,
                 )
             except Exception as error:
-                log.warning("worker_stopped", error=type(error).__name__)
+                log.warning("worker_stopped", error=describe_error(error))
             if not self._closing:
                 await asyncio.sleep(RESTART)
 
@@ -217,7 +218,7 @@ class QueuedJobs:
                 for job in await self._abandoned():
                     await self._take_over(job)
             except ConnectorException as error:
-                log.warning("rescue_put_off", error=type(error).__name__)
+                log.warning("rescue_put_off", error=describe_error(error))
 
     async def _abandoned(self) -> list[Job]:
         manager = self._app.job_manager

@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from core.logging import describe_error
 from core.metrics import Metrics
 from storage.database import Database
 from sync.domain.jobs import JobQueue
@@ -88,7 +89,7 @@ class ReadinessProbe:
         try:
             answered = await self._in_time(act)
         except (SQLAlchemyError, OSError) as raised:
-            answered, error = None, type(raised).__name__
+            answered, error = None, describe_error(raised)
         self._note("" if answered else error)
         return bool(answered)
 

@@ -35,7 +35,7 @@ class StoreGauges:
         async with self._database.session() as session:
             states = await gauges.integrations_by_state(session, health.TEAMS)
             problems = await gauges.open_problems(session)
-            due = await gauges.due(session, health.TEAMS, now)
+            due = await gauges.due_people(session, health.TEAMS, now)
             webhook_at = await gauges.last_webhook_at(session)
             expiry = await gauges.soonest_expiry(session)
         for state in STATES:
@@ -50,9 +50,9 @@ class StoreGauges:
 
     async def _count_people(self) -> None:
         async with self._database.session() as session:
-            counts = await notices.counts(session)
-            self._metrics.unreachable_admins.set(await gauges.unreachable_administrators(session))
-            self._metrics.nobody_reachable.set(await gauges.without_listener(session))
+            counts = await notices.count_by_state(session)
+            self._metrics.unreachable_admins.set(await gauges.count_unreachable_administrators(session))
+            self._metrics.nobody_reachable.set(await gauges.count_without_recipient(session))
         for state in State:
             self._metrics.notices.labels(state=state.value).set(counts.get(state.value, 0))
 

@@ -69,7 +69,7 @@ class DirectorySync:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
-            before = await people.including_gone(session, integration_id)
+            before = await people.list_with_gone(session, integration_id)
             matched_before = {person.teams_user_id for person in before}
             was_matched = {person.id for person in before if person.teams_user_id}
             after = await _store_people(session, integration_id, before, matchings)
@@ -78,7 +78,7 @@ class DirectorySync:
             session.add(integration)
             await session.flush()
             if integration.enabled:
-                await people.make_due(session, integration_id, now)
+                await people.make_pending_due(session, integration_id, now)
             await self._heal(session, integration_id, now)
             await unmatched_alert.note(session, integration_id, was_matched, after, now)
         return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
@@ -86,7 +86,7 @@ class DirectorySync:
     async def _heal(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
         """Both directories answered. Wrong credentials of Graph's are healed by a probe: reading is not writing."""
         services = [Service.CLOUDLINK]
-        if not health.lasting(await problems.open_ones(session, integration_id), health.TEAMS):
+        if not health.lasting(await problems.list_open(session, integration_id), health.TEAMS):
             services.append(Service.ENTRA)
         await health.healed(session, integration_id, services, now)
 

@@ -35,7 +35,7 @@ async def note(
     still.update(lost)
     if len(still) <= tolerated(int(raised.facts.get("matched", 0))):
         log.info("unmatched_settled", integration=integration_id)
-        await problems.heal(session, integration_id, [PEOPLE], now)
+        await problems.close_open(session, integration_id, [PEOPLE], now)
     elif len(still) != raised.facts.get("people"):
         raised.facts = {**raised.facts, "lost": sorted(still), "people": len(still)}
         session.add(raised)
@@ -53,5 +53,5 @@ async def _raise(session: AsyncSession, integration_id: str, lost: list[str], ma
 
 
 async def _raised(session: AsyncSession, integration_id: str) -> Problem | None:
-    opened = await problems.open_ones(session, integration_id)
+    opened = await problems.list_open(session, integration_id)
     return next((problem for problem in opened if problem.service == PEOPLE), None)

@@ -79,7 +79,7 @@ class EventIngestor:
             if verdict == Verdict.UNKNOWN_STATE:
                 unknown[cleaned(event.state_name, 60)] += 1
         if unknown:
-            await event_store.count_unknown(session, integration_id, unknown, now)
+            await event_store.add_unknown_states(session, integration_id, unknown, now)
         return verdicts
 
     async def look(self, integration_id: str, snapshots: Sequence[LineSnapshot], asked_at: datetime) -> None:
@@ -94,7 +94,7 @@ class EventIngestor:
                 book.look(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
             if unknown:
-                await event_store.count_unknown(session, integration_id, unknown, now)
+                await event_store.add_unknown_states(session, integration_id, unknown, now)
             changed = book.close(session, integration, now)
         if changed:
             self._tell(integration, changed)
@@ -187,7 +187,7 @@ Told = CallEvent | EndpointEvent | LineSnapshot
 
 async def _open_books(session: AsyncSession, told: Mapping[str, Sequence[Told]]) -> dict[str, _LineSession]:
     """A book for each integration, with those of its people who are told of."""
-    at = await people.at(session, {(key, each.extension) for key, some in told.items() for each in some})
+    at = await people.by_extension(session, {(key, each.extension) for key, some in told.items() for each in some})
     found: dict[str, tuple[dict[str, Person], dict[str, Person]]] = {}
     for key, some in told.items():
         here = {each.extension: at[key, each.extension] for each in some if (key, each.extension) in at}
@@ -195,7 +195,7 @@ async def _open_books(session: AsyncSession, told: Mapping[str, Sequence[Told]])
         found[key] = here, await people.by_cloudlink_user(session, key, strangers)
     everybody = {person.id for pages in found.values() for page in pages for person in page.values()}
     named = {call_id for some in told.values() for each in some for call_id in _calls_in(each)}
-    calls = await people.calls_of(session, everybody, CallState.ENDED, named)
+    calls = await people.calls_by_person(session, everybody, CallState.ENDED, named)
     return {key: _LineSession(here, of_user, calls) for key, (here, of_user) in found.items()}
 
 

@@ -82,7 +82,7 @@ class Poller:
         """
         began = self._clock()
         async with self._database.session() as session:
-            everybody = await people.to_poll(session, integration.id)
+            everybody = await people.extensions_to_poll(session, integration.id)
         extensions = everybody[:at_most]
         await self._ask(integration, extensions, PAUSE if at_most is None else 0)
         if len(extensions) == len(everybody):
@@ -92,8 +92,8 @@ class Poller:
         began = self._clock()
         turn = int(began.timestamp() / self._poll_sample_every.total_seconds()) % SHARES
         async with self._database.session() as session:
-            everybody = await people.to_poll(session, integration.id)
-            sure = await people.to_poll_always(session, integration.id)
+            everybody = await people.extensions_to_poll(session, integration.id)
+            sure = await people.extensions_to_poll_always(session, integration.id)
         extensions = [each for each in everybody if each in sure or crc32(each.encode()) % SHARES == turn]
         await self._ask(integration, extensions, PAUSE)
         await self._note(integration.id, began, bool(extensions))

@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
 from core.http import TooLarge, read_capped
+from core.logging import describe_error
 from storage.queries import integrations
 from storage.queries.integrations import Subscribed
 from sync.cloudlink.tables import WireTables
@@ -81,7 +82,7 @@ class Webhooks:
         try:
             return await self._receive(request)
         except SQLAlchemyError as error:
-            log.error("webhook_not_stored", error=type(error).__name__)
+            log.error("webhook_not_stored", error=describe_error(error))
             return WebhookResult.NOT_STORED
 
     async def _receive(self, request: web.Request) -> WebhookResult:

@@ -101,7 +101,7 @@ class Reconciler:
     async def _pick(self, integration_id: str) -> Round:
         now = self._clock()
         async with self._database.writing() as session:
-            sharing = await integrations.sharing_quota(session, integration_id)
+            sharing = await integrations.lock_sharing_quota(session, integration_id)
             integration = sharing.get(integration_id)
             if integration is None or await self._stopped(session, integration_id):
                 return Round()
@@ -120,7 +120,7 @@ class Reconciler:
         self, session: AsyncSession, integration: Integration, app: TeamsApp, left: int, now: datetime
     ) -> Round:
         most = min(left, BATCH * AT_ONCE)
-        rows = await people.due(session, integration, now, most)
+        rows = await people.lock_due(session, integration, now, most)
         sendings = [sending for person in rows if (sending := self._prepare(person, integration, now))]
         session.add_all(rows)
         if sendings:
@@ -130,10 +130,10 @@ class Reconciler:
         return Round(app, tuple(sendings), len(rows) == most, messages=messages)
 
     async def _stopped(self, session: AsyncSession, integration_id: str) -> bool:
-        return health.lasting(await problems.open_ones(session, integration_id), health.TEAMS) is not None
+        return health.lasting(await problems.list_open(session, integration_id), health.TEAMS) is not None
 
     async def _anybody(self, session: AsyncSession, integration: Integration, now: datetime) -> bool:
-        return bool(await people.due(session, integration, now, 1))
+        return bool(await people.lock_due(session, integration, now, 1))
 
     def _prepare(self, person: Person, integration: Integration, now: datetime) -> Sending | None:
         """Mark the person as under way; or, when there is nothing to send, say when to look again."""
@@ -193,7 +193,7 @@ class Reconciler:
         if any(isinstance(outcome, Done | Refused) for outcome in outcomes):
             closed = await health.healed(session, integration.id, health.TEAMS, now)
             if any(problem.lasting for problem in closed):
-                await people.make_due(session, integration.id, now)
+                await people.make_pending_due(session, integration.id, now)
         elif failures:
             again = await self._break(session, integration, failures, now)
         waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]

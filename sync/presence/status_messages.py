@@ -71,7 +71,7 @@ class StatusMessageWriter:
         """The status messages of these Teams users, at most 650, within the quota. Raises ``SyncError``."""
         now = self._clock()
         async with self._database.writing() as session:
-            sharing = await integrations.sharing_quota(session, integration_id)
+            sharing = await integrations.lock_sharing_quota(session, integration_id)
             integration = sharing.get(integration_id)
             if integration is None or not user_ids:
                 return {}
@@ -86,12 +86,12 @@ class StatusMessageWriter:
     async def _pick(self, integration_id: str) -> Look | None:
         now = self._clock()
         async with self._database.writing() as session:
-            sharing = await integrations.sharing_quota(session, integration_id)
+            sharing = await integrations.lock_sharing_quota(session, integration_id)
             integration = sharing.get(integration_id)
-            opened = await problems.open_ones(session, integration_id)
+            opened = await problems.list_open(session, integration_id)
             if integration is None or health.lasting(opened, health.TEAMS):
                 return None
-            rows = await people.message_due(session, integration_id, now, BATCH)
+            rows = await people.lock_status_message_due(session, integration_id, now, BATCH)
             wait_until, left = self._allowance(sharing.values(), now)
             if rows and left < 2:
                 await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=wait_until or now + RETRY)

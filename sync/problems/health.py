@@ -35,7 +35,7 @@ async def broke(
         session, integration_id, about.value, error.fault.value, dict(error.context), lasting, now
     )
     await session.flush()
-    opened = await problems.open_ones(session, integration_id)
+    opened = await problems.list_open(session, integration_id)
     mine = next(problem for problem in opened if (problem.service, problem.fault) == (about, error.fault))
     for other in opened:
         if other.service == about and other is not mine:
@@ -56,7 +56,7 @@ async def healed(
     session: AsyncSession, integration_id: str, services: Iterable[Service], now: datetime
 ) -> list[Problem]:
     """Note that these services answer well; returns the problems this closes."""
-    closed = await problems.heal(session, integration_id, [service.value for service in services], now)
+    closed = await problems.close_open(session, integration_id, [service.value for service in services], now)
     for problem in closed:
         seconds = int((now - problem.since).total_seconds())
         log.info(

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from storage.queries.notices import ARRIVED, State
+from storage.queries.notices import DELIVERED, State
 from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -186,7 +186,7 @@ def _expiry(of: Situation) -> Iterator[DueNotice]:
 def _problems(of: Situation, troubles: Sequence[Incident]) -> Iterator[DueNotice]:
     heard: dict[str, set[str]] = {}
     for notice in of.notices:
-        if notice.topic == PROBLEM and notice.state in ARRIVED:
+        if notice.topic == PROBLEM and notice.state in DELIVERED:
             heard.setdefault(base(notice.stage), set()).add(notice.audience)
     for trouble in troubles:
         if trouble.ended_at is None and (trouble.stage in heard or tell_at(trouble, troubles, heard) <= of.now):

@@ -7,7 +7,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import alerts, conversations, history, integrations, notices, problems, rotations
-from storage.queries.alerts import CHANNEL
+from storage.queries.alerts import CHANNEL_PREFIX
 from storage.queries.notices import State
 from storage.tables.integrations import Integration
 from sync.domain.context import Context
@@ -69,12 +69,12 @@ class NoticeScheduler:
         self, session: AsyncSession, rows: Sequence[Integration], now: datetime
     ) -> list[Situation]:
         ids = [row.id for row in rows]
-        known = await notices.that_matter(session, ids, now - LATELY, STANDING)
+        known = await notices.list_relevant(session, ids, now - LATELY, STANDING)
         noted = await problems.open_or_healed_since(session, ids, now - LATELY)
-        rotated = await rotations.of_integrations(session, ids)
+        rotated = await rotations.by_integration(session, ids)
         listening = await _listeners(session, rows)
         told = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]
-        acts = await history.latest_of_each(session, {row.owner_tenant for row in rows}, told, CHANGES)
+        acts = await history.latest_by_integration(session, {row.owner_tenant for row in rows}, told, CHANGES)
         return [
             Situation(
                 integration=row,
@@ -114,7 +114,7 @@ class NoticeScheduler:
         for row in sorted(rows, key=lambda row: row.created_at):
             oldest.setdefault(row.owner_tenant, row)
         async with self._database.session() as session:
-            known = await problems.with_open(session, CLOCK)
+            known = await problems.integrations_with_open(session, CLOCK)
         wrong = abs(skew) > TROUBLING
         untold = [row.id for row in oldest.values() if (row.id in known) != wrong]
         if untold:
@@ -129,7 +129,7 @@ class NoticeScheduler:
         async with self._database.writing() as session:
             for integration_id in integration_ids:
                 if skew is None:
-                    await problems.heal(session, integration_id, [CLOCK], now)
+                    await problems.close_open(session, integration_id, [CLOCK], now)
                 else:
                     facts = {"minutes": round(abs(skew) / 60)}
                     await problems.upsert_open(session, integration_id, CLOCK, CLOCK_SKEWED, facts, False, now)
@@ -150,7 +150,7 @@ async def _listeners(session: AsyncSession, rows: Sequence[Integration]) -> dict
                 for one in people.get(row.owner_tenant, [])
             ),
             *(
-                Listener(CHANNEL + one.conversation_id, not one.unreachable)
+                Listener(CHANNEL_PREFIX + one.conversation_id, not one.unreachable)
                 for one in channels.get(row.owner_tenant, [])
             ),
         ]

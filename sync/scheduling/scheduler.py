@@ -94,11 +94,14 @@ class Scheduler:
         await self._jobs.defer(SCHEDULE, EVERYTHING, at=now + timedelta(seconds=self._every.schedule))
         async with self._database.session() as session:
             due: list[Name] = []
-            due += [(ROTATE, key) for key in await rotations.due(session, now)]
-            due += [(PUSH_STATUS_MESSAGE, key) for key in await people.with_messages_due(session, now)]
+            due += [(ROTATE, key) for key in await rotations.integrations_with_due(session, now)]
+            due += [
+                (PUSH_STATUS_MESSAGE, key)
+                for key in await people.integrations_with_status_message_due(session, now)
+            ]
             due += [
                 (INSTALL if row.state in updates.OPEN else SHOW_UPDATE, row.integration_id)
-                for row in await updates.unfinished(session, now - SHOW_UPDATES)
+                for row in await updates.list_unfinished(session, now - SHOW_UPDATES)
             ]
             rows = await integrations.list_all(session)
             opened = await problems.open_by_integration(session)
@@ -189,7 +192,7 @@ class Scheduler:
         now = self._clock()
         await self._jobs.defer(CLEANUP, EVERYTHING, at=now + timedelta(seconds=self._every.cleanup))
         async with self._database.writing() as session:
-            await event_store.forget_seen(session, now - KEEP_EVENTS)
-            await event_store.forget_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
-            await drafts.forget_older_than(session, now - KEEP_DRAFTS)
-            await presses.forget_older_than(session, now - KEEP_PRESSES)
+            await event_store.delete_seen(session, now - KEEP_EVENTS)
+            await event_store.delete_ended_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
+            await drafts.delete_older_than(session, now - KEEP_DRAFTS)
+            await presses.delete_older_than(session, now - KEEP_PRESSES)

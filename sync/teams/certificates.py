@@ -19,11 +19,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from core.errors import CloudLinkPresenceError
+
 KEY_SIZE = 2048
 LIFETIME = timedelta(days=365)
 
 
-class NoCertificate(ValueError):
+class NoCertificate(CloudLinkPresenceError, ValueError):
     """Not a certificate with its RSA key, or not with this password."""
 
 

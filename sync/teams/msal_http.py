@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
+from core.errors import CloudLinkPresenceError
 from core.http import TooLarge, is_loopback, read_capped_blocking, retry_after, ssl_context
 from sync.teams.entra_errors import code_in
 
@@ -23,7 +24,7 @@ TIMEOUT = 10.0
 LARGEST_BODY = 1_000_000
 
 
-class EntraUnavailable(Exception):
+class EntraUnavailable(CloudLinkPresenceError):
     """Entra answered 429, 5xx, a redirect, or no JSON object.
 
     ``retry_after`` in seconds, None without one; ``context`` is the status, and the AADSTS number if there is one.

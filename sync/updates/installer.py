@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from core.logging import describe_error
 from storage.queries import history, integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
@@ -59,7 +60,7 @@ class Installer:
         """Store one batch, begin or undo one step, or end one update; returns whether there is more to do."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            opened = await store.open_ones(session, integration_id)
+            opened = await store.list_open(session, integration_id)
         if integration is None or integration.removing_since or not opened:
             return False
         row = next((each for each in opened if each.state != store.WAITING), opened[0])
@@ -75,7 +76,7 @@ class Installer:
         except Exception as error:
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.error("update_step_failed", integration=integration_id, error=type(error).__name__, place=place)
+            log.error("update_step_failed", integration=integration_id, error=describe_error(error), place=place)
             return await self._fail(row, UNEXPECTED)
 
     async def _run_step(self, integration: Integration, row: FeatureUpdate, update: Update) -> bool:
@@ -137,7 +138,7 @@ class Installer:
                 transaction.facts["fault_facts"] = dict(fault_facts or {})
                 transaction.row.fault = fault
                 begin_rollback(transaction.row, self._catalogue[row.version])
-                for other in await store.open_ones(transaction.session, row.integration_id):
+                for other in await store.list_open(transaction.session, row.integration_id):
                     if other.state == store.WAITING and other.id != row.id:
                         await transaction.session.delete(other)
         return True
@@ -168,7 +169,7 @@ class Installer:
         """A transaction on an installation as it was ``read``; None when another process has advanced it."""
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, read.integration_id)
-            row = await store.get(session, read.id)
+            row = await store.get_for_update(session, read.id)
             if integration is None or row is None or _position(row) != _position(read):
                 yield None
                 return

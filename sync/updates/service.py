@@ -40,7 +40,7 @@ class UpdateService:
         """The updates that are not installed and what each would change, read now. Raises ``SyncError``."""
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            newest = await store.installed(session, integration_id, integration.feature_version)
+            newest = await store.find_installed(session, integration_id, integration.feature_version)
         pending = [
             PendingUpdate(version, await self._catalogue[version].dry_run(integration))
             for version in self._pending(integration)
@@ -61,7 +61,7 @@ class UpdateService:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
-            if not await store.open_ones(session, integration_id):
+            if not await store.list_open(session, integration_id):
                 pending = self._pending(integration)
                 if not pending or pending[-1] != version:
                     return None
@@ -78,8 +78,8 @@ class UpdateService:
         """Roll back ``version`` if it is the integration's and was installed as an update; else None."""
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
-            row = await store.installed(session, integration_id, version)
-            if not await store.open_ones(session, integration_id):
+            row = await store.find_installed(session, integration_id, version)
+            if not await store.list_open(session, integration_id):
                 if row is None or integration.feature_version != version:
                     return None
                 begin_rollback(row, self._catalogue[version])
@@ -96,7 +96,7 @@ class UpdateService:
         """The running installation, None if there is none; ``card`` is kept up to date from now on."""
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
-            if not await store.open_ones(session, integration_id):
+            if not await store.list_open(session, integration_id):
                 return None
             return await self._show_on(session, integration, card)
 
@@ -104,7 +104,7 @@ class UpdateService:
         """The newest installation and the cards that show it, for the job ``SHOW_UPDATE``."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
-            rows = await store.newest(session, integration_id) if integration else []
+            rows = await store.list_newest(session, integration_id) if integration else []
         if integration is None or not rows:
             return None
         cards = [CardAddress(**card) for card in rows[0].cards]
@@ -113,7 +113,7 @@ class UpdateService:
     async def release_cards(self, integration_id: str, shown: Installation) -> None:
         """The cards show ``shown``, which has ended: they are not updated any more."""
         async with self._database.writing() as session:
-            rows = await store.newest(session, integration_id)
+            rows = await store.list_newest(session, integration_id)
             if rows and rows[0].started_at == shown.started_at and not any(row.state in store.OPEN for row in rows):
                 rows[0].cards = []
 
@@ -121,7 +121,7 @@ class UpdateService:
         self, session: AsyncSession, integration: Integration, card: CardAddress | None
     ) -> Installation:
         """The newest installation, which ``card`` shows from now on."""
-        rows = await store.newest(session, integration.id)
+        rows = await store.list_newest(session, integration.id)
         if card is not None:
             stored = {
                 "tenant_id": card.tenant_id,

@@ -122,7 +122,7 @@ async def prepare(
             if secret_days is not None:
                 row.secret_expires_on = (utc_now() + timedelta(days=secret_days)).date()
             session.add(row)
-            await conversations.remember(
+            await conversations.upsert(
                 session,
                 tenant_id=TENANT,
                 user_object_id=ADMIN,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from app import bring_up_to_date, offer_claim, own_url
+from app import bring_up_to_date, offer_claim
 from settings import Settings
 from tests.support.application import running_app
 from tests.support.postgres import fresh_database
@@ -58,7 +58,7 @@ def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
 
 
 @pytest.mark.parametrize(("arguments", "allowed"), [(("--tenant", "t3"), "t1,t2"), ((), "t1,t2")])
-def test_it_makes_no_code_for_a_tenant_that_may_not_speak_to_it(
+def test_it_makes_no_code_for_a_tenant_that_is_not_allowed(
     tmp_path: Path, arguments: tuple[str, ...], allowed: str
 ) -> None:
     ended = run({**SWITCH, "ALLOWED_TENANTS": allowed}, tmp_path, "claim-code", *arguments)
@@ -67,7 +67,7 @@ def test_it_makes_no_code_for_a_tenant_that_may_not_speak_to_it(
 
 
 @pytest.mark.parametrize(("admins", "codes"), [("", 1), ("ana@valeverde.example", 0)])
-async def test_while_nobody_owns_it_a_start_prints_a_code_and_does_not_log_it(
+async def test_without_an_owner_a_start_prints_a_code_and_does_not_log_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], admins: str, codes: int
 ) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path, admins=admins, allowed_tenants="t1")
@@ -103,6 +103,29 @@ def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:
     assert "CLOUDLINK_TABLES" in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("environment", "arguments", "says"),
+    [
+        ({}, (), "BOT_APP_ID"),
+        ({}, ("claim-code", "--tenant", "t1"), "BOT_APP_ID"),
+        ({**SWITCH, "CLOUDLINK_TABLES": "tables.json"}, (), "CLOUDLINK_TABLES"),
+        (SWITCH, ("web",), "DATABASE_URL"),
+        (SWITCH, (), "secret.key"),
+        ({}, ("rotate-keys",), "secret.key"),
+    ],
+)
+def test_a_refused_start_leaves_the_database_alone(
+    environment: dict[str, str], arguments: tuple[str, ...], says: str, tmp_path: Path
+) -> None:
+    (tmp_path / "tables.json").write_text('{"call_states": {"talking": "dancing"}}')
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/secret.key").write_text("not a key")
+    ended = run(environment, tmp_path, *arguments)
+    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
+    assert says in ended.stderr
+    assert not (tmp_path / "data/presence.db").exists()
+
+
 def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     with sqlite3.connect(tmp_path / "data/presence.db") as database:
@@ -114,7 +137,7 @@ def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
     assert "newer" in ended.stderr
 
 
-def test_sigterm_ends_it_well(tmp_path: Path) -> None:
+def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
     process = subprocess.Popen(
         [sys.executable, str(ROOT / "app.py")],
@@ -132,8 +155,8 @@ def test_sigterm_ends_it_well(tmp_path: Path) -> None:
     assert (tmp_path / "data/secret.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_is_slow_to_import_is_left_for_later() -> None:
-    """A start takes a second; each of these would add as much, or is not needed by everybody."""
+def test_slow_imports_are_deferred() -> None:
+    """A start takes a second; each of these would add as much, or is not always needed."""
     slow = [
         "msgraph",
         "kiota_abstractions",
@@ -144,8 +167,10 @@ def test_what_is_slow_to_import_is_left_for_later() -> None:
         "azure.keyvault",
     ]
     loaded = f"import sys, app; print(*(name for name in {slow} if name in sys.modules))"
-    told = subprocess.run([sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == []
+    loaded_slow = subprocess.run(
+        [sys.executable, "-c", loaded], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert loaded_slow.stdout.split() == []
 
 
 async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:
@@ -192,19 +217,6 @@ async def test_a_guessed_export_is_404_and_says_nothing(token: str, tmp_path: Pa
     async with running_app(tmp_path) as (url, http), http.get(f"{url}/exports/{token}") as response:
         assert response.status == 404
         assert "Content-Disposition" not in response.headers
-
-
-@pytest.mark.parametrize(
-    ("host", "port", "url"),
-    [
-        ("127.0.0.1", 3978, "http://127.0.0.1:3978"),
-        ("::1", 3978, "http://[::1]:3978"),
-        ("localhost", 0, ""),
-        ("0.0.0.0", 3978, ""),  # noqa: S104
-    ],
-)
-def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
-    assert own_url(Settings(_env_file=None, host=host, port=port)) == url
 
 
 @pytest.mark.parametrize("role", ["web", "worker"])

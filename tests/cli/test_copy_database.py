@@ -40,7 +40,7 @@ def acts_in(target: str) -> int:
     return int(found[0])
 
 
-def test_killed_half_way_it_leaves_nothing_and_can_be_begun_again(folder: Path, target: str) -> None:
+def test_killed_half_way_it_leaves_nothing_and_can_be_repeated(folder: Path, target: str) -> None:
     with app_process(folder, "copy-database", DATABASE_URL=target) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == f"act: 5000 of {ACTS}\n"
@@ -56,7 +56,7 @@ def test_killed_half_way_it_leaves_nothing_and_can_be_begun_again(folder: Path, 
     assert acts_in(target) == ACTS
 
 
-def test_it_refuses_while_the_bot_is_at_work(folder: Path, target: str) -> None:
+def test_it_refuses_while_the_bot_is_running(folder: Path, target: str) -> None:
     with app_process(folder, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true") as bot:
         assert bot.stdout is not None
         assert any("listening" in line for line in iter(bot.stdout.readline, ""))

@@ -27,7 +27,7 @@ def tables(url: str) -> set[str]:
         return set(inspect(connection).get_table_names())
 
 
-def test_several_processes_that_start_at_once_migrate_once(url: str, tmp_path: Path) -> None:
+def test_processes_that_start_together_migrate_once(url: str, tmp_path: Path) -> None:
     with ExitStack() as stack:
         processes = [stack.enter_context(app_process(tmp_path, "migrate", DATABASE_URL=url)) for _ in range(4)]
         ended = [process.communicate(timeout=100) for process in processes]

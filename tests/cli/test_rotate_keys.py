@@ -45,7 +45,7 @@ def sealed_with(url: str, key: str) -> int:
     return sum(encryption.can_decrypt(sealed) for row in rows for sealed in row)
 
 
-def test_killed_half_way_it_goes_on_where_it_was(url: str, tmp_path: Path) -> None:
+def test_killed_half_way_it_continues_where_it_was(url: str, tmp_path: Path) -> None:
     fill(url, 4000)
     keys = f"{NEW},{OLD}"
     with app_process(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=keys) as process:
@@ -64,7 +64,7 @@ def test_killed_half_way_it_goes_on_where_it_was(url: str, tmp_path: Path) -> No
     assert not {NEW, OLD, "hunter2hunter2"} & set(output.split())
 
 
-def test_what_no_key_opens_makes_it_end_with_1_and_says_what_to_do(url: str, tmp_path: Path) -> None:
+def test_an_unreadable_secret_is_exit_code_1_and_says_what_to_do(url: str, tmp_path: Path) -> None:
     fill(url, 2, FOREIGN)
     code, output, _ = run_app(tmp_path, "rotate-keys", DATABASE_URL=url, SECRET_KEYS=f"{NEW},{OLD}")
     assert code == 1
@@ -75,10 +75,10 @@ def test_what_no_key_opens_makes_it_end_with_1_and_says_what_to_do(url: str, tmp
     assert sealed_with(url, NEW) == 6
 
 
-def test_a_running_bot_goes_on(url: str, tmp_path: Path) -> None:
+def test_a_running_bot_continues(url: str, tmp_path: Path) -> None:
     fill(url, 50)
-    nobody = dict.fromkeys(("ENTRA_URL", "GRAPH_URL", "CLOUDLINK_URL"), "http://127.0.0.1:1")
-    settings = {"DATABASE_URL": url, "SECRET_KEYS": f"{NEW},{OLD}", **nobody}
+    unreachable = dict.fromkeys(("ENTRA_URL", "GRAPH_URL", "CLOUDLINK_URL"), "http://127.0.0.1:1")
+    settings = {"DATABASE_URL": url, "SECRET_KEYS": f"{NEW},{OLD}", **unreachable}
     with app_process(tmp_path, "serve", DANGEROUSLY_ALLOW_UNAUTHENTICATED="true", **settings) as bot:
         assert bot.stdout is not None
         assert any("listening" in line for line in iter(bot.stdout.readline, ""))

@@ -54,7 +54,8 @@ def test_every_entry_point_has_threats_and_every_threat_an_entry_point() -> None
 
 
 def test_every_served_path_is_an_entry_point() -> None:
-    served = set(re.findall(r'"(/[a-z][\w/{}]*)"', (ROOT / "app.py").read_text()))
+    code = "".join((ROOT / name).read_text() for name in ("app.py", "sync/monitoring/routes.py"))
+    served = set(re.findall(r'"(/[a-z][\w/{}]*)"', code))
     assert "/metrics" in served
     named = {path for row in table_rows(PAGE, "ways") for path in re.findall(r"`(/[^`]+)`", row[0])}
     assert served - named == set()

@@ -19,7 +19,7 @@ IN_A_CALL = {"en-US": "In a call", "pt-PT": "Numa chamada"}
 AVAILABLE = {"en-US": "Available", "pt-PT": "Disponível"}
 
 
-@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=["english", "portuguese"])
 async def test_a_person_connects_a_phone_system_and_sees_a_call_in_teams(tmp_path: Path, wording: Wording) -> None:
     require("chromium")
     async with (

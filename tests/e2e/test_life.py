@@ -116,7 +116,7 @@ async def downloads_the_history(chat: Playground, wording: Wording) -> list[str]
         return (await response.text(encoding="utf-8-sig")).splitlines()
 
 
-@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=["english", "portuguese"])
 async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path: Path, wording: Wording) -> None:
     async with (
         running_product(tmp_path) as (sandbox, bot),
@@ -189,7 +189,7 @@ def percentages(chat: Playground, message: Message) -> list[int]:
     return [int(found[1]) for text in shown if (found := re.search(r"^(\d+)\s%$", text, re.MULTILINE))]
 
 
-@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=["english", "portuguese"])
 async def test_an_update_is_offered_and_installed_with_progress(tmp_path: Path, wording: Wording) -> None:
     async with (
         running_product(tmp_path) as (sandbox, bot),

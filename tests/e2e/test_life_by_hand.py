@@ -22,7 +22,7 @@ NEW_NAME = "Sede do Porto"
 WRONG = "Wr0ng~client.secret-typed_by.mistake-4711"
 
 
-@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=["english", "portuguese"])
 async def test_a_person_maintains_an_integration(tmp_path: Path, wording: Wording) -> None:
     """Set up quickly by the driver, whose messages the window shows as well; the rest is by hand."""
     require("chromium")

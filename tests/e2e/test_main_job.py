@@ -38,7 +38,7 @@ async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playgr
         yield chat, sandbox, bot
 
 
-@pytest.mark.parametrize("tongue", WORDINGS, ids=["english", "portuguese"])
+@pytest.mark.parametrize("wording", WORDINGS, ids=["english", "portuguese"])
 async def test_from_chat_to_presence(tmp_path: Path, wording: Wording) -> None:
     async with everything(tmp_path, wording.locale) as (chat, sandbox, _):
         before = "/".join(await sandbox.shown(ANA))

@@ -22,7 +22,7 @@ def options(out: Path, *more: str, bot_id: str = BOT_ID, domain: str = DOMAIN) -
     return ["--bot-id", bot_id, "--domain", domain, "--out", str(out), *more]
 
 
-def test_it_writes_the_package_where_it_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_writes_the_package_to_the_given_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "new" / "app.zip"
     assert main(options(out, *DEVELOPER_OPTIONS)) == 0
     developer = Developer(
@@ -32,7 +32,9 @@ def test_it_writes_the_package_where_it_is_told(tmp_path: Path, capsys: pytest.C
     assert str(out) in capsys.readouterr().out
 
 
-def test_it_asks_who_answers_for_the_app(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_requires_the_organisation_responsible_for_the_app(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "app.zip"
     with pytest.raises(SystemExit, match="2"):
         main(options(out, *DEVELOPER_OPTIONS[:2]))

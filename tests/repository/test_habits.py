@@ -117,7 +117,7 @@ def test_no_pattern_backtracks_catastrophically() -> None:
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_every_package_is_looked_at(name: str) -> None:
+def test_every_package_is_searched(name: str) -> None:
     assert any(path.is_relative_to(ROOT / name) for path in SOURCES)
 
 

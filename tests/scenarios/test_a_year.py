@@ -81,7 +81,7 @@ async def connect(year: Year, days: int) -> str:
     await meet(year, "ben", locale="pt-PT", time_zone="Europe/Lisbon")
     year.bot.connector.blocking.add("a:dan")
     async with year.engine.database.writing() as session:
-        await alerts.mute(session, TENANT, "cleo", view.id, True)
+        await alerts.set_muted(session, TENANT, "cleo", view.id, True)
         await alerts.set_quiet_hours(session, TENANT, "ben", "22:00", "07:00", "Europe/Lisbon")
     return view.id
 
@@ -151,7 +151,7 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     year.bot.connector.blocking.clear()
     await meet(year, "fay", admin_as="dan")
     async with year.engine.database.writing() as session:
-        await alerts.mute(session, TENANT, "cleo", integration_id, False)
+        await alerts.set_muted(session, TENANT, "cleo", integration_id, False)
     await year.skip_days(118)
     assert await year.arrived() == {}
     await year.pass_days(64)

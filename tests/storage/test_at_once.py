@@ -1,4 +1,4 @@
-"""Several processes at once do what one alone would have done: nothing twice, nothing lost, nobody stuck."""
+"""Concurrent processes do what one alone would do: nothing twice, nothing lost, no deadlock."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -33,7 +33,7 @@ async def break_down(session: AsyncSession, number: int) -> None:
 
 
 async def speak(session: AsyncSession, number: int) -> None:
-    await conversations.remember(
+    await conversations.upsert(
         session,
         tenant_id="t1",
         user_object_id="ada",
@@ -52,7 +52,7 @@ async def type_in(session: AsyncSession, number: int) -> None:
 
 
 async def mute(session: AsyncSession, number: int) -> None:
-    await alerts.mute(session, "t1", "ada", "i1", bool(number % 2))
+    await alerts.set_muted(session, "t1", "ada", "i1", bool(number % 2))
 
 
 async def be_quiet(session: AsyncSession, number: int) -> None:
@@ -78,7 +78,7 @@ async def list_monitor(session: AsyncSession, number: int) -> None:
 
 
 async def ask_for(session: AsyncSession, number: int) -> None:
-    await monitors.ask_for(session, "t1", "i1", "r1")
+    await monitors.add_tasks(session, "t1", "i1", "r1")
 
 
 async def at_once(database: Database, act: Act) -> None:
@@ -105,7 +105,9 @@ async def at_once(database: Database, act: Act) -> None:
         (ask_for, MonitorTask, 1),
     ],
 )
-async def test_what_is_there_once_is_made_once(act: Act, table: type[SQLModel], rows: int, tmp_path: Path) -> None:
+async def test_concurrent_calls_create_a_row_once(
+    act: Act, table: type[SQLModel], rows: int, tmp_path: Path
+) -> None:
     async with empty_store(tmp_path) as database:
         await stored(
             database,
@@ -118,19 +120,19 @@ async def test_what_is_there_once_is_made_once(act: Act, table: type[SQLModel], 
             assert len((await session.exec(select(table))).all()) == rows
 
 
-async def test_a_shared_quota_is_locked_in_one_order_whoever_begins(tmp_path: Path) -> None:
+async def test_a_shared_quota_is_locked_in_one_order_whichever_is_asked_first(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, *(integration(id=f"i{number}") for number in range(4)))
         await stored(database, integration(id="foreign", client_id="another"))
 
         async def lock(session: AsyncSession, number: int) -> None:
-            found = await integrations.sharing_quota(session, f"i{number % 4}")
+            found = await integrations.lock_sharing_quota(session, f"i{number % 4}")
             assert list(found) == ["i0", "i1", "i2", "i3"]
 
         for _ in range(5):
             await at_once(database, lock)
 
 
-async def test_the_quota_of_what_is_gone_is_shared_by_nobody(tmp_path: Path) -> None:
+async def test_a_removed_integration_shares_no_quota(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database, database.writing() as session:
-        assert await integrations.sharing_quota(session, "gone") == {}
+        assert await integrations.lock_sharing_quota(session, "gone") == {}

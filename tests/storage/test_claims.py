@@ -6,7 +6,7 @@ import pytest
 
 from storage.database import Database
 from storage.queries import claims
-from storage.queries.claims import COUNTED_FOR, OVERALL, PER_PERSON, PER_TENANT
+from storage.queries.claims import ATTEMPT_WINDOW, MAX_OVERALL, MAX_PER_PERSON, MAX_PER_TENANT
 from storage.tables.roles import ClaimCode
 from tests.support.clocks import NOON
 from tests.support.shared_store import two_processes
@@ -22,17 +22,17 @@ def code(name: str = "ABCD", tenant: str = "t1") -> ClaimCode:
 async def keep(database: Database, *codes: ClaimCode) -> None:
     async with database.writing() as session:
         for each in codes:
-            await claims.keep(session, each, NOON)
+            await claims.save(session, each, NOON)
 
 
 async def is_good(database: Database, tenant: str = "t1", name: str = "ABCD", **later: float) -> bool:
     async with database.session() as session:
-        return await claims.find(session, tenant, name, NOON + timedelta(**later)) is not None
+        return await claims.find_valid(session, tenant, name, NOON + timedelta(**later)) is not None
 
 
 async def use(database: Database, name: str = "ABCD") -> bool:
     async with database.writing() as session:
-        return await claims.use(session, code(name))
+        return await claims.consume(session, code(name))
 
 
 async def attempts(database: Database, tenant: str, person: str, times: int, **later: float) -> int:
@@ -40,11 +40,11 @@ async def attempts(database: Database, tenant: str, person: str, times: int, **l
     let_through = 0
     for _ in range(times):
         async with database.writing() as session:
-            let_through += await claims.attempt(session, tenant, person, NOON + timedelta(**later))
+            let_through += await claims.record_attempt(session, tenant, person, NOON + timedelta(**later))
     return let_through
 
 
-async def test_a_code_is_good_in_its_tenant_until_it_expires(tmp_path: Path) -> None:
+async def test_a_code_is_valid_in_its_tenant_until_it_expires(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await keep(database, code())
         assert await is_good(database, hours=23, minutes=59)
@@ -53,7 +53,7 @@ async def test_a_code_is_good_in_its_tenant_until_it_expires(tmp_path: Path) -> 
         assert not await is_good(database, name="")
 
 
-async def test_each_process_has_its_own_code_and_all_go_with_the_first_used(tmp_path: Path) -> None:
+async def test_each_process_has_its_own_code_and_the_first_use_deletes_all(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await keep(database, code("AAAA"), code("BBBB"), code("CCCC", tenant="t2"))
         assert await is_good(database, name="AAAA")
@@ -64,44 +64,48 @@ async def test_each_process_has_its_own_code_and_all_go_with_the_first_used(tmp_
 
 
 @pytest.mark.parametrize("names", [("AAAA", "AAAA"), ("AAAA", "BBBB")])
-async def test_of_two_who_use_codes_of_a_tenant_at_once_one_gets_in(tmp_path: Path, names: tuple[str, str]) -> None:
+async def test_of_two_concurrent_uses_of_a_tenants_codes_one_succeeds(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
     async with two_processes(tmp_path) as (one, other):
         await keep(one, code("AAAA"), code("BBBB"))
         assert sorted(await asyncio.gather(use(one, names[0]), use(other, names[1]))) == [False, True]
 
 
-async def test_codes_that_expired_are_forgotten(tmp_path: Path) -> None:
+async def test_expired_codes_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await keep(database, code("AAAA"))
         async with database.writing() as session:
-            await claims.keep(session, ClaimCode(**code("BBBB").model_dump()), NOON + DAY)
+            await claims.save(session, ClaimCode(**code("BBBB").model_dump()), NOON + DAY)
         assert not await is_good(database, name="AAAA")
 
 
 async def test_a_person_has_few_attempts_an_hour(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        assert await attempts(database, "t1", "eve", PER_PERSON + 3) == PER_PERSON
+        assert await attempts(database, "t1", "eve", MAX_PER_PERSON + 3) == MAX_PER_PERSON
         assert await attempts(database, "t1", "ana", 1) == 1
-        just_before = COUNTED_FOR.total_seconds() - 1
+        just_before = ATTEMPT_WINDOW.total_seconds() - 1
         assert await attempts(database, "t1", "eve", 1, seconds=just_before) == 0
-        assert await attempts(database, "t1", "eve", PER_PERSON + 1, seconds=just_before + 1) == PER_PERSON
+        assert await attempts(database, "t1", "eve", MAX_PER_PERSON + 1, seconds=just_before + 1) == MAX_PER_PERSON
 
 
-async def test_many_people_of_a_tenant_have_few_too_and_others_have_theirs(tmp_path: Path) -> None:
+async def test_all_people_of_a_tenant_have_a_limit_and_other_tenants_their_own(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        tried = [await attempts(database, "t1", f"eve {number}", PER_PERSON) for number in range(6)]
-        assert sum(tried) == PER_TENANT
+        tried = [await attempts(database, "t1", f"eve {number}", MAX_PER_PERSON) for number in range(6)]
+        assert sum(tried) == MAX_PER_TENANT
         assert await attempts(database, "t2", "ana", 1) == 1
 
 
 async def test_all_tenants_together_have_a_limit(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        tried = [await attempts(database, f"t{number // 4}", f"eve {number}", PER_PERSON) for number in range(24)]
-        assert sum(tried) == OVERALL
+        tried = [
+            await attempts(database, f"t{number // 4}", f"eve {number}", MAX_PER_PERSON) for number in range(24)
+        ]
+        assert sum(tried) == MAX_OVERALL
         assert await attempts(database, "another", "ana", 1) == 0
 
 
-async def test_attempts_at_once_on_two_processes_are_all_counted(tmp_path: Path) -> None:
+async def test_concurrent_attempts_on_two_processes_are_all_counted(tmp_path: Path) -> None:
     async with two_processes(tmp_path) as (one, other):
         tried = [attempts(process, "t1", "eve", 2) for process in (one, other) * 3]
-        assert sum(await asyncio.gather(*tried)) == PER_PERSON
+        assert sum(await asyncio.gather(*tried)) == MAX_PER_PERSON

@@ -22,7 +22,7 @@ async def remember(database: Database, **changes: Any) -> None:
         "now": NOON,
     }
     async with database.session() as session:
-        await conversations.remember(session, **{**values, **changes})
+        await conversations.upsert(session, **{**values, **changes})
 
 
 async def found(database: Database, tenant: str = "t1") -> Conversation | None:
@@ -44,7 +44,7 @@ async def test_the_newest_address_is_kept_and_the_language_survives(tmp_path: Pa
         assert (row.language, row.welcomed, row.locale) == ("en", True, "pt-PT")
 
 
-async def test_who_blocked_the_bot_is_not_written_to_until_they_speak(tmp_path: Path) -> None:
+async def test_a_person_who_blocked_the_bot_is_unreachable_until_they_write(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await remember(database)
         async with database.session() as session:

@@ -1,10 +1,12 @@
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
 
-from storage.database import Database, database_url
+from storage.database import Database, database_url, make_private_folder, open_database
 from storage.queries import integrations
+from storage.schema import migrate
 from tests.support.stores import empty_store, integration, read_integration, stored
 
 
@@ -24,14 +26,14 @@ async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -
         assert (await read_integration(database)).feature_version == 21
 
 
-async def test_what_is_locked_is_read_as_it_is_by_then(tmp_path: Path) -> None:
+async def test_a_locked_row_is_read_in_its_newest_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
 
         async def add_one() -> None:
             async with database.writing() as session:
-                assert await integrations.owned_one(session, "t1", "i1")
-                row = await integrations.owned_one(session, "t1", "i1", lock=True)
+                assert await integrations.get_owned(session, "t1", "i1")
+                row = await integrations.get_owned(session, "t1", "i1", lock=True)
                 assert row is not None
                 row.feature_version += 1
 
@@ -46,7 +48,7 @@ async def fail_while_writing(database: Database) -> None:
         raise RuntimeError
 
 
-async def test_an_error_takes_everything_back(tmp_path: Path) -> None:
+async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         with pytest.raises(RuntimeError):
             await fail_while_writing(database)
@@ -67,6 +69,26 @@ async def test_names_from_outside_may_hold_anything(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(name=name, quota_spent=[[1, 2]]))
         assert (await read_integration(database)).name.replace("\0", "") == name.replace("\0", "")
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o277], ids=oct)
+@pytest.mark.parametrize("is_there", [False, True])
+async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: bool, tmp_path: Path) -> None:
+    folder, umask = tmp_path / "new" / "data", os.umask(mask)
+    try:
+        make_private_folder(folder)
+        path = folder / "presence.db"
+        if is_there:
+            path.touch(0o644)
+        async with open_database(f"sqlite:///{path}") as database:
+            await migrate(database)
+            async with database.writing() as session:
+                session.add(integration())
+            modes = {file.name: oct(file.stat().st_mode & 0o777) for file in folder.iterdir()}
+    finally:
+        os.umask(umask)
+    assert modes == dict.fromkeys(("presence.db", "presence.db-wal", "presence.db-shm"), "0o600")
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(

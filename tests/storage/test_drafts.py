@@ -11,7 +11,7 @@ def draft(step: str = "cloudlink", at: datetime = NOON, user: str = "u1") -> Dra
     return Draft(tenant_id="t1", user_object_id=user, step=step, values={"region": "eu"}, updated_at=at)
 
 
-async def test_a_draft_is_kept_changed_replaced_and_forgotten(tmp_path: Path) -> None:
+async def test_a_draft_is_stored_changed_replaced_and_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         async with database.session() as session:
             await drafts.save(session, draft())
@@ -31,17 +31,17 @@ async def test_a_draft_is_kept_changed_replaced_and_forgotten(tmp_path: Path) ->
             assert other
             assert (other.step, other.id != kept.id) == ("azure", True)
             assert await drafts.load(session, "t2", "u1") is None
-            await drafts.forget(session, "t1", "u1")
+            await drafts.delete_one(session, "t1", "u1")
         async with database.session() as session:
             assert await drafts.load(session, "t1", "u1") is None
 
 
-async def test_abandoned_drafts_are_dropped(tmp_path: Path) -> None:
+async def test_abandoned_drafts_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         async with database.session() as session:
             await drafts.save(session, draft(at=NOON - timedelta(days=9)))
             await drafts.save(session, draft(user="u2"))
         async with database.session() as session:
-            assert await drafts.forget_older_than(session, NOON - timedelta(days=7)) == 1
+            assert await drafts.delete_older_than(session, NOON - timedelta(days=7)) == 1
             assert await drafts.load(session, "t1", "u1") is None
             assert await drafts.load(session, "t1", "u2") is not None

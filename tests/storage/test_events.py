@@ -7,7 +7,7 @@ from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, stored
 
 
-async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
+async def test_an_event_is_a_duplicate_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"))
         async with database.writing() as session:
@@ -16,18 +16,18 @@ async def test_what_was_seen_is_known_for_its_integration_alone_until_it_is_old(
         async with database.writing() as session:
             new = await events.mark_seen(session, [("i1", "b"), ("i1", "c"), ("i2", "b")], NOON)
             assert new == {("i1", "c"), ("i2", "b")}
-            await events.forget_seen(session, NOON + timedelta(seconds=1))
+            await events.delete_seen(session, NOON + timedelta(seconds=1))
             assert await events.mark_seen(session, [("i1", "a")], NOON) == {("i1", "a")}
 
 
-async def test_only_ended_calls_are_forgotten(tmp_path: Path) -> None:
+async def test_only_ended_calls_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), person())
         for name, state in (("over", "ended"), ("on", "connected")):
             await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
         async with database.writing() as session:
-            await events.forget_calls(session, NOON + timedelta(days=1), "ended")
-            calls = await people.calls_of(session, ["p1"])
+            await events.delete_ended_calls(session, NOON + timedelta(days=1), "ended")
+            calls = await people.calls_by_person(session, ["p1"])
         assert [call.call_id for call in calls["p1"]] == ["on"]
 
 
@@ -37,7 +37,7 @@ async def test_of_ended_calls_only_the_named_are_read(tmp_path: Path) -> None:
         for name, state in (("over", "ended"), ("long over", "ended"), ("on", "connected")):
             await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
         async with database.session() as session:
-            calls = await people.calls_of(session, ["p1"], "ended", ["over", "new"])
+            calls = await people.calls_by_person(session, ["p1"], "ended", ["over", "new"])
         assert {call.call_id for call in calls["p1"]} == {"on", "over"}
 
 
@@ -46,8 +46,8 @@ async def test_unknown_states_are_counted_and_only_so_many_names_kept(tmp_path: 
         await stored(database, integration())
         for counts in ({"odd": 2}, {"odd": 1, "new": 1}, {f"name {number}": 1 for number in range(100)}):
             async with database.writing() as session:
-                await events.count_unknown(session, "i1", counts, NOON)
+                await events.add_unknown_states(session, "i1", counts, NOON)
         async with database.session() as session:
-            known = await events.unknown_states(session, "i1")
+            known = await events.list_unknown_states(session, "i1")
         assert known[0] == ("odd", 3)
-        assert len(known) == events.MOST_UNKNOWN_STATES
+        assert len(known) == events.MAX_UNKNOWN_STATES

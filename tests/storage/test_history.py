@@ -53,7 +53,7 @@ async def test_another_tenant_sees_nothing_of_it(database: Database) -> None:
     async with database.session() as session:
         assert await history.count(session, "t2") == 0
         assert await history.latest(session, "t2", "i1", ["enable"]) is None
-        assert [act async for act in history.everything(session, "t2")] == []
+        assert [act async for act in history.iterate_all(session, "t2")] == []
 
 
 async def test_of_one_integration(database: Database) -> None:
@@ -68,11 +68,11 @@ async def test_it_outlives_the_integration(database: Database) -> None:
     await stored(database, integration())
     await record(database, "remove")
     async with database.writing() as session:
-        await integrations.forget(session, "i1")
+        await integrations.delete_one(session, "i1")
     assert await acts(database) == ["remove"]
 
 
-async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Database) -> None:
+async def test_the_latest_act_succeeded_and_is_of_the_given_acts(database: Database) -> None:
     await record(database, "rename", NOON)
     await record(database, "edit_teams", NOON + timedelta(minutes=1), result="entra.refused")
     await record(database, "test", NOON + timedelta(minutes=2))
@@ -82,12 +82,12 @@ async def test_the_latest_is_one_that_was_done_and_is_asked_for(database: Databa
     assert found.act == "rename"
 
 
-async def test_everything_is_read_by_and_by(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "PAGE_SIZE", 2)
+async def test_everything_is_read_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "BATCH", 2)
     for number in range(5):
         await record(database, str(number), NOON + timedelta(minutes=number))
     async with database.session() as session:
-        assert [act.act async for act in history.everything(session, "t1")] == ["4", "3", "2", "1", "0"]
+        assert [act.act async for act in history.iterate_all(session, "t1")] == ["4", "3", "2", "1", "0"]
 
 
 async def test_names_from_outside_are_capped(database: Database) -> None:

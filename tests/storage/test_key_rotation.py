@@ -1,4 +1,4 @@
-"""Every secret gets the first key, whatever is written meanwhile; nothing is lost, nothing goes back."""
+"""Every secret is encrypted with the first key, whatever is written during the run; none is lost or overwritten."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 from storage import key_rotation
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.key_rotation import Resealed, are_unreadable, reseal, sealed_columns
+from storage.key_rotation import RotationCounts, encrypted_columns, has_unreadable_secrets, re_encrypt_all
 from storage.tables.conversations import Draft
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
@@ -21,10 +21,10 @@ from tests.support.stores import empty_store, integration, read_integration, sto
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 BOTH = Encryption([NEW, OLD])
-COLUMNS = sealed_columns()
+COLUMNS = encrypted_columns()
 
 
-def told_nothing(name: str, counts: Resealed) -> None: ...
+def no_progress(name: str, counts: RotationCounts) -> None: ...
 
 
 def secret_of(column: Column[Any]) -> str:
@@ -54,39 +54,41 @@ async def secrets_in(database: Database) -> dict[str, str]:
         return {str(column): (await connection.execute(select(column))).scalar_one() for column in COLUMNS}
 
 
-async def test_every_sealed_column_of_every_table_is_sealed_anew(tmp_path: Path) -> None:
+async def test_every_encrypted_column_of_every_table_is_re_encrypted(tmp_path: Path) -> None:
     assert {"integration", "draft", "rotation"} <= {column.table.name for column in COLUMNS}
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
-        told: dict[str, int] = {}
-        counts = await reseal(database, BOTH, lambda name, counts: told.update({name: counts.anew}))
-        assert counts == Resealed(anew=len(COLUMNS))
-        assert told == {str(column): 1 for column in COLUMNS}
+        reported: dict[str, int] = {}
+        counts = await re_encrypt_all(
+            database, BOTH, lambda name, counts: reported.update({name: counts.re_encrypted})
+        )
+        assert counts == RotationCounts(re_encrypted=len(COLUMNS))
+        assert reported == {str(column): 1 for column in COLUMNS}
         new = Encryption([NEW])
         opened = {name: new.decrypt(sealed) for name, sealed in (await secrets_in(database)).items()}
         assert opened == {str(column): secret_of(column) for column in COLUMNS}
-        assert await reseal(database, BOTH, told_nothing) == Resealed(already=len(COLUMNS))
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts(unchanged=len(COLUMNS))
 
 
-async def test_what_no_key_opens_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_what_no_key_decrypts_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([FOREIGN]))
         before = await secrets_in(database)
-        assert await reseal(database, BOTH, told_nothing) == Resealed(unreadable=len(COLUMNS))
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts(unreadable=len(COLUMNS))
         assert await secrets_in(database) == before
 
 
-async def test_no_secret_is_no_trouble(tmp_path: Path) -> None:
+async def test_a_row_without_a_secret_is_skipped(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        assert await reseal(database, BOTH, told_nothing) == Resealed()
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts()
         async with database.writing() as session:
             session.add(Draft(tenant_id="t1", user_object_id="ada", step="cloudlink", updated_at=NOON))
-        assert await reseal(database, BOTH, told_nothing) == Resealed()
-        assert not await are_unreadable(database, BOTH)
+        assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts()
+        assert not await has_unreadable_secrets(database, BOTH)
 
 
-async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(key_rotation, "SLICE", 2)
+async def test_each_row_once_in_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(key_rotation, "BATCH", 2)
     async with empty_store(tmp_path) as database:
         old = Encryption([OLD])
         for number in range(7):
@@ -101,24 +103,24 @@ async def test_by_slices_each_row_once(tmp_path: Path, monkeypatch: pytest.Monke
                     updated_at=NOON,
                 ),
             )
-        told: list[int] = []
-        counts = await reseal(database, BOTH, lambda _, counts: told.append(counts.anew))
-        assert counts == Resealed(anew=7)
-        assert told == [2, 4, 6, 7]
+        reported: list[int] = []
+        counts = await re_encrypt_all(database, BOTH, lambda _, counts: reported.append(counts.re_encrypted))
+        assert counts == RotationCounts(re_encrypted=7)
+        assert reported == [2, 4, 6, 7]
 
 
 @pytest.mark.parametrize("by", [Encryption([NEW, OLD]), Encryption([OLD])])
-async def test_a_secret_replaced_meanwhile_is_not_overwritten(tmp_path: Path, by: Encryption) -> None:
-    """Between the reading of a slice and its writing; by a bot with the new keys, or by one not restarted yet."""
+async def test_a_secret_replaced_during_the_run_is_not_overwritten(tmp_path: Path, by: Encryption) -> None:
+    """Between the reading of a batch and its writing; by a bot with the new keys, or by one not restarted yet."""
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([OLD]))
         (column,) = [column for column in COLUMNS if column.name == "client_secret_sealed"]
-        async for rows in key_rotation._slices(database, column):
-            await replace_secret(database, by.encrypt("typed in meanwhile"))
-            counts = await key_rotation._reseal_rows(database, BOTH, column, rows)
-        assert counts.anew + counts.already == 1
+        async for rows in key_rotation._batches(database, column):
+            await replace_secret(database, by.encrypt("typed in during the run"))
+            counts = await key_rotation._re_encrypt_rows(database, BOTH, column, rows)
+        assert counts.re_encrypted + counts.unchanged == 1
         row = await read_integration(database)
-        assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in meanwhile"
+        assert Encryption([NEW]).decrypt(row.client_secret_sealed) == "typed in during the run"
 
 
 async def replace_secret(database: Database, sealed: str) -> None:
@@ -129,11 +131,11 @@ async def replace_secret(database: Database, sealed: str) -> None:
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
-async def test_a_lost_key_is_noticed_by_a_few_rows(tmp_path: Path, column: Column[Any]) -> None:
+async def test_a_lost_key_is_noticed_in_a_sample(tmp_path: Path, column: Column[Any]) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([NEW]))
-        assert not await are_unreadable(database, BOTH)
+        assert not await has_unreadable_secrets(database, BOTH)
         async with database.engine.begin() as connection:
             lost = Encryption([FOREIGN]).encrypt("lost")
             await connection.execute(column.table.update().values({column.name: lost}))
-        assert await are_unreadable(database, BOTH)
+        assert await has_unreadable_secrets(database, BOTH)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from cryptography.fernet import Fernet
 
-from storage.key_vault import VaultUnreadable, keys_from_vault
+from storage.key_vault import KeyVaultUnavailable, keys_from_vault
 from tests.support.vaults import TOKEN, Vault, open_vault
 
 KEYS = [Fernet.generate_key().decode() for _ in range(2)]
@@ -50,34 +50,34 @@ async def test_a_version_may_be_named(vault: Vault) -> None:
     ("status", "says"),
     [(403, "may not read"), (404, "no secret of that name"), (401, "no identity"), (400, "HTTP 400")],
 )
-async def test_what_the_vault_refuses_is_a_sentence(status: int, says: str, vault: Vault) -> None:
+async def test_a_refusal_of_the_vault_is_a_sentence(status: int, says: str, vault: Vault) -> None:
     vault.status = status
-    with pytest.raises(VaultUnreadable, match=says) as refusal:
+    with pytest.raises(KeyVaultUnavailable, match=says) as refusal:
         await read(vault)
     assert "hunter2" not in str(refusal.value)
     assert refusal.value.__cause__ is None
 
 
 async def test_an_unknown_or_empty_secret_is_a_sentence(vault: Vault) -> None:
-    with pytest.raises(VaultUnreadable, match="no secret of that name"):
+    with pytest.raises(KeyVaultUnavailable, match="no secret of that name"):
         await read(vault, "other")
     vault.secrets["presence-keys"] = " , "
-    with pytest.raises(VaultUnreadable, match="empty"):
+    with pytest.raises(KeyVaultUnavailable, match="empty"):
         await read(vault)
 
 
 async def test_a_vault_that_is_not_trusted_gets_no_token(vault: Vault) -> None:
-    with pytest.raises(VaultUnreadable, match="does not answer"):
+    with pytest.raises(KeyVaultUnavailable, match="does not answer"):
         await keys_from_vault(vault.secret_url())
     assert vault.resources == []
 
 
-async def test_a_vault_that_is_not_there_is_a_sentence() -> None:
-    with pytest.raises(VaultUnreadable, match="does not answer"):
+async def test_an_unreachable_vault_is_a_sentence() -> None:
+    with pytest.raises(KeyVaultUnavailable, match="does not answer"):
         await keys_from_vault("https://127.0.0.1:1/secrets/keys")
 
 
 async def test_without_an_identity_it_says_so(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("IDENTITY_HEADER", "another platform's")
-    with pytest.raises(VaultUnreadable, match="no identity"):
+    with pytest.raises(KeyVaultUnavailable, match="no identity"):
         await read(vault)

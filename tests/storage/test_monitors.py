@@ -1,4 +1,4 @@
-"""Monitors are listed once, asked about after a rotation, and ticked by whoever was first."""
+"""Monitors are listed once, have a task after a rotation, and keep the first person who completed it."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
@@ -33,24 +33,24 @@ async def add(database: Database, *names: str, tenant: str = "t1", to: str = "i1
 
 async def ids(database: Database) -> dict[str, str]:
     async with database.session() as session:
-        return {monitor.name: monitor.id for monitor in await monitors.listed(session, "t1", "i1")}
+        return {monitor.name: monitor.id for monitor in await monitors.list_owned(session, "t1", "i1")}
 
 
 async def tick(database: Database, *names: str, by: str = "Ada", tenant: str = "t1", minutes: int = 0) -> list[str]:
     known = await ids(database)
     async with database.writing() as session:
         chosen = [known[name] for name in names]
-        return await monitors.tick(session, tenant, "i1", chosen, by, NOON + timedelta(minutes=minutes))
+        return await monitors.complete_tasks(session, tenant, "i1", chosen, by, NOON + timedelta(minutes=minutes))
 
 
 async def ask_for(database: Database, rotation_id: str, tenant: str = "t1") -> int:
     async with database.writing() as session:
-        return await monitors.ask_for(session, tenant, "i1", rotation_id)
+        return await monitors.add_tasks(session, tenant, "i1", rotation_id)
 
 
 async def count_open(database: Database) -> int:
     async with database.session() as session:
-        return await monitors.count_open(session, "i1")
+        return await monitors.count_open_tasks(session, "i1")
 
 
 async def test_names_are_listed_once_and_in_order(database: Database) -> None:
@@ -59,9 +59,9 @@ async def test_names_are_listed_once_and_in_order(database: Database) -> None:
     assert list(await ids(database)) == ["Attic", "Cellar", "lobby"]
 
 
-async def test_there_is_room_for_fifty(database: Database) -> None:
+async def test_fifty_monitors_can_be_listed(database: Database) -> None:
     added = await add(database, *(f"monitor {number}" for number in range(60)))
-    assert len(added) == monitors.MOST == len(await ids(database))
+    assert len(added) == monitors.MAX_MONITORS == len(await ids(database))
     assert await add(database, "one more") == []
 
 
@@ -71,15 +71,15 @@ async def test_another_tenant_can_neither_see_nor_touch_them(database: Database)
     await ask_for(database, "r1")
     known = await ids(database)
     async with database.writing() as session:
-        assert await monitors.listed(session, "t2", "i1") == []
+        assert await monitors.list_owned(session, "t2", "i1") == []
         assert await monitors.remove(session, "t2", "i1", known.values()) == []
-        assert await monitors.tasks(session, "t2", "i1") == []
-        assert await monitors.last_rotation(session, "t2", "i1") is None
+        assert await monitors.list_tasks(session, "t2", "i1") == []
+        assert await monitors.last_completed_rotation(session, "t2", "i1") is None
     assert await tick(database, "lobby", tenant="t2") == []
     assert await count_open(database) == 1
 
 
-async def test_the_last_rotation_is_one_that_came_to_a_good_end(database: Database) -> None:
+async def test_the_last_completed_rotation_succeeded(database: Database) -> None:
     later = NOON + timedelta(days=1)
     await stored(
         database,
@@ -89,7 +89,7 @@ async def test_the_last_rotation_is_one_that_came_to_a_good_end(database: Databa
         rotation("running", finished_at=None),
     )
     async with database.session() as session:
-        found = await monitors.last_rotation(session, "t1", "i1")
+        found = await monitors.last_completed_rotation(session, "t1", "i1")
     assert found is not None
     assert found.id == "good"
 
@@ -110,12 +110,12 @@ async def test_an_answer_is_one_for_its_own_rotation(database: Database) -> None
             now=NOON,
         )
     async with database.session() as session:
-        answered = [await monitors.is_answered(session, rotation(r), ["monitors_other"]) for r in ("r1", "r2")]
-        assert not await monitors.is_answered(session, rotation("r1"), ["monitors_same"])
+        answered = [await monitors.has_answer(session, rotation(r), ["monitors_other"]) for r in ("r1", "r2")]
+        assert not await monitors.has_answer(session, rotation("r1"), ["monitors_same"])
     assert answered == [True, False]
 
 
-async def test_asking_twice_opens_each_once(database: Database) -> None:
+async def test_adding_tasks_twice_opens_each_once(database: Database) -> None:
     await stored(database, rotation("r1"))
     await add(database, "lobby", "attic")
     assert await ask_for(database, "r1") == 2
@@ -123,20 +123,20 @@ async def test_asking_twice_opens_each_once(database: Database) -> None:
     assert await count_open(database) == 2
 
 
-async def test_whoever_ticks_first_is_the_one_named(database: Database) -> None:
+async def test_the_first_person_to_complete_a_task_is_the_one_named(database: Database) -> None:
     await stored(database, rotation("r1"))
     await add(database, "lobby", "attic")
     await ask_for(database, "r1")
     assert await tick(database, "lobby", by="Ada") == ["lobby"]
     assert await tick(database, "lobby", by="Ben", minutes=5) == []
     async with database.session() as session:
-        attic, lobby = await monitors.tasks(session, "t1", "i1")
+        attic, lobby = await monitors.list_tasks(session, "t1", "i1")
     assert (lobby.done_by, lobby.done_at) == ("Ada", NOON)
     assert attic.done_at is None
     assert await count_open(database) == 1
 
 
-async def test_a_second_rotation_asks_anew_and_one_tick_is_for_both(database: Database) -> None:
+async def test_a_second_rotation_opens_tasks_again_and_one_completion_is_for_both(database: Database) -> None:
     await stored(database, rotation("r1"), rotation("r2", started_at=NOON + timedelta(days=1)))
     await add(database, "lobby")
     await ask_for(database, "r1")
@@ -145,10 +145,10 @@ async def test_a_second_rotation_asks_anew_and_one_tick_is_for_both(database: Da
     assert await tick(database, "lobby") == ["lobby"]
     assert await count_open(database) == 0
     async with database.session() as session:
-        assert len(await monitors.tasks(session, "t1", "i1")) == 1
+        assert len(await monitors.list_tasks(session, "t1", "i1")) == 1
 
 
-async def test_a_monitor_taken_off_the_list_is_not_waited_for(database: Database) -> None:
+async def test_a_removed_monitor_has_no_open_task(database: Database) -> None:
     await stored(database, rotation("r1"))
     await add(database, "lobby", "attic")
     await ask_for(database, "r1")

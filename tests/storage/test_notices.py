@@ -16,19 +16,19 @@ def notice(name: str, topic: str, state: State, **values: Any) -> Notice:
     return Notice(id=name, topic=topic, state=state.value, **{**given, **values})
 
 
-async def test_what_came_to_its_end_long_ago_is_left_out(tmp_path: Path) -> None:
+async def test_notices_finished_long_ago_are_left_out(tmp_path: Path) -> None:
     kept = [
-        notice("stands", "problem", State.SENT),
+        notice("open", "problem", State.SENT),
         notice("waits", "clear", State.WAITING),
         notice("under way", "clear", State.SENDING),
         notice("not reached", "clear", State.UNREACHABLE),
         notice("being closed", "problem", State.CLOSING, closed_at=OLD),
         notice("closed lately", "problem", State.CLOSED, closed_at=NOON),
-        notice("told lately", "clear", State.SENT, created_at=NOON),
+        notice("sent lately", "clear", State.SENT, created_at=NOON),
         notice("dropped lately", "problem", State.DROPPED, created_at=NOON),
     ]
     left_out = [
-        notice("told", "clear", State.SENT),
+        notice("sent", "clear", State.SENT),
         notice("closed", "problem", State.CLOSED, closed_at=OLD),
         notice("dropped", "problem", State.DROPPED),
     ]
@@ -38,7 +38,7 @@ async def test_what_came_to_its_end_long_ago_is_left_out(tmp_path: Path) -> None
         asked_not = notice("not asked for", "problem", State.SENT, integration_id="i3")
         await stored(database, *kept, *left_out, elsewhere, asked_not)
         async with database.session() as session:
-            found = await notices.that_matter(session, ["i1", "i2"], LATELY, ["problem"])
+            found = await notices.list_relevant(session, ["i1", "i2"], LATELY, ["problem"])
         assert {key: {row.id for row in rows} for key, rows in found.items()} == {
             "i1": {row.id for row in kept},
             "i2": {"elsewhere"},
@@ -52,4 +52,4 @@ async def test_a_notice_is_stored_once_however_often_it_is_added(tmp_path: Path)
             async with database.writing() as session:
                 await notices.add_new(session, rows)
         async with database.session() as session:
-            assert [row.id for row in await notices.of_integration(session, "i1")] == ["a"]
+            assert [row.id for row in await notices.list_by_integration(session, "i1")] == ["a"]

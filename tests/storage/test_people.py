@@ -27,14 +27,14 @@ async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_fir
             person("foreign", integration_id="i2", desired=CALL, due_at=SOON),
         )
         async with database.session() as session:
-            due = await people.due(session, await read_integration(database), NOON, 10)
+            due = await people.lock_due(session, await read_integration(database), NOON, 10)
             assert [row.id for row in due] == ["older", "new", "ran out", "renewal"]
-            assert len(await people.due(session, await read_integration(database), NOON, 2)) == 2
+            assert len(await people.lock_due(session, await read_integration(database), NOON, 2)) == 2
             oldest = await people.next_due_by_integration(session, NOON)
             assert oldest == {"i1": NOON - timedelta(minutes=9), "i2": SOON}
 
 
-async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_path: Path) -> None:
+async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         call = Call(person_id="shown", call_id="c", state="connected", at=1, heard_at=NOON)
         await stored(
@@ -50,7 +50,7 @@ async def test_wishing_nothing_clears_the_shown_and_forgets_what_phones_did(tmp_
         assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
         assert (not_yet.desired, not_yet.due_at) == (None, None)
         async with database.session() as session:
-            assert await people.calls_of(session, ["shown"]) == {"shown": []}
+            assert await people.calls_by_person(session, ["shown"]) == {"shown": []}
 
 
 async def test_counts(tmp_path: Path) -> None:
@@ -67,10 +67,10 @@ async def test_counts(tmp_path: Path) -> None:
         async with database.session() as session:
             counts = await people.counts(session, "i1", ["on_call"])
             assert counts == people.Counts(people=4, matched=3, in_a_call=3, waiting=1)
-            assert await people.shown(session, "i1") == 1
+            assert await people.count_shown(session, "i1") == 1
 
 
-async def test_who_is_on_the_phone_is_polled_first_and_who_has_no_teams_not_at_all(tmp_path: Path) -> None:
+async def test_people_on_the_phone_are_polled_first_and_unmatched_ones_not_at_all(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(
             database,
@@ -81,7 +81,7 @@ async def test_who_is_on_the_phone_is_polled_first_and_who_has_no_teams_not_at_a
             person("no phone", extension=None),
         )
         async with database.session() as session:
-            assert await people.to_poll(session, "i1") == ["ext z", "ext a"]
+            assert await people.extensions_to_poll(session, "i1") == ["ext z", "ext a"]
 
 
 async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> None:
@@ -93,21 +93,21 @@ async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> N
             session.add(person("elsewhere", integration_id="i2", extension="ext 0001"))
         wanted = [("i1", f"ext {number:04}") for number in range(1200)]
         async with database.session() as session:
-            found = await people.at(session, wanted)
+            found = await people.by_extension(session, wanted)
         assert set(found) == set(wanted)
         assert {row.integration_id for row in found.values()} == {"i1"}
 
 
-async def test_an_integration_goes_with_all_that_hangs_on_it_and_only_that(tmp_path: Path) -> None:
+async def test_an_integration_is_deleted_with_all_that_refers_to_it_and_only_that(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"), person(), person("p2", integration_id="i2"))
         await stored(database, Call(person_id="p1", call_id="c", state="connected", at=1, heard_at=NOON))
         async with database.writing() as session:
-            await integrations.forget(session, "i1")
+            await integrations.delete_one(session, "i1")
         async with database.session() as session:
             assert [row.id for row in await integrations.list_all(session)] == ["i2"]
-            assert await people.including_gone(session, "i1") == []
-            assert len(await people.including_gone(session, "i2")) == 1
+            assert await people.list_with_gone(session, "i1") == []
+            assert len(await people.list_with_gone(session, "i2")) == 1
 
 
 async def test_a_tenant_sees_its_own_integrations_until_they_are_being_removed(tmp_path: Path) -> None:
@@ -120,25 +120,25 @@ async def test_a_tenant_sees_its_own_integrations_until_they_are_being_removed(t
             integration(id="going", removing_since=NOON),
         )
         async with database.session() as session:
-            assert [row.id for row in await integrations.owned(session, "t1")] == ["a", "b"]
-            assert await integrations.owned_one(session, "t1", "foreign") is None
-            assert await integrations.owned_one(session, "t1", "going") is None
+            assert [row.id for row in await integrations.list_owned(session, "t1")] == ["a", "b"]
+            assert await integrations.get_owned(session, "t1", "foreign") is None
+            assert await integrations.get_owned(session, "t1", "going") is None
 
 
-async def test_leaving_an_account_forgets_where_phones_were_and_clears_what_is_shown(tmp_path: Path) -> None:
+async def test_clear_extensions_forgets_the_phones_and_clears_what_is_shown(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         shown = person("p1", desired=CALL, applied=CALL, line="on_call")
         await stored(
             database, integration(), shown, Call(person_id="p1", call_id="c", state="x", at=1, heard_at=NOON)
         )
         async with database.writing() as session:
-            await people.leave_account(session, "i1", "a cause", NOON)
-            assert await people.calls_of(session, ["p1"]) == {"p1": []}
+            await people.clear_extensions(session, "i1", "a cause", NOON)
+            assert await people.calls_by_person(session, ["p1"]) == {"p1": []}
         row = await read_person(database)
         assert (row.extension, row.desired, row.applied, row.due_at) == (None, None, CALL, NOON)
 
 
-async def test_leaving_a_tenant_forgets_who_is_who_and_keeps_what_phones_do(tmp_path: Path) -> None:
+async def test_unmatch_all_ends_the_matches_and_keeps_the_phones_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         calling = {"desired": CALL, "applied": CALL, "line": "on_call", "due_at": NOON}
         await stored(
@@ -149,10 +149,10 @@ async def test_leaving_a_tenant_forgets_who_is_who_and_keeps_what_phones_do(tmp_
             person("foreign", **calling, integration_id="i2", applied_user_id="old foreign"),
         )
         async with database.writing() as session:
-            assert await people.doubt_shown(session, "i1", NOON + timedelta(seconds=60)) == ["old cleared"]
+            assert await people.mark_applied_unsure(session, "i1", NOON + timedelta(seconds=60)) == ["old cleared"]
         await stored(database, person("set since", **calling, applied_user_id="old set since"))
         async with database.writing() as session:
-            assert await people.leave_tenant(session, "i1") == ["old set since"]
+            assert await people.unmatch_all(session, "i1") == ["old set since"]
         for name in ("cleared", "set since"):
             row = await read_person(database, name)
             assert (row.desired, row.line, row.extension) == (CALL, "on_call", f"ext {name}")

@@ -13,7 +13,7 @@ def press(stamp: str = "card", verb: str = "enable.now", tenant: str = "t1", by:
 
 
 async def claimed(database: Database, made: Press) -> str:
-    """Who was first, if it was somebody else."""
+    """Who pressed first, if it was another person."""
     async with database.writing() as session:
         first = await presses.claim(session, made)
     return first.pressed_by if first else ""
@@ -27,16 +27,16 @@ async def test_the_first_press_of_a_button_is_known(tmp_path: Path) -> None:
             assert await claimed(database, other) == ""
 
 
-async def test_a_press_that_is_taken_back_or_very_old_is_forgotten(tmp_path: Path) -> None:
+async def test_a_released_or_very_old_press_is_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await claimed(database, press())
         await claimed(database, press(stamp="another"))
         async with database.writing() as session:
-            await presses.forget(session, press())
+            await presses.release(session, press())
         assert await claimed(database, press()) == ""
         async with database.writing() as session:
-            await presses.forget_older_than(session, NOON)
+            await presses.delete_older_than(session, NOON)
         assert await claimed(database, press(stamp="another")) == "Ana"
         async with database.writing() as session:
-            await presses.forget_older_than(session, NOON + timedelta(seconds=1))
+            await presses.delete_older_than(session, NOON + timedelta(seconds=1))
         assert await claimed(database, press(stamp="another")) == ""

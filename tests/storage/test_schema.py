@@ -35,7 +35,7 @@ async def test_an_empty_database_gets_all_tables_and_a_second_start_changes_noth
         assert set(SQLModel.metadata.tables) <= set(await tables_of(database))
 
 
-async def test_several_at_once_migrate_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_concurrent_starts_migrate_once(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     async def start() -> None:
         async with open_database(url) as database:
             await migrate(database)

@@ -27,7 +27,7 @@ from sqlmodel import SQLModel
 
 from storage.database import open_database, sync_url
 from storage.schema import NewerDatabase, migrate, upgrade
-from storage.sqlite_to_postgres import SLICE, CannotCopy, copy
+from storage.sqlite_to_postgres import BATCH, CannotCopy, copy_to_postgres
 from storage.tables.columns import UtcDateTime
 from tests.support.postgres import fresh_database, with_tables
 from tests.support.stores import integration, stored
@@ -56,7 +56,7 @@ def target() -> Iterator[str]:
 
 
 def value_of(column: Column[Any], number: int) -> Any:
-    """One that would be noticed if it came back changed; the same for a key and for what refers to it."""
+    """A value whose change would be noticed; the same for a key and for what refers to it."""
     if column.nullable and number == 2:
         return None
     name = "" if column.foreign_keys or column.primary_key else column.name
@@ -89,7 +89,7 @@ def rows_of(url: str, table: Table) -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: [str(row[column.name]) for column in table.primary_key.columns])
 
 
-def told_nothing(name: str, done: int, total: int) -> None: ...
+def no_progress(name: str, done: int, total: int) -> None: ...
 
 
 def is_empty(url: str) -> bool:
@@ -99,20 +99,20 @@ def is_empty(url: str) -> bool:
     return made == (0,) or not any(rows_of(url, table) for table in TABLES)
 
 
-def test_every_row_of_every_table_comes_over_as_it_was(source: Path, target: str) -> None:
-    told: list[tuple[str, int, int]] = []
-    counts = copy(source, target, lambda *one: told.append(one))
+def test_every_row_of_every_table_is_copied_unchanged(source: Path, target: str) -> None:
+    reported: list[tuple[str, int, int]] = []
+    counts = copy_to_postgres(source, target, lambda *one: reported.append(one))
     assert counts == dict.fromkeys(NAMES, 3)
-    assert told == [(name, 3, 3) for name in NAMES]
+    assert reported == [(name, 3, 3) for name in NAMES]
     for table in TABLES:
         before = rows_of(f"sqlite:///{source}", table)
         assert len(before) == 3
         assert rows_of(target, table) == before
 
 
-async def test_a_target_that_has_tables_but_no_rows_will_do(source: Path) -> None:
+async def test_a_target_with_tables_and_no_rows_is_accepted(source: Path) -> None:
     with fresh_database(with_tables()) as target:
-        assert copy(source, target, told_nothing)["person"] == 3
+        assert copy_to_postgres(source, target, no_progress)["person"] == 3
         async with open_database(target) as database:
             await migrate(database)
 
@@ -122,7 +122,7 @@ async def test_a_target_that_is_not_empty_is_refused_and_left_alone(source: Path
         await migrate(database)
         await stored(database, integration())
     with pytest.raises(CannotCopy, match="not empty: integration"):
-        copy(source, target, told_nothing)
+        copy_to_postgres(source, target, no_progress)
     assert [len(rows_of(target, table)) for table in TABLES] == [int(name == "integration") for name in NAMES]
 
 
@@ -130,70 +130,72 @@ async def test_a_source_that_is_in_use_is_refused(tmp_path: Path, source: Path, 
     async with open_database(f"sqlite:///{source}") as database:
         await migrate(database)
         with pytest.raises(CannotCopy, match="in use"):
-            copy(source, target, told_nothing)
+            copy_to_postgres(source, target, no_progress)
     assert is_empty(target)
-    assert copy(source, target, told_nothing)["person"] == 3
+    assert copy_to_postgres(source, target, no_progress)["person"] == 3
 
 
-def test_a_source_that_is_not_there_is_not_made(tmp_path: Path, target: str) -> None:
+def test_a_missing_source_is_not_created(tmp_path: Path, target: str) -> None:
     with pytest.raises(CannotCopy, match=r"no store at .*presence\.db"):
-        copy(tmp_path / "presence.db", target, told_nothing)
+        copy_to_postgres(tmp_path / "presence.db", target, no_progress)
     assert not (tmp_path / "presence.db").exists()
 
 
-def test_what_ends_it_half_way_leaves_the_target_empty(source: Path, target: str) -> None:
+def test_an_interruption_leaves_the_target_empty(source: Path, target: str) -> None:
     def dies(name: str, done: int, total: int) -> None:
         if name == NAMES[-1]:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        copy(source, target, dies)
+        copy_to_postgres(source, target, dies)
     assert is_empty(target)
-    assert copy(source, target, told_nothing) == dict.fromkeys(NAMES, 3)
+    assert copy_to_postgres(source, target, no_progress) == dict.fromkeys(NAMES, 3)
 
 
 @pytest.mark.parametrize(
     ("makes", "says"),
     [("NEW.name = upper(NEW.name); RETURN NEW", "unlike it was sent: person"), ("RETURN NULL", "unlike")],
 )
-def test_a_row_that_does_not_come_back_as_it_was_ends_it(makes: str, says: str, source: Path) -> None:
+def test_a_row_that_is_read_back_differently_ends_the_copy(makes: str, says: str, source: Path) -> None:
     with fresh_database(with_tables()) as target:
         with psycopg.connect(target) as connection:
             body = f"CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {makes}; END $$"
             connection.execute(body)
             connection.execute("CREATE TRIGGER t BEFORE INSERT ON person FOR EACH ROW EXECUTE FUNCTION meddle()")
         with pytest.raises(CannotCopy, match=says):
-            copy(source, target, told_nothing)
+            copy_to_postgres(source, target, no_progress)
         assert is_empty(target)
 
 
-def test_what_the_target_refuses_is_a_sentence(source: Path) -> None:
+def test_a_refusal_of_the_target_is_a_sentence(source: Path) -> None:
     with fresh_database(with_tables()) as target:
         with psycopg.connect(target) as connection:
             connection.execute("ALTER TABLE person ADD CHECK (name = '')")
         with pytest.raises(CannotCopy, match="The target refused it") as refusal:
-            copy(source, target, told_nothing)
+            copy_to_postgres(source, target, no_progress)
         assert "\n" not in str(refusal.value)
 
 
-def test_a_text_with_nul_which_postgresql_cannot_keep_loses_it(source: Path, target: str) -> None:
+def test_a_nul_in_a_text_is_stripped(source: Path, target: str) -> None:
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("UPDATE person SET name = 'a' || char(0) || 'b', cloudlink_user_id = char(0) || id")
-    copy(source, target, told_nothing)
+    copy_to_postgres(source, target, no_progress)
     (person,) = [table for table in TABLES if table.name == "person"]
     assert {row["name"] for row in rows_of(target, person)} == {"ab"}
 
 
-def test_more_rows_than_a_slice(tmp_path: Path, target: str) -> None:
-    rows = 2 * SLICE + 1
+def test_more_rows_than_a_batch(tmp_path: Path, target: str) -> None:
+    rows = 2 * BATCH + 1
     path = tmp_path / "presence.db"
     fill(path, rows)
-    told: list[int] = []
-    assert copy(path, target, lambda _, done, total: told.append(done)) == dict.fromkeys(NAMES, rows)
-    assert told == [SLICE, 2 * SLICE, rows] * len(NAMES)
+    reported: list[int] = []
+    assert copy_to_postgres(path, target, lambda _, done, total: reported.append(done)) == dict.fromkeys(
+        NAMES, rows
+    )
+    assert reported == [BATCH, 2 * BATCH, rows] * len(NAMES)
 
 
-def test_an_older_source_is_brought_up_to_date_in_the_copy_alone(tmp_path: Path, target: str) -> None:
+def test_an_older_source_is_migrated_in_the_copy_alone(tmp_path: Path, target: str) -> None:
     from alembic import command
     from alembic.config import Config
 
@@ -207,7 +209,7 @@ def test_an_older_source_is_brought_up_to_date_in_the_copy_alone(tmp_path: Path,
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
     before = path.read_bytes()
-    assert copy(path, target, told_nothing) == dict.fromkeys(NAMES, 0)
+    assert copy_to_postgres(path, target, no_progress) == dict.fromkeys(NAMES, 0)
     with closing(sqlite3.connect(path)) as left:
         assert left.execute("SELECT version_num FROM alembic_version").fetchall() == [("0001",)]
     assert path.read_bytes() == before
@@ -217,5 +219,5 @@ def test_a_newer_source_is_refused(source: Path, target: str) -> None:
     with closing(sqlite3.connect(source)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(NewerDatabase):
-        copy(source, target, told_nothing)
+        copy_to_postgres(source, target, no_progress)
     assert is_empty(target)

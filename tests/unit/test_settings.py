@@ -96,20 +96,18 @@ def test_another_kind_of_database_is_refused_without_showing_its_address() -> No
     assert settings(database_url="postgresql://db/presence").database_url == "postgresql://db/presence"
 
 
-def test_a_secret_may_be_a_file_where_the_platform_lays_secrets(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_secret_may_be_a_file_in_the_platforms_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keys = [Fernet.generate_key().decode() for _ in range(2)]
     (tmp_path / "secret_keys").write_text(",".join(keys) + "\n")
     (tmp_path / "bot_app_password").write_text("from a file\n")
-    (tmp_path / "somebody_elses").write_text("?")
+    (tmp_path / "another_programs").write_text("?")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     read = settings()
     assert [key.get_secret_value() for key in read.secret_keys] == keys
     assert read.bot_app_password.get_secret_value() == "from a file"
 
 
-def test_the_environment_is_asked_before_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_overrides_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "bot_app_password").write_text("from a file")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     monkeypatch.setenv("BOT_APP_PASSWORD", "from the environment")
@@ -124,6 +122,19 @@ def test_a_bad_secret_in_a_file_is_named_and_not_shown(tmp_path: Path, monkeypat
     assert "oops" not in str(refused.value)
 
 
-def test_where_there_are_no_files_nothing_is_missed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_files_no_warning_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "nowhere"))
     assert settings().secret_keys == ()
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "url"),
+    [
+        ("127.0.0.1", 3978, "http://127.0.0.1:3978"),
+        ("::1", 3978, "http://[::1]:3978"),
+        ("localhost", 0, ""),
+        ("0.0.0.0", 3978, ""),  # noqa: S104
+    ],
+)
+def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
+    assert settings(host=host, port=port).local_url == url

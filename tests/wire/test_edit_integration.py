@@ -289,14 +289,14 @@ async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reco
         async def die(*_: object) -> None:
             raise RuntimeError
 
-        monkeypatch.setattr(people, "leave_tenant", die)
+        monkeypatch.setattr(people, "unmatch_all", die)
         editor = running.engine.editor
         with pytest.raises(RuntimeError):
             await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert await old.shown(ANA) == ("Available", "Available")
         assert (await row_of(running, view)).tenant_id == view.tenant_id
         async with running.database.session() as session:
-            (ana,) = [one for one in await people.of_integration(session, view.id) if one.name == ANA]
+            (ana,) = [one for one in await people.list_present(session, view.id) if one.name == ANA]
         assert (ana.applied, ana.desired) == (UNSURE, "Busy/InACall")
         assert ana.due_at is not None
         assert ana.due_at <= utc_now() + timedelta(seconds=60)

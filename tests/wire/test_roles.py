@@ -19,7 +19,7 @@ from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.queries import conversations, roles
-from storage.queries.claims import PER_PERSON
+from storage.queries.claims import MAX_PER_PERSON
 from storage.queries.roles import Role
 from storage.tables.roles import Member
 from tests.support.bot.fake_credentials import FakeCredentials
@@ -135,7 +135,7 @@ async def test_of_two_people_who_use_the_code_at_two_processes_one_succeeds(both
 
 async def test_guesses_are_counted_by_all_processes_together(both: tuple[Process, Process]) -> None:
     one, other = both
-    guesses = [process.say("claim WXYZ-WXYZ-WXYZ-WXYZ-WXYZ") for process in (one, other) * PER_PERSON]
+    guesses = [process.say("claim WXYZ-WXYZ-WXYZ-WXYZ-WXYZ") for process in (one, other) * MAX_PER_PERSON]
     await asyncio.gather(*guesses)
     await one.say(f"claim {SHOWN}")
     assert await role_of(one, "object-1") == ""

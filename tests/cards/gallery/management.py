@@ -9,7 +9,7 @@ from bot.cards import edit, history, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.validation import name_taken
 from bot.languages import Texts
-from storage.queries.monitors import MOST, Task
+from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
@@ -69,18 +69,18 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 
 def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
-    few, most = monitor_rows(2, "Lobby"), monitor_rows(MOST, LONG[:60])
+    few, most = monitor_rows(2, "Lobby"), monitor_rows(MAX_MONITORS, LONG[:60])
     wrong = FormError(texts("check.names_needed"), texts("check.names_needed.remedy"), field="names")
     yield "monitors_none", monitors.list_card(texts, one, [])
     yield "monitors", monitors.list_card(texts, one, few, rotation_id="r1")
     yield "monitors_open", monitors.list_card(texts, one, few, open_tasks=2, form_error=wrong)
-    yield "monitors_most", monitors.list_card(texts, replace(one, name=LONG), most, open_tasks=MOST)
+    yield "monitors_most", monitors.list_card(texts, replace(one, name=LONG), most, open_tasks=MAX_MONITORS)
     yield "monitors_asked", monitors.asked(texts, one, few, "r1")
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
     yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW)
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW)
-    yield "monitors_all_done", monitors.checklist(texts, one, monitor_tasks(most, MOST), NOW)
+    yield "monitors_all_done", monitors.checklist(texts, one, monitor_tasks(most, MAX_MONITORS), NOW)
 
 
 def monitor_rows(count: int, name: str) -> list[Monitor]:
@@ -90,10 +90,10 @@ def monitor_rows(count: int, name: str) -> list[Monitor]:
     ]
 
 
-def monitor_tasks(rows: list[Monitor], done: int) -> list[Task]:
+def monitor_tasks(rows: list[Monitor], done: int) -> list[OpenTask]:
     """A task for each, the first ``done`` of them ticked."""
     return [
-        Task(row.id, row.name, "Ada Example", NOW) if place < done else Task(row.id, row.name, "", None)
+        OpenTask(row.id, row.name, "Ada Example", NOW) if place < done else OpenTask(row.id, row.name, "", None)
         for place, row in enumerate(rows)
     ]
 

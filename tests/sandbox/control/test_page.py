@@ -1,12 +1,13 @@
 import asyncio
 import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
+import pytest
 
+from sandbox.control import page
 from tests.sandbox.callers import FakeClock, signed_in
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -18,8 +19,8 @@ class Stream:
         self._response = response
 
     async def next(self) -> dict[str, Any]:
-        """The next state; fails after three seconds without one."""
-        async with asyncio.timeout(3):
+        """The next state; fails when none comes."""
+        async with asyncio.timeout(30):
             while (await self._response.content.readline()).strip() != b"event: state":
                 assert not self._response.content.at_eof()
             line = await self._response.content.readline()
@@ -77,13 +78,14 @@ async def test_expiry_is_streamed_without_any_change(sandbox: SandboxHandle, clo
         assert (await stream.next())["people"][0]["teams"]["shown"]["activity"] == "Available"
 
 
-async def test_an_open_stream_does_not_hold_up_the_end() -> None:
+async def test_an_open_stream_does_not_hold_up_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends by itself: one that had to be cut off would not come to a proper end."""
+    monkeypatch.setattr(page, "_AGEING_TICK", 3600)
     async with aiohttp.ClientSession() as session:
         async with running_sandbox() as sandbox:
             response = await session.get(f"{sandbox.url}/switchboard/events")
             await response.content.readline()
-            ending = time.monotonic()
-        assert time.monotonic() - ending < 0.9
+        await response.read()
         response.close()
 
 

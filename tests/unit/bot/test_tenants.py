@@ -19,14 +19,14 @@ WITHOUT = {
         "storage.queries.roles.has_owner_anywhere",
     ),  # at the start of a process, for its operator
     ("commands/alerts.py", "storage.queries.notices.add_new"),  # of a notice read by tenant
-    ("commands/monitors.py", "storage.queries.monitors.count_open"),  # of an integration found by tenant
+    ("commands/monitors.py", "storage.queries.monitors.count_open_tasks"),  # of an integration found by tenant
     (
         "proactive/notifier.py",
-        "storage.queries.conversations.forget_administrators",
+        "storage.queries.conversations.revoke_administrators",
     ),  # a job, on nobody's behalf: as all below
     ("proactive/notifier.py", "storage.queries.integrations.get"),
     ("proactive/notifier.py", "storage.queries.notices.claim"),
-    ("proactive/notifier.py", "storage.queries.notices.due"),
+    ("proactive/notifier.py", "storage.queries.notices.list_due"),
     ("proactive/notifier.py", "storage.queries.notices.transition"),
 }
 """Where none is named, and why that is right."""

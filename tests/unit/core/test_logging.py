@@ -1,3 +1,4 @@
+import errno
 import json
 import logging
 import warnings
@@ -14,7 +15,16 @@ from cryptography.fernet import Fernet
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.logging import HIDDEN, LONGEST_NAME, LONGEST_TEXT, MOST_ITEMS, TOO_LONG, configure_logging, harmless
+from core.logging import (
+    HIDDEN,
+    LONGEST_NAME,
+    LONGEST_TEXT,
+    MOST_ITEMS,
+    TOO_LONG,
+    configure_logging,
+    describe_error,
+    harmless,
+)
 from tests.support.captured_log import captured_log
 
 KEY = Fernet.generate_key().decode()
@@ -40,7 +50,7 @@ def test_fields_cannot_forge_lines_or_flood() -> None:
     assert {len(name) for name in found} == {4, 5, LONGEST_NAME}
 
 
-def test_what_has_parts_is_cleaned_part_by_part() -> None:
+def test_a_structure_is_cleaned_part_by_part() -> None:
     deep: Any = "the end"
     for _ in range(10):
         deep = {"in": deep}
@@ -63,7 +73,7 @@ def test_plain_values_stay_readable() -> None:
     }
 
 
-def test_of_an_object_only_the_type_is_told() -> None:
+def test_of_an_object_only_the_type_is_logged() -> None:
     class Settings:
         def __repr__(self) -> str:
             return f"Settings({SECRET})"
@@ -104,7 +114,7 @@ def test_a_field_of_a_secrets_name_is_hidden_whatever_it_holds(name: str) -> Non
     ],
 )
 def test_a_secret_inside_a_text_is_hidden(text: str, secret: str) -> None:
-    found = str(cleaned(told=text.format(secret))["told"])
+    found = str(cleaned(said=text.format(secret))["said"])
     assert HIDDEN in found
     assert not any(secret[start : start + 12] in found for start in range(len(secret) - 11))
 
@@ -118,8 +128,8 @@ def test_a_secret_inside_a_text_is_hidden(text: str, secret: str) -> None:
         ("postgresql://bot:pw@database/presence", "bot:pw"),
     ],
 )
-def test_a_short_secret_is_known_by_where_it_stands(text: str, hidden: str) -> None:
-    assert hidden not in cleaned(told=text)["told"]
+def test_a_short_secret_is_recognised_by_its_context(text: str, hidden: str) -> None:
+    assert hidden not in cleaned(said=text)["said"]
 
 
 @pytest.mark.parametrize(
@@ -134,11 +144,11 @@ def test_a_short_secret_is_known_by_where_it_stands(text: str, hidden: str) -> N
     ],
 )
 def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
-    assert cleaned(told=text) == {"told": text}
+    assert cleaned(said=text) == {"said": text}
 
 
-def test_a_text_too_long_to_be_looked_through_is_left_out() -> None:
-    assert cleaned(told="x " * 20_000) == {"told": TOO_LONG}
+def test_a_text_too_long_to_search_is_left_out() -> None:
+    assert cleaned(said="x " * 20_000) == {"said": TOO_LONG}
 
 
 def opaque(content: bytes) -> str:
@@ -165,12 +175,10 @@ def test_whatever_is_logged_is_one_line_of_json(fields: dict[str, Any]) -> None:
     content=st.binary(min_size=32, max_size=64),
     kind=st.sampled_from(["Bearer {}", "/webhooks/cloudlink/{}", "client_secret={}", "eyJ{}.{}.{}", "gAAAAA{}"]),
 )
-def test_no_secret_comes_through_whatever_stands_around_it(
-    before: str, after: str, content: bytes, kind: str
-) -> None:
+def test_no_secret_is_logged_whatever_surrounds_it(before: str, after: str, content: bytes, kind: str) -> None:
     secret = opaque(content)
     text = f"{before} {kind.format(secret, secret, secret)} {after}"
-    found = json.dumps(harmless(None, "", {"event": text, "facts": {"told": [text]}, text: 1}))
+    found = json.dumps(harmless(None, "", {"event": text, "facts": {"said": [text]}, text: 1}))
     assert secret not in found
 
 
@@ -199,6 +207,15 @@ def test_of_an_exception_type_and_place_are_kept_and_no_word() -> None:
     assert len(found.lines()) == 3
     assert all(line["error"] == "ValueError" and "test_logging.py:" in line["where"] for line in found.lines())
     assert "hunter2" not in found.text
+
+
+def test_an_error_without_a_code_says_its_type_and_its_cause() -> None:
+    error = RuntimeError("hunter2")
+    assert describe_error(error) == "RuntimeError"
+    error.__cause__ = ConnectionRefusedError(errno.ECONNREFUSED, "hunter2")
+    assert describe_error(error) == "RuntimeError(ECONNREFUSED)"
+    error.__cause__ = ValueError("hunter2")
+    assert describe_error(error) == "RuntimeError(ValueError)"
 
 
 def test_text_for_people_is_as_harmless() -> None:

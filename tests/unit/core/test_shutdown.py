@@ -9,14 +9,14 @@ class Watch:
         return self.seconds
 
 
-def test_all_of_it_is_left_until_somebody_says_stop() -> None:
+def test_the_full_time_is_left_until_it_begins() -> None:
     watch = Watch()
     deadline = ShutdownDeadline(9, watch)
     watch.seconds += 3600
     assert deadline.left == 9
 
 
-def test_who_waits_later_has_less_and_nobody_less_than_nothing() -> None:
+def test_later_waits_have_less_time_and_never_less_than_none() -> None:
     watch = Watch()
     deadline = ShutdownDeadline(9, watch)
     deadline.begin()
@@ -26,7 +26,7 @@ def test_who_waits_later_has_less_and_nobody_less_than_nothing() -> None:
     assert deadline.left == 0
 
 
-def test_saying_stop_again_gives_no_more() -> None:
+def test_beginning_again_gives_no_more_time() -> None:
     watch = Watch()
     deadline = ShutdownDeadline(9, watch)
     deadline.begin()

@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from bot.activity import Card, Message
 from storage.queries import drafts
-from storage.queries.roles import INVITED_FOR, Role
+from storage.queries.roles import INVITATION_LIFETIME, Role
 from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
 from tests.support.bot.chat import NOW, Chat
@@ -145,7 +145,7 @@ async def test_an_invitation_is_no_guests_and_no_other_tenants(
 
 async def test_an_invitation_ends_after_a_month(chat: Chat) -> None:
     await invite(chat, address=ADDRESS)
-    chat.now += INVITED_FOR
+    chat.now += INVITATION_LIFETIME
     assert "For administrators only" in words(await speak(chat, RUI, ADDRESS))
     assert "void" in words(await chat.say("admins"))
     assert "Invited" in words(await invite(chat, address=ADDRESS))

@@ -42,7 +42,7 @@ async def noticed(chat: Chat, integration_id: str, tenant: str = TENANT, audienc
 
 async def waiting(chat: Chat, integration_id: str) -> list[tuple[str, str, timedelta]]:
     async with chat.database.session() as session:
-        rows = await notices.of_integration(session, integration_id)
+        rows = await notices.list_by_integration(session, integration_id)
     return [
         (row.stage, row.audience, row.due_at - chat.now) for row in rows if row.state == "waiting" and row.due_at
     ]
@@ -84,8 +84,8 @@ async def test_what_is_saved_is_there_the_next_time(chat: Chat) -> None:
     given = [fields[name]["value"] for name in ("quiet_from", "quiet_until", "time_zone")]
     assert given == ["22:00", "07:30", "Asia/Tokyo"]
     async with chat.database.session() as session:
-        assert await alerts.muted(session, TENANT, one) == {ADMIN}
-        assert await alerts.muted(session, TENANT, two) == set()
+        assert await alerts.list_muted(session, TENANT, one) == {ADMIN}
+        assert await alerts.list_muted(session, TENANT, two) == set()
 
 
 async def test_on_again_is_on(chat: Chat) -> None:
@@ -93,7 +93,7 @@ async def test_on_again_is_on(chat: Chat) -> None:
     await saved(chat, **{f"on_{key}": "false"})
     await saved(chat, **{f"on_{key}": "true"})
     async with chat.database.session() as session:
-        assert await alerts.muted(session, TENANT, key) == set()
+        assert await alerts.list_muted(session, TENANT, key) == set()
 
 
 @pytest.mark.parametrize(
@@ -111,15 +111,15 @@ async def test_what_cannot_be_right_saves_nothing(chat: Chat, typed: dict[str, s
     card = await saved(chat, **{f"on_{key}": "false", **typed})
     assert "Nothing was saved" in words(card)
     async with chat.database.session() as session:
-        assert await alerts.preferences(session, TENANT, ADMIN) == {}
+        assert await alerts.preferences_by_integration(session, TENANT, ADMIN) == {}
 
 
 async def test_another_tenants_integration_cannot_be_muted(chat: Chat) -> None:
     theirs = await connected(chat, tenant=OTHER_TENANT)
     await chat.act("alerts.save", time_zone="UTC", quiet_from="", quiet_until="", **{f"on_{theirs}": "false"})
     async with chat.database.session() as session:
-        assert await alerts.muted(session, OTHER_TENANT, theirs) == set()
-        assert await alerts.muted(session, TENANT, theirs) == set()
+        assert await alerts.list_muted(session, OTHER_TENANT, theirs) == set()
+        assert await alerts.list_muted(session, TENANT, theirs) == set()
 
 
 async def test_a_reminder_comes_tomorrow_once_and_to_who_asked_for_it(chat: Chat) -> None:
@@ -136,7 +136,7 @@ async def test_a_reminder_of_a_reminder_is_one_reminder(chat: Chat) -> None:
     notice = await noticed(chat, key)
     await chat.act("alerts.remind", notice=notice.id)
     async with chat.database.session() as session:
-        again = next(row for row in await notices.of_integration(session, key) if row.id != notice.id)
+        again = next(row for row in await notices.list_by_integration(session, key) if row.id != notice.id)
     chat.now += timedelta(days=1)
     await chat.act("alerts.remind", notice=again.id)
     assert [stage for stage, _, _ in await waiting(chat, key)] == [
@@ -160,7 +160,7 @@ async def test_who_else_is_told_is_a_card_of_its_own(chat: Chat) -> None:
     notice = await noticed(chat, key)
     async with chat.database.writing() as session:
         for name in ("muted", "gone"):
-            await conversations.remember(
+            await conversations.upsert(
                 session,
                 tenant_id=TENANT,
                 user_object_id=name,
@@ -174,7 +174,7 @@ async def test_who_else_is_told_is_a_card_of_its_own(chat: Chat) -> None:
                 name=f"The {name} one",
             )
             await conversations.set_admin(session, TENANT, name, name)
-        await alerts.mute(session, TENANT, "muted", key, True)
+        await alerts.set_muted(session, TENANT, "muted", key, True)
         await conversations.mark_unreachable(session, TENANT, "gone")
     turn = await chat.turn(Action("alerts.told", {"notice": notice.id}, "card-x"))
     assert turn.replaced == []
@@ -193,7 +193,7 @@ async def test_an_administrator_has_a_channel_told_and_no_longer(chat: Chat) -> 
     assert buttons(on) == {}
     assert link_urls(on) == []
     async with chat.database.session() as session:
-        (channel,) = await alerts.channels(session, TENANT)
+        (channel,) = await alerts.list_channels(session, TENANT)
     assert (channel.conversation_id, channel.language, channel.added_by) == (
         f"conversation-of-{ADMIN}",
         "en",
@@ -201,21 +201,21 @@ async def test_an_administrator_has_a_channel_told_and_no_longer(chat: Chat) -> 
     )
     assert "no longer" in words(await chat.say("alerts off here"))
     async with chat.database.session() as session:
-        assert await alerts.channels(session, TENANT) == []
+        assert await alerts.list_channels(session, TENANT) == []
 
 
 async def test_in_portuguese_the_channel_is_told_in_portuguese(chat: Chat) -> None:
     chat.personal, chat.locale = False, "pt-PT"
     await chat.say("alertas aqui")
     async with chat.database.session() as session:
-        assert [channel.language for channel in await alerts.channels(session, TENANT)] == ["pt"]
+        assert [channel.language for channel in await alerts.list_channels(session, TENANT)] == ["pt"]
 
 
 async def test_a_stranger_is_not_obeyed_in_a_channel(chat: Chat) -> None:
     chat.personal, chat.person = False, STRANGER
     await chat.say("alerts here")
     async with chat.database.session() as session:
-        assert await alerts.channels(session, TENANT) == []
+        assert await alerts.list_channels(session, TENANT) == []
 
 
 async def test_nothing_else_is_answered_in_a_channel(chat: Chat) -> None:
@@ -228,9 +228,9 @@ async def test_nothing_else_is_answered_in_a_channel(chat: Chat) -> None:
 async def test_who_is_admitted_is_known_as_an_administrator_until_refused(chat: Chat) -> None:
     await chat.say("help")
     async with chat.database.session() as session:
-        assert [row.user_object_id for row in await conversations.administrators(session, TENANT)] == [ADMIN]
+        assert [row.user_object_id for row in await conversations.list_administrators(session, TENANT)] == [ADMIN]
     chat.admins = ()
     chat.restart()
     await chat.say("help")
     async with chat.database.session() as session:
-        assert await conversations.administrators(session, TENANT) == []
+        assert await conversations.list_administrators(session, TENANT) == []

@@ -12,7 +12,7 @@ from bot.activity import Card, Message
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from bot.roles.claim_codes import GOOD_FOR
-from storage.queries.claims import PER_PERSON
+from storage.queries.claims import MAX_PER_PERSON
 from storage.queries.roles import Role
 from storage.tables.history import HistoryEntry
 from storage.tables.roles import ClaimCode, Member
@@ -215,7 +215,7 @@ async def test_whom_entra_does_not_know_cannot_own_anything(nobodys: Chat) -> No
 
 async def test_guessing_ends_soon_also_after_a_restart_and_even_with_the_right_code(nobodys: Chat) -> None:
     await make(nobodys)
-    for _ in range(PER_PERSON):
+    for _ in range(MAX_PER_PERSON):
         assert "This code is not good." in words(await nobodys.say(f"claim {WRONG}"))
     nobodys.restart()
     assert "Too many codes were tried." in words(await nobodys.say(f"claim {SHOWN}"))
@@ -226,7 +226,7 @@ async def test_guessing_ends_soon_also_after_a_restart_and_even_with_the_right_c
 
 async def test_asking_for_the_form_is_no_attempt(nobodys: Chat) -> None:
     await make(nobodys)
-    for _ in range(PER_PERSON + 1):
+    for _ in range(MAX_PER_PERSON + 1):
         await nobodys.say("claim")
     assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
 

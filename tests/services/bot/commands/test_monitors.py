@@ -10,7 +10,7 @@ from bot.chat.context import TurnContext
 from bot.commands import monitors as command
 from bot.languages import Language
 from storage.queries import history
-from storage.queries.monitors import MOST
+from storage.queries.monitors import MAX_MONITORS
 from storage.queries.roles import Role
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
@@ -105,7 +105,7 @@ async def test_names_that_are_none(chat: Chat, one: IntegrationView, names: str,
 
 async def test_fifty_are_enough(chat: Chat, one: IntegrationView) -> None:
     card = await add(chat, *(f"Monitor {number}" for number in range(70)))
-    assert len(choices(card)) == MOST
+    assert len(choices(card)) == MAX_MONITORS
     assert "monitors.add" not in buttons(card)
     assert "names" not in inputs(card)
 

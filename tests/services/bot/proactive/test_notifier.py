@@ -149,7 +149,7 @@ async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: NoticeHar
     await world.look()
     assert await world.states() == {"cleo": [State.WAITING]}
     async with world.database.writing() as session:
-        await roles.change(session, TENANT, "cleo", Role.ADMINISTRATOR, Role.VIEWER, "ada", ("ada",))
+        await roles.change_role(session, TENANT, "cleo", Role.ADMINISTRATOR, Role.VIEWER, "ada", ("ada",))
     world.bot.clock.advance(hours=2)
     await world.look()
     assert await world.states() == {"cleo": [State.DROPPED]}
@@ -175,7 +175,7 @@ async def test_who_mutes_an_integration_is_not_told_of_it_alone(world: NoticeHar
     await world.integration(30)
     await world.integration(30, id="i2", name="Porto")
     async with world.database.writing() as session:
-        await alerts.mute(session, TENANT, "ada", "i1", True)
+        await alerts.set_muted(session, TENANT, "ada", "i1", True)
     await world.look()
     assert ["Porto" in words(call.card) for call in world.arrived("ada")] == [True]
 
@@ -283,7 +283,7 @@ async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(w
     await world.integration(60)
     await world.process.notice_scheduler.look("all")
     async with world.database.writing() as session:
-        (notice,) = await notices.due(session, "i1", world.now)
+        (notice,) = await notices.list_due(session, "i1", world.now)
         assert await notices.claim(session, notice.id, world.now)
     for _ in range(5):
         await world.look()
@@ -367,7 +367,7 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notic
     await refused(world)
     await world.look()
     async with world.database.writing() as session:
-        await problems.heal(session, "i1", ["entra"], world.now)
+        await problems.close_open(session, "i1", ["entra"], world.now)
     world.bot.clock.advance(minutes=3)
     for _ in range(3):
         await world.look()

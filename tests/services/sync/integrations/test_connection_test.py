@@ -42,7 +42,7 @@ class Setting:
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
-            return [problem.fault for problem in await problems.open_ones(session, "i1")]
+            return [problem.fault for problem in await problems.list_open(session, "i1")]
 
 
 @asynccontextmanager

@@ -58,7 +58,7 @@ class Office:
 
     async def rows(self) -> dict[str, Person]:
         async with self.database.session() as session:
-            return {row.name: row for row in await people.including_gone(session, "i1")}
+            return {row.name: row for row in await people.list_with_gone(session, "i1")}
 
 
 @asynccontextmanager
@@ -140,4 +140,4 @@ async def test_a_directory_that_cannot_be_read_changes_nobody_and_lights_a_lamp(
         await at.directory_sync.match("i1")
         assert (await read_person(at.database, "ana")).teams_user_id == "teams ana"
         async with at.database.session() as session:
-            assert [row.fault for row in await problems.open_ones(session, "i1")] == ["graph.forbidden"]
+            assert [row.fault for row in await problems.list_open(session, "i1")] == ["graph.forbidden"]

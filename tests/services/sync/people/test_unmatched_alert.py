@@ -26,7 +26,7 @@ async def read(database: Database, count: int, before: Collection[int], lost: Co
     async with database.writing() as session:
         await unmatched_alert.note(session, "i1", was_matched, people(count, lost), NOON)
     async with database.session() as session:
-        return await problems.open_ones(session, "i1")
+        return await problems.list_open(session, "i1")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ async def test_late_unknown_and_strangers_events_change_nothing_and_are_counted(
         )
         assert [at.recorded_statements(verdict) for verdict in ("late", "unknown_state", "nobody")] == [1, 2, 1]
         async with at.database.session() as session:
-            assert await event_store.unknown_states(session, "i1") == [("odd state", 2)]
+            assert await event_store.list_unknown_states(session, "i1") == [("odd state", 2)]
         assert at.jobs.deferred == []
 
 
@@ -143,7 +143,7 @@ async def test_a_poll_heals_what_webhooks_lost_and_counts_states_it_does_not_kno
         assert (await read_person(at.database)).desired is None
         assert (await read_person(at.database, "p2")).desired == "DoNotDisturb/Presenting"
         async with at.database.session() as session:
-            assert await event_store.unknown_states(session, "i1") == [("levitating", 1)]
+            assert await event_store.list_unknown_states(session, "i1") == [("levitating", 1)]
 
 
 async def test_an_answer_older_than_an_event_does_not_undo_it(tmp_path: Path) -> None:

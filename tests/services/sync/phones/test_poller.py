@@ -95,11 +95,11 @@ async def test_refused_credentials_light_a_lamp_that_the_next_good_poll_puts_out
         await at.poller.poll("i1")
         assert (await read_integration(at.database)).polled_at is None
         async with at.database.session() as session:
-            assert [row.lasting for row in await problems.open_ones(session, "i1")] == [True]
+            assert [row.lasting for row in await problems.list_open(session, "i1")] == [True]
         at.clients.cloudlink.error = None
         await at.poller.poll("i1")
         async with at.database.session() as session:
-            assert await problems.open_ones(session, "i1") == []
+            assert await problems.list_open(session, "i1") == []
 
 
 async def test_a_disabled_integration_is_not_polled(tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ async def test_trouble_lights_a_lamp_and_keeps_what_is_known(tmp_path: Path) -> 
         at.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
         assert await at.keep() == "s1"
         async with at.database.session() as session:
-            assert [row.fault for row in await problems.open_ones(session, "i1")] == ["cloudlink.unreachable"]
+            assert [row.fault for row in await problems.list_open(session, "i1")] == ["cloudlink.unreachable"]
 
 
 async def test_an_address_whose_token_no_key_opens_is_replaced_by_another(tmp_path: Path) -> None:
@@ -124,5 +124,5 @@ async def test_while_the_secret_cannot_be_opened_the_address_stays(tmp_path: Pat
         row = await read_integration(at.database)
         assert row.webhook_token_sealed == lost
         async with at.database.session() as session:
-            (problem,) = await problems.open_ones(session, "i1")
+            (problem,) = await problems.list_open(session, "i1")
         assert (problem.service, problem.fault, problem.lasting) == ("cloudlink", "secret.unreadable", True)

@@ -72,7 +72,7 @@ class Bench:
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
-            return [problem.fault for problem in await problems.open_ones(session, "i1")]
+            return [problem.fault for problem in await problems.list_open(session, "i1")]
 
 
 @asynccontextmanager
@@ -240,7 +240,7 @@ async def test_two_that_share_a_quota_push_at_once_and_neither_waits_for_ever(tm
                 await asyncio.gather(*(at.reconciler.push(of) for of in ("i1", "i2")))
             assert [(await read_person(at.database, name)).applied for name in names] == [CALL, CALL]
         async with at.database.writing() as session:
-            sharing = await integrations.sharing_quota(session, "i1")
+            sharing = await integrations.lock_sharing_quota(session, "i1")
             assert sum(count for each in sharing.values() for _, count in each.quota_spent) == 10
 
 

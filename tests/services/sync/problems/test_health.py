@@ -24,7 +24,7 @@ async def broke(database: Database, error: SyncError = DOWN, now=NOON) -> None: 
 
 async def service_health(database: Database) -> dict[Service, ServiceHealth]:
     async with database.session() as session:
-        return {light.service: light for light in health.service_health(await problems.open_ones(session, "i1"))}
+        return {light.service: light for light in health.service_health(await problems.list_open(session, "i1"))}
 
 
 async def test_a_trouble_is_logged_once_and_its_healing_once(
@@ -59,7 +59,7 @@ async def test_another_fault_of_the_same_service_takes_the_place_of_the_first(tm
         assert entra
         assert entra.fault is Fault.ENTRA_SECRET_WRONG
         async with database.session() as session:
-            opened = await problems.open_ones(session, "i1")
+            opened = await problems.list_open(session, "i1")
         assert health.lasting(opened, health.TEAMS) is not None
         assert health.lasting(opened, [Service.CLOUDLINK]) is None
 
@@ -69,7 +69,7 @@ async def test_an_unwell_service_is_left_alone_for_longer_the_longer_it_lasts(tm
         await stored(database, integration())
         await broke(database)
         async with database.session() as session:
-            [problem] = await problems.open_ones(session, "i1")
+            [problem] = await problems.list_open(session, "i1")
     waits = [
         health.backoff(problem, NOON + timedelta(seconds=seconds)).total_seconds() for seconds in (0, 10, 9999)
     ]
@@ -89,7 +89,7 @@ async def test_what_went_wrong_before_an_edit_says_nothing_after_it(tmp_path: Pa
             assert await health.is_as_read(session, read)
             current = await integrations.get_for_update(session, "i1")
             assert current
-            await integrations.revise(session, current, 1, {"name": "Lobby"})
+            await integrations.update_if_unchanged(session, current, 1, {"name": "Lobby"})
             assert not await health.is_as_read(session, read)
             assert await health.is_as_read(session, current)
             assert not await health.is_as_read(session, integration(id="gone"))

@@ -104,7 +104,7 @@ class Bench:
 
     async def rows(self) -> list[FeatureUpdate]:
         async with self.database.session() as session:
-            return await store.newest(session, "i1")
+            return await store.list_newest(session, "i1")
 
     async def states(self) -> list[tuple[int, str]]:
         return [(row.version, row.state) for row in await self.rows()]
@@ -242,7 +242,7 @@ async def test_cards_are_kept_until_they_show_the_end_of_the_installation(bench:
     assert found is not None
     assert (found[0].percent, found[0].current.state) == (100, InstallationState.COMPLETED)
     async with bench.database.session() as session:
-        assert await store.unfinished(session, bench.clock() - timedelta(hours=1))
+        assert await store.list_unfinished(session, bench.clock() - timedelta(hours=1))
     await bench.updates.release_cards("i1", found[0])
     async with bench.database.session() as session:
-        assert await store.unfinished(session, bench.clock() - timedelta(hours=1)) == []
+        assert await store.list_unfinished(session, bench.clock() - timedelta(hours=1)) == []

@@ -1,0 +1,41 @@
+"""The base class of the product's exceptions, and the whole tree.
+
+An exception that is also of a built-in type names it in brackets. ``tests/repository/test_errors.py`` holds this
+drawing to the code.
+
+CloudLinkPresenceError
+├── WrongSetting                       app
+├── RosterUnavailable                  bot.activity
+├── Undelivered                        bot.activity
+├── Unreachable                        bot.activity
+├── InsecureHosting (ValueError)       bot.hosting.config
+├── ChannelFailure                     bot.hosting.delivery
+├── Unreadable (ValueError)            bot.hosting.delivery
+├── Refused                            bot.hosting.refusals
+├── TurnFailed                         bot.hosting.turn_runner
+├── TooLarge (ValueError)              core.http
+├── Refused (ValueError)               manifest.packer
+├── SecretUnreadable                   storage.encryption
+├── KeyVaultUnavailable                storage.key_vault
+├── KeysUnavailable                    storage.keys
+├── AlreadyListed                      storage.queries.roles
+├── LastOwner                          storage.queries.roles
+├── NotAnOwner                         storage.queries.roles
+├── RoleChanged                        storage.queries.roles
+├── NewerDatabase                      storage.schema
+├── CannotCopy                         storage.sqlite_to_postgres
+├── Malformed (ValueError)             sync.cloudlink.wire
+├── SyncError                          sync.domain.errors
+│   ├── CredentialsWrong               sync.domain.errors
+│   └── ServiceUnavailable             sync.domain.errors
+├── EditedMeanwhile                    sync.domain.model
+├── NameTaken                          sync.domain.model
+├── UnknownIntegration (LookupError)   sync.domain.model
+├── RotationUnderWay                   sync.domain.rotation
+├── NoCertificate (ValueError)         sync.teams.certificates
+└── EntraUnavailable                   sync.teams.msal_http
+"""
+
+
+class CloudLinkPresenceError(Exception):
+    """Base class of every exception that the product defines."""

@@ -1,0 +1,98 @@
+"""The encryption keys: read from a setting, from Azure Key Vault or from a file, and checked."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import structlog
+from cryptography.fernet import Fernet
+
+from core.errors import CloudLinkPresenceError
+from storage.database import Database, make_private_folder
+from storage.encryption import Encryption
+from storage.key_rotation import has_unreadable_secrets
+from storage.key_vault import KeyVaultUnavailable, keys_from_vault
+
+KEY_LOST = (
+    "Find the key they were sealed with and put it last in SECRET_KEYS, or enter the secrets again "
+    "(edit integration, rotate secret)."
+)
+
+log = structlog.get_logger()
+
+
+class KeysUnavailable(CloudLinkPresenceError):
+    """There are no usable keys; the message names the setting or the file, and shows no key."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeySource:
+    """Where the keys are: ``given``, else in the vault's secret, else in the file, made when it is missing.
+
+    ``vault_identity`` is the client ID of a user-assigned managed identity, or empty.
+    """
+
+    given: Sequence[str] = field(repr=False)
+    vault_secret: str
+    vault_identity: str
+    file: Path
+
+    @property
+    def name(self) -> str:
+        """What an administrator has to look at when the keys are wrong."""
+        if self.given:
+            return "SECRET_KEYS"
+        return "KEY_VAULT_SECRET" if self.vault_secret else str(self.file)
+
+
+async def load_keys(source: KeySource) -> list[str]:
+    """The keys; the first encrypts. Raises ``KeysUnavailable``."""
+    try:
+        keys = await _read(source)
+        check_keys(keys)
+    except OSError as error:
+        raise KeysUnavailable(f"{source.name}: {error.strerror}") from None
+    except (KeyVaultUnavailable, ValueError) as error:
+        raise KeysUnavailable(f"{source.name}: {error}") from None
+    return keys
+
+
+async def _read(source: KeySource) -> list[str]:
+    if source.given:
+        return list(source.given)
+    if source.vault_secret:
+        return await keys_from_vault(source.vault_secret, source.vault_identity)
+    return [key_from_file(source.file)]
+
+
+def check_keys(keys: Sequence[str]) -> None:
+    """Raises ``ValueError``, which gives the number of the wrong key and does not show it."""
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)") from None
+
+
+def key_from_file(path: Path) -> str:
+    """The key in ``path``, created at the first call with its folder, readable by its owner alone (mode 0600)."""
+    make_private_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text(errors="replace").strip()
+    with os.fdopen(descriptor, "w") as file:
+        key = Fernet.generate_key().decode()
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return key
+
+
+async def open_encryption(database: Database, keys: Sequence[str]) -> Encryption:
+    """Encryption with ``keys``. Logs ``secrets_unreadable`` when they do not decrypt what is stored."""
+    encryption = Encryption(keys)
+    if await has_unreadable_secrets(database, encryption):
+        log.error("secrets_unreadable", remedy=KEY_LOST)
+    return encryption
