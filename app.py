@@ -226,8 +226,8 @@ async def open_application(
         )
         notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
         await notifier.start()
-        engine.jobs.register(NOTIFY, notifier.notify)
-        engine.jobs.register(SHOW_UPDATE, UpdateCards(database, engine.updates, host.messenger, texts, access).show)
+        engine.jobs.replace(NOTIFY, notifier.notify)
+        engine.jobs.replace(SHOW_UPDATE, UpdateCards(database, engine.updates, host.messenger, texts, access).show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
             add_public_routes(application, host, engine, exports)
@@ -244,7 +244,7 @@ def add_public_routes(application: web.Application, host: Host, engine: Engine, 
 def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
     """An application with what machines request of every process."""
     application = web.Application(client_max_size=256 * 1024)
-    application.add_routes(monitoring_routes(engine.watch, registry))
+    application.add_routes(monitoring_routes(engine.readiness, registry))
     return application
 
 
@@ -261,9 +261,9 @@ def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: Shutd
     random_ = random.SystemRandom()
     if database.is_sqlite:
         return LocalJobs(utc_now, random_, metrics, deadline=deadline)
-    from sync.jobs.postgres import QueuedJobs  # slow to import, and of no use to SQLite
+    from sync.jobs.postgres import PostgresJobs  # slow to import, and of no use to SQLite
 
-    return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
+    return PostgresJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
 
 
 @asynccontextmanager

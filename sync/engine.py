@@ -1,4 +1,4 @@
-"""Composes sync: services, store, jobs, schedule; everything an application needs of it."""
+"""Composes sync: its parts, the table of their jobs, and what the application and the bot use of it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ from sync.domain.jobs import (
     SHOW_UPDATE,
     SUBSCRIBE,
     WARN,
-    JobFunction,
+    Job,
     JobQueue,
 )
 from sync.integrations.connection_test import ConnectionTest
@@ -57,6 +57,7 @@ from sync.presence.reconciler import Reconciler
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
@@ -73,11 +74,11 @@ def _default_tables() -> WireTables:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Where the services are and how much may be asked of them.
+    """The services' addresses, and the limits for their use.
 
-    ``cloudlink_url`` holds ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
+    ``cloudlink_url`` contains ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
     ``presence_quota`` is in requests per 30 seconds, for each tenant and application. ``newcomers_at`` is the
-    feature version on which new integrations start.
+    feature version of new integrations.
     """
 
     entra_url: str
@@ -93,19 +94,20 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Engine(Operations):
-    """Sync at work: the operations of administrators, and what runs beside them.
+    """The running sync: the operations of administrators, and what runs beside them.
 
-    ``webhooks.receive`` is the handler for CloudLink's notifications. The bot registers its jobs (``NOTIFY``,
-    ``SHOW_UPDATE``) with ``jobs``. ``watch`` answers the readiness probe.
+    ``webhooks.receive`` is the aiohttp handler for CloudLink's notifications.
+
+    The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
     jobs: JobQueue
-    watch: ReadinessProbe
+    readiness: ReadinessProbe
 
 
-async def not_registered(_key: str) -> None:
-    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` until the bot registers its own: notices stay due."""
+async def do_nothing(_key: str) -> None:
+    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` without a bot: what is due stays due."""
 
 
 @asynccontextmanager
@@ -118,72 +120,98 @@ async def open_engine(
     random: Random,
     metrics: Metrics,
     jobs: JobQueue,
-    skew: ClockSkewMonitor | None = None,
+    skew: ClockSkewMonitor,
 ) -> AsyncIterator[Engine]:
-    """Sync for the length of the block: takes up what was left behind, then goes on by its schedule.
+    """Run sync for the length of the block: it resumes what the process before left unfinished.
 
-    ``jobs`` is opened and filled here; its job ``NOTIFY`` does nothing until somebody who speaks to people
-    registers their own. ``skew`` watches the answers that come through ``http``; without it nobody warns of a
-    wrong clock.
+    The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``.
     """
-    every = config.intervals
     services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
     clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
-    store = CredentialStore(encryption)
-    quota = QuotaLedger(Quota(config.presence_quota), metrics)
     metrics.quota_limit.set(config.presence_quota)
-
-    ingestor = EventIngestor(context)
-    poller = Poller(context, store, ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks))
-    renew_after = timedelta(seconds=every.renew_subscription)
-    subscriptions = Subscriptions(context, store, config.public_url, renew_after)
-    directory_sync = DirectorySync(context, store)
-    reconciler = Reconciler(context, store, quota)
-    messages = StatusMessageWriter(context, store, quota)
-    update_catalogue = catalogue(database, directory_sync, messages)
-    connection_test = ConnectionTest(context, store, quota, timedelta(seconds=every.recheck_credentials))
-    scheduler = Scheduler(context, every, bool(config.public_url))
-    watch_clock = skew or ClockSkewMonitor(clock)
-    notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, watch_clock.seconds)
-
-    functions: dict[str, JobFunction] = {
-        PUSH: reconciler.push,
-        PUSH_STATUS_MESSAGE: messages.tell,
-        POLL: poller.poll,
-        POLL_SAMPLE: poller.poll_sample,
-        MATCH: directory_sync.match,
-        SUBSCRIBE: subscriptions.keep,
-        PROBE: connection_test.probe,
-        REMOVE: Remover(context, subscriptions, timedelta(seconds=every.removal_patience)).remove,
-        ROTATE: Rotator(context, store, timedelta(seconds=every.rotation_lease)).rotate,
-        EXPIRY: SecretExpiry(context, store, config.host).refresh,
-        INSTALL: Installer(context, update_catalogue, timedelta(seconds=every.update_patience)).install,
-        SCHEDULE: scheduler.schedule,
-        CLEANUP: scheduler.cleanup,
-        WARN: notices.look,
-        NOTIFY: not_registered,
-        SHOW_UPDATE: not_registered,
-    }
-    for name, function in functions.items():
-        jobs.register(name, function)
-
-    reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
-    engine = Engine(
-        integrations=IntegrationService(context, store, config.newcomers_at),
-        editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
-        overview=Overview(context, directory_sync, poller, reach),
-        connection_test=connection_test,
-        credentials=CredentialService(context, store, config.host),
-        updates=UpdateService(context, update_catalogue),
-        webhooks=Webhooks(context, ingestor, config.tables),
-        jobs=jobs,
-        watch=ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics),
-    )
+    parts = _Parts(config, context, CredentialStore(encryption), skew)
+    scheduler = parts.register_jobs(jobs)
+    engine = parts.engine(jobs)
     async with jobs.running():
         if jobs.works:
             await scheduler.start()
         try:
             yield engine
         finally:
-            await engine.watch.close()
+            await engine.readiness.close()
+
+
+class _Parts:
+    """The parts of sync, with what they depend on."""
+
+    def __init__(
+        self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
+    ) -> None:
+        every = config.intervals
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
+        self.config, self.context, self.store = config, context, store
+        self.ingestor = EventIngestor(context)
+        self.poller = Poller(
+            context, store, self.ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
+        )
+        renew_after = timedelta(seconds=every.renew_subscription)
+        self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
+        self.directory_sync = DirectorySync(context, store)
+        self.reconciler = Reconciler(context, store, self.quota)
+        self.status_messages = StatusMessageWriter(context, store, self.quota)
+        self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
+        recheck = timedelta(seconds=every.recheck_credentials)
+        self.connection_test = ConnectionTest(context, store, self.quota, recheck)
+        self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_patience))
+        self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
+        self.expiry = SecretExpiry(context, store, config.host)
+        self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_patience))
+        self.cleanup = Cleanup(context, timedelta(seconds=every.cleanup))
+        self.notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, skew.seconds)
+
+    def job_table(self) -> tuple[Job, ...]:
+        """Every job but ``SCHEDULE``, which queues the others."""
+        return (
+            Job(PUSH, self.reconciler.push, urgent=True),
+            Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
+            Job(POLL, self.poller.poll, paced=True),
+            Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
+            Job(MATCH, self.directory_sync.match, paced=True),
+            Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
+            Job(PROBE, self.connection_test.probe),
+            Job(EXPIRY, self.expiry.refresh, paced=True),
+            Job(ROTATE, self.rotator.rotate),
+            Job(INSTALL, self.installer.install),
+            Job(REMOVE, self.remover.remove),
+            Job(CLEANUP, self.cleanup.run),
+            Job(WARN, self.notices.run, urgent=True),
+            Job(NOTIFY, do_nothing, urgent=True),
+            Job(SHOW_UPDATE, do_nothing),
+        )
+
+    def register_jobs(self, jobs: JobQueue) -> Scheduler:
+        """Register every job; returns the scheduler that queues them."""
+        config, table = self.config, self.job_table()
+        paced = {job.name for job in table if job.paced}
+        scheduler = Scheduler(self.context, config.intervals, paced, public=bool(config.public_url))
+        for job in (*table, Job(SCHEDULE, scheduler.schedule, urgent=True)):
+            jobs.register(job.name, job.function, urgent=job.urgent)
+        return scheduler
+
+    def engine(self, jobs: JobQueue) -> Engine:
+        config, context, store = self.config, self.context, self.store
+        gauges = StoreGauges(context.database, context.metrics, context.clock)
+        reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
+        teardown = TenantTeardown(context, store, self.quota)
+        return Engine(
+            integrations=IntegrationService(context, store, config.newcomers_at),
+            editor=Editor(context, store, self.directory_sync, teardown),
+            overview=Overview(context, self.directory_sync, self.poller, reach),
+            connection_test=self.connection_test,
+            credentials=CredentialService(context, store, config.host),
+            updates=UpdateService(context, self.catalogue),
+            webhooks=Webhooks(context, self.ingestor, config.tables),
+            jobs=jobs,
+            readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),
+        )

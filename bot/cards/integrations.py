@@ -42,7 +42,7 @@ def listed(
     body: list[CardElement] = [header("🧩", title, texts.plural("integrations.count", total))]
     for integration in integrations:
         body.append(_line(texts, integration))
-        body.append(plain(lamps(texts, service_health.get(integration.id, ())), size="Small", spacing="None"))
+        body.append(plain(health_line(texts, service_health.get(integration.id, ())), size="Small", spacing="None"))
     pages = -(-total // SHOWN)
     if pages > 1:
         body.append(plain(where(texts, page, pages), subtle=True))
@@ -64,7 +64,7 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
     title = capped(integration.name, MAX_NAME)
     body: list[CardElement] = [
         header("▶️" if integration.enabled else "⏸️", texts("integration.title"), title),
-        plain(lamps(texts, status.service_health)),
+        plain(health_line(texts, status.service_health)),
         fact(texts("integration.state"), _state(texts, integration)),
         *cloudlink_side(texts, integration),
         fact(texts("field.tenant_id"), integration.tenant_id),
@@ -84,16 +84,16 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
     return card(texts, title, body, actions, wide=True)
 
 
-def lamps(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
-    """The services' lights on one line: symbol and words, never colour alone."""
-    return " · ".join(_lamp(texts, light) for light in service_health)
+def health_line(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
+    """The services' health on one line: symbol and words, never colour alone."""
+    return " · ".join(_health_of(texts, health) for health in service_health)
 
 
-def _lamp(texts: Texts, light: ServiceHealth) -> str:
-    name = texts(f"service.{light.service}")
-    if light.error is None:
+def _health_of(texts: Texts, health: ServiceHealth) -> str:
+    name = texts(f"service.{health.service}")
+    if health.error is None:
         return f"✅ {name}"
-    wrong = isinstance(light.error, CredentialsWrong)
+    wrong = isinstance(health.error, CredentialsWrong)
     return f"❌ {name}: {texts('light.wrong')}" if wrong else f"⚠️ {name}: {texts('light.unwell')}"
 
 

@@ -18,12 +18,12 @@ WARN_DAYS = 30
 
 
 def status_card(texts: Texts, status: Status, form_errors: Mapping[Service, FormError], now: datetime) -> Card:
-    """``form_errors`` says in words what troubles a service whose light is not well."""
+    """``form_errors`` says in words what is wrong with a service that is not healthy."""
     integration = status.integration
     body: list[CardElement] = [
         header("📊", texts("status.title"), capped(integration.name)),
         _running(texts, status),
-        *(_light(texts, light, form_errors.get(light.service), now) for light in status.service_health),
+        *(_health_row(texts, health, form_errors.get(health.service), now) for health in status.service_health),
         _figures(texts, status),
         *_facts(texts, status, now),
         *_monitors(texts, status),
@@ -78,21 +78,21 @@ def _few_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
 def _running(texts: Texts, status: Status) -> Container:
     if not status.integration.enabled:
         return note("emphasis", "⏸️", texts("status.disabled"))
-    if any(isinstance(light.error, CredentialsWrong) for light in status.service_health):
+    if any(isinstance(health.error, CredentialsWrong) for health in status.service_health):
         return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
-    if any(light.error for light in status.service_health):
+    if any(health.error for health in status.service_health):
         return note("warning", "⏳", texts("status.held_up"), texts("status.held_up.until"))
     how_old = "status.live" if status.live else "status.polling"
     return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
 
 
-def _light(texts: Texts, light: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
-    name = texts(f"service.{light.service}")
-    if light.error is None or form_error is None:
+def _health_row(texts: Texts, health: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
+    name = texts(f"service.{health.service}")
+    if health.error is None or form_error is None:
         return note("default", "✅", f"{name} · {texts('light.well')}")
-    wrong = isinstance(light.error, CredentialsWrong)
+    wrong = isinstance(health.error, CredentialsWrong)
     state = texts("light.wrong" if wrong else "light.unwell")
-    since = texts("light.since", ago=texts.relative(light.since, now)) if light.since else ""
+    since = texts("light.since", ago=texts.relative(health.since, now)) if health.since else ""
     style: Style = "attention" if wrong else "warning"
     symbol = "❌" if wrong else "⚠️"
     head = f"{name} · {state}"

@@ -16,7 +16,7 @@ from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
 from sync.audit import Act
-from sync.problems.notice_plan import AGAIN, base
+from sync.problems.notice_plan import REPETITION, original_stage
 
 STATES = {
     State.WAITING: "waiting",
@@ -67,7 +67,7 @@ async def remind(context: TurnContext) -> None:
         integration_id=notice.integration_id,
         owner_tenant=notice.owner_tenant,
         topic=notice.topic,
-        stage=f"{base(notice.stage)}{AGAIN}{at.date().isoformat()}",
+        stage=f"{original_stage(notice.stage)}{REPETITION}{at.date().isoformat()}",
         audience=context.person,
         facts={key: value for key, value in notice.facts.items() if key != "closed"},
         created_at=context.now,

@@ -7,7 +7,7 @@ from sync.domain.model import IntegrationView, ServiceHealth, UnknownIntegration
 
 
 async def open_integrations(context: TurnContext) -> None:
-    """A page of them, each with its lights."""
+    """A page of them, each with its services' health."""
     views = await context.operations.integrations.list(context.tenant)
     if not views:
         return await context.show(cards.none_yet(context.texts))

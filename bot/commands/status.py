@@ -14,9 +14,9 @@ async def open_status(context: TurnContext) -> None:
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     status = await context.operations.overview.status(context.tenant, view.id)
     form_errors = {
-        light.service: context.form_error(light.error, view.tenant_id, view.client_id)
-        for light in status.service_health
-        if light.error
+        health.service: context.form_error(health.error, view.tenant_id, view.client_id)
+        for health in status.service_health
+        if health.error
     }
     await context.show(cards.status_card(context.texts, status, form_errors, context.now))
 

@@ -143,7 +143,7 @@ class Rotator:
             if locked is None:
                 return None
             session, integration = locked.session, locked.integration
-            closed = await health.healed(session, integration.id, [Service.ENTRA], now)
+            closed = await health.mark_healthy(session, integration.id, [Service.ENTRA], now)
             if closed:
                 self._clients.forget(self._credentials.app(integration))
                 await people.make_pending_due(session, integration.id, now)

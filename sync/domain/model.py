@@ -1,4 +1,4 @@
-"""The values that the bot passes to the operations of sync and gets back. No secret is in a ``repr``."""
+"""What the bot passes to sync, and what sync returns: plain values, no secrets in any ``repr``."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,7 +20,7 @@ class CloudLinkAccount:
 
 
 class EditedMeanwhile(CloudLinkPresenceError):
-    """Someone else changed the integration after it was read: nothing was stored."""
+    """Another administrator changed the integration since it was shown: nothing was stored."""
 
 
 class NameTaken(CloudLinkPresenceError):
@@ -28,7 +28,7 @@ class NameTaken(CloudLinkPresenceError):
 
 
 class CredentialKind(StrEnum):
-    """With what an integration authenticates to Entra ID."""
+    """How an integration authenticates to Entra ID."""
 
     SECRET = "secret"  # noqa: S105
     CERTIFICATE = "certificate"
@@ -36,7 +36,7 @@ class CredentialKind(StrEnum):
 
 
 class ExpirySource(StrEnum):
-    """Where the expiry is known from; the card shows it."""
+    """Where the expiry date comes from; the card shows it."""
 
     UNKNOWN = ""
     ADMIN = "admin"
@@ -48,8 +48,8 @@ class ExpirySource(StrEnum):
 class TeamsApp:
     """An application registered in Entra ID, with its client secret (the Value, not the ID).
 
-    With another ``kind`` the secret is empty. ``certificate`` is then the private key and certificate as PEM, or
-    empty for the certificate in the host's file; a federated token is always read from the host's file.
+    With another ``kind`` there is no secret: ``certificate`` is the private key and certificate as PEM, empty
+    for the one that the host keeps in a file; a federated token always comes from the host.
     """
 
     tenant_id: str
@@ -61,7 +61,7 @@ class TeamsApp:
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkCheck:
-    """The result of a check of CloudLink credentials: the account's name and its number of people."""
+    """What CloudLink returned: the account's name and the number of its people."""
 
     account_name: str
     people: int
@@ -69,13 +69,13 @@ class CloudLinkCheck:
 
 @dataclass(frozen=True, slots=True)
 class TeamsCheck:
-    """The result of a check of Teams credentials: the organisation's name."""
+    """What Entra ID and Graph returned: the organisation's name."""
 
     organisation: str
 
 
 class Unmatched(StrEnum):
-    """Why a CloudLink person has no Teams counterpart."""
+    """Why no Teams user is matched to a CloudLink person."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -92,7 +92,7 @@ class UnmatchedPerson:
 
 @dataclass(frozen=True, slots=True)
 class WouldSend:
-    """The presence that enabling would send for a person who is on the phone now."""
+    """A presence that would be sent now, for a person who is on the phone now."""
 
     name: str
     line: LineState
@@ -101,7 +101,7 @@ class WouldSend:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What enabling would do: how many are matched, who is not and why, and what would be sent now."""
+    """What enabling would do: counts, the people left out and why, and what would be sent now."""
 
     matched: int
     unmatched: tuple[UnmatchedPerson, ...]
@@ -120,7 +120,7 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceHealth:
-    """A service's health: healthy when ``error`` is None. ``since`` is when the error was first seen, UTC."""
+    """A service's health: healthy when ``error`` is None. ``since`` is when the error began, UTC."""
 
     service: Service
     error: SyncError | None = None
@@ -129,7 +129,7 @@ class ServiceHealth:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationView:
-    """An integration as an administrator may see it: ids in full, secrets not at all."""
+    """An integration as an administrator may see it: with its ids, without its secrets."""
 
     id: str
     name: str
@@ -152,8 +152,8 @@ class IntegrationView:
 class Status:
     """An integration's state at a glance.
 
-    ``worst_age`` is the age, in seconds, that a state can have: the polling interval, or about a second while
-    webhooks are received (``live``). ``update`` is the feature version that can be installed, None for none.
+    ``worst_age`` is how old a state can be, in seconds: the polling interval when no webhook reaches us, about
+    a second when they do (``live``). ``update`` is the feature version that could be installed, None for none.
     """
 
     integration: IntegrationView
@@ -181,7 +181,7 @@ class Probe:
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):
-    """This tenant has no such integration; whether another tenant has it is not revealed."""
+    """This tenant has no such integration (it does not say whether another tenant has it)."""
 
 
 @dataclass(frozen=True, slots=True)

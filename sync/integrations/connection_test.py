@@ -87,7 +87,7 @@ class ConnectionTest:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             opened = await problems.list_open(session, integration_id)
-        problem = health.lasting(opened, health.TEAMS)
+        problem = health.blocking_problem(opened, health.TEAMS)
         if integration is None or problem is None:
             return
         is_settled = problem.since + self._recheck_after <= self._clock()
@@ -138,16 +138,16 @@ class ConnectionTest:
         failed = {probe.service for probe in probes if probe.error}
         healthy = {probe.service for probe in probes} - failed
         async with self._database.writing() as session:
-            if not await health.is_as_read(session, integration):
+            if not await health.is_unchanged(session, integration):
                 return
             for probe in probes:
                 if probe.error:
                     service = health.service_of(probe.error)
                     healthy.discard(service)
                     failed.add(service)
-                    await health.broke(session, integration_id, probe.error, now, service)
+                    await health.mark_unhealthy(session, integration_id, probe.error, now, service)
             if healing and healthy:
-                await health.healed(session, integration_id, healthy, now)
+                await health.mark_healthy(session, integration_id, healthy, now)
             for problem in await problems.list_open(session, integration_id):
                 problem.checked_at = now
             if healing and not failed & set(health.TEAMS):

@@ -111,7 +111,7 @@ class Editor:
             edited = await self._revise(session, current, values, Act.EDIT_CLOUDLINK, facts, by)
             if account.account_id != before.cloudlink_account_id:
                 await people.clear_extensions(session, before.id, current_cause(), self._clock())
-            await health.healed(session, before.id, [Service.CLOUDLINK], self._clock())
+            await health.mark_healthy(session, before.id, [Service.CLOUDLINK], self._clock())
         return edited
 
     async def edit_teams(
@@ -155,7 +155,7 @@ class Editor:
             left = await people.unmatch_all(session, before.id) if has_moved else []
             if has_moved or app.client_secret:
                 await rotations.cancel_open(session, before.id, now)
-            await health.healed(session, before.id, health.TEAMS, now)
+            await health.mark_healthy(session, before.id, health.TEAMS, now)
             await people.make_pending_due(session, before.id, now)
         return edited, left
 
@@ -200,8 +200,8 @@ class Editor:
             await self._directory_sync.refresh(edited)
         except SyncError as error:
             async with self._database.writing() as session:
-                if await health.is_as_read(session, edited):
-                    await health.broke(session, edited.id, error, self._clock())
+                if await health.is_unchanged(session, edited):
+                    await health.mark_unhealthy(session, edited.id, error, self._clock())
 
     async def _read(self, owner_tenant: str, integration_id: str, revision: int) -> Integration:
         async with self._database.session() as session:

@@ -48,7 +48,7 @@ class Overview:
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
         await self._directory_sync.refresh(integration)
-        await self._poller.look(integration, at_most=MAX_PREVIEWED)
+        await self._poller.refresh(integration, at_most=MAX_PREVIEWED)
         async with self._database.session() as session:
             return preview_of(await people.list_present(session, integration_id))
 

@@ -143,7 +143,7 @@ class Year:
                 running.database, self.bot.host.messenger, rules, self.bot.clock, Random(len(rules.admins))
             )
             await notifier.start()
-            running.engine.jobs.register(NOTIFY, notifier.notify)
+            running.engine.jobs.replace(NOTIFY, notifier.notify)
             self.processes.append(running)
 
     async def stop(self) -> None:

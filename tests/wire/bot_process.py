@@ -32,6 +32,7 @@ from storage.schema import migrate
 from sync.domain.features import FIRST
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
+from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import parts
@@ -176,7 +177,17 @@ async def open_bot_process(
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
-            open_engine(config, database, encryption, surroundings.http, utc_now, Random(7), metrics, jobs)
+            open_engine(
+                config,
+                database,
+                encryption,
+                surroundings.http,
+                utc_now,
+                Random(7),
+                metrics,
+                jobs,
+                ClockSkewMonitor(utc_now),
+            )
         )
         exports = HistoryExport(database, encryption, utc_now, load_texts(), access, own_url="http://127.0.0.1")
         conversation = Pipeline(

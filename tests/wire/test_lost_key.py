@@ -56,7 +56,7 @@ async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) 
 
 async def faults(running: RunningEngine, view_id: str) -> dict[Service, Fault]:
     status = await running.engine.overview.status(TENANT, view_id)
-    return {light.service: light.error.fault for light in status.service_health if light.error}
+    return {health.service: health.error.fault for health in status.service_health if health.error}
 
 
 async def talk(sandbox: SandboxHandle, extension: str) -> None:
@@ -126,7 +126,10 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
             row = await read_integration(running.database, view_id)
     for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
         assert Encryption([NEW_KEY]).can_decrypt(sealed)
-    assert sorted(line["service"] for line in logs if line["event"] == "service_broke") == ["cloudlink", "entra"]
+    assert sorted(line["service"] for line in logs if line["event"] == "service_unhealthy") == [
+        "cloudlink",
+        "entra",
+    ]
     assert len([line for line in logs if line["event"] == "webhook_address_replaced"]) == 1
     assert not [line for line in logs if line["event"] == "job_failed"]
 

@@ -143,7 +143,7 @@ async def test_presence_changes_during_an_expired_secret_are_sent_immediately_af
 
 
 async def is_in_trouble(running: RunningEngine) -> bool:
-    return any(light.error for light in (await running.status()).service_health)
+    return any(health.error for health in (await running.status()).service_health)
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,9 @@ def _status(
         for service, trouble in zip(Service, troubles, strict=True)
     )
     said = {
-        light.service: form_error(light.error, texts, LINKS, GUID, GUID) for light in service_health if light.error
+        health.service: form_error(health.error, texts, LINKS, GUID, GUID)
+        for health in service_health
+        if health.error
     }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None

@@ -68,7 +68,7 @@ class Process:
 
     async def look(self) -> None:
         """Schedule the notices, then send those that are due."""
-        await self.notice_scheduler.look("all")
+        await self.notice_scheduler.run("all")
         await self.send_due()
 
     async def send_due(self) -> None:
@@ -78,7 +78,7 @@ class Process:
 
     async def metric(self, name: str, **labels: str) -> float:
         """A gauge of the store, read now."""
-        await StoreGauges(self.database, self.metrics, self.clock).take()
+        await StoreGauges(self.database, self.metrics, self.clock).refresh()
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
 
 

@@ -1,4 +1,4 @@
-"""The list of integrations with their lights, and each one's card with everything one can do with it."""
+"""The list of integrations with their health, and each one's card with everything one can do with it."""
 
 import pytest
 

@@ -230,7 +230,7 @@ async def test_processes_that_race_tell_once(world: NoticeHarness, processes: in
         await world.admin(name)
     await world.integration(30)
     running = [world.process, *[await world.another() for _ in range(processes - 1)]]
-    await asyncio.gather(*(process.notice_scheduler.look("all") for process in running))
+    await asyncio.gather(*(process.notice_scheduler.run("all") for process in running))
     for process in running:
         process.jobs.deferred.append(("notify", "i1"))
     await asyncio.gather(*(process.send_due() for process in running))
@@ -281,7 +281,7 @@ async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: Not
 async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(60)
-    await world.process.notice_scheduler.look("all")
+    await world.process.notice_scheduler.run("all")
     async with world.database.writing() as session:
         (notice,) = await notices.list_due(session, "i1", world.now)
         assert await notices.claim(session, notice.id, world.now)
