@@ -119,7 +119,7 @@ async def _join(context: TurnContext) -> Member | None:
             session, context.tenant, address, sender.object_id, sender.name, context.now
         )
         if member:
-            await context.record(session, None, "admins_join", person=address, role=member.role)
+            await context.record(session, None, Act.ADMINS_JOIN, person=address, role=member.role)
     return member
 
 

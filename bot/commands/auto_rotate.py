@@ -24,7 +24,7 @@ async def open_auto_rotate(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    possible = await context.services.credentials.may_rotate(context.tenant, view.id)
+    possible = await context.operations.credentials.may_rotate(context.tenant, view.id)
     await context.show(cards.automatic(context.texts, view, possible, context.services.links))
 
 
@@ -36,7 +36,7 @@ async def turn_on(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def turn_off(context: TurnContext, view: IntegrationView) -> None:
-    await context.services.credentials.set_auto_rotate(context.tenant, view.id, False, context.actor)
+    await context.operations.credentials.set_auto_rotate(context.tenant, view.id, False, context.actor)
     await _show_again(context, view)
 
 

@@ -54,7 +54,7 @@ async def _use(context: TurnContext, row: ClaimCode) -> bool:
             return False
         await roles.make_owner(session, context.tenant, sender.object_id, sender.name, context.now)
         await conversations.mark_welcomed(session, context.tenant, context.person)
-        await context.record(session, None, "claim")
+        await context.record(session, None, Act.CLAIM)
     return True
 
 

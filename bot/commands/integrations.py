@@ -19,13 +19,13 @@ async def open_integrations(context: TurnContext) -> None:
 
 async def open_one(context: TurnContext) -> None:
     view = await context.integration()
-    status = await context.services.integrations.status(context.tenant, view.id)
+    status = await context.operations.overview.status(context.tenant, view.id)
     await context.show(cards.one(context.texts, status, context.now))
 
 
 async def _service_health(context: TurnContext, view: IntegrationView) -> tuple[ServiceHealth, ...]:
     try:
-        return (await context.services.integrations.status(context.tenant, view.id)).service_health
+        return (await context.operations.overview.status(context.tenant, view.id)).service_health
     except UnknownIntegration:
         return ()
 

@@ -24,12 +24,12 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
         return
     await context.show(cards.checking(context.texts, view))
     try:
-        offer = await context.services.updates.offer(context.tenant, view.id)
+        offer = await context.operations.updates.offer(context.tenant, view.id)
     except SyncError as error:
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.not_readable(context.texts, view, form_error))
         return
-    made = cards.offered if offer.due else cards.nothing_to_install
+    made = cards.offered if offer.pending else cards.nothing_to_install
     await context.show(made(context.texts, view, offer))
 
 
@@ -41,7 +41,7 @@ async def install(context: TurnContext) -> None:
     """Start the installation; a second press shows the running one, and an outdated offer is replaced."""
     view = await context.integration()
     words = context.texts("update.3.words")
-    begun = await context.services.updates.begin(
+    begun = await context.operations.updates.install(
         context.tenant, view.id, _version(context), words, context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -49,7 +49,7 @@ async def install(context: TurnContext) -> None:
 
 async def undo(context: TurnContext) -> None:
     view = await context.integration()
-    begun = await context.services.updates.undo(
+    begun = await context.operations.updates.roll_back(
         context.tenant, view.id, _version(context), context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -77,7 +77,7 @@ async def _follow(context: TurnContext, view: IntegrationView, running: Installa
         await context.show(_card(context, running))
         return
     sent = await context.send(_card(context, running))
-    await context.services.updates.installation(context.tenant, view.id, _place(context, sent))
+    await context.operations.updates.running(context.tenant, view.id, _place(context, sent))
 
 
 def _card(context: TurnContext, installation: Installation) -> Card:

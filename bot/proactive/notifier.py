@@ -188,7 +188,7 @@ class Notifier:
             id=row.id,
             topic=row.topic,
             facts=row.facts,
-            integration=view_of(integration),
+            integration=integration_view(integration),
             links=self._links,
             zone=recipient.zone,
             chat_link=recipient.chat_link,

@@ -11,7 +11,6 @@ from bot.cards.parts import summary
 from bot.cards.update import installation_card
 from bot.chat.idempotency import with_press_id
 from bot.languages import Language, Texts, language_of
-from bot.ports import UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database
 from storage.queries import conversations
@@ -32,7 +31,7 @@ class UpdateCards:
     def __init__(
         self,
         database: Database,
-        updates: UpdatesPort,
+        updates: UpdateService,
         messenger: Messenger,
         languages: Mapping[Language, Texts],
         access: AdminsSetting,
@@ -61,7 +60,7 @@ class UpdateCards:
             return
         if undelivered:
             raise undelivered[0]
-        await self._updates.shown(integration_id, installation)
+        await self._updates.release_cards(integration_id, installation)
 
     async def _update(self, place: CardPlace, installation: Installation) -> Undelivered | None:
         async with self._database.session() as session:

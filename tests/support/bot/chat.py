@@ -23,6 +23,7 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
 from tests.support.stores import sqlite_with_tables
@@ -81,6 +82,7 @@ class Chat:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.credentials = FakeCredentials(self.integrations)
+        self.operations = fake_operations(self.integrations, self.credentials, self.updates)
         self.restart()
 
     def clock(self) -> datetime:

@@ -130,7 +130,7 @@ async def test_a_person_with_the_code_owns_the_tenant(nobodys: Chat, said: str) 
     assert "Step 1 of 4" in words(await nobodys.press(card, "command.setup"))
     assert await owners(nobodys) == [STRANGER]
     async with nobodys.database.session() as session:
-        (act,) = (await session.exec(select(Act))).all()
+        (act,) = (await session.exec(select(HistoryEntry))).all()
     assert (act.act, act.actor_id, act.owner_tenant, act.facts) == ("claim", STRANGER, TENANT, {})
 
 
