@@ -104,7 +104,7 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
 
 def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
     """The progress of a rotation by the bot, and what it waits for."""
-    if rotation.step in (Step.FAILED, Step.UNDO):
+    if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
         return failed(texts, view, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
     place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)

@@ -37,7 +37,7 @@ def checking(texts: Texts, integration: IntegrationView) -> Card:
     return card(texts, title, body)
 
 
-def offered(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
+def offered(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> Card:
     """The offer: release notes and dry run of all due updates."""
     title = texts("update.title")
     body: list[CardElement] = [header("✨", title, capped(integration.name)), text(texts("update.until_then"))]
@@ -137,7 +137,7 @@ def _name(texts: Texts, version: int) -> str:
 
 
 def _running(texts: Texts, installation: Installation) -> Card:
-    going_back = installation.current.state is State.ROLLING_BACK
+    going_back = installation.current.state is InstallationState.ROLLING_BACK
     title = texts("update.going_back" if going_back else "update.installing")
     body: list[CardElement] = [
         header("⏳", title, capped(installation.name)),

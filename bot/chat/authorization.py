@@ -10,6 +10,7 @@ from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from storage.queries import conversations, roles
 from storage.tables.roles import Member
+from sync.audit import Act
 from sync.domain.roles import Role
 
 log = structlog.get_logger()

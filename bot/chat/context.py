@@ -21,10 +21,11 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import history, presses
 from storage.tables.conversations import Press
-from sync.audit import Act, AuditLog, Subject
+from sync.audit import Act, AuditLog
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
 from sync.domain.roles import Role
+from sync.operations import Operations
 
 
 @dataclass(frozen=True, slots=True)

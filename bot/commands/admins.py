@@ -15,6 +15,7 @@ from storage.queries import conversations, drafts, roles
 from storage.queries.roles import AlreadyListed, LastOwner, NotAnOwner, RoleChanged
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.audit import Act
 from sync.domain.roles import GRANTABLE, Role
 
 PRINCIPAL_NAME = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")

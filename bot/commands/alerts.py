@@ -14,6 +14,7 @@ from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.notices import State
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
+from sync.audit import Act
 from sync.domain.roles import Role
 from sync.problems.notice_plan import REPETITION, original_stage
 
@@ -112,7 +113,7 @@ async def _view(context: TurnContext) -> AlertsView:
         mine = await alerts.preferences_by_integration(session, tenant, person)
         known = await conversations.find(session, tenant, person)
         recipients = await _recipients(session, tenant, set(), {})
-    views = await context.services.integrations.list(tenant)
+    views = await context.operations.integrations.list(tenant)
     general = mine.get(ANY_INTEGRATION)
     told_zone = known.time_zone if known else ""
     zone = zone_of(general.time_zone if general else "", told_zone, context.texts.language)

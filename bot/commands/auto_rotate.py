@@ -30,8 +30,8 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
 
 async def turn_on(context: TurnContext, view: IntegrationView) -> None:
     """Only if the application permits it; the card shows what is missing."""
-    if await context.services.credentials.may_rotate(context.tenant, view.id):
-        await context.services.credentials.set_auto_rotate(context.tenant, view.id, True, context.actor)
+    if await context.operations.credentials.may_rotate(context.tenant, view.id):
+        await context.operations.credentials.set_auto_rotate(context.tenant, view.id, True, context.actor)
     await _show_again(context, view)
 
 

@@ -9,6 +9,7 @@ from bot.roles import claim_codes
 from storage.queries import claims as rows
 from storage.queries import conversations, roles
 from storage.tables.roles import ClaimCode
+from sync.audit import Act
 from sync.domain.roles import Role
 
 log = structlog.get_logger()

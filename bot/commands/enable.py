@@ -38,7 +38,7 @@ async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = 
     """Show another page of unmatched people; read the directories again if the cached preview has expired."""
     found = context.services.previews.get(context.tenant, view.id)
     if found is None:
-        found = await context.services.integrations.preview(context.tenant, view.id)
+        found = await context.operations.overview.preview(context.tenant, view.id)
         context.services.previews.put(context.tenant, view.id, found)
     wanted = context.data.get("page", "")
     page = min(int(wanted), cards.pages(found) - 1) if wanted.isdecimal() and len(wanted) < 7 else 0

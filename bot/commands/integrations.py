@@ -8,7 +8,7 @@ from sync.domain.roles import Role
 
 async def open_integrations(context: TurnContext) -> None:
     """Show a page of integrations, each with its services' health."""
-    views = await context.services.integrations.list(context.tenant)
+    views = await context.operations.integrations.list(context.tenant)
     if not views:
         return await context.show(cards.none_yet(context.texts))
     page = _page(context, len(views))

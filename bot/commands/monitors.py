@@ -14,12 +14,14 @@ from bot.cards.fields import MAX_NAME
 from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries import integrations, monitors
-from sync.domain.model import IntegrationView, UnknownIntegration
+from storage.queries import monitors
+from sync.audit import Act
+from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
+from sync.tenancy import owned
 
-SAME, OTHER = "monitors_same", "monitors_other"
-"""The acts that answer whether the monitors use the replaced secret."""
+ANSWERS = (Act.MONITORS_SAME, Act.MONITORS_OTHER)
+"""Whether the monitors use the replaced secret, as an administrator answered."""
 
 
 async def open_monitors(context: TurnContext) -> None:
@@ -93,7 +95,7 @@ async def ask(context: TurnContext) -> None:
 
 async def same(context: TurnContext) -> None:
     """The monitors use the replaced secret: keep a checklist until each has the new one."""
-    if await _answer(context, SAME):
+    if await _answer(context, Act.MONITORS_SAME):
         return await checklist(context)
     return await show(context)
 
@@ -104,7 +106,7 @@ async def other(context: TurnContext) -> None:
     return await show(context)
 
 
-async def _answer(context: TurnContext, answer: str) -> bool:
+async def _answer(context: TurnContext, answer: Act) -> bool:
     """Store the answer; False if there is a newer rotation, or it is answered already."""
     view = await context.integration()
     async with _changing(context, view) as session:

@@ -19,7 +19,7 @@ from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
 from sync.domain.roles import Role
-from sync.domain.rotation import Kind, RotationUnderWay, RotationView
+from sync.domain.rotation import RotationKind, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
@@ -127,7 +127,7 @@ async def progress(context: TurnContext) -> None:
 
 async def _follow(context: TurnContext, view: IntegrationView, rotation: RotationView) -> None:
     """Show each step as it happens, for some seconds; after the last, ask about the monitors."""
-    async for seen in context.services.credentials.follow(context.tenant, rotation.id):
+    async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
         rotation = seen
         await context.show(_progress(context, view, seen))
     if rotation.finished and rotation.error is None:

@@ -9,7 +9,7 @@ from bot.proactive.update_cards import form_error_of
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
-from sync.updates.model import CardPlace, Installation
+from sync.updates.model import CardAddress, Installation
 
 
 async def open_update(context: TurnContext) -> None:
@@ -18,7 +18,7 @@ async def open_update(context: TurnContext) -> None:
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     """Show the offer; while an installation runs, show its progress."""
-    running = await context.services.updates.installation(context.tenant, view.id)
+    running = await context.operations.updates.running(context.tenant, view.id)
     if running:
         await _follow(context, view, running)
         return
@@ -73,7 +73,7 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """From now on the pressed card, or a new one, shows the progress."""
     if isinstance(context.turn.incoming.event, Action):
-        await context.services.updates.installation(context.tenant, view.id, _place(context))
+        await context.operations.updates.running(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
     sent = await context.send(_card(context, running))
@@ -85,10 +85,10 @@ def _card(context: TurnContext, installation: Installation) -> Card:
     return cards.installation_card(context.texts, installation, form_error)
 
 
-def _place(context: TurnContext, card_id: str = "") -> CardPlace:
+def _place(context: TurnContext, card_id: str = "") -> CardAddress:
     event = context.turn.incoming.event
     pressed = event.card_id if isinstance(event, Action) else ""
-    return CardPlace(context.tenant, context.person, card_id or pressed)
+    return CardAddress(context.tenant, context.person, card_id or pressed)
 
 
 def _version(context: TurnContext) -> int:

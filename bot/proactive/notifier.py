@@ -33,7 +33,7 @@ from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
 from sync.domain.roles import NOTIFIED_ROLES
-from sync.integrations.service import view_of
+from sync.integrations.views import integration_view
 
 log = structlog.get_logger()
 

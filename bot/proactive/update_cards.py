@@ -17,7 +17,8 @@ from storage.queries import conversations
 from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.roles import Role
-from sync.updates.model import CardPlace, Installation
+from sync.updates.model import CardAddress, Installation
+from sync.updates.service import UpdateService
 
 log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ class UpdateCards:
     async def show(self, integration_id: str) -> None:
         """Run the job. Raises ``Undelivered`` when a card could not show the result, so that the job is retried."""
         await self._sleep(self._pause)
-        found = await self._updates.to_show(integration_id)
+        found = await self._updates.cards_to_update(integration_id)
         if found is None or not found[1]:
             return
         installation, places = found
@@ -62,7 +63,7 @@ class UpdateCards:
             raise undelivered[0]
         await self._updates.release_cards(integration_id, installation)
 
-    async def _update(self, place: CardPlace, installation: Installation) -> Undelivered | None:
+    async def _update(self, place: CardAddress, installation: Installation) -> Undelivered | None:
         async with self._database.session() as session:
             chat = await conversations.find(session, place.tenant_id, place.user_object_id)
             role = await self._access.role_of(session, place.tenant_id, place.user_object_id)

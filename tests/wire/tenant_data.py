@@ -21,7 +21,7 @@ from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.model import Actor, IntegrationView, Service
 from sync.domain.roles import Role
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
 from tests.support.stores import stored

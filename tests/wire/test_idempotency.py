@@ -17,7 +17,7 @@ from sqlmodel import select
 
 from bot.chat.idempotency import ACTS as ONCE
 from core.clock import utc_now
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
@@ -25,7 +25,7 @@ from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor, IntegrationView, TeamsApp
 from sync.domain.roles import Role
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import words
 from tests.support.engines import account_of

@@ -26,7 +26,6 @@ from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import services_for
 from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations, buttons
 from tests.support.bot.hosting import TENANT, Bot, open_bot

@@ -24,12 +24,12 @@ NAMES = tuple(f"{number} Ada Example" for number in range(12))
 
 
 def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, Card]]:
-    few = Due(2, (Effect("matched", 3, NAMES[:3]),))
-    calls = Due(3, (Effect("people", 25), Effect("on_the_phone", 0)))
+    few = PendingUpdate(2, (PlannedChange("matched", 3, NAMES[:3]),))
+    calls = PendingUpdate(3, (PlannedChange("people", 25), PlannedChange("on_the_phone", 0)))
     yield "update_looking", update.checking(texts, integration)
-    yield "update_offered", update.offered(texts, integration, Offer(1, (few, calls)))
-    yield "update_offered_one", update.offered(texts, integration, Offer(2, (calls,)))
-    yield "update_offered_largest", update.offered(texts, integration, Offer(1, _largest()))
+    yield "update_offered", update.offered(texts, integration, UpdateOffer(1, (few, calls)))
+    yield "update_offered_one", update.offered(texts, integration, UpdateOffer(2, (calls,)))
+    yield "update_offered_largest", update.offered(texts, integration, UpdateOffer(1, _largest()))
     unavailable = form_error(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503), texts, Links())
     yield "update_not_readable", update.not_readable(texts, integration, unavailable)
     yield "update_nothing", update.nothing_to_install(texts, integration, UpdateOffer(3, (), 3))

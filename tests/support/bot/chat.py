@@ -22,6 +22,7 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
+from sync.audit import AuditLog
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
@@ -46,15 +47,14 @@ def services_for(
     return Services(
         database=database,
         encryption=encryption,
-        integrations=integrations,
+        operations=fake_operations(integrations, credentials, updates),
         access=access,
         clock=clock,
         languages=languages,
         links=Links(),
         previews=PreviewCache(clock),
         exports=HistoryExport(database, encryption, clock, languages, access),
-        updates=updates,
-        credentials=credentials,
+        audit=AuditLog(database, clock),
         commands=COMMANDS,
     )
 

@@ -9,7 +9,7 @@ from sqlmodel import select
 from bot.activity import Card, Message
 from storage.queries import drafts
 from storage.queries.roles import INVITATION_LIFETIME
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat

@@ -13,7 +13,7 @@ from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from bot.roles.claim_codes import LIFETIME
 from storage.queries.claims import MAX_PER_PERSON
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import ClaimCode, Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat

@@ -18,11 +18,13 @@ from bot.languages import Language, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from storage.encryption import Encryption
 from storage.queries import history
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Probe, Service
+from sync.domain.phone_events import CloudLinkUser
 from sync.domain.roles import Role
+from sync.teams.directory import TeamsUser
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words

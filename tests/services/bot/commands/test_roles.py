@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 from bot.activity import Card
 from bot.chat.context import Command
 from bot.commands import COMMANDS
-from storage.tables.history import Act
 from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat, open_chat

@@ -15,7 +15,11 @@ from storage.queries import conversations
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
 from sync.updates.catalogue import catalogue
-from sync.updates.model import CardAddress, Installation, InstallationState
+from sync.updates.model import (
+    CardAddress,
+    Installation,
+    InstallationState,
+)
 from tests.support.bot.chat import Chat
 from tests.support.bot.fake_updates import DUE, STARTED, progress
 from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, words
@@ -211,7 +215,7 @@ async def following(chat: Chat) -> Following:
 
 
 async def test_every_card_is_updated_in_its_own_language_and_chat(following: Following) -> None:
-    await following.begin(State.RUNNING, State.WAITING)
+    await following.begin(InstallationState.RUNNING, InstallationState.WAITING)
     await following.cards.show("i1")
     assert "Installing the update" in following.seen()["card-a"]
     assert "A instalar a atualização" in following.seen()["card-r"]
@@ -224,7 +228,7 @@ async def test_every_card_is_updated_in_its_own_language_and_chat(following: Fol
 
 
 async def test_the_result_is_shown_once_and_the_cards_are_released(following: Following) -> None:
-    await following.begin(State.COMPLETED, State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED, InstallationState.COMPLETED)
     await following.cards.show("i1")
     assert "Feature update completed" in following.seen()["card-a"]
     assert "Atualização de funcionalidade concluída" in following.seen()["card-r"]
@@ -234,7 +238,7 @@ async def test_the_result_is_shown_once_and_the_cards_are_released(following: Fo
 
 
 async def test_an_undelivered_result_is_retried(following: Following) -> None:
-    await following.begin(State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED)
     following.messenger.trouble = Undelivered(502)
     with pytest.raises(Undelivered):
         await following.cards.show("i1")
@@ -244,14 +248,14 @@ async def test_an_undelivered_result_is_retried(following: Following) -> None:
 
 
 async def test_undelivered_progress_is_left_to_the_next_update(following: Following) -> None:
-    await following.begin(State.RUNNING)
+    await following.begin(InstallationState.RUNNING)
     following.messenger.trouble = Undelivered(502)
     await following.cards.show("i1")
     assert following.chat.updates.released == 0
 
 
 async def test_a_blocked_chat_is_marked_unreachable(following: Following) -> None:
-    await following.begin(State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED)
     following.messenger.trouble = Unreachable()
     await following.cards.show("i1")
     async with following.chat.database.session() as session:
@@ -262,7 +266,7 @@ async def test_a_blocked_chat_is_marked_unreachable(following: Following) -> Non
 
 
 async def test_a_former_administrators_card_is_not_updated(following: Following) -> None:
-    await following.begin(State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED)
     following.chat.admins = (ADMIN,)
     following.chat.restart()
     await following.chat.say("olá")
