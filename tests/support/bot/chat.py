@@ -23,6 +23,7 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from sync.audit import AuditLog
+from sync.operations import Operations
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
@@ -34,20 +35,14 @@ KEY = Fernet.generate_key().decode()
 
 
 def services_for(
-    database: Database,
-    integrations: FakeIntegrations,
-    updates: FakeUpdates,
-    credentials: FakeCredentials,
-    access: AdminsSetting,
-    clock: Clock,
-    encryption: Encryption,
+    database: Database, operations: Operations, access: AdminsSetting, clock: Clock, encryption: Encryption
 ) -> Services:
-    """What commands work with, over a real database and fakes of everything behind it."""
+    """What commands work with, over a real database."""
     languages = load_texts()
     return Services(
         database=database,
         encryption=encryption,
-        operations=fake_operations(integrations, credentials, updates),
+        operations=operations,
         access=access,
         clock=clock,
         languages=languages,
@@ -92,9 +87,7 @@ class Chat:
         """A new process on the same database: only what was stored is kept."""
         self.services = services_for(
             self.database,
-            self.integrations,
-            self.updates,
-            self.credentials,
+            self.operations,
             AdminsSetting(self.admins, TENANT),
             self.clock,
             Encryption([self.key]),

@@ -21,7 +21,6 @@ from storage.queries import history
 from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Probe, Service
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.roles import Role
 from sync.teams.directory import TeamsUser
@@ -96,16 +95,7 @@ async def test_a_failure_is_recorded_with_its_fault(chat: Chat, clients: FakeSer
         assert secret not in kept
 
 
-async def test_a_connection_test_is_recorded_with_what_it_found(chat: Chat) -> None:
-    await chat.press(await at_preview(chat), "setup.later")
-    refused = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All")
-    chat.integrations.probes = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.GRAPH, "x", 0.1, refused))
-    await chat.say("test connection")
-    assert ("test", "graph.consent_missing") in await told(chat)
-    assert "User.Read.All" in words(await chat.say("history"))
-
-
-async def test_reading_is_not_recorded(chat: Chat) -> None:
+async def test_reading_is_not_recorded(chat: Chat, clients: FakeServiceClients) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     before = await told(chat)
     for said in ("status", "integrations", "enable presence", "history", "export history", "help"):
@@ -113,7 +103,7 @@ async def test_reading_is_not_recorded(chat: Chat) -> None:
     assert await told(chat) == before
 
 
-async def test_an_act_on_a_missing_integration_is_not_recorded(chat: Chat) -> None:
+async def test_an_act_on_a_missing_integration_is_not_recorded(chat: Chat, clients: FakeServiceClients) -> None:
     for verb in ("enable.now", "disable.now", "test.run", "remove.now", "edit.save_name"):
         await chat.act(verb, integration="no such id", name="x", typed_name="x")
     assert await told(chat) == []
