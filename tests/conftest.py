@@ -16,7 +16,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_sessionfinish() -> None:
-    if postgres := sys.modules.get("tests.postgres"):
+    if postgres := sys.modules.get("tests.support.postgres"):
         postgres.stop()
 
 
