@@ -18,7 +18,11 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError
 
+from bot.cards.field_errors import Links
+from bot.chat.context import Services
 from bot.chat.history_export import HistoryExport
+from bot.chat.preview_cache import PreviewCache
+from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
@@ -212,24 +216,31 @@ async def open_application(
         exports = HistoryExport(
             database, encryption, utc_now, texts, access, settings.public_url, settings.local_url
         )
-        pipeline = Pipeline(
-            database,
-            encryption,
-            engine.integrations,
-            access,
-            utc_now,
+        services = Services(
+            database=database,
+            encryption=encryption,
+            integrations=engine.integrations,
+            access=access,
+            clock=utc_now,
+            languages=texts,
+            links=Links(),
+            previews=PreviewCache(utc_now),
             exports=exports,
             updates=engine.updates,
             credentials=engine.credentials,
-            metrics=metrics,
+            commands=BOT_COMMANDS,
         )
+        pipeline = Pipeline(services, metrics)
         host = await stack.enter_async_context(
-            open_host(hosting_config, pipeline, http, utc_now, deadline=deadline, metrics=metrics)
+            open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )
-        notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom())
+        notifier = Notifier(
+            database, host.messenger, access, utc_now, random.SystemRandom(), services.languages, services.links
+        )
         await notifier.start()
-        engine.jobs.register(NOTIFY, notifier.notify)
-        engine.jobs.register(SHOW_UPDATE, UpdateCards(database, engine.updates, host.messenger, texts, access).show)
+        engine.jobs.replace(NOTIFY, notifier.notify)
+        cards = UpdateCards(database, engine.updates, host.messenger, texts, access, services.links)
+        engine.jobs.replace(SHOW_UPDATE, cards.show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
             add_public_routes(application, host, engine, exports)
@@ -246,7 +257,7 @@ def add_public_routes(application: web.Application, host: Host, engine: Engine, 
 def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
     """An application with what machines request of every process."""
     application = web.Application(client_max_size=256 * 1024)
-    application.add_routes(monitoring_routes(engine.watch, registry))
+    application.add_routes(monitoring_routes(engine.readiness, registry))
     return application
 
 
@@ -263,9 +274,9 @@ def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: Shutd
     random_ = random.SystemRandom()
     if database.is_sqlite:
         return LocalJobs(utc_now, random_, metrics, deadline=deadline)
-    from sync.jobs.postgres import QueuedJobs  # slow to import, and of no use to SQLite
+    from sync.jobs.postgres import PostgresJobs  # slow to import, and of no use to SQLite
 
-    return QueuedJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
+    return PostgresJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
 
 
 @asynccontextmanager

@@ -1,1 +1,1 @@
-"""What an administrator sees and says: hosting, access, commands, cards, notices, languages."""
+"""What administrators see and type: hosting, roles, commands, cards, notices, languages."""

@@ -1,4 +1,4 @@
-"""What the conversation knows of a chat: who says what, and how to answer. No Bot Framework type passes here."""
+"""The interface between the bot and its channel: events, turns and messages. It uses no Bot Framework type."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ Card = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who speaks. ``channel_id`` is the channel's own name for them (``29:...``); ``object_id`` is Entra's."""
+    """The user who sent an activity. ``channel_id`` is the channel's id (``29:...``); ``object_id`` is Entra's."""
 
     channel_id: str
     object_id: str
@@ -21,7 +21,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where a conversation is, complete enough to speak there first, later."""
+    """The address of a conversation, complete enough for proactive messages."""
 
     service_url: str
     conversation_id: str
@@ -33,7 +33,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A line of text, without the mention of the bot and without surrounding blanks."""
+    """A typed text, without the mention of the bot and without surrounding blanks."""
 
     text: str
 
@@ -60,17 +60,20 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The bot was removed from this conversation: nothing can be said here any more."""
+    """The bot was removed from this conversation and can send nothing to it any more."""
+
+
+Event = Message | Action | Installed | Removed
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One thing that arrived, checked.
+    """One incoming event, checked.
 
-    ``locale`` (``pt-PT``) and ``time_zone`` (``Europe/Lisbon``) are the client's, empty when it did not say.
+    ``locale`` (``pt-PT``) and ``time_zone`` (``Europe/Lisbon``) are the client's; empty if not sent.
     """
 
-    what: Message | Action | Installed | Removed
+    event: Event
     sender: Sender
     address: Address
     tenant_id: str
@@ -80,7 +83,7 @@ class Incoming:
 
 
 class Turn(Protocol):
-    """One incoming activity and the ways to answer it."""
+    """One incoming activity and how to answer it."""
 
     @property
     def incoming(self) -> Incoming: ...
@@ -90,9 +93,9 @@ class Turn(Protocol):
         ...
 
     async def replace(self, card: Card, summary: str) -> None:
-        """Put ``card`` where the pressed card stands: in the invoke's answer and in the stored message.
+        """Replace the pressed card with ``card``: in the invoke's response and in the stored message.
 
-        May be called several times in a turn (progress first, outcome last). Answering a message, it posts.
+        May be called several times in a turn (progress first, outcome last). After a typed message it posts.
         """
         ...
 
@@ -105,7 +108,7 @@ class Turn(Protocol):
 
 
 class Messenger(Protocol):
-    """Speaks first, in a conversation seen before. Raises ``Unreachable`` when blocked or uninstalled."""
+    """Sends proactive messages to known conversations. Raises ``Unreachable`` when blocked or uninstalled."""
 
     async def send(self, address: Address, card: Card, summary: str) -> str: ...
 
@@ -113,13 +116,13 @@ class Messenger(Protocol):
 
 
 class Unreachable(CloudLinkPresenceError):
-    """The conversation takes no more messages from the bot (403): never to be retried."""
+    """The conversation accepts no messages from the bot (403); never retry."""
 
 
 class Undelivered(CloudLinkPresenceError):
-    """The channel did not take a message, after retries; it may later. ``status`` is HTTP's, 0 for no answer.
+    """The channel did not accept a message, after retries; it may later. ``status`` is HTTP's, 0 for no response.
 
-    ``perhaps`` tells that the answer was lost on the way: the message may have arrived.
+    ``perhaps`` means that the response was lost: the message may have arrived.
     """
 
     def __init__(self, status: int, *, perhaps: bool = False) -> None:
@@ -129,7 +132,7 @@ class Undelivered(CloudLinkPresenceError):
 
 
 class RosterUnavailable(CloudLinkPresenceError):
-    """The channel did not tell who somebody is: nothing is known of them, neither that they may nor that not."""
+    """The channel's roster is unavailable: the user's role is unknown."""
 
 
 Handler = Callable[[Turn], Awaitable[None]]

@@ -132,7 +132,7 @@ class Recorded:
     async def test_connection(self, owner_tenant: str, integration_id: str) -> tuple[Probe, ...]:
         async with self._act(owner_tenant, "test", integration_id) as trace:
             probes = await self._port.test_connection(owner_tenant, integration_id)
-            trace.trouble = next((probe.trouble for probe in probes if probe.trouble), None)
+            trace.trouble = next((probe.error for probe in probes if probe.error), None)
         return probes
 
     @asynccontextmanager

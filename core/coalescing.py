@@ -1,42 +1,82 @@
-"""Questions that arrive while others are being answered are asked together, next."""
+"""Coalescing: what arrives while a batch is being processed forms the next batch.
+
+A single request is processed immediately; under load the batches grow, so that a hundred requests cost about as
+much as one. ``Batcher`` is the mechanism, ``BatchLoader`` its use for lookups by key.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
-MOST = 500
+LOAD_LIMIT = 500
 
 
-@dataclass(eq=False, slots=True)
-class _Question(Generic[Key, Value]):
-    key: Key
-    is_answered: bool = False
-    answer: Value | None = None
+@dataclass(eq=False, frozen=True, slots=True)
+class _Entry(Generic[Item, Result]):
+    item: Item
+    result: asyncio.Future[Result]
+
+
+class Batcher(Generic[Item, Result]):
+    """Processes items in batches of at most ``limit``, one batch at a time, in order of arrival.
+
+    ``process`` returns one result for each item, in the same order.
+    """
+
+    def __init__(self, process: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], limit: int) -> None:
+        self._process = process
+        self._limit = limit
+        self._pending: deque[_Entry[Item, Result]] = deque()
+        self._lock = asyncio.Lock()
+
+    async def submit(self, item: Item) -> Result:
+        """The item's result, from this call's batch or from one that another call started.
+
+        Raises what ``process`` raises, but only to the call that started the batch: the other calls in it
+        process their items again.
+        """
+        entry: _Entry[Item, Result] = _Entry(item, asyncio.get_running_loop().create_future())
+        self._pending.append(entry)
+        async with self._lock:
+            if not entry.result.done():
+                await self._run(self._next_batch(entry))
+        return entry.result.result()
+
+    def _next_batch(self, first: _Entry[Item, Result]) -> list[_Entry[Item, Result]]:
+        """``first``, which is not pending any more if its batch failed, and the oldest pending entries."""
+        batch = [first]
+        while self._pending and len(batch) < self._limit:
+            entry = self._pending.popleft()
+            if entry is not first and not entry.result.done():
+                batch.append(entry)
+        return batch
+
+    async def _run(self, batch: Sequence[_Entry[Item, Result]]) -> None:
+        results = await self._process([entry.item for entry in batch])
+        for entry, result in zip(batch, results, strict=True):
+            entry.result.set_result(result)
 
 
 class BatchLoader(Generic[Key, Value]):
-    """Asks ``find`` for the answers to many keys at once, as many as have arrived."""
+    """Looks up keys in batches: ``find`` returns the values of those keys that have one."""
 
-    def __init__(self, find: Callable[[Collection[Key]], Awaitable[Mapping[Key, Value]]]) -> None:
+    def __init__(
+        self, find: Callable[[Collection[Key]], Awaitable[Mapping[Key, Value]]], limit: int = LOAD_LIMIT
+    ) -> None:
         self._find = find
-        self._arrived: list[_Question[Key, Value]] = []
-        self._turn = asyncio.Lock()
+        self._batcher = Batcher(self._load_batch, limit)
 
-    async def ask(self, key: Key) -> Value | None:
-        """The answer as it is now; None for none. Raises what ``find`` raises."""
-        question: _Question[Key, Value] = _Question(key)
-        self._arrived.append(question)
-        async with self._turn:
-            if not question.is_answered:
-                some, self._arrived = self._arrived[:MOST], self._arrived[MOST:]
-                await self._answer([question, *(each for each in some if each is not question)])
-        return question.answer
+    async def load(self, key: Key) -> Value | None:
+        """The key's current value, None for none. Raises what ``find`` raises."""
+        return await self._batcher.submit(key)
 
-    async def _answer(self, questions: list[_Question[Key, Value]]) -> None:
-        found = await self._find({each.key for each in questions})
-        for each in questions:
-            each.answer, each.is_answered = found.get(each.key), True
+    async def _load_batch(self, keys: Sequence[Key]) -> list[Value | None]:
+        found = await self._find(set(keys))
+        return [found.get(key) for key in keys]

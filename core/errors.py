@@ -10,7 +10,7 @@ CloudLinkPresenceError
 ├── Unreachable                        bot.activity
 ├── InsecureHosting (ValueError)       bot.hosting.config
 ├── ChannelFailure                     bot.hosting.delivery
-├── Unreadable (ValueError)            bot.hosting.delivery
+├── UnreadableResponse (ValueError)    bot.hosting.delivery
 ├── Refused                            bot.hosting.refusals
 ├── TurnFailed                         bot.hosting.turn_runner
 ├── TooLarge (ValueError)              core.http

@@ -24,7 +24,7 @@ WORK = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1)
 
 ANSWERS = ("accepted", "not_found", "malformed", "too_large", "too_slow", "unsupported", "not_stored")
-VERDICTS = ("taken", "late", "unknown_state", "double", "nobody")
+VERDICTS = ("applied", "late", "unknown_state", "duplicate", "unknown_person")
 CHANGES = ("set", "clear", "set_message", "clear_message")
 BECAME = ("done", "throttled", "failed", "refused")
 SERVICES = ("cloudlink", "graph", "other")

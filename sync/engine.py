@@ -1,4 +1,4 @@
-"""Composes sync: services, store, jobs, schedule; everything an application needs of it."""
+"""Composes sync: its parts, the table of their jobs, and what the application and the bot use of it."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -36,7 +36,7 @@ from sync.domain.jobs import (
     SHOW_UPDATE,
     SUBSCRIBE,
     WARN,
-    JobFunction,
+    Job,
     JobQueue,
 )
 from sync.integrations.connection_test import ConnectionTest
@@ -55,6 +55,7 @@ from sync.presence.reconciler import Reconciler
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
@@ -71,11 +72,11 @@ def _default_tables() -> WireTables:
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Where the services are and how much may be asked of them.
+    """The services' addresses, and the limits for their use.
 
-    ``cloudlink_url`` holds ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
+    ``cloudlink_url`` contains ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
     ``presence_quota`` is in requests per 30 seconds, for each tenant and application. ``newcomers_at`` is the
-    feature version on which new integrations start.
+    feature version of new integrations.
     """
 
     entra_url: str
@@ -89,32 +90,23 @@ class EngineConfig:
     newcomers_at: int = NEWEST
 
 
+@dataclass(frozen=True, slots=True)
 class Engine:
-    """Sync at work. ``webhooks.receive`` is the handler for what CloudLink posts.
+    """The running sync. ``webhooks.receive`` is the aiohttp handler for CloudLink's notifications.
 
-    With ``jobs`` whoever speaks to people registers what sync defers for them (``NOTIFY``); ``watch`` tells how
-    it is.
+    The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
     """
 
-    def __init__(
-        self,
-        integrations: IntegrationService,
-        credentials: CredentialService,
-        webhooks: Webhooks,
-        updates: Updates,
-        jobs: JobQueue,
-        watch: ReadinessProbe,
-    ) -> None:
-        self.integrations = integrations
-        self.credentials = credentials
-        self.webhooks = webhooks
-        self.updates = updates
-        self.jobs = jobs
-        self.watch = watch
+    integrations: IntegrationService
+    credentials: CredentialService
+    webhooks: Webhooks
+    updates: Updates
+    jobs: JobQueue
+    readiness: ReadinessProbe
 
 
-async def nobody_listens(_key: str) -> None:
-    """The job ``NOTIFY`` while nobody is there to speak to people: what waits goes on waiting."""
+async def do_nothing(_key: str) -> None:
+    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` without a bot: what is due stays due."""
 
 
 @asynccontextmanager
@@ -127,76 +119,104 @@ async def open_engine(
     random: Random,
     metrics: Metrics,
     jobs: JobQueue,
-    skew: ClockSkewMonitor | None = None,
+    skew: ClockSkewMonitor,
 ) -> AsyncIterator[Engine]:
-    """Sync for the length of the block: takes up what was left behind, then goes on by its schedule.
+    """Run sync for the length of the block: it resumes what the process before left unfinished.
 
-    ``jobs`` is opened and filled here; its job ``NOTIFY`` does nothing until somebody who speaks to people
-    registers their own. ``skew`` watches the answers that come through ``http``; without it nobody warns of a
-    wrong clock.
+    The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``.
     """
-    every = config.intervals
     services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
     clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
-    store = CredentialStore(encryption)
-    quota = QuotaLedger(Quota(config.presence_quota), metrics)
     metrics.quota_limit.set(config.presence_quota)
-
-    ingestor = EventIngestor(context)
-    poller = Poller(context, store, ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks))
-    renew_after = timedelta(seconds=every.renew_subscription)
-    subscriptions = Subscriptions(context, store, config.public_url, renew_after)
-    directory_sync = DirectorySync(context, store)
-    reconciler = Reconciler(context, store, quota)
-    messages = StatusMessageWriter(context, store, quota)
-    update_catalogue = catalogue(database, directory_sync, messages)
-    connection_test = ConnectionTest(context, store, quota, timedelta(seconds=every.recheck_credentials))
-    editor = Editor(context, store, directory_sync, TenantTeardown(context, store, quota))
-    scheduler = Scheduler(context, every, bool(config.public_url))
-    watch_clock = skew or ClockSkewMonitor(clock)
-    notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, watch_clock.seconds)
-
-    functions: dict[str, JobFunction] = {
-        PUSH: reconciler.push,
-        PUSH_STATUS_MESSAGE: messages.tell,
-        POLL: poller.poll,
-        POLL_SAMPLE: poller.poll_sample,
-        MATCH: directory_sync.match,
-        SUBSCRIBE: subscriptions.keep,
-        PROBE: connection_test.probe,
-        REMOVE: Remover(context, subscriptions, timedelta(seconds=every.removal_patience)).remove,
-        ROTATE: Rotator(context, store, timedelta(seconds=every.rotation_lease)).rotate,
-        EXPIRY: SecretExpiry(context, store, config.host).refresh,
-        INSTALL: Installer(context, update_catalogue, timedelta(seconds=every.update_patience)).install,
-        SCHEDULE: scheduler.schedule,
-        CLEANUP: scheduler.cleanup,
-        WARN: notices.look,
-        NOTIFY: nobody_listens,
-        SHOW_UPDATE: nobody_listens,
-    }
-    for name, function in functions.items():
-        jobs.register(name, function)
-
-    reach = Reach(bool(config.public_url), timedelta(seconds=every.poll))
-    integrations = IntegrationService(
-        context,
-        store,
-        directory_sync,
-        poller,
-        connection_test,
-        reach,
-        editor,
-        config.newcomers_at,
-    )
-    credentials = CredentialService(context, store, config.host)
-    webhooks = Webhooks(context, ingestor, config.tables)
-    updates = Updates(context, update_catalogue)
-    watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, clock), metrics)
+    parts = _Parts(config, context, CredentialStore(encryption), skew)
+    scheduler = parts.register_jobs(jobs)
+    engine = parts.engine(jobs)
     async with jobs.running():
         if jobs.works:
             await scheduler.start()
         try:
-            yield Engine(integrations, credentials, webhooks, updates, jobs, watch)
+            yield engine
         finally:
-            await watch.close()
+            await engine.readiness.close()
+
+
+class _Parts:
+    """The parts of sync, with what they depend on."""
+
+    def __init__(
+        self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
+    ) -> None:
+        every = config.intervals
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
+        self.config, self.context, self.store = config, context, store
+        self.ingestor = EventIngestor(context)
+        self.poller = Poller(
+            context, store, self.ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
+        )
+        renew_after = timedelta(seconds=every.renew_subscription)
+        self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
+        self.directory_sync = DirectorySync(context, store)
+        self.reconciler = Reconciler(context, store, self.quota)
+        self.status_messages = StatusMessageWriter(context, store, self.quota)
+        self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
+        recheck = timedelta(seconds=every.recheck_credentials)
+        self.connection_test = ConnectionTest(context, store, self.quota, recheck)
+        self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_patience))
+        self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
+        self.expiry = SecretExpiry(context, store, config.host)
+        self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_patience))
+        self.cleanup = Cleanup(context, timedelta(seconds=every.cleanup))
+        self.notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, skew.seconds)
+
+    def job_table(self) -> tuple[Job, ...]:
+        """Every job but ``SCHEDULE``, which queues the others."""
+        return (
+            Job(PUSH, self.reconciler.push, urgent=True),
+            Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
+            Job(POLL, self.poller.poll, paced=True),
+            Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
+            Job(MATCH, self.directory_sync.match, paced=True),
+            Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
+            Job(PROBE, self.connection_test.probe),
+            Job(EXPIRY, self.expiry.refresh, paced=True),
+            Job(ROTATE, self.rotator.rotate),
+            Job(INSTALL, self.installer.install),
+            Job(REMOVE, self.remover.remove),
+            Job(CLEANUP, self.cleanup.run),
+            Job(WARN, self.notices.run, urgent=True),
+            Job(NOTIFY, do_nothing, urgent=True),
+            Job(SHOW_UPDATE, do_nothing),
+        )
+
+    def register_jobs(self, jobs: JobQueue) -> Scheduler:
+        """Register every job; returns the scheduler that queues them."""
+        config, table = self.config, self.job_table()
+        paced = {job.name for job in table if job.paced}
+        scheduler = Scheduler(self.context, config.intervals, paced, public=bool(config.public_url))
+        for job in (*table, Job(SCHEDULE, scheduler.schedule, urgent=True)):
+            jobs.register(job.name, job.function, urgent=job.urgent)
+        return scheduler
+
+    def engine(self, jobs: JobQueue) -> Engine:
+        config, context, store = self.config, self.context, self.store
+        editor = Editor(context, store, self.directory_sync, TenantTeardown(context, store, self.quota))
+        integrations = IntegrationService(
+            context,
+            store,
+            self.directory_sync,
+            self.poller,
+            self.connection_test,
+            Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll)),
+            editor,
+            config.newcomers_at,
+        )
+        gauges = StoreGauges(context.database, context.metrics, context.clock)
+        return Engine(
+            integrations,
+            CredentialService(context, store, config.host),
+            Webhooks(context, self.ingestor, config.tables),
+            Updates(context, self.catalogue),
+            jobs,
+            ReadinessProbe(context.database, jobs, gauges, context.metrics),
+        )

@@ -1,7 +1,8 @@
-"""Who may do what: the list, somebody's own card, and the cards on which something is given or taken away."""
+"""Members and roles: the list, a member's card, and the cards to give, change and remove a role."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Protocol
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
@@ -11,32 +12,72 @@ from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.cards.history import where
 from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.roles import GRANTABLE, INVITATION_LIFETIME, Role
-from storage.tables.conversations import Conversation
-from storage.tables.roles import Member
+from sync.domain.roles import GRANTABLE, Role, is_expired_invitation
 
 PAGE = 10
-STRANGERS = 20
+SUGGESTED = 20
 NOBODY = "nobody"
-"""The choice of none of those who have spoken."""
+"""The choice of no one from the list."""
+
+
+class Member(Protocol):
+    """A member or an invitation, as it is shown; an invitation has no ``user_object_id`` yet."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def role(self) -> str: ...
+
+    @property
+    def user_object_id(self) -> str | None: ...
+
+    @property
+    def address(self) -> str | None: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def invited_by(self) -> str: ...
+
+    @property
+    def invited_by_name(self) -> str: ...
+
+    @property
+    def invited_at(self) -> datetime: ...
+
+
+class KnownPerson(Protocol):
+    """A person without a role who has written to the bot."""
+
+    @property
+    def user_object_id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def seen_at(self) -> datetime: ...
+
 
 SYMBOLS = {Role.OWNER: "👑", Role.ADMINISTRATOR: "🛠️", Role.VIEWER: "👁️"}
 
 
 def listed(
-    texts: Texts, by_setting: Sequence[str], members: Sequence[Member], page: int, now: datetime, said: str = ""
+    texts: Texts, by_setting: Sequence[str], members: Sequence[Member], page: int, now: datetime, done: str = ""
 ) -> Card:
-    """Owners by the setting, by name, then a page of ``members``; ``said`` is the key of what was done."""
+    """Owners by the setting, by name, then a page of ``members``; ``done`` is the key of what was just done."""
     title = texts("admins.title")
     total = len(by_setting) + len(members)
     body: list[CardElement] = [header("👥", title, texts.plural("admins.count", total))]
-    if said:
-        body.append(note("good", "✅", texts(said)))
+    if done:
+        body.append(note("good", "✅", texts(done)))
     if not page:
-        told = f"{texts('role.owner')} · {texts('admins.by_setting')}"
-        body.extend(row(SYMBOLS[Role.OWNER], capped(name), told) for name in by_setting[:PAGE])
+        role = f"{texts('role.owner')} · {texts('admins.by_setting')}"
+        body.extend(row(SYMBOLS[Role.OWNER], capped(name), role) for name in by_setting[:PAGE])
     shown = members[page * PAGE : (page + 1) * PAGE]
-    body.extend(row(SYMBOLS[Role(one.role)], name_of(one), _told(texts, one, now)) for one in shown)
+    body.extend(row(SYMBOLS[Role(one.role)], name_of(one), _origin(texts, one, now)) for one in shown)
     pages = max(1, -(-len(members) // PAGE))
     if pages > 1:
         body.append(plain(where(texts, page, pages), subtle=True))
@@ -60,12 +101,12 @@ def _list_actions(texts: Texts, has_members: bool, page: int, pages: int) -> lis
 
 def invite(
     texts: Texts,
-    strangers: Sequence[Conversation],
+    people: Sequence[KnownPerson],
     now: datetime,
     typed: Mapping[str, str] | None = None,
     form_error: FormError | None = None,
 ) -> Card:
-    """Somebody by name, or one of those who have spoken with the bot; and the role they get."""
+    """Invite a person by name, or give a role to one of ``people``."""
     title = texts("admins.invite")
     typed = typed or {}
     address = TextInput(
@@ -76,8 +117,8 @@ def invite(
         max_length=MAX_ID,
     )
     body: list[CardElement] = [header("✉️", title), text(texts("admins.invite.what"), subtle=True), address]
-    if strangers:
-        known = [(one.user_object_id, _seen(texts, one, now)) for one in strangers]
+    if people:
+        known = [(one.user_object_id, _seen(texts, one, now)) for one in people]
         choices = [(NOBODY, texts("admins.nobody")), *known]
         body.append(_chooser("person", texts("admins.or_pick"), choices, typed.get("person") or NOBODY))
     if form_error:
@@ -90,17 +131,17 @@ def invite(
     return card(texts, title, body, actions)
 
 
-def one(texts: Texts, member: Member, now: datetime, said: str = "", refusal: str = "") -> Card:
-    """Somebody's role, where it comes from, and what can be done; ``said`` is a key, ``refusal`` the end of one."""
+def one(texts: Texts, member: Member, now: datetime, done: str = "", refusal: str = "") -> Card:
+    """A member's role, its origin, and the actions; ``done`` is a key, ``refusal`` the end of one."""
     role = Role(member.role)
     body: list[CardElement] = [header(SYMBOLS[role], texts("admins.one"), name_of(member))]
-    if said:
-        body.append(note("good", "✅", texts(said)))
+    if done:
+        body.append(note("good", "✅", texts(done)))
     if refusal:
         body.append(note("attention", "❌", texts(f"check.{refusal}"), texts(f"check.{refusal}.remedy")))
     if member.address and member.name:
         body.append(fact(texts("field.address"), capped(member.address)))
-    body.append(fact(texts("admins.since"), _told(texts, member, now)))
+    body.append(fact(texts("admins.since"), _origin(texts, member, now)))
     body += [_roles(texts, role), *_what_roles_may(texts)]
     data = {"member": member.id, "was": member.role}
     actions: list[Action] = [
@@ -112,10 +153,10 @@ def one(texts: Texts, member: Member, now: datetime, said: str = "", refusal: st
 
 
 def demotion_asked(texts: Texts, member: Member, role: Role) -> Card:
-    """Before a role is made less."""
+    """Asks before a role is reduced."""
     title = texts("admins.demote")
-    told = texts("admins.demote.what", was=texts(f"role.{member.role}"), role=texts(f"role.{role}"))
-    body = [header(SYMBOLS[Role(member.role)], title, name_of(member)), note("warning", "⚠️", told)]
+    question = texts("admins.demote.what", was=texts(f"role.{member.role}"), role=texts(f"role.{role}"))
+    body = [header(SYMBOLS[Role(member.role)], title, name_of(member)), note("warning", "⚠️", question)]
     data = {"member": member.id, "was": member.role, "role": role.value}
     actions: list[Action] = [
         button(texts("button.change_role"), "admins.demote", data, style="destructive"),
@@ -125,7 +166,7 @@ def demotion_asked(texts: Texts, member: Member, role: Role) -> Card:
 
 
 def removal_asked(texts: Texts, member: Member) -> Card:
-    """Before a role, or an invitation, is taken away."""
+    """Asks before a role or an invitation is removed."""
     title = texts("admins.remove")
     what = "admins.remove.what" if member.user_object_id else "admins.remove.invitation"
     body = [header("🚪", title, name_of(member)), note("warning", "⚠️", texts(what))]
@@ -141,21 +182,21 @@ def name_of(member: Member) -> str:
     return capped(member.name or member.address or member.user_object_id or "", MAX_NAME)
 
 
-def _told(texts: Texts, member: Member, now: datetime) -> str:
-    """The role, and how they came by it."""
+def _origin(texts: Texts, member: Member, now: datetime) -> str:
+    """The role, and who gave it when."""
     parts = [texts(f"role.{member.role}")]
     if member.user_object_id is None:
-        is_void = member.invited_at <= now - INVITATION_LIFETIME
-        parts.append(texts("admins.invitation_void" if is_void else "admins.invited_only"))
+        is_expired = is_expired_invitation(member.invited_at, now)
+        parts.append(texts("admins.invitation_void" if is_expired else "admins.invited_only"))
     day = texts.date(member.invited_at.date())
     by = capped(member.invited_by_name or member.invited_by, MAX_NAME)
     parts.append(texts("admins.invited_by", who=by, day=day) if by else texts("admins.claimed", day=day))
     return " · ".join(parts)
 
 
-def _seen(texts: Texts, stranger: Conversation, now: datetime) -> str:
-    name = capped(stranger.name or stranger.user_object_id, MAX_NAME)
-    return texts("admins.seen", name=name, ago=texts.relative(stranger.seen_at, now))
+def _seen(texts: Texts, person: KnownPerson, now: datetime) -> str:
+    name = capped(person.name or person.user_object_id, MAX_NAME)
+    return texts("admins.seen", name=name, ago=texts.relative(person.seen_at, now))
 
 
 def _roles(texts: Texts, chosen: Role) -> ChoiceSetInput:

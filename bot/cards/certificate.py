@@ -1,4 +1,4 @@
-"""A certificate, or the platform's own token, in the place of a client secret."""
+"""Using a certificate, or the platform's own token, instead of a client secret."""
 
 from microsoft_teams.cards.core import Action, CardElement, CodeBlock, TextBlock
 
@@ -15,7 +15,7 @@ SYMBOL = "📜"
 def choose(
     texts: Texts, view: IntegrationView, choices: CredentialChoices, form_error: FormError | None = None
 ) -> Card:
-    """What is used now, and what could take its place."""
+    """The current credential, and the alternatives."""
     title = texts("certificate.title")
     body: list[CardElement] = [
         header(SYMBOL, title, capped(view.name)),
@@ -48,7 +48,7 @@ def _choices(texts: Texts, view: IntegrationView, choices: CredentialChoices) ->
 def handed_out(
     texts: Texts, view: IntegrationView, made: NewCertificate, links: Links, form_error: FormError | None = None
 ) -> Card:
-    """The public part, to be uploaded in Azure; the private key never leaves the bot."""
+    """The public part, to upload in Azure; the private key never leaves the bot."""
     title = texts("certificate.upload")
     data = {"integration": view.id}
     body: list[CardElement] = [
@@ -74,13 +74,13 @@ def handed_out(
 
 
 def _code(pem: str) -> CodeBlock:
-    """Text that can be copied as it is; clients without code blocks get plain letters of one width."""
+    """Text to copy; clients without code blocks get monospace text."""
     plain = TextBlock(text=pem.strip().replace("\n", "\n\n"), font_type="Monospace", size="Small", wrap=True)
     return CodeBlock(code_snippet=pem.strip(), language="PlainText", fallback=plain)
 
 
 def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Card:
-    """From now on without a secret."""
+    """The integration no longer uses a secret."""
     title = texts("certificate.switched")
     is_done = rotation.step is Step.DONE
     body: list[CardElement] = [

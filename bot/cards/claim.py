@@ -1,4 +1,4 @@
-"""Coming in as a first owner: the code, asked for, refused or taken. No card ever repeats it."""
+"""Claiming a tenant as its first owner: the code is asked for, refused or accepted. No card shows the code."""
 
 from microsoft_teams.cards.core import CardElement, TextInput
 
@@ -7,13 +7,13 @@ from bot.cards.parts import button, card, header, note, text
 from bot.languages import Texts
 
 CODE = "code"
-"""The input that the code is typed into."""
+"""The input for the code."""
 
 MAX_CODE = 40
 
 
 def asked(texts: Texts, refusal: str = "") -> Card:
-    """A line for the code; ``refusal`` ends the key of why the last one was not taken."""
+    """An input for the code; ``refusal`` is the end of the key of why the last code was refused."""
     title = texts("claim.title")
     body: list[CardElement] = [header("🔑", title), text(texts("claim.what"))]
     if refusal:
@@ -33,7 +33,7 @@ def asked(texts: Texts, refusal: str = "") -> Card:
 
 
 def refused(texts: Texts) -> Card:
-    """Wrong, used, too old, of another organisation: which of these is nobody's business."""
+    """The code is wrong, used, expired or of another organisation; the card does not say which."""
     return asked(texts, "claim_refused")
 
 
@@ -47,7 +47,7 @@ def too_often(texts: Texts) -> Card:
 
 
 def claimed(texts: Texts) -> Card:
-    """Who they are now, and what comes next."""
+    """The user is an owner now, and what to do next."""
     title = texts("claimed.title")
     body = [header("👑", title), text(texts("claimed.may")), text(texts("claimed.next"), subtle=True)]
     actions = [

@@ -8,15 +8,14 @@ from bot.activity import Card
 from bot.cards import fields
 from bot.cards.field_errors import FormError
 from bot.cards.fields import GUID_EXAMPLE, MAX_NAME, Values
-from bot.cards.history import details, what
+from bot.cards.history import HistoryEntry, details, what
 from bot.cards.parts import button, capped, card, fact, header, note, row, text
 from bot.languages import Texts
-from storage.tables.history import Act
 from sync.domain.model import CredentialKind, IntegrationView
 
 
 def menu(texts: Texts, view: IntegrationView, saved: str = "") -> Card:
-    """What of it can be changed; ``saved`` is the key of what was changed just now."""
+    """What can be edited; ``saved`` is the key of what was just changed."""
     title = texts("edit.title")
     body: list[CardElement] = [header("✏️", title, capped(view.name))]
     if saved:
@@ -39,7 +38,7 @@ def menu(texts: Texts, view: IntegrationView, saved: str = "") -> Card:
 
 
 def cloudlink_side(texts: Texts, view: IntegrationView) -> list[CardElement]:
-    """The account and its client, each by itself: on one line a narrow chat would break them in two."""
+    """The account and its client, each on its own line: a narrow chat would wrap them."""
     side = texts("service.cloudlink")
     return [
         fact(f"{side} · {texts('field.account_id')}", view.cloudlink_account_id),
@@ -48,7 +47,7 @@ def cloudlink_side(texts: Texts, view: IntegrationView) -> list[CardElement]:
 
 
 def _follows(texts: Texts, view: IntegrationView, saved: str) -> str:
-    """A new name is nothing that presence sync would notice."""
+    """A new name does not affect presence sync."""
     return texts("edit.saved.follows") if view.enabled and saved != "edit.renamed" else ""
 
 
@@ -63,7 +62,7 @@ def rename_form(
 def cloudlink_form(
     texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
 ) -> Card:
-    """The account and its client; an empty secret keeps the one there is."""
+    """The account and its client; an empty secret keeps the stored one."""
     values = typed or cloudlink_values(view)
     inputs = [
         fields.field(texts, "account_id", values, required=True),
@@ -83,7 +82,7 @@ def cloudlink_form(
 def teams_form(
     texts: Texts, view: IntegrationView, typed: Values | None = None, form_errors: Sequence[FormError] = ()
 ) -> Card:
-    """Tenant, application and secret; with another tenant or application, another secret."""
+    """Tenant, application and secret; another tenant or application requires another secret."""
     values = typed or teams_values(view)
     hint = "field.secret.unchanged" if view.credential is CredentialKind.SECRET else ""
     inputs: list[TextInput | DateInput] = [
@@ -115,13 +114,13 @@ def teams_values(view: IntegrationView) -> dict[str, str]:
     return {"tenant_id": view.tenant_id, "client_id": view.client_id, "expires_on": expires_on}
 
 
-def outdated(texts: Texts, view: IntegrationView, last: Act | None, by: str, ago: str) -> Card:
-    """For the second of two administrators: nothing of theirs was stored; ``last`` is what the first did."""
+def outdated(texts: Texts, view: IntegrationView, last: HistoryEntry | None, by: str, ago: str) -> Card:
+    """The integration was changed since the form was opened, and nothing was stored; ``last`` is that change."""
     title = texts("edit.outdated")
     body: list[CardElement] = [header("🔀", title, capped(view.name)), text(texts("edit.outdated.why"))]
     if last:
-        told = f"{capped(by)} · {ago}"
-        body.append(row("👤", what(texts, last), told, capped(details(texts, last.facts), 200)))
+        by_and_when = f"{capped(by)} · {ago}"
+        body.append(row("👤", what(texts, last), by_and_when, capped(details(texts, last.facts), 200)))
     data = {"integration": view.id}
     actions: list[Action] = [
         button(texts("button.edit_again"), "edit.open", data, style="positive"),

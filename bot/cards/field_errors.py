@@ -1,4 +1,4 @@
-"""What is wrong, said beside the field it concerns, with what mends it and where to go.
+"""Errors in words, next to the field they concern, with how to fix them and a link.
 
 Portal addresses: Azure portal deep links of the blades that Mitel's guide walks through. AADSTS numbers are
 explained by Microsoft at ``login.microsoftonline.com/error?code=N``.
@@ -20,7 +20,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class FormError:
-    """``field`` is the input it stands beside, empty when it concerns the whole card."""
+    """An error in words; ``field`` is its input, empty when it concerns the whole card."""
 
     sentence: str
     remedy: str = ""
@@ -30,7 +30,7 @@ class FormError:
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """Where the pages an administrator needs are; other clouds have other addresses."""
+    """The addresses of the pages an administrator needs; other clouds have other addresses."""
 
     portal: str = "https://portal.azure.com"
     login: str = "https://login.microsoftonline.com"
@@ -48,7 +48,7 @@ class Links:
         return f"{self._applications()}/CreateApplicationBlade/quickStartType~/null/isMSAApp~/false"
 
     def registration(self, client_id: str, blade: str = "Overview") -> str:
-        """A registration's own page (``Overview``, ``CallAnAPI``, ``Credentials``); the list while unknown."""
+        """A registration's page (``Overview``, ``CallAnAPI``, ``Credentials``); the list without an id."""
         if not client_id:
             return self.registrations()
         return f"{self._applications()}/ApplicationMenuBlade/~/{blade}/appId/{quote(client_id, safe='')}"
@@ -63,7 +63,7 @@ class Links:
         return f"{self.portal}/#view/Microsoft_AAD_ConditionalAccess/ConditionalAccessBlade/~/Policies"
 
     def admin_consent(self, tenant_id: str, client_id: str) -> str:
-        """Asks an Entra administrator for all the permissions the application wants; its page while unknown."""
+        """The page where an Entra administrator grants all permissions the application requests."""
         if not (tenant_id and client_id):
             return self.registration(client_id, "CallAnAPI")
         return f"{self.login}/{quote(tenant_id, safe='')}/adminconsent?client_id={quote(client_id, safe='')}"
@@ -94,11 +94,11 @@ FIELD_OF = {
     Fault.GRAPH_CONSENT_MISSING: "client_id",
     Fault.GRAPH_FORBIDDEN: "client_id",
 }
-"""The input a fault stands beside; a fault that is not here concerns the whole card."""
+"""The input of each fault; a fault that is not listed concerns the whole card."""
 
 
 def form_error(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> FormError:
-    """The error in words; ``tenant_id`` and ``client_id`` aim its link at the very application."""
+    """The error in words; ``tenant_id`` and ``client_id`` make its link lead to the application itself."""
     return FormError(
         sentence=texts.lenient(f"fault.{error.fault}", error.context),
         remedy=texts.lenient(f"fault.{error.fault}.remedy", error.context),
@@ -108,7 +108,7 @@ def form_error(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
 
 
 def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> Link:
-    """The page where this fault is mended, or failing that explained."""
+    """The page where this fault can be fixed or, if there is none, is explained."""
     match error.fault:
         case Fault.SECRET_UNREADABLE if error.context.get("service") == Service.CLOUDLINK:
             return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)

@@ -1,4 +1,4 @@
-"""The inputs that setting up, editing and rotating share, each with its complaint right below it."""
+"""The inputs shared by setup, edit and rotation, each with its error below it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ GUID_EXAMPLE = "00000000-0000-0000-0000-000000000000"
 def field(
     texts: Texts, name: str, values: Values, *, required: bool, length: int = MAX_ID, example: str = ""
 ) -> TextInput:
-    """A line to type into, filled with what is known; its words are ``field.<name>`` and ``field.<name>.hint``."""
+    """A text input with the known value; its texts are ``field.<name>`` and ``field.<name>.hint``."""
     label = texts(f"field.{name}")
     return TextInput(
         id=name,
@@ -32,7 +32,7 @@ def field(
 
 
 def secret(texts: Texts, name: str, *, required: bool, hint: str = "") -> TextInput:
-    """A masked line, always empty; ``hint`` is the key of what it says before anything is typed."""
+    """A masked input, always empty; ``hint`` is the key of its placeholder."""
     label = texts(f"field.{name}")
     return TextInput(
         id=name,
@@ -46,12 +46,12 @@ def secret(texts: Texts, name: str, *, required: bool, hint: str = "") -> TextIn
 
 
 def expiry_day(texts: Texts, values: Values) -> DateInput:
-    """The secret's last day."""
+    """The secret's expiry date."""
     return DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None)
 
 
 def with_errors(fields: Iterable[TextInput | DateInput], form_errors: Sequence[FormError]) -> list[CardElement]:
-    """The whole card's complaints first, then each field with its own right below it."""
+    """The errors about the whole card first, then each field with its own errors below it."""
     elements: list[CardElement] = [error_note(form_error) for form_error in form_errors if not form_error.field]
     for one in fields:
         elements.append(one)
@@ -60,5 +60,5 @@ def with_errors(fields: Iterable[TextInput | DateInput], form_errors: Sequence[F
 
 
 def safe(texts: Texts) -> CardElement:
-    """What becomes of a secret that is typed here."""
+    """How a secret that is typed here is stored."""
     return row("🔒", "", texts("setup.safe"))

@@ -1,8 +1,8 @@
-"""Who did what, when, and how it went: as cards, and as the lines of a file."""
+"""History, as cards and as the lines of a CSV file: who did what, when, and with which result."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, RichTextBlock, TextRun
 
@@ -10,8 +10,6 @@ from bot.activity import Card
 from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, open_link, plain, row, text
 from bot.languages import Texts
-from storage.queries.history import DONE
-from storage.tables.history import Act
 from sync.domain.model import BOT, IntegrationView
 
 PAGE = 10
@@ -19,23 +17,54 @@ LINES = 9
 CHOICES = 30
 SHORT = 30
 EVERY = "all"
-"""The choice of no integration in particular."""
+"""The choice of all integrations."""
+
+DONE = "done"
+"""The result of an act that succeeded; any other result is the key of a fault."""
+
+
+class HistoryEntry(Protocol):
+    """An act of history, as it is shown."""
+
+    @property
+    def integration_id(self) -> str: ...
+
+    @property
+    def integration_name(self) -> str: ...
+
+    @property
+    def actor_id(self) -> str: ...
+
+    @property
+    def actor_name(self) -> str: ...
+
+    @property
+    def act(self) -> str: ...
+
+    @property
+    def result(self) -> str: ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+    @property
+    def at(self) -> datetime: ...
 
 
 def history_card(
     texts: Texts,
-    acts: Sequence[Act],
+    entries: Sequence[HistoryEntry],
     total: int,
     page: int,
     now: datetime,
     integrations: Sequence[IntegrationView] = (),
     chosen: str = "",
 ) -> Card:
-    """A page of acts, newest first; with several ``integrations``, a choice among them."""
+    """A page of entries, newest first; with several ``integrations``, a choice among them."""
     title = texts("history.title")
     body: list[CardElement] = [header("📜", title, texts.plural("history.count", total))]
-    body.extend(_act(texts, act, now) for act in acts)
-    if not acts:
+    body.extend(_entry(texts, entry, now) for entry in entries)
+    if not entries:
         body.append(text(texts("history.empty")))
     if total > PAGE:
         body.append(plain(where(texts, page, -(-total // PAGE)), subtle=True))
@@ -45,7 +74,7 @@ def history_card(
 
 
 def export_card(texts: Texts, total: int, link: Link | None, chosen: str = "") -> Card:
-    """Where the file can be had; without a link it is shown as text."""
+    """The link to the file; without a link, a button to show it as text."""
     title = texts("export.title")
     body: list[CardElement] = [header("📤", title, texts.plural("history.count", total))]
     body.append(text(texts("export.link" if link else "export.no_link")))
@@ -56,11 +85,11 @@ def export_card(texts: Texts, total: int, link: Link | None, chosen: str = "") -
 
 
 def export_text(texts: Texts, lines: Sequence[str], total: int, page: int, chosen: str = "") -> Card:
-    """The file's lines as text to be copied, a page at a time."""
+    """A page of the file's lines as text to copy."""
     title = texts("export.title")
     pages = max(1, -(-total // LINES))
     body: list[CardElement] = [header("📤", title, where(texts, page, pages)), text(texts("export.copy"))]
-    body.extend(_letter_for_letter(capped(line, 430)) for line in lines)
+    body.extend(_monospace(capped(line, 430)) for line in lines)
     data = {"integration": chosen}
     actions: list[Action] = []
     if page:
@@ -77,47 +106,47 @@ def where(texts: Texts, page: int, pages: int) -> str:
 
 
 def columns(texts: Texts) -> list[str]:
-    """The head of the file."""
+    """The header line of the file."""
     about = ("when", "who", "who_id", "integration", "integration_id")
     named = (*about, "what", "result", "details", "act", "outcome")
     return [texts(f"export.column.{name}") for name in named]
 
 
-def line(texts: Texts, act: Act) -> list[str]:
-    """An act as a line of the file: in words, and at the end as the keys they stand for."""
+def line(texts: Texts, entry: HistoryEntry) -> list[str]:
+    """An entry as a line of the file: in words, and in the last columns as keys."""
     return [
-        act.at.isoformat(timespec="seconds"),
-        who(texts, act),
-        act.actor_id,
-        act.integration_name,
-        act.integration_id,
-        what(texts, act),
-        result(texts, act),
-        details(texts, act.facts),
-        act.act,
-        act.result,
+        entry.at.isoformat(timespec="seconds"),
+        who(texts, entry),
+        entry.actor_id,
+        entry.integration_name,
+        entry.integration_id,
+        what(texts, entry),
+        result(texts, entry),
+        details(texts, entry.facts),
+        entry.act,
+        entry.result,
     ]
 
 
-def who(texts: Texts, act: Act) -> str:
-    return texts("history.bot") if act.actor_id == BOT.id else act.actor_name or act.actor_id
+def who(texts: Texts, entry: HistoryEntry) -> str:
+    return texts("history.bot") if entry.actor_id == BOT.id else entry.actor_name or entry.actor_id
 
 
-def what(texts: Texts, act: Act) -> str:
-    """The act in words; one this version has no words for, by its key."""
-    key = f"act.{act.act}"
-    return texts(key) if key in texts.keys else act.act
+def what(texts: Texts, entry: HistoryEntry) -> str:
+    """The act in words; the key of an act that this version has no words for."""
+    key = f"act.{entry.act}"
+    return texts(key) if key in texts.keys else entry.act
 
 
-def result(texts: Texts, act: Act) -> str:
-    for key in (f"result.{act.result}", f"fault.{act.result}"):
+def result(texts: Texts, entry: HistoryEntry) -> str:
+    for key in (f"result.{entry.result}", f"fault.{entry.result}"):
         if key in texts.keys:
-            return texts.lenient(key, act.facts)
-    return act.result
+            return texts.lenient(key, entry.facts)
+    return entry.result
 
 
 def details(texts: Texts, facts: Mapping[str, Any]) -> str:
-    """The facts that have a name on cards: "Tenant ID: 1b2c…, Name: Head office"."""
+    """The facts that have a label: "Tenant ID: 1b2c…, Name: Head office"."""
     named = {name: f"field.{name}" if f"field.{name}" in texts.keys else f"detail.{name}" for name in facts}
     return ", ".join(
         f"{texts(key)}: {_value(texts, facts[name])}" for name, key in named.items() if key in texts.keys
@@ -129,12 +158,12 @@ def _value(texts: Texts, value: Any) -> str:
     return texts(key) if key in texts.keys else str(value)
 
 
-def _act(texts: Texts, act: Act, now: datetime) -> CardElement:
-    told = " · ".join(part for part in (what(texts, act), capped(act.integration_name, SHORT)) if part)
-    by = f"{capped(who(texts, act), SHORT)} · {texts.relative(act.at, now)} · {texts.moment(act.at)}"
-    failed = act.result != DONE
-    outcome = capped(result(texts, act), 120) if failed else ""
-    return row("❌" if failed else "✅", capped(told, 80), by, outcome, capped(details(texts, act.facts), 80))
+def _entry(texts: Texts, entry: HistoryEntry, now: datetime) -> CardElement:
+    title = " · ".join(part for part in (what(texts, entry), capped(entry.integration_name, SHORT)) if part)
+    by = f"{capped(who(texts, entry), SHORT)} · {texts.relative(entry.at, now)} · {texts.moment(entry.at)}"
+    failed = entry.result != DONE
+    outcome = capped(result(texts, entry), 120) if failed else ""
+    return row("❌" if failed else "✅", capped(title, 80), by, outcome, capped(details(texts, entry.facts), 80))
 
 
 def _filter(texts: Texts, integrations: Sequence[IntegrationView], chosen: str) -> ChoiceSetInput:
@@ -162,5 +191,5 @@ def _actions(texts: Texts, total: int, page: int, chosen: str, has_filter: bool)
     return actions
 
 
-def _letter_for_letter(words: str) -> RichTextBlock:
+def _monospace(words: str) -> RichTextBlock:
     return RichTextBlock(inlines=[TextRun(text=words, size="Small", font_type="Monospace")], spacing="None")

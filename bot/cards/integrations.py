@@ -1,4 +1,4 @@
-"""The cards about integrations as things: the list, the choice among several, switching off, taking away."""
+"""The cards about integrations: the list, the choice among several, disabling and removing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -21,7 +21,7 @@ CHOICES = 40
 
 
 def none_yet(texts: Texts) -> Card:
-    """For commands that need an integration when there is none."""
+    """Shown for commands that need an integration when there is none."""
     body = [header("🧩", texts("none.title")), text(texts("none.how"))]
     actions = [
         button(texts("button.setup"), "command.setup", style="positive"),
@@ -42,7 +42,7 @@ def listed(
     body: list[CardElement] = [header("🧩", title, texts.plural("integrations.count", total))]
     for integration in integrations:
         body.append(_line(texts, integration))
-        body.append(plain(lamps(texts, service_health.get(integration.id, ())), size="Small", spacing="None"))
+        body.append(plain(health_line(texts, service_health.get(integration.id, ())), size="Small", spacing="None"))
     pages = -(-total // SHOWN)
     if pages > 1:
         body.append(plain(where(texts, page, pages), subtle=True))
@@ -59,12 +59,12 @@ def listed(
 
 
 def one(texts: Texts, status: Status, now: datetime) -> Card:
-    """An integration, how it does, and everything one can do with it."""
+    """An integration, its health, and everything that can be done with it."""
     integration = status.integration
     title = capped(integration.name, MAX_NAME)
     body: list[CardElement] = [
         header("▶️" if integration.enabled else "⏸️", texts("integration.title"), title),
-        plain(lamps(texts, status.service_health)),
+        plain(health_line(texts, status.service_health)),
         fact(texts("integration.state"), _state(texts, integration)),
         *cloudlink_side(texts, integration),
         fact(texts("field.tenant_id"), integration.tenant_id),
@@ -84,21 +84,21 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
     return card(texts, title, body, actions, wide=True)
 
 
-def lamps(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
-    """The services' lights on one line: symbol and words, never colour alone."""
-    return " · ".join(_lamp(texts, light) for light in service_health)
+def health_line(texts: Texts, service_health: Sequence[ServiceHealth]) -> str:
+    """The services' health on one line: symbol and words, never colour alone."""
+    return " · ".join(_service_health(texts, health) for health in service_health)
 
 
-def _lamp(texts: Texts, light: ServiceHealth) -> str:
-    name = texts(f"service.{light.service}")
-    if light.trouble is None:
+def _service_health(texts: Texts, health: ServiceHealth) -> str:
+    name = texts(f"service.{health.service}")
+    if health.error is None:
         return f"✅ {name}"
-    wrong = isinstance(light.trouble, CredentialsWrong)
-    return f"❌ {name}: {texts('light.wrong')}" if wrong else f"⚠️ {name}: {texts('light.unwell')}"
+    wrong = isinstance(health.error, CredentialsWrong)
+    return f"❌ {name}: {texts('health.wrong')}" if wrong else f"⚠️ {name}: {texts('health.unavailable')}"
 
 
 def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str) -> Card:
-    """Which of several; the choice is sent with ``verb``."""
+    """Asks which of several integrations; the choice is sent with ``verb``."""
     body = [header("🧩", texts("pick.title")), _chooser(texts, integrations[:CHOICES])]
     actions = [button(texts("button.continue"), verb, style="positive", inputs=True)]
     return card(texts, texts("pick.title"), body, actions)
@@ -133,7 +133,7 @@ def disabled(texts: Texts, integration: IntegrationView, cleared: int) -> Card:
 
 
 def not_enabled(texts: Texts, integration: IntegrationView) -> Card:
-    """Nothing to switch off."""
+    """The integration is already disabled."""
     title = texts("disabled.already")
     return card(texts, title, [header("⏸️", title, capped(integration.name))], _enable_or_status(texts, integration))
 
@@ -149,14 +149,14 @@ def already_enabled(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def kept(texts: Texts, integration: IntegrationView) -> Card:
-    """Asked, and answered no."""
+    """The answer was no: nothing was changed."""
     title = texts("kept.title")
     actions = [button(texts("button.status"), "status.show", {"integration": integration.id})]
     return card(texts, title, [header("👍", title, capped(integration.name))], actions)
 
 
 def remove_asked(texts: Texts, integration: IntegrationView, form_error: FormError | None = None) -> Card:
-    """What removing does, and the name to be typed before it is done."""
+    """What removing does, and an input for the integration's name as confirmation."""
     title = texts("remove.title")
     typed = TextInput(
         id="typed_name",
@@ -188,7 +188,7 @@ def removed(texts: Texts, name: str) -> Card:
 
 
 def failed(texts: Texts, form_error: FormError, verb: str, data: dict[str, str]) -> Card:
-    """What was asked could not be done; ``verb`` with ``data`` tries again."""
+    """The request failed; ``verb`` with ``data`` tries again."""
     title = texts("failed.title")
     actions: list[Action] = [button(texts("button.help"), "command.help")]
     if verb:

@@ -1,7 +1,9 @@
-"""Presence monitors of the other direction: the list, the question after a rotation, and the checklist."""
+"""Presence monitors, which sync in the other direction: list, question after a rotation, and checklist."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
@@ -10,63 +12,98 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
 from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.monitors import MAX_MONITORS, OpenTask
-from storage.tables.rotations import Monitor
 from sync.domain.model import IntegrationView
 
 DONE_SHOWN = 10
-MAX_TYPED = MAX_MONITORS * (MAX_NAME + 1)
 CHOSEN = "monitors"
-"""The input that holds the chosen monitors' ids, with commas between them."""
+"""The input that holds the chosen monitors' ids, separated by commas."""
+
+
+class Monitor(Protocol):
+    """A monitor, as it is shown."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+class MonitorTask(Protocol):
+    """A monitor that needs the new secret; open while ``done_at`` is None."""
+
+    @property
+    def monitor_id(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def done_by(self) -> str: ...
+
+    @property
+    def done_at(self) -> datetime | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorList:
+    """An integration's monitors, and how many more may be added.
+
+    ``open_tasks`` counts the monitors that still need the new secret. ``rotation_id`` names a rotation about which
+    the question was not answered yet, else empty.
+    """
+
+    monitors: Sequence[Monitor]
+    free: int
+    open_tasks: int = 0
+    rotation_id: str = ""
+
+    @property
+    def max_typed(self) -> int:
+        """The longest list of names, one a line."""
+        return self.free * (MAX_NAME + 1)
 
 
 def list_card(
     texts: Texts,
     view: IntegrationView,
-    monitors: Sequence[Monitor],
-    open_tasks: int = 0,
-    rotation_id: str = "",
+    listed: MonitorList,
     form_error: FormError | None = None,
     typed: str = "",
 ) -> Card:
-    """The monitors, to add to and take from; ``rotation_id`` names a rotation that nobody was asked about yet.
-
-    ``form_error`` is about the names in ``typed``.
-    """
+    """The monitors, to add and remove; ``form_error`` is about the names in ``typed``."""
     title = texts("monitors.title")
     body: list[CardElement] = [header("📡", title, capped(view.name)), text(texts("monitors.what"), subtle=True)]
-    if open_tasks:
-        body.append(note("warning", "🔑", texts.plural("monitors.open", open_tasks)))
-    if monitors:
-        body.append(_choices(texts, [(one.id, one.name) for one in monitors], "monitors.listed"))
+    if listed.open_tasks:
+        body.append(note("warning", "🔑", texts.plural("monitors.open", listed.open_tasks)))
+    if listed.monitors:
+        body.append(_choices(texts, [(one.id, one.name) for one in listed.monitors], "monitors.listed"))
     else:
         body.append(text(texts("monitors.none")))
-    if len(monitors) < MAX_MONITORS:
-        body.append(_new_names(texts, typed))
+    if listed.free:
+        body.append(_new_names(texts, typed, listed.max_typed))
     if form_error:
         body.append(error_note(form_error))
-    return card(texts, title, body, _list_actions(texts, view, monitors, open_tasks, rotation_id))
+    return card(texts, title, body, _list_actions(texts, view, listed))
 
 
-def _list_actions(
-    texts: Texts, view: IntegrationView, monitors: Sequence[Monitor], open_tasks: int, rotation_id: str
-) -> list[Action]:
+def _list_actions(texts: Texts, view: IntegrationView, listed: MonitorList) -> list[Action]:
     data = {"integration": view.id}
     actions: list[Action] = []
-    if open_tasks:
+    if listed.open_tasks:
         actions.append(button(texts("button.checklist"), "monitors.checklist", data, style="positive"))
-    elif rotation_id and monitors:
-        asked = {**data, "rotation": rotation_id}
+    elif listed.rotation_id and listed.monitors:
+        asked = {**data, "rotation": listed.rotation_id}
         actions.append(button(texts("button.monitors_ask"), "monitors.ask", asked, style="positive"))
-    if len(monitors) < MAX_MONITORS:
+    if listed.free:
         actions.append(button(texts("button.monitors_add"), "monitors.add", data, inputs=True))
-    if monitors:
+    if listed.monitors:
         actions.append(button(texts("button.monitors_remove"), "monitors.remove", data, inputs=True))
     return actions
 
 
 def asked(texts: Texts, view: IntegrationView, monitors: Sequence[Monitor], rotation_id: str) -> Card:
-    """After a rotation: did the secret that was replaced serve the monitors too?"""
+    """After a rotation: did the monitors use the replaced secret too?"""
     title = texts("monitors.asked")
     body: list[CardElement] = [
         header("📡", title, capped(view.name)),
@@ -82,14 +119,14 @@ def asked(texts: Texts, view: IntegrationView, monitors: Sequence[Monitor], rota
 
 
 def other_secret(texts: Texts, view: IntegrationView) -> Card:
-    """Asked, and answered no."""
+    """The answer: the monitors use another secret."""
     title = texts("monitors.other")
     actions = [button(texts("button.monitors"), "monitors.show", {"integration": view.id})]
     return card(texts, title, [header("👍", title, capped(view.name))], actions)
 
 
-def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[OpenTask], now: datetime) -> Card:
-    """Which monitors still hold the replaced secret, and who renewed the others, and when."""
+def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask], now: datetime) -> Card:
+    """Which monitors still use the replaced secret, and who updated the others, and when."""
     still_open = [task for task in tasks if task.done_at is None]
     done = sorted((task for task in tasks if task.done_at), key=lambda task: task.done_at or now, reverse=True)
     title = texts("monitors.checklist") if still_open else texts("monitors.all_done")
@@ -109,7 +146,7 @@ def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[OpenTask], no
     return card(texts, title, body, actions)
 
 
-def _done(texts: Texts, task: OpenTask, now: datetime) -> CardElement:
+def _done(texts: Texts, task: MonitorTask, now: datetime) -> CardElement:
     when = f"{texts.relative(task.done_at, now)} · {texts.moment(task.done_at)}" if task.done_at else ""
     return row("✅", capped(task.name, MAX_NAME), f"{capped(task.done_by, MAX_NAME)} · {when}")
 
@@ -124,14 +161,14 @@ def _choices(texts: Texts, named: Sequence[tuple[str, str]], label: str) -> Choi
     )
 
 
-def _new_names(texts: Texts, typed: str) -> TextInput:
+def _new_names(texts: Texts, typed: str, max_length: int) -> TextInput:
     return TextInput(
         id="names",
         value=typed or None,
         label=texts("monitors.add"),
         placeholder=texts("monitors.add.hint"),
         is_multiline=True,
-        max_length=MAX_TYPED,
+        max_length=max_length,
     )
 
 

@@ -1,4 +1,4 @@
-"""What the bot says unasked: warnings with their remedy as a button, the all-clear, and how one is warned."""
+"""Proactive cards: warnings with a button for the remedy, the all-clear, and the alert preferences."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ LISTENERS_SHOWN = 20
 REPLACES_SECRET = frozenset(
     {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED, Fault.SECRET_UNREADABLE}
 )
-"""The faults whose remedy is a new client secret."""
+"""The faults that a new client secret fixes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Telling:
-    """A notice as it is told to one audience. ``way_in`` leads from a channel, where no button works, to a chat."""
+class NoticeView:
+    """A notice for one audience. ``chat_link`` leads from a channel, where buttons do not work, to the chat."""
 
     id: str
     topic: str
@@ -43,12 +43,12 @@ class Telling:
     integration: IntegrationView
     links: Links
     zone: str = "UTC"
-    way_in: Link | None = None
+    chat_link: Link | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What was done about it (``how`` as in ``notice_plan.Closing``), by whom (a name, or ``bot``), when."""
+    """How a notice was closed (``how`` as in ``notice_plan.Closing``), by whom (a name, or ``bot``) and when."""
 
     how: str
     by: str
@@ -56,8 +56,8 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Listening:
-    """Somebody who is told. ``state``: ``told``, ``waiting``, ``muted``, ``unreachable`` or ``listening``."""
+class Listener:
+    """A recipient of notices. ``state``: ``told``, ``waiting``, ``muted``, ``unreachable`` or ``listening``."""
 
     name: str
     state: str
@@ -66,29 +66,29 @@ class Listening:
 
 @dataclass(frozen=True, slots=True)
 class AlertsView:
-    """How somebody is warned: of which integrations (id, name, on), and when not."""
+    """A person's alert preferences: which integrations (id, name, on), and the quiet hours."""
 
     integrations: Sequence[tuple[str, str, bool]]
     quiet_from: str
     quiet_until: str
     zone: str
     zones: Sequence[str]
-    listeners: Sequence[Listening]
+    listeners: Sequence[Listener]
 
 
-def notice_card(texts: Texts, telling: Telling, now: datetime) -> Card:
-    """The notice with its remedy; in a channel with a way to the personal chat instead."""
+def notice_card(texts: Texts, notice: NoticeView, now: datetime) -> Card:
+    """The notice with its remedy; in a channel with a link to the personal chat instead."""
     say = {EXPIRY: _expiry, PROBLEM: _problem, CLEAR: _clear, ROTATION: _rotation, UPDATE: _update}
-    title, symbol, body, actions = say[telling.topic](texts, telling, now)
-    top = header(symbol, title, capped(telling.integration.name))
-    if telling.way_in:
-        actions = [open_link(telling.way_in)]
+    title, symbol, body, actions = say[notice.topic](texts, notice, now)
+    top = header(symbol, title, capped(notice.integration.name))
+    if notice.chat_link:
+        actions = [open_link(notice.chat_link)]
     return card(texts, title, [top, *body], actions)
 
 
-def closed_card(texts: Texts, telling: Telling, done: Done) -> Card:
-    """What stands in a notice's place once somebody has acted: what was done, by whom and when."""
-    how, by, at = done.how, done.by, local(done.at, telling.zone)
+def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
+    """Replaces a notice that was closed: what was done, by whom and when."""
+    how, by, at = done.how, done.by, local(done.at, notice.zone)
     when = texts("notice.when", day=texts.date(at.date()), time=f"{at:%H:%M}")
     sentence = texts(f"notice.closed.{how}", when=when)
     if by == BOT.id:
@@ -96,21 +96,23 @@ def closed_card(texts: Texts, telling: Telling, done: Done) -> Card:
     elif by and how in ("replaced", "changed"):
         sentence = texts(f"notice.closed.{how}_by", by=capped(by), when=when)
     title = texts("notice.closed.title")
-    data = {"integration": telling.integration.id}
-    ways_on = {"button.status": "status.show"}
+    data = {"integration": notice.integration.id}
+    next_actions = {"button.status": "status.show"}
     if how == "replaced":
-        ways_on["button.monitors"] = "monitors.show"
-    actions: list[Action] = [button(texts(key), verb, data) for key, verb in ways_on.items() if not telling.way_in]
-    body = [header("✅", title, capped(telling.integration.name)), note("good", "✔️", sentence)]
+        next_actions["button.monitors"] = "monitors.show"
+    actions: list[Action] = [
+        button(texts(key), verb, data) for key, verb in next_actions.items() if not notice.chat_link
+    ]
+    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence)]
     return card(texts, title, body, actions)
 
 
-Said = tuple[str, str, list[CardElement], list[Action]]
+NoticeParts = tuple[str, str, list[CardElement], list[Action]]
 
 
-def _expiry(texts: Texts, telling: Telling, now: datetime) -> Said:
-    facts = telling.facts
-    actions = [_replace(texts, telling), *_later(texts, telling)]
+def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
+    facts = notice.facts
+    actions = [_replace(texts, notice), *_later(texts, notice)]
     if not facts.get("expires_on"):
         title = texts("notice.expiry.unknown")
         return (
@@ -134,36 +136,36 @@ def _expiry(texts: Texts, telling: Telling, now: datetime) -> Said:
         "⚠️",
         texts("notice.expiry.day", day=day),
         texts("notice.expiry.why"),
-        texts("notice.expiry.automatic") if telling.integration.auto_rotate else "",
+        texts("notice.expiry.automatic") if notice.integration.auto_rotate else "",
     )
     return title, "⏰", [box], actions
 
 
-def _problem(texts: Texts, telling: Telling, now: datetime) -> Said:
-    facts = telling.facts
+def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
+    facts = notice.facts
     service = str(facts["service"])
-    since = texts("light.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
+    since = texts("health.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
     if service in (PEOPLE, CLOCK):
-        return _own_problem(texts, telling, service, since)
-    said = _form_error(texts, telling)
+        return _own_problem(texts, notice, service, since)
+    said = _form_error(texts, notice)
     is_wrong = bool(facts.get("lasting"))
     title = texts("notice.problem.wrong" if is_wrong else "notice.problem.unwell", service=_service(texts, service))
     style: Style = "attention" if is_wrong else "warning"
     box = note(style, "❌" if is_wrong else "⚠️", said.sentence, said.remedy, since)
     actions: list[Action] = []
     if Fault(facts["fault"]) in REPLACES_SECRET and service != Service.CLOUDLINK:
-        actions.append(_replace(texts, telling))
+        actions.append(_replace(texts, notice))
     elif is_wrong and said.link:
         actions.append(open_link(said.link))
-    data = {"integration": telling.integration.id}
+    data = {"integration": notice.integration.id}
     if is_wrong and service == Service.CLOUDLINK:
         actions.insert(0, button(texts("button.edit_cloudlink"), "edit.cloudlink", data, style="positive"))
     actions.append(button(texts("button.test"), "test.run", data))
-    return title, "🚨" if is_wrong else "🌩️", [box], [*actions, *_later(texts, telling)]
+    return title, "🚨" if is_wrong else "🌩️", [box], [*actions, *_later(texts, notice)]
 
 
-def _own_problem(texts: Texts, telling: Telling, service: str, since: str) -> Said:
-    context = telling.facts.get("context", {})
+def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> NoticeParts:
+    context = notice.facts.get("context", {})
     title = texts(f"notice.problem.{service}")
     count = int(context.get("people" if service == PEOPLE else "minutes", 0))
     box = note(
@@ -173,12 +175,12 @@ def _own_problem(texts: Texts, telling: Telling, service: str, since: str) -> Sa
         texts(f"notice.problem.{service}.remedy"),
         since,
     )
-    data = {"integration": telling.integration.id}
-    return title, "⚠️", [box], [button(texts("button.status"), "status.show", data), *_later(texts, telling)]
+    data = {"integration": notice.integration.id}
+    return title, "⚠️", [box], [button(texts("button.status"), "status.show", data), *_later(texts, notice)]
 
 
-def _clear(texts: Texts, telling: Telling, _now: datetime) -> Said:
-    facts = telling.facts
+def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
+    facts = notice.facts
     began, ended = datetime.fromisoformat(facts["since"]), datetime.fromisoformat(facts["ended_at"])
     span = texts.span(int((ended - began).total_seconds()))
     service = str(facts["service"])
@@ -189,13 +191,13 @@ def _clear(texts: Texts, telling: Telling, _now: datetime) -> Said:
         title,
         "✅",
         [box],
-        [button(texts("button.status"), "status.show", {"integration": telling.integration.id})],
+        [button(texts("button.status"), "status.show", {"integration": notice.integration.id})],
     )
 
 
-def _rotation(texts: Texts, telling: Telling, _now: datetime) -> Said:
-    facts = telling.facts
-    data = {"integration": telling.integration.id}
+def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
+    facts = notice.facts
+    data = {"integration": notice.integration.id}
     if not facts.get("fault") and facts.get("step") != "failed":
         day = date.fromisoformat(facts["expires_on"]) if facts.get("expires_on") else None
         until = texts("notice.rotation.until", day=texts.date(day)) if day else ""
@@ -205,25 +207,25 @@ def _rotation(texts: Texts, telling: Telling, _now: datetime) -> Said:
         return texts("notice.rotation.done"), "🔄", [box], [*shown, asked]
     fault = facts.get("fault", "")
     said = (
-        form_error(CredentialsWrong(Fault(fault)), texts, telling.links) if fault in list(Fault) else FormError("")
+        form_error(CredentialsWrong(Fault(fault)), texts, notice.links) if fault in list(Fault) else FormError("")
     )
     box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, said.remedy)
-    return texts("notice.rotation.failed"), "🔄", [box], [_replace(texts, telling), *_later(texts, telling)]
+    return texts("notice.rotation.failed"), "🔄", [box], [_replace(texts, notice), *_later(texts, notice)]
 
 
-def _update(texts: Texts, telling: Telling, _now: datetime) -> Said:
-    version = str(telling.facts.get("version", ""))
+def _update(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
+    version = str(notice.facts.get("version", ""))
     box = note("accent", "🎁", texts("notice.update.what", version=version), texts("notice.update.why"))
-    data = {"integration": telling.integration.id}
+    data = {"integration": notice.integration.id}
     actions: list[Action] = [button(texts("notice.install"), "update.show", data, style="positive")]
-    return texts("notice.update"), "🎁", [box], [*actions, *_later(texts, telling)]
+    return texts("notice.update"), "🎁", [box], [*actions, *_later(texts, notice)]
 
 
-def _form_error(texts: Texts, telling: Telling) -> FormError:
-    facts, integration = telling.facts, telling.integration
+def _form_error(texts: Texts, notice: NoticeView) -> FormError:
+    facts, integration = notice.facts, notice.integration
     error = (CredentialsWrong if facts.get("lasting") else ServiceUnavailable)(Fault(facts["fault"]))
     error.context = dict(facts.get("context", {}))
-    return form_error(error, texts, telling.links, integration.tenant_id, integration.client_id)
+    return form_error(error, texts, notice.links, integration.tenant_id, integration.client_id)
 
 
 def _service(texts: Texts, service: str) -> str:
@@ -231,13 +233,13 @@ def _service(texts: Texts, service: str) -> str:
     return texts(key) if key in texts.keys else capped(service)
 
 
-def _replace(texts: Texts, telling: Telling) -> Action:
-    data = {"integration": telling.integration.id}
+def _replace(texts: Texts, notice: NoticeView) -> Action:
+    data = {"integration": notice.integration.id}
     return button(texts("notice.replace"), "command.rotate", data, style="positive")
 
 
-def _later(texts: Texts, telling: Telling) -> list[Action]:
-    data = {"notice": telling.id}
+def _later(texts: Texts, notice: NoticeView) -> list[Action]:
+    data = {"notice": notice.id}
     return [
         button(texts("notice.remind"), "alerts.remind", data),
         button(texts("notice.told"), "alerts.told", data),
@@ -245,19 +247,19 @@ def _later(texts: Texts, telling: Telling) -> list[Action]:
 
 
 def reminded(texts: Texts, day: date) -> Card:
-    """In the place of a notice that is put off until tomorrow."""
+    """Replaces a notice that is postponed until tomorrow."""
     title = texts("notice.reminded")
     return card(texts, title, [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))])
 
 
-def told(texts: Texts, name: str, listeners: Sequence[Listening]) -> Card:
-    """Who else is told of a notice, and whether it reached them."""
+def told(texts: Texts, name: str, listeners: Sequence[Listener]) -> Card:
+    """Who else receives a notice, and whether it reached them."""
     title = texts("notice.told.title")
     return card(texts, title, [header("👥", title, capped(name)), *_listeners(texts, listeners)])
 
 
 def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:
-    """How somebody is warned, to be changed; ``message`` is a key of what just became of it."""
+    """The form of the alert preferences; ``message`` is the key of the result of saving them."""
     title = texts("alerts.title")
     body: list[CardElement] = [header("🔔", title, texts("alerts.subtitle"))]
     if message:
@@ -275,7 +277,7 @@ def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:
 
 
 def channel_answer(texts: Texts, is_on: bool) -> Card:
-    """What a channel is shown when warnings begin or end there, and no more."""
+    """The only card a channel gets when notices start or stop there."""
     key = "channel.on" if is_on else "channel.off"
     return card(texts, texts(key), [note("good", "🔔" if is_on else "🔕", texts(key))])
 
@@ -305,7 +307,7 @@ def _quiet_hours(texts: Texts, view: AlertsView) -> list[CardElement]:
     ]
 
 
-def _listeners(texts: Texts, listeners: Sequence[Listening]) -> list[CardElement]:
+def _listeners(texts: Texts, listeners: Sequence[Listener]) -> list[CardElement]:
     rows: list[CardElement] = [_listener(texts, one) for one in listeners[:LISTENERS_SHOWN]]
     more = len(listeners) - LISTENERS_SHOWN
     if more > 0:
@@ -313,7 +315,7 @@ def _listeners(texts: Texts, listeners: Sequence[Listening]) -> list[CardElement
     return rows or [text(texts("alerts.nobody"), subtle=True)]
 
 
-def _listener(texts: Texts, one: Listening) -> CardElement:
+def _listener(texts: Texts, one: Listener) -> CardElement:
     name = capped(one.name, 60) or texts("alerts.a_channel" if one.is_channel else "alerts.an_administrator")
     symbols: Mapping[str, str] = {"told": "✅", "waiting": "⏳", "muted": "🔕", "unreachable": "🚫"}
     return row(symbols.get(one.state, "👤"), name, texts(f"alerts.state.{one.state}"))

@@ -1,4 +1,4 @@
-"""What every card is made of. Words from outside go through ``plain``, where Markdown means nothing."""
+"""The elements of all cards. Text from outside goes through ``plain``, which does not interpret Markdown."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any, Literal, cast
@@ -37,7 +37,7 @@ BAR = "━━━━━━"
 def card(
     texts: Texts, title: str, body: Iterable[CardElement], actions: Sequence[Action] = (), wide: bool = False
 ) -> Card:
-    """The finished card; ``title`` is what a notification shows, and a client that cannot draw cards."""
+    """The finished card; ``title`` is shown in notifications, and by clients that cannot render cards."""
     built = AdaptiveCard(version="1.5", lang=texts.language, fallback_text=title, body=list(body))
     if actions:
         built.actions = list(actions)
@@ -47,19 +47,19 @@ def card(
     return json
 
 
-def told(made: Card, *lines: str) -> Card:
-    """The card with a note below its header."""
-    said = note("warning", "☝️", *lines).model_dump(by_alias=True, exclude_none=True)
-    return {**made, "body": [*made["body"][:1], said, *made["body"][1:]]}
+def with_banner(made: Card, *lines: str) -> Card:
+    """The card with a warning below its header."""
+    banner = note("warning", "☝️", *lines).model_dump(by_alias=True, exclude_none=True)
+    return {**made, "body": [*made["body"][:1], banner, *made["body"][1:]]}
 
 
 def summary(made: Card) -> str:
-    """What a notification says of the card."""
+    """The text of the card's notification."""
     return str(made["fallbackText"])
 
 
 def header(symbol: str, title: str, subtitle: str = "", extra: Sequence[CardElement] = ()) -> Container:
-    """The band on top: a symbol, what this card is, and a line below it."""
+    """The band at the top: a symbol, the card's title, and a subtitle."""
     words: list[CardElement] = [
         TextBlock(text=title, size="Large", weight="Bolder", wrap=True, style="heading", spacing="None")
     ]
@@ -84,7 +84,7 @@ def text(
     weight: Literal["Default", "Bolder"] = "Default",
     spacing: Spacing = "Default",
 ) -> TextBlock:
-    """A paragraph from the catalogue; Markdown counts. Never for words from outside."""
+    """A paragraph from the catalogue, with Markdown. Never for text from outside."""
     return TextBlock(text=words, wrap=True, is_subtle=subtle or None, weight=weight, spacing=spacing)
 
 
@@ -97,13 +97,13 @@ def plain(
     subtle: bool = False,
     spacing: Spacing | None = None,
 ) -> RichTextBlock:
-    """A paragraph shown to the letter, whoever wrote it."""
+    """A paragraph shown literally, safe for text from outside."""
     run = TextRun(text=words, size=size, weight=weight, color=colour, is_subtle=subtle or None)
     return RichTextBlock(inlines=[run], spacing=spacing)
 
 
 def note(style: Style, symbol: str, *lines: str, link: Link | None = None) -> Container:
-    """A coloured box with a symbol: the first line strong, the others below, and a link that helps."""
+    """A coloured box with a symbol: the first line bold, the others below, and a link."""
     words: list[CardElement] = [
         plain(line, weight=None if index or len(lines) == 1 else "Bolder", spacing="Small" if index else "None")
         for index, line in enumerate(lines)
@@ -121,7 +121,7 @@ def error_note(form_error: FormError) -> Container:
 
 
 def tiles(*pairs: tuple[str, str]) -> ColumnSet:
-    """Figures side by side: a large one with its small name below."""
+    """Figures side by side, each with its name below."""
     return ColumnSet(columns=[_column([_figure(value), _caption(name)], "stretch") for name, value in pairs])
 
 
@@ -139,7 +139,7 @@ def fact(name: str, value: str) -> Container:
 
 
 def row(symbol: str, *lines: str, spacing: Spacing = "Small") -> ColumnSet:
-    """A line of a list: a symbol, strong words, and subtle ones below them."""
+    """A line of a list: a symbol, a text, and subtle lines below it."""
     words: list[CardElement] = [
         plain(line, subtle=bool(index), size="Small" if index else None, spacing="None")
         for index, line in enumerate(lines)
@@ -161,9 +161,9 @@ def button(
     style: Literal["default", "positive", "destructive"] | None = None,
     inputs: bool = False,
 ) -> ExecuteAction:
-    """A button whose answer replaces the card; older clients send the same as a plain submit.
+    """A button whose answer replaces the card; older clients send the same as a submit action.
 
-    Only with ``inputs`` it sends, and first checks, what was typed: *Back* and *Cancel* carry no secret.
+    Only with ``inputs`` the inputs are checked and sent: *Back* and *Cancel* carry no secret.
     """
     carried = dict(data or {})
     associated: Literal["auto", "none"] = "auto" if inputs else "none"
@@ -174,7 +174,7 @@ def button(
 
 
 def verbs(made: Card) -> set[str]:
-    """What can be pressed on a card."""
+    """The verbs of a card's buttons."""
     return {str(part["verb"]) for part in _parts(made) if part.get("type") == "Action.Execute"}
 
 
@@ -207,6 +207,6 @@ def open_link(link: Link) -> OpenUrlAction:
 
 
 def capped(words: str, length: int = 80) -> str:
-    """Words from outside, on one line and no longer than ``length``."""
+    """Text from outside, on one line and at most ``length`` characters."""
     line = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
     return line if len(line) <= length else line[: length - 1] + "…"

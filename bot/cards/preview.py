@@ -1,4 +1,4 @@
-"""The card before enabling: whom it concerns, who is left out and why, and what would be sent now."""
+"""The preview before enabling: who is matched, who is not and why, and what would be sent now."""
 
 from microsoft_teams.cards.core import Action, CardElement, Container
 
@@ -16,7 +16,7 @@ SENT_SHOWN = 5
 def preview_card(
     texts: Texts, integration: IntegrationView, preview: Preview, page: int = 0, wizard: bool = False
 ) -> Card:
-    """``page`` counts from 0 over those who do not match; in the ``wizard`` it is the fourth step."""
+    """``page`` counts the pages of unmatched people from 0; with ``wizard`` it is setup's fourth step."""
     title = texts("preview.title")
     body: list[CardElement] = [_top(texts, title, integration.name, wizard)]
     if wizard and page == 0:
@@ -31,7 +31,7 @@ def preview_card(
 
 
 def preview_failed(texts: Texts, integration: IntegrationView, form_error: FormError, wizard: bool = False) -> Card:
-    """What is stored stays stored; the directories could not be read now."""
+    """The directories could not be read; the integration stays stored."""
     title = texts("preview.title")
     body = [
         _top(texts, title, integration.name, wizard),
@@ -47,7 +47,7 @@ def preview_failed(texts: Texts, integration: IntegrationView, form_error: FormE
 
 
 def enabled_card(texts: Texts, integration: IntegrationView) -> Card:
-    """It runs now."""
+    """Presence sync is enabled now."""
     body = [
         header("🎉", texts("enabled.title"), capped(integration.name)),
         text(texts("enabled.what")),
@@ -61,7 +61,7 @@ def enabled_card(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def later_card(texts: Texts, integration: IntegrationView) -> Card:
-    """Stored, not enabled: how to come back to it."""
+    """The integration is stored but not enabled; how to enable it later."""
     body = [header("🕓", texts("later.title"), capped(integration.name)), text(texts("later.how"))]
     actions = [
         button(texts("button.enable"), "enable.preview", {"integration": integration.id}, style="positive"),
@@ -83,7 +83,7 @@ def _figures(texts: Texts, preview: Preview) -> CardElement:
 
 
 def _also(texts: Texts, feature_version: int) -> list[CardElement]:
-    """What this integration does besides the first release's behaviour."""
+    """The features of this integration beyond the first release."""
     versions = range(2, feature_version + 1)
     notes = [text(texts(f"update.{version}.notes"), spacing="Small") for version in versions]
     return [text(texts("preview.also"), weight="Bolder", spacing="Medium"), *notes] if notes else []

@@ -1,4 +1,4 @@
-"""Replacing a client secret: by hand, by the bot, and by the bot unattended."""
+"""Rotating a client secret: by hand, by the bot on request, and by the bot automatically."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,7 +26,7 @@ def form(
     form_errors: Sequence[FormError] = (),
     offer_for_me: bool = False,
 ) -> Card:
-    """The new secret, for exactly this tenant and application; ``offer_for_me`` if the bot could make one."""
+    """The form for the new secret of this tenant and application; ``offer_for_me`` if the bot can create one."""
     title = texts("rotate.title")
     data = {"integration": view.id}
     page = _secrets_page(texts, view, links)
@@ -63,7 +63,7 @@ def checking(texts: Texts, view: IntegrationView) -> Card:
 def replaced(
     texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
 ) -> Card:
-    """The new secret is in use; whether it has shown its worth yet."""
+    """The new secret is in use, and whether it is already proven."""
     title = texts("rotate.replaced")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if rotation.step is Step.FAILED:
@@ -85,7 +85,7 @@ def replaced(
 
 
 def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
-    """What the bot would do; begun only when pressed again."""
+    """What the bot would do, with a button to confirm."""
     title = texts("rotate.for_me.title")
     body: list[CardElement] = [
         header("🔄", title, capped(view.name)),
@@ -103,7 +103,7 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
 
 
 def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
-    """How far the bot's own rotation is, and what it waits for."""
+    """The progress of a rotation by the bot, and what it waits for."""
     if rotation.step in (Step.FAILED, Step.UNDO):
         return failed(texts, view, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
@@ -131,7 +131,7 @@ def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationVie
 
 
 def failed(texts: Texts, view: IntegrationView, form_error: FormError | None) -> Card:
-    """It did not work: why, and that things are as they were."""
+    """The rotation failed: why, and that nothing was changed."""
     title = texts("rotate.failed")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if form_error:
@@ -146,7 +146,7 @@ def failed(texts: Texts, view: IntegrationView, form_error: FormError | None) ->
 
 
 def under_way(texts: Texts, view: IntegrationView) -> Card:
-    """Nobody can type a secret in while the bot changes it."""
+    """No secret can be typed while the bot rotates it."""
     title = texts("rotate.under_way")
     data = {"integration": view.id}
     body: list[CardElement] = [header("🔄", title, capped(view.name)), text(texts("rotate.under_way.what"))]
@@ -154,7 +154,7 @@ def under_way(texts: Texts, view: IntegrationView) -> Card:
 
 
 def automatic(texts: Texts, view: IntegrationView, possible: bool, links: Links) -> Card:
-    """Whether the bot changes the secret unattended; ``possible`` if the application lets it."""
+    """Whether the bot rotates the secret automatically; ``possible`` if the application permits it."""
     title = texts("auto_rotate.title")
     data = {"integration": view.id}
     body: list[CardElement] = [header("🔄", title, capped(view.name))]

@@ -34,7 +34,7 @@ STEPS = 4
 def cloudlink_step(
     texts: Texts, draft: str, values: Values, proven: bool, form_errors: Sequence[FormError] = ()
 ) -> Card:
-    """Step 1. ``proven`` says that a checked secret is held, so that the field may stay empty."""
+    """Step 1. With ``proven`` a checked secret is stored, so the field may stay empty."""
     masked = secret(texts, "cloudlink_secret", required=not proven, hint=_secret_hint(proven, form_errors))
     fields = [
         field(texts, "account_id", values, required=True),
@@ -56,7 +56,7 @@ def cloudlink_step(
 
 
 def register_step(texts: Texts, draft: str, values: Values, links: Links) -> Card:
-    """Step 2: what is to be done in the Azure portal, in Mitel's order and words, each with its place."""
+    """Step 2: what to do in the Azure portal, in the order and words of Mitel's guide, with links."""
     body: list[CardElement] = [step_header(texts, 2, "🗝️", texts("setup.register.title"))]
     if "people" in values:
         body.append(_found(texts, values))
@@ -94,7 +94,7 @@ def _checklist_row(texts: Texts, number: int, step: str, place: Link) -> ColumnS
 
 
 def teams_step(texts: Texts, draft: str, values: Values, form_errors: Sequence[FormError] = ()) -> Card:
-    """Step 3: Mitel's four fields and the secret's last day."""
+    """Step 3: the four fields of Mitel's guide and the secret's expiry date."""
     fields: list[TextInput | DateInput] = [
         field(texts, "name", values, required=True, length=MAX_NAME),
         field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
@@ -118,7 +118,7 @@ def teams_step(texts: Texts, draft: str, values: Values, form_errors: Sequence[F
 
 
 def checking(texts: Texts, step: int, what: str) -> Card:
-    """Shown while a service is asked, in no ``step`` (0) outside the wizard.
+    """Shown while a service is checked; ``step`` is 0 outside the wizard.
 
     ``what`` is ``cloudlink``, ``teams`` or ``people``.
     """
@@ -128,7 +128,7 @@ def checking(texts: Texts, step: int, what: str) -> Card:
 
 
 def resume(texts: Texts, draft: str, step: int, name: str) -> Card:
-    """A setup is under way: go on, or begin anew."""
+    """An unfinished setup: continue it or start over."""
     body: list[CardElement] = [
         step_header(texts, step, "⏸️", texts("setup.resume.title")),
         text(texts("setup.resume.where", step=step, total=STEPS)),
@@ -150,7 +150,7 @@ def cancelled(texts: Texts) -> Card:
 
 
 def ended(texts: Texts) -> Card:
-    """For a button of a setup that is over, cancelled or begun anew."""
+    """Shown for a button of a setup that was finished, cancelled or restarted."""
     body = [header("🕰️", texts("setup.ended.title")), text(texts("setup.ended.why"))]
     actions = [
         button(texts("button.setup"), "command.setup"),
@@ -160,7 +160,7 @@ def ended(texts: Texts) -> Card:
 
 
 def step_header(texts: Texts, step: int, symbol: str, title: str) -> Container:
-    """The wizard's band: the step in words and as bars."""
+    """The wizard's header: the step in words and as a bar."""
     where = texts("setup.step", step=step, total=STEPS)
     return header(symbol, title, where, extra=[progress(step, STEPS)])
 

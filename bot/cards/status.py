@@ -1,4 +1,4 @@
-"""How an integration is doing, and how its connection tested: symbol, colour and words, never colour alone."""
+"""An integration's status and connection test: symbol, colour and words, never colour alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,12 +18,12 @@ WARN_DAYS = 30
 
 
 def status_card(texts: Texts, status: Status, form_errors: Mapping[Service, FormError], now: datetime) -> Card:
-    """``form_errors`` says in words what troubles a service whose light is not well."""
+    """``form_errors`` are the problems of unhealthy services, in words."""
     integration = status.integration
     body: list[CardElement] = [
         header("📊", texts("status.title"), capped(integration.name)),
         _running(texts, status),
-        *(_light(texts, light, form_errors.get(light.service), now) for light in status.service_health),
+        *(_service_health(texts, health, form_errors.get(health.service), now) for health in status.service_health),
         _figures(texts, status),
         *_facts(texts, status, now),
         *_monitors(texts, status),
@@ -46,13 +46,13 @@ def tested(
 ) -> Card:
     """Each step with its time; ``form_errors`` by the step's place in ``probes``."""
     title = texts("test.title")
-    failed = sum(1 for probe in probes if probe.trouble)
+    failed = sum(1 for probe in probes if probe.error)
     verdict = texts.plural("test.failed", failed) if failed else texts("test.passed")
     body: list[CardElement] = [
         header("🔌", title, capped(integration.name)),
         note("attention" if failed else "good", "❌" if failed else "✅", verdict),
     ]
-    shown = _few_links(_each_once(form_errors))
+    shown = _limit_links(_without_repeats(form_errors))
     for place, probe in enumerate(probes):
         body.extend(_probe(texts, probe, shown.get(place)))
     data = {"integration": integration.id}
@@ -63,14 +63,14 @@ def tested(
     return card(texts, title, body, actions, wide=True)
 
 
-def _each_once(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
-    """The same trouble in several steps is told, with its remedy, where it is met first."""
+def _without_repeats(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
+    """An error that occurs in several steps is shown only with the first of them."""
     first = {form_errors[place]: place for place in sorted(form_errors, reverse=True)}
     return {place: form_error for form_error, place in first.items()}
 
 
-def _few_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
-    """A card takes six buttons, of which two are its own."""
+def _limit_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
+    """A card takes six buttons, two of which are its own; further links are left out."""
     linked = sorted(form_errors)[: MAX_ACTIONS - 2]
     return {place: said if place in linked else replace(said, link=None) for place, said in form_errors.items()}
 
@@ -78,21 +78,21 @@ def _few_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
 def _running(texts: Texts, status: Status) -> Container:
     if not status.integration.enabled:
         return note("emphasis", "⏸️", texts("status.disabled"))
-    if any(isinstance(light.trouble, CredentialsWrong) for light in status.service_health):
+    if any(isinstance(health.error, CredentialsWrong) for health in status.service_health):
         return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
-    if any(light.trouble for light in status.service_health):
+    if any(health.error for health in status.service_health):
         return note("warning", "⏳", texts("status.held_up"), texts("status.held_up.until"))
     how_old = "status.live" if status.live else "status.polling"
     return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
 
 
-def _light(texts: Texts, light: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
-    name = texts(f"service.{light.service}")
-    if light.trouble is None or form_error is None:
-        return note("default", "✅", f"{name} · {texts('light.well')}")
-    wrong = isinstance(light.trouble, CredentialsWrong)
-    state = texts("light.wrong" if wrong else "light.unwell")
-    since = texts("light.since", ago=texts.relative(light.since, now)) if light.since else ""
+def _service_health(texts: Texts, health: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:
+    name = texts(f"service.{health.service}")
+    if health.error is None or form_error is None:
+        return note("default", "✅", f"{name} · {texts('health.ok')}")
+    wrong = isinstance(health.error, CredentialsWrong)
+    state = texts("health.wrong" if wrong else "health.unavailable")
+    since = texts("health.since", ago=texts.relative(health.since, now)) if health.since else ""
     style: Style = "attention" if wrong else "warning"
     symbol = "❌" if wrong else "⚠️"
     head = f"{name} · {state}"
@@ -100,7 +100,7 @@ def _light(texts: Texts, light: ServiceHealth, form_error: FormError | None, now
 
 
 def _monitors(texts: Texts, status: Status) -> list[CardElement]:
-    """How many presence monitors wait for the new secret; the command that lists them is in the words."""
+    """How many presence monitors still need the new secret; the text names the command that lists them."""
     if not status.monitors_open:
         return []
     return [note("warning", "📡", texts.plural("monitors.open", status.monitors_open), texts("monitors.say"))]
@@ -130,7 +130,7 @@ def _facts(texts: Texts, status: Status, now: datetime) -> list[CardElement]:
 
 
 def expiry(texts: Texts, integration: IntegrationView, today: date) -> CardElement:
-    """The last day of what proves the integration, and who says so: loud when it is near, past or not known."""
+    """The credential's expiry date and its source; highlighted when it is near, past or unknown."""
     if integration.credential is CredentialKind.FEDERATED:
         return fact(texts("certificate.in_use"), texts("expiry.nothing"))
     expires_on = integration.secret_expires_on
@@ -143,11 +143,11 @@ def expiry(texts: Texts, integration: IntegrationView, today: date) -> CardEleme
         past = texts("expiry.certificate.past" if certificate else "expiry.past", day=day)
         return note("attention", "❌", past, source)
     label = texts("expiry.certificate" if certificate else "expiry.label")
-    told = texts.plural("expiry.fine", days, day=day)
+    description = texts.plural("expiry.fine", days, day=day)
     if days <= WARN_DAYS:
-        soon = f"{label}: {told}" if certificate else texts.plural("expiry.soon", days, day=day)
+        soon = f"{label}: {description}" if certificate else texts.plural("expiry.soon", days, day=day)
         return note("warning", "⚠️", soon, source)
-    return fact(label, f"{told} ({source})" if source else told)
+    return fact(label, f"{description} ({source})" if source else description)
 
 
 def _unknown_states(texts: Texts, states: Sequence[tuple[str, int]]) -> Container:
@@ -161,8 +161,8 @@ def _unknown_states(texts: Texts, states: Sequence[tuple[str, int]]) -> Containe
 def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[CardElement]:
     key = f"probe.{probe.step}"
     name = texts(key) if key in texts.keys else capped(probe.step)
-    told = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
-    outcome = row("❌" if probe.trouble else "✅", name, told)
+    description = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
+    outcome = row("❌" if probe.error else "✅", name, description)
     if form_error is None:
         return [outcome]
     return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=form_error.link)]
@@ -175,7 +175,7 @@ def _update(texts: Texts, status: Status) -> list[CardElement]:
 
 
 def _actions(texts: Texts, status: Status) -> list[Action]:
-    """The most wanted first: of several troubles with links of their own, the last have no room."""
+    """The most important first: if several errors have links, the last buttons are left out."""
     integration = status.integration
     data = {"integration": integration.id}
     turn = ("button.disable", "disable.ask") if integration.enabled else ("button.enable", "enable.preview")

@@ -1,4 +1,4 @@
-"""The dialog for a feature update: what is new, what it would change here, how far it is, how it ended."""
+"""The dialog of a feature update: release notes, dry run, progress and result."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from sync.domain.model import IntegrationView
 from sync.updates.model import Due, Effect, Installation, Offer, Progress, State
 
 SEGMENTS = 20
-"""Of the bar: so many blocks fit one line of a narrow chat."""
+"""The blocks of the bar: as many as fit one line of a narrow chat."""
 
 SYMBOLS = {
     State.WAITING: "▫️",
@@ -24,14 +24,14 @@ SYMBOLS = {
 }
 
 
-def looking(texts: Texts, integration: IntegrationView) -> Card:
+def checking(texts: Texts, integration: IntegrationView) -> Card:
     title = texts("update.title")
     body = [header("⏳", title, capped(integration.name)), text(texts("update.looking"), subtle=True)]
     return card(texts, title, body)
 
 
 def offered(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
-    """The dialog: release notes and dry run of everything that is due."""
+    """The offer: release notes and dry run of all due updates."""
     title = texts("update.title")
     body: list[CardElement] = [header("✨", title, capped(integration.name)), text(texts("update.until_then"))]
     for due in offer.due:
@@ -48,7 +48,7 @@ def offered(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
 
 
 def not_readable(texts: Texts, integration: IntegrationView, form_error: FormError) -> Card:
-    """What the update would change could not be found out; so it is not offered."""
+    """The dry run failed, so the update is not offered."""
     title = texts("update.title")
     body = [header("✨", title, capped(integration.name)), error_note(form_error), text(texts("update.unread"))]
     actions = [button(texts("button.try_again"), "update.show", {"integration": integration.id}, style="positive")]
@@ -59,7 +59,7 @@ def nothing_to_install(texts: Texts, integration: IntegrationView, offer: Offer)
     title = texts("update.nothing")
     standing = texts("update.stands_on", version=texts.number(offer.installed))
     body = [header("✅", title, capped(integration.name)), text(standing)]
-    return card(texts, title, body, _after(texts, integration.id, offer.undoable))
+    return card(texts, title, body, _next_actions(texts, integration.id, offer.undoable))
 
 
 def put_off(texts: Texts, integration: IntegrationView) -> Card:
@@ -69,7 +69,7 @@ def put_off(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def installation_card(texts: Texts, installation: Installation, form_error: FormError | None = None) -> Card:
-    """Where an installation stands, from its first step to its end; ``form_error`` says why it failed."""
+    """The progress and result of an installation; ``form_error`` is why it failed."""
     match installation.current.state:
         case State.FAILED:
             return _failed(texts, installation, form_error)
@@ -78,7 +78,7 @@ def installation_card(texts: Texts, installation: Installation, form_error: Form
         case State.COMPLETED if not installation.is_open:
             return _completed(texts, installation)
         case _:
-            return _under_way(texts, installation)
+            return _running(texts, installation)
 
 
 def done(texts: Texts, integration: IntegrationView, version: int) -> Card:
@@ -89,9 +89,9 @@ def done(texts: Texts, integration: IntegrationView, version: int) -> Card:
 
 
 def bar(texts: Texts, percent: int) -> list[CardElement]:
-    """A bar of blocks, full and in the accent colour as far as it is; and the figure.
+    """A progress bar of blocks, the filled ones in the accent colour, with the percentage.
 
-    Full and light blocks are equally wide, so the bar keeps its length; in bold they would not be.
+    Full and light blocks are equally wide, so the bar keeps its length; in bold they are not.
     """
     filled = round(SEGMENTS * percent / 100)
     runs = [TextRun(text="█" * filled, color="Accent"), TextRun(text="░" * (SEGMENTS - filled), is_subtle=True)]
@@ -129,7 +129,7 @@ def _name(texts: Texts, version: int) -> str:
     return texts("update.version", version=texts.number(version), name=texts(f"update.{version}.name"))
 
 
-def _under_way(texts: Texts, installation: Installation) -> Card:
+def _running(texts: Texts, installation: Installation) -> Card:
     going_back = installation.current.state is State.ROLLING_BACK
     title = texts("update.going_back" if going_back else "update.installing")
     body: list[CardElement] = [
@@ -213,10 +213,10 @@ def _undone(texts: Texts, installation: Installation) -> Card:
         plain(_name(texts, version), weight="Bolder"),
         text(standing),
     ]
-    return card(texts, title, body, _after(texts, installation.integration_id, None))
+    return card(texts, title, body, _next_actions(texts, installation.integration_id, None))
 
 
-def _after(texts: Texts, integration_id: str, undoable: int | None) -> list[Action]:
+def _next_actions(texts: Texts, integration_id: str, undoable: int | None) -> list[Action]:
     data = {"integration": integration_id}
     actions: list[Action] = [button(texts("button.status"), "status.show", data, style="positive")]
     if undoable is not None:

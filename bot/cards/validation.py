@@ -1,4 +1,4 @@
-"""What was typed into a card, cleaned and looked over before anybody outside is asked."""
+"""Cleans and validates the inputs of a card before any service is called."""
 
 import re
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _LENGTHS = {"description": MAX_NAME, "name": MAX_NAME, "cloudlink_secret": MAX_S
 
 
 def cleaned(typed: str) -> str:
-    """On one line, without blanks around it or letters that cannot be seen."""
+    """On one line, without surrounding blanks or invisible characters."""
     return " ".join("".join(letter if letter.isprintable() else " " for letter in typed).split())
 
 
@@ -28,13 +28,13 @@ def is_guid(typed: str) -> bool:
 
 
 def check_filled(texts: Texts, values: Mapping[str, str], *fields: str) -> list[FormError]:
-    """One complaint for each field that is empty or too long; ``values`` may hold secrets, complaints do not."""
+    """An error for each field that is empty or too long. Errors never contain values, which may be secrets."""
     found = (_check_length(texts, field, values.get(field, "")) for field in fields)
     return [form_error for form_error in found if form_error]
 
 
 def check_lengths(texts: Texts, values: Mapping[str, str]) -> list[FormError]:
-    """One complaint for each field that is too long; an empty one is allowed."""
+    """An error for each field that is too long; an empty one is allowed."""
     found = (_check_length(texts, field, typed) for field, typed in values.items() if typed)
     return [form_error for form_error in found if form_error]
 
@@ -54,7 +54,7 @@ def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
 
 
 def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[FormError]:
-    """One complaint for each field that is filled, but not with the shape of an Entra id."""
+    """An error for each non-empty field that is not a GUID."""
     return [
         FormError(texts("check.guid"), texts("check.guid.remedy"), field=field)
         for field in fields
@@ -63,7 +63,7 @@ def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[F
 
 
 def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
-    """A complaint when the date is none, or past; an empty one is allowed."""
+    """An error when the date is malformed or past; an empty one is allowed."""
     if not typed:
         return []
     day = day_of(typed)

@@ -1,4 +1,4 @@
-"""The cards of meeting somebody: the welcome, the help, and what is said when nothing else fits."""
+"""Welcome, help, language, and the cards for refusals, unknown input and failures."""
 
 from collections.abc import Sequence
 
@@ -8,11 +8,11 @@ from bot.activity import Card
 from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, note, open_link, plain, row, text
 from bot.languages import Texts
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 def welcome(texts: Texts) -> Card:
-    """What the bot does, what it needs, and the two ways on."""
+    """What the bot does, what it needs, and buttons for setup and help."""
     body = [
         header("📞", texts("welcome.title"), texts("welcome.subtitle")),
         text(texts("welcome.does")),
@@ -21,7 +21,7 @@ def welcome(texts: Texts) -> Card:
         row("🔑", texts("welcome.needs.azure"), texts("welcome.needs.azure.more")),
         row("⏱️", texts("welcome.needs.time")),
     ]
-    return card(texts, texts("welcome.title"), body, _ways_on(texts))
+    return card(texts, texts("welcome.title"), body, _next_actions(texts))
 
 
 def help_card(texts: Texts, commands: Sequence[tuple[str, str]]) -> Card:
@@ -30,11 +30,11 @@ def help_card(texts: Texts, commands: Sequence[tuple[str, str]]) -> Card:
         header("💡", texts("help.title"), texts("help.subtitle")),
         *(row("▸", title, description) for title, description in commands),
     ]
-    return card(texts, texts("help.title"), body, _ways_on(texts)[:1])
+    return card(texts, texts("help.title"), body, _next_actions(texts)[:1])
 
 
 def unknown(texts: Texts, nearest: Sequence[tuple[str, str]]) -> Card:
-    """For words nobody understood: the nearest commands (key, title) as buttons, and the help."""
+    """For unknown words: the nearest commands (key, title) as buttons, and the help."""
     body = [
         header("🤔", texts("unknown.title")),
         text(texts("unknown.nearest" if nearest else "unknown.nothing_near")),
@@ -44,7 +44,7 @@ def unknown(texts: Texts, nearest: Sequence[tuple[str, str]]) -> Card:
 
 
 def refused(texts: Texts, administrators: Sequence[str]) -> Card:
-    """For those who may not: what this is, and whom to ask."""
+    """For users without a role: what the bot is, and whom to ask."""
     body = [header("🔒", texts("refused.title")), text(texts("welcome.does")), text(texts("refused.why"))]
     if administrators:
         body.append(text(texts("refused.ask"), weight="Bolder"))
@@ -55,9 +55,9 @@ def refused(texts: Texts, administrators: Sequence[str]) -> Card:
 
 
 def not_recognised(texts: Texts, again: str) -> Card:
-    """For whoever the channel did not tell the name of; ``again`` is the verb of what they typed, if any.
+    """For a user whose name the channel did not provide; ``again`` is the verb of the typed command, if any.
 
-    A card they pressed stays as it is, to be pressed again.
+    A pressed card stays unchanged, so its button can be pressed again.
     """
     title = texts("not_recognised.title")
     body = [
@@ -69,10 +69,10 @@ def not_recognised(texts: Texts, again: str) -> Card:
 
 
 def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) -> Card:
-    """For those who may do something, but not this: what it takes, and whom to ask."""
+    """For users whose role does not allow the command: the required role, and whom to ask."""
     title = texts("not_for_role.title")
-    told = texts("not_for_role.why", role=texts(f"role.{role}"), needed=texts(f"role.{needed}"))
-    body = [header("🔒", title), text(told)]
+    reason = texts("not_for_role.why", role=texts(f"role.{role}"), needed=texts(f"role.{needed}"))
+    body = [header("🔒", title), text(reason)]
     if owners:
         body.append(text(texts("refused.ask"), weight="Bolder"))
         body.extend(row("👤", capped(name)) for name in owners)
@@ -80,14 +80,14 @@ def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) 
 
 
 def meet_in_personal(texts: Texts, link: Link | None) -> Card:
-    """For groups and channels: one short line, and nothing of the integration."""
+    """For groups and channels: one line, and nothing about the integration."""
     return card(
         texts, texts("personal.title"), [plain(texts("personal.please"))], [open_link(link)] if link else []
     )
 
 
 def stale(texts: Texts) -> Card:
-    """For a button that leads nowhere any more."""
+    """For a button that is out of date."""
     body = [header("🕰️", texts("stale.title")), text(texts("stale.why"))]
     actions = [
         button(texts("button.integrations"), "command.integrations"),
@@ -97,7 +97,7 @@ def stale(texts: Texts) -> Card:
 
 
 def apology(texts: Texts, reference: str) -> Card:
-    """For what should not have happened; ``reference`` finds it in the log."""
+    """For an unexpected error; ``reference`` identifies it in the log."""
     body = [
         header("😔", texts("apology.title")),
         note("attention", "❌", texts("apology.what")),
@@ -107,7 +107,7 @@ def apology(texts: Texts, reference: str) -> Card:
 
 
 def languages(texts: Texts, changed: bool) -> Card:
-    """The languages to choose from, each in its own words."""
+    """The languages to choose from, each named in itself."""
     body = [
         header("🌐", texts("language.title")),
         text(texts("language.changed" if changed else "language.choose")),
@@ -119,7 +119,7 @@ def languages(texts: Texts, changed: bool) -> Card:
     return card(texts, texts("language.title"), body, actions)
 
 
-def _ways_on(texts: Texts) -> list[ExecuteAction]:
+def _next_actions(texts: Texts) -> list[ExecuteAction]:
     return [
         button(texts("button.setup"), "command.setup", style="positive"),
         button(texts("button.help"), "command.help"),

@@ -1,18 +1,84 @@
-"""What the speaker may do: read anew at each turn, so that whoever is removed is out at once, everywhere."""
+"""What the user may do. Roles are read at each turn, so that removing a person takes effect immediately."""
 
-from bot.activity import RosterUnavailable
-from bot.chat.context import TurnContext
+import structlog
+
+from bot.activity import Action, RosterUnavailable
+from bot.cards import welcome as cards
+from bot.chat.context import Proceed, TurnContext
+from bot.chat.dispatcher import Dispatcher
+from bot.chat.router import Router
+from bot.chat.turn_metrics import Outcome
 from storage.queries import conversations, roles
-from storage.queries.roles import Role
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 
-NAMED = 5
+log = structlog.get_logger()
+
+MAX_NAMED = 5
+
+
+class MembersOnly:
+    """Stops users without a role, except for commands that need none, and shows them whom to ask."""
+
+    def __init__(self, router: Router, dispatcher: Dispatcher) -> None:
+        self._router = router
+        self._dispatcher = dispatcher
+
+    async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
+        await recognise(context)
+        event = context.turn.incoming.event
+        if context.role is not Role.EVERYONE:
+            await proceed()
+        elif needed_role(context, self._router) is Role.EVERYONE:
+            await self._dispatcher.dispatch(context)
+        elif not context.recognised:
+            context.measured.outcome = Outcome.FAILED
+            retry_verb = "" if isinstance(event, Action) else self._router.verb_of(event)
+            await context.send(cards.not_recognised(context.texts, retry_verb))
+        else:
+            log.info("sender_refused", tenant=context.tenant, person=context.person)
+            context.measured.outcome = Outcome.REFUSED
+            await context.show(cards.refused(context.texts, await whom_to_ask(context)))
+
+
+class CommandPermission:
+    """Checks the role that a command requires, for its typed words and for its buttons."""
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
+        needed = needed_role(context, self._router)
+        if needed is None or context.role.covers(needed):
+            return await proceed()
+        context.measured.outcome = Outcome.REFUSED
+        log.info("command_refused", tenant=context.tenant, person=context.person, role=context.role.value)
+        owners = await whom_to_ask(context)
+        return await context.show(cards.not_for_role(context.texts, context.role, needed, owners))
+
+
+def needed_role(context: TurnContext, router: Router) -> Role | None:
+    """The least role for the typed command or pressed button; None for an unknown one."""
+    event = context.turn.incoming.event
+    if isinstance(event, Action):
+        return context.needed(event.verb)
+    command = router.command_of(event)
+    return command.least if command else None
+
+
+async def recognise(context: TurnContext) -> Role:
+    """Set the user's role in ``context``; while the roster is unavailable it stays ``EVERYONE``."""
+    try:
+        context.role = await role_of(context)
+    except RosterUnavailable:
+        context.recognised = False
+    return context.role
 
 
 async def role_of(context: TurnContext) -> Role:
-    """By the setting, by the store, or by an invitation that is taken up now.
+    """The user's role by the setting, by the database, or by an invitation that is accepted now.
 
-    Raises ``RosterUnavailable`` when a name would decide it and the channel does not tell the name.
+    Raises ``RosterUnavailable`` when the role depends on a name that the channel does not provide now.
     """
     try:
         if await _is_named_in_setting(context):
@@ -27,7 +93,7 @@ async def role_of(context: TurnContext) -> Role:
 
 
 async def _is_named_in_setting(context: TurnContext) -> bool:
-    """What is found is kept, so that they can be told of things later; while nothing can be found, it stays."""
+    """Store the matching entry, so that the notifier knows the user as an owner; unchanged if the roster fails."""
     admin_as = await context.services.access.admitted_as(context.turn)
     if admin_as != context.admin_as:
         async with context.services.database.writing() as session:
@@ -42,7 +108,7 @@ async def _member(context: TurnContext) -> Member | None:
 
 
 async def _join(context: TurnContext) -> Member | None:
-    """Take up an invitation by the name the channel's roster has; never by one the sender says."""
+    """Accept an invitation by the name in the channel's roster, never by a name the sender gives."""
     sender = context.turn.incoming.sender
     async with context.services.database.session() as session:
         if not await roles.has_invitations(session, context.tenant, context.now):
@@ -58,8 +124,8 @@ async def _join(context: TurnContext) -> Member | None:
 
 
 async def whom_to_ask(context: TurnContext) -> list[str]:
-    """The tenant's owners by name, a few of them."""
+    """The names of a few of the tenant's owners."""
     async with context.services.database.session() as session:
         members = await roles.list_members(session, context.tenant)
     owners = [one.name for one in members if one.role == Role.OWNER and one.user_object_id and one.name]
-    return [*owners, *context.services.access.named(context.tenant)][:NAMED]
+    return [*owners, *context.services.access.named(context.tenant)][:MAX_NAMED]

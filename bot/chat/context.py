@@ -1,4 +1,4 @@
-"""One thing said and its answer, with all that an answer may need: what a command is given."""
+"""What middlewares and commands receive: the turn, the services, and how to answer."""
 
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,9 +9,9 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Card, Turn
 from bot.cards.field_errors import FormError, Links, form_error
-from bot.cards.parts import capped, summary, told, verbs, without_buttons
+from bot.cards.parts import capped, summary, verbs, with_banner, without_buttons
 from bot.chat.history_export import HistoryExport
-from bot.chat.idempotency import LONGEST, STAMP, stamped
+from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn
 from bot.languages import Language, Texts
@@ -21,20 +21,20 @@ from core.clock import Clock
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import history, presses
-from storage.queries.roles import Role
 from storage.tables.conversations import Press
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
+from sync.domain.roles import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command: what is typed for it and said of it in each language, and what it does.
+    """A command: its name and description in each language, and its handlers.
 
-    ``titles`` and ``descriptions`` by language (``en``, ``pt``); ``aliases`` are understood too. ``actions`` are
-    the verbs of its cards' buttons, all beginning with ``key``. Teams' menu takes ten commands: those that are
-    not ``listed`` are in help alone. ``least`` is the role it takes, for its words and for all its verbs. With
-    ``takes_words`` something of one's own may follow what is typed.
+    ``titles`` and ``descriptions`` are by language (``en``, ``pt``); ``aliases`` are accepted too. ``actions`` are
+    the handlers of its cards' buttons by verb; all verbs begin with ``key``. Teams' menu takes ten commands: a
+    command that is not ``listed`` is in the help only. ``least`` is the role that the command and all its verbs
+    require. With ``takes_words`` the user may type an argument after the title.
     """
 
     key: str
@@ -48,13 +48,13 @@ class Command:
     actions: Mapping[str, "CommandHandler"] = field(default_factory=dict)
 
     def has(self, verb: str) -> bool:
-        """Whether a button's verb is this command's."""
+        """Whether the verb of a button belongs to this command."""
         return verb in self.actions or verb == f"command.{self.key}"
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """What all commands work with."""
+    """The collaborators of all commands."""
 
     database: Database
     encryption: Encryption
@@ -68,14 +68,15 @@ class Services:
     updates: UpdatesPort
     credentials: CredentialsPort
     commands: Sequence[Command]
-    new_stamp: Callable[[], str] = lambda: secrets.token_hex(8)
+    new_press_id: Callable[[], str] = lambda: secrets.token_hex(8)
 
 
 @dataclass(slots=True)
 class TurnContext:
-    """A turn on its way through the chain. ``data`` are the pressed button's inputs, empty for typed words.
+    """A turn on its way through the chain.
 
-    ``told`` is said on every card that is shown. Whoever is not ``recognised`` may have any role.
+    ``data`` are the pressed button's inputs, empty for a typed message. ``banner`` is added to every card shown.
+    While the user is not ``recognised`` (the roster is unavailable) their role is unknown.
     """
 
     turn: Turn
@@ -86,8 +87,8 @@ class TurnContext:
     admin_as: str = ""
     role: Role = Role.EVERYONE
     recognised: bool = True
-    told: tuple[str, ...] = ()
-    watched: MeasuredTurn = field(default_factory=MeasuredTurn)
+    banner: tuple[str, ...] = ()
+    measured: MeasuredTurn = field(default_factory=MeasuredTurn)
 
     @property
     def tenant(self) -> str:
@@ -95,13 +96,13 @@ class TurnContext:
 
     @property
     def person(self) -> str:
-        """Who speaks, as the store knows them: Entra's object id, or the channel's own where there is none."""
+        """The user's id in the database: Entra's object id, or the channel's id where there is none."""
         sender = self.turn.incoming.sender
         return sender.object_id or sender.channel_id
 
     @property
     def actor(self) -> Actor:
-        """Who speaks, as history names them."""
+        """The user, as history names them."""
         return Actor(self.person, self.turn.incoming.sender.name)
 
     @property
@@ -109,30 +110,30 @@ class TurnContext:
         return self.services.clock()
 
     async def show(self, card: Card) -> None:
-        """The answer: in the place of the pressed card, or below the typed words."""
+        """Answer with ``card``: it replaces the pressed card, or follows the typed message."""
         await self.turn.replace(self._finished(card), summary(card))
 
     async def send(self, card: Card) -> str:
-        """A card of its own, whatever was pressed. Returns the posted activity's id."""
+        """Send ``card`` as a new message. Returns the posted activity's id."""
         return await self.turn.send(self._finished(card), summary(card))
 
     def _finished(self, card: Card) -> Card:
-        card = told(card, *self.told) if self.told else card
-        return stamped(self._without_what_they_may_not(card), self.services.new_stamp())
+        card = with_banner(card, *self.banner) if self.banner else card
+        return with_press_id(self._without_forbidden_buttons(card), self.services.new_press_id())
 
-    def _without_what_they_may_not(self, card: Card) -> Card:
-        """Without the buttons of commands that take another role than the speaker's, if that is known."""
+    def _without_forbidden_buttons(self, card: Card) -> Card:
+        """Without the buttons of commands that require another role than the user's, if that is known."""
         if not self.recognised:
             return card
         return without_buttons(card, {verb for verb in verbs(card) if not self.may(verb)})
 
     def may(self, verb: str) -> bool:
-        """Whether the speaker may press it."""
+        """Whether the user's role allows this verb."""
         needed = self.needed(verb)
         return needed is not None and self.role.covers(needed)
 
     def needed(self, verb: str) -> Role | None:
-        """The least role a button takes; None, which nobody has, for what belongs to no command."""
+        """The least role a verb requires; None for a verb that belongs to no command, which no role allows."""
         return next((command.least for command in self.services.commands if command.has(verb)), None)
 
     def form_error(self, error: SyncError, tenant_id: str = "", client_id: str = "") -> FormError:
@@ -141,7 +142,7 @@ class TurnContext:
     async def record(
         self, session: AsyncSession, view: IntegrationView | None, act: str, **facts: str | int
     ) -> None:
-        """Keep in history that this was done (to ``view``); in the same transaction as what was done."""
+        """Record an act (on ``view``) in history, in the transaction of the act itself."""
         await history.record(
             session,
             owner_tenant=self.tenant,
@@ -155,8 +156,8 @@ class TurnContext:
             now=self.now,
         )
 
-    async def is_pressed_first(self, verb: str) -> bool:
-        """Whether nobody pressed this button of this card before; whoever did is told of on what is shown."""
+    async def claim_press(self, verb: str) -> bool:
+        """Whether this is the first press of the card's button; if not, the banner names who pressed it first."""
         press = self._press(verb)
         if press is None:
             return True
@@ -165,24 +166,25 @@ class TurnContext:
         if first is None:
             return True
         ago = self.texts.relative(first.at, max(self.now, first.at + timedelta(seconds=1)))
-        self.told = (self.texts("pressed.by", who=capped(first.pressed_by), ago=ago), self.texts("pressed.once"))
+        self.banner = (self.texts("pressed.by", who=capped(first.pressed_by), ago=ago), self.texts("pressed.once"))
         return False
 
-    async def take_back_press(self, verb: str) -> None:
-        """Nothing was done: the button may be pressed again."""
+    async def release_press(self, verb: str) -> None:
+        """Let the button be pressed again, after a failure that changed nothing."""
         press = self._press(verb)
         if press is not None:
             async with self.services.database.writing() as session:
                 await presses.release(session, press)
 
     def _press(self, verb: str) -> Press | None:
-        stamp, by = self.data.get(STAMP, "")[:LONGEST], self.actor.name or self.actor.id
-        return (
-            Press(owner_tenant=self.tenant, stamp=stamp, verb=verb, pressed_by=by, at=self.now) if stamp else None
-        )
+        press_id = self.data.get(PRESS_ID, "")[:MAX_LENGTH]
+        if not press_id:
+            return None
+        by = self.actor.name or self.actor.id
+        return Press(owner_tenant=self.tenant, stamp=press_id, verb=verb, pressed_by=by, at=self.now)
 
     async def integration(self) -> IntegrationView:
-        """The one that ``data`` names. Raises ``UnknownIntegration`` for a foreign, gone or missing id."""
+        """The integration named in ``data``. Raises ``UnknownIntegration`` for a foreign, removed or missing id."""
         wanted = self.data.get("integration", "")
         for view in await self.services.integrations.list(self.tenant):
             if view.id == wanted:
@@ -191,3 +193,7 @@ class TurnContext:
 
 
 CommandHandler = Callable[[TurnContext], Awaitable[None]]
+Proceed = Callable[[], Awaitable[None]]
+"""Runs the rest of the chain."""
+
+Middleware = Callable[[TurnContext, Proceed], Awaitable[None]]

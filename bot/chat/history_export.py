@@ -1,6 +1,6 @@
-"""History as a file: a link that is good for ten minutes, and what it leads to.
+"""History as a CSV file: a link that is valid for ten minutes, and its handler.
 
-The link carries what it stands for, sealed: nobody can guess or alter it, and nothing has to be kept for it.
+The link contains the request encrypted: it cannot be guessed or altered, and nothing has to be stored for it.
 """
 
 import csv
@@ -20,17 +20,17 @@ from core.clock import Clock
 from storage.database import Database
 from storage.encryption import Encryption, SecretUnreadable
 from storage.queries import history
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 PATH = "/exports/"
-GOOD_FOR = timedelta(minutes=10)
+LINK_LIFETIME = timedelta(minutes=10)
 PURPOSE = "history.csv"
-LONGEST_TOKEN = 2000
+MAX_TOKEN_LENGTH = 2000
 BYTE_ORDER_MARK = "\ufeff"
-"""Excel takes a file for UTF-8 only when it begins so."""
+"""Excel reads a file as UTF-8 only if it begins with this."""
 
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-"""A cell that begins so is a formula to a spreadsheet, of full width too (OWASP, CSV injection)."""
+"""A cell that begins with one of these is a formula in a spreadsheet (OWASP, CSV injection)."""
 
 HEADERS = {
     "Content-Type": "text/csv; charset=utf-8",
@@ -41,8 +41,8 @@ HEADERS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """Whose history a link stands for, and for whom; ``integration_id`` is empty for all of it."""
+class ExportRequest:
+    """The history a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
 
     tenant: str
     person: str
@@ -51,7 +51,7 @@ class Wish:
 
 
 class HistoryExport:
-    """``public_url`` is where anybody reaches the bot; ``own_url`` where only this machine does. Empty: nowhere."""
+    """``public_url`` is the bot's public address; ``own_url`` is reachable from this machine only. Empty: none."""
 
     def __init__(
         self,
@@ -71,66 +71,66 @@ class HistoryExport:
         self._public_url = public_url
         self._own_url = own_url
 
-    def link(self, wish: Wish, service_url: str) -> str:
-        """Where the file can be had; empty when the reader, whose chat is at ``service_url``, cannot reach us."""
+    def link(self, request: ExportRequest, service_url: str) -> str:
+        """The file's address; empty if the reader, whose chat is at ``service_url``, cannot reach the bot."""
         is_here = urlsplit(service_url).hostname in ("localhost", "127.0.0.1", "::1")
         base = self._public_url or (self._own_url if is_here else "")
         if not base:
             return ""
-        carried = {
+        payload = {
             "for": PURPOSE,
-            "until": (self._clock() + GOOD_FOR).isoformat(),
-            "tenant": wish.tenant,
-            "person": wish.person,
-            "language": wish.language.value,
-            "integration": wish.integration_id,
+            "until": (self._clock() + LINK_LIFETIME).isoformat(),
+            "tenant": request.tenant,
+            "person": request.person,
+            "language": request.language.value,
+            "integration": request.integration_id,
         }
-        return base + PATH + self._encryption.encrypt(json.dumps(carried))
+        return base + PATH + self._encryption.encrypt(json.dumps(payload))
 
-    def wish_of(self, token: str) -> Wish | None:
-        """What a link's token stands for; None for one that is not ours, or is too old."""
+    def request_of(self, token: str) -> ExportRequest | None:
+        """The request in a link's token; None for a forged or expired token."""
         try:
-            carried = json.loads(self._encryption.decrypt(token[:LONGEST_TOKEN]))
-            if carried["for"] != PURPOSE or datetime.fromisoformat(carried["until"]) <= self._clock():
+            payload = json.loads(self._encryption.decrypt(token[:MAX_TOKEN_LENGTH]))
+            if payload["for"] != PURPOSE or datetime.fromisoformat(payload["until"]) <= self._clock():
                 return None
-            language = Language(carried["language"])
-            return Wish(carried["tenant"], carried["person"], language, carried["integration"])
+            language = Language(payload["language"])
+            return ExportRequest(payload["tenant"], payload["person"], language, payload["integration"])
         except (SecretUnreadable, ValueError, KeyError, TypeError):
             return None
 
-    async def _may(self, wish: Wish) -> bool:
-        """Whether who asked for the link still has a role that sees history."""
+    async def _is_allowed(self, request: ExportRequest) -> bool:
+        """Whether the person who requested the link still has a role that may read history."""
         async with self._database.session() as session:
-            role = await self._access.role_of(session, wish.tenant, wish.person)
+            role = await self._access.role_of(session, request.tenant, request.person)
         return role.covers(Role.VIEWER)
 
-    async def lines(self, wish: Wish) -> AsyncIterator[str]:
-        """The file line by line, its head first."""
-        texts = self._languages[wish.language]
-        yield written(columns(texts))
+    async def lines(self, request: ExportRequest) -> AsyncIterator[str]:
+        """The file line by line, the header first."""
+        texts = self._languages[request.language]
+        yield csv_line(columns(texts))
         async with self._database.session() as session:
-            async for act in history.iterate_all(session, wish.tenant, wish.integration_id):
-                yield written(line(texts, act))
+            async for entry in history.iterate_all(session, request.tenant, request.integration_id):
+                yield csv_line(line(texts, entry))
 
-    async def serve(self, request: web.Request) -> web.StreamResponse:
+    async def serve(self, http_request: web.Request) -> web.StreamResponse:
         """The handler for ``GET /exports/{token}``."""
-        wish = self.wish_of(request.match_info["token"])
-        if wish is None or not await self._may(wish):
+        request = self.request_of(http_request.match_info["token"])
+        if request is None or not await self._is_allowed(request):
             return web.Response(status=404, text="This link is not good any more. Ask the bot for a new one.\n")
         name = f"cloudlink-presence-{self._clock():%Y-%m-%d}.csv"
         headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
         response = web.StreamResponse(headers=headers)
-        await response.prepare(request)
-        if request.method == "GET":
+        await response.prepare(http_request)
+        if http_request.method == "GET":
             await response.write(BYTE_ORDER_MARK.encode())
-            async for one in self.lines(wish):
-                await response.write(one.encode())
+            async for line_ in self.lines(request):
+                await response.write(line_.encode())
         await response.write_eof()
         return response
 
 
-def written(cells: list[str]) -> str:
-    """A line of CSV (RFC 4180), safe to be opened by a spreadsheet."""
+def csv_line(cells: list[str]) -> str:
+    """A line of CSV (RFC 4180), safe to open in a spreadsheet."""
     buffer = io.StringIO()
     csv.writer(buffer).writerow([f"'{cell}" if cell.startswith(DANGEROUS) else cell for cell in cells])
     return buffer.getvalue()

@@ -1,9 +1,9 @@
-"""What one card offers is done once, however often it is pressed and on however many machines.
+"""Idempotency: an act of a card runs once, however often its button is pressed, in any number of processes.
 
-Every card that is shown gets a stamp of its own, which its acting buttons carry. The first press takes it, in one
-transaction, before anything is done; any other is told so, and shown how things stand. A card that is shown again,
-with a complaint say, is another card. A stamp proves nothing and opens nothing: without one, or with a made-up one,
-the act's own checks stand as ever.
+Every card gets a press id of its own, which its acting buttons carry. The first press claims it in one transaction
+before the act runs; later presses get a banner and the current state instead. A card that is shown again, for
+example with a form error, is another card. A press id authorises nothing: without one, or with an invented one, the
+act's own checks still apply.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from typing import Any
 
 from bot.activity import Card
 
-STAMP = "press"
-LONGEST = 64
+PRESS_ID = "press"
+MAX_LENGTH = 64
 
 ACTS: Mapping[str, str] = {
     "admins.add": "admins.list",
@@ -45,26 +45,25 @@ ACTS: Mapping[str, str] = {
     "update.install": "update.show",
     "update.undo": "update.show",
 }
-"""The verbs that change something, and the verbs that show how things stand instead.
+"""The verbs that change something, each with the verb that shows the current state instead.
 
-The rest of what a setup is made of is about one's own draft, and bears being done again; a code to claim with is
-used up by itself.
+The other steps of a setup change only the user's own draft and may run twice; a claim code works only once anyway.
 """
 
 
-def stamped(card: Card, stamp: str) -> Card:
-    """The card, its acting buttons (and what older clients send in their place) carrying ``stamp``."""
-    made: Card = _stamped(card, stamp)
+def with_press_id(card: Card, press_id: str) -> Card:
+    """The card with ``press_id`` in the data of its acting buttons and of their fallbacks for older clients."""
+    made: Card = _with_press_id(card, press_id)
     return made
 
 
-def _stamped(part: Any, stamp: str) -> Any:
+def _with_press_id(part: Any, press_id: str) -> Any:
     if isinstance(part, list):
-        return [_stamped(item, stamp) for item in part]
+        return [_with_press_id(item, press_id) for item in part]
     if not isinstance(part, Mapping):
         return part
-    made = {name: _stamped(value, stamp) for name, value in part.items()}
+    made = {name: _with_press_id(value, press_id) for name, value in part.items()}
     data = made.get("data")
     if isinstance(data, dict) and ACTS.keys() & {made.get("verb"), data.get("verb")}:
-        made["data"] = {**data, STAMP: stamp}
+        made["data"] = {**data, PRESS_ID: press_id}
     return made

@@ -1,31 +1,31 @@
-"""Remembers a preview for a few minutes, so that turning its pages does not read two directories again."""
+"""Caches a preview for a few minutes, so that showing its next page does not read two directories again."""
 
 from datetime import datetime, timedelta
 
 from core.clock import Clock
 from sync.domain.model import Preview
 
-KEPT = timedelta(minutes=5)
-MOST = 50
+MAX_AGE = timedelta(minutes=5)
+MAX_PREVIEWS = 50
 
 
 class PreviewCache:
-    """A few previews by tenant and integration; the oldest goes first. A wrong hour costs only a fresh reading."""
+    """A few previews by tenant and integration; the oldest is evicted first. A wrong clock costs a new read."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._kept: dict[tuple[str, str], tuple[datetime, Preview]] = {}
+        self._previews: dict[tuple[str, str], tuple[datetime, Preview]] = {}
 
-    def keep(self, tenant: str, integration_id: str, preview: Preview) -> None:
-        self._kept.pop((tenant, integration_id), None)
-        self._kept[tenant, integration_id] = (self._clock(), preview)
-        while len(self._kept) > MOST:
-            del self._kept[next(iter(self._kept))]
+    def put(self, tenant: str, integration_id: str, preview: Preview) -> None:
+        self._previews.pop((tenant, integration_id), None)
+        self._previews[tenant, integration_id] = (self._clock(), preview)
+        while len(self._previews) > MAX_PREVIEWS:
+            del self._previews[next(iter(self._previews))]
 
-    def recall(self, tenant: str, integration_id: str) -> Preview | None:
+    def get(self, tenant: str, integration_id: str) -> Preview | None:
         """None when there is none, or it is older than five minutes."""
-        kept = self._kept.get((tenant, integration_id))
-        return kept[1] if kept and self._clock() - kept[0] <= KEPT else None
+        cached = self._previews.get((tenant, integration_id))
+        return cached[1] if cached and self._clock() - cached[0] <= MAX_AGE else None
 
     def drop(self, tenant: str, integration_id: str) -> None:
-        self._kept.pop((tenant, integration_id), None)
+        self._previews.pop((tenant, integration_id), None)

@@ -1,4 +1,4 @@
-"""Counts and times what is said to the bot, and gives each turn one line in the log."""
+"""Counts and times turns, and logs one line for each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,14 +8,14 @@ from time import perf_counter
 
 import structlog
 
-from bot.activity import Action, Installed, Message, Removed
+from bot.activity import Event
 from core.metrics import Metrics
 
 log = structlog.get_logger()
 
 
 class Outcome(StrEnum):
-    """``REFUSED``: who spoke may not. ``FAILED``: nobody foresaw it; they got an apology, or not even that."""
+    """``REFUSED``: the user's role does not allow it. ``FAILED``: an unexpected error."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
 @dataclass
 class MeasuredTurn:
-    """A turn under way; who answers it says what became of it."""
+    """A running turn; the middlewares set its outcome."""
 
     outcome: Outcome = Outcome.DONE
 
@@ -34,16 +34,16 @@ class TurnMetrics:
         self._metrics = metrics
 
     @contextmanager
-    def turn(self, what: Message | Action | Installed | Removed) -> Iterator[MeasuredTurn]:
-        """For the length of the block something that was said is answered. What was said is not logged."""
-        kind, began, watched = type(what).__name__.lower(), perf_counter(), MeasuredTurn()
+    def turn(self, event: Event) -> Iterator[MeasuredTurn]:
+        """Measure the block as one turn. The content of the turn is not logged."""
+        kind, started, measured = type(event).__name__.lower(), perf_counter(), MeasuredTurn()
         try:
-            yield watched
+            yield measured
         except Exception:
-            watched.outcome = Outcome.FAILED
+            measured.outcome = Outcome.FAILED
             raise
         finally:
-            seconds = perf_counter() - began
-            self._metrics.turns.labels(kind=kind, outcome=watched.outcome.value).inc()
+            seconds = perf_counter() - started
+            self._metrics.turns.labels(kind=kind, outcome=measured.outcome.value).inc()
             self._metrics.turn_seconds.labels(kind=kind).observe(seconds)
-            log.info("turn", kind=kind, outcome=watched.outcome.value, seconds=round(seconds, 3))
+            log.info("turn", kind=kind, outcome=measured.outcome.value, seconds=round(seconds, 3))

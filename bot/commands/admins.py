@@ -1,4 +1,4 @@
-"""``admins``: who may do what in this organisation; an owner invites, changes and removes people here."""
+"""``admins``: the members of this organisation and their roles; owners invite, change and remove them."""
 
 import re
 
@@ -12,9 +12,10 @@ from bot.cards.validation import cleaned
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from storage.queries import conversations, drafts, roles
-from storage.queries.roles import GRANTABLE, AlreadyListed, LastOwner, NotAnOwner, Role, RoleChanged
+from storage.queries.roles import AlreadyListed, LastOwner, NotAnOwner, RoleChanged
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.domain.roles import GRANTABLE, Role
 
 PRINCIPAL_NAME = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
 
@@ -23,25 +24,25 @@ async def open_admins(context: TurnContext) -> None:
     await context.show(await _list(context))
 
 
-async def _list(context: TurnContext, said: str = "") -> Card:
+async def _list(context: TurnContext, done: str = "") -> Card:
     async with context.services.database.session() as session:
         members = await roles.list_members(session, context.tenant)
         by_setting = await _owners_by_setting(context, session)
     last = max(0, (len(members) - 1) // cards.PAGE)
     wanted = context.data.get("page", "")
     page = min(int(wanted), last) if wanted.isdecimal() and len(wanted) < 7 else 0
-    return cards.listed(context.texts, _names(context, by_setting), members, page, context.now, said)
+    return cards.listed(context.texts, _names(context, by_setting), members, page, context.now, done)
 
 
 def _names(context: TurnContext, known: list[Conversation]) -> list[str]:
-    """Owners by the setting: those who have spoken by their names, others as the setting has them."""
+    """Owners by the setting: by their display name if known, else as written in the setting."""
     rules, seen = context.services.access, {one.admin_as.rpartition("/")[2] for one in known}
     unseen = [name for name in rules.named(context.tenant) if name.casefold() not in seen]
     return [*(one.name or one.user_object_id for one in known), *unseen]
 
 
 async def _owners_by_setting(context: TurnContext, session: AsyncSession) -> list[Conversation]:
-    """Those who have spoken, and whose entry still counts."""
+    """The known owners by the setting whose entry still applies."""
     rows = await conversations.list_owners_by_setting(session, context.tenant)
     return [row for row in rows if context.services.access.names(row.admin_as, context.tenant)]
 
@@ -55,7 +56,7 @@ async def invite(context: TurnContext) -> None:
 
 async def _form(context: TurnContext, form_error: str = "") -> Card:
     async with context.services.database.session() as session:
-        strangers = await conversations.list_without_role(session, context.tenant, cards.STRANGERS)
+        strangers = await conversations.list_without_role(session, context.tenant, cards.SUGGESTED)
     known = {one.user_object_id for one in strangers}
     person = context.data.get("person", "")
     typed = {
@@ -64,16 +65,16 @@ async def _form(context: TurnContext, form_error: str = "") -> Card:
         "role": _role(context) or Role.VIEWER,
     }
     texts = context.texts
-    wrong = _complain(context, form_error) if form_error else None
+    wrong = _field_error(context, form_error) if form_error else None
     return cards.invite(texts, strangers, context.now, typed if form_error else {}, wrong)
 
 
-def _complain(context: TurnContext, key: str) -> FormError:
+def _field_error(context: TurnContext, key: str) -> FormError:
     return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="address")
 
 
 async def add(context: TurnContext) -> None:
-    """Invite by name, or give a role to somebody who has spoken: one of the two."""
+    """Invite a person by name, or give a role to a known person: exactly one of the two."""
     address = cleaned(context.data.get("address", "")).casefold()
     person = context.data.get("person", "").replace(cards.NOBODY, "")
     role = _role(context)
@@ -118,14 +119,14 @@ async def open_one(context: TurnContext) -> None:
     await _show_one(context)
 
 
-async def _show_one(context: TurnContext, said: str = "", refusal: str = "") -> None:
+async def _show_one(context: TurnContext, done: str = "", refusal: str = "") -> None:
     member = await _member(context)
-    made = cards.one(context.texts, member, context.now, said, refusal) if member else stale(context.texts)
+    made = cards.one(context.texts, member, context.now, done, refusal) if member else stale(context.texts)
     await context.show(made)
 
 
 async def change(context: TurnContext) -> None:
-    """More is given at once; less is asked about first."""
+    """A higher role is given immediately; a lower one needs a confirmation."""
     member, role = await _member(context), _role(context)
     if member is None or role is None:
         return await context.show(stale(context.texts))
@@ -149,7 +150,7 @@ async def remove(context: TurnContext) -> None:
 
 
 async def _change(context: TurnContext, role: Role | None) -> None:
-    """As the card had it: whoever has another role by now is shown as they are."""
+    """Apply the change; if the member's role changed since the card was shown, show the current one."""
     try:
         member = await _store(context, role)
     except NotAnOwner:
@@ -162,11 +163,11 @@ async def _change(context: TurnContext, role: Role | None) -> None:
         context.role = role or Role.EVERYONE
     if role is None:
         return await context.show(await _list(context, "admins.removed"))
-    return await _show_one(context, said="admins.changed")
+    return await _show_one(context, done="admins.changed")
 
 
 async def _store(context: TurnContext, role: Role | None) -> Member:
-    """The change and its history; a setup that somebody may not finish any more is forgotten with its secret."""
+    """Store the change and its history; delete a setup draft, with its secret, that the person may not finish."""
     was = context.data.get("was", "")
     async with context.services.database.writing() as session:
         by_setting = [one.user_object_id for one in await _owners_by_setting(context, session)]
@@ -184,14 +185,14 @@ async def _store(context: TurnContext, role: Role | None) -> Member:
 
 
 async def _member(context: TurnContext) -> Member | None:
-    """The one that the button names; None for a foreign or gone one."""
+    """The member the button names; None for a foreign or removed one."""
     async with context.services.database.session() as session:
         return await roles.get_owned(session, context.tenant, context.data.get("member", ""))
 
 
 def _role(context: TurnContext) -> Role | None:
-    said = context.data.get("role", "")
-    return Role(said) if said in GRANTABLE else None
+    role = context.data.get("role", "")
+    return Role(role) if role in GRANTABLE else None
 
 
 COMMAND = Command(

@@ -1,21 +1,21 @@
-"""``alerts``: of what, when and with whom one is warned; and the buttons that notices carry."""
+"""``alerts``: which notices a person receives and when, who else does, and the buttons of notices."""
 
 from datetime import timedelta
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.cards import notices as cards
-from bot.cards.notices import INTEGRATIONS_SHOWN, AlertsView, Listening
+from bot.cards.notices import INTEGRATIONS_SHOWN, AlertsView, Listener
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from bot.languages.quiet_hours import ZONES, is_time, local, zone_of
 from storage.queries import alerts, conversations, integrations, notices
 from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.notices import State
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
-from sync.problems.notice_plan import AGAIN, base
+from sync.domain.roles import Role
+from sync.problems.notice_plan import REPETITION, original_stage
 
 STATES = {
     State.WAITING: "waiting",
@@ -26,7 +26,7 @@ STATES = {
     State.UNREACHABLE: "unreachable",
     State.DROPPED: "muted",
 }
-"""How a notice's state is called on a card."""
+"""The name of each notice state on cards."""
 
 
 async def open_alerts(context: TurnContext) -> None:
@@ -34,7 +34,7 @@ async def open_alerts(context: TurnContext) -> None:
 
 
 async def save(context: TurnContext) -> None:
-    """Toggles of integrations that are not this tenant's, and of those not shown, change nothing."""
+    """Save the form. Toggles of foreign integrations, and of those not shown, are ignored."""
     data = context.data
     begin, end = data.get("quiet_from", ""), data.get("quiet_until", "")
     view = await _view(context)
@@ -57,7 +57,7 @@ async def save(context: TurnContext) -> None:
 
 
 async def remind(context: TurnContext) -> None:
-    """The same again tomorrow, for this person alone; pressed twice, still once."""
+    """Repeat the notice tomorrow, for this person only; pressed twice, it is still repeated once."""
     notice = await _notice(context)
     if notice is None:
         return await context.show(stale(context.texts))
@@ -66,7 +66,7 @@ async def remind(context: TurnContext) -> None:
         integration_id=notice.integration_id,
         owner_tenant=notice.owner_tenant,
         topic=notice.topic,
-        stage=f"{base(notice.stage)}{AGAIN}{at.date().isoformat()}",
+        stage=f"{original_stage(notice.stage)}{REPETITION}{at.date().isoformat()}",
         audience=context.person,
         facts={key: value for key, value in notice.facts.items() if key != "closed"},
         created_at=context.now,
@@ -83,7 +83,7 @@ async def remind(context: TurnContext) -> None:
 
 
 async def told(context: TurnContext) -> None:
-    """Who else is told: a card of its own, so that the notice keeps its buttons."""
+    """Show who else receives the notice, in a new card, so that the notice keeps its buttons."""
     notice = await _notice(context)
     if notice is None:
         await context.show(stale(context.texts))
@@ -92,13 +92,13 @@ async def told(context: TurnContext) -> None:
         integration = await integrations.get_owned(session, context.tenant, notice.integration_id)
         about = {row.audience: row.state for row in await notices.list_same_subject(session, notice)}
         muted = await alerts.list_muted(session, context.tenant, notice.integration_id)
-        everybody = await _everybody(session, context.tenant, muted, about)
+        recipients = await _recipients(session, context.tenant, muted, about)
     name = integration.name if integration else ""
-    await context.send(cards.told(context.texts, name, everybody))
+    await context.send(cards.told(context.texts, name, recipients))
 
 
 async def _notice(context: TurnContext) -> Notice | None:
-    """The one that the button names; None for a foreign or gone one, or one of an integration being removed."""
+    """The notice the button names; None if it is foreign or gone, or its integration is being removed."""
     async with context.services.database.session() as session:
         notice = await notices.get_owned(session, context.tenant, context.data.get("notice", ""))
         if notice is None or await integrations.get_owned(session, context.tenant, notice.integration_id) is None:
@@ -111,7 +111,7 @@ async def _view(context: TurnContext) -> AlertsView:
     async with context.services.database.session() as session:
         mine = await alerts.preferences_by_integration(session, tenant, person)
         known = await conversations.find(session, tenant, person)
-        everybody = await _everybody(session, tenant, set(), {})
+        recipients = await _recipients(session, tenant, set(), {})
     views = await context.services.integrations.list(tenant)
     general = mine.get(ANY_INTEGRATION)
     told_zone = known.time_zone if known else ""
@@ -122,18 +122,18 @@ async def _view(context: TurnContext) -> AlertsView:
         quiet_until=general.quiet_until if general else "",
         zone=zone,
         zones=ZONES if not told_zone or told_zone in ZONES else (told_zone, *ZONES),
-        listeners=everybody,
+        listeners=recipients,
     )
 
 
-async def _everybody(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listening]:
-    """The tenant's administrators and channels, each with what became of a notice for them."""
+async def _recipients(session: AsyncSession, tenant: str, muted: set[str], about: dict[str, str]) -> list[Listener]:
+    """The tenant's administrators and channels, each with the state of the notice for them."""
     people = await conversations.list_administrators(session, tenant)
-    found = [Listening(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
+    found = [Listener(one.name, _state(one, muted, about.get(one.user_object_id))) for one in people]
     for channel in await alerts.list_channels(session, tenant):
         state = about.get(CHANNEL_PREFIX + channel.conversation_id)
         here = "unreachable" if channel.unreachable else STATES[State(state)] if state else "listening"
-        found.append(Listening("", here, is_channel=True))
+        found.append(Listener("", here, is_channel=True))
     return found
 
 

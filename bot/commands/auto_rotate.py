@@ -1,20 +1,20 @@
-"""``auto-rotate``: whether the bot replaces the secret by itself, thirty days before it expires."""
+"""``auto-rotate``: whether the bot rotates the secret automatically, thirty days before it expires."""
 
 from bot.activity import Message
 from bot.cards import rotation as cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.router import normalised
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 ON = ("auto-rotate on", "auto rotate on", "ligar rotação automática", "ativar rotação automática")
 OFF = ("auto-rotate off", "auto rotate off", "desligar rotação automática", "desativar rotação automática")
 
 
 async def open_auto_rotate(context: TurnContext) -> None:
-    what = context.turn.incoming.what
-    said = normalised(what.text) if isinstance(what, Message) else ""
+    event = context.turn.incoming.event
+    said = normalised(event.text) if isinstance(event, Message) else ""
     if said in map(normalised, ON):
         await choose(context, "auto_rotate.on", turn_on)
     elif said in map(normalised, OFF):
@@ -29,7 +29,7 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def turn_on(context: TurnContext, view: IntegrationView) -> None:
-    """Only where the application lets the bot; the card says what is missing."""
+    """Only if the application permits it; the card shows what is missing."""
     if await context.services.credentials.may_rotate(context.tenant, view.id):
         await context.services.credentials.set_auto_rotate(context.tenant, view.id, True, context.actor)
     await _show_again(context, view)

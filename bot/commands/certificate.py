@@ -1,16 +1,16 @@
-"""``certificate``: a certificate, or no secret at all, in place of a client secret; proven before it is used."""
+"""``certificate``: a certificate or a managed identity instead of a client secret; proven before it is used."""
 
 from collections.abc import Awaitable, Callable
 
 from bot.cards import certificate as cards
-from bot.cards import integrations as things
+from bot.cards import integrations as integration_cards
 from bot.cards.rotation import checking, under_way
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.roles import Role
 from sync.domain.rotation import RotationUnderWay, RotationView
 
 
@@ -27,7 +27,7 @@ async def show(context: TurnContext) -> None:
 
 
 async def make(context: TurnContext, error: SyncError | None = None) -> None:
-    """Hand out the public part; asked again before it is used, the same one."""
+    """Show the public part; until it is used, the same certificate is shown again."""
     view = await context.integration()
     made = await context.services.credentials.make_certificate(context.tenant, view.id, context.actor)
     said = context.form_error(error, view.tenant_id, view.client_id) if error else None
@@ -63,7 +63,7 @@ async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[Rotat
 async def _switch(
     context: TurnContext, view: IntegrationView, change: Callable[..., Awaitable[RotationView]]
 ) -> None:
-    """Prove and use it, and show how it fares for some seconds."""
+    """Prove and use it, and show the progress for some seconds."""
     if revision_of(context) != view.revision:
         return await show_outdated(context, view)
     await context.show(checking(context.texts, view))
@@ -81,7 +81,7 @@ async def _switch(
 
 
 async def cancel(context: TurnContext) -> None:
-    await context.show(things.kept(context.texts, await context.integration()))
+    await context.show(integration_cards.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

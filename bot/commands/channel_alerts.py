@@ -1,11 +1,13 @@
-"""The one thing said in a channel that is obeyed there: ``alerts here``, by an administrator. All else is refused.
+"""``alerts here``: the only command that works in a channel, for administrators only.
 
-A channel is answered with a confirmation and nothing else; its notices carry no button but a link to the chat.
+A channel receives only a confirmation; its notices carry no buttons, only a link to the personal chat.
 """
+
+from functools import partial
 
 from bot.activity import Incoming, Message
 from bot.cards.notices import channel_answer
-from bot.chat.context import TurnContext
+from bot.chat.context import CommandHandler, TurnContext
 from bot.chat.router import normalised
 from storage.queries import alerts
 
@@ -16,17 +18,18 @@ WORDS = {
     "sem alertas aqui": False,
     "alertas desligados aqui": False,
 }
-"""What is said, and whether the channel is to be warned from then on."""
+"""What is typed, and whether the channel receives notices from then on."""
 
 
-def wish(incoming: Incoming) -> bool | None:
-    """Whether warnings are wanted here or no longer; None for anything else."""
-    what = incoming.what
-    return WORDS.get(normalised(what.text)) if isinstance(what, Message) else None
+def command_of(incoming: Incoming) -> CommandHandler | None:
+    """The handler of the command typed in a channel; None for anything else."""
+    event = incoming.event
+    is_on = WORDS.get(normalised(event.text)) if isinstance(event, Message) else None
+    return None if is_on is None else partial(set_alerts, is_on=is_on)
 
 
-async def obey(context: TurnContext, is_on: bool) -> None:
-    """Begin or end to warn this channel."""
+async def set_alerts(context: TurnContext, is_on: bool) -> None:
+    """Start or stop sending notices to this channel."""
     address = context.turn.incoming.address
     conversation = address.conversation_id.partition(";")[0]
     async with context.services.database.writing() as session:

@@ -1,4 +1,4 @@
-"""Which integration a command means: the only one, or one of several that is picked."""
+"""Which integration a command is about: the only one, or a choice among several."""
 
 from collections.abc import Awaitable, Callable
 
@@ -10,7 +10,7 @@ from sync.domain.model import IntegrationView
 async def choose(
     context: TurnContext, verb: str, answer: Callable[[TurnContext, IntegrationView], Awaitable[None]]
 ) -> None:
-    """Go on with the tenant's only integration; of several, ask, and go on by ``verb``; of none, offer setup."""
+    """Continue with the tenant's only integration; of several, ask (``verb`` continues); else offer setup."""
     views = await context.services.integrations.list(context.tenant)
     if not views:
         await context.show(cards.none_yet(context.texts))

@@ -1,4 +1,4 @@
-"""``claim``: whoever has the one-time code becomes an owner of their organisation."""
+"""``claim``: a person with the one-time code becomes an owner of their organisation."""
 
 import structlog
 
@@ -8,16 +8,16 @@ from bot.chat.context import Command, TurnContext
 from bot.roles import claim_codes
 from storage.queries import claims as rows
 from storage.queries import conversations, roles
-from storage.queries.roles import Role
 from storage.tables.roles import ClaimCode
+from sync.domain.roles import Role
 
 log = structlog.get_logger()
 
 
 async def open_claim(context: TurnContext) -> None:
-    """With a code behind the word it is tried at once; without, it is asked for."""
-    what = context.turn.incoming.what
-    typed = what.text.partition(" ")[2] if isinstance(what, Message) else ""
+    """Try the code typed after the command; without one, ask for it."""
+    event = context.turn.incoming.event
+    typed = event.text.partition(" ")[2] if isinstance(event, Message) else ""
     if typed:
         await _try(context, typed)
     else:
@@ -29,7 +29,7 @@ async def now(context: TurnContext) -> None:
 
 
 async def _try(context: TurnContext, typed: str) -> None:
-    """Count first, then prove, then use: of all who have the code one gets in, and guessing ends soon."""
+    """Count the attempt, verify the code, then use it: a code works once, and guessing is limited."""
     if context.role is Role.OWNER:
         return await context.show(cards.owner_already(context.texts))
     async with context.services.database.writing() as session:
@@ -37,7 +37,7 @@ async def _try(context: TurnContext, typed: str) -> None:
             return await context.show(cards.too_often(context.texts))
         code = claim_codes.read(typed)
         row = await rows.find_valid(session, context.tenant, code[: claim_codes.GROUP], context.now)
-    if await claim_codes.prove(row, code) and row and await _use(context, row):
+    if await claim_codes.verify(row, code) and row and await _use(context, row):
         context.role = Role.OWNER
         return await context.show(cards.claimed(context.texts))
     log.warning("claim_refused", tenant=context.tenant, person=context.person)
@@ -45,7 +45,7 @@ async def _try(context: TurnContext, typed: str) -> None:
 
 
 async def _use(context: TurnContext, row: ClaimCode) -> bool:
-    """Whether this one was first. Somebody Entra does not know cannot own anything."""
+    """Use the code; False if it was used before, or the person has no Entra object id."""
     sender = context.turn.incoming.sender
     if not sender.object_id:
         return False

@@ -1,10 +1,10 @@
-"""``test connection``: every step tried now, with its time and, where it failed, what mends it."""
+"""``test connection``: runs every step now and shows its duration and, if it failed, how to fix it."""
 
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_test(context: TurnContext) -> None:
@@ -15,9 +15,9 @@ async def run_for(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.testing(context.texts, view))
     probes = await context.services.integrations.test_connection(context.tenant, view.id)
     form_errors = {
-        place: context.form_error(probe.trouble, view.tenant_id, view.client_id)
+        place: context.form_error(probe.error, view.tenant_id, view.client_id)
         for place, probe in enumerate(probes)
-        if probe.trouble
+        if probe.error
     }
     await context.show(cards.tested(context.texts, view, probes, form_errors))
 

@@ -1,10 +1,10 @@
-"""``disable presence``: asks once, then stops and clears what was shown."""
+"""``disable presence``: asks for confirmation, then stops and clears the presence that was set."""
 
 from bot.cards import integrations as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_disable(context: TurnContext) -> None:

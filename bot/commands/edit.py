@@ -1,17 +1,16 @@
-"""``edit integration``: rename, CloudLink side, Teams side; proven before it is stored, and nothing deleted."""
+"""``edit integration``: name, CloudLink side and Teams side; changes are proven before they are stored."""
 
 from collections.abc import Awaitable
 
 from bot.activity import Card
 from bot.cards import edit as cards
-from bot.cards import history as past
+from bot.cards import history as history_cards
 from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.cards.setup import checking
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import history
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import (
     CloudLinkAccount,
@@ -21,9 +20,10 @@ from sync.domain.model import (
     NameTaken,
     TeamsApp,
 )
+from sync.domain.roles import Role
 
 EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential")
-"""The acts that make a form out of date."""
+"""The acts that make an open form outdated."""
 
 
 async def open_edit(context: TurnContext) -> None:
@@ -99,7 +99,7 @@ async def save_teams(context: TurnContext) -> None:
     view = await context.integration()
     typed = validation.entered(context.data, "tenant_id", "client_id", "expires_on")
     secret = validation.cleaned(context.data.get("client_secret", ""))
-    form_errors = _look_over(context, view, typed, secret)
+    form_errors = _check_fields(context, view, typed, secret)
     if form_errors:
         return await show_again(context, view, cards.teams_form(context.texts, view, typed, form_errors))
     await context.show(checking(context.texts, 0, "teams"))
@@ -114,7 +114,9 @@ async def save_teams(context: TurnContext) -> None:
         await context.show(cards.teams_form(context.texts, view, typed, [form_error]))
 
 
-def _look_over(context: TurnContext, view: IntegrationView, typed: dict[str, str], secret: str) -> list[FormError]:
+def _check_fields(
+    context: TurnContext, view: IntegrationView, typed: dict[str, str], secret: str
+) -> list[FormError]:
     texts, known = context.texts, cards.teams_values(view)
     found = [
         *validation.check_filled(texts, typed, "tenant_id", "client_id"),
@@ -144,7 +146,7 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
 
 
 async def show_again(context: TurnContext, view: IntegrationView, form: Card) -> None:
-    """The form with its complaints, unless somebody changed meanwhile what it was filled from."""
+    """Show the form with its errors, unless the integration changed since the form was opened."""
     if revision_of(context) != view.revision:
         return await show_outdated(context, view)
     return await context.show(form)
@@ -153,13 +155,13 @@ async def show_again(context: TurnContext, view: IntegrationView, form: Card) ->
 async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
     async with context.services.database.session() as session:
         last = await history.latest(session, context.tenant, view.id, EDITS)
-    by = past.who(context.texts, last) if last else ""
+    by = history_cards.who(context.texts, last) if last else ""
     ago = context.texts.relative(last.at, context.now) if last else ""
     await context.show(cards.outdated(context.texts, view, last, by, ago))
 
 
 def revision_of(context: TurnContext) -> int:
-    """The revision the form was filled from; what is none equals no integration's."""
+    """The revision the form was opened with; 0, which no integration has, if it is missing."""
     revision = context.data.get("revision", "")
     return int(revision) if revision.isdecimal() and len(revision) < 10 else 0
 

@@ -1,13 +1,13 @@
-"""``enable presence``: whom it would concern, then the switch. The wizard's last step is the same conversation."""
+"""``enable presence``: a preview of who is matched, then enabling. Setup's last step uses the same handlers."""
 
-from bot.cards import integrations as things
+from bot.cards import integrations as integration_cards
 from bot.cards import preview as cards
 from bot.cards.setup import checking
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_enable(context: TurnContext) -> None:
@@ -16,13 +16,13 @@ async def open_enable(context: TurnContext) -> None:
 
 async def ask(context: TurnContext, view: IntegrationView) -> None:
     if view.enabled:
-        await context.show(things.already_enabled(context.texts, view))
+        await context.show(integration_cards.already_enabled(context.texts, view))
     else:
         await show_preview(context, view)
 
 
 async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
-    """Read both directories now; what cannot be read is said, with another try."""
+    """Read both directories now; an error is shown with a button to try again."""
     await context.show(checking(context.texts, 4 if wizard else 0, "people"))
     try:
         found = await context.services.integrations.preview(context.tenant, view.id)
@@ -30,16 +30,16 @@ async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
     else:
-        context.services.previews.keep(context.tenant, view.id, found)
+        context.services.previews.put(context.tenant, view.id, found)
         await context.show(cards.preview_card(context.texts, view, found, wizard=wizard))
 
 
 async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
-    """Another page of those who are left out; read anew when the reading is some minutes old."""
-    found = context.services.previews.recall(context.tenant, view.id)
+    """Show another page of unmatched people; read the directories again if the cached preview has expired."""
+    found = context.services.previews.get(context.tenant, view.id)
     if found is None:
         found = await context.services.integrations.preview(context.tenant, view.id)
-        context.services.previews.keep(context.tenant, view.id, found)
+        context.services.previews.put(context.tenant, view.id, found)
     wanted = context.data.get("page", "")
     page = min(int(wanted), cards.pages(found) - 1) if wanted.isdecimal() and len(wanted) < 7 else 0
     await context.show(cards.preview_card(context.texts, view, found, page, wizard))
@@ -51,7 +51,7 @@ async def enable(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.enabled_card(context.texts, enabled))
 
 
-async def put_off(context: TurnContext, view: IntegrationView) -> None:
+async def postpone(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.later_card(context.texts, view))
 
 
@@ -68,7 +68,7 @@ async def now(context: TurnContext) -> None:
 
 
 async def later(context: TurnContext) -> None:
-    await put_off(context, await context.integration())
+    await postpone(context, await context.integration())
 
 
 COMMAND = Command(

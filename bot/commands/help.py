@@ -1,12 +1,12 @@
-"""``help``, and whatever else one says first: what can be said here."""
+"""``help`` and greetings: the commands the user may type."""
 
 from bot.cards.welcome import help_card
 from bot.chat.context import Command, TurnContext
-from storage.queries.roles import GRANTABLE, Role
+from sync.domain.roles import GRANTABLE, Role
 
 
 async def open_help(context: TurnContext) -> None:
-    """What the speaker may say."""
+    """Show the commands that the user's role allows."""
     language = context.texts.language
     mine = [one for one in context.services.commands if context.role.covers(one.least) and one.least in GRANTABLE]
     said = [(command.titles[language], command.descriptions[language]) for command in mine]

@@ -1,15 +1,15 @@
-"""``history`` and ``export history``: who did what, when, and how it went."""
+"""``history`` and ``export history``: who did what, when, and with which result."""
 
 from bot.cards import history as cards
 from bot.cards.field_errors import Link
 from bot.chat.context import Command, TurnContext
-from bot.chat.history_export import Wish, written
+from bot.chat.history_export import ExportRequest, csv_line
 from storage.queries import history
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 async def show(context: TurnContext) -> None:
-    """A page of the history of everything, or of the integration that ``data`` names."""
+    """Show a page of the history of all integrations, or of the one in ``data``."""
     chosen = _chosen(context)
     async with context.services.database.session() as session:
         total = await history.count(session, context.tenant, chosen)
@@ -20,11 +20,11 @@ async def show(context: TurnContext) -> None:
 
 
 async def export(context: TurnContext) -> None:
-    """A link to the file where one can be had, and the way to read it here."""
+    """Show a link to the file if it is reachable, and a button to read it as text."""
     chosen = _chosen(context)
     async with context.services.database.session() as session:
         total = await history.count(session, context.tenant, chosen)
-    url = context.services.exports.link(_wish(context, chosen), context.turn.incoming.address.service_url)
+    url = context.services.exports.link(_export_request(context, chosen), context.turn.incoming.address.service_url)
     link = Link(context.texts("export.download"), url) if url else None
     await context.show(cards.export_card(context.texts, total, link, chosen))
 
@@ -36,16 +36,16 @@ async def as_text(context: TurnContext) -> None:
         page = _page(context, total, cards.LINES)
         acts = await history.page(session, context.tenant, page * cards.LINES, cards.LINES, chosen)
     cells = [cards.columns(context.texts), *(cards.line(context.texts, act) for act in acts)]
-    lines = [written(line).rstrip() for line in cells]
+    lines = [csv_line(line).rstrip() for line in cells]
     await context.show(cards.export_text(context.texts, lines, total, page, chosen))
 
 
-def _wish(context: TurnContext, chosen: str) -> Wish:
-    return Wish(context.tenant, context.person, context.texts.language, chosen)
+def _export_request(context: TurnContext, chosen: str) -> ExportRequest:
+    return ExportRequest(context.tenant, context.person, context.texts.language, chosen)
 
 
 def _chosen(context: TurnContext) -> str:
-    """An integration's id, perhaps of one that is removed; history is the tenant's own, whatever it is."""
+    """An integration's id, which may be removed by now; history is filtered by tenant in any case."""
     chosen = context.data.get("integration", "")
     return "" if chosen == cards.EVERY else chosen
 

@@ -1,13 +1,13 @@
-"""``integrations``: what is connected and how it does; each one's card has everything that can be done with it."""
+"""``integrations``: the list with health; each integration's card offers everything that can be done with it."""
 
 from bot.cards import integrations as cards
 from bot.chat.context import Command, TurnContext
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView, ServiceHealth, UnknownIntegration
+from sync.domain.roles import Role
 
 
 async def open_integrations(context: TurnContext) -> None:
-    """A page of them, each with its lights."""
+    """Show a page of integrations, each with its services' health."""
     views = await context.services.integrations.list(context.tenant)
     if not views:
         return await context.show(cards.none_yet(context.texts))

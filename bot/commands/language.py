@@ -1,10 +1,10 @@
-"""``language``: the chat's language, whatever the client's."""
+"""``language``: the language of the chat, independent of the client's."""
 
 from bot.cards.welcome import languages
 from bot.chat.context import Command, TurnContext
 from bot.languages import Language
 from storage.queries import conversations
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 
 
 async def open_language(context: TurnContext) -> None:

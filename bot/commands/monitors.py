@@ -1,6 +1,6 @@
-"""``monitors``: which presence monitors of the other direction hold the same secret, and which still the old one.
+"""``monitors``: the presence monitors that use the same secret, and which of them still use the old one.
 
-Mitel's guide has them: when the secret of the integration serves them too, it has to be renewed in each.
+They sync in the other direction (Mitel's guide): a shared secret has to be updated in each of them too.
 """
 
 from collections.abc import AsyncIterator
@@ -15,11 +15,11 @@ from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import integrations, monitors
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView, UnknownIntegration
+from sync.domain.roles import Role
 
 SAME, OTHER = "monitors_same", "monitors_other"
-"""The acts that answer whether the monitors hold the replaced secret."""
+"""The acts that answer whether the monitors use the replaced secret."""
 
 
 async def open_monitors(context: TurnContext) -> None:
@@ -27,15 +27,16 @@ async def open_monitors(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView, form_error: FormError | None = None) -> None:
-    """The checklist while something is open, else the list."""
+    """Show the list, with a button for the checklist while tasks are open."""
     async with context.services.database.session() as session:
         listed = await monitors.list_owned(session, context.tenant, view.id)
         still_open = await monitors.count_open_tasks(session, view.id)
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
         is_new = rotation is not None and not await monitors.has_answer(session, rotation, (SAME, OTHER))
     asked = rotation.id if rotation and is_new else ""
-    typed = context.data.get("names", "")[: cards.MAX_TYPED] if form_error else ""
-    await context.show(cards.list_card(context.texts, view, listed, still_open, asked, form_error, typed))
+    shown = cards.MonitorList(listed, max(0, monitors.MAX_MONITORS - len(listed)), still_open, asked)
+    typed = context.data.get("names", "")[: shown.max_typed] if form_error else ""
+    await context.show(cards.list_card(context.texts, view, shown, form_error, typed))
 
 
 async def show(context: TurnContext) -> None:
@@ -43,13 +44,13 @@ async def show(context: TurnContext) -> None:
 
 
 async def add(context: TurnContext) -> None:
-    """List the names typed, one a line."""
+    """Add the typed names, one per line."""
     view = await context.integration()
     names = [name for line in context.data.get("names", "").splitlines() if (name := cleaned(line))]
     if not names:
-        return await show_for(context, view, _complain(context, "names_needed"))
+        return await show_for(context, view, _field_error(context, "names_needed"))
     if any(len(name) > MAX_NAME for name in names):
-        return await show_for(context, view, _complain(context, "names_too_long"))
+        return await show_for(context, view, _field_error(context, "names_too_long"))
     async with _changing(context, view) as session:
         added = await monitors.add(session, context.tenant, view.id, names, context.now)
         for name in added:
@@ -69,7 +70,7 @@ async def remove(context: TurnContext) -> None:
 
 
 async def offer(context: TurnContext, view: IntegrationView) -> None:
-    """Ask about the newest rotation in a card of its own, when there are monitors and nobody has answered."""
+    """Ask about the newest rotation in a new card, if there are monitors and no answer yet."""
     async with context.services.database.session() as session:
         listed = await monitors.list_owned(session, context.tenant, view.id)
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
@@ -79,7 +80,7 @@ async def offer(context: TurnContext, view: IntegrationView) -> None:
 
 
 async def ask(context: TurnContext) -> None:
-    """The question, from a button; of a rotation that is answered or gone, the list."""
+    """Show the question; if the rotation is answered or gone, show the list."""
     view = await context.integration()
     async with context.services.database.session() as session:
         listed = await monitors.list_owned(session, context.tenant, view.id)
@@ -91,7 +92,7 @@ async def ask(context: TurnContext) -> None:
 
 
 async def same(context: TurnContext) -> None:
-    """The monitors hold the replaced secret: keep a checklist until each has the new one."""
+    """The monitors use the replaced secret: keep a checklist until each has the new one."""
     if await _answer(context, SAME):
         return await checklist(context)
     return await show(context)
@@ -104,7 +105,7 @@ async def other(context: TurnContext) -> None:
 
 
 async def _answer(context: TurnContext, answer: str) -> bool:
-    """Store the answer; False when the newest rotation is another one, or somebody answered before."""
+    """Store the answer; False if there is a newer rotation, or it is answered already."""
     view = await context.integration()
     async with _changing(context, view) as session:
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
@@ -128,7 +129,7 @@ async def checklist(context: TurnContext) -> None:
 
 
 async def tick(context: TurnContext) -> None:
-    """Mark the chosen monitors as renewed; whoever was first is the one named."""
+    """Mark the chosen monitors as updated; the first person to do so is recorded."""
     view = await context.integration()
     by = context.actor.name or context.actor.id
     async with _changing(context, view) as session:
@@ -140,7 +141,7 @@ async def tick(context: TurnContext) -> None:
 
 @asynccontextmanager
 async def _changing(context: TurnContext, view: IntegrationView) -> AsyncIterator[AsyncSession]:
-    """A session in which nobody else changes the integration or its monitors."""
+    """A session that locks the integration, so that its monitors are not changed elsewhere."""
     async with context.services.database.writing() as session:
         if await integrations.get_owned(session, context.tenant, view.id, lock=True) is None:
             raise UnknownIntegration
@@ -151,7 +152,7 @@ def _chosen(context: TurnContext) -> list[str]:
     return context.data.get(cards.CHOSEN, "").split(",")
 
 
-def _complain(context: TurnContext, key: str) -> FormError:
+def _field_error(context: TurnContext, key: str) -> FormError:
     return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="names")
 
 

@@ -1,12 +1,12 @@
-"""``remove integration``: says what will happen, and does it when the integration's name is typed."""
+"""``remove integration``: explains what is removed, and asks for the integration's name as confirmation."""
 
 from bot.cards import integrations as cards
 from bot.cards.field_errors import FormError
 from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_remove(context: TurnContext) -> None:

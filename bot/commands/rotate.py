@@ -1,14 +1,14 @@
-"""``rotate secret``: a new client secret, proven before the old one goes; typed in, or made by the bot itself.
+"""``rotate secret``: a new client secret, typed or created by the bot, and proven before the old one is removed.
 
-What is typed is in nobody's keeping but the store's, sealed, once it is proven: a card that has to be shown
-again shows the description and the date, never the secret.
+A typed secret is stored only in the database, encrypted, and only once it is proven. A form that is shown again
+has the description and the date, never the secret.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.activity import Card
-from bot.cards import integrations as things
+from bot.cards import integrations as integration_cards
 from bot.cards import rotation as cards
 from bot.cards import validation
 from bot.cards.field_errors import FormError
@@ -16,14 +16,14 @@ from bot.chat.context import Command, TurnContext
 from bot.commands import monitors
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
-from storage.queries.roles import Role
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
+from sync.domain.roles import Role
 from sync.domain.rotation import Kind, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
-    """From a notice's button, which names the integration, or typed."""
+    """Opened by a notice's button, which names the integration, or typed."""
     if context.data.get("integration"):
         await ask(context)
     else:
@@ -50,13 +50,13 @@ async def show_form(
 
 
 async def save(context: TurnContext) -> None:
-    """Look the fields over, prove the secret for this very tenant and application, and only then use it."""
+    """Validate the fields, prove the secret for this tenant and application, and only then use it."""
     view = await context.integration()
     if revision_of(context) != view.revision:
         return await show_outdated(context, view)
     typed = validation.entered(context.data, "description", "expires_on")
     secret = validation.cleaned(context.data.get("client_secret", ""))
-    form_errors = _look_over(context, typed, secret)
+    form_errors = _check_fields(context, typed, secret)
     if form_errors:
         return await show_form(context, view, typed, form_errors)
     await context.show(cards.checking(context.texts, view))
@@ -81,7 +81,7 @@ async def save(context: TurnContext) -> None:
     return await _follow(context, replace(view, name=typed["description"]), rotation)
 
 
-def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
+def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
     filled = {**typed, "client_secret": secret}
     return [
         *validation.check_filled(context.texts, filled, "description", "client_secret"),
@@ -90,7 +90,7 @@ def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list
 
 
 def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -> FormError:
-    """Beside its field, if the card has that one; a wrong secret is said to be wrong for this application."""
+    """The error next to its field, if the form has it; a wrong secret is explained for this application."""
     said = context.form_error(error, view.tenant_id, view.client_id)
     if error.fault is Fault.ENTRA_SECRET_WRONG:
         texts = context.texts
@@ -111,7 +111,7 @@ async def for_me(context: TurnContext) -> None:
 
 
 async def start(context: TurnContext) -> None:
-    """Begin; pressed twice, or pressed late, it is the same rotation."""
+    """Start a rotation by the bot; pressed twice, it is the same rotation."""
     view = await context.integration()
     rotation = await context.services.credentials.rotate_for_me(context.tenant, view.id, context.actor)
     await _follow(context, view, rotation)
@@ -126,23 +126,23 @@ async def progress(context: TurnContext) -> None:
 
 
 async def _follow(context: TurnContext, view: IntegrationView, rotation: RotationView) -> None:
-    """Show each step as it comes, for some seconds; after the last, ask about the monitors."""
+    """Show each step as it happens, for some seconds; after the last, ask about the monitors."""
     async for seen in context.services.credentials.follow(context.tenant, rotation.id):
         rotation = seen
         await context.show(_progress(context, view, seen))
-    if rotation.finished and rotation.trouble is None:
+    if rotation.finished and rotation.error is None:
         await monitors.offer(context, view)
 
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
-    form_error = _form_error(context, view, rotation.trouble) if rotation.trouble else None
+    form_error = _form_error(context, view, rotation.error) if rotation.error else None
     if rotation.kind is Kind.BY_HAND:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)
 
 
 async def cancel(context: TurnContext) -> None:
-    await context.show(things.kept(context.texts, await context.integration()))
+    await context.show(integration_cards.kept(context.texts, await context.integration()))
 
 
 COMMAND = Command(

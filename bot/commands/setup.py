@@ -1,7 +1,7 @@
-"""``setup integration``: four steps in one card, from two sets of credentials to people shown as on the phone.
+"""``setup integration``: four steps in one card, from the credentials of both services to enabled presence.
 
-What was typed lives in a stored draft, so an old card's buttons work after a restart. Of the secrets, only
-CloudLink's is held between steps: after it was proven, sealed, until *Save* or *Cancel*.
+Typed values are stored in a draft, so an old card's buttons work after a restart. Of the secrets only CloudLink's
+is stored between steps: encrypted, once it is proven, until *Save* or *Cancel*.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,20 +11,20 @@ from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.chat.context import Command, CommandHandler, TurnContext
 from bot.commands import enable, setup_draft
-from storage.queries.roles import Role
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
+from sync.domain.roles import Role
 
 STEPS = ("cloudlink", "register", "teams", "enable")
 CLOUDLINK_FIELDS = ("region", "account_id", "cloudlink_client_id")
 TEAMS_FIELDS = ("name", "tenant_id", "client_id", "expires_on")
 
-DraftAnswer = Callable[[TurnContext, Draft], Awaitable[None]]
+DraftHandler = Callable[[TurnContext, Draft], Awaitable[None]]
 
 
 async def open_setup(context: TurnContext) -> None:
-    """The first step, or the question whether to go on with what was begun."""
+    """Show the first step, or ask whether to continue an unfinished setup."""
     draft = await setup_draft.load(context)
     if draft is None or not draft.values:
         await show_cloudlink(context, draft or await setup_draft.begin(context))
@@ -67,7 +67,7 @@ async def show_cloudlink(context: TurnContext, draft: Draft, form_errors: Sequen
 
 
 async def check_cloudlink(context: TurnContext, draft: Draft) -> None:
-    """Ask CloudLink at once; what it accepts is kept, the secret sealed."""
+    """Check the credentials at CloudLink; store them if accepted, the secret encrypted."""
     typed = validation.entered(context.data, *CLOUDLINK_FIELDS)
     secret = validation.cleaned(context.data.get("cloudlink_secret", "")) or setup_draft.held_secret(context, draft)
     if any(draft.values.get(field, "") != typed[field] for field in CLOUDLINK_FIELDS):
@@ -78,10 +78,10 @@ async def check_cloudlink(context: TurnContext, draft: Draft) -> None:
     if form_errors:
         return await show_cloudlink(context, draft, form_errors)
     await context.show(cards.checking(context.texts, 1, "cloudlink"))
-    return await _prove_cloudlink(context, draft, secret)
+    return await _check_at_cloudlink(context, draft, secret)
 
 
-async def _prove_cloudlink(context: TurnContext, draft: Draft, secret: str) -> None:
+async def _check_at_cloudlink(context: TurnContext, draft: Draft, secret: str) -> None:
     try:
         found = await context.services.integrations.check_cloudlink(_account(draft, secret))
     except SyncError as error:
@@ -104,7 +104,7 @@ async def show_register(context: TurnContext, draft: Draft) -> None:
 
 async def registered(context: TurnContext, draft: Draft) -> None:
     if not setup_draft.held_secret(context, draft):
-        return await _ask_cloudlink_again(context, draft)
+        return await _request_cloudlink_secret_again(context, draft)
     draft.step = "teams"
     await setup_draft.save(context, draft)
     return await show_teams(context, draft)
@@ -114,20 +114,20 @@ async def registered(context: TurnContext, draft: Draft) -> None:
 
 
 async def show_teams(context: TurnContext, draft: Draft, form_errors: Sequence[FormError] = ()) -> None:
-    """The tenant that is spoken from is most likely the one to connect."""
+    """Show the form, filled with the chat's tenant, which is most likely the one to connect."""
     own = {"tenant_id": context.tenant} if validation.is_guid(context.tenant) else {}
     await context.show(cards.teams_step(context.texts, draft.id, {**own, **draft.values}, form_errors))
 
 
 async def save(context: TurnContext, draft: Draft) -> None:
-    """Look the fields over, ask Microsoft, and only then store; then go on to whom it concerns."""
+    """Validate the fields, check them at Microsoft, store the integration, and show the preview."""
     typed = validation.entered(context.data, *TEAMS_FIELDS)
     secret = validation.cleaned(context.data.get("client_secret", ""))
     held = setup_draft.held_secret(context, draft)
     await setup_draft.keep(context, draft, typed)
     if not held:
-        return await _ask_cloudlink_again(context, draft)
-    form_errors = await _look_over(context, typed, secret)
+        return await _request_cloudlink_secret_again(context, draft)
+    form_errors = await _check_fields(context, typed, secret)
     if form_errors:
         return await show_teams(context, draft, form_errors)
     await context.show(cards.checking(context.texts, 3, "teams"))
@@ -150,7 +150,7 @@ async def save(context: TurnContext, draft: Draft) -> None:
     return await _saved(context, draft, view)
 
 
-async def _look_over(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
+async def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
     texts = context.texts
     filled = {**typed, "client_secret": secret}
     found = [
@@ -170,7 +170,7 @@ async def _saved(context: TurnContext, draft: Draft, view: IntegrationView) -> N
     await enable.show_preview(context, view, wizard=True)
 
 
-async def _ask_cloudlink_again(context: TurnContext, draft: Draft) -> None:
+async def _request_cloudlink_secret_again(context: TurnContext, draft: Draft) -> None:
     draft.step, draft.cloudlink_secret_sealed = "cloudlink", None
     await setup_draft.save(context, draft)
     texts = context.texts
@@ -200,7 +200,7 @@ async def now(context: TurnContext) -> None:
 async def later(context: TurnContext) -> None:
     view = await context.integration()
     await _finish(context, view)
-    await enable.put_off(context, view)
+    await enable.postpone(context, view)
 
 
 async def _finish(context: TurnContext, view: IntegrationView) -> None:
@@ -212,17 +212,17 @@ async def _finish(context: TurnContext, view: IntegrationView) -> None:
 # The draft
 
 
-def of_draft(answer: DraftAnswer) -> CommandHandler:
-    """Only for the draft the pressed card belongs to; one that is saved already goes on at its last step."""
+def of_draft(handler: DraftHandler) -> CommandHandler:
+    """Run ``handler`` only for the draft of the pressed card; a saved one continues with the last step."""
 
     async def checked(context: TurnContext) -> None:
         draft = await setup_draft.load(context)
         if draft is None or draft.id != context.data.get("draft"):
             await context.show(cards.ended(context.texts))
-        elif draft.integration_id is not None and answer is not restart:
+        elif draft.integration_id is not None and handler is not restart:
             await _continue_saved(context, draft.integration_id)
         else:
-            await answer(context, draft)
+            await handler(context, draft)
 
     return checked
 

@@ -1,4 +1,4 @@
-"""The setup somebody has under way, between one card and the next."""
+"""The stored draft of a setup between its steps."""
 
 from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.chat.context import TurnContext
@@ -36,7 +36,7 @@ async def forget(context: TurnContext) -> None:
 
 
 def held_secret(context: TurnContext, draft: Draft) -> str:
-    """CloudLink's proven secret; empty when there is none that can be opened."""
+    """CloudLink's proven secret; empty if there is none or it cannot be decrypted."""
     try:
         return (
             context.services.encryption.decrypt(draft.cloudlink_secret_sealed)

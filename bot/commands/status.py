@@ -1,10 +1,10 @@
-"""``status``: how an integration is doing, at a glance."""
+"""``status``: an integration's health, figures and expiry."""
 
 from bot.cards import status as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries.roles import Role
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 
 
 async def open_status(context: TurnContext) -> None:
@@ -14,9 +14,9 @@ async def open_status(context: TurnContext) -> None:
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     status = await context.services.integrations.status(context.tenant, view.id)
     form_errors = {
-        light.service: context.form_error(light.trouble, view.tenant_id, view.client_id)
-        for light in status.service_health
-        if light.trouble
+        health.service: context.form_error(health.error, view.tenant_id, view.client_id)
+        for health in status.service_health
+        if health.error
     }
     await context.show(cards.status_card(context.texts, status, form_errors, context.now))
 

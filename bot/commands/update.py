@@ -1,4 +1,4 @@
-"""``install update``: what is new and what it would change here; then the bar, until it is completed."""
+"""``install update``: release notes and dry run, then the progress until the update is completed."""
 
 from bot.activity import Action, Card
 from bot.cards import update as cards
@@ -6,9 +6,9 @@ from bot.cards.field_errors import FormError
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.proactive.update_cards import form_error_of
-from storage.queries.roles import Role
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 from sync.updates.model import CardPlace, Installation
 
 
@@ -17,12 +17,12 @@ async def open_update(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    """The dialog; or, while something is being installed, how far that is."""
+    """Show the offer; while an installation runs, show its progress."""
     running = await context.services.updates.installation(context.tenant, view.id)
     if running:
         await _follow(context, view, running)
         return
-    await context.show(cards.looking(context.texts, view))
+    await context.show(cards.checking(context.texts, view))
     try:
         offer = await context.services.updates.offer(context.tenant, view.id)
     except SyncError as error:
@@ -38,7 +38,7 @@ async def show(context: TurnContext) -> None:
 
 
 async def install(context: TurnContext) -> None:
-    """Begin; whoever presses second sees what the first began, and an old dialog is replaced by today's."""
+    """Start the installation; a second press shows the running one, and an outdated offer is replaced."""
     view = await context.integration()
     words = context.texts("update.3.words")
     begun = await context.services.updates.begin(
@@ -71,8 +71,8 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 
 
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
-    """The pressed card shows it from now on, or a new one."""
-    if isinstance(context.turn.incoming.what, Action):
+    """From now on the pressed card, or a new one, shows the progress."""
+    if isinstance(context.turn.incoming.event, Action):
         await context.services.updates.installation(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
@@ -86,13 +86,13 @@ def _card(context: TurnContext, installation: Installation) -> Card:
 
 
 def _place(context: TurnContext, card_id: str = "") -> CardPlace:
-    what = context.turn.incoming.what
-    pressed = what.card_id if isinstance(what, Action) else ""
+    event = context.turn.incoming.event
+    pressed = event.card_id if isinstance(event, Action) else ""
     return CardPlace(context.tenant, context.person, card_id or pressed)
 
 
 def _version(context: TurnContext) -> int:
-    """As the button says; 0, which is never due, for anything else."""
+    """The version in the button's data; 0, which is never due, if it is malformed."""
     said = context.data.get("version", "")
     return int(said) if said.isdecimal() and len(said) < 7 else 0
 

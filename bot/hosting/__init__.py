@@ -1,8 +1,7 @@
-"""The Bot Framework: requests in, turns out, messages to Teams.
+"""The Bot Framework: receives requests, runs turns and sends messages to Teams.
 
-A request passes: method, caller (``verifier``), body (``intake``), fields (``arrivals``), service and tenant
-(``config``); then botbuilder, in ``sdk`` and nowhere else, runs the turn, and what it sends goes through
-``delivery``.
+``admission`` checks each request: method, caller (``verifier``), body, fields (``activity_parser``), service and
+tenant (``config``). Then botbuilder, used only in ``sdk``, runs the turn; what it sends goes through ``delivery``.
 """
 
 from bot.hosting.config import SERVICE_HOSTS, AppType, HostingConfig, InsecureHosting

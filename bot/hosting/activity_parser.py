@@ -1,21 +1,24 @@
-"""From an activity's JSON to what the bot understands. Pure: JSON in, ``ParsedActivity`` out or ``Refused``.
+"""Parses an activity's JSON. Pure: JSON in, ``ParsedActivity`` out or ``Refused``.
 
-Only fields that were checked go on: botbuilder's ``Activity`` is built from them, never deserialised from the
+Only checked fields are passed on: botbuilder's ``Activity`` is built from them, never deserialised from the
 wire (a field of the wrong type makes its deserialiser raise). Source of the shapes: Bot Framework reference,
 "Activity"; Teams, "Conversation events" and "Universal Actions for Adaptive Cards".
 """
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from zoneinfo import available_timezones
 
-from bot.activity import Action, Address, Incoming, Installed, Message, Removed, Sender
-from bot.hosting.fields import Json, flag, identifier, obj, objects, required, text
-from bot.hosting.inputs import read_execute, read_submit
+from bot.activity import Action, Address, Event, Incoming, Installed, Message, Removed, Sender
+from bot.hosting.json_fields import Json, flag, identifier, obj, objects, required, text
 from bot.hosting.refusals import Refused
 
 MAX_TEXT = 4_000
 MAX_NAME = 200
+MAX_INPUTS = 50
+MAX_INPUT_NAME = 64
+MAX_INPUT_VALUE = 4_000
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _UNUSED = frozenset(
     {"typing", "messageReaction", "event", "endOfConversation", "messageUpdate", "messageDelete"},
@@ -23,16 +26,14 @@ _UNUSED = frozenset(
 
 _ZONES = available_timezones()
 
-What = Message | Action | Installed | Removed
-
 
 @dataclass(frozen=True, slots=True)
 class ParsedActivity:
-    """An activity with all its used fields checked. ``what`` is None when nothing is to be done about it."""
+    """An activity with all its used fields checked. ``event`` is None for an activity the bot ignores."""
 
     type: str
     id: str
-    what: What | None
+    event: Event | None
     sender: Sender
     address: Address
     locale: str
@@ -45,16 +46,16 @@ class ParsedActivity:
     def invoked(self) -> bool:
         return self.type == "invoke"
 
-    def incoming(self, what: What) -> Incoming:
+    def incoming(self, event: Event) -> Incoming:
         return Incoming(
-            what, self.sender, self.address, self.address.tenant_id, self.locale, self.personal, self.time_zone
+            event, self.sender, self.address, self.address.tenant_id, self.locale, self.personal, self.time_zone
         )
 
 
 def parse_activity(activity: Json) -> ParsedActivity:
-    """Raises ``Refused``: 400 for a missing or wrong field or an unknown type, 501 for an invoke we do not know.
+    """Raises ``Refused``: 400 for a missing or wrong field or an unknown type, 501 for an unknown invoke.
 
-    403 when it names two tenants.
+    403 when the activity names two different tenants.
     """
     kind = required(activity, "type")
     conversation = obj(activity, "conversation")
@@ -64,7 +65,7 @@ def parse_activity(activity: Json) -> ParsedActivity:
     return ParsedActivity(
         type=kind,
         id=identifier(activity, "id"),
-        what=_what(kind, activity, address.bot_id),
+        event=_event(kind, activity, address.bot_id),
         sender=_sender(obj(activity, "from")),
         address=address,
         locale=_locale(text(activity, "locale")),
@@ -76,14 +77,14 @@ def parse_activity(activity: Json) -> ParsedActivity:
 
 
 def _address(activity: Json, conversation: Json) -> Address:
-    said = identifier(obj(obj(activity, "channelData"), "tenant"), "id").lower()
-    also = identifier(conversation, "tenantId").lower()
-    if said and also and said != also:
+    channel_tenant = identifier(obj(obj(activity, "channelData"), "tenant"), "id").lower()
+    conversation_tenant = identifier(conversation, "tenantId").lower()
+    if channel_tenant and conversation_tenant and channel_tenant != conversation_tenant:
         raise Refused(403, "tenant_contradictory")
     return Address(
         service_url=required(activity, "serviceUrl"),
         conversation_id=required(conversation, "id", "conversation_id"),
-        tenant_id=said or also,
+        tenant_id=channel_tenant or conversation_tenant,
         user_id=required(obj(activity, "from"), "id", "from_id"),
         bot_id=required(obj(activity, "recipient"), "id", "recipient_id"),
         channel_id=required(activity, "channelId"),
@@ -98,18 +99,21 @@ def _sender(account: Json) -> Sender:
     )
 
 
-def _locale(said: str) -> str:
-    return said if _LOCALE.fullmatch(said) else ""
+def _locale(locale: str) -> str:
+    return locale if _LOCALE.fullmatch(locale) else ""
 
 
 def _time_zone(activity: Json) -> str:
-    """The client's time zone (Bot Framework: ``localTimezone``; Teams: the entity ``clientInfo``), if it is one."""
+    """The client's time zone (Bot Framework: ``localTimezone``; Teams: the entity ``clientInfo``).
+
+    Empty when there is none or it is unknown.
+    """
     clients = [entity for entity in objects(activity, "entities") if entity.get("type") == "clientInfo"]
-    said = [text(activity, "localTimezone"), *(text(client, "timezone") for client in clients)]
-    return next((zone for zone in said if zone in _ZONES), "")
+    candidates = [text(activity, "localTimezone"), *(text(client, "timezone") for client in clients)]
+    return next((zone for zone in candidates if zone in _ZONES), "")
 
 
-def _what(kind: str, activity: Json, bot_id: str) -> What | None:
+def _event(kind: str, activity: Json, bot_id: str) -> Event | None:
     match kind:
         case "message":
             return _message(activity, bot_id)
@@ -125,26 +129,26 @@ def _what(kind: str, activity: Json, bot_id: str) -> What | None:
 
 
 def _message(activity: Json, bot_id: str) -> Message | Action:
-    said = _said(activity, bot_id)
+    words = _text_without_mention(activity, bot_id)
     if not obj(activity, "value"):
-        return Message(said)
-    submitted = read_submit(obj(activity, "value"), identifier(activity, "replyToId"))
-    if submitted is None and not said:
+        return Message(words)
+    submitted = _submit(obj(activity, "value"), identifier(activity, "replyToId"))
+    if submitted is None and not words:
         raise Refused(400, "field_verb")
-    return submitted or Message(said)
+    return submitted or Message(words)
 
 
 def _invoke(activity: Json) -> Action:
     if required(activity, "name") != "adaptiveCard/action":
         raise Refused(501, "invoke_unknown")
     try:
-        return read_execute(obj(activity, "value"), identifier(activity, "replyToId"))
+        return _execute(obj(activity, "value"), identifier(activity, "replyToId"))
     except Refused as refusal:
         raise Refused(400, refusal.reason, invoke_error(400, "BadRequest", "The action is malformed.")) from None
 
 
 def invoke_error(status: int, code: str, message: str) -> dict[str, object]:
-    """The body of an invoke response that failed (Teams: Universal Actions, "Response format")."""
+    """The body of a failed invoke response (Teams: Universal Actions, "Response format")."""
     return {
         "statusCode": status,
         "type": "application/vnd.microsoft.error",
@@ -153,7 +157,7 @@ def invoke_error(status: int, code: str, message: str) -> dict[str, object]:
 
 
 def _installation(action: str) -> Installed | Removed | None:
-    """An upgrade (``add-upgrade``) is no installation: the bot was there before."""
+    """An upgrade (``add-upgrade``) is not an installation: the bot was already there."""
     match action:
         case "add":
             return Installed()
@@ -170,10 +174,43 @@ def _membership(activity: Json, bot_id: str) -> Installed | Removed | None:
     return None
 
 
-def _said(activity: Json, bot_id: str) -> str:
-    said = text(activity, "text")
+def _text_without_mention(activity: Json, bot_id: str) -> str:
+    words = text(activity, "text")
     for entity in objects(activity, "entities"):
         if entity.get("type") == "mention" and obj(entity, "mentioned").get("id") == bot_id:
             mention = text(entity, "text")
-            said = said.replace(mention, " ") if mention else said
-    return " ".join(said[: 4 * MAX_TEXT].replace("&nbsp;", " ").split())[:MAX_TEXT]
+            words = words.replace(mention, " ") if mention else words
+    return " ".join(words[: 4 * MAX_TEXT].replace("&nbsp;", " ").split())[:MAX_TEXT]
+
+
+def _execute(value: Json, card_id: str) -> Action:
+    """An ``Action.Execute``: ``{"action": {"verb": .., "data": {..}}}``. Raises ``Refused`` (400)."""
+    action = obj(value, "action")
+    return Action(required(action, "verb"), _inputs(obj(action, "data")), card_id)
+
+
+def _submit(value: Json, card_id: str) -> Action | None:
+    """An ``Action.Submit`` with its verb among the data; None when it names none. Raises ``Refused`` (400)."""
+    if value.get("verb") is None:
+        return None
+    data = {key: item for key, item in value.items() if key not in ("verb", "msteams")}
+    return Action(required(value, "verb"), _inputs(data), card_id)
+
+
+def _inputs(data: Json) -> dict[str, str]:
+    if len(data) > MAX_INPUTS or any(len(key) > MAX_INPUT_NAME or "\0" in key for key in data):
+        raise Refused(400, "inputs_too_many")
+    return {key: _input(value) for key, value in data.items() if value is not None}
+
+
+def _input(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str | int | float):
+        raise Refused(400, "input_type")
+    typed = str(value)
+    if "\0" in typed:
+        raise Refused(400, "input_null")
+    if len(typed) > MAX_INPUT_VALUE:
+        raise Refused(400, "input_too_long")
+    return typed

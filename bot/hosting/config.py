@@ -1,4 +1,4 @@
-"""Who may reach the bot and whom the bot talks to."""
+"""Which callers may reach the bot, and which services the bot may call."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,7 +20,7 @@ SERVICE_HOSTS = (
 
 
 class InsecureHosting(CloudLinkPresenceError, ValueError):
-    """The configuration would let strangers in, or cannot work; the message says what to set."""
+    """The configuration would admit unauthenticated callers, or cannot work; the message says what to set."""
 
 
 class AppType(StrEnum):
@@ -33,14 +33,14 @@ class AppType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HostingConfig:
-    """The bot's registration and its walls.
+    """The bot's registration and its access rules.
 
-    ``allowed_service_hosts`` are host names, a leading ``*.`` standing for any subdomain. Loopback is allowed
-    when it is named there or under the development switch, and only loopback may be plain http.
+    ``allowed_service_hosts`` are host names; a leading ``*.`` matches any subdomain. Loopback is allowed when it
+    is listed there or under the development switch, and only loopback may be plain http.
     ``allowed_tenants`` empty means the bot's own ``tenant_id``, and any under the development switch.
-    ``token_issuer`` is the Bot Framework's name in its cloud: issuer of its tokens, and what the bot's is for.
+    ``token_issuer`` identifies the Bot Framework in its cloud: the issuer of its tokens and the audience of ours.
 
-    Raises ``InsecureHosting`` for what would silently switch authentication off.
+    Raises ``InsecureHosting`` for values that would silently switch authentication off.
     """
 
     app_id: str = ""
@@ -66,7 +66,7 @@ class HostingConfig:
     def _require_credentials(self) -> None:
         if not self.app_id:
             raise InsecureHosting(
-                "an empty app id would let anybody speak to the bot: set BOT_APP_ID "
+                "an empty app id would let anyone call the bot: set BOT_APP_ID "
                 "(or, on a developer's machine only, DANGEROUSLY_ALLOW_UNAUTHENTICATED=true)"
             )
         if not self.app_password and self.app_type is not AppType.USER_ASSIGNED_MSI:
@@ -74,13 +74,11 @@ class HostingConfig:
         if not self.tenant_id and self.app_type is AppType.SINGLE_TENANT:
             raise InsecureHosting("a single tenant bot needs its tenant: set BOT_TENANT_ID")
         if not self.tenants:
-            raise InsecureHosting(
-                "nobody says whose people may speak to the bot: set BOT_TENANT_ID or ALLOWED_TENANTS"
-            )
+            raise InsecureHosting("no tenant may use the bot: set BOT_TENANT_ID or ALLOWED_TENANTS")
 
     @property
     def tenants(self) -> frozenset[str]:
-        """The tenants whose people may speak to the bot, in lower case; empty means any (development only)."""
+        """The tenants whose people may use the bot, in lower case; empty means any (development only)."""
         if self.dangerously_allow_unauthenticated:
             return frozenset(tenant.lower() for tenant in self.allowed_tenants)
         own = (self.tenant_id,) if self.tenant_id else ()
@@ -103,7 +101,7 @@ class HostingConfig:
 
 
 def is_safe_url(url: str) -> bool:
-    """https without credentials in it, or http to this very machine."""
+    """Whether the URL is https without credentials in it, or http to this machine."""
     parts = _split(url)
     if parts is None or not parts.hostname or parts.username is not None or parts.password is not None:
         return False
@@ -111,7 +109,7 @@ def is_safe_url(url: str) -> bool:
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of ``url``; None when it cannot be read one way only."""
+    """The parts of ``url``; None when it is ambiguous or malformed."""
     if any(not "!" <= char <= "~" or char == "\\" for char in url):
         return None
     try:

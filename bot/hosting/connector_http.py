@@ -1,4 +1,4 @@
-"""Calls to the channel on our aiohttp session: no thread, a timeout, no redirect, a cached token."""
+"""Calls the channel on our aiohttp session: no thread, a timeout, no redirects, a cached token."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,16 +16,16 @@ MAX_ANSWER_BYTES = 1024 * 1024
 
 
 class ConnectorHttp:
-    """Sends with the bot's token, which is fetched beforehand."""
+    """Sends requests with the bot's token."""
 
     def __init__(self, http: aiohttp.ClientSession, tokens: TokenSource) -> None:
         self._http = http
         self._tokens = tokens
 
     async def request(self, method: str, url: str, headers: Mapping[str, str], data: Any) -> bytes:
-        """The body of a success.
+        """Return the body of a successful response.
 
-        Raises ``ChannelFailure``, ``Undelivered`` (no token), ``TooLarge``, and aiohttp's errors as they are.
+        Raises ``ChannelFailure``, ``Undelivered`` (no token), ``TooLarge``, and aiohttp's errors unchanged.
         """
         token = await self._tokens.get()
         bearer = {"Authorization": f"Bearer {token}"} if token else {}
@@ -43,7 +43,7 @@ class ConnectorHttp:
 
 
 def parse(method: str, body: bytes) -> Any:
-    """The object of an answer (asked with GET: or list), None when there was none."""
+    """The JSON object of a response (for GET: an object or a list); None when there is none."""
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What a bot's SDK does for this package: run turns, and speak first. botbuilder's part ends behind these seams."""
+"""The interface to the bot SDK: runs turns and sends proactive messages. Only ``sdk`` implements it."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ from bot.hosting.activity_parser import ParsedActivity
 
 @dataclass(frozen=True, slots=True)
 class ConnectorResponse:
-    """What an invoke, or an activity with expected replies, is answered with over HTTP."""
+    """The HTTP response to an invoke or to an activity with expected replies."""
 
     status: int
     body: dict[str, Any] | None
 
 
 class ConversationChannel(Protocol):
-    """A conversation with the bot's turn to speak. Raises ``Unreachable`` and ``Undelivered``."""
+    """Sends to one conversation during a turn. Raises ``Unreachable`` and ``Undelivered``."""
 
     async def send(self, card: Card, summary: str) -> str:
         """Returns the posted activity's id, empty when the channel gave none."""
@@ -26,7 +26,7 @@ class ConversationChannel(Protocol):
     async def update(self, card: Card, summary: str, activity_id: str) -> None: ...
 
     async def answer(self, status: int, body: dict[str, Any]) -> None:
-        """Answers the invoke under way."""
+        """Answer the current invoke."""
         ...
 
     async def principal_name(self, address: Address) -> str:
@@ -41,12 +41,12 @@ Logic = Callable[[ConversationChannel], Awaitable[None]]
 
 
 class Framework(Protocol):
-    """Runs ``logic`` in a turn, and raises what it raises."""
+    """Runs ``logic`` in a turn, and raises what ``logic`` raises."""
 
-    async def run(self, arrival: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
-        """A turn about what arrived and was checked."""
+    async def run(self, parsed: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
+        """Run a turn for a received, checked activity."""
         ...
 
-    async def speak(self, address: Address, logic: Logic) -> None:
-        """A turn of the bot's own, in a conversation seen before."""
+    async def run_proactive(self, address: Address, logic: Logic) -> None:
+        """Run a turn started by the bot, in a known conversation."""
         ...

@@ -1,4 +1,4 @@
-"""``POST /api/messages``: admit, run the turn, answer."""
+"""``POST /api/messages``: admits the request, runs the turn, answers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -9,16 +9,15 @@ from random import Random, SystemRandom
 import aiohttp
 import structlog
 from aiohttp import web
-from prometheus_client import CollectorRegistry
 
-from bot.activity import Handler, Messenger
-from bot.hosting.activity_parser import ParsedActivity, What, invoke_error
+from bot.activity import Event, Handler, Messenger
+from bot.hosting.activity_parser import ParsedActivity, invoke_error
 from bot.hosting.admission import Admission
 from bot.hosting.bot_token import TokenSource, token_source
 from bot.hosting.config import HostingConfig
 from bot.hosting.delivery import Delivery, Sleep
 from bot.hosting.framework import ConversationChannel, Framework
-from bot.hosting.installs import Installs
+from bot.hosting.installs import InstallDeduplicator
 from bot.hosting.messenger import ProactiveMessenger
 from bot.hosting.rate_limit import RateLimit
 from bot.hosting.refusals import Refused, json_answer, refuse
@@ -37,51 +36,50 @@ MakeFramework = Callable[[HostingConfig, aiohttp.ClientSession, TokenSource, Del
 
 
 class Host:
-    """The bot as the web sees it (``messages``) and as the product speaks first (``messenger``)."""
+    """The bot's HTTP endpoint (``messages``) and its proactive messages (``messenger``)."""
 
     def __init__(
         self,
-        gate: Admission,
-        installs: Installs,
+        admission: Admission,
+        installs: InstallDeduplicator,
         framework: Framework,
-        running: TurnRunner,
-        messenger: Messenger,
+        turn_runner: TurnRunner,
         metrics: Metrics,
     ) -> None:
-        self.messenger = messenger
-        self._gate = gate
+        self.messenger: Messenger = ProactiveMessenger(framework)
+        self._admission = admission
         self._installs = installs
         self._framework = framework
-        self._running = running
+        self._turn_runner = turn_runner
         self._metrics = metrics
 
     async def messages(self, request: web.Request) -> web.Response:
-        """Answers a request to ``/api/messages``. Raises nothing."""
+        """Handle a request to ``/api/messages``. Raises nothing."""
         try:
-            arrival = await self._gate.admit(request)
+            parsed = await self._admission.admit(request)
         except Refused as refusal:
             self._metrics.refused.labels(status=str(refusal.status)).inc()
             return refuse(refusal, request.remote)
-        if arrival.what is None or self._installs.is_double(arrival.what, arrival.address.conversation_id):
+        if parsed.event is None or self._installs.is_duplicate(parsed.event, parsed.address.conversation_id):
             return web.Response(status=200)
         try:
-            return await self._process(arrival, arrival.what)
+            return await self._process(parsed, parsed.event)
         except TurnFailed:
             return web.Response(status=500)
         except Exception as error:
             log_failure(error)
             return web.Response(status=500)
 
-    async def _process(self, arrival: ParsedActivity, what: What) -> web.Response:
-        answer = await self._framework.run(arrival, partial(self._turn, arrival, what))
+    async def _process(self, parsed: ParsedActivity, event: Event) -> web.Response:
+        answer = await self._framework.run(parsed, partial(self._turn, parsed, event))
         return json_answer(answer.status, answer.body) if answer else web.Response(status=200)
 
-    async def _turn(self, arrival: ParsedActivity, what: What, talk: ConversationChannel) -> None:
-        turn = ActivityTurn(talk, arrival, what)
+    async def _turn(self, parsed: ParsedActivity, event: Event, channel: ConversationChannel) -> None:
+        turn = ActivityTurn(channel, parsed, event)
         try:
-            await self._running.run(turn, to_its_end=arrival.expects_replies)
+            await self._turn_runner.run(turn, until_done=parsed.expects_replies)
         except TurnFailed as failure:
-            if not arrival.invoked:
+            if not parsed.invoked:
                 raise
             message = f"Something went wrong. Reference: {failure.reference}"
             await turn.answer_invoke(invoke_error(500, "InternalServerError", message))
@@ -95,32 +93,30 @@ async def open_host(
     handler: Handler,
     http: aiohttp.ClientSession,
     clock: Clock,
+    metrics: Metrics,
     *,
     sleep: Sleep = asyncio.sleep,
     random: Random | None = None,
     answer_seconds: float = ANSWER_SECONDS,
     make_framework: MakeFramework = botbuilder,
     deadline: ShutdownDeadline | None = None,
-    metrics: Metrics | None = None,
 ) -> AsyncIterator[Host]:
-    """The bot for the length of the block; turns under way are let finish on leaving it, for as
-    long as ``deadline`` allows.
+    """Run the bot for the length of the block; on leaving it, open turns may finish until ``deadline``.
 
-    A turn slower than ``answer_seconds`` is answered with the card shown so far and goes on.
+    A turn slower than ``answer_seconds`` is answered with the card shown so far and continues in the background.
     """
     delivery = Delivery(RateLimit(clock), clock, sleep, random or SystemRandom())
     framework = make_framework(config, http, token_source(config, clock), delivery)
-    running = TurnRunner(handler, answer_seconds, deadline or ShutdownDeadline())
-    gate = Admission(config, _verifier(config, http, clock))
+    turn_runner = TurnRunner(handler, answer_seconds, deadline or ShutdownDeadline())
+    admission = Admission(config, _verifier(config, http, clock))
     try:
-        messenger = ProactiveMessenger(framework)
-        yield Host(gate, Installs(clock), framework, running, messenger, metrics or Metrics(CollectorRegistry()))
+        yield Host(admission, InstallDeduplicator(clock), framework, turn_runner, metrics)
     finally:
-        await running.close()
+        await turn_runner.close()
 
 
 def _verifier(config: HostingConfig, http: aiohttp.ClientSession, clock: Clock) -> Verifier | None:
-    """None, with a warning, under the development switch: then nobody is asked who they are."""
+    """None, with a warning, under the development switch: then callers are not authenticated."""
     if config.dangerously_allow_unauthenticated:
         log.warning("authentication_is_off")
         return None

@@ -1,4 +1,4 @@
-"""One installation is told of once."""
+"""Deduplicates installation events."""
 
 from datetime import datetime, timedelta
 
@@ -8,23 +8,23 @@ from core.clock import Clock
 WINDOW = timedelta(seconds=10)
 
 
-class Installs:
-    """Drops the double of an installation, of which ``installationUpdate`` and ``conversationUpdate`` both tell.
+class InstallDeduplicator:
+    """Detects the second event of an installation: Teams sends ``installationUpdate`` and ``conversationUpdate``.
 
-    Both come within moments, either may come alone. On several machines a double may pass: it does no harm.
+    Both arrive within seconds, or only one of them. With several processes a duplicate may pass; it does no harm.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._lately: dict[str, datetime] = {}
+        self._recent: dict[str, datetime] = {}
 
-    def is_double(self, what: object, conversation_id: str) -> bool:
+    def is_duplicate(self, event: object, conversation_id: str) -> bool:
         now = self._clock()
-        self._lately = {key: at for key, at in self._lately.items() if now - at < WINDOW}
-        if isinstance(what, Removed):
-            self._lately.pop(conversation_id, None)
-        if not isinstance(what, Installed):
+        self._recent = {key: at for key, at in self._recent.items() if now - at < WINDOW}
+        if isinstance(event, Removed):
+            self._recent.pop(conversation_id, None)
+        if not isinstance(event, Installed):
             return False
-        known = conversation_id in self._lately
-        self._lately[conversation_id] = now
-        return known
+        is_known = conversation_id in self._recent
+        self._recent[conversation_id] = now
+        return is_known

@@ -1,11 +1,11 @@
-"""Speaks first, in a conversation seen before."""
+"""Sends proactive messages to known conversations."""
 
 from bot.activity import Address, Card
 from bot.hosting.framework import ConversationChannel, Framework
 
 
 class ProactiveMessenger:
-    """Implements ``bot.activity.Messenger`` by turns of the bot's own."""
+    """Implements ``bot.activity.Messenger`` with turns started by the bot."""
 
     def __init__(self, framework: Framework) -> None:
         self._framework = framework
@@ -14,16 +14,16 @@ class ProactiveMessenger:
         """Returns the posted activity's id. Raises ``Unreachable`` and ``Undelivered``."""
         posted: list[str] = []
 
-        async def say(talk: ConversationChannel) -> None:
-            posted.append(await talk.send(card, summary))
+        async def send_card(channel: ConversationChannel) -> None:
+            posted.append(await channel.send(card, summary))
 
-        await self._framework.speak(address, say)
+        await self._framework.run_proactive(address, send_card)
         return posted[0]
 
     async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None:
         """Raises ``Unreachable`` and ``Undelivered``."""
 
-        async def change(talk: ConversationChannel) -> None:
-            await talk.update(card, summary, activity_id)
+        async def update_card(channel: ConversationChannel) -> None:
+            await channel.update(card, summary, activity_id)
 
-        await self._framework.speak(address, change)
+        await self._framework.run_proactive(address, update_card)

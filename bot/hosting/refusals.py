@@ -1,4 +1,4 @@
-"""Why a request is turned away, and the one line the log gets for it."""
+"""Refused requests: the reason, the log line and the HTTP response."""
 
 from typing import Any
 
@@ -13,9 +13,9 @@ log = structlog.get_logger()
 
 
 class Refused(CloudLinkPresenceError):
-    """A request that goes no further: an HTTP status for the sender, a reason for the log only.
+    """A refused request: an HTTP status for the sender, and a reason that only the log gets.
 
-    ``body`` is answered as JSON where the protocol has a shape for it; otherwise nothing is revealed.
+    ``body`` is sent as JSON where the protocol defines one; otherwise the response is empty.
     """
 
     def __init__(self, status: int, reason: str, body: dict[str, Any] | None = None) -> None:
@@ -34,7 +34,7 @@ def refuse(refusal: Refused, peer: str | None) -> web.Response:
 
 
 def json_answer(status: int, body: dict[str, Any] | None, headers: dict[str, str] | None = None) -> web.Response:
-    """``body`` as JSON, serialised here and only here; no body at all for None."""
+    """A response with ``body`` as JSON; without a body for None."""
     if body is None:
         return web.Response(status=status, headers=headers)
     return web.Response(status=status, headers=headers, body=orjson.dumps(body), content_type="application/json")

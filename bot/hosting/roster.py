@@ -1,4 +1,4 @@
-"""Who a member of a conversation is in Entra, as the channel has it."""
+"""Reads a member's user principal name from the channel's roster."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -11,28 +11,30 @@ from bot.hosting.delivery import Delivery
 log = structlog.get_logger()
 
 GUEST = "#ext#"
-"""Stands in the name that Entra gives to a guest."""
+"""Part of the principal name that Entra gives to a guest."""
 
 _NO_SUCH_ROUTE = frozenset({404, 405, 501})
 
-Question = Callable[[], Awaitable[Any]]
+RosterCall = Callable[[], Awaitable[Any]]
 
 
-async def principal_name(delivery: Delivery, one: Question, everyone: Question, address: Address) -> str:
+async def principal_name(
+    delivery: Delivery, get_member: RosterCall, get_members: RosterCall, address: Address
+) -> str:
     """The user principal name of ``address.user_id``; empty when the roster has none.
 
-    ``one`` asks for this member, ``everyone`` for all: some channels know only the latter, and some neither.
+    ``get_member`` reads this member, ``get_members`` all: some channels support only the latter, some neither.
     Raises ``RosterUnavailable`` when the channel does not answer.
     """
-    found = await _asked(delivery, one)
-    members = await _asked(delivery, everyone) if found is None else [found]
+    found = await _query(delivery, get_member)
+    members = await _query(delivery, get_members) if found is None else [found]
     return _name_among(members, address)
 
 
-async def _asked(delivery: Delivery, question: Question) -> Any:
-    """What the channel answers; None when it knows no such question, or nobody of that name."""
+async def _query(delivery: Delivery, call: RosterCall) -> Any:
+    """The channel's answer; None when it does not support the call or does not know the member."""
     try:
-        answer, status = await delivery.ask(question), 200
+        answer, status = await delivery.query(call), 200
     except (Undelivered, Unreachable) as failure:
         answer, status = None, getattr(failure, "status", 403)
     if answer is None and status not in _NO_SUCH_ROUTE:
@@ -43,14 +45,14 @@ async def _asked(delivery: Delivery, question: Question) -> Any:
 
 def _name_among(members: Any, address: Address) -> str:
     for member in members if isinstance(members, list) else []:
-        if isinstance(member, dict) and member.get("id") == address.user_id and _is_at_home(member, address):
+        if isinstance(member, dict) and member.get("id") == address.user_id and _belongs_to_tenant(member, address):
             name = member.get("userPrincipalName")
             return name if isinstance(name, str) else ""
     return ""
 
 
-def _is_at_home(member: dict[str, Any], address: Address) -> bool:
-    """Not of another tenant; and a guest only under the guest's own name, never the one borne at home."""
+def _belongs_to_tenant(member: dict[str, Any], address: Address) -> bool:
+    """Whether the member is of this tenant; a guest counts only under the guest name, not the home one."""
     tenant = member.get("tenantId") or address.tenant_id
     is_guest = member.get("userRole", "user") != "user"
     name = str(member.get("userPrincipalName", ""))

@@ -1,4 +1,4 @@
-"""The keys the Bot Framework signs with: fetched, kept a day, fetched anew when one is unknown."""
+"""The keys the Bot Framework signs with: cached for a day, fetched again when a key id is unknown."""
 
 import asyncio
 from collections.abc import Mapping
@@ -38,9 +38,9 @@ class SigningKey:
 class SigningKeys:
     """The keys behind an OpenID metadata document.
 
-    An unknown key id makes it look again (keys roll over at any time), at most once a minute, so that forged
-    key ids cannot make the bot hammer the issuer. While the issuer is unreachable the old keys stay good, and it is
-    asked every ten seconds.
+    An unknown key id triggers a new fetch (keys roll over at any time), at most once a minute, so that forged key
+    ids cannot make the bot flood the issuer. While the issuer is unreachable the cached keys stay valid, and the
+    fetch is retried every ten seconds.
     Source: Bot Framework reference, "Authenticate requests from the Bot Connector service to your bot".
     """
 
@@ -52,10 +52,10 @@ class SigningKeys:
         self._keys: dict[str, SigningKey] = {}
         self._fetched_at: datetime | None = None
         self._tried_at: datetime | None = None
-        self._unwell = False
+        self._is_failing = False
 
     async def find(self, key_id: str) -> SigningKey | None:
-        """The key with this id, None when the issuer has none such. Raises nothing."""
+        """The key with this id; None when the issuer has no such key. Raises nothing."""
         if key_id not in self._keys or self._stale():
             async with self._lock:
                 if self._may_fetch() and (key_id not in self._keys or self._stale()):
@@ -66,7 +66,7 @@ class SigningKeys:
         return self._fetched_at is None or self._clock() - self._fetched_at >= LIFETIME
 
     def _may_fetch(self) -> bool:
-        pause = RETRY_PAUSE if self._unwell else REFETCH_PAUSE
+        pause = RETRY_PAUSE if self._is_failing else REFETCH_PAUSE
         return self._tried_at is None or self._clock() - self._tried_at >= pause
 
     async def _refetch(self) -> None:
@@ -74,13 +74,13 @@ class SigningKeys:
         try:
             self._keys = await self._fetch()
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
-            if not self._unwell:
+            if not self._is_failing:
                 log.error("signing_keys_unreachable", error=type(error).__name__)
-            self._unwell = True
+            self._is_failing = True
             return
-        if self._unwell:
+        if self._is_failing:
             log.info("signing_keys_reachable_again")
-        self._unwell = False
+        self._is_failing = False
         self._fetched_at = self._tried_at
 
     async def _fetch(self) -> dict[str, SigningKey]:

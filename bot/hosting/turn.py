@@ -1,9 +1,9 @@
-"""One incoming activity and the ways to answer it."""
+"""One incoming activity and how to answer it."""
 
 from typing import Any
 
-from bot.activity import Action, Card, Incoming, Undelivered
-from bot.hosting.activity_parser import ParsedActivity, What
+from bot.activity import Action, Card, Event, Incoming, Undelivered
+from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.framework import ConversationChannel
 
 CARD_TYPE = "application/vnd.microsoft.card.adaptive"
@@ -14,11 +14,11 @@ _CANNOT_UPDATE = frozenset({404, 405, 501})
 class ActivityTurn:
     """Implements ``bot.activity.Turn``."""
 
-    def __init__(self, talk: ConversationChannel, arrival: ParsedActivity, what: What) -> None:
-        self._talk = talk
-        self._arrival = arrival
-        self._incoming = arrival.incoming(what)
-        self._shown_id = what.card_id if isinstance(what, Action) else ""
+    def __init__(self, channel: ConversationChannel, parsed: ParsedActivity, event: Event) -> None:
+        self._run_logic = channel
+        self._parsed = parsed
+        self._incoming = parsed.incoming(event)
+        self._shown_id = event.card_id if isinstance(event, Action) else ""
         self._answer: Card | None = None
         self._principal_name: str | None = None
 
@@ -27,34 +27,34 @@ class ActivityTurn:
         return self._incoming
 
     async def send(self, card: Card, summary: str) -> str:
-        return await self._talk.send(card, summary)
+        return await self._run_logic.send(card, summary)
 
     async def replace(self, card: Card, summary: str) -> None:
         self._answer = card
         if self._shown_id and await self._update(card, summary):
             return
-        if not self._arrival.invoked:
+        if not self._parsed.invoked:
             self._shown_id = await self.send(card, summary)
 
     async def _update(self, card: Card, summary: str) -> bool:
-        """Whether the stored message shows ``card`` now. An invoke's answer shows it in any case."""
+        """Whether the stored message now shows ``card``. An invoke's response shows it in any case."""
         try:
-            await self._talk.update(card, summary, self._shown_id)
+            await self._run_logic.update(card, summary, self._shown_id)
         except Undelivered as failure:
-            if not self._arrival.invoked and failure.status not in _CANNOT_UPDATE:
+            if not self._parsed.invoked and failure.status not in _CANNOT_UPDATE:
                 raise
             return False
         return True
 
     async def principal_name(self) -> str:
         if self._principal_name is None:
-            self._principal_name = await self._talk.principal_name(self._incoming.address)
+            self._principal_name = await self._run_logic.principal_name(self._incoming.address)
         return self._principal_name
 
     async def answer_invoke(self, body: dict[str, Any] | None = None) -> None:
-        """Answers the invoke with ``body``, or with the card shown last; for other activities does nothing."""
-        if self._arrival.invoked:
-            await self._talk.answer(200, body or _invoke_answer(self._answer))
+        """Answer the invoke with ``body`` or with the card shown last; does nothing for other activities."""
+        if self._parsed.invoked:
+            await self._run_logic.answer(200, body or _invoke_answer(self._answer))
 
 
 def _invoke_answer(card: Card | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Runs the handler of each turn, and goes on with a slow one after its request was answered."""
+"""Runs the handler for each turn; a slow turn continues after its request was answered."""
 
 import asyncio
 import traceback
@@ -20,7 +20,7 @@ ANSWER_SECONDS = 8.0
 
 
 class TurnFailed(CloudLinkPresenceError):
-    """The handler raised; ``reference`` is under which the log tells of it."""
+    """The handler raised; ``reference`` identifies the failure in the log."""
 
     def __init__(self, reference: str) -> None:
         super().__init__(reference)
@@ -28,7 +28,7 @@ class TurnFailed(CloudLinkPresenceError):
 
 
 class TurnRunner:
-    """The turns under way. What a slow turn shows last still reaches the stored message."""
+    """Tracks the open turns. The last card of a slow turn still reaches the stored message."""
 
     def __init__(self, handler: Handler, answer_seconds: float, deadline: ShutdownDeadline) -> None:
         self._handler = handler
@@ -36,17 +36,17 @@ class TurnRunner:
         self._answer_seconds = answer_seconds
         self._tasks: set[asyncio.Task[str]] = set()
 
-    async def run(self, turn: Turn, *, to_its_end: bool) -> None:
-        """Returns when the turn is over or, unless ``to_its_end``, too slow to wait for. Raises ``TurnFailed``."""
+    async def run(self, turn: Turn, *, until_done: bool) -> None:
+        """Return when the turn ends or, unless ``until_done``, after ``answer_seconds``. Raises ``TurnFailed``."""
         task = asyncio.create_task(self._guarded(turn))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        await asyncio.wait({task}, timeout=None if to_its_end else self._answer_seconds)
+        await asyncio.wait({task}, timeout=None if until_done else self._answer_seconds)
         if task.done() and not task.cancelled() and task.result():
             raise TurnFailed(task.result())
 
     async def _guarded(self, turn: Turn) -> str:
-        """Empty, or the reference of the failure: its type and place are logged, never what the turn carried."""
+        """Empty, or the failure's reference. Only the error's type and place are logged, not the content."""
         with caused():
             try:
                 await self._handler(turn)
@@ -55,7 +55,7 @@ class TurnRunner:
         return ""
 
     async def close(self) -> None:
-        """Lets the turns under way finish, for a while."""
+        """Let open turns finish until the shutdown deadline, then cancel them."""
         if not self._tasks:
             return
         _, unfinished = await asyncio.wait(self._tasks, timeout=self._deadline.left)

@@ -1,4 +1,4 @@
-"""Whether a request really comes from the Bot Framework."""
+"""Verifies that a request comes from the Bot Framework."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,13 +24,13 @@ _OPTIONS: Any = {
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """A verified token: what is left to compare is what the activity says of itself."""
+    """A verified token, still to be compared with the activity."""
 
     service_url: str
     endorsements: frozenset[str]
 
-    def vouch(self, service_url: str, channel_id: str) -> None:
-        """Raises ``Refused`` (401) unless the token was made for this service and this channel."""
+    def check_activity(self, service_url: str, channel_id: str) -> None:
+        """Raises ``Refused`` (401) unless the token was issued for this service and this channel."""
         if self.service_url.rstrip("/") != service_url.rstrip("/"):
             raise Refused(401, "token_service_url")
         if channel_id not in self.endorsements:
@@ -50,7 +50,7 @@ class Verifier:
         self._clock = clock
 
     async def verify(self, authorization: str | None) -> Caller:
-        """Who calls. Raises ``Refused`` (401), whatever is wrong; its reason never holds a part of the token."""
+        """Return the verified caller. Raises ``Refused`` (401); its reason never contains a part of the token."""
         token = _bearer(authorization)
         key = await self._key_of(token)
         claims = self._claims(token, key)

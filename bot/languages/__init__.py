@@ -1,4 +1,4 @@
-"""The words the bot speaks: one gettext catalogue per language, and the object that reads from it."""
+"""The bot's texts: one gettext catalogue per language, and the class that reads it."""
 
 from bot.languages.texts import Language, Texts, language_of, load_texts
 

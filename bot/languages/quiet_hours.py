@@ -1,4 +1,4 @@
-"""Quiet hours: whether it is night for somebody, and when it ends. Pure."""
+"""Quiet hours: whether a time is within them, and when they end. Pure."""
 
 import re
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ def is_time(typed: str) -> bool:
     return _HOURS.fullmatch(typed) is not None
 
 
-def zone_of(chosen: str, told: str, language: Language) -> str:
-    """The zone somebody lives in: the one they chose, their client's, or the one that goes with their language."""
-    for name in (chosen, told):
+def zone_of(chosen: str, client_zone: str, language: Language) -> str:
+    """A person's time zone: the chosen one, their client's, or the default of their language."""
+    for name in (chosen, client_zone):
         if name and _zone(name):
             return name
     return "Europe/Lisbon" if language is Language.PORTUGUESE else "UTC"
@@ -53,9 +53,9 @@ def local(moment: datetime, zone: str) -> datetime:
 
 
 def quiet_until(now: datetime, begin: str, end: str, zone: str) -> datetime | None:
-    """When the quiet hours end that ``now`` is in; None when it is in none. ``begin`` is part of them, ``end`` not.
+    """When the quiet hours that contain ``now`` end; None outside them. ``begin`` is part of them, ``end`` is not.
 
-    They may span midnight. A night in which the clocks change is as long as it is.
+    They may span midnight, and daylight saving is respected.
     """
     if not (is_time(begin) and is_time(end)) or begin == end:
         return None

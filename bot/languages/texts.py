@@ -1,4 +1,4 @@
-"""Reads the catalogues beside this file and speaks from them; dates, numbers and ages as each language has them."""
+"""Reads the catalogues next to this file; formats dates, numbers and durations for each language."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -16,7 +16,7 @@ from babel.numbers import format_decimal
 
 
 class Language(StrEnum):
-    """The languages there is a catalogue for."""
+    """The languages that have a catalogue."""
 
     ENGLISH = "en"
     PORTUGUESE = "pt"
@@ -43,7 +43,7 @@ class Texts:
         return self._forms[key][self._form_of(abs(count))].format_map({**values, "count": self.number(count)})
 
     def lenient(self, key: str, values: Mapping[str, object]) -> str:
-        """As calling, but a value that is not there becomes a dash: for facts that come from outside."""
+        """Like calling, but a missing value becomes a dash: for facts from outside."""
         return self._forms[key][0].format_map(_Dashes(values))
 
     @property
@@ -61,7 +61,7 @@ class Texts:
         return format_date(day, format="long", locale=self._locale)
 
     def moment(self, when: datetime) -> str:
-        """A day and an hour in UTC: "Nov 22, 2026, 12:00 UTC"."""
+        """A date and time in UTC: "Nov 22, 2026, 12:00 UTC"."""
         return f"{format_datetime(when, format='d MMM y, HH:mm', tzinfo=UTC, locale=self._locale)} UTC"
 
     def relative(self, when: datetime, now: datetime) -> str:
@@ -73,12 +73,12 @@ class Texts:
         return f"{self.number(round(seconds, 1 if seconds < 10 else 0))} s"
 
     def span(self, seconds: int) -> str:
-        """A length of time in words: "5 minutes"."""
+        """A duration in words: "5 minutes"."""
         return format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self._locale)
 
 
 def language_of(locale: str) -> Language:
-    """The language for a client's locale: Portuguese for ``pt`` and all its kinds, English for any other."""
+    """The language of a client's locale: Portuguese for ``pt`` and its variants, English for any other."""
     return Language.PORTUGUESE if locale.lower().replace("_", "-").split("-")[0] == "pt" else Language.ENGLISH
 
 

@@ -1,9 +1,9 @@
-"""Tells administrators what waits to be told, and changes what was told once somebody has acted.
+"""Sends due notices to administrators, and updates sent cards once a notice is closed.
 
-A notice is taken by one process alone (waiting, then sending) before it is sent. Whoever dies in between, or
-loses the channel's answer, leaves it at ``sending``: perhaps it arrived, so it is never sent again; the metrics
-count it, and what is still true a day later is told under a name of its own. A failure that surely delivered
-nothing is tried again, ever more slowly. Changing a card bears being done twice, so it is leased instead.
+One process claims a notice (waiting, then sending) before sending it. If the process dies in between, or the
+channel's response is lost, the notice stays at ``sending``: it may have arrived, so it is never sent again; metrics
+count it, and a problem that still exists a day later gets a notice of its own. A failure that certainly delivered
+nothing is retried with growing pauses. Updating a card twice does no harm, so for that a notice is only leased.
 """
 
 import asyncio
@@ -18,10 +18,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Address, Messenger, Undelivered, Unreachable
 from bot.cards.field_errors import Link, Links
-from bot.cards.notices import Done, Telling, closed_card, notice_card
+from bot.cards.notices import Done, NoticeView, closed_card, notice_card
 from bot.cards.parts import summary
-from bot.chat.idempotency import stamped
-from bot.languages import Language, Texts, language_of, load_texts
+from bot.chat.idempotency import with_press_id
+from bot.languages import Language, Texts, language_of
 from bot.languages.quiet_hours import quiet_until, zone_of
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
@@ -29,10 +29,10 @@ from storage.database import Database
 from storage.queries import alerts, conversations, integrations, notices
 from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.notices import State
-from storage.queries.roles import NOTIFIED_ROLES
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
+from sync.domain.roles import NOTIFIED_ROLES
 from sync.integrations.service import view_of
 
 log = structlog.get_logger()
@@ -40,15 +40,15 @@ log = structlog.get_logger()
 FIRST_RETRY = timedelta(seconds=30)
 LAST_RETRY = timedelta(hours=1)
 LEASE = timedelta(minutes=10)
-"""Longer than the channel is ever waited for."""
+"""Longer than any wait for the channel."""
 
-MOST_CHANGES = 12
-"""So often is it tried to change a card that stays out of reach."""
+MAX_UPDATES = 12
+"""The attempts to update a card that cannot be reached."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Where a notice goes, in which language, and when not."""
+    """Where a notice goes, in which language, and the quiet hours."""
 
     address: Address
     texts: Texts
@@ -57,11 +57,11 @@ class Recipient:
     is_muted: bool = False
     quiet_from: str = ""
     quiet_until: str = ""
-    way_in: Link | None = None
+    chat_link: Link | None = None
 
 
 class Notifier:
-    """The job ``NOTIFY``: for one integration, all that is due. Any number of processes may run it."""
+    """The job ``NOTIFY``: sends everything due for one integration. Any number of processes may run it."""
 
     def __init__(
         self,
@@ -70,24 +70,24 @@ class Notifier:
         access: AdminsSetting,
         clock: Clock,
         random: Random,
-        links: Links | None = None,
-        languages: Mapping[Language, Texts] | None = None,
+        languages: Mapping[Language, Texts],
+        links: Links,
     ) -> None:
         self._database = database
         self._messenger = messenger
         self._access = access
         self._clock = clock
         self._random = random
-        self._links = links or Links()
-        self._languages = languages or load_texts()
+        self._links = links
+        self._languages = languages
 
     async def start(self) -> None:
-        """Whoever is no longer named in the settings hears nothing any more."""
+        """Forget administrators that the setting no longer names, so that they receive no notices."""
         async with self._database.writing() as session:
             await conversations.revoke_administrators(session, self._access.entries())
 
     async def notify(self, integration_id: str) -> None:
-        """The job: each audience in its own time, and to each one thing after the other."""
+        """Run the job: audiences in parallel, the notices of one audience one after the other."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             rows = await notices.list_due(session, integration_id, self._clock())
@@ -96,48 +96,48 @@ class Notifier:
         by_audience: dict[str, list[Notice]] = defaultdict(list)
         for row in rows:
             by_audience[row.audience].append(row)
-        await asyncio.gather(*(self._speak(integration, mine) for mine in by_audience.values()))
+        await asyncio.gather(*(self._process(integration, mine) for mine in by_audience.values()))
 
-    async def _speak(self, integration: Integration, rows: list[Notice]) -> None:
+    async def _process(self, integration: Integration, rows: list[Notice]) -> None:
         for row in rows:
             async with self._database.session() as session:
                 recipient = await self._recipient(session, integration, row.audience)
             if row.state == State.WAITING:
-                await self._tell(integration, row, recipient)
+                await self._deliver(integration, row, recipient)
             else:
-                await self._change(integration, row, recipient)
+                await self._update(integration, row, recipient)
 
-    async def _tell(self, integration: Integration, row: Notice, recipient: Recipient | None) -> None:
+    async def _deliver(self, integration: Integration, row: Notice, recipient: Recipient | None) -> None:
         now = self._clock()
         if recipient is None or recipient.is_muted:
-            return await self._move(row, State.WAITING, state=State.DROPPED)
+            return await self._transition(row, State.WAITING, state=State.DROPPED)
         if not recipient.is_reachable:
-            return await self._move(row, State.WAITING, state=State.UNREACHABLE)
+            return await self._transition(row, State.WAITING, state=State.UNREACHABLE)
         until = quiet_until(now, recipient.quiet_from, recipient.quiet_until, recipient.zone)
         if until and not row.facts.get("urgent"):
-            return await self._move(row, State.WAITING, due_at=until)
+            return await self._transition(row, State.WAITING, due_at=until)
         async with self._database.writing() as session:
-            is_mine = await notices.claim(session, row.id, now)
-        if is_mine:
+            is_claimed = await notices.claim(session, row.id, now)
+        if is_claimed:
             await self._send(integration, row, recipient)
         return None
 
     async def _send(self, integration: Integration, row: Notice, recipient: Recipient) -> None:
-        told = notice_card(recipient.texts, self._telling(integration, row, recipient), self._clock())
-        card = stamped(told, row.id)
+        unpressed = notice_card(recipient.texts, self._notice_view(integration, row, recipient), self._clock())
+        card = with_press_id(unpressed, row.id)
         try:
             activity = await self._messenger.send(recipient.address, card, summary(card))
         except Unreachable:
-            await self._give_up(row)
+            await self._mark_unreachable(row)
         except Undelivered as failure:
-            await self._try_later(row, failure)
+            await self._retry_later(row, failure)
         else:
             where = {"conversation_id": recipient.address.conversation_id, "activity_id": activity}
-            await self._move(row, State.SENDING, state=State.SENT, sent_at=self._clock(), **where)
+            await self._transition(row, State.SENDING, state=State.SENT, sent_at=self._clock(), **where)
             log.info("notice_sent", integration=row.integration_id, topic=row.topic, stage=row.stage)
 
-    async def _give_up(self, row: Notice) -> None:
-        """They take no more messages: remembered until they speak again."""
+    async def _mark_unreachable(self, row: Notice) -> None:
+        """Mark the recipient unreachable until they write again."""
         log.warning("notice_unreachable", integration=row.integration_id, topic=row.topic)
         async with self._database.writing() as session:
             if row.audience.startswith(CHANNEL_PREFIX):
@@ -147,35 +147,35 @@ class Notifier:
                 await conversations.mark_unreachable(session, row.owner_tenant, row.audience)
             await notices.transition(session, row.id, State.SENDING, state=State.UNREACHABLE)
 
-    async def _try_later(self, row: Notice, failure: Undelivered) -> None:
+    async def _retry_later(self, row: Notice, failure: Undelivered) -> None:
         if failure.perhaps:
             log.warning("notice_outcome_unknown", integration=row.integration_id, topic=row.topic)
             return
         due_at, attempts = self._clock() + self._pause(row.attempts), row.attempts + 1
-        await self._move(row, State.SENDING, state=State.WAITING, due_at=due_at, attempts=attempts)
+        await self._transition(row, State.SENDING, state=State.WAITING, due_at=due_at, attempts=attempts)
 
-    async def _change(self, integration: Integration, row: Notice, recipient: Recipient | None) -> None:
-        """Put what was done where the notice stands."""
+    async def _update(self, integration: Integration, row: Notice, recipient: Recipient | None) -> None:
+        """Replace the notice's card with how it was closed."""
         if recipient is None or not recipient.is_reachable or not row.activity_id:
-            return await self._move(row, State.CLOSING, state=State.CLOSED)
+            return await self._transition(row, State.CLOSING, state=State.CLOSED)
         async with self._database.writing() as session:
-            is_mine = await notices.lease(session, row, self._clock() + LEASE)
-        if not is_mine:
+            is_claimed = await notices.lease(session, row, self._clock() + LEASE)
+        if not is_claimed:
             return None
         done = Done(str(row.facts.get("closed", "healed")), row.closed_by, row.closed_at or self._clock())
-        card = closed_card(recipient.texts, self._telling(integration, row, recipient), done)
+        card = closed_card(recipient.texts, self._notice_view(integration, row, recipient), done)
         address = replace(recipient.address, conversation_id=row.conversation_id)
         try:
             await self._messenger.update(address, row.activity_id, card, summary(card))
         except Unreachable:
             pass
         except Undelivered as failure:
-            if row.attempts < MOST_CHANGES and failure.status != 404:
+            if row.attempts < MAX_UPDATES and failure.status != 404:
                 due_at = self._clock() + self._pause(row.attempts)
-                return await self._move(row, State.CLOSING, due_at=due_at, attempts=row.attempts + 1)
-        return await self._move(row, State.CLOSING, state=State.CLOSED)
+                return await self._transition(row, State.CLOSING, due_at=due_at, attempts=row.attempts + 1)
+        return await self._transition(row, State.CLOSING, state=State.CLOSED)
 
-    async def _move(self, row: Notice, expected: State, **values: object) -> None:
+    async def _transition(self, row: Notice, expected: State, **values: object) -> None:
         async with self._database.writing() as session:
             await notices.transition(session, row.id, expected, **values)
 
@@ -183,19 +183,19 @@ class Notifier:
         pause: timedelta = min(LAST_RETRY, FIRST_RETRY * 2 ** min(attempts, 10))
         return pause * self._random.uniform(0.5, 1.0)
 
-    def _telling(self, integration: Integration, row: Notice, recipient: Recipient) -> Telling:
-        return Telling(
+    def _notice_view(self, integration: Integration, row: Notice, recipient: Recipient) -> NoticeView:
+        return NoticeView(
             id=row.id,
             topic=row.topic,
             facts=row.facts,
             integration=view_of(integration),
             links=self._links,
             zone=recipient.zone,
-            way_in=recipient.way_in,
+            chat_link=recipient.chat_link,
         )
 
     async def _recipient(self, session: AsyncSession, integration: Integration, audience: str) -> Recipient | None:
-        """None for who is no administrator (any more), or a channel that does not want it (any more)."""
+        """None for a person who is no longer an administrator, or a channel that no longer receives notices."""
         tenant = integration.owner_tenant
         if audience.startswith(CHANNEL_PREFIX):
             channels = await alerts.list_channels(session, tenant)
@@ -244,10 +244,10 @@ class Notifier:
             texts=texts,
             zone=zone_of("", "", language),
             is_reachable=not channel.unreachable,
-            way_in=Link(texts("personal.open"), self._links.personal_chat(channel.bot_id)),
+            chat_link=Link(texts("personal.open"), self._links.personal_chat(channel.bot_id)),
         )
 
 
 def language_for(person: Conversation) -> Language:
-    """The language somebody chose here, or else their client's."""
+    """The language the person chose, or else their client's."""
     return Language(person.language) if person.language in list(Language) else language_of(person.locale)

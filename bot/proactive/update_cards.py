@@ -9,25 +9,25 @@ from bot.activity import Address, Messenger, Undelivered, Unreachable
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.parts import summary
 from bot.cards.update import installation_card
-from bot.chat.idempotency import stamped
+from bot.chat.idempotency import with_press_id
 from bot.languages import Language, Texts, language_of
 from bot.ports import UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database
 from storage.queries import conversations
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.roles import Role
 from sync.updates.model import CardPlace, Installation
 
 log = structlog.get_logger()
 
-PACE = 1.0
-"""Seconds between two updates of a card; waited before each, so that a pressed button has had its own answer."""
+PAUSE_SECONDS = 1.0
+"""Seconds before each update of a card, so that a pressed button has received its own answer first."""
 
 
 class UpdateCards:
-    """Tells cards how far an installation is."""
+    """Updates the cards of an installation."""
 
     def __init__(
         self,
@@ -36,8 +36,8 @@ class UpdateCards:
         messenger: Messenger,
         languages: Mapping[Language, Texts],
         access: AdminsSetting,
-        links: Links | None = None,
-        pace: float = PACE,
+        links: Links,
+        pause: float = PAUSE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._database = database
@@ -45,25 +45,25 @@ class UpdateCards:
         self._messenger = messenger
         self._languages = languages
         self._access = access
-        self._links = links or Links()
-        self._pace = pace
+        self._links = links
+        self._pause = pause
         self._sleep = sleep
 
     async def show(self, integration_id: str) -> None:
-        """The job. Raises ``Undelivered`` when a card could not be told of the end, so that it is tried again."""
-        await self._sleep(self._pace)
+        """Run the job. Raises ``Undelivered`` when a card could not show the result, so that the job is retried."""
+        await self._sleep(self._pause)
         found = await self._updates.to_show(integration_id)
         if found is None or not found[1]:
             return
         installation, places = found
-        undelivered = [error for place in places if (error := await self._tell(place, installation))]
+        undelivered = [error for place in places if (error := await self._update(place, installation))]
         if installation.is_open:
             return
         if undelivered:
             raise undelivered[0]
         await self._updates.shown(integration_id, installation)
 
-    async def _tell(self, place: CardPlace, installation: Installation) -> Undelivered | None:
+    async def _update(self, place: CardPlace, installation: Installation) -> Undelivered | None:
         async with self._database.session() as session:
             chat = await conversations.find(session, place.tenant_id, place.user_object_id)
             role = await self._access.role_of(session, place.tenant_id, place.user_object_id)
@@ -71,20 +71,20 @@ class UpdateCards:
             return None
         texts = self._languages[_language(chat)]
         shown = installation_card(texts, installation, form_error_of(installation, texts, self._links))
-        card = stamped(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
+        card = with_press_id(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
         try:
             await self._messenger.update(_address(chat), place.activity_id, card, summary(card))
         except Unreachable:
             async with self._database.writing() as session:
                 await conversations.mark_unreachable(session, place.tenant_id, place.user_object_id)
         except Undelivered as error:
-            log.info("update_card_not_told", integration=installation.integration_id, status=error.status)
+            log.info("update_card_undelivered", integration=installation.integration_id, status=error.status)
             return error
         return None
 
 
 def form_error_of(installation: Installation, texts: Texts, links: Links) -> FormError | None:
-    """Why it failed, in words; None when it did not, or by a mistake of our own."""
+    """Why the installation failed, in words; None if it did not, or failed by an error of our own."""
     fault = installation.current.fault
     if fault not in set(Fault):
         return None

@@ -1,7 +1,7 @@
-"""One-time codes by which a tenant's first owner comes in: made for who operates the bot, and proven in the chat.
+"""One-time codes that make a tenant's first owner: created for the operator of the bot, verified in the chat.
 
-A code is five groups of letters and digits. The first finds the stored hash; the other four, 80 bits of chance, are
-the secret. It is shown once, where it was asked for, and never logged.
+A code is five groups of letters and digits. The first finds the stored hash; the other four, 80 random bits, are
+the secret. A code is shown once, where it was requested, and never logged.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ from storage.database import Database
 from storage.queries import claims, roles
 from storage.tables.roles import ClaimCode
 
-GOOD_FOR = timedelta(hours=24)
+LIFETIME = timedelta(hours=24)
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Without those that look alike."""
+"""Without characters that look alike."""
 
 GROUP, GROUPS = 4, 5
 
@@ -34,7 +34,7 @@ def grouped(code: str) -> str:
 
 
 def read(typed: str) -> str:
-    """A code as it was typed: dashes of any kind, or none, in letters of any size; empty for what is none."""
+    """A typed code without its dashes and in upper case; empty for anything that is no code."""
     code = "".join(letter for letter in typed.upper() if letter.isalnum())
     return code if len(code) == GROUP * GROUPS and set(code) <= set(LETTERS) else ""
 
@@ -44,7 +44,7 @@ async def make(database: Database, clock: Clock, tenant: str, code: str) -> str:
     salt = secrets.token_bytes(16)
     hashed = await asyncio.to_thread(_hash, code, salt)
     now = clock()
-    row = ClaimCode(id=code[:GROUP], tenant_id=tenant, salt=salt, hashed=hashed, expires_at=now + GOOD_FOR)
+    row = ClaimCode(id=code[:GROUP], tenant_id=tenant, salt=salt, hashed=hashed, expires_at=now + LIFETIME)
     async with database.writing() as session:
         await claims.save(session, row, now)
     return grouped(code)
@@ -63,7 +63,7 @@ async def print_offer(database: Database, rules: AdminsSetting, clock: Clock) ->
 
 
 async def offer(database: Database, rules: AdminsSetting, clock: Clock, code: str) -> str:
-    """How a first owner comes in, for the operator of a bot that nobody can use yet; empty when someone can."""
+    """At the start: the message for the operator while no person can use the bot; empty when one can."""
     async with database.session() as session:
         if rules.entries() or await roles.has_owner_anywhere(session):
             return ""
@@ -73,8 +73,8 @@ async def offer(database: Database, rules: AdminsSetting, clock: Clock, code: st
 
 
 def instructions(code: str, tenant: str) -> str:
-    """A code with what to do with it: for a terminal, not for the log."""
-    hours = GOOD_FOR // timedelta(hours=1)
+    """A code with its instructions, for a terminal and not for the log."""
+    hours = LIFETIME // timedelta(hours=1)
     return (
         f"The first owner of tenant {tenant} comes in with this code, once, within {hours} hours.\n"
         f"In a personal chat with the bot, type:   claim {code}\n"
@@ -82,8 +82,8 @@ def instructions(code: str, tenant: str) -> str:
     )
 
 
-async def prove(row: ClaimCode | None, code: str) -> bool:
-    """Whether ``code`` is the one stored. Without a row it takes as long, and is not."""
+async def verify(row: ClaimCode | None, code: str) -> bool:
+    """Whether ``code`` is the stored one. Without a row it is not, after the same time."""
     salt, expected = (row.salt, row.hashed) if row else (bytes(16), bytes(32))
     return hmac.compare_digest(await asyncio.to_thread(_hash, code, salt), expected) and row is not None
 

@@ -9,9 +9,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.grouping import grouped
 from storage.database import advisory_lock
-from storage.queries.roles import NOTIFIED_ROLES
 from storage.tables.conversations import Conversation
-from storage.tables.roles import Member
+from storage.tables.roles import NOTIFIED_ROLES, Member
 
 
 async def upsert(

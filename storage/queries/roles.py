@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from sqlalchemy import ColumnElement
 from sqlmodel import col, delete, or_, select, update
@@ -11,29 +10,10 @@ from sqlmodel.sql.expression import SelectOfScalar
 
 from core.errors import CloudLinkPresenceError
 from storage.database import advisory_lock
-from storage.tables.roles import Member
+from storage.tables.roles import OWNER, ROLES, Member
 
 INVITATION_LIFETIME = timedelta(days=30)
 """An invitation that is not accepted expires after this: the name may belong to another person by then."""
-
-
-class Role(StrEnum):
-    """What a person may do, the least first."""
-
-    EVERYONE = "everyone"
-    VIEWER = "viewer"
-    ADMINISTRATOR = "administrator"
-    OWNER = "owner"
-
-    def covers(self, needed: "Role") -> bool:
-        """Whether this role may do what ``needed`` may."""
-        ranks = list(Role)
-        return ranks.index(self) >= ranks.index(needed)
-
-
-GRANTABLE = (Role.OWNER, Role.ADMINISTRATOR, Role.VIEWER)
-NOTIFIED_ROLES = (Role.OWNER, Role.ADMINISTRATOR)
-"""Members with these roles are notified of problems."""
 
 
 class LastOwner(CloudLinkPresenceError):
@@ -67,7 +47,7 @@ async def list_members(session: AsyncSession, owner_tenant: str) -> list[Member]
     """All members and invitations, owners first; by name within a role."""
     found = (await session.exec(_all(owner_tenant).order_by(col(Member.id)))).all()
     named = sorted(found, key=lambda row: (row.name or row.address or "").casefold())
-    return sorted(named, key=lambda row: GRANTABLE.index(Role(row.role)))
+    return sorted(named, key=lambda row: ROLES.index(row.role))
 
 
 async def has_invitations(session: AsyncSession, owner_tenant: str, now: datetime) -> bool:
@@ -76,7 +56,7 @@ async def has_invitations(session: AsyncSession, owner_tenant: str, now: datetim
 
 
 async def has_owner_anywhere(session: AsyncSession) -> bool:
-    query = select(Member.id).where(Member.role == Role.OWNER, col(Member.user_object_id).is_not(None)).limit(1)
+    query = select(Member.id).where(Member.role == OWNER, col(Member.user_object_id).is_not(None)).limit(1)
     return (await session.exec(query)).first() is not None
 
 
@@ -117,7 +97,7 @@ async def change_role(
     owner_tenant: str,
     member_id: str,
     was: str,
-    role: Role | None,
+    role: str | None,
     by: str,
     owners_by_setting: Collection[str],
 ) -> Member:
@@ -128,13 +108,13 @@ async def change_role(
     """
     await advisory_lock(session, "roles", owner_tenant)
     rows = {row.id: row for row in (await session.exec(_all(owner_tenant))).all()}
-    owners = {row.user_object_id for row in rows.values() if row.role == Role.OWNER and row.user_object_id}
+    owners = {row.user_object_id for row in rows.values() if row.role == OWNER and row.user_object_id}
     if by not in owners and by not in owners_by_setting:
         raise NotAnOwner
     row = rows.get(member_id)
     if row is None or row.role != was:
         raise RoleChanged
-    if owners == {row.user_object_id} and role is not Role.OWNER and not owners_by_setting:
+    if owners == {row.user_object_id} and role != OWNER and not owners_by_setting:
         raise LastOwner
     if role is None:
         await session.delete(row)
@@ -151,10 +131,10 @@ async def make_owner(
     row = await find(session, owner_tenant, user_object_id)
     if row is None:
         row = Member(
-            owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=Role.OWNER, invited_at=now
+            owner_tenant=owner_tenant, user_object_id=user_object_id, name=name, role=OWNER, invited_at=now
         )
         session.add(row)
-    row.role, row.joined_at = Role.OWNER, row.joined_at or now
+    row.role, row.joined_at = OWNER, row.joined_at or now
 
 
 def _all(owner_tenant: str) -> SelectOfScalar[Member]:

@@ -7,9 +7,16 @@ from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
 
+OWNER, ADMINISTRATOR, VIEWER = "owner", "administrator", "viewer"
+ROLES = (OWNER, ADMINISTRATOR, VIEWER)
+"""The values of ``Member.role``, the highest first; ``sync.domain.roles`` says what each may do."""
+
+NOTIFIED_ROLES = (OWNER, ADMINISTRATOR)
+"""Members with these roles are notified of problems."""
+
 
 class Member(SQLModel, table=True):
-    """What a person may do in a tenant: ``role`` is a value of ``storage.queries.roles.Role``.
+    """What a person may do in a tenant: ``role`` is one of ``ROLES``.
 
     A person who was invited by name and has not written yet has no ``user_object_id``, only an ``address``: the
     user principal name in lower case. From the first message on, only the object id counts.

@@ -193,7 +193,7 @@ class Rotator:
             integration = await integrations.get_for_update(session, claim.integration.id)
             if integration is None or await self._still(session, claim) is None:
                 return None
-            closed = await health.healed(session, integration.id, [Service.ENTRA], now)
+            closed = await health.mark_healthy(session, integration.id, [Service.ENTRA], now)
             if closed:
                 self._clients.forget(self._credentials.app(integration))
                 await people.make_pending_due(session, integration.id, now)

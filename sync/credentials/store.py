@@ -127,7 +127,7 @@ class CredentialStore:
     async def _use(self, session: AsyncSession, integration: Integration, new: Credentials, now: datetime) -> None:
         self.put(integration, new)
         integration.revision += 1
-        await health.healed(session, integration.id, health.TEAMS, now)
+        await health.mark_healthy(session, integration.id, health.TEAMS, now)
         await people.make_pending_due(session, integration.id, now)
 
     def put(self, integration: Integration, credentials: Credentials) -> None:

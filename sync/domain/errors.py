@@ -1,8 +1,8 @@
-"""Every failure of the outside world, in two families.
+"""Every failure of an external service, in two families.
 
 SyncError
-├── CredentialsWrong   a human must mend it: pushing stops, one problem is raised
-└── ServiceUnwell      the service's trouble: keep trying, with ``retry_after`` where it said so
+├── CredentialsWrong     an administrator must fix it: pushing stops, one problem is opened
+└── ServiceUnavailable   the service's own problem: retried, after ``retry_after`` where the service said so
 
 An error carries a ``Fault`` (a key, for which each language has a sentence and a remedy) and its context:
 short, harmless values such as a permission's name or an AADSTS number. Never a secret, never a body.
@@ -64,11 +64,11 @@ class SyncError(CloudLinkPresenceError):
 
 
 class CredentialsWrong(SyncError):
-    """The credentials, consent or account are wrong: stop, and tell somebody who can mend it."""
+    """The credentials, the consent or the account is wrong: stop, and alert the administrators who can fix it."""
 
 
 class ServiceUnavailable(SyncError):
-    """The service is down, slow or throttling. ``retry_after`` in seconds, None when it did not say."""
+    """The service is down, slow or throttling. ``retry_after`` in seconds, None when the service gave none."""
 
     def __init__(self, fault: Fault, retry_after: float | None = None, **context: str | int) -> None:
         super().__init__(fault, **context)

@@ -1,6 +1,6 @@
-"""What an integration does differently by its feature version: the set of behaviours its administrator accepted.
+"""What depends on an integration's feature version: the set of behaviours its administrator accepted.
 
-A version stands for all below it, too. Each is described, and installed, by a module of ``sync.updates``.
+A version includes all lower ones. A module of ``sync.updates`` describes and installs each.
 """
 
 from typing import Final
@@ -19,5 +19,5 @@ def matches_proxies(integration: Integration) -> bool:
 
 
 def shows_messages(integration: Integration) -> bool:
-    """A status message stands beside the presence while somebody is on the phone."""
+    """A status message is shown beside the presence while a person is on the phone."""
     return integration.feature_version >= STATUS_MESSAGES and bool(integration.status_text)

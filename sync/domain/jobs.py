@@ -1,10 +1,11 @@
-"""The jobs: their names, and the seam through which they are deferred and run.
+"""The jobs: their names, and the interfaces through which they are deferred and run.
 
-The key of each job but ``SCHEDULE``, ``CLEANUP`` and ``WARN`` is an integration's id.
+The key of a job is an integration's id; ``SCHEDULE``, ``CLEANUP`` and ``WARN`` have the key ``EVERYTHING``.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
@@ -28,39 +29,63 @@ EVERYTHING: Final = "all"
 """The key of a job that is not about one integration."""
 
 JobFunction = Callable[[str], Awaitable[None]]
-"""Does the job for one key; the key names what to look at in the store."""
+"""Runs the job for one key. What there is to do is read from the store."""
+
+JobName = tuple[str, str]
+"""A job and its key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A row of the job table (``sync.engine``).
+
+    ``urgent`` jobs run before the others. Of a ``paced`` job, which calls a service for each integration, only
+    some start together when many are due (``sync.scheduling.load_smoothing``).
+    """
+
+    name: str
+    function: JobFunction
+    urgent: bool = False
+    paced: bool = False
 
 
 class Jobs(Protocol):
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
-        """Have ``job`` done for ``key``, now or at ``at``. Already waiting: nothing more happens."""
+        """Queue ``job`` for ``key``, now or at ``at``; nothing changes if it is queued already.
+
+        Raises ``KeyError`` for a job that is not registered.
+        """
         ...
 
-    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
-        """Have each of these, job and key, done now: cheaper than one by one."""
+    async def defer_all(self, names: Iterable[JobName]) -> None:
+        """Queue all of these now: cheaper than one by one."""
         ...
 
 
 class JobQueue(Jobs, Protocol):
-    """Where jobs are done: ``LocalJobs`` in this process, ``sync.jobs.postgres.QueuedJobs`` in any number."""
+    """Runs jobs: ``LocalJobs`` in this process, ``sync.jobs.postgres.PostgresJobs`` in any number of processes."""
 
-    def register(self, job: str, function: JobFunction) -> None:
-        """``function`` does ``job`` from now on, in the place of what did it before."""
+    def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
+        """Have ``function`` run ``job``; ``urgent`` jobs run before the others."""
+        ...
+
+    def replace(self, job: str, function: JobFunction) -> None:
+        """Have ``function`` run the registered ``job`` from now on."""
         ...
 
     def running(self) -> AbstractAsyncContextManager[None]:
-        """Work for the length of the block."""
+        """Queue and run jobs for the length of the block."""
         ...
 
     @property
     def works(self) -> bool:
-        """Whether jobs are done in this process, not only deferred."""
+        """Whether this process runs jobs; otherwise it only queues them."""
         ...
 
     async def alive(self) -> bool:
-        """Whether jobs can be deferred and, where they are done here, are being done."""
+        """Whether jobs can be queued and, if this process ``works``, are being run."""
         ...
 
     async def waiting(self) -> int | None:
-        """How many jobs are due and have not begun; None while the queue cannot be asked."""
+        """How many jobs are due and not started; None while the queue is unavailable."""
         ...

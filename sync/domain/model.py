@@ -1,4 +1,4 @@
-"""What the conversation asks of sync, and what sync answers: plain values, no secrets in any ``repr``."""
+"""What the bot passes to sync, and what sync returns: plain values, no secrets in any ``repr``."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -20,15 +20,15 @@ class CloudLinkAccount:
 
 
 class EditedMeanwhile(CloudLinkPresenceError):
-    """Somebody else changed the integration since it was shown: nothing was stored."""
+    """Another administrator changed the integration since it was shown: nothing was stored."""
 
 
 class NameTaken(CloudLinkPresenceError):
-    """The tenant has another integration of this name."""
+    """The tenant has another integration with this name."""
 
 
 class CredentialKind(StrEnum):
-    """How an integration proves itself to Entra ID."""
+    """How an integration authenticates to Entra ID."""
 
     SECRET = "secret"  # noqa: S105
     CERTIFICATE = "certificate"
@@ -36,7 +36,7 @@ class CredentialKind(StrEnum):
 
 
 class ExpirySource(StrEnum):
-    """Who told of the expiry; the card says it."""
+    """Where the expiry date comes from; the card shows it."""
 
     UNKNOWN = ""
     ADMIN = "admin"
@@ -48,8 +48,8 @@ class ExpirySource(StrEnum):
 class TeamsApp:
     """An application registered in Entra ID, with its client secret (the Value, not the ID).
 
-    Of another ``kind`` it has no secret: ``certificate`` is then its private key and certificate as PEM, empty
-    for the one the host keeps in a file; a federated token is always the host's.
+    With another ``kind`` there is no secret: ``certificate`` is the private key and certificate as PEM, empty
+    for the one that the host keeps in a file; a federated token always comes from the host.
     """
 
     tenant_id: str
@@ -61,7 +61,7 @@ class TeamsApp:
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkCheck:
-    """What CloudLink answered: the account's name and how many people it has."""
+    """What CloudLink returned: the account's name and the number of its people."""
 
     account_name: str
     people: int
@@ -69,13 +69,13 @@ class CloudLinkCheck:
 
 @dataclass(frozen=True, slots=True)
 class TeamsCheck:
-    """What Entra and Graph answered: the organisation's name."""
+    """What Entra ID and Graph returned: the organisation's name."""
 
     organisation: str
 
 
 class Unmatched(StrEnum):
-    """Why a CloudLink person has no Teams counterpart."""
+    """Why no Teams user is matched to a CloudLink person."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -92,7 +92,7 @@ class UnmatchedPerson:
 
 @dataclass(frozen=True, slots=True)
 class WouldSend:
-    """A presence that would be sent now, for somebody who is on the phone now."""
+    """A presence that would be sent now, for a person who is on the phone now."""
 
     name: str
     line: LineState
@@ -101,7 +101,7 @@ class WouldSend:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """Whom enabling concerns: counts, everyone who is left out and why, and what would be sent now."""
+    """What enabling would do: counts, the people left out and why, and what would be sent now."""
 
     matched: int
     unmatched: tuple[UnmatchedPerson, ...]
@@ -120,16 +120,16 @@ class Service(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ServiceHealth:
-    """A service's health: well when ``trouble`` is None. ``since`` is when the trouble began, UTC."""
+    """A service's health: healthy when ``error`` is None. ``since`` is when the error began, UTC."""
 
     service: Service
-    trouble: SyncError | None = None
+    error: SyncError | None = None
     since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class IntegrationView:
-    """An integration as an administrator may see it: ids in full, secrets not at all."""
+    """An integration as an administrator may see it: with its ids, without its secrets."""
 
     id: str
     name: str
@@ -152,9 +152,8 @@ class IntegrationView:
 class Status:
     """An integration's state at a glance.
 
-    ``worst_age`` is the number of seconds a state can be old: how often CloudLink is asked when no webhook
-    reaches us, about a second when they do (``live``). ``update`` is the feature version that could be
-    installed, None for none.
+    ``worst_age`` is how old a state can be, in seconds: the polling interval when no webhook reaches us, about
+    a second when they do (``live``). ``update`` is the feature version that could be installed, None for none.
     """
 
     integration: IntegrationView
@@ -178,16 +177,16 @@ class Probe:
     service: Service
     step: str
     seconds: float
-    trouble: SyncError | None = None
+    error: SyncError | None = None
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):
-    """This tenant has no such integration (whether another tenant has one is not told)."""
+    """This tenant has no such integration (it does not say whether another tenant has it)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who did something: an administrator, or the bot by itself (``BOT``)."""
+    """Who did something: an administrator, or the bot itself (``BOT``)."""
 
     id: str
     name: str = ""

@@ -1,4 +1,4 @@
-"""What CloudLink tells of a line, in our own words: events as they arrive and snapshots as they are asked for.
+"""What CloudLink reports of a line, in our own terms: events as they arrive and snapshots as they are read.
 
 Times named ``at`` are CloudLink's own clock in milliseconds since the epoch.
 """
@@ -18,7 +18,7 @@ class CallState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """A call changed. ``state`` is None when no table knows ``state_name``; ``cause`` is how it came to us."""
+    """A call changed. ``state`` is None for an unknown ``state_name``; ``cause`` is the correlation id."""
 
     event_id: str
     extension: str
@@ -33,7 +33,7 @@ class CallEvent:
 
 @dataclass(frozen=True, slots=True)
 class EndpointEvent:
-    """A phone changed: its do-not-disturb flag (None when the event does not tell)."""
+    """A phone changed: its do-not-disturb flag, None when the event does not contain it."""
 
     event_id: str
     extension: str
@@ -44,14 +44,17 @@ class EndpointEvent:
     cause: str = ""
 
 
+Event = CallEvent | EndpointEvent
+
+
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A webhook's body, checked: whose it is, which subscription sent it, what it tells."""
+    """A webhook's body, validated: its account, the subscription that sent it, and the event."""
 
     account_id: str
     subscription_id: str
     correlation_id: str
-    event: CallEvent | EndpointEvent
+    event: Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,7 @@ class CallSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class LineSnapshot:
-    """A phone as CloudLink answers it when asked: the endpoint and its calls."""
+    """A phone as read from CloudLink: the endpoint and its calls."""
 
     extension: str
     user_id: str
@@ -77,7 +80,7 @@ class LineSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkUser:
-    """A person of the account. The SIP password that comes along is dropped on arrival."""
+    """A person of the account. The SIP password that CloudLink sends with it is dropped while parsing."""
 
     user_id: str
     name: str

@@ -1,10 +1,10 @@
-"""The words for a person's line and a person's presence."""
+"""The states of a person's line and of a person's presence."""
 
 from enum import StrEnum
 
 
 class LineState(StrEnum):
-    """What a person's phone does, all its calls taken together."""
+    """The state of a person's phone, all its calls taken together."""
 
     IDLE = "idle"
     RINGING = "ringing"
@@ -16,7 +16,7 @@ class LineState(StrEnum):
 
 
 class Presence(StrEnum):
-    """The only pairs Graph's setPresence takes (Graph reference, presence: setPresence)."""
+    """The only pairs that Graph's setPresence accepts (Graph reference, presence: setPresence)."""
 
     AVAILABLE = "Available/Available"
     IN_A_CALL = "Busy/InACall"

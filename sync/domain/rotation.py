@@ -1,4 +1,4 @@
-"""A change of credentials, step by step, as it is stored and as an administrator may see it."""
+"""A rotation of credentials: its steps as stored, and the view of it for administrators."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,7 +10,7 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError
 
 
 class Kind(StrEnum):
-    """Whose doing it is: typed in, asked for, or unattended."""
+    """How it began: entered by hand, requested by an administrator, or unattended."""
 
     BY_HAND = "by_hand"
     FOR_ME = "for_me"
@@ -18,7 +18,7 @@ class Kind(StrEnum):
 
 
 class Step(StrEnum):
-    """What is to be done next. By hand it begins at ``PROVE``; ``WAIT`` comes after a fall back, too."""
+    """The next step. Entered by hand, it begins at ``PROVE``; ``WAIT`` also follows a rollback."""
 
     ADD = "add"
     WAIT = "wait"
@@ -31,12 +31,12 @@ class Step(StrEnum):
 
 
 class RotationUnderWay(CloudLinkPresenceError):
-    """The bot is changing this integration's secret itself just now."""
+    """The bot is rotating this integration's secret itself at the moment."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationView:
-    """``trouble`` is what held it up last, or made it fail; ``old_left`` that the old secret is still in Azure."""
+    """``error`` is what delayed it last, or made it fail; ``old_left``: the old secret is still in Azure."""
 
     id: str
     integration_id: str
@@ -46,7 +46,7 @@ class RotationView:
     old_left: bool
     started_at: datetime
     finished_at: datetime | None
-    trouble: SyncError | None = None
+    error: SyncError | None = None
 
     @property
     def finished(self) -> bool:
@@ -55,7 +55,7 @@ class RotationView:
 
 @dataclass(frozen=True, slots=True)
 class NewCertificate:
-    """The public part of a certificate the bot made. ``thumbprint`` as the portal shows it."""
+    """The public part of a certificate that the bot created. ``thumbprint`` as the portal shows it."""
 
     public: str
     thumbprint: str
@@ -64,7 +64,7 @@ class NewCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CredentialChoices:
-    """What an integration could be switched to: a certificate or a token that the host keeps in a file."""
+    """The credentials an integration can be switched to: a certificate or a token that the host keeps in a file."""
 
     host_certificate: bool
     federated: bool
@@ -80,5 +80,5 @@ def view_of(rotation: Rotation) -> RotationView:
         old_left=rotation.step == Step.DONE and not rotation.old_key_id,
         started_at=rotation.started_at,
         finished_at=rotation.finished_at,
-        trouble=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,
+        error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,
     )

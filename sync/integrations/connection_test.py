@@ -49,7 +49,7 @@ class ConnectionTest:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             opened = await problems.list_open(session, integration_id)
-        problem = health.lasting(opened, health.TEAMS)
+        problem = health.blocking_problem(opened, health.TEAMS)
         if integration is None or problem is None:
             return
         is_settled = problem.since + self._recheck_after <= self._clock()
@@ -75,7 +75,7 @@ class ConnectionTest:
             probes = await _run(
                 (Service.ENTRA, "token", lambda: stack.enter_async_context(self._clients.fresh_directory(app)))
             )
-            if probes[-1].trouble:
+            if probes[-1].error:
                 return probes
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
@@ -96,19 +96,19 @@ class ConnectionTest:
 
     async def _note(self, integration: Integration, probes: tuple[Probe, ...] | list[Probe], healing: bool) -> None:
         now, integration_id = self._clock(), integration.id
-        failed = {probe.service for probe in probes if probe.trouble}
+        failed = {probe.service for probe in probes if probe.error}
         well = {probe.service for probe in probes} - failed
         async with self._database.writing() as session:
-            if not await health.is_as_read(session, integration):
+            if not await health.is_unchanged(session, integration):
                 return
             for probe in probes:
-                if probe.trouble:
-                    about = health.service_of(probe.trouble)
+                if probe.error:
+                    about = health.service_of(probe.error)
                     well.discard(about)
                     failed.add(about)
-                    await health.broke(session, integration_id, probe.trouble, now, about)
+                    await health.mark_unhealthy(session, integration_id, probe.error, now, about)
             if healing and well:
-                await health.healed(session, integration_id, well, now)
+                await health.mark_healthy(session, integration_id, well, now)
             await self._note_checked(session, integration_id)
             if healing and not failed & set(health.TEAMS):
                 await people.make_pending_due(session, integration_id, now)

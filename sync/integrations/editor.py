@@ -92,7 +92,7 @@ class Editor:
             edited = await self._revise(session, current, revision, "edit_cloudlink", facts, by, **values)
             if has_moved:
                 await people.clear_extensions(session, integration_id, current_cause(), self._clock())
-            await health.healed(session, integration_id, [Service.CLOUDLINK], self._clock())
+            await health.mark_healthy(session, integration_id, [Service.CLOUDLINK], self._clock())
         if edited.subscription_id != before.subscription_id:
             await self._teardown.unsubscribe(before)
         await self._follow_up(edited)
@@ -127,7 +127,7 @@ class Editor:
             left = await people.unmatch_all(session, integration_id) if has_moved else []
             if has_moved or app.client_secret:
                 await rotations.cancel_open(session, integration_id, now)
-            await health.healed(session, integration_id, health.TEAMS, now)
+            await health.mark_healthy(session, integration_id, health.TEAMS, now)
             await people.make_pending_due(session, integration_id, now)
         if has_moved:
             await self._teardown.clear(before, left)
@@ -174,8 +174,8 @@ class Editor:
             await self._directory_sync.refresh(edited)
         except SyncError as error:
             async with self._database.writing() as session:
-                if await health.is_as_read(session, edited):
-                    await health.broke(session, edited.id, error, self._clock())
+                if await health.is_unchanged(session, edited):
+                    await health.mark_unhealthy(session, edited.id, error, self._clock())
 
     async def _read(self, owner_tenant: str, integration_id: str, revision: int) -> Integration:
         async with self._database.session() as session:

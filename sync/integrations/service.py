@@ -144,7 +144,7 @@ class IntegrationService:
         """
         integration = await self._owned(owner_tenant, integration_id)
         await self._directory_sync.refresh(integration)
-        await self._poller.look(integration, at_most=PREVIEWED)
+        await self._poller.refresh(integration, at_most=PREVIEWED)
         async with self._database.session() as session:
             return preview_of(await people.list_present(session, integration_id))
 

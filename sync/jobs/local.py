@@ -1,8 +1,8 @@
-"""Work done by and by, outside the request that asked for it.
+"""A job queue in this process.
 
-``Jobs`` is the seam. Its promises are those that a queue in a database can keep too: at most one waiting and
-one running for each job and key; a timer never stands in the way of work that is due now. A job must bear to
-be run twice and to be run for nothing: it reads from the store what there is to do.
+It guarantees only what a queue in a database can guarantee too: of each job and key at most one is waiting and one
+running, and a timer never delays a job that is due now. A job must be idempotent, and may find nothing to do: it
+reads from the database what there is to do.
 """
 
 import asyncio
@@ -11,39 +11,18 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from random import Random
 
-import structlog
-
 from core.clock import Clock
-from core.logging import describe_error, where
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
-from sync.domain.jobs import JobFunction
-from sync.jobs.runs import run_of
-
-FIRST_RETRY = 1.0
-LAST_RETRY = 60.0
-PATIENCE = 3.0
-"""Seconds that running jobs get to finish when the queue closes, where nobody says otherwise."""
-
-log = structlog.get_logger()
-
-
-def delay_after(failures: int, random: Random) -> timedelta:
-    """How long a job that failed so many times in a row is left alone."""
-    return timedelta(seconds=min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5))
-
-
-def tell_failure(metrics: Metrics, job: str, key: str, error: Exception) -> None:
-    """Count and log it, without the exception's text, which may hold what belongs to no log."""
-    metrics.retries.labels(task=job).inc()
-    log.error("job_failed", job=job, key=key, error=describe_error(error), where=where(error.__traceback__))
+from sync.domain.jobs import JobFunction, JobName
+from sync.jobs.runs import DRAIN_SECONDS, job_run, record_failure, retry_delay
 
 
 class LocalJobs:
-    """Jobs as tasks of this process. Lost with it: at start, the store says what is to be done.
+    """Jobs as tasks of this process, lost when it ends: at start, the scheduler finds again what is due.
 
-    ``tick`` is how often, in seconds, the clock is looked at, for it may be set or a machine may sleep.
-    ``deadline`` is what running jobs get to finish when the queue closes.
+    ``tick`` is how often, in seconds, the timers are checked, for the clock may be set and a machine may sleep.
+    ``deadline`` limits how long running jobs may take to finish when the queue closes.
     """
 
     works = True
@@ -60,18 +39,22 @@ class LocalJobs:
         self._random = random
         self._metrics = metrics
         self._tick = tick
-        self._deadline = deadline or ShutdownDeadline(PATIENCE)
+        self._deadline = deadline or ShutdownDeadline(DRAIN_SECONDS)
         self._functions: dict[str, JobFunction] = {}
-        self._waiting: set[tuple[str, str]] = set()
-        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._timers: dict[tuple[str, str], datetime] = {}
-        self._failures: dict[tuple[str, str], int] = {}
+        self._waiting: set[JobName] = set()
+        self._running: dict[JobName, asyncio.Task[None]] = {}
+        self._timers: dict[JobName, datetime] = {}
+        self._failures: dict[JobName, int] = {}
         self._open = False
         metrics.jobs_running.set_function(lambda: len(self._running))
 
-    def register(self, job: str, function: JobFunction) -> None:
+    def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
+        """As in ``JobQueue``; no job waits for another here, so none is urgent."""
         self._functions[job] = function
         self._metrics.begin_task(job)
+
+    def replace(self, job: str, function: JobFunction) -> None:
+        self._functions[job] = function
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if job not in self._functions:
@@ -81,23 +64,23 @@ class LocalJobs:
         else:
             self._timers[job, key] = min(at, self._timers.get((job, key), at))
 
-    async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
+    async def defer_all(self, names: Iterable[JobName]) -> None:
         for job, key in names:
             await self.defer(job, key)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Work for the length of the block; jobs deferred before it start now."""
+        """Run jobs for the length of the block; jobs deferred before it start now."""
         self._open = True
         for name in sorted(self._waiting):
             self._start(name)
-        clockwork = asyncio.create_task(self._watch_timers())
+        timers = asyncio.create_task(self._run_timers())
         try:
             yield
         finally:
             self._open = False
-            clockwork.cancel()
-            await self._wind_up(clockwork)
+            timers.cancel()
+            await self._drain(timers)
 
     async def alive(self) -> bool:
         return self._open
@@ -105,17 +88,17 @@ class LocalJobs:
     async def waiting(self) -> int:
         return len(self._waiting)
 
-    def _start(self, name: tuple[str, str]) -> None:
+    def _start(self, name: JobName) -> None:
         if name in self._running or not self._open:
             self._waiting.add(name)
             return
         self._waiting.discard(name)
         self._running[name] = asyncio.create_task(self._run(name))
 
-    async def _run(self, name: tuple[str, str]) -> None:
+    async def _run(self, name: JobName) -> None:
         job, key = name
         try:
-            with run_of(job, self._metrics):
+            with job_run(job, self._metrics):
                 await self._functions[job](key)
             self._failures.pop(name, None)
         except Exception as error:
@@ -125,36 +108,38 @@ class LocalJobs:
             if name in self._waiting and self._open:
                 self._start(name)
 
-    def _retry(self, name: tuple[str, str], error: Exception) -> None:
+    def _retry(self, name: JobName, error: Exception) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1
-        self._timers[name] = self._clock() + delay_after(failures, self._random)
-        tell_failure(self._metrics, *name, error)
+        self._timers[name] = self._clock() + retry_delay(failures, self._random)
+        record_failure(self._metrics, *name, error)
 
-    async def _watch_timers(self) -> None:
+    async def _run_timers(self) -> None:
         before = self._clock()
         while True:
             now = self._clock()
-            self._put_forward(before - now)
+            self._adjust_timers(before - now)
             before = now
             for name in [name for name, at in self._timers.items() if at <= now]:
                 del self._timers[name]
                 self._start(name)
             await asyncio.sleep(self._pause(now))
 
-    def _put_forward(self, back: timedelta) -> None:
-        """The clock was set back by so much: what was to be done in a minute is not to wait for a day."""
-        if back > timedelta(0):
-            self._timers = {name: at - back for name, at in self._timers.items()}
+    def _adjust_timers(self, set_back: timedelta) -> None:
+        """After the clock was set back: a job due in a minute must not wait for a day."""
+        if set_back > timedelta(0):
+            self._timers = {name: at - set_back for name, at in self._timers.items()}
 
     def _pause(self, now: datetime) -> float:
+        """Seconds until the timers are checked next."""
         if not self._timers:
             return self._tick
         return max(0.001, min(self._tick, (min(self._timers.values()) - now).total_seconds()))
 
-    async def _wind_up(self, clockwork: asyncio.Task[None]) -> None:
+    async def _drain(self, timers: asyncio.Task[None]) -> None:
+        """Let running jobs finish until the deadline, then cancel them."""
         tasks = list(self._running.values())
         if tasks:
             await asyncio.wait(tasks, timeout=self._deadline.left)
         for task in tasks:
             task.cancel()
-        await asyncio.gather(clockwork, *tasks, return_exceptions=True)
+        await asyncio.gather(timers, *tasks, return_exceptions=True)

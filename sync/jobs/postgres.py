@@ -1,8 +1,8 @@
-"""Jobs in PostgreSQL, by procrastinate: any number of processes on any number of machines defer and do them.
+"""A job queue in PostgreSQL, by procrastinate: any number of processes on any number of machines share it.
 
-Deferred work outlives whoever deferred it. A worker that dies leaves its jobs begun: as soon as its heartbeat is
-old, another takes them. Nothing is left to procrastinate's own retries, which would stand in the way of the same
-job queued meanwhile: what is to be done again is deferred again.
+A queued job outlives the process that deferred it. A worker that dies leaves started jobs behind: once its
+heartbeat is old, another worker runs them. Procrastinate's own retries are not used, for they would block the same
+job queued in the meantime: a job that is to run again is queued again.
 """
 
 import asyncio
@@ -13,47 +13,39 @@ from random import Random
 
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import DeleteJobCondition, Job, Status
-from psycopg import AsyncConnection
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import DeleteJobCondition, Job
 
 from core.clock import Clock
 from core.logging import describe_error
 from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
-from sync.domain.jobs import NOTIFY, PUSH, SCHEDULE, WARN, JobFunction
-from sync.jobs.local import PATIENCE, delay_after, tell_failure
-from sync.jobs.runs import run_of
+from sync.domain.jobs import JobFunction, JobName
+from sync.jobs.postgres_queue import PostgresQueue, create_tables
+from sync.jobs.runs import DRAIN_SECONDS, job_run, record_failure, retry_delay
 
 HEARTBEAT = 2.0
-"""Seconds between two signs of life of a worker."""
-STALLED = 7.0
-"""Seconds without a sign of life after which a worker counts as dead."""
-RESCUE = 2.0
-"""Seconds between two looks for jobs that nobody does any more. With the two above: taken over within 15 s."""
-RESTART = 1.0
-"""Seconds until a worker whose database went away tries again."""
+"""Seconds between two heartbeats of a worker."""
+STALLED_AFTER = 7.0
+"""Seconds without a heartbeat after which a worker counts as dead."""
+RESCUE_INTERVAL = 2.0
+"""Seconds between two searches for abandoned jobs. With the two above, they are taken over within 15 seconds."""
+RESTART_DELAY = 1.0
+"""Seconds until a worker that lost its database starts again."""
 
-AT_ONCE = 16
-"""Jobs that one process does side by side."""
+CONCURRENCY = 16
+"""Jobs that one process runs at the same time."""
 CONNECTIONS = 6
-
-URGENT = frozenset({PUSH, SCHEDULE, WARN, NOTIFY})
-"""Jobs that go before others: state changes, warnings, and the sweep that finds what is due."""
-
-ONE_AT_A_TIME = 0xC10E
-"""The number of the lock that the server keeps for whoever makes the queue's tables."""
+CONNECT_TIMEOUT = 3.0
 
 log = structlog.get_logger()
 
-Name = tuple[str, str]
 
+class PostgresJobs:
+    """Queues jobs in the database at ``conninfo`` and, if it ``works``, runs them.
 
-class QueuedJobs:
-    """Defers jobs to the queue in the database at ``conninfo`` and, if it ``works``, does them.
-
-    Of each job and key at most one waits, one runs, and one is set for later; ``tick`` is how often, in seconds,
-    it is looked whether the last is due. ``deadline`` is what running jobs get to finish when the queue closes.
+    Of each job and key at most one is waiting, one running, and one set for later; ``tick`` is how often, in
+    seconds, the timers are checked. ``deadline`` limits how long running jobs may take to finish when it closes.
     """
 
     def __init__(
@@ -72,89 +64,53 @@ class QueuedJobs:
         self._random = random
         self._metrics = metrics
         self._tick = tick
-        self._deadline = deadline or ShutdownDeadline(PATIENCE)
+        self._deadline = deadline or ShutdownDeadline(DRAIN_SECONDS)
         self.works = works
         self._app = App(
-            connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS, timeout=PATIENCE)
+            connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS, timeout=CONNECT_TIMEOUT)
         )
+        self._queue = PostgresQueue(self._app, clock)
         self._functions: dict[str, JobFunction] = {}
-        self._at_work: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, asyncio.Task[None]] = {}
         self._suspects: set[int] = set()
         self._worker_id: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
-        metrics.jobs_running.set_function(lambda: len(self._at_work))
+        metrics.jobs_running.set_function(lambda: len(self._running))
 
-    def register(self, job: str, function: JobFunction) -> None:
-        if job not in self._functions:
+    def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
+        async def run(context: JobContext, key: str, failures: int = 0) -> None:
+            await self._run(context, (job, key), failures)
 
-            async def run(context: JobContext, key: str, failures: int = 0) -> None:
-                await self._run(context, job, key, failures)
+        self._app.task(name=job, pass_context=True)(run)
+        self._functions[job] = function
+        self._metrics.begin_task(job)
+        if urgent:
+            self._queue.urgent.add(job)
 
-            self._app.task(name=job, pass_context=True)(run)
+    def replace(self, job: str, function: JobFunction) -> None:
         self._functions[job] = function
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if job not in self._functions:
             raise KeyError(job)
-        if at is None or at <= self._clock():
-            await self._put(job, key, None)
-        else:
-            await self._put(job, key, at)
+        is_due = at is None or at <= self._clock()
+        await self._queue.enqueue((job, key), None if is_due else at)
 
-    async def defer_all(self, names: Iterable[Name]) -> None:
-        """In one statement; those that wait already are left out, and found again if they began meanwhile."""
-        wanted = dict.fromkeys(names)
-        async with self._app.connector.pool.connection() as connection:  # type: ignore[attr-defined]
-            locks = [_waiting(job, key) for job, key in wanted]
-            query = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(%s)"
-            rows = await (await connection.execute(query, [locks])).fetchall()
-        there = {lock for (lock,) in rows}
-        news = [_job(job, key, None) for job, key in wanted if _waiting(job, key) not in there]
-        try:
-            if news:
-                await self._app.job_manager.batch_defer_jobs_async(news)
-        except AlreadyEnqueued:
-            for job, key in wanted:
-                await self._put(job, key, None)
-
-    async def _put(self, job: str, key: str, at: datetime | None, failures: int = 0) -> None:
-        try:
-            await self._app.job_manager.defer_job_async(_job(job, key, at, failures))
-        except AlreadyEnqueued:
-            if at is not None:
-                await self._bring_forward(_later(job, key), at)
-
-    async def _bring_forward(self, queueing_lock: str, at: datetime) -> None:
-        await self._app.connector.execute_query_async(
-            "UPDATE procrastinate_jobs SET scheduled_at = LEAST(scheduled_at, %(at)s)"
-            " WHERE status = 'todo' AND queueing_lock = %(queueing_lock)s",
-            at=at,
-            queueing_lock=queueing_lock,
-        )
+    async def defer_all(self, names: Iterable[JobName]) -> None:
+        await self._queue.enqueue_all(names)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Defer, and do jobs if this is a worker, for the length of the block."""
-        await make_tables(self._conninfo)
+        """Queue jobs, and run them if this is a worker, for the length of the block."""
+        await create_tables(self._conninfo)
         async with self._app.open_async():
             if self.works:
                 self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._rescue())]
             try:
                 yield
             finally:
-                await self._wind_up()
-
-    async def _wind_up(self) -> None:
-        """No job begins any more; those under way are waited for a while, then put back."""
-        self._closing = True
-        for task in self._tasks:
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._deadline.left)
-        for job in self._at_work.values():
-            job.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+                await self._drain()
 
     async def alive(self) -> bool:
         try:
@@ -163,109 +119,74 @@ class QueuedJobs:
             return False
 
     async def waiting(self) -> int | None:
-        query = (
-            "SELECT count(*) AS due FROM procrastinate_jobs"
-            " WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= %(now)s)"
-        )
-        try:
-            return int((await self._app.connector.execute_query_one_async(query, now=self._clock()))["due"])
-        except ConnectorException:
-            return None
+        return await self._queue.count_due()
+
+    async def _drain(self) -> None:
+        """Start no more jobs; let running ones finish until the deadline, then queue them again."""
+        self._closing = True
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._deadline.left)
+        for job in self._running.values():
+            job.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _work(self) -> None:
-        """Do jobs until the end: a worker ends when its database goes away, and the next one begins.
+        """Run jobs until the end: procrastinate's worker ends when its database goes away, so start another.
 
-        Told to end while its database is away, procrastinate's worker tells of the database alone.
+        Cancelled while its database is away, procrastinate's worker raises the database's error instead.
         """
         while not self._closing:
             try:
                 await self._app.run_worker_async(
-                    concurrency=AT_ONCE,
+                    concurrency=CONCURRENCY,
                     fetch_job_polling_interval=self._tick,
                     delete_jobs=DeleteJobCondition.ALWAYS,
                     install_signal_handlers=False,
                     shutdown_graceful_timeout=SHUTDOWN_SECONDS,
                     update_heartbeat_interval=HEARTBEAT,
-                    stalled_worker_timeout=STALLED,
+                    stalled_worker_timeout=STALLED_AFTER,
                 )
             except Exception as error:
                 log.warning("worker_stopped", error=describe_error(error))
             if not self._closing:
-                await asyncio.sleep(RESTART)
+                await asyncio.sleep(RESTART_DELAY)
 
-    async def _run(self, context: JobContext, job: str, key: str, failures: int) -> None:
+    async def _run(self, context: JobContext, name: JobName, failures: int) -> None:
+        job, key = name
         job_id = context.job.id or 0
         self._worker_id = context.job.worker_id
         if task := asyncio.current_task():
-            self._at_work[job_id] = task
+            self._running[job_id] = task
         try:
-            with run_of(job, self._metrics):
+            with job_run(job, self._metrics):
                 await self._functions[job](key)
         except asyncio.CancelledError:
-            await self._put(job, key, None)
+            await self._queue.enqueue(name)
             raise
         except Exception as error:
-            tell_failure(self._metrics, job, key, error)
-            await self._put(job, key, self._clock() + delay_after(failures + 1, self._random), failures + 1)
+            record_failure(self._metrics, job, key, error)
+            again = self._clock() + retry_delay(failures + 1, self._random)
+            await self._queue.enqueue(name, again, failures + 1)
         finally:
-            self._at_work.pop(job_id, None)
+            self._running.pop(job_id, None)
 
     async def _rescue(self) -> None:
-        """Look until the end for jobs whose worker died, or that ended here unknown to the database."""
+        """Take over, until the end, jobs whose worker died or that ended here without the database knowing."""
         while not self._closing:
-            await asyncio.sleep(RESCUE)
+            await asyncio.sleep(RESCUE_INTERVAL)
             try:
                 for job in await self._abandoned():
-                    await self._take_over(job)
+                    await self._queue.requeue(job)
             except ConnectorException as error:
-                log.warning("rescue_put_off", error=describe_error(error))
+                log.warning("rescue_postponed", error=describe_error(error))
 
     async def _abandoned(self) -> list[Job]:
-        manager = self._app.job_manager
-        stalled = list(await manager.get_stalled_jobs(seconds_since_heartbeat=STALLED))
-        begun = [job for job in await manager.list_jobs_async(status="doing") if job.worker_id == self._worker_id]
-        lost = {job.id for job in begun if job.id} - self._at_work.keys()
-        twice = lost & self._suspects
+        """Stalled jobs, and own ones that two consecutive searches found started but not running."""
+        stalled = await self._queue.stalled(STALLED_AFTER)
+        started = await self._queue.started_by(self._worker_id)
+        lost = {job.id for job in started if job.id} - self._running.keys()
+        confirmed = lost & self._suspects
         self._suspects = lost
-        return stalled + [job for job in begun if job.id in twice]
-
-    async def _take_over(self, job: Job) -> None:
-        """Queue it anew, then drop what was begun: dying in between, it is only queued once more."""
-        await self._put(job.task_name, str(job.task_kwargs["key"]), None)
-        try:
-            await self._app.job_manager.finish_job_by_id_async(job.id or 0, Status.FAILED, delete_job=True)
-        except ConnectorException:
-            return
-        log.warning("job_taken_over", job=job.task_name, key=str(job.task_kwargs["key"]))
-
-
-async def make_tables(conninfo: str) -> None:
-    """The queue's own tables, if they are not there; several processes that start at once make them once."""
-    async with await AsyncConnection.connect(conninfo) as connection:
-        await connection.execute("SELECT pg_advisory_xact_lock(%s)", [ONE_AT_A_TIME])
-        there = await (await connection.execute("SELECT to_regclass('procrastinate_jobs')")).fetchone()
-        if there is None or there[0] is None:
-            app = App(connector=PsycopgConnector(conninfo=conninfo))
-            await connection.execute(app.schema_manager.get_schema().encode())
-
-
-def _job(job: str, key: str, at: datetime | None, failures: int = 0) -> Job:
-    """Work that is due goes before timers: else an older timer of the same lock, not due yet, would block it."""
-    return Job(
-        id=None,
-        queue="default",
-        task_name=job,
-        lock=f"{job}:{key}",
-        queueing_lock=_waiting(job, key) if at is None else _later(job, key),
-        priority=2 * (job in URGENT) + (at is None),
-        task_kwargs={"key": key, "failures": failures} if failures else {"key": key},
-        scheduled_at=at,
-    )
-
-
-def _waiting(job: str, key: str) -> str:
-    return f"{job}:{key}"
-
-
-def _later(job: str, key: str) -> str:
-    return f"{job}:{key} later"
+        return stalled + [job for job in started if job.id in confirmed]

@@ -1,4 +1,4 @@
-"""How it is, for machines that ask: whether it can do its work, and the numbers."""
+"""Readiness, for orchestrators, and up-to-date gauges, for Prometheus."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -15,8 +15,8 @@ from storage.database import Database
 from sync.domain.jobs import JobQueue
 from sync.monitoring.store_gauges import StoreGauges
 
-PATIENCE = 3.0
-"""Seconds in which the database answers, or counts as away."""
+TIMEOUT = 3.0
+"""Seconds within which the database must respond to count as available."""
 
 DATABASE, JOBS = "database", "jobs"
 
@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 class ReadinessProbe:
-    """Asks the database and the jobs how they are. Nothing here raises, and nothing waits for long."""
+    """Checks the database and the job queue. No method raises or takes longer than ``timeout`` for each check."""
 
     def __init__(
         self,
@@ -32,89 +32,89 @@ class ReadinessProbe:
         jobs: JobQueue,
         store_gauges: StoreGauges,
         metrics: Metrics,
-        patience: float = PATIENCE,
+        timeout: float = TIMEOUT,
     ) -> None:
         self._database = database
         self._jobs = jobs
         self._store_gauges = store_gauges
         self._metrics = metrics
-        self._patience = patience
-        self._is_away = False
-        self._under_way: set[asyncio.Task[bool]] = set()
+        self._timeout = timeout
+        self._is_unavailable = False
+        self._pending: set[asyncio.Task[bool]] = set()
         metrics.built(database.engine.dialect.name)
 
     async def close(self) -> None:
-        """What was given up is let end, for a while."""
-        if self._under_way:
-            await asyncio.wait(self._under_way, timeout=PATIENCE)
+        """Wait a while for checks that timed out and are still being cancelled."""
+        if self._pending:
+            await asyncio.wait(self._pending, timeout=TIMEOUT)
 
     async def ready(self) -> bool:
-        """Whether the store answers and jobs are being done."""
-        parts = {DATABASE: await self._answers(), JOBS: await self._jobs_alive()}
-        for part, is_well in parts.items():
-            self._metrics.ready.labels(part=part).set(is_well)
+        """Whether the database responds and jobs are run."""
+        parts = {DATABASE: await self._check_database(), JOBS: await self._check_jobs()}
+        for part, is_ready in parts.items():
+            self._metrics.ready.labels(part=part).set(is_ready)
         return all(parts.values())
 
-    async def measure(self) -> None:
-        """Bring the gauges up to date; while the database is away, those of what it holds stay as they were."""
+    async def refresh_gauges(self) -> None:
+        """Update the gauges; those read from the database stay as they are while it is unavailable."""
         await self.ready()
-        if not self._is_away:
-            await self._attempt(self._count())
+        if not self._is_unavailable:
+            await self._attempt(self._refresh())
 
-    async def _answers(self) -> bool:
+    async def _check_database(self) -> bool:
         began = perf_counter()
-        answered = await self._attempt(self._ask())
-        if answered:
+        responded = await self._attempt(self._query())
+        if responded:
             self._metrics.database_seconds.set(perf_counter() - began)
-        return answered
+        return responded
 
-    async def _ask(self) -> bool:
+    async def _query(self) -> bool:
         async with self._database.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
         return True
 
-    async def _jobs_alive(self) -> bool:
+    async def _check_jobs(self) -> bool:
         return bool(await self._in_time(self._jobs.alive()))
 
-    async def _count(self) -> bool:
-        await self._store_gauges.take()
+    async def _refresh(self) -> bool:
+        await self._store_gauges.refresh()
         waiting = await self._jobs.waiting()
         if waiting is not None:
             self._metrics.jobs_waiting.set(waiting)
         return True
 
-    async def _attempt(self, act: Coroutine[Any, Any, bool]) -> bool:
-        """Whether it could be done in time."""
+    async def _attempt(self, action: Coroutine[Any, Any, bool]) -> bool:
+        """Whether ``action`` succeeded in time."""
         error = "TimeoutError"
         try:
-            answered = await self._in_time(act)
+            responded = await self._in_time(action)
         except (SQLAlchemyError, OSError) as raised:
-            answered, error = None, describe_error(raised)
-        self._note("" if answered else error)
-        return bool(answered)
+            responded, error = None, describe_error(raised)
+        self._log_change("" if responded else error)
+        return bool(responded)
 
-    async def _in_time(self, act: Coroutine[Any, Any, bool]) -> bool | None:
-        """None when it took too long: it is told to stop, but a driver may take its time even for that."""
-        task = asyncio.create_task(act)
-        self._under_way.add(task)
-        task.add_done_callback(self._ended)
-        await asyncio.wait({task}, timeout=self._patience)
+    async def _in_time(self, action: Coroutine[Any, Any, bool]) -> bool | None:
+        """None after the timeout: the task is cancelled but not awaited, for a driver may take long to cancel."""
+        task = asyncio.create_task(action)
+        self._pending.add(task)
+        task.add_done_callback(self._finish)
+        await asyncio.wait({task}, timeout=self._timeout)
         if task.done():
             return task.result()
         task.cancel()
         return None
 
-    def _ended(self, task: asyncio.Task[bool]) -> None:
-        """What became of one that was given up is nobody's concern."""
-        self._under_way.discard(task)
+    def _finish(self, task: asyncio.Task[bool]) -> None:
+        """Retrieve the exception of a task that timed out, so that asyncio does not log it."""
+        self._pending.discard(task)
         if not task.cancelled():
             task.exception()
 
-    def _note(self, error: str) -> None:
-        """Said once when it goes and once when it is back."""
-        if bool(error) != self._is_away:
-            self._is_away = bool(error)
+    def _log_change(self, error: str) -> None:
+        """Log once when the database becomes unavailable and once when it is available again."""
+        if bool(error) != self._is_unavailable:
+            self._is_unavailable = bool(error)
             if error:
-                log.error("database_away", error=error)
+                log.error("database_unavailable", error=error)
             else:
-                log.info("database_back")
+                log.info("database_available")

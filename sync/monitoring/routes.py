@@ -18,7 +18,7 @@ def monitoring_routes(probe: ReadinessProbe, registry: CollectorRegistry) -> lis
         return web.Response(text="ready\n" if ready else "not ready\n", status=200 if ready else 503)
 
     async def metrics(_: web.Request) -> web.Response:
-        await probe.measure()
+        await probe.refresh_gauges()
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz), web.get("/metrics", metrics)]

@@ -1,4 +1,4 @@
-"""The gauges of what the store holds: read when somebody looks, so that every process tells the same."""
+"""Gauges of what is in the database: read on every scrape, so that all processes report the same values."""
 
 from datetime import datetime, timedelta
 from math import nan
@@ -10,28 +10,28 @@ from storage.queries import gauges, notices
 from storage.queries.notices import State
 from sync.problems import health
 
-AT_MOST_EVERY = timedelta(seconds=5)
+MIN_INTERVAL = timedelta(seconds=5)
 
 
 class StoreGauges:
-    """Reads the store's numbers into the gauges, now and then: whoever asks more often gets the last ones."""
+    """Reads counts from the database into the gauges, at most once in ``MIN_INTERVAL``."""
 
     def __init__(self, database: Database, metrics: Metrics, clock: Clock) -> None:
         self._database = database
         self._metrics = metrics
         self._clock = clock
-        self._taken_at: datetime | None = None
+        self._refreshed_at: datetime | None = None
 
-    async def take(self) -> None:
-        """Raises what the database raises; the gauges then stay as they were."""
+    async def refresh(self) -> None:
+        """Update the gauges. Raises the database's errors; the gauges then stay as they are."""
         now = self._clock()
-        if self._taken_at and abs(now - self._taken_at) < AT_MOST_EVERY:
+        if self._refreshed_at and abs(now - self._refreshed_at) < MIN_INTERVAL:
             return
-        await self._count_integrations(now)
-        await self._count_people()
-        self._taken_at = now
+        await self._refresh_integrations(now)
+        await self._refresh_notices()
+        self._refreshed_at = now
 
-    async def _count_integrations(self, now: datetime) -> None:
+    async def _refresh_integrations(self, now: datetime) -> None:
         async with self._database.session() as session:
             states = await gauges.integrations_by_state(session, health.TEAMS)
             problems = await gauges.open_problems(session)
@@ -48,7 +48,7 @@ class StoreGauges:
         self._metrics.webhook_silence.set(_seconds(webhook_at, now) if webhook_at else nan)
         self._metrics.secret_days.set((expiry - now.date()).days if expiry else nan)
 
-    async def _count_people(self) -> None:
+    async def _refresh_notices(self) -> None:
         async with self._database.session() as session:
             counts = await notices.count_by_state(session)
             self._metrics.unreachable_admins.set(await gauges.count_unreachable_administrators(session))

@@ -1,4 +1,4 @@
-"""Who belongs to an integration: both directories read, matched, and stored."""
+"""An integration's people: both directories are read, matched, and stored."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -21,12 +21,12 @@ from sync.domain.services import Account
 from sync.people import unmatched_alert
 from sync.people.matching import Matching, match
 from sync.presence.plan import mark_nothing_shown
-from sync.presence.status_message_plan import hand_over_message
+from sync.presence.status_message_plan import transfer_message
 from sync.problems import health
 
 
 class DirectorySync:
-    """Keeps the people of integrations matched."""
+    """Matches integrations' people, and stores the result."""
 
     def __init__(self, context: Context, credentials: CredentialStore) -> None:
         self._database = context.database
@@ -36,34 +36,36 @@ class DirectorySync:
         self._clock = context.clock
 
     async def match(self, integration_id: str) -> None:
-        """The job: read and match again; who is newly matched is polled at once. Failures light a lamp."""
+        """The job: refresh, then poll if people are newly matched. A failure marks the service unhealthy."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
         if integration is None or not integration.enabled:
             return
         try:
-            found_new = await self.refresh(integration)
+            has_new = await self.refresh(integration)
         except SyncError as error:
-            async with self._database.writing() as session:
-                if await health.is_as_read(session, integration):
-                    await health.broke(session, integration_id, error, self._clock())
+            await health.record_failure(self._database, integration, error, self._clock())
             return
         await self._jobs.defer(PUSH, integration_id)
-        if found_new:
+        if has_new:
             await self._jobs.defer(POLL, integration_id)
 
     async def refresh(self, integration: Integration) -> bool:
-        """Read both directories now, store who is who; whether anybody is newly matched. Raises ``SyncError``."""
+        """Read both directories, match and store; returns whether people are newly matched.
+
+        Raises ``SyncError``.
+        """
         users, accounts = await self.read(integration)
         return await self.store(integration.id, match(users, accounts, matches_proxies(integration)))
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
-        """Both directories as they are now. Raises ``SyncError``."""
+        """CloudLink's and Teams' users. Raises ``SyncError``."""
         users = await self._clients.phones(self._credentials.account(integration)).users()
         async with self._clients.directory(self._credentials.app(integration)) as directory:
             return users, await directory.users()
 
     async def store(self, integration_id: str, matchings: Sequence[Matching]) -> bool:
+        """Store the result of a match; returns whether people are newly matched."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
@@ -73,28 +75,30 @@ class DirectorySync:
             matched_before = {person.teams_user_id for person in before}
             was_matched = {person.id for person in before if person.teams_user_id}
             after = await _store_people(session, integration_id, before, matchings)
-            await _hand_over(session, after, now)
+            _transfer_shown(after, now)
             integration.matched_at = now
-            session.add(integration)
             await session.flush()
             if integration.enabled:
                 await people.make_pending_due(session, integration_id, now)
-            await self._heal(session, integration_id, now)
-            await unmatched_alert.note(session, integration_id, was_matched, after, now)
+            await self._mark_healthy(session, integration_id, now)
+            await unmatched_alert.check(session, integration_id, was_matched, after, now)
         return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
 
-    async def _heal(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
-        """Both directories answered. Wrong credentials of Graph's are healed by a probe: reading is not writing."""
+    async def _mark_healthy(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
+        """Both directories responded. Only a probe closes a blocking problem: reading does not prove writing."""
         services = [Service.CLOUDLINK]
-        if not health.lasting(await problems.list_open(session, integration_id), health.TEAMS):
+        if not health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS):
             services.append(Service.ENTRA)
-        await health.healed(session, integration_id, services, now)
+        await health.mark_healthy(session, integration_id, services, now)
 
 
 async def _store_people(
     session: AsyncSession, integration_id: str, before: Sequence[Person], matchings: Sequence[Matching]
 ) -> list[Person]:
-    """A row for everybody CloudLink has. Who left is kept while Teams may show something of them, then deleted."""
+    """Store a row for each CloudLink user; returns the rows that matter for Teams.
+
+    Those of users that are gone are kept while Teams may show something for them, then deleted.
+    """
     known = {person.cloudlink_user_id: person for person in before}
     present = {matching.person.user_id: matching for matching in matchings}
     extensions = _extensions(matchings)
@@ -102,31 +106,30 @@ async def _store_people(
     for user_id, person in known.items():
         if user_id not in present:
             await _retire(session, person)
-    after = [_row(integration_id, known.get(user_id), matching) for user_id, matching in present.items()]
+    after = [_updated(known.get(user_id), matching, integration_id) for user_id, matching in present.items()]
     for person in after:
         person.extension = extensions[person.cloudlink_user_id]
-    session.add_all(after)
+    session.add_all(person for person in after if person.cloudlink_user_id not in known)
     return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
 
 
 def _extensions(matchings: Sequence[Matching]) -> dict[str, str | None]:
-    """Everybody's extension; of two people at one, the first has it."""
+    """Each user's extension; if two have the same one, the first keeps it."""
     owners: dict[str, str] = {}
     for matching in matchings:
         if matching.person.extension:
             owners.setdefault(matching.person.extension, matching.person.user_id)
-    held = {user_id: extension for extension, user_id in owners.items()}
-    return {matching.person.user_id: held.get(matching.person.user_id) for matching in matchings}
+    owned = {user_id: extension for extension, user_id in owners.items()}
+    return {matching.person.user_id: owned.get(matching.person.user_id) for matching in matchings}
 
 
 async def _free_extensions(
     session: AsyncSession, rows: Iterable[Person], extensions: Mapping[str, str | None]
 ) -> None:
-    """Extensions are unique and may change hands: those that do are given up before any is given out."""
+    """Extensions are unique in the table: those that change are cleared before new ones are stored."""
     for person in rows:
         if person.extension != extensions.get(person.cloudlink_user_id):
             person.extension = None
-            session.add(person)
     await session.flush()
 
 
@@ -136,10 +139,9 @@ async def _retire(session: AsyncSession, person: Person) -> None:
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
     person.desired_because = current_cause()
-    session.add(person)
 
 
-def _row(integration_id: str, person: Person | None, matching: Matching) -> Person:
+def _updated(person: Person | None, matching: Matching, integration_id: str) -> Person:
     user = matching.person
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
@@ -148,16 +150,15 @@ def _row(integration_id: str, person: Person | None, matching: Matching) -> Pers
     return row
 
 
-async def _hand_over(session: AsyncSession, rows: Sequence[Person], now: datetime) -> None:
-    """What Teams shows of a Teams user belongs to whoever is matched to that user now."""
+def _transfer_shown(rows: Sequence[Person], now: datetime) -> None:
+    """What Teams shows for a Teams user is recorded with the person who is matched to that user now."""
     owners = {person.teams_user_id: person for person in rows if person.teams_user_id}
     for person in rows:
-        heir = owners.get(person.applied_user_id) if person.applied_user_id else None
-        if heir is None or heir is person:
+        owner = owners.get(person.applied_user_id) if person.applied_user_id else None
+        if owner is None or owner is person:
             continue
-        hand_over_message(person, heir)
-        if heir.applied is None:
-            heir.applied, heir.applied_user_id = UNSURE, person.applied_user_id
-            heir.applied_at, heir.applied_until, heir.due_at = None, person.applied_until, now
+        transfer_message(person, owner)
+        if owner.applied is None:
+            owner.applied, owner.applied_user_id = UNSURE, person.applied_user_id
+            owner.applied_at, owner.applied_until, owner.due_at = None, person.applied_until, now
             mark_nothing_shown(person)
-            session.add_all([person, heir])

@@ -1,4 +1,4 @@
-"""Who is who: a CloudLink person's address against Teams users' principal names and mail addresses. Pure."""
+"""Matches CloudLink users to Teams users by address: principal name, mail, and proxy addresses. Pure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +11,7 @@ from sync.domain.services import Account
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """A CloudLink person with a Teams user's id, or with the reason why there is none."""
+    """A CloudLink user with a Teams user's id, or with the reason why none is matched."""
 
     person: CloudLinkUser
     teams_user_id: str | None
@@ -19,37 +19,37 @@ class Matching:
 
 
 def match(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool = False) -> list[Matching]:
-    """Compared without case. An address that two people share, on either side, is nobody's: never guessed.
+    """Match by address, ignoring case. An address that two users share, on either side, matches none of them.
 
-    With ``proxies``, whoever is not found by principal name or mail is looked for by the other addresses of
-    Teams users; nobody loses a match by that.
+    With ``proxies``, users not found by principal name or mail are matched by the other addresses of Teams users;
+    that never removes a match.
     """
-    owners = Counter(_plain(person.address) for person in people)
+    owners = Counter(_normalized(person.address) for person in people)
     directory = _by_address(accounts)
-    found = _without_doubles([_match_one(person, directory, owners) for person in people])
+    found = _without_duplicates([_match_one(person, directory, owners) for person in people])
     if not proxies:
         return found
     aliases = _by_address(accounts, proxies=True)
-    return _without_rivals(found, [_by_alias(one, aliases, owners) for one in found])
+    return _without_conflicts(found, [_match_alias(one, aliases, owners) for one in found])
 
 
-def _by_alias(one: Matching, aliases: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
+def _match_alias(one: Matching, aliases: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
     return _match_one(one.person, aliases, owners) if one.reason is Unmatched.NOT_FOUND else one
 
 
-def _without_rivals(before: Sequence[Matching], after: Sequence[Matching]) -> list[Matching]:
-    """A Teams user found by principal name or mail is taken; two who reach another by aliases are ambiguous."""
+def _without_conflicts(before: Sequence[Matching], after: Sequence[Matching]) -> list[Matching]:
+    """A match by alias is ambiguous when the Teams user is matched already, or matched by two aliases."""
     taken = {one.teams_user_id for one in before if one.teams_user_id}
-    newly = _without_doubles([new for old, new in zip(before, after, strict=True) if new is not old])
-    judged = {
+    newly = _without_duplicates([new for old, new in zip(before, after, strict=True) if new is not old])
+    checked = {
         one.person.user_id: Matching(one.person, None, Unmatched.AMBIGUOUS) if one.teams_user_id in taken else one
         for one in newly
     }
-    return [judged.get(old.person.user_id, old) for old in before]
+    return [checked.get(old.person.user_id, old) for old in before]
 
 
 def _match_one(person: CloudLinkUser, directory: Mapping[str, list[Account]], owners: Counter[str]) -> Matching:
-    address = _plain(person.address)
+    address = _normalized(person.address)
     if not address:
         return Matching(person, None, Unmatched.NO_ADDRESS)
     found = directory.get(address, [])
@@ -66,13 +66,13 @@ def _by_address(accounts: Iterable[Account], proxies: bool = False) -> dict[str,
     directory: dict[str, list[Account]] = defaultdict(list)
     for account in accounts:
         names = account.proxy_addresses if proxies else (account.principal_name, account.mail or "")
-        for address in {_plain(name) for name in names} - {""}:
+        for address in {_normalized(name) for name in names} - {""}:
             directory[address].append(account)
     return directory
 
 
-def _without_doubles(matchings: Sequence[Matching]) -> list[Matching]:
-    """Two people who reach the same Teams user by its two addresses are ambiguous as well."""
+def _without_duplicates(matchings: Sequence[Matching]) -> list[Matching]:
+    """Two CloudLink users matched to the same Teams user, by its two addresses, are ambiguous as well."""
     claims = Counter(matching.teams_user_id for matching in matchings if matching.teams_user_id)
     return [
         Matching(one.person, None, Unmatched.AMBIGUOUS)
@@ -82,5 +82,5 @@ def _without_doubles(matchings: Sequence[Matching]) -> list[Matching]:
     ]
 
 
-def _plain(address: str) -> str:
+def _normalized(address: str) -> str:
     return address.strip().casefold()

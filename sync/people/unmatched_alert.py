@@ -1,4 +1,4 @@
-"""Notices when suddenly many people no longer match: addresses were changed on one side, most likely."""
+"""Detects that many people suddenly no longer match: most likely, addresses were changed on one side."""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
@@ -13,45 +13,44 @@ from sync.problems.incidents import PEOPLE, UNMATCHED_RISING
 
 log = structlog.get_logger()
 
-FEW = 3
-SHARE = 0.1
-"""So many, and this part of those who matched, may leave between two readings without a word."""
+MIN_TOLERATED = 3
+TOLERATED_SHARE = 0.1
+"""The share of the matched people that may lose their match between two runs without an alert."""
 
 
-async def note(
+async def check(
     session: AsyncSession, integration_id: str, was_matched: Collection[str], rows: Sequence[Person], now: datetime
 ) -> None:
-    """Compare who matched before (their rows' ids) with who does now; raise, or close, the problem.
+    """Open or close the problem, from the ids of the rows that were matched before, and the rows as they are now.
 
-    It is over when no more of those who were lost are left than would not have raised it.
+    It is closed once no more people are still lost than are tolerated.
     """
     lost = [row.id for row in rows if row.id in was_matched and not row.teams_user_id and not row.gone]
-    raised = await _raised(session, integration_id)
-    if raised is None:
+    opened = await _find_open(session, integration_id)
+    if opened is None:
         if len(lost) > tolerated(len(was_matched)):
-            await _raise(session, integration_id, lost, len(was_matched), now)
+            await _open(session, integration_id, lost, len(was_matched), now)
         return
-    still = set(raised.facts.get("lost", ())) & {row.id for row in rows if not row.teams_user_id and not row.gone}
+    still = set(opened.facts.get("lost", ())) & {row.id for row in rows if not row.teams_user_id and not row.gone}
     still.update(lost)
-    if len(still) <= tolerated(int(raised.facts.get("matched", 0))):
-        log.info("unmatched_settled", integration=integration_id)
+    if len(still) <= tolerated(int(opened.facts.get("matched", 0))):
+        log.info("unmatched_resolved", integration=integration_id)
         await problems.close_open(session, integration_id, [PEOPLE], now)
-    elif len(still) != raised.facts.get("people"):
-        raised.facts = {**raised.facts, "lost": sorted(still), "people": len(still)}
-        session.add(raised)
+    elif len(still) != opened.facts.get("people"):
+        opened.facts = {**opened.facts, "lost": sorted(still), "people": len(still)}
 
 
 def tolerated(matched: int) -> int:
-    """How many of so many may be lost at once."""
-    return max(FEW, int(matched * SHARE))
+    """How many of so many matched people may be lost in one run."""
+    return max(MIN_TOLERATED, int(matched * TOLERATED_SHARE))
 
 
-async def _raise(session: AsyncSession, integration_id: str, lost: list[str], matched: int, now: datetime) -> None:
+async def _open(session: AsyncSession, integration_id: str, lost: list[str], matched: int, now: datetime) -> None:
     log.warning("unmatched_rising", integration=integration_id, people=len(lost), matched=matched)
     facts = {"lost": sorted(lost), "people": len(lost), "matched": matched}
     await problems.upsert_open(session, integration_id, PEOPLE, UNMATCHED_RISING, facts, False, now)
 
 
-async def _raised(session: AsyncSession, integration_id: str) -> Problem | None:
-    opened = await problems.list_open(session, integration_id)
-    return next((problem for problem in opened if problem.service == PEOPLE), None)
+async def _find_open(session: AsyncSession, integration_id: str) -> Problem | None:
+    rows = await problems.list_open(session, integration_id)
+    return next((problem for problem in rows if problem.service == PEOPLE), None)

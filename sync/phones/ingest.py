@@ -1,6 +1,6 @@
-"""Takes in what CloudLink tells and shows, and stores what Teams should show for it.
+"""Applies CloudLink's events and snapshots to people's lines, and stores what Teams should show for them.
 
-Desired is written whatever the state of the credentials, so that a mended secret converges at once.
+The desired presence is stored whatever the state of the credentials, so that after a fix it is pushed immediately.
 """
 
 from collections import Counter
@@ -18,20 +18,21 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH
-from sync.domain.phone_events import CallEvent, CallState, EndpointEvent, LineSnapshot
-from sync.phones.line_state import Line, LineCall, Verdict, look, state_of, tell
+from sync.domain.phone_events import CallEvent, CallState, Event, LineSnapshot
+from sync.phones.line_state import Line, LineCall, Verdict, apply_event, apply_snapshot, state_of
 from sync.presence.mapping import UNCHANGED, presence_of
 
 log = structlog.get_logger()
 
-Event = CallEvent | EndpointEvent
+DUPLICATE = "duplicate"
+UNKNOWN_PERSON = "unknown_person"
+"""Values of the metric's label ``verdict``, besides ``Verdict``."""
 
-DOUBLE = "double"
-NOBODY = "nobody"
+Report = Event | LineSnapshot
 
 
 class EventIngestor:
-    """Stores events and snapshots of an integration, each call in one transaction, then defers the push."""
+    """Applies events and snapshots, each batch in one transaction, then queues the push."""
 
     def __init__(self, context: Context) -> None:
         self._database = context.database
@@ -39,28 +40,24 @@ class EventIngestor:
         self._clock = context.clock
         self._metrics = context.metrics
 
-    async def record(self, integration_id: str, events: Sequence[Event]) -> None:
-        """Take in events as they arrived: doubles, late ones and strangers' change nothing. Stored on return."""
-        await self.record_all({integration_id: events}, waiting=True)
+    async def apply_events(self, arrived: Mapping[str, Sequence[Event]], *, waiting: bool) -> Collection[str]:
+        """Apply events, by integration, in one transaction: they are stored on return.
 
-    async def record_all(self, arrived: Mapping[str, Sequence[Event]], *, waiting: bool) -> Collection[str]:
-        """The same for many integrations, in one transaction.
-
-        Unless ``waiting``, integrations at which somebody else is at work are left alone: they are returned, for
-        nobody is to wait for another's.
+        Duplicates, late events and those of unknown people change nothing. Unless ``waiting``, integrations that
+        another transaction has locked are left out; their ids are returned.
         """
         now = self._clock()
         async with self._database.writing() as session:
             rows = await integrations.list_for_update(session, arrived, waiting=waiting)
             news = await _unseen(session, {row.id: arrived[row.id] for row in rows}, now)
-            books = await _open_books(session, news)
-            doubles = sum(len(arrived[row.id]) - len(news[row.id]) for row in rows)
-            verdicts = Counter({DOUBLE: doubles})
+            lines = await LineSession.load(session, news)
+            duplicates = sum(len(arrived[row.id]) - len(news[row.id]) for row in rows)
+            verdicts = Counter({DUPLICATE: duplicates})
             changed = []
             for row in rows:
                 row.last_webhook_at = now
-                verdicts += await self._take(session, row.id, books[row.id], news[row.id], now)
-                if books[row.id].close(session, row, now) and row.enabled:
+                verdicts += await self._apply(session, row.id, lines[row.id], news[row.id], now)
+                if lines[row.id].flush(session, row, now) and row.enabled:
                     changed.append((PUSH, row.id))
         for verdict, count in verdicts.items():
             self._metrics.events.labels(verdict=verdict).inc(count)
@@ -68,13 +65,13 @@ class EventIngestor:
             await self._jobs.defer_all(changed)
         return arrived.keys() - {row.id for row in rows}
 
-    async def _take(
-        self, session: AsyncSession, integration_id: str, book: "_LineSession", news: Sequence[Event], now: datetime
+    async def _apply(
+        self, session: AsyncSession, integration_id: str, lines: "LineSession", news: Sequence[Event], now: datetime
     ) -> Counter[str]:
         verdicts: Counter[str] = Counter()
         unknown: Counter[str] = Counter()
         for event in sorted(news, key=lambda event: event.at):
-            verdict = book.tell(event, now)
+            verdict = lines.apply_event(event, now)
             verdicts[verdict] += 1
             if verdict == Verdict.UNKNOWN_STATE:
                 unknown[cleaned(event.state_name, 60)] += 1
@@ -82,33 +79,33 @@ class EventIngestor:
             await event_store.add_unknown_states(session, integration_id, unknown, now)
         return verdicts
 
-    async def look(self, integration_id: str, snapshots: Sequence[LineSnapshot], asked_at: datetime) -> None:
-        """Take in what phones answered when they were asked at ``asked_at``; heals what webhooks lost."""
+    async def apply_snapshots(
+        self, integration_id: str, snapshots: Sequence[LineSnapshot], asked_at: datetime
+    ) -> None:
+        """Apply what CloudLink returned when it was asked at ``asked_at``: it corrects what lost events left."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return
-            book = (await _open_books(session, {integration_id: snapshots}))[integration_id]
+            lines = (await LineSession.load(session, {integration_id: snapshots}))[integration_id]
             for snapshot in snapshots:
-                book.look(snapshot, asked_at, current_cause(), now)
+                lines.apply_snapshot(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
             if unknown:
                 await event_store.add_unknown_states(session, integration_id, unknown, now)
-            changed = book.close(session, integration, now)
-        if changed:
-            self._tell(integration, changed)
-        if changed and integration.enabled:
+            changed = lines.flush(session, integration, now)
+        if not changed:
+            return
+        log.info("changes_polled", integration=integration.id, people=changed)
+        if integration.enabled:
+            if integration.subscription_id:
+                self._metrics.missed.inc(changed)
             await self._jobs.defer(PUSH, integration_id)
 
-    def _tell(self, integration: Integration, changed: int) -> None:
-        if integration.enabled and integration.subscription_id:
-            self._metrics.missed.inc(changed)
-        log.info("phones_differed", integration=integration.id, people=changed)
 
-
-class _LineSession:
-    """The lines of the people concerned, read once, changed in memory, written once."""
+class LineSession:
+    """The lines of an integration's people: loaded once, changed in memory, written back by ``flush``."""
 
     def __init__(
         self, at: dict[str, Person], of_user: dict[str, Person], calls: Mapping[str, Sequence[Call]]
@@ -120,43 +117,58 @@ class _LineSession:
         self._lines = {name: _line_of(person, self._rows[name]) for name, person in self._people.items()}
         self._causes: dict[str, str] = {}
 
-    def tell(self, event: Event, now: datetime) -> str:
-        person = self._whose(event.extension, event.user_id)
+    @classmethod
+    async def load(cls, session: AsyncSession, reports: Mapping[str, Sequence[Report]]) -> dict[str, "LineSession"]:
+        """For each integration, the lines of the people whom its events or snapshots concern."""
+        at = await people.by_extension(
+            session, {(key, each.extension) for key, some in reports.items() for each in some}
+        )
+        found: dict[str, tuple[dict[str, Person], dict[str, Person]]] = {}
+        for key, some in reports.items():
+            here = {each.extension: at[key, each.extension] for each in some if (key, each.extension) in at}
+            others = {each.user_id for each in some if each.extension not in here and each.user_id}
+            found[key] = here, await people.by_cloudlink_user(session, key, others)
+        person_ids = {person.id for both in found.values() for rows in both for person in rows.values()}
+        named = {call_id for some in reports.values() for each in some for call_id in _call_ids(each)}
+        calls = await people.calls_by_person(session, person_ids, CallState.ENDED, named)
+        return {key: cls(here, of_user, calls) for key, (here, of_user) in found.items()}
+
+    def apply_event(self, event: Event, now: datetime) -> str:
+        """Returns a ``Verdict``, or ``UNKNOWN_PERSON``."""
+        person = self._person(event.extension, event.user_id)
         if person is None:
-            return NOBODY
-        self._lines[person.id], verdict = tell(self._lines[person.id], event, now)
-        if verdict is Verdict.TAKEN:
+            return UNKNOWN_PERSON
+        self._lines[person.id], verdict = apply_event(self._lines[person.id], event, now)
+        if verdict is Verdict.APPLIED:
             self._causes[person.id] = event.cause
         return verdict
 
-    def look(self, snapshot: LineSnapshot, asked_at: datetime, cause: str, now: datetime) -> None:
-        person = self._whose(snapshot.extension, snapshot.user_id)
+    def apply_snapshot(self, snapshot: LineSnapshot, asked_at: datetime, cause: str, now: datetime) -> None:
+        person = self._person(snapshot.extension, snapshot.user_id)
         if person is not None:
-            self._lines[person.id] = look(self._lines[person.id], snapshot, asked_at, now)
+            self._lines[person.id] = apply_snapshot(self._lines[person.id], snapshot, asked_at, now)
             self._causes[person.id] = cause
 
-    def _whose(self, extension: str, user_id: str) -> Person | None:
+    def _person(self, extension: str, user_id: str) -> Person | None:
         return self._at.get(extension) or self._of_user.get(user_id)
 
-    def close(self, session: AsyncSession, integration: Integration, now: datetime) -> int:
-        """Write every line back; of how many the presence is to change."""
+    def flush(self, session: AsyncSession, integration: Integration, now: datetime) -> int:
+        """Write every line back; returns for how many people the desired presence changed."""
         changed = 0
         for name, person in self._people.items():
             line = self._lines[name]
             _store_line(person, line)
             _store_calls(session, name, line, self._rows[name])
-            if wish(person, integration, line, now):
+            if set_desired(person, integration, line, now):
                 person.desired_because = self._causes.get(name, "")
                 changed += 1
-            session.add(person)
         if changed:
             integration.last_change_at = now
-        session.add(integration)
         return changed
 
 
-def wish(person: Person, integration: Integration, line: Line, now: datetime) -> bool:
-    """Write down what Teams should show for ``line``; whether that is something else than before."""
+def set_desired(person: Person, integration: Integration, line: Line, now: datetime) -> bool:
+    """Store what Teams should show for ``line``; returns whether it changed."""
     state = state_of(line)
     person.line = state.value
     presence = presence_of(state)
@@ -173,7 +185,7 @@ def wish(person: Person, integration: Integration, line: Line, now: datetime) ->
 async def _unseen(
     session: AsyncSession, arrived: Mapping[str, Sequence[Event]], now: datetime
 ) -> dict[str, list[Event]]:
-    """The events not taken in before, each once; from now on they are."""
+    """The events that were not seen before, each once; they are marked as seen."""
     by_name = {(key, event.event_id): event for key, events in arrived.items() for event in events}
     new = await event_store.mark_seen(session, by_name.keys(), now)
     return {
@@ -182,25 +194,8 @@ async def _unseen(
     }
 
 
-Told = CallEvent | EndpointEvent | LineSnapshot
-
-
-async def _open_books(session: AsyncSession, told: Mapping[str, Sequence[Told]]) -> dict[str, _LineSession]:
-    """A book for each integration, with those of its people who are told of."""
-    at = await people.by_extension(session, {(key, each.extension) for key, some in told.items() for each in some})
-    found: dict[str, tuple[dict[str, Person], dict[str, Person]]] = {}
-    for key, some in told.items():
-        here = {each.extension: at[key, each.extension] for each in some if (key, each.extension) in at}
-        strangers = {each.user_id for each in some if each.extension not in here and each.user_id}
-        found[key] = here, await people.by_cloudlink_user(session, key, strangers)
-    everybody = {person.id for pages in found.values() for page in pages for person in page.values()}
-    named = {call_id for some in told.values() for each in some for call_id in _calls_in(each)}
-    calls = await people.calls_by_person(session, everybody, CallState.ENDED, named)
-    return {key: _LineSession(here, of_user, calls) for key, (here, of_user) in found.items()}
-
-
-def _calls_in(told: Told) -> list[str]:
-    match told:
+def _call_ids(report: Report) -> list[str]:
+    match report:
         case LineSnapshot(calls=calls):
             return [call.call_id for call in calls]
         case CallEvent(call_id=call_id):
@@ -237,5 +232,5 @@ def _store_calls(session: AsyncSession, person_id: str, line: Line, rows: dict[s
         row = rows.get(name)
         if row is None:
             row = Call(person_id=person_id, call_id=name, state="", at=0, heard_at=call.heard_at)
+            session.add(row)
         row.state, row.conference, row.at, row.heard_at = call.state.value, call.conference, call.at, call.heard_at
-        session.add(row)

@@ -1,7 +1,7 @@
-"""A person's phone: events and snapshots folded into a line, a line read as one state. Pure.
+"""A person's phone: events and snapshots are applied to a line, and a line is reduced to one state. Pure.
 
-CloudLink's events may come late, doubled or never. Each call keeps the time of its newest event: older ones
-are dropped, and an ended call never comes back. A snapshot (asked for, not told) fills what got lost.
+CloudLink's events may arrive late, twice or never. Each call keeps the time of its newest event: older events are
+dropped, and an ended call never returns. A snapshot, read from CloudLink, supplies what lost events reported.
 """
 
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
+from sync.domain.phone_events import CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
 from sync.domain.presence import LineState
 
-GRACE = timedelta(seconds=60)
-"""How long an event counts for more than snapshots that say they are older but do not show it."""
+EVENT_PRECEDENCE = timedelta(seconds=60)
+"""How long an event takes precedence over snapshots with an older timestamp that contradict it."""
 
 OFFLINE = "offline"
 TALKING = frozenset({CallState.CONNECTED, CallState.HELD, CallState.CONFERENCED})
@@ -23,7 +23,7 @@ CALLING = frozenset({CallState.ORIGINATED, CallState.RINGING})
 
 @dataclass(frozen=True, slots=True)
 class LineCall:
-    """A call as last heard of: ``at`` by CloudLink's clock in milliseconds, ``heard_at`` by ours."""
+    """A call as last reported: ``at`` by CloudLink's clock in milliseconds, ``heard_at`` by ours."""
 
     state: CallState
     conference: bool
@@ -33,7 +33,7 @@ class LineCall:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """All that is known of a phone. ``phone_at`` and ``phone_heard_at`` belong to its flags, not its calls."""
+    """What is known of a phone. ``phone_at`` and ``phone_heard_at`` apply to its flags, not to its calls."""
 
     known: bool = False
     do_not_disturb: bool = False
@@ -44,58 +44,58 @@ class Line:
 
 
 class Verdict(StrEnum):
-    """What became of an event."""
+    """What was done with an event."""
 
-    TAKEN = "taken"
+    APPLIED = "applied"
     LATE = "late"
     UNKNOWN_STATE = "unknown_state"
 
 
-def tell(line: Line, event: CallEvent | EndpointEvent, now: datetime) -> tuple[Line, Verdict]:
-    """The line after ``event``, which reached us at ``now``."""
+def apply_event(line: Line, event: Event, now: datetime) -> tuple[Line, Verdict]:
+    """The line after ``event``, which arrived at ``now``."""
     if isinstance(event, EndpointEvent):
-        return _tell_phone(line, event, now)
+        return _apply_endpoint_event(line, event, now)
     if event.state is None:
         return line, Verdict.UNKNOWN_STATE
     known = line.calls.get(event.call_id)
     if known and (known.state is CallState.ENDED or event.at < known.at):
         return line, Verdict.LATE
     call = LineCall(event.state, event.conference, event.at, now)
-    return _with_calls(line, {**line.calls, event.call_id: call}), Verdict.TAKEN
+    return _with_calls(line, {**line.calls, event.call_id: call}), Verdict.APPLIED
 
 
-def _tell_phone(line: Line, event: EndpointEvent, now: datetime) -> tuple[Line, Verdict]:
-    told = event.do_not_disturb
-    if told is None and event.state_name.casefold() not in PHONE_STATES:
+def _apply_endpoint_event(line: Line, event: EndpointEvent, now: datetime) -> tuple[Line, Verdict]:
+    flag = event.do_not_disturb
+    if flag is None and event.state_name.casefold() not in PHONE_STATES:
         return line, Verdict.UNKNOWN_STATE
     if event.at < line.phone_at:
         return line, Verdict.LATE
     changed = replace(
         line,
         known=True,
-        do_not_disturb=line.do_not_disturb if told is None else told,
+        do_not_disturb=line.do_not_disturb if flag is None else flag,
         offline=_is_offline(event.state_name),
         phone_at=event.at,
         phone_heard_at=now,
     )
-    return changed, Verdict.TAKEN
+    return changed, Verdict.APPLIED
 
 
-def look(line: Line, snapshot: LineSnapshot, asked_at: datetime, now: datetime) -> Line:
-    """The line after CloudLink was asked at ``asked_at`` and answered ``snapshot``.
+def apply_snapshot(line: Line, snapshot: LineSnapshot, asked_at: datetime, now: datetime) -> Line:
+    """The line after CloudLink was asked at ``asked_at`` and returned ``snapshot``.
 
-    What is newer than the snapshot stays, unless the snapshot still does not show it ``GRACE`` later.
+    What is newer than the snapshot stays, unless a snapshot still contradicts it ``EVENT_PRECEDENCE`` later.
     """
     seen = {call.call_id: call for call in snapshot.calls}
     calls = {
-        name: _look_at_missing(call, snapshot, asked_at) for name, call in line.calls.items() if name not in seen
+        name: _apply_absence(call, snapshot, asked_at) for name, call in line.calls.items() if name not in seen
     }
     for name, call in seen.items():
-        looked = _look_at_call(line.calls.get(name), call, now)
-        if looked:
-            calls[name] = looked
+        applied = _apply_call(line.calls.get(name), call, now)
+        if applied:
+            calls[name] = applied
     line = _with_calls(line, calls)
-    if _outweighs(line.phone_at, line.phone_heard_at, snapshot, asked_at):
+    if _has_precedence(line.phone_at, line.phone_heard_at, snapshot, asked_at):
         line = replace(
             line,
             do_not_disturb=snapshot.do_not_disturb,
@@ -105,25 +105,27 @@ def look(line: Line, snapshot: LineSnapshot, asked_at: datetime, now: datetime) 
     return line
 
 
-def silent(extension: str, user_id: str) -> LineSnapshot:
-    """The snapshot of a phone that CloudLink does not know: nothing goes on there."""
+def unknown_phone(extension: str, user_id: str) -> LineSnapshot:
+    """The snapshot of a phone that CloudLink does not know: it is offline and has no calls."""
     return LineSnapshot(extension, user_id, OFFLINE, do_not_disturb=False, calls=(), at=0)
 
 
-def _look_at_call(known: LineCall | None, seen: CallSnapshot, now: datetime) -> LineCall | None:
+def _apply_call(known: LineCall | None, seen: CallSnapshot, now: datetime) -> LineCall | None:
     if seen.state is None or (known and (known.state is CallState.ENDED or known.at > seen.at)):
         return known
     return LineCall(seen.state, seen.conference, seen.at, now)
 
 
-def _look_at_missing(call: LineCall, snapshot: LineSnapshot, asked_at: datetime) -> LineCall:
-    if call.state is CallState.ENDED or not _outweighs(call.at, call.heard_at, snapshot, asked_at):
+def _apply_absence(call: LineCall, snapshot: LineSnapshot, asked_at: datetime) -> LineCall:
+    """A call that the snapshot does not contain has ended, unless it is newer than the snapshot."""
+    if call.state is CallState.ENDED or not _has_precedence(call.at, call.heard_at, snapshot, asked_at):
         return call
     return replace(call, state=CallState.ENDED, at=max(call.at, snapshot.at))
 
 
-def _outweighs(at: int, heard_at: datetime | None, snapshot: LineSnapshot, asked_at: datetime) -> bool:
-    return at <= snapshot.at or heard_at is None or heard_at + GRACE <= asked_at
+def _has_precedence(at: int, heard_at: datetime | None, snapshot: LineSnapshot, asked_at: datetime) -> bool:
+    """Whether the snapshot counts for more than what was reported ``at`` and arrived at ``heard_at``."""
+    return at <= snapshot.at or heard_at is None or heard_at + EVENT_PRECEDENCE <= asked_at
 
 
 def _with_calls(line: Line, calls: Mapping[str, LineCall]) -> Line:
@@ -137,8 +139,8 @@ def _is_offline(state_name: str) -> bool:
 def state_of(line: Line) -> LineState:
     """One state for the whole phone.
 
-    Do-not-disturb wins over calls: it is the stronger wish, and it wins in Teams too (DoNotDisturb over Busy).
-    A call on hold is a call. Dialling counts as ringing: nobody is being spoken to yet.
+    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A call on hold is a
+    call. Dialling counts as ringing: the call is not connected yet.
     """
     if not line.known:
         return LineState.UNKNOWN

@@ -1,7 +1,8 @@
-"""Asks CloudLink what phones do now: to find out without webhooks, and to heal what webhooks lost.
+"""Reads the state of phones from CloudLink: without webhooks, and to correct what lost webhooks left wrong.
 
-Where webhooks come, most of what is asked is known already. So of those who are not on the phone only a share is
-asked each time, in turns: a call that began unnoticed is mostly over by then, one whose end got lost is found.
+Where webhooks arrive, most of what is polled is known already. So a sample suffices: everyone who is on the phone,
+and in turns a share of the others. A call whose start was missed is mostly over by then; one whose end was missed
+is found.
 """
 
 import asyncio
@@ -18,17 +19,17 @@ from sync.domain.jobs import PUSH
 from sync.domain.model import Service
 from sync.domain.services import Phones
 from sync.phones.ingest import EventIngestor
-from sync.phones.line_state import silent
+from sync.phones.line_state import unknown_phone
 from sync.problems import health
 
 CHUNK = 25
-"""Phones asked for and stored together; the client bounds how many at once."""
+"""Phones that are read and stored together; the client limits the number of concurrent requests."""
 
 PAUSE = 1.0
-"""Seconds between chunks: about 25 phones a second, for CloudLink locks accounts of applications that press."""
+"""Seconds between chunks: about 25 phones a second, for CloudLink locks accounts that send too many requests."""
 
-SHARES = 12
-"""Of so many shares of those who are not on the phone, a glance asks one."""
+SAMPLES = 12
+"""A sample contains one of so many shares of the people who are not on the phone."""
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -54,70 +55,67 @@ class Poller:
         self._poll_sample_every = poll_sample_every
 
     async def poll(self, integration_id: str) -> None:
-        """The job: every matched person's phone, politely. Failures light a lamp."""
-        await self._poll(integration_id, self.look)
+        """The job: read every matched person's phone, with pauses. A failure marks CloudLink unhealthy."""
+        await self._poll(integration_id, self.refresh)
 
     async def poll_sample(self, integration_id: str) -> None:
-        """The job: the phones of who is on the phone, as far as we know, and of the others whose turn it is."""
-        await self._poll(integration_id, self._look_at_some)
+        """The job: read the phones of a sample, with pauses. A failure marks CloudLink unhealthy."""
+        await self._poll(integration_id, self._refresh_sample)
 
-    async def _poll(self, integration_id: str, look: Callable[[Integration], Awaitable[None]]) -> None:
+    async def _poll(self, integration_id: str, refresh: Callable[[Integration], Awaitable[None]]) -> None:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
         if integration is None or not integration.enabled:
             return
         try:
-            await look(integration)
+            await refresh(integration)
         except SyncError as error:
-            async with self._database.writing() as session:
-                if await health.is_as_read(session, integration):
-                    await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
+            await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
             return
         await self._jobs.defer(PUSH, integration_id)
 
-    async def look(self, integration: Integration, at_most: int | None = None) -> None:
-        """Ask now, and record what is answered; ``at_most`` so many phones, then without pauses.
+    async def refresh(self, integration: Integration, at_most: int | None = None) -> None:
+        """Read and store the phones now; with ``at_most``, only so many and without pauses.
 
         Raises ``SyncError``.
         """
         began = self._clock()
         async with self._database.session() as session:
-            everybody = await people.extensions_to_poll(session, integration.id)
-        extensions = everybody[:at_most]
-        await self._ask(integration, extensions, PAUSE if at_most is None else 0)
-        if len(extensions) == len(everybody):
-            await self._note(integration.id, began, bool(extensions))
+            extensions = await people.extensions_to_poll(session, integration.id)
+        polled = extensions[:at_most]
+        await self._read(integration, polled, PAUSE if at_most is None else 0)
+        if len(polled) == len(extensions):
+            await self._mark_polled(integration.id, began, bool(polled))
 
-    async def _look_at_some(self, integration: Integration) -> None:
+    async def _refresh_sample(self, integration: Integration) -> None:
         began = self._clock()
-        turn = int(began.timestamp() / self._poll_sample_every.total_seconds()) % SHARES
+        turn = int(began.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
         async with self._database.session() as session:
-            everybody = await people.extensions_to_poll(session, integration.id)
-            sure = await people.extensions_to_poll_always(session, integration.id)
-        extensions = [each for each in everybody if each in sure or crc32(each.encode()) % SHARES == turn]
-        await self._ask(integration, extensions, PAUSE)
-        await self._note(integration.id, began, bool(extensions))
+            extensions = await people.extensions_to_poll(session, integration.id)
+            always = await people.extensions_to_poll_always(session, integration.id)
+        polled = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+        await self._read(integration, polled, PAUSE)
+        await self._mark_polled(integration.id, began, bool(polled))
 
-    async def _ask(self, integration: Integration, extensions: Sequence[str], pause: float) -> None:
+    async def _read(self, integration: Integration, extensions: Sequence[str], pause: float) -> None:
         phones = self._clients.phones(self._credentials.account(integration))
         for start in range(0, len(extensions), CHUNK):
             if start and pause:
                 await self._sleep(pause)
-            await self._look_at(phones, integration.id, extensions[start : start + CHUNK])
+            await self._read_chunk(phones, integration.id, extensions[start : start + CHUNK])
 
-    async def _look_at(self, phones: Phones, integration_id: str, extensions: Sequence[str]) -> None:
+    async def _read_chunk(self, phones: Phones, integration_id: str, extensions: Sequence[str]) -> None:
         asked_at = self._clock()
         snapshots = await phones.lines(extensions)
-        answered = {snapshot.extension for snapshot in snapshots}
-        missing = [silent(extension, "") for extension in extensions if extension not in answered]
-        await self._ingestor.look(integration_id, [*snapshots, *missing], asked_at)
+        found = {snapshot.extension for snapshot in snapshots}
+        missing = [unknown_phone(extension, "") for extension in extensions if extension not in found]
+        await self._ingestor.apply_snapshots(integration_id, [*snapshots, *missing], asked_at)
 
-    async def _note(self, integration_id: str, began: datetime, asked_anybody: bool) -> None:
+    async def _mark_polled(self, integration_id: str, began: datetime, has_responded: bool) -> None:
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return
             integration.polled_at = began
-            session.add(integration)
-            if asked_anybody:
-                await health.healed(session, integration_id, [Service.CLOUDLINK], self._clock())
+            if has_responded:
+                await health.mark_healthy(session, integration_id, [Service.CLOUDLINK], self._clock())

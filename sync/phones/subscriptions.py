@@ -1,6 +1,6 @@
-"""Keeps an integration's subscription to CloudLink's notifications as it should be.
+"""Ensures an integration's subscription to CloudLink's notifications.
 
-Expiry and renewal are not documented: so it is looked up in CloudLink's list, and renewed by a schedule.
+Its expiry and renewal are not documented, so it is looked up in CloudLink's list and renewed at an interval.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class Subscriptions:
-    """Subscribes, renews, re-creates, ends. ``public_url`` is empty when CloudLink cannot reach us."""
+    """Creates, renews and ends subscriptions. ``public_url`` is empty when CloudLink cannot reach us."""
 
     def __init__(
         self, context: Context, credentials: CredentialStore, public_url: str, renew_after: timedelta
@@ -39,21 +39,19 @@ class Subscriptions:
         self._public_url = public_url.rstrip("/")
         self._renew_after = renew_after
 
-    async def keep(self, integration_id: str) -> None:
-        """The job: make the subscription what it should be. Failures light a lamp."""
+    async def ensure(self, integration_id: str) -> None:
+        """The job: create, renew or end the subscription. A failure marks CloudLink unhealthy."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
         if integration is None:
             return
         try:
             if integration.enabled and self._public_url:
-                await self._hold(integration)
+                await self._subscribe(integration)
             elif integration.subscription_id:
                 await self.end(integration)
         except SyncError as error:
-            async with self._database.writing() as session:
-                if await health.is_as_read(session, integration):
-                    await health.broke(session, integration_id, error, self._clock(), Service.CLOUDLINK)
+            await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
 
     async def end(self, integration: Integration) -> None:
         """Unsubscribe, if subscribed. Raises ``SyncError``."""
@@ -62,46 +60,47 @@ class Subscriptions:
             await phones.unsubscribe(integration.subscription_id)
             await self._store(integration.id, "", "")
 
-    async def _hold(self, integration: Integration) -> None:
+    async def _subscribe(self, integration: Integration) -> None:
+        """Subscribe, unless the subscription exists at CloudLink, is recent and has the current URL."""
         phones = self._clients.phones(self._credentials.account(integration))
         url = self._public_url + PATH + await self._token(integration)
         old = integration.subscription_id
-        stands = bool(old) and old in await phones.subscriptions()
-        if stands and integration.subscription_url_hash == hashed(url) and not self._is_old(integration):
+        exists = bool(old) and old in await phones.subscriptions()
+        if exists and integration.subscription_url_hash == hashed(url) and not self._is_old(integration):
             await self._store(integration.id, old, integration.subscription_url_hash, renewed=False)
             return
         new = await phones.subscribe(url)
         await self._store(integration.id, new, hashed(url))
-        log.info("subscribed", integration=integration.id, again=bool(old), had_vanished=bool(old) and not stands)
-        await self._drop(phones, old, new)
+        log.info("subscribed", integration=integration.id, again=bool(old), was_missing=bool(old) and not exists)
+        await self._unsubscribe(phones, old, new)
         await self._jobs.defer(POLL, integration.id)
 
-    async def _drop(self, phones: Phones, old: str, new: str) -> None:
-        """End the former subscription; one that stays behind does no harm, its notifications are refused."""
+    async def _unsubscribe(self, phones: Phones, old: str, new: str) -> None:
+        """End the former subscription. If that fails, its notifications are rejected, so nothing else happens."""
         if not old or old == new:
             return
         try:
             await phones.unsubscribe(old)
         except SyncError as error:
-            log.info("old_subscription_left", fault=error.fault.value)
+            log.info("old_subscription_not_ended", fault=error.fault.value)
 
     def _is_old(self, integration: Integration) -> bool:
         since = integration.subscribed_at
         return since is None or since + self._renew_after <= self._clock()
 
     async def _token(self, integration: Integration) -> str:
-        """The door's. No key opens it any more: then that of a new door, for nobody could type it in again."""
+        """The webhook's token; a new one is stored when no key decrypts it any more, for no one can enter it."""
         try:
             return self._credentials.decrypt(integration.webhook_token_sealed, Service.CLOUDLINK)
         except CredentialsWrong:
             log.warning("webhook_address_replaced", integration=integration.id)
-        token, door = new_webhook_endpoint(self._credentials)
+        token, columns = new_webhook_endpoint(self._credentials)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)
             if locked and self._credentials.can_decrypt(locked.webhook_token_sealed):
                 return self._credentials.decrypt(locked.webhook_token_sealed, Service.CLOUDLINK)
             if locked:
-                session.add(locked.sqlmodel_update(door))
+                locked.sqlmodel_update(columns)
         return token
 
     async def _store(self, integration_id: str, subscription: str, url_hash: str, renewed: bool = True) -> None:
@@ -115,11 +114,10 @@ class Subscriptions:
             integration.subscription_checked_at = now
             if renewed:
                 integration.subscribed_at = now if subscription else None
-            session.add(integration)
 
 
 def new_webhook_endpoint(credentials: CredentialStore) -> tuple[str, dict[str, Any]]:
-    """Another address for webhooks: its token, and what is stored of it. What comes to the old one is not heard."""
+    """A new URL for webhooks: its token, and the values of its columns. Requests to the former URL are rejected."""
     token = secrets.token_urlsafe(32)
     return token, {
         "webhook_token_sealed": credentials.encrypt(token),
@@ -132,5 +130,5 @@ def new_webhook_endpoint(credentials: CredentialStore) -> tuple[str, dict[str, A
 
 
 def hashed(text: str) -> str:
-    """How a token or a URL that holds one is stored for comparison: SHA-256, hexadecimal."""
+    """How a token, or a URL that contains one, is stored for comparison: SHA-256, hexadecimal."""
     return hashlib.sha256(text.encode()).hexdigest()

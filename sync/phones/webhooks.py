@@ -1,7 +1,7 @@
-"""What CloudLink posts: checked, stored, then answered; nothing is lost after a 2xx.
+"""Receives CloudLink's notifications: checks and stores them, then responds; after a 2xx nothing is lost.
 
-The path holds the only secret (no signature is documented); whoever does not know it, or speaks for another
-account or subscription, learns nothing.
+The token in the path is the only secret (no signature is documented). A request without it, or for another account
+or subscription, gets a 404.
 """
 
 import asyncio
@@ -28,14 +28,17 @@ from sync.phones.batch_writer import BatchWriter
 from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
 
-LARGEST_BODY = 64 * 1024
-LONGEST_TOKEN = 128
-LONGEST_READ = 15.0
+MAX_BODY = 64 * 1024
+MAX_TOKEN = 128
+READ_TIMEOUT = 15.0
+"""Seconds."""
 
 log = structlog.get_logger()
 
 
 class WebhookResult(StrEnum):
+    """What was done with a request: a value of the metric's label ``answer``."""
+
     ACCEPTED = "accepted"
     NOT_FOUND = "not_found"
     MALFORMED = "malformed"
@@ -57,56 +60,54 @@ STATUS = {
 
 
 class Webhooks:
-    """Takes in notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``."""
+    """Receives notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``.
+
+    A body must arrive within ``read_timeout`` seconds.
+    """
 
     def __init__(
-        self, context: Context, ingestor: EventIngestor, tables: WireTables, longest_read: float = LONGEST_READ
+        self, context: Context, ingestor: EventIngestor, tables: WireTables, read_timeout: float = READ_TIMEOUT
     ) -> None:
         self._database = context.database
-        self._subscribed = BatchLoader(self._find)
-        self._inbox = BatchWriter(ingestor.record_all)
+        self._subscriptions = BatchLoader(self._find)
+        self._events = BatchWriter(ingestor.apply_events)
         self._tables = tables
         self._metrics = context.metrics
-        self._longest_read = longest_read
+        self._read_timeout = read_timeout
 
     async def receive(self, request: web.Request) -> web.Response:
         with caused():
-            answer = await self._answered(request)
-            if answer is not WebhookResult.ACCEPTED:
-                log.warning("webhook_refused", answer=answer.value, length=request.content_length or 0)
-        self._metrics.webhooks.labels(answer=answer.value).inc()
-        return web.Response(status=STATUS[answer])
+            result = await self._handle_request(request)
+            if result is not WebhookResult.ACCEPTED:
+                log.warning("webhook_refused", answer=result.value, length=request.content_length or 0)
+        self._metrics.webhooks.labels(answer=result.value).inc()
+        return web.Response(status=STATUS[result])
 
-    async def _answered(self, request: web.Request) -> WebhookResult:
-        """While the database is away CloudLink is asked to come again."""
+    async def _handle_request(self, request: web.Request) -> WebhookResult:
+        """While the database is unavailable the status is 503, so that CloudLink retries."""
         try:
-            return await self._receive(request)
+            return await self._read_and_store(request)
         except SQLAlchemyError as error:
             log.error("webhook_not_stored", error=describe_error(error))
             return WebhookResult.NOT_STORED
 
-    async def _receive(self, request: web.Request) -> WebhookResult:
+    async def _read_and_store(self, request: web.Request) -> WebhookResult:
         integration = await self._integration(request.match_info["token"])
         if integration is None:
             return WebhookResult.NOT_FOUND
         if request.content_type != "application/json":
             return WebhookResult.UNSUPPORTED
-        body = await _read(request, self._longest_read)
-        return body if isinstance(body, WebhookResult) else await self._take(integration, body)
-
-    async def handle(self, token: str, body: bytes) -> WebhookResult:
-        """Check and store one notification."""
-        integration = await self._integration(token)
-        return WebhookResult.NOT_FOUND if integration is None else await self._take(integration, body)
+        body = await _read(request, self._read_timeout)
+        return body if isinstance(body, WebhookResult) else await self._store(integration, body)
 
     async def _integration(self, token: str) -> Subscribed | None:
-        return None if len(token) > LONGEST_TOKEN else await self._subscribed.ask(hashed(token))
+        return None if len(token) > MAX_TOKEN else await self._subscriptions.load(hashed(token))
 
     async def _find(self, token_hashes: Collection[str]) -> Mapping[str, Subscribed]:
         async with self._database.session() as session:
             return await integrations.by_webhook(session, token_hashes)
 
-    async def _take(self, integration: Subscribed, body: bytes) -> WebhookResult:
+    async def _store(self, integration: Subscribed, body: bytes) -> WebhookResult:
         try:
             notification = parse_notification(orjson.loads(body), self._tables)
         except (Malformed, orjson.JSONDecodeError):
@@ -114,8 +115,8 @@ class Webhooks:
         if not _is_ours(integration, notification):
             return WebhookResult.NOT_FOUND
         key = integration.integration_id
-        log.info("webhook_taken", integration=key, correlation_id=notification.correlation_id)
-        await self._inbox.put(key, replace(notification.event, cause=current_cause()))
+        log.info("webhook_received", integration=key, correlation_id=notification.correlation_id)
+        await self._events.write(key, replace(notification.event, cause=current_cause()))
         return WebhookResult.ACCEPTED
 
 
@@ -129,10 +130,10 @@ def _is_ours(integration: Subscribed, notification: Notification) -> bool:
 
 
 async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:
-    """The body, decompressed, or what is wrong with it."""
+    """The body, decompressed, or why it is rejected."""
     try:
         async with asyncio.timeout(seconds):
-            return await read_capped(request.content.iter_any(), LARGEST_BODY)
+            return await read_capped(request.content.iter_any(), MAX_BODY)
     except TooLarge:
         return WebhookResult.TOO_LARGE
     except TimeoutError:

@@ -1,4 +1,4 @@
-"""Which presence a line state means: Mitel's defaults. Pure."""
+"""Maps a line state to a presence: Mitel's defaults. Pure."""
 
 from enum import Enum
 from typing import Final
@@ -22,11 +22,11 @@ DEFAULTS: Final[dict[LineState, Presence]] = {
 """On a call and do-not-disturb: Mitel's user guide for its Teams integration, unidirectional presence."""
 
 CLEARED: Final = frozenset({LineState.IDLE, LineState.OFFLINE})
-"""Nothing from us: the person's own Teams client speaks (Available would fade: Graph reference, setPresence)."""
+"""Cleared: the user's own Teams client decides (Available would expire: Graph reference, setPresence)."""
 
 
 def presence_of(state: LineState) -> Presence | Unchanged | None:
-    """What Teams should show, None for nothing from us, ``UNCHANGED`` while ringing or not known."""
+    """What Teams should show, None for nothing from us, ``UNCHANGED`` while ringing or unknown."""
     if state in CLEARED:
         return None
     return DEFAULTS.get(state, UNCHANGED)

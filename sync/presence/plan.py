@@ -1,4 +1,4 @@
-"""What is to be sent for a person now, if anything. Pure: rows in, a change out."""
+"""What to send to Graph for a person now, if anything. Pure: rows in, a change out."""
 
 from datetime import datetime, timedelta
 from random import Random
@@ -12,18 +12,19 @@ from sync.domain.presence import Presence
 CALL_SECONDS = 3600
 DO_NOT_DISTURB_SECONDS = 4 * 3600
 LEEWAY = timedelta(seconds=60)
-"""A session may begin this much after its request was planned: until then it may still last."""
+"""A session may start this much after its request was planned, and so end this much later."""
 
 RENEW_FROM, RENEW_UNTIL = 0.45, 0.5
-"""A presence is renewed between these parts of its life, so that not everybody's is at once."""
+"""A presence is renewed at a random time between these fractions of its duration, to spread the requests."""
 
 STALE_AFTER = timedelta(hours=1)
-"""A state not heard of nor polled for this long is not told any more: what Teams shows of it runs out."""
+"""A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
 
-LOOK_AGAIN = timedelta(seconds=30)
+RECHECK = timedelta(seconds=30)
+"""When a person for whom nothing can be sent, because the state is stale, is checked again."""
 
 
-def wanted_of(person: Person, integration: Integration) -> Presence | None:
+def wanted_presence(person: Person, integration: Integration) -> Presence | None:
     """What Teams should show from us, None for nothing."""
     if not integration.enabled or integration.removing_since or person.excluded or not person.teams_user_id:
         return None
@@ -31,8 +32,8 @@ def wanted_of(person: Person, integration: Integration) -> Presence | None:
 
 
 def change_for(person: Person, integration: Integration, now: datetime) -> Change | None:
-    """The next request for this person. What stands on a former Teams user is cleared before anything is set."""
-    wanted = wanted_of(person, integration)
+    """The next request for this person. The presence of a former Teams user is cleared before another is set."""
+    wanted = wanted_presence(person, integration)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
         return (
             None if has_ended(person, now) else ClearPresence(person.applied_user_id or "", person.desired_because)
@@ -43,13 +44,13 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
 
 
 def has_ended(person: Person, now: datetime) -> bool:
-    """Whether what we set has run out by itself."""
+    """Whether what we set has expired."""
     return person.applied_until is not None and person.applied_until <= now
 
 
 def is_shown(person: Person, wanted: Presence, now: datetime) -> bool:
-    """Whether Teams shows it from us, and for long enough."""
-    renewal = _part_of_life(person, RENEW_FROM)
+    """Whether Teams shows it from us, and it needs no renewal yet."""
+    renewal = _at_fraction(person, RENEW_FROM)
     return person.applied == wanted and renewal is not None and now < renewal
 
 
@@ -59,24 +60,24 @@ def is_stale(person: Person, integration: Integration, now: datetime) -> bool:
 
 
 def seconds_of(presence: Presence) -> int:
-    """Within PT5M and PT4H (Graph reference, presence: setPresence)."""
+    """The session's duration, between PT5M and PT4H (Graph reference, presence: setPresence)."""
     return DO_NOT_DISTURB_SECONDS if presence is Presence.PRESENTING else CALL_SECONDS
 
 
-def next_look(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:
-    """When the person is to be looked at again, after something was sent or nothing had to be."""
+def next_due(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:
+    """When the person is due next, after a request or when none was needed; None for not before a change."""
     if change_for(person, integration, now) is not None:
         return None if person.refusal else now
-    wanted = wanted_of(person, integration)
+    wanted = wanted_presence(person, integration)
     if wanted is None:
         return None
     if is_shown(person, wanted, now):
-        return _part_of_life(person, random.uniform(RENEW_FROM, RENEW_UNTIL))
-    return now + LOOK_AGAIN
+        return _at_fraction(person, random.uniform(RENEW_FROM, RENEW_UNTIL))
+    return now + RECHECK
 
 
-def mark_under_way(person: Person, change: Change, now: datetime) -> None:
-    """Before it is sent: from here on nobody can tell what Teams shows, until it is known what became of it."""
+def mark_sending(person: Person, change: Change, now: datetime) -> None:
+    """Before the request: until its outcome is known, what Teams shows is unknown."""
     if isinstance(change, SetPresence):
         if person.applied != change.presence:
             person.applied = UNSURE
@@ -88,7 +89,7 @@ def mark_under_way(person: Person, change: Change, now: datetime) -> None:
 
 
 def mark_accepted(person: Person, change: Change, now: datetime) -> None:
-    """Graph took it."""
+    """Graph accepted the request."""
     if isinstance(change, SetPresence):
         person.applied, person.applied_user_id = change.presence, change.user_id
         person.applied_at, person.applied_until = now, now + timedelta(seconds=change.seconds)
@@ -101,7 +102,7 @@ def mark_nothing_shown(person: Person) -> None:
     person.applied = person.applied_user_id = person.applied_at = person.applied_until = None
 
 
-def _part_of_life(person: Person, part: float) -> datetime | None:
+def _at_fraction(person: Person, fraction: float) -> datetime | None:
     if person.applied_at is None or person.applied_until is None:
         return None
-    return person.applied_at + (person.applied_until - person.applied_at) * part
+    return person.applied_at + (person.applied_until - person.applied_at) * fraction

@@ -1,8 +1,8 @@
-"""Keeps status messages: "On the phone" beside the presence of whoever is, and has no words of their own there.
+"""Pushes status messages: "On the phone" for users who are on the phone and have no message of their own.
 
-Like presence, by rounds: pick who is due, read what stands there, store what is about to be sent, send, store
-what became of it. It shares presence's quota and leaves it half of each window, for presence matters more; its
-troubles light no lamp, for presence goes the same way and tells of them.
+As with presence, in rounds: select who is due, read their current messages, store what is about to be sent, send,
+store the outcomes. Presence matters more: of the shared quota, half of each window is left to it. Failures open no
+problem, for pushing presence meets the same failures and opens it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,19 +30,19 @@ log = structlog.get_logger()
 BATCH = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
 
-RETRY = timedelta(seconds=15)
+RETRY_DELAY = timedelta(seconds=15)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """Whose message is to be looked at: Teams users by person."""
+class MessageCheck:
+    """The people whose message is due: ``users`` are the Teams users to read, by person."""
 
     app: TeamsApp
     users: Mapping[str, str]
 
 
 class StatusMessageWriter:
-    """Sets, renews and takes away the status messages of integrations."""
+    """Sets, renews and clears the status messages of integrations' people."""
 
     def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
         self._database = context.database
@@ -54,18 +54,18 @@ class StatusMessageWriter:
         self._random = context.random
         self._metrics = context.metrics
 
-    async def tell(self, integration_id: str) -> None:
-        """The job: rounds until nobody is due."""
-        while look := await self._pick(integration_id):
-            service = self._clients.presence(look.app)
+    async def push(self, integration_id: str) -> None:
+        """The job: rounds until no one is due, or until it must wait and is queued for later."""
+        while check := await self._select(integration_id):
+            service = self._clients.presence(check.app)
             try:
-                found = await service.messages(sorted(set(look.users.values())))
+                found = await service.messages(sorted(set(check.users.values())))
             except SyncError as error:
-                await self._put_off(integration_id, look, error)
+                await self._postpone(integration_id, check, error)
                 return
-            sendings = await self._prepare(integration_id, look, found)
-            outcomes = await _send(service, [change for _, change in sendings])
-            await self._store(integration_id, sendings, outcomes)
+            pending = await self._prepare(integration_id, check, found)
+            outcomes = await _send(service, [change for _, change in pending])
+            await self._store(integration_id, pending, outcomes)
 
     async def read(self, integration_id: str, user_ids: Sequence[str]) -> dict[str, str]:
         """The status messages of these Teams users, at most 650, within the quota. Raises ``SyncError``."""
@@ -83,90 +83,86 @@ class StatusMessageWriter:
             app = self._credentials.app(integration)
         return await self._clients.presence(app).messages(user_ids)
 
-    async def _pick(self, integration_id: str) -> Look | None:
+    async def _select(self, integration_id: str) -> MessageCheck | None:
         now = self._clock()
         async with self._database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
             integration = sharing.get(integration_id)
             opened = await problems.list_open(session, integration_id)
-            if integration is None or health.lasting(opened, health.TEAMS):
+            if integration is None or health.blocking_problem(opened, health.TEAMS):
                 return None
             rows = await people.lock_status_message_due(session, integration_id, now, BATCH)
             wait_until, left = self._allowance(sharing.values(), now)
             if rows and left < 2:
-                await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=wait_until or now + RETRY)
+                await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=wait_until or now + RETRY_DELAY)
                 return None
             try:
                 app = self._credentials.app(integration)
             except CredentialsWrong:
                 return None
-            looked_at = rows[: left - 1]
-            for person in looked_at:
-                if not plan.needs_look(person, integration, now):
+            checked = rows[: left - 1]
+            for person in checked:
+                if not plan.needs_check(person, integration, now):
                     person.status_due_at = None
-            session.add_all(looked_at)
-            users = {each.id: plan.user_to_read(each, integration) for each in looked_at if each.status_due_at}
+            users = {each.id: plan.user_to_read(each, integration) for each in checked if each.status_due_at}
             if users:
                 self._quota.reserve(integration, 1, now)
-            return Look(app, users) if looked_at else None
+            return MessageCheck(app, users) if checked else None
 
     def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
         wait_until, left = self._quota.allowance(sharing, now)
         return wait_until, left - self._quota.limit // 2
 
     async def _prepare(
-        self, integration_id: str, look: Look, found: Mapping[str, str]
+        self, integration_id: str, check: MessageCheck, found: Mapping[str, str]
     ) -> list[tuple[str, MessageChange]]:
-        """Decide by what stands there and by the newest state, and store what is about to be sent."""
+        """Decide by the current message and the newest state, and store what is about to be sent."""
         now = self._clock()
-        sendings: list[tuple[str, MessageChange]] = []
+        pending: list[tuple[str, MessageChange]] = []
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return []
-            for person in (await people.by_ids(session, list(look.users))).values():
-                user = look.users[person.id]
+            for person in (await people.by_ids(session, list(check.users))).values():
+                user = check.users[person.id]
                 if plan.user_to_read(person, integration) != user:
                     continue
                 change = plan.change_for(person, integration, found.get(user), now)
                 plan.mark_message(person, change)
                 person.status_due_at = now if change else None
-                session.add(person)
                 if change:
-                    sendings.append((person.id, change))
-            self._quota.reserve(integration, len(sendings), now)
-        return sendings
+                    pending.append((person.id, change))
+            self._quota.reserve(integration, len(pending), now)
+        return pending
 
     async def _store(
-        self, integration_id: str, sendings: Sequence[tuple[str, MessageChange]], outcomes: Sequence[Outcome]
+        self, integration_id: str, pending: Sequence[tuple[str, MessageChange]], outcomes: Sequence[Outcome]
     ) -> None:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
-            rows = await people.by_ids(session, [person_id for person_id, _ in sendings])
-            for (person_id, change), outcome in zip(sendings, outcomes, strict=True):
+            rows = await people.by_ids(session, [person_id for person_id, _ in pending])
+            for (person_id, change), outcome in zip(pending, outcomes, strict=True):
                 kind = "set_message" if isinstance(change, SetMessage) else "clear_message"
                 self._metrics.changes.labels(kind=kind, outcome=type(outcome).__name__.lower()).inc()
                 person = rows.get(person_id)
                 if integration and person:
-                    self._settle(person, integration, change, outcome, now)
-                    session.add(person)
+                    self._apply(person, integration, change, outcome, now)
             if integration:
                 self._block_throttled(integration, outcomes, now)
-                session.add(integration)
 
-    def _settle(
+    def _apply(
         self, person: Person, integration: Integration, change: MessageChange, outcome: Outcome, now: datetime
     ) -> None:
-        """Store what became of one change, and whether to look again."""
+        """Store the outcome of one change, and when to check again."""
         match outcome:
             case Done():
                 plan.mark_message_accepted(person, change)
-                person.status_due_at = now if plan.needs_look(person, integration, now) else None
+                person.status_due_at = now if plan.needs_check(person, integration, now) else None
             case Throttled(retry_after):
                 person.status_due_at = now + timedelta(seconds=retry_after)
             case Failed():
-                person.status_due_at = now + RETRY * self._random.uniform(0.75, 1.5)
+                person.status_due_at = now + RETRY_DELAY * self._random.uniform(0.75, 1.5)
             case Refused():
                 plan.forget_message(person)
                 person.status_due_at = None
@@ -177,15 +173,14 @@ class StatusMessageWriter:
         if waits:
             self._quota.block(integration, now + timedelta(seconds=max(waits)))
 
-    async def _put_off(self, integration_id: str, look: Look, error: SyncError) -> None:
+    async def _postpone(self, integration_id: str, check: MessageCheck, error: SyncError) -> None:
         wait = timedelta(seconds=getattr(error, "retry_after", None) or 0)
-        again = self._clock() + max(wait, RETRY * self._random.uniform(0.75, 1.5))
-        log.info("messages_not_read", fault=error.fault.value, people=len(look.users))
+        again = self._clock() + max(wait, RETRY_DELAY * self._random.uniform(0.75, 1.5))
+        log.info("status_messages_not_read", fault=error.fault.value, people=len(check.users))
         async with self._database.writing() as session:
             await integrations.get_for_update(session, integration_id)
-            for person in (await people.by_ids(session, list(look.users))).values():
+            for person in (await people.by_ids(session, list(check.users))).values():
                 person.status_due_at = again
-                session.add(person)
 
 
 async def _send(service: PresenceService, changes: Sequence[MessageChange]) -> list[Outcome]:

@@ -1,4 +1,4 @@
-"""How far this machine's clock is from the services' clocks, by the ``Date`` headers of what they answer."""
+"""How far this machine's clock is from the services' clocks, by the ``Date`` headers of their responses."""
 
 from collections import OrderedDict
 from datetime import UTC
@@ -10,14 +10,14 @@ import aiohttp
 
 from core.clock import Clock
 
-TROUBLING = 300.0
-"""Seconds of skew from which tokens and signatures begin to be refused."""
+MAX_SKEW = 300.0
+"""Seconds of skew from which tokens and signatures are refused."""
 
 HOSTS = 20
 
 
 class ClockSkewMonitor:
-    """Keeps the newest difference for each host; ``tracing`` is given to the session whose answers it reads."""
+    """Keeps the latest skew of each host; ``tracing`` is passed to the HTTP session whose responses it reads."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -25,25 +25,25 @@ class ClockSkewMonitor:
 
     def tracing(self) -> aiohttp.TraceConfig:
         config = aiohttp.TraceConfig()
-        config.on_request_end.append(self._answered)
+        config.on_request_end.append(self._on_request_end)
         return config
 
     def seconds(self) -> float | None:
-        """How much the services' clocks are ahead of ours, None while unknown; one wrong host does not decide."""
+        """The median by which the hosts' clocks are ahead of ours, None while unknown."""
         return median(self._seconds.values()) if self._seconds else None
 
-    async def _answered(
+    async def _on_request_end(
         self, _session: aiohttp.ClientSession, _context: SimpleNamespace, params: aiohttp.TraceRequestEndParams
     ) -> None:
-        self.note(params.url.host or "", params.response.headers.get("Date", ""))
+        self.record(params.url.host or "", params.response.headers.get("Date", ""))
 
-    def note(self, host: str, date: str) -> None:
-        """Take in a ``Date`` header; one that cannot be read says nothing."""
+    def record(self, host: str, date: str) -> None:
+        """Record a ``Date`` header; a malformed one is ignored."""
         try:
-            told = parsedate_to_datetime(date)
+            parsed = parsedate_to_datetime(date)
         except (ValueError, TypeError, OverflowError):
             return
-        aware = told if told.tzinfo else told.replace(tzinfo=UTC)
+        aware = parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
         self._seconds[host] = (aware - self._clock()).total_seconds()
         self._seconds.move_to_end(host)
         while len(self._seconds) > HOSTS:

@@ -1,6 +1,6 @@
-"""A light for each service of an integration: logged once when it breaks, once when it heals.
+"""The health of each service of an integration: logged once when it fails, once when it recovers.
 
-Problems live in the store, so a restart neither forgets nor repeats them.
+Problems are kept in the database, so a restart neither loses nor repeats them.
 """
 
 from collections.abc import Collection, Iterable
@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.database import Database
 from storage.queries import integrations, problems
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
@@ -22,45 +23,58 @@ LONGEST_BACKOFF = timedelta(seconds=30)
 SHORTEST_BACKOFF = timedelta(seconds=1)
 
 
-async def broke(
+async def mark_unhealthy(
     session: AsyncSession, integration_id: str, error: SyncError, now: datetime, service: Service | None = None
 ) -> Problem:
-    """Note that ``error`` happened; it replaces what was wrong with the same service. Returns the open problem.
+    """Open a problem for ``error``, or update the open one; closes other problems of the service. Returns it.
 
-    ``service`` is for faults that do not name theirs.
+    ``service`` is for faults that do not name their service.
     """
-    about = service or service_of(error)
+    affected = service or service_of(error)
     lasting = isinstance(error, CredentialsWrong)
     is_new = await problems.upsert_open(
-        session, integration_id, about.value, error.fault.value, dict(error.context), lasting, now
+        session, integration_id, affected.value, error.fault.value, dict(error.context), lasting, now
     )
     await session.flush()
     opened = await problems.list_open(session, integration_id)
-    mine = next(problem for problem in opened if (problem.service, problem.fault) == (about, error.fault))
+    current = next(problem for problem in opened if (problem.service, problem.fault) == (affected, error.fault))
     for other in opened:
-        if other.service == about and other is not mine:
+        if other.service == affected and other is not current:
             other.healed_at = now
-            session.add(other)
     if is_new:
-        log.warning("service_broke", integration=integration_id, service=about.value, fault=error.fault.value)
-    return mine
+        log.warning(
+            "service_unhealthy", integration=integration_id, service=affected.value, fault=error.fault.value
+        )
+    return current
 
 
-async def is_as_read(session: AsyncSession, read: Integration) -> bool:
-    """Whether nobody edited the integration since; otherwise what went wrong or well with it says nothing now."""
+async def record_failure(
+    database: Database, read: Integration, error: SyncError, now: datetime, service: Service | None = None
+) -> None:
+    """As ``mark_unhealthy``, in a transaction of its own, unless the integration was edited since it was read."""
+    async with database.writing() as session:
+        if await is_unchanged(session, read):
+            await mark_unhealthy(session, read.id, error, now, service)
+
+
+async def is_unchanged(session: AsyncSession, read: Integration) -> bool:
+    """Whether the integration was not edited since it was read: only then does the outcome say anything about it.
+
+    Locks the integration.
+    """
     locked = await integrations.get_for_update(session, read.id)
     return locked is not None and locked.revision == read.revision
 
 
-async def healed(
+async def mark_healthy(
     session: AsyncSession, integration_id: str, services: Iterable[Service], now: datetime
 ) -> list[Problem]:
-    """Note that these services answer well; returns the problems this closes."""
+    """Close the open problems of these services, which responded; returns the closed ones."""
     closed = await problems.close_open(session, integration_id, [service.value for service in services], now)
     for problem in closed:
         seconds = int((now - problem.since).total_seconds())
         log.info(
-            "service_healed",
+            "service_healthy",
             integration=integration_id,
             service=problem.service,
             fault=problem.fault,
@@ -70,7 +84,7 @@ async def healed(
 
 
 def service_health(opened: Collection[Problem]) -> tuple[ServiceHealth, ...]:
-    """A light for each service, from the integration's open problems."""
+    """The health of every service, from the integration's open problems."""
     found = {problem.service: problem for problem in opened}
     return tuple(
         ServiceHealth(service, error_of(found[service]), found[service].since)
@@ -80,24 +94,24 @@ def service_health(opened: Collection[Problem]) -> tuple[ServiceHealth, ...]:
     )
 
 
-def lasting(opened: Iterable[Problem], services: Collection[Service]) -> Problem | None:
-    """The open problem that keeps these services from being used until a human mends it."""
+def blocking_problem(opened: Iterable[Problem], services: Collection[Service]) -> Problem | None:
+    """The open problem that stops the use of these services until an administrator fixes it."""
     return next((problem for problem in opened if problem.lasting and problem.service in services), None)
 
 
 def backoff(problem: Problem, now: datetime) -> timedelta:
-    """How long to leave an unwell service alone: half as long as it has been unwell, within reason."""
+    """How long to wait before the next retry: half as long as the problem is open, within bounds."""
     return min(LONGEST_BACKOFF, max(SHORTEST_BACKOFF, (now - problem.since) / 2))
 
 
 def service_of(error: SyncError) -> Service:
-    """Whose fault it is: said in its context, or by the first word of its key."""
+    """The service that caused the error, from its context or from the first word of its key."""
     named = str(error.context.get("service", "")) or error.fault.value.partition(".")[0]
     return Service(named)
 
 
 def error_of(problem: Problem) -> SyncError:
-    """The error as it was when the problem was raised."""
+    """The error that opened the problem."""
     kind = CredentialsWrong if problem.lasting else ServiceUnavailable
     error = kind(Fault(problem.fault))
     error.context = dict(problem.facts)

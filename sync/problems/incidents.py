@@ -1,7 +1,7 @@
-"""From problems as they were noted to troubles as a person would count them. Pure.
+"""Groups stored problems into incidents, as an administrator would count them. Pure.
 
-A service that breaks, answers once and breaks again is one trouble, not three; a fault that a closer look names
-anew is one too. What a person is told of is a trouble, once.
+A service that fails, responds once and fails again is one incident, not three; so is a fault that a probe later
+diagnoses more exactly. Administrators get one notice for each incident.
 """
 
 from collections.abc import Collection, Iterable
@@ -16,103 +16,111 @@ UNMATCHED_RISING: Final = "people.unmatched_rising"
 CLOCK: Final = "clock"
 CLOCK_SKEWED: Final = "clock.skewed"
 
-SETTLED = timedelta(minutes=2)
-"""Well for so long, a service counts as healed; shorter pauses belong to the same trouble."""
+OUTAGE: Final = "outage"
 
-UNWELL_FOR = timedelta(minutes=15)
-"""A service that is merely unwell is told of when it stays so for this long."""
+RESOLVED_AFTER = timedelta(minutes=2)
+"""A service that is healthy for this long has recovered; shorter pauses belong to the same incident."""
 
-NAMING = timedelta(seconds=30)
-"""How long a probe may take to name a new refusal exactly, before it is told as it is."""
+OUTAGE_DELAY = timedelta(minutes=15)
+"""An outage is notified once it lasts this long: most are over by then."""
+
+DIAGNOSIS_DELAY = timedelta(seconds=30)
+"""How long a probe may take to diagnose a new refusal, before the refusal is notified undiagnosed."""
 
 FLAPPING = timedelta(hours=1)
-"""A trouble told of that returns within this time is not told again before it."""
+"""An incident that returns within this time after a notified one ended is not notified earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class Incident:
-    """One trouble. ``stage`` names it for ever: the id of the first problem in it."""
+    """``id`` is the id of its first problem, ``kind`` a fault or ``OUTAGE``; the rest is of its newest problem.
 
-    stage: str
+    ``is_diagnosed`` says whether the problem was seen again after it was opened.
+    """
+
+    id: str
     service: str
-    matter: str
+    kind: str
     fault: str
     lasting: bool
     since: datetime
     ended_at: datetime | None
-    is_named: bool
+    is_diagnosed: bool
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def grace(self) -> timedelta:
+    def notice_delay(self) -> timedelta:
+        """How long after ``since`` it is notified."""
         if self.service == PEOPLE:
             return timedelta(0)
         if self.lasting:
-            return timedelta(0) if self.is_named else NAMING
-        return UNWELL_FOR
+            return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY
+        return OUTAGE_DELAY
 
 
 def incidents_of(problems: Iterable[Problem]) -> list[Incident]:
-    """The problems of one integration as troubles, oldest first."""
+    """The incidents of one integration, oldest first."""
     found: list[Incident] = []
     latest: dict[tuple[str, str], int] = {}
     for problem in sorted(problems, key=lambda row: (row.since, row.id)):
-        name = (problem.service, _matter(problem))
-        place = latest.get(name)
-        if place is not None and _goes_on(found[place], problem):
-            found[place] = _trouble(problem, found[place])
+        name = (problem.service, _kind_of(problem))
+        index = latest.get(name)
+        if index is not None and _continues(found[index], problem):
+            found[index] = _incident(problem, found[index])
         else:
             latest[name] = len(found)
-            found.append(_trouble(problem))
+            found.append(_incident(problem))
     return found
 
 
-def tell_at(trouble: Incident, troubles: Iterable[Incident], told: Collection[str]) -> datetime:
-    """When to tell of an open trouble; ``told`` are the stages that somebody heard of."""
-    before = [
+def notify_at(incident: Incident, incidents: Iterable[Incident], notified: Collection[str]) -> datetime:
+    """When to notify an open incident; ``notified`` are the ids of incidents with a delivered notice."""
+    damped_until = [
         other.ended_at + FLAPPING
-        for other in troubles
-        if other.stage in told
+        for other in incidents
+        if other.id in notified
         and other.ended_at
-        and (other.service, other.matter) == (trouble.service, trouble.matter)
-        and other.ended_at <= trouble.since
+        and (other.service, other.kind) == (incident.service, incident.kind)
+        and other.ended_at <= incident.since
     ]
-    return max([trouble.since + trouble.grace, *before])
+    return max([incident.since + incident.notice_delay, *damped_until])
 
 
-def is_over(trouble: Incident, now: datetime) -> bool:
-    return trouble.ended_at is not None and trouble.ended_at + SETTLED <= now
+def is_resolved(incident: Incident, now: datetime) -> bool:
+    return incident.ended_at is not None and incident.ended_at + RESOLVED_AFTER <= now
 
 
-def is_all_clear(trouble: Incident, troubles: Iterable[Incident], told: Collection[str], now: datetime) -> bool:
-    """Whether it is over, nothing else troubles the service, and no told trouble took its place."""
-    if trouble.ended_at is None or not is_over(trouble, now):
+def is_all_clear(
+    incident: Incident, incidents: Iterable[Incident], notified: Collection[str], now: datetime
+) -> bool:
+    """Whether it is resolved, the service has no other incident, and no notified incident replaced it."""
+    if incident.ended_at is None or not is_resolved(incident, now):
         return False
-    others = [other for other in troubles if other.service == trouble.service and other is not trouble]
-    if any(not is_over(other, now) for other in others):
+    others = [other for other in incidents if other.service == incident.service and other is not incident]
+    if any(not is_resolved(other, now) for other in others):
         return False
-    end = trouble.ended_at + SETTLED
-    return not any(other.stage in told and trouble.since < other.since <= end for other in others)
+    end = incident.ended_at + RESOLVED_AFTER
+    return not any(other.id in notified and incident.since < other.since <= end for other in others)
 
 
-def _matter(problem: Problem) -> str:
-    """A refusal is a matter of its own; whatever a service is unwell with is one matter."""
-    return problem.fault if problem.lasting or problem.service in (PEOPLE, CLOCK) else "unwell"
+def _kind_of(problem: Problem) -> str:
+    """Each refusal is a kind of its own; all faults of an unavailable service are one kind."""
+    return problem.fault if problem.lasting or problem.service in (PEOPLE, CLOCK) else OUTAGE
 
 
-def _goes_on(trouble: Incident, problem: Problem) -> bool:
-    return trouble.ended_at is None or problem.since - trouble.ended_at < SETTLED
+def _continues(incident: Incident, problem: Problem) -> bool:
+    return incident.ended_at is None or problem.since - incident.ended_at < RESOLVED_AFTER
 
 
-def _trouble(problem: Problem, begun: Incident | None = None) -> Incident:
+def _incident(problem: Problem, continued: Incident | None = None) -> Incident:
     return Incident(
-        stage=begun.stage if begun else problem.id,
+        id=continued.id if continued else problem.id,
         service=problem.service,
-        matter=_matter(problem),
+        kind=_kind_of(problem),
         fault=problem.fault,
         lasting=problem.lasting,
-        since=begun.since if begun else problem.since,
+        since=continued.since if continued else problem.since,
         ended_at=problem.healed_at,
-        is_named=problem.checked_at > problem.since,
+        is_diagnosed=problem.checked_at > problem.since,
         facts=dict(problem.facts),
     )

@@ -1,11 +1,12 @@
-"""Which notices an integration owes, to whom, and which have served their purpose. Pure: rows in, a plan out.
+"""Which notices an integration's administrators are due, and which are no longer needed. Pure: rows in, a plan out.
 
-The promise "exactly once" is kept by the store: a notice is unique by integration, topic, stage and audience.
-So a plan may be made by several processes at once, before and after a crash, and by a clock that jumps: what
-is there already is not added again. Only the threshold that counts today is owed, so whoever was away for
-several is told once. A clock that goes back finds its thresholds told; one that runs ahead tells the latest.
+The database guarantees "exactly once": a notice is unique by integration, topic, stage and audience. So several
+processes may plan at the same time, before and after a crash, and with a clock that jumps: a notice that exists is
+not added again. Only the threshold that applies today is due, so after a long absence there is one notice. A clock
+that goes back finds its thresholds notified; one that runs ahead gets the latest.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -19,7 +20,7 @@ from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.domain.model import BOT, CredentialKind
 from sync.domain.rotation import Kind, Step
-from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_over, tell_at
+from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_resolved, notify_at
 
 EXPIRY: Final = "expiry"
 PROBLEM: Final = "problem"
@@ -27,37 +28,37 @@ CLEAR: Final = "clear"
 ROTATION: Final = "rotation"
 UPDATE: Final = "update"
 
-STANDING = (EXPIRY, PROBLEM, UPDATE)
-"""What is told of these stands until somebody acts, and is closed then; the rest is told and done with."""
+CLOSABLE = (EXPIRY, PROBLEM, UPDATE)
+"""Notices of these topics stay open until they are resolved, and are closed then; the others are only sent."""
 
 THRESHOLDS = (60, 30, 14, 7, 3, 1, 0)
-"""Days before a secret's last day on which it is warned of; after it, every day."""
+"""Days before a secret's last day on which administrators are alerted; after it, every day."""
 
 UNKNOWN_AFTER = timedelta(days=7)
-"""So long after setup a secret without a known last day is warned of."""
+"""How long after setup a secret without a known last day is alerted."""
 
 REPORTED_FOR = timedelta(days=7)
-"""An automatic rotation older than this is no news."""
+"""An automatic rotation that ended earlier is not reported."""
 
-STUCK = timedelta(days=1)
-"""Sent perhaps, by a process that died: after this long what is still true is told anew, under its own name."""
+STUCK_AFTER = timedelta(days=1)
+"""A process died while sending: after this long a notice that still applies is sent again, as a repetition."""
 
 REPLACEMENTS = ("rotate", "switch_credential")
 CHANGES = (*REPLACEMENTS, "edit_teams")
 """The acts (``storage.queries.history``) that may change when credentials expire."""
 
 SWAPPED = (Step.PROVE, Step.REMOVE, Step.DONE)
-"""Where a rotation stands when the new secret is in use."""
+"""The steps of a rotation whose new secret is in use."""
 
-AGAIN: Final = "~"
-"""Between a stage and what tells its repetitions apart: ``again``, or the day of a reminder."""
+REPETITION: Final = "~"
+"""Separates a stage from the name of its repetition: ``again``, or the day of a reminder."""
 
 UNKNOWN_DATE: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
-    """Somebody who may be told: an administrator's object id, or ``channel:`` and a conversation id."""
+class Recipient:
+    """``audience`` is an administrator's object id, or ``channel:`` and a conversation id."""
 
     audience: str
     is_reachable: bool = True
@@ -66,9 +67,9 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class DueNotice:
-    """Something worth a notice now, for all who listen or for ``audiences`` alone.
+    """A notice that is due, for all recipients or for ``audiences`` only.
 
-    Where its facts say ``urgent``, it does not wait for the end of quiet hours.
+    With the fact ``urgent`` it does not wait for the end of quiet hours.
     """
 
     topic: str
@@ -80,10 +81,13 @@ class DueNotice:
     def name(self) -> tuple[str, str]:
         return self.topic, self.stage
 
+    def is_for(self, recipient: Recipient) -> bool:
+        return self.audiences is None or recipient.audience in self.audiences
+
 
 @dataclass(frozen=True, slots=True)
-class Closing:
-    """A notice that was acted upon.
+class Resolution:
+    """How an open notice was resolved.
 
     ``how`` is ``replaced``, ``changed``, ``healed`` or ``installed``; ``by`` is a name, or ``bot``.
     """
@@ -96,181 +100,199 @@ class Closing:
 
 @dataclass(slots=True)
 class Plan:
+    """Notices to add, ids of notices to drop and to queue again, and open notices to close."""
+
     new: list[Notice] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
-    revived: list[str] = field(default_factory=list)
-    closing: list[Closing] = field(default_factory=list)
+    requeued: list[str] = field(default_factory=list)
+    resolved: list[Resolution] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.new or self.dropped or self.revived or self.closing)
+        return bool(self.new or self.dropped or self.requeued or self.resolved)
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
-    """All that a plan is made from. ``problems`` are the open ones and those healed lately.
+class PlanInput:
+    """Everything a plan depends on. ``problems`` are the open ones and those closed recently.
 
-    ``last_act`` is the newest successful one among ``CHANGES``; ``update`` the feature version to be had.
+    ``last_act`` is the newest successful one among ``CHANGES``; ``update`` the feature version that can be
+    installed, None for none.
     """
 
     integration: Integration
     notices: Sequence[Notice]
     problems: Sequence[Problem]
     rotations: Sequence[Rotation]
-    listeners: Sequence[Listener]
+    recipients: Sequence[Recipient]
     last_act: Act | None
     update: int | None
     now: datetime
 
+    @property
+    def active_recipients(self) -> list[Recipient]:
+        return [one for one in self.recipients if one.is_reachable and not one.is_muted]
+
 
 def threshold(expires_on: date, today: date) -> int | None:
-    """The threshold that counts today, None when it is too early; negative for days past."""
+    """The threshold that applies today, None when it is too early; negative for days past."""
     days = (expires_on - today).days
     if days < 0:
         return days
     return min((limit for limit in THRESHOLDS if days <= limit), default=None)
 
 
-def plan(of: Situation) -> Plan:
-    """What to add, to drop, to bring back and to close now."""
-    troubles = incidents_of(of.problems)
-    matters = list(_matters(of, troubles))
-    made = Plan()
-    _add_new(made, of, matters)
-    current = {matter.name for matter in matters}
-    reachable = {one.audience for one in of.listeners if one.is_reachable and not one.is_muted}
-    for notice in of.notices:
-        is_current = (notice.topic, base(notice.stage)) in current
+def plan(given: PlanInput) -> Plan:
+    """Which notices to add, drop, queue again and close now."""
+    incidents = incidents_of(given.problems)
+    due = list(_due_notices(given, incidents))
+    made = Plan(new=_new_notices(given, due))
+    current = {notice.name for notice in due}
+    active = {recipient.audience for recipient in given.active_recipients}
+    for notice in given.notices:
+        is_current = (notice.topic, original_stage(notice.stage)) in current
         if notice.state == State.WAITING and not is_current:
             made.dropped.append(notice.id)
-        elif notice.state == State.UNREACHABLE and is_current and notice.audience in reachable:
-            made.revived.append(notice.id)
-        elif notice.state == State.SENT and (closing := _closing(of, troubles, notice)):
-            made.closing.append(closing)
+        elif notice.state == State.UNREACHABLE and is_current and notice.audience in active:
+            made.requeued.append(notice.id)
+        elif notice.state == State.SENT and (resolution := _resolution(given, incidents, notice)):
+            made.resolved.append(resolution)
     return made
 
 
-def base(stage: str) -> str:
-    """The stage that a repetition repeats."""
-    return stage.partition(AGAIN)[0]
+def original_stage(stage: str) -> str:
+    """The stage without the name of the repetition."""
+    return stage.partition(REPETITION)[0]
 
 
-def _matters(of: Situation, troubles: Sequence[Incident]) -> Iterator[DueNotice]:
-    yield from _expiry(of)
-    yield from _problems(of, troubles)
-    for rotation in of.rotations:
-        if rotation.kind == Kind.AUTOMATIC and _is_news(rotation, of.now):
+def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[DueNotice]:
+    yield from _expiry_notices(given)
+    yield from _incident_notices(given, incidents)
+    for rotation in given.rotations:
+        if rotation.kind == Kind.AUTOMATIC and _is_recent(rotation, given.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
             fault = rotation.fault if rotation.step == Step.FAILED else ""
             yield DueNotice(ROTATION, rotation.id, {"fault": fault, "step": rotation.step, "expires_on": expires})
-    if of.update is not None:
-        yield DueNotice(UPDATE, str(of.update), {"version": of.update})
+    if given.update is not None:
+        yield DueNotice(UPDATE, str(given.update), {"version": given.update})
 
 
-def _is_news(rotation: Rotation, now: datetime) -> bool:
+def _is_recent(rotation: Rotation, now: datetime) -> bool:
     return rotation.finished_at is not None and rotation.finished_at + REPORTED_FOR > now
 
 
-def _expiry(of: Situation) -> Iterator[DueNotice]:
-    integration, expires = of.integration, of.integration.secret_expires_on
+def _expiry_notices(given: PlanInput) -> Iterator[DueNotice]:
+    integration, expires = given.integration, given.integration.secret_expires_on
     if expires is None:
         is_secret = integration.credential == CredentialKind.SECRET
-        if is_secret and integration.created_at + UNKNOWN_AFTER <= of.now:
+        if is_secret and integration.created_at + UNKNOWN_AFTER <= given.now:
             yield DueNotice(EXPIRY, UNKNOWN_DATE, {})
         return
-    limit = threshold(expires, of.now.date())
+    limit = threshold(expires, given.now.date())
     if limit is not None:
         facts = {"expires_on": expires.isoformat(), "credential": integration.credential}
         yield DueNotice(EXPIRY, f"{expires.isoformat()}/{limit}", facts)
 
 
-def _problems(of: Situation, troubles: Sequence[Incident]) -> Iterator[DueNotice]:
-    heard: dict[str, set[str]] = {}
-    for notice in of.notices:
+def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[DueNotice]:
+    notified: defaultdict[str, set[str]] = defaultdict(set)
+    for notice in given.notices:
         if notice.topic == PROBLEM and notice.state in DELIVERED:
-            heard.setdefault(base(notice.stage), set()).add(notice.audience)
-    for trouble in troubles:
-        if trouble.ended_at is None and (trouble.stage in heard or tell_at(trouble, troubles, heard) <= of.now):
-            yield DueNotice(PROBLEM, trouble.stage, {**_facts(trouble), "urgent": trouble.lasting})
-        elif trouble.stage in heard and is_all_clear(trouble, troubles, heard, of.now):
-            yield DueNotice(CLEAR, trouble.stage, _facts(trouble), frozenset(heard[trouble.stage]))
+            notified[original_stage(notice.stage)].add(notice.audience)
+    for incident in incidents:
+        is_notified = incident.id in notified
+        if incident.ended_at is None and (is_notified or notify_at(incident, incidents, notified) <= given.now):
+            yield DueNotice(PROBLEM, incident.id, {**_facts(incident), "urgent": incident.lasting})
+        elif is_notified and is_all_clear(incident, incidents, notified, given.now):
+            yield DueNotice(CLEAR, incident.id, _facts(incident), frozenset(notified[incident.id]))
 
 
-def _facts(trouble: Incident) -> dict[str, Any]:
+def _facts(incident: Incident) -> dict[str, Any]:
     return {
-        "service": trouble.service,
-        "fault": trouble.fault,
-        "lasting": trouble.lasting,
-        "context": {name: fact for name, fact in trouble.facts.items() if isinstance(fact, str | int)},
-        "since": trouble.since.isoformat(),
-        "ended_at": trouble.ended_at.isoformat() if trouble.ended_at else "",
+        "service": incident.service,
+        "fault": incident.fault,
+        "lasting": incident.lasting,
+        "context": {name: fact for name, fact in incident.facts.items() if isinstance(fact, str | int)},
+        "since": incident.since.isoformat(),
+        "ended_at": incident.ended_at.isoformat() if incident.ended_at else "",
     }
 
 
-def _add_new(made: Plan, of: Situation, matters: Sequence[DueNotice]) -> None:
-    known = {(notice.topic, notice.stage, notice.audience): notice for notice in of.notices}
-    for matter in matters:
-        for listener in of.listeners:
-            if listener.is_muted or not listener.is_reachable:
+def _new_notices(given: PlanInput, due: Sequence[DueNotice]) -> list[Notice]:
+    known = {(notice.topic, notice.stage, notice.audience): notice for notice in given.notices}
+    new: list[Notice] = []
+    for notice in due:
+        for recipient in given.active_recipients:
+            if not notice.is_for(recipient):
                 continue
-            if matter.audiences is not None and listener.audience not in matter.audiences:
-                continue
-            before = known.get((*matter.name, listener.audience))
+            before = known.get((*notice.name, recipient.audience))
             if before is None:
-                made.new.append(_notice(of, matter, matter.stage, listener.audience))
-            elif _is_stuck(before, of.now):
-                made.new.append(_notice(of, matter, f"{matter.stage}{AGAIN}again", listener.audience))
-    made.new = [row for row in made.new if (row.topic, row.stage, row.audience) not in known]
+                new.append(_notice(given, notice, notice.stage, recipient.audience))
+            elif _is_stuck(before, given.now):
+                new.append(_notice(given, notice, f"{notice.stage}{REPETITION}again", recipient.audience))
+    return [row for row in new if (row.topic, row.stage, row.audience) not in known]
 
 
 def _is_stuck(notice: Notice, now: datetime) -> bool:
-    return notice.state == State.SENDING and notice.due_at is not None and notice.due_at + STUCK <= now
+    return notice.state == State.SENDING and notice.due_at is not None and notice.due_at + STUCK_AFTER <= now
 
 
-def _notice(of: Situation, matter: DueNotice, stage: str, audience: str) -> Notice:
+def _notice(given: PlanInput, due: DueNotice, stage: str, audience: str) -> Notice:
     return Notice(
-        integration_id=of.integration.id,
-        owner_tenant=of.integration.owner_tenant,
-        topic=matter.topic,
+        integration_id=given.integration.id,
+        owner_tenant=given.integration.owner_tenant,
+        topic=due.topic,
         stage=stage,
         audience=audience,
-        facts=dict(matter.facts),
-        created_at=of.now,
-        due_at=of.now,
+        facts=dict(due.facts),
+        created_at=given.now,
+        due_at=given.now,
     )
 
 
-def _closing(of: Situation, troubles: Sequence[Incident], notice: Notice) -> Closing | None:
-    """Whether, how, by whom and when that was done which the notice asked for."""
-    done = _rotation_since(of, notice)
-    act = of.last_act if of.last_act and of.last_act.at >= notice.created_at else None
-    by, at = (_whose(done), done.finished_at or of.now) if done else (act.actor_name if act else "", of.now)
+def _resolution(given: PlanInput, incidents: Sequence[Incident], notice: Notice) -> Resolution | None:
+    """How, by whom and when the subject of an open notice was resolved; None when it was not."""
     if notice.topic == EXPIRY:
-        expires = of.integration.secret_expires_on
-        if base(notice.stage).partition("/")[0] == (expires.isoformat() if expires else UNKNOWN_DATE):
-            return None
-        replaced = done is not None or (act is not None and act.act in REPLACEMENTS)
-        return Closing(notice, "replaced" if replaced else "changed", by, at)
+        return _expiry_resolution(given, notice)
     if notice.topic == PROBLEM:
-        trouble = next((one for one in troubles if one.stage == base(notice.stage)), None)
-        if trouble and not is_over(trouble, of.now):
-            return None
-        mended = bool(done) and notice.facts.get("service") == "entra"
-        healed_at = trouble.ended_at if trouble and trouble.ended_at else of.now
-        return Closing(notice, "replaced", by, at) if mended else Closing(notice, "healed", "", healed_at)
-    if notice.topic == UPDATE and int(base(notice.stage)) <= of.integration.feature_version:
-        return Closing(notice, "installed", "", of.now)
+        return _incident_resolution(given, incidents, notice)
+    if notice.topic == UPDATE and int(original_stage(notice.stage)) <= given.integration.feature_version:
+        return Resolution(notice, "installed", "", given.now)
     return None
 
 
-def _whose(rotation: Rotation) -> str:
-    return BOT.id if rotation.started_by == BOT.id else rotation.started_by_name
+def _expiry_resolution(given: PlanInput, notice: Notice) -> Resolution | None:
+    expires = given.integration.secret_expires_on
+    if original_stage(notice.stage).partition("/")[0] == (expires.isoformat() if expires else UNKNOWN_DATE):
+        return None
+    if rotation := _rotation_since(given, notice):
+        return _by_rotation(given, notice, rotation)
+    act = given.last_act if given.last_act and given.last_act.at >= notice.created_at else None
+    if act is None:
+        return Resolution(notice, "changed", "", given.now)
+    return Resolution(notice, "replaced" if act.act in REPLACEMENTS else "changed", act.actor_name, given.now)
 
 
-def _rotation_since(of: Situation, notice: Notice) -> Rotation | None:
-    """The rotation that put a new secret in use after the notice was made."""
+def _incident_resolution(given: PlanInput, incidents: Sequence[Incident], notice: Notice) -> Resolution | None:
+    incident = next((one for one in incidents if one.id == original_stage(notice.stage)), None)
+    if incident and not is_resolved(incident, given.now):
+        return None
+    rotation = _rotation_since(given, notice)
+    if rotation and notice.facts.get("service") == "entra":
+        return _by_rotation(given, notice, rotation)
+    ended_at = incident.ended_at if incident and incident.ended_at else given.now
+    return Resolution(notice, "healed", "", ended_at)
+
+
+def _by_rotation(given: PlanInput, notice: Notice, rotation: Rotation) -> Resolution:
+    by = BOT.id if rotation.started_by == BOT.id else rotation.started_by_name
+    return Resolution(notice, "replaced", by, rotation.finished_at or given.now)
+
+
+def _rotation_since(given: PlanInput, notice: Notice) -> Rotation | None:
+    """The latest rotation that put a new secret in use after the notice was created."""
     done = [
         rotation
-        for rotation in of.rotations
-        if rotation.step in SWAPPED and (rotation.finished_at or of.now) >= notice.created_at
+        for rotation in given.rotations
+        if rotation.step in SWAPPED and (rotation.finished_at or given.now) >= notice.created_at
     ]
     return max(done, key=lambda rotation: rotation.started_at, default=None)

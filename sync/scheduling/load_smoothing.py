@@ -1,28 +1,27 @@
-"""Work that asks strangers' services comes evenly, even after everything was down. Pure."""
+"""Spreads jobs that call external services over time, even after a long downtime. Pure."""
 
 import math
 from collections.abc import Mapping, Sequence
 from random import Random
 
-Name = tuple[str, str]
-"""A job and its key."""
+from sync.domain.jobs import JobName
 
-AT_ONCE = 20
-"""So many of a job are never held back."""
+MIN_BATCH = 20
+"""So many of a job always start together."""
 
-CATCHING_UP = 2
-"""How much faster than evenly what was left behind is caught up with."""
+CATCH_UP_FACTOR = 2
+"""How much faster than the steady rate a backlog is worked off."""
 
 
-def paced(due: Sequence[Name], flow: Mapping[str, float], random: Random) -> list[Name]:
-    """What of ``due`` is to be done now; the rest is due still when this is asked next.
+def smooth(due: Sequence[JobName], rates: Mapping[str, float], random: Random) -> list[JobName]:
+    """The jobs of ``due`` to start now; the others are still due at the next call.
 
-    ``flow`` is how many of a job there are each time when they come evenly; jobs that it does not name are done
-    as they are due. Whose turn it is is drawn by lot, so that nobody waits for those who fail.
+    ``rates`` are how many of a job start at each call when they are spread evenly; jobs that it does not name all
+    start. Which ones start is random, so that jobs that keep failing do not delay the others.
     """
-    held_back: set[Name] = set()
-    for job, evenly in flow.items():
+    held_back: set[JobName] = set()
+    for job, rate in rates.items():
         names = [name for name in due if name[0] == job]
-        most = max(AT_ONCE, math.ceil(CATCHING_UP * evenly))
-        held_back.update(random.sample(names, max(0, len(names) - most)))
+        limit = max(MIN_BATCH, math.ceil(CATCH_UP_FACTOR * rate))
+        held_back.update(random.sample(names, max(0, len(names) - limit)))
     return [name for name in due if name not in held_back]

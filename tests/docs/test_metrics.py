@@ -19,7 +19,7 @@ from storage.queries.notices import State
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
 from sync.monitoring.readiness import DATABASE, JOBS
-from sync.phones.ingest import DOUBLE, NOBODY
+from sync.phones.ingest import DUPLICATE, UNKNOWN_PERSON
 from sync.phones.line_state import Verdict
 from sync.phones.webhooks import WebhookResult
 from tests.support.documents import METRICS, table_rows
@@ -68,7 +68,7 @@ def test_both_pages_aggregate_processes_in_the_same_way() -> None:
 
 def test_labels_have_exactly_the_programs_values() -> None:
     assert set(measured.ANSWERS) == {answer.value for answer in WebhookResult}
-    assert set(measured.VERDICTS) == {verdict.value for verdict in Verdict} | {DOUBLE, NOBODY}
+    assert set(measured.VERDICTS) == {verdict.value for verdict in Verdict} | {DUPLICATE, UNKNOWN_PERSON}
     assert set(measured.BECAME) == {each.__name__.lower() for each in (Done, Failed, Refused, Throttled)}
     assert set(measured.SERVICES) == {Service.CLOUDLINK, Service.GRAPH, OTHER}
     assert set(measured.ANSWERED) == {outcome_of(status) for status in (200, 302, 404, 429, 503)} | {"failed"}

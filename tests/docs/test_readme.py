@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from app import COMMANDS as PROGRAM
 from bot.commands import COMMANDS
 from settings import Settings
-from storage.queries.roles import Role
+from sync.domain.roles import Role
 from tests.support.documents import table_rows
 from tests.support.tools import ROOT
 

@@ -200,7 +200,7 @@ async def it_is_refused(year: Year) -> None:
 async def is_refused(year: Year) -> bool:
     year.bot.clock.advance(seconds=5)
     service_health = (await year.engine.status()).service_health
-    return any(light.trouble and light.trouble.fault is Fault.ENTRA_SECRET_EXPIRED for light in service_health)
+    return any(health.error and health.error.fault is Fault.ENTRA_SECRET_EXPIRED for health in service_health)
 
 
 async def the_third_secret(year: Year, integration_id: str) -> None:

@@ -16,6 +16,8 @@ from urllib.parse import unquote
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from bot.cards.field_errors import Links
+from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
@@ -140,10 +142,16 @@ class Year:
             self.power.apply_to(running.database)
             rules = AdminsSetting(ADMINS)
             notifier = Notifier(
-                running.database, self.bot.host.messenger, rules, self.bot.clock, Random(len(rules.admins))
+                running.database,
+                self.bot.host.messenger,
+                rules,
+                self.bot.clock,
+                Random(len(rules.admins)),
+                load_texts(),
+                Links(),
             )
             await notifier.start()
-            running.engine.jobs.register(NOTIFY, notifier.notify)
+            running.engine.jobs.replace(NOTIFY, notifier.notify)
             self.processes.append(running)
 
     async def stop(self) -> None:

@@ -7,9 +7,10 @@ import pytest
 
 from storage.database import Database
 from storage.queries import conversations, roles
-from storage.queries.roles import INVITATION_LIFETIME, AlreadyListed, LastOwner, NotAnOwner, Role, RoleChanged
+from storage.queries.roles import INVITATION_LIFETIME, AlreadyListed, LastOwner, NotAnOwner, RoleChanged
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.support.clocks import NOON
 from tests.support.shared_store import two_processes
 from tests.support.stores import empty_store, stored

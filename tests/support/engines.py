@@ -23,7 +23,8 @@ from sync.domain.jobs import JobQueue
 from sync.domain.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
-from sync.jobs.postgres import QueuedJobs
+from sync.jobs.postgres import PostgresJobs
+from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.eventually import eventually
@@ -145,7 +146,9 @@ async def running_engine(
         )
         jobs = job_queue(database, clock, metrics, intervals.tick)
         engine = await stack.enter_async_context(
-            open_engine(config, database, Encryption(keys), http, clock, Random(7), metrics, jobs)
+            open_engine(
+                config, database, Encryption(keys), http, clock, Random(7), metrics, jobs, ClockSkewMonitor(clock)
+            )
         )
         receiver.engine = engine
         yield RunningEngine(engine, database, registry, sandbox, public_url, http)
@@ -155,7 +158,7 @@ def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -
     """The queue that belongs to the database; the one in PostgreSQL follows the server's clock only."""
     if database.is_sqlite or clock is not utc_now:
         return LocalJobs(clock, Random(7), metrics, tick)
-    return QueuedJobs(database.conninfo, clock, Random(7), metrics, tick)
+    return PostgresJobs(database.conninfo, clock, Random(7), metrics, tick)
 
 
 class WebhookReceiver:

@@ -18,7 +18,11 @@ from sqlmodel import SQLModel
 
 from app import add_public_routes, build_application
 from bot.activity import Card
+from bot.cards.field_errors import Links
+from bot.chat.context import Services
 from bot.chat.history_export import HistoryExport
+from bot.chat.preview_cache import PreviewCache
+from bot.commands import COMMANDS
 from bot.hosting import AppType, HostingConfig, open_host
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
@@ -32,6 +36,7 @@ from storage.schema import migrate
 from sync.domain.features import FIRST
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
+from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import parts
@@ -176,19 +181,34 @@ async def open_bot_process(
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(
-            open_engine(config, database, encryption, surroundings.http, utc_now, Random(7), metrics, jobs)
+            open_engine(
+                config,
+                database,
+                encryption,
+                surroundings.http,
+                utc_now,
+                Random(7),
+                metrics,
+                jobs,
+                ClockSkewMonitor(utc_now),
+            )
         )
         exports = HistoryExport(database, encryption, utc_now, load_texts(), access, own_url="http://127.0.0.1")
-        conversation = Pipeline(
-            database,
-            encryption,
-            engine.integrations,
-            access,
-            utc_now,
+        services = Services(
+            database=database,
+            encryption=encryption,
+            integrations=engine.integrations,
+            access=access,
+            clock=utc_now,
+            languages=load_texts(),
+            links=Links(),
+            previews=PreviewCache(utc_now),
             exports=exports,
             updates=engine.updates,
             credentials=engine.credentials,
+            commands=COMMANDS,
         )
+        pipeline = Pipeline(services, metrics)
         hosting = HostingConfig(
             app_id=APP_ID,
             app_type=AppType.USER_ASSIGNED_MSI,
@@ -197,11 +217,15 @@ async def open_bot_process(
             entra_url=surroundings.entra.url,
             allowed_service_hosts=("127.0.0.1",),
         )
-        chat_host = await stack.enter_async_context(open_host(hosting, conversation, surroundings.http, utc_now))
+        chat_host = await stack.enter_async_context(
+            open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
+        )
         application = build_application(engine, registry)
         add_public_routes(application, chat_host, engine, exports)
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
-        notifier = Notifier(database, chat_host.messenger, access, utc_now, Random(7))
+        notifier = Notifier(
+            database, chat_host.messenger, access, utc_now, Random(7), services.languages, services.links
+        )
         yield BotProcess(surroundings, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 

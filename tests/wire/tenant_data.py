@@ -10,7 +10,6 @@ from sqlmodel import col, update
 from bot.activity import Card
 from bot.commands import COMMANDS
 from core.clock import utc_now
-from storage.queries.roles import Role
 from storage.tables.conversations import Draft
 from storage.tables.history import Act
 from storage.tables.integrations import Integration
@@ -21,6 +20,7 @@ from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.model import Actor, IntegrationView, Service
+from sync.domain.roles import Role
 from sync.domain.rotation import Kind, Step
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of

@@ -50,7 +50,7 @@ async def test_a_webhook_is_followed_by_one_id_to_graph(tmp_path: Path) -> None:
         [line] = log.lines("presence_sent")
         known = await person_by_extension(running, "2001")
         [call] = await presence_requests(sandbox)
-        causes = [each["cause"] for each in log.lines("webhook_taken")]
+        causes = [each["cause"] for each in log.lines("webhook_received")]
         assert line["cause"] == known.desired_because == call["clientRequestId"] == causes[-1]
         assert len(set(causes)) == 2
         assert line["person"] == known.id
@@ -76,7 +76,7 @@ async def test_cloudlinks_own_id_is_logged_with_ours(tmp_path: Path) -> None:
             posted = body | {"notification": {"correlationId": correlation_id}}
             async with running.http.post(subscription.url, json=posted) as response:
                 assert response.status == 202
-        logged_ids = [line["correlation_id"] for line in log.lines("webhook_taken")]
+        logged_ids = [line["correlation_id"] for line in log.lines("webhook_received")]
         assert logged_ids[0] == "mitels-own"
         assert all(each.isprintable() and len(each) <= 300 for each in logged_ids)
         assert subscription.url.rpartition("/")[2] not in log.text
@@ -99,7 +99,7 @@ async def test_two_webhooks_stored_together_keep_their_own_ids(tmp_path: Path) -
         await eventually(lambda: accepted(log, 3))
         causes = {line["person"]: line["cause"] for line in log.lines("presence_sent")}
         assert len(set(causes.values())) == 3
-        assert set(causes.values()) <= {line["cause"] for line in log.lines("webhook_taken")}
+        assert set(causes.values()) <= {line["cause"] for line in log.lines("webhook_received")}
         assert {call["clientRequestId"] for call in await presence_requests(sandbox)} == set(causes.values())
 
 
@@ -113,7 +113,7 @@ async def test_another_process_pushes_under_the_id_of_what_caused_it(tmp_path: P
                 await sandbox.call("2001")
                 await eventually(lambda: noted(log, "graph_refused"))
             cause = (await person_by_extension(running, "2001")).desired_because
-            assert cause in {line["cause"] for line in log.lines("webhook_taken")}
+            assert cause in {line["cause"] for line in log.lines("webhook_received")}
             refused = log.lines("graph_refused")[0]
             assert refused["status"] == 503
             assert refused["request_id"]
@@ -140,7 +140,7 @@ async def test_changes_found_by_a_poll_have_the_polls_id(tmp_path: Path) -> None
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
-        found = log.lines("phones_differed")[-1]
+        found = log.lines("changes_polled")[-1]
         assert found["job"] in ("poll", "poll_sample")
         assert found["people"] == 1
         assert [line["cause"] for line in log.lines("presence_sent")] == [found["cause"]]

@@ -241,7 +241,7 @@ async def test_wrong_credentials_fixed_by_hand_work_immediately(running: Running
     app = replace(app_of(running.sandbox), client_secret=secret)
     await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
     await running.wait_until_shown(ANA, "Busy", "InACall")
-    assert all(light.trouble is None for light in (await running.status()).service_health)
+    assert all(health.error is None for health in (await running.status()).service_health)
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ from sqlmodel import select
 
 from bot.chat.idempotency import ACTS as ONCE
 from core.clock import utc_now
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -25,6 +24,7 @@ from storage.tables.roles import Member
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor, IntegrationView, TeamsApp
+from sync.domain.roles import Role
 from sync.domain.rotation import Kind, Step
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import words

@@ -56,7 +56,7 @@ async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) 
 
 async def faults(running: RunningEngine, view_id: str) -> dict[Service, Fault]:
     status = await running.engine.integrations.status(TENANT, view_id)
-    return {light.service: light.trouble.fault for light in status.service_health if light.trouble}
+    return {health.service: health.error.fault for health in status.service_health if health.error}
 
 
 async def talk(sandbox: SandboxHandle, extension: str) -> None:
@@ -126,7 +126,10 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
             row = await read_integration(running.database, view_id)
     for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
         assert Encryption([NEW_KEY]).can_decrypt(sealed)
-    assert sorted(line["service"] for line in logs if line["event"] == "service_broke") == ["cloudlink", "entra"]
+    assert sorted(line["service"] for line in logs if line["event"] == "service_unhealthy") == [
+        "cloudlink",
+        "entra",
+    ]
     assert len([line for line in logs if line["event"] == "webhook_address_replaced"]) == 1
     assert not [line for line in logs if line["event"] == "job_failed"]
 
@@ -208,8 +211,8 @@ async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
         assert begun is not None
         ended = await finished(running, begun)
         assert ended.step == Step.FAILED
-        assert ended.trouble is not None
-        assert ended.trouble.fault is Fault.SECRET_UNREADABLE
+        assert ended.error is not None
+        assert ended.error.fault is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
         row = await read_integration(running.database, view_id)
         assert row.previous_secret_sealed is None

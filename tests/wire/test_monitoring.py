@@ -70,7 +70,7 @@ async def test_after_work_no_label_has_an_unexpected_value(tmp_path: Path) -> No
         await sandbox.set_faults(graphForbidden=True)
         await sandbox.new_cloudlink_secret()
         await running.engine.integrations.test_connection(TENANT, await running.integration_id())
-        await running.engine.watch.measure()
+        await running.engine.readiness.refresh_gauges()
         exposed = {
             (sample.name, label, value)
             for family in running.registry.collect()

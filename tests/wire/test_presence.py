@@ -84,7 +84,7 @@ async def test_do_not_disturb_shows_as_presenting_and_outlasts_a_call(tmp_path: 
 
 
 async def calls_known(running: RunningEngine, count: int) -> bool:
-    return running.metric("events_total", verdict="taken") >= count + 1
+    return running.metric("events_total", verdict="applied") >= count + 1
 
 
 async def test_of_two_overlapping_calls_the_last_to_end_clears(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_of_two_overlapping_calls_the_last_to_end_clears(tmp_path: Path) -
 
 
 async def taken(running: RunningEngine, count: float) -> bool:
-    return running.metric("events_total", verdict="taken") >= count
+    return running.metric("events_total", verdict="applied") >= count
 
 
 async def test_an_unknown_state_is_counted_and_changes_nothing(tmp_path: Path) -> None:
@@ -125,12 +125,12 @@ async def test_duplicate_webhooks_are_applied_once(tmp_path: Path) -> None:
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: doubled(running, 2))
         await quiet(running)
-        assert running.metric("events_total", verdict="taken") == 2
+        assert running.metric("events_total", verdict="applied") == 2
         assert len(await presence_requests(sandbox)) == 1
 
 
 async def doubled(running: RunningEngine, count: int) -> bool:
-    return running.metric("events_total", verdict="double") == count
+    return running.metric("events_total", verdict="duplicate") == count
 
 
 async def test_a_webhook_that_comes_late_does_not_undo_the_hang_up(tmp_path: Path) -> None:
@@ -178,7 +178,7 @@ async def test_a_poll_finds_what_lost_webhooks_missed(tmp_path: Path) -> None:
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.hangup("2001")
         await running.wait_until_shown("2001", *AVAILABLE)
-        assert running.metric("events_total", verdict="taken") == 0
+        assert running.metric("events_total", verdict="applied") == 0
 
 
 async def test_without_a_public_url_it_polls(tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ async def test_an_outage_marks_the_service_unhealthy_until_it_ends(tmp_path: Pat
 
 
 async def fault_is(running: RunningEngine, service: Service, fault: Fault | None) -> bool:
-    light = next(light for light in (await running.status()).service_health if light.service is service)
-    return (light.trouble.fault if light.trouble else None) == fault
+    health = next(health for health in (await running.status()).service_health if health.service is service)
+    return (health.error.fault if health.error else None) == fault
 
 
 async def test_revoked_consent_stops_pushes_and_the_newest_state_goes_out_once_it_is_back(tmp_path: Path) -> None:
@@ -510,10 +510,10 @@ async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path
         integration = await running.integration_id()
         probes = await running.engine.integrations.test_connection(TENANT, integration)
         assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
-        assert not any(probe.trouble for probe in probes)
+        assert not any(probe.error for probe in probes)
         await sandbox.permissions(Presence_ReadWrite_All=False)
         probes = await running.engine.integrations.test_connection(TENANT, integration)
-        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.GRAPH_CONSENT_MISSING]
+        assert [probe.error.fault for probe in probes if probe.error] == [Fault.GRAPH_CONSENT_MISSING]
         assert await fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING)
         await sandbox.permissions(Presence_ReadWrite_All=True)
         await running.engine.integrations.test_connection(TENANT, integration)
@@ -550,7 +550,7 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
         everything = (
             captured.out + captured.err + await stored(running) + generate_latest(running.registry).decode()
         )
-        assert "service_broke" in everything
+        assert "service_unhealthy" in everything
         assert not [secret for secret in secrets if secret in everything]
 
 

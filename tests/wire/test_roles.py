@@ -10,18 +10,21 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from bot.activity import Turn
 from bot.pipeline import Pipeline
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
+from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.queries import conversations, roles
 from storage.queries.claims import MAX_PER_PERSON
-from storage.queries.roles import Role
 from storage.tables.roles import Member
+from sync.domain.roles import Role
+from tests.support.bot.chat import services_for
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations, buttons
@@ -65,19 +68,20 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
         database = await stack.enter_async_context(open_database(url))
 
         async def handler(turn: Turn) -> None:
-            await conversation(turn)
+            await pipeline(turn)
 
         bot = await stack.enter_async_context(open_bot(handler, **settings))
         integrations = FakeIntegrations(bot.clock)
-        conversation = Pipeline(
+        services = services_for(
             database,
-            Encryption([Fernet.generate_key().decode()]),
             integrations,
+            FakeUpdates(),
+            FakeCredentials(integrations),
             AdminsSetting(admins, TENANT),
             bot.clock,
-            updates=FakeUpdates(),
-            credentials=FakeCredentials(integrations),
+            Encryption([Fernet.generate_key().decode()]),
         )
+        pipeline = Pipeline(services, Metrics(CollectorRegistry()))
         yield Process(bot, database)
 
 

@@ -114,7 +114,7 @@ async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
         TENANT, view.id, "Second", new["value"], expires_on, ADMIN
     )
     done = await finished(running, rotation)
-    assert (done.step, done.trouble) == (Step.DONE, None)
+    assert (done.step, done.error) == (Step.DONE, None)
     integration = await row(running)
     assert integration.previous_secret_sealed is None
     assert (integration.name, integration.secret_expires_on) == ("Second", expires_on)
@@ -143,7 +143,7 @@ async def test_presence_changes_during_an_expired_secret_are_sent_immediately_af
 
 
 async def is_in_trouble(running: RunningEngine) -> bool:
-    return any(light.trouble for light in (await running.status()).service_health)
+    return any(health.error for health in (await running.status()).service_health)
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_retried(
             TENANT, view.id, "New", new["value"], None, ADMIN
         )
     await eventually(lambda: has_secret(running, old))
-    assert (await current(running, rotation)).trouble is not None
+    assert (await current(running, rotation)).error is not None
     assert (await finished(running, rotation)).step is Step.DONE
     assert await secret_of(running) == new["value"]
     assert ("rotate_fell_back", Fault.ENTRA_SECRET_WRONG.value, "Ada Admin") in await acts(running)
@@ -305,8 +305,8 @@ async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandl
     rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
     failed = await finished(running, rotation)
     assert failed.step is Step.FAILED
-    assert failed.trouble is not None
-    assert failed.trouble.fault is Fault.GRAPH_ROTATION_FORBIDDEN
+    assert failed.error is not None
+    assert failed.error.fault is Fault.GRAPH_ROTATION_FORBIDDEN
     assert live_secrets(sandbox) == before
     assert ("rotate_failed", Fault.GRAPH_ROTATION_FORBIDDEN.value, "Ada Admin") in await acts(running)
 
@@ -338,7 +338,7 @@ async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, run
 
 
 async def held_up(running: RunningEngine, rotation: RotationView) -> bool:
-    return (await current(running, rotation)).trouble is not None
+    return (await current(running, rotation)).error is not None
 
 
 # By itself

@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 
 from bot.commands import COMMANDS
-from storage.queries.roles import Role
 from sync.credentials import service as credential_changes
+from sync.domain.roles import Role
 from sync.phones.subscriptions import hashed
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words

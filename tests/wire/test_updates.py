@@ -157,7 +157,7 @@ async def test_steps_count_what_they_do(tmp_path: Path) -> None:
             now = (await seen(running)).current
             steps.append((now.version, now.step, now.done, now.total, (await seen(running)).percent))
 
-        running.engine.jobs.register(SHOW_UPDATE, note)
+        running.engine.jobs.replace(SHOW_UPDATE, note)
         await installed(running)
         await eventually(lambda: _is_last(steps))
         assert {(2, "read", 25), (3, "read", 21)} & {(version, step, total) for version, step, _, total, _ in steps}

@@ -1,5 +1,5 @@
-"""botbuilder, behind ``bot.hosting.framework``: the only place that knows it (docs/leaving-botbuilder.md)."""
+"""botbuilder, behind ``bot.hosting.framework``; used nowhere else (docs/leaving-botbuilder.md)."""
 
-from bot.hosting.sdk.talk import botbuilder
+from bot.hosting.sdk.framework import botbuilder
 
 __all__ = ["botbuilder"]

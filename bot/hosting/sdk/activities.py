@@ -1,4 +1,4 @@
-"""botbuilder's activities, made from what was checked and from what is to be said. Pure."""
+"""Builds botbuilder activities from checked activities and from cards. Pure."""
 
 from botbuilder.schema import (
     Activity,
@@ -15,31 +15,31 @@ from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.turn import CARD_TYPE
 
 
-def arrived(arrival: ParsedActivity) -> Activity:
-    """The activity botbuilder processes: checked fields only, none of the pressed button's values."""
+def incoming_activity(parsed: ParsedActivity) -> Activity:
+    """The activity for botbuilder: checked fields only, without the pressed button's values."""
     return Activity(
-        type=arrival.type,
-        id=arrival.id or None,
-        channel_id=arrival.address.channel_id,
-        service_url=arrival.address.service_url,
-        locale=arrival.locale or None,
-        delivery_mode=DeliveryModes.expect_replies if arrival.expects_replies else None,
+        type=parsed.type,
+        id=parsed.id or None,
+        channel_id=parsed.address.channel_id,
+        service_url=parsed.address.service_url,
+        locale=parsed.locale or None,
+        delivery_mode=DeliveryModes.expect_replies if parsed.expects_replies else None,
         conversation=ConversationAccount(
-            id=arrival.address.conversation_id,
-            conversation_type=arrival.conversation_type or None,
-            tenant_id=arrival.address.tenant_id or None,
+            id=parsed.address.conversation_id,
+            conversation_type=parsed.conversation_type or None,
+            tenant_id=parsed.address.tenant_id or None,
         ),
         from_property=ChannelAccount(
-            id=arrival.sender.channel_id,
-            name=arrival.sender.name or None,
-            aad_object_id=arrival.sender.object_id or None,
+            id=parsed.sender.channel_id,
+            name=parsed.sender.name or None,
+            aad_object_id=parsed.sender.object_id or None,
         ),
-        recipient=ChannelAccount(id=arrival.address.bot_id),
+        recipient=ChannelAccount(id=parsed.address.bot_id),
     )
 
 
-def with_card(card: Card, summary: str, activity_id: str | None = None) -> Activity:
-    """A message that shows ``card``; ``summary`` is what a notification shows."""
+def card_message(card: Card, summary: str, activity_id: str | None = None) -> Activity:
+    """A message that shows ``card``; ``summary`` is the notification's text."""
     return Activity(
         type=ActivityTypes.message,
         id=activity_id,
@@ -48,7 +48,7 @@ def with_card(card: Card, summary: str, activity_id: str | None = None) -> Activ
     )
 
 
-def reference(address: Address) -> ConversationReference:
+def conversation_reference(address: Address) -> ConversationReference:
     return ConversationReference(
         service_url=address.service_url,
         channel_id=address.channel_id,

@@ -1,4 +1,4 @@
-"""botbuilder's connector client over ``ConnectorHttp``: no ``requests``, and msrest reads nothing but successes."""
+"""botbuilder's connector client over ``ConnectorHttp``: without ``requests``; msrest parses only successes."""
 
 from typing import Any
 
@@ -22,27 +22,27 @@ from bot.hosting.config import HostingConfig
 from bot.hosting.connector_http import ConnectorHttp, parse
 
 MAX_CLIENTS = 64
-"""Clients hold no state of a turn and are kept: making one takes 4 ms of the loop (measured, 4.17.1)."""
+"""Clients hold no state of a turn and are cached: creating one blocks the loop for 4 ms (measured, 4.17.1)."""
 
 
 class Transport(AsyncHTTPSender[Any, Any]):
-    """Sends msrest's requests by ``ConnectorHttp``."""
+    """Sends msrest's requests with ``ConnectorHttp``."""
 
-    def __init__(self, outgoing: ConnectorHttp) -> None:
-        self._outgoing = outgoing
+    def __init__(self, connector_http: ConnectorHttp) -> None:
+        self._connector_http = connector_http
 
     async def __aexit__(self, *_details: object) -> None:
-        """The session is not ours to close."""
+        """The session belongs to the caller, who closes it."""
 
     async def send(self, request: Request[Any], **_config: Any) -> Response[Any, Any]:
-        """Raises as ``Outgoing.request``."""
+        """Raises as ``ConnectorHttp.request``."""
         asked = request.http_request
-        body = await self._outgoing.request(asked.method, asked.url, asked.headers, asked.data)
+        body = await self._connector_http.request(asked.method, asked.url, asked.headers, asked.data)
         return Response(request, Success(asked, body))
 
 
 class Success(AsyncClientResponse):
-    """A success as msrest reads it: JSON, or no body at all when it is anything else."""
+    """A successful response for msrest: JSON, or an empty body for anything else."""
 
     def __init__(self, request: Any, body: bytes) -> None:
         super().__init__(request, self)
@@ -56,25 +56,25 @@ class Success(AsyncClientResponse):
         return self._body
 
     def json(self) -> Any:
-        """As ``outgoing.parse``."""
+        """As ``connector_http.parse``."""
         return self._json
 
 
 def _pipeline(config: BotFrameworkConnectorConfiguration) -> AsyncPipeline[Any, Any]:
     """Without botbuilder's credentials policy, which fetches tokens on the loop.
 
-    A policy object must not be handed in by ``credentials``: the client links it into a second pipeline, over
-    ``requests``, and there it stays (msrest 0.7.1).
+    A policy object must not be passed as ``credentials``: the client also adds it to a second pipeline, over
+    ``requests``, and it stays there (msrest 0.7.1).
     """
     return AsyncPipeline([config.user_agent_policy, RawDeserializer()], config.sender)
 
 
 class Connectors(ConnectorFactory):  # type: ignore[misc]
-    """Makes a connector client for a ``serviceUrl``, if the bot may send there."""
+    """Creates a connector client for a ``serviceUrl`` that the bot may send to."""
 
-    def __init__(self, config: HostingConfig, outgoing: ConnectorHttp) -> None:
+    def __init__(self, config: HostingConfig, connector_http: ConnectorHttp) -> None:
         self._config = config
-        self._transport = Transport(outgoing)
+        self._transport = Transport(connector_http)
         self._clients: dict[str, ConnectorClient] = {}
 
     async def create(self, service_url: str, audience: str | None = None) -> ConnectorClient:
@@ -91,14 +91,14 @@ class Connectors(ConnectorFactory):  # type: ignore[misc]
 
 
 class Authentication(BotFrameworkAuthentication):  # type: ignore[misc]
-    """What botbuilder's adapter asks of authentication. Callers are verified before it is asked (``Verifier``)."""
+    """Authentication for botbuilder's adapter; ``Verifier`` has already verified the caller."""
 
     def __init__(self, config: HostingConfig, connectors: Connectors) -> None:
         self._app_id = config.app_id
         self._connectors = connectors
 
     def verified(self) -> AuthenticateRequestResult:
-        """The result for a caller that ``Verifier`` has let in."""
+        """The result for a caller that ``Verifier`` accepted."""
         result = AuthenticateRequestResult()
         result.claims_identity = ClaimsIdentity({"aud": self._app_id, "appid": self._app_id}, True)
         result.connector_factory = self._connectors
@@ -108,7 +108,7 @@ class Authentication(BotFrameworkAuthentication):  # type: ignore[misc]
         return self._connectors
 
     async def create_user_token_client(self, claims_identity: ClaimsIdentity) -> None:
-        """The bot signs nobody in."""
+        """The bot does not sign users in."""
 
     async def authenticate_request(self, activity: Activity, auth_header: str) -> AuthenticateRequestResult:
         raise PermissionError("only verified requests are processed")

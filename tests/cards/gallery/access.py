@@ -8,9 +8,9 @@ from bot.activity import Card
 from bot.cards import admins, claim, welcome
 from bot.cards.field_errors import FormError
 from bot.languages import Texts
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
@@ -37,7 +37,7 @@ def _people(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "admins", admins.listed(texts, ["Ana Martins"], [owner, invited, void], 0, NOW)
     yield "admins_setting_only", admins.listed(texts, ["Ana Martins"], [], 0, NOW)
     yield "admins_worst", admins.listed(texts, [LONG] * 40, worst, 1, NOW, "admins.removed")
-    yield "admins_one", admins.one(texts, owner, NOW, said="admins.changed")
+    yield "admins_one", admins.one(texts, owner, NOW, done="admins.changed")
     yield "admins_last_owner", admins.one(texts, owner, NOW, refusal="last_owner")
     yield "admins_meanwhile", admins.one(texts, invited, NOW, refusal="meanwhile")
     yield "admins_one_worst", admins.one(texts, member(Role.VIEWER, name=LONG, address=LONG), NOW)
@@ -47,7 +47,7 @@ def _people(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def _inviting(texts: Texts) -> Iterator[tuple[str, Card]]:
-    few, most = [stranger("Rui Costa")], [stranger(LONG) for _ in range(admins.STRANGERS)]
+    few, most = [stranger("Rui Costa")], [stranger(LONG) for _ in range(admins.SUGGESTED)]
     wrong = FormError(texts("check.address"), texts("check.address.remedy"), field="address")
     typed = {"address": "rui", "person": admins.NOBODY, "role": Role.OWNER}
     yield "invite", admins.invite(texts, few, NOW)

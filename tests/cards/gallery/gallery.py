@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from bot.activity import Card
 from bot.cards import integrations, preview, setup, status, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
-from bot.cards.parts import told as with_note
+from bot.cards.parts import with_banner
 from bot.commands import COMMANDS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
@@ -80,8 +80,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "personal", welcome.meet_in_personal(texts, Link(texts("personal.open"), LINKS.personal_chat("28:bot")))
     yield "personal_no_link", welcome.meet_in_personal(texts, None)
     yield "stale", welcome.stale(texts)
-    told = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
-    yield "pressed_before", with_note(welcome.stale(texts), told, texts("pressed.once"))
+    pressed_by = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
+    yield "pressed_before", with_banner(welcome.stale(texts), pressed_by, texts("pressed.once"))
     yield "apology", welcome.apology(texts, "4f1d2c3b")
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)
@@ -193,9 +193,9 @@ def _status(
         for service, trouble in zip(Service, troubles, strict=True)
     )
     said = {
-        light.service: form_error(light.trouble, texts, LINKS, GUID, GUID)
-        for light in service_health
-        if light.trouble
+        health.service: form_error(health.error, texts, LINKS, GUID, GUID)
+        for health in service_health
+        if health.error
     }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None

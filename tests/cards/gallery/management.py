@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from bot.activity import Card
 from bot.cards import edit, history, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.monitors import MonitorList
 from bot.cards.validation import name_taken
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
@@ -71,10 +72,11 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     few, most = monitor_rows(2, "Lobby"), monitor_rows(MAX_MONITORS, LONG[:60])
     wrong = FormError(texts("check.names_needed"), texts("check.names_needed.remedy"), field="names")
-    yield "monitors_none", monitors.list_card(texts, one, [])
-    yield "monitors", monitors.list_card(texts, one, few, rotation_id="r1")
-    yield "monitors_open", monitors.list_card(texts, one, few, open_tasks=2, form_error=wrong)
-    yield "monitors_most", monitors.list_card(texts, replace(one, name=LONG), most, open_tasks=MAX_MONITORS)
+    yield "monitors_none", monitors.list_card(texts, one, MonitorList([], MAX_MONITORS))
+    yield "monitors", monitors.list_card(texts, one, MonitorList(few, MAX_MONITORS - 2, rotation_id="r1"))
+    yield "monitors_open", monitors.list_card(texts, one, MonitorList(few, MAX_MONITORS - 2, open_tasks=2), wrong)
+    full = MonitorList(most, 0, open_tasks=MAX_MONITORS)
+    yield "monitors_most", monitors.list_card(texts, replace(one, name=LONG), full)
     yield "monitors_asked", monitors.asked(texts, one, few, "r1")
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)

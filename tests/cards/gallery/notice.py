@@ -8,7 +8,7 @@ from typing import Any
 from bot.activity import Card
 from bot.cards import notices
 from bot.cards.field_errors import Link, Links
-from bot.cards.notices import AlertsView, Done, Listening, Telling
+from bot.cards.notices import AlertsView, Done, Listener, NoticeView
 from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
 from sync.domain.errors import Fault
@@ -37,8 +37,8 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     for name, one in (*_warnings(texts), *_troubles(), *_news()):
         yield f"notice_{name}", notices.notice_card(texts, one, NOW)
     for name, how, by in CLOSINGS:
-        yield f"notice_closed_{name}", notices.closed_card(texts, telling(EXPIRY), Done(how, by, NOW))
-    in_channel = telling(EXPIRY, way_in=_way_in(texts))
+        yield f"notice_closed_{name}", notices.closed_card(texts, notice(EXPIRY), Done(how, by, NOW))
+    in_channel = notice(EXPIRY, chat_link=_way_in(texts))
     yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG, NOW))
     yield "notice_reminded", notices.reminded(texts, date(2026, 11, 23))
     yield "notice_told", notices.told(texts, "Head office", listeners(1))
@@ -50,56 +50,56 @@ def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "channel_off", notices.channel_answer(texts, False)
 
 
-def _warnings(texts: Texts) -> Iterator[tuple[str, Telling]]:
+def _warnings(texts: Texts) -> Iterator[tuple[str, NoticeView]]:
     for days in (60, 30, 14, 7, 3, 1, 0, -1, -12):
-        yield f"expiry_{days}", telling(EXPIRY, _expires(days))
-    yield "expiry_unknown", telling(EXPIRY)
-    yield "expiry_certificate", telling(EXPIRY, {**_expires(7), "credential": "certificate"})
-    yield "expiry_long", telling(EXPIRY, _expires(7), name=LONG, is_automatic=True)
-    yield "expiry_channel", telling(EXPIRY, _expires(7), way_in=_way_in(texts))
+        yield f"expiry_{days}", notice(EXPIRY, _expires(days))
+    yield "expiry_unknown", notice(EXPIRY)
+    yield "expiry_certificate", notice(EXPIRY, {**_expires(7), "credential": "certificate"})
+    yield "expiry_long", notice(EXPIRY, _expires(7), name=LONG, is_automatic=True)
+    yield "expiry_channel", notice(EXPIRY, _expires(7), chat_link=_way_in(texts))
 
 
-def _troubles() -> Iterator[tuple[str, Telling]]:
+def _troubles() -> Iterator[tuple[str, NoticeView]]:
     for fault in Fault:
-        yield f"{fault}", telling(PROBLEM, _trouble(fault))
-        yield f"clear_{fault}", telling(CLEAR, _trouble(fault))
+        yield f"{fault}", notice(PROBLEM, _trouble(fault))
+        yield f"clear_{fault}", notice(CLEAR, _trouble(fault))
     for of in (Service.ENTRA, Service.CLOUDLINK):
         facts = {**_trouble(Fault.SECRET_UNREADABLE), "service": of.value, "context": {"service": of.value}}
-        yield f"{Fault.SECRET_UNREADABLE}_{of}", telling(PROBLEM, facts)
+        yield f"{Fault.SECRET_UNREADABLE}_{of}", notice(PROBLEM, facts)
     for service, fault_name, context in OWN:
         facts = {**_over(), "service": service, "fault": fault_name, "lasting": False, "context": context}
-        yield service, telling(PROBLEM, facts)
-        yield f"clear_{service}", telling(CLEAR, facts)
+        yield service, notice(PROBLEM, facts)
+        yield f"clear_{service}", notice(CLEAR, facts)
 
 
-def _news() -> Iterator[tuple[str, Telling]]:
-    yield "rotation", telling(ROTATION, {**_expires(180), "fault": "", "step": "done"})
-    yield "rotation_failed", telling(ROTATION, {"fault": "graph.forbidden", "step": "failed"})
-    yield "rotation_failed_unknown", telling(ROTATION, {"fault": "", "step": "failed"})
-    yield "update", telling(UPDATE, {"version": 2})
+def _news() -> Iterator[tuple[str, NoticeView]]:
+    yield "rotation", notice(ROTATION, {**_expires(180), "fault": "", "step": "done"})
+    yield "rotation_failed", notice(ROTATION, {"fault": "graph.forbidden", "step": "failed"})
+    yield "rotation_failed_unknown", notice(ROTATION, {"fault": "", "step": "failed"})
+    yield "update", notice(UPDATE, {"version": 2})
 
 
-def telling(
+def notice(
     topic: str,
     facts: Mapping[str, Any] | None = None,
     *,
     name: str = "Head office",
     is_automatic: bool = False,
-    way_in: Link | None = None,
-) -> Telling:
+    chat_link: Link | None = None,
+) -> NoticeView:
     """A notice about a sample integration."""
     integration = IntegrationView(
         "0123456789abcdef0123456789abcdef", name, True, "", "10002", "presence-reader", GUID, GUID, None, NOW
     )
     integration = replace(integration, auto_rotate=is_automatic)
     notice = "fedcba9876543210fedcba9876543210"
-    return Telling(notice, topic, facts or {}, integration, Links(), "Europe/Lisbon", way_in)
+    return NoticeView(notice, topic, facts or {}, integration, Links(), "Europe/Lisbon", chat_link)
 
 
-def listeners(times: int) -> list[Listening]:
+def listeners(times: int) -> list[Listener]:
     states = ("told", "waiting", "muted", "unreachable", "listening")
-    people = [Listening("Ada Example" if place else LONG, state) for place, state in enumerate(states)]
-    return [*people * times, Listening("", "listening"), Listening("", "told", is_channel=True)]
+    people = [Listener("Ada Example" if place else LONG, state) for place, state in enumerate(states)]
+    return [*people * times, Listener("", "listening"), Listener("", "told", is_channel=True)]
 
 
 def view(count: int) -> AlertsView:

@@ -19,7 +19,7 @@ NAMES = tuple(f"{number} Ada Example" for number in range(12))
 def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, Card]]:
     few = Due(2, (Effect("matched", 3, NAMES[:3]),))
     calls = Due(3, (Effect("people", 25), Effect("on_the_phone", 0)))
-    yield "update_looking", update.looking(texts, integration)
+    yield "update_looking", update.checking(texts, integration)
     yield "update_offered", update.offered(texts, integration, Offer(1, (few, calls)))
     yield "update_offered_one", update.offered(texts, integration, Offer(2, (calls,)))
     yield "update_offered_largest", update.offered(texts, integration, Offer(1, _largest()))

@@ -1,4 +1,4 @@
-"""The chain: who is let in, where, in which language, and what is said when something fails."""
+"""The complete chain: roles, chats, languages, unknown input and errors."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ def all_verbs() -> list[str]:
 # Welcome
 
 
-async def test_being_added_brings_the_welcome(new_chat: Chat) -> None:
+async def test_an_installation_is_answered_with_the_welcome(new_chat: Chat) -> None:
     turn = await new_chat.turn(Installed())
     assert len(turn.cards) == 1
     assert set(buttons(turn.answer)) == {"command.setup", "command.help"}
@@ -40,12 +40,12 @@ async def test_being_added_brings_the_welcome(new_chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("first", ["hello", "what is this", "ajuda"])
-async def test_the_first_words_bring_the_welcome_alone(new_chat: Chat, first: str) -> None:
+async def test_the_first_message_is_answered_with_the_welcome_only(new_chat: Chat, first: str) -> None:
     turn = await new_chat.turn(Message(first))
     assert [card["fallbackText"] for card in turn.cards] == ["Welcome to CloudLink Presence"]
 
 
-async def test_a_command_said_first_is_carried_out_after_the_welcome(new_chat: Chat) -> None:
+async def test_a_command_in_the_first_message_runs_after_the_welcome(new_chat: Chat) -> None:
     turn = await new_chat.turn(Message("setup integration"))
     assert [card["fallbackText"] for card in turn.cards] == ["Welcome to CloudLink Presence", "CloudLink account"]
 
@@ -61,7 +61,7 @@ async def test_added_again_it_welcomes_again(chat: Chat) -> None:
     assert (await chat.turn(Installed())).summaries == ["Welcome to CloudLink Presence"]
 
 
-async def test_removed_says_nothing_and_is_not_written_to_again(chat: Chat) -> None:
+async def test_a_removal_is_not_answered_and_marks_the_chat_unreachable(chat: Chat) -> None:
     turn = await chat.turn(Removed())
     assert turn.cards == []
     stored = await known(chat)
@@ -69,7 +69,7 @@ async def test_removed_says_nothing_and_is_not_written_to_again(chat: Chat) -> N
     assert stored.unreachable
 
 
-async def test_the_conversation_is_remembered_with_its_address(chat: Chat) -> None:
+async def test_the_conversation_is_stored_with_its_address(chat: Chat) -> None:
     stored = await known(chat)
     assert stored is not None
     assert stored.conversation_id == f"conversation-of-{ADMIN}"
@@ -80,7 +80,7 @@ async def test_the_conversation_is_remembered_with_its_address(chat: Chat) -> No
 # Access
 
 
-async def test_a_stranger_can_press_nothing(chat: Chat, subtests: pytest.Subtests) -> None:
+async def test_a_user_without_a_role_can_press_nothing(chat: Chat, subtests: pytest.Subtests) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     before = list(chat.integrations.calls)
     (view,) = await chat.integrations.list(TENANT)
@@ -94,7 +94,7 @@ async def test_a_stranger_can_press_nothing(chat: Chat, subtests: pytest.Subtest
                 assert chat.integrations.calls == before
 
 
-async def test_a_stranger_can_say_nothing(chat: Chat, subtests: pytest.Subtests) -> None:
+async def test_a_user_without_a_role_can_run_no_command(chat: Chat, subtests: pytest.Subtests) -> None:
     chat.person = STRANGER
     for command in SECURED:
         for title in command.titles.values():
@@ -103,7 +103,7 @@ async def test_a_stranger_can_say_nothing(chat: Chat, subtests: pytest.Subtests)
                 assert chat.integrations.calls == []
 
 
-async def test_a_stranger_is_told_whom_to_ask(chat: Chat) -> None:
+async def test_a_user_without_a_role_is_shown_whom_to_ask(chat: Chat) -> None:
     chat.admins = (ADMIN, "Ada@contoso.example")
     chat.restart()
     chat.person = STRANGER
@@ -145,11 +145,11 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
 # Groups and channels
 
 
-@pytest.mark.parametrize("what", [Message("status"), Installed(), Action("status.show", {}, "card")])
-async def test_in_a_group_it_asks_to_be_met_in_person(chat: Chat, what: Message | Installed | Action) -> None:
+@pytest.mark.parametrize("event", [Message("status"), Installed(), Action("status.show", {}, "card")])
+async def test_in_a_group_it_asks_to_use_the_personal_chat(chat: Chat, event: Message | Installed | Action) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     chat.personal = False
-    turn = await chat.turn(what)
+    turn = await chat.turn(event)
     assert len(turn.cards) == 1
     assert "personal chat" in words(turn.answer)
     assert link_urls(turn.answer) == ["https://teams.microsoft.com/l/chat/0/0?users=28:bot"]
@@ -168,7 +168,7 @@ async def test_in_a_group_no_button_does_anything(chat: Chat, subtests: pytest.S
             assert chat.integrations.calls == before
 
 
-async def test_a_group_is_not_remembered_as_where_to_speak(new_chat: Chat) -> None:
+async def test_a_group_is_not_stored_as_a_conversation(new_chat: Chat) -> None:
     new_chat.personal = False
     await new_chat.say("hi")
     await new_chat.turn(Removed())
@@ -233,13 +233,13 @@ async def test_unknown_words_get_the_nearest_command_as_a_button(chat: Chat) -> 
 @pytest.mark.parametrize(
     "said", ["", "   ", "xyzzy plugh", "🙂", "?!", "a" * 4000, "\u202e\x00", "[x](https://evil.example)"]
 )
-async def test_there_is_never_silence(chat: Chat, said: str) -> None:
+async def test_every_message_is_answered(chat: Chat, said: str) -> None:
     turn = await chat.turn(Message(said))
     assert len(turn.cards) == 1
     assert "evil.example" not in words(turn.answer)
 
 
-async def test_an_unknown_verb_is_told_from_a_known_one(chat: Chat) -> None:
+async def test_an_unknown_verb_is_out_of_date(chat: Chat) -> None:
     for verb in ("setup.everything", "", "command.", "__class__", "x" * 500):
         card = await chat.act(verb)
         assert "out of date" in words(card)
@@ -257,7 +257,7 @@ async def test_every_verb_answers_when_its_data_is_missing(chat: Chat, subtests:
 # Failing
 
 
-async def test_an_unforeseen_failure_is_apologised_for_with_a_reference(chat: Chat) -> None:
+async def test_an_unexpected_error_is_answered_with_a_reference(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     chat.integrations.errors["status"] = RuntimeError("password=hunter2")
     with capture_logs() as logs:
@@ -270,16 +270,16 @@ async def test_an_unforeseen_failure_is_apologised_for_with_a_reference(chat: Ch
 
 
 @pytest.mark.parametrize("failure", [Unreachable(), Undelivered(503)])
-async def test_what_cannot_be_delivered_is_the_channels_affair(chat: Chat, failure: Exception) -> None:
+async def test_a_delivery_error_is_passed_to_the_channel(chat: Chat, failure: Exception) -> None:
     class Deaf(RecordingTurn):
         async def replace(self, card: Card, summary: str) -> None:
             raise failure
 
     with pytest.raises(type(failure)):
-        await chat.conversation(Deaf(incoming(Message("help"))))
+        await chat.pipeline(Deaf(incoming(Message("help"))))
 
 
-async def test_a_fault_outside_the_wizard_has_its_sentence_and_another_try(chat: Chat) -> None:
+async def test_a_fault_outside_the_wizard_is_explained_and_can_be_retried(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     (view,) = await chat.integrations.list(TENANT)
     chat.integrations.errors["enable"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
@@ -299,7 +299,7 @@ async def test_a_typed_command_that_failed_can_be_tried_again_by_a_button(chat: 
     assert "of 27 people matched" in words(await chat.press(card, "command.status"))
 
 
-async def test_one_person_waits_for_themselves_and_not_for_another(chat: Chat) -> None:
+async def test_turns_of_one_person_are_queued_and_those_of_others_are_not(chat: Chat) -> None:
     chat.admins = (ADMIN, "other-admin")
     chat.restart()
     gate = asyncio.Event()
@@ -311,8 +311,8 @@ async def test_one_person_waits_for_themselves_and_not_for_another(chat: Chat) -
 
     slow, same = Slow(incoming(Message("help"))), chat.new_turn(Message("help"))
     other = RecordingTurn(incoming(Message("help"), person="other-admin"))
-    waiting = [asyncio.create_task(chat.conversation(turn)) for turn in (slow, same)]
-    await chat.conversation(other)
+    waiting = [asyncio.create_task(chat.pipeline(turn)) for turn in (slow, same)]
+    await chat.pipeline(other)
     assert other.cards
     assert not same.cards
     gate.set()

@@ -1,5 +1,5 @@
 """``bot.hosting.sdk`` once more, on botbuilder's successor: what ``docs/leaving-botbuilder.md`` reports."""
 
-from tests.spikes.agents_hosting.talk import agents_sdk
+from tests.spikes.agents_hosting.framework import agents_sdk
 
 __all__ = ["agents_sdk"]

@@ -12,19 +12,19 @@ from bot.hosting.activity_parser import ParsedActivity
 from bot.hosting.turn import CARD_TYPE
 
 
-def arrived(arrival: ParsedActivity) -> Activity:
-    address = arrival.address
+def incoming_activity(parsed: ParsedActivity) -> Activity:
+    address = parsed.address
     return _activity(
-        type=arrival.type,
-        id=arrival.id,
+        type=parsed.type,
+        id=parsed.id,
         channelId=address.channel_id,
         serviceUrl=address.service_url,
-        locale=arrival.locale,
-        deliveryMode=DeliveryModes.expect_replies if arrival.expects_replies else None,
+        locale=parsed.locale,
+        deliveryMode=DeliveryModes.expect_replies if parsed.expects_replies else None,
         conversation=_present(
-            id=address.conversation_id, conversationType=arrival.conversation_type, tenantId=address.tenant_id
+            id=address.conversation_id, conversationType=parsed.conversation_type, tenantId=address.tenant_id
         ),
-        **{"from": _present(id=address.user_id, name=arrival.sender.name, aadObjectId=arrival.sender.object_id)},
+        **{"from": _present(id=address.user_id, name=parsed.sender.name, aadObjectId=parsed.sender.object_id)},
         recipient={"id": address.bot_id},
     )
 
@@ -41,7 +41,7 @@ def continuation(address: Address) -> Activity:
     )
 
 
-def with_card(card: Card, summary: str, activity_id: str = "") -> Activity:
+def card_message(card: Card, summary: str, activity_id: str = "") -> Activity:
     return _activity(
         type=ActivityTypes.message,
         id=activity_id,

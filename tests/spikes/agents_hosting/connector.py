@@ -17,9 +17,9 @@ HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
 class Conversations:
     """The three calls the bot makes, and its two queries."""
 
-    def __init__(self, service_url: str, outgoing: ConnectorHttp) -> None:
+    def __init__(self, service_url: str, connector_http: ConnectorHttp) -> None:
         self._root = f"{service_url.rstrip('/')}/v3/conversations"
-        self._outgoing = outgoing
+        self._connector_http = connector_http
 
     async def send_to_conversation(self, conversation_id: str, activity: Activity) -> ResourceResponse:
         return await self._say("POST", activity, conversation_id, "activities")
@@ -44,16 +44,16 @@ class Conversations:
 
     async def _ask(self, method: str, data: bytes | None, *path: str) -> Any:
         url = "/".join([self._root, *(quote(part, safe="") for part in path)])
-        return parse(method, await self._outgoing.request(method, url, HEADERS, data))
+        return parse(method, await self._connector_http.request(method, url, HEADERS, data))
 
 
 class Connector:
     """Replaces the SDK's ``ConnectorClientBase`` and ``UserTokenClientBase``."""
 
-    def __init__(self, service_url: str, outgoing: ConnectorHttp) -> None:
+    def __init__(self, service_url: str, connector_http: ConnectorHttp) -> None:
         self.base_uri = service_url
         self.attachments = None
-        self.conversations = Conversations(service_url, outgoing)
+        self.conversations = Conversations(service_url, connector_http)
 
     async def close(self) -> None:
         """Does nothing: the session belongs to the caller."""
@@ -62,9 +62,9 @@ class Connector:
 class Connectors:
     """The SDK's ``ChannelServiceClientFactoryBase``."""
 
-    def __init__(self, config: HostingConfig, outgoing: ConnectorHttp) -> None:
+    def __init__(self, config: HostingConfig, connector_http: ConnectorHttp) -> None:
         self._config = config
-        self._outgoing = outgoing
+        self._connector_http = connector_http
 
     async def create_connector_client(
         self, _context: Any, _identity: ClaimsIdentity, service_url: str, *_more: Any, **_named: Any
@@ -72,8 +72,8 @@ class Connectors:
         """Raises ``Undelivered`` for a service the configuration does not allow: no token goes there."""
         if not self._config.allows_service(service_url):
             raise Undelivered(0)
-        return Connector(service_url, self._outgoing)
+        return Connector(service_url, self._connector_http)
 
     async def create_user_token_client(self, *_ignored: Any) -> Connector:
         """The bot signs nobody in; the SDK closes whatever it is given here."""
-        return Connector("", self._outgoing)
+        return Connector("", self._connector_http)

@@ -2,17 +2,23 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
-from bot.activity import Action, Card, Installed, Message, Removed
+from bot.activity import Action, Card, Event, Message
+from bot.cards.field_errors import Links
+from bot.chat.context import Services, TurnContext
 from bot.chat.history_export import HistoryExport
+from bot.chat.preview_cache import PreviewCache
+from bot.commands import COMMANDS
+from bot.languages import language_of, load_texts
 from bot.pipeline import Pipeline
 from bot.roles.admins_setting import AdminsSetting
+from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
@@ -23,6 +29,33 @@ from tests.support.stores import sqlite_with_tables
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Fernet.generate_key().decode()
+
+
+def services_for(
+    database: Database,
+    integrations: FakeIntegrations,
+    updates: FakeUpdates,
+    credentials: FakeCredentials,
+    access: AdminsSetting,
+    clock: Clock,
+    encryption: Encryption,
+) -> Services:
+    """What commands work with, over a real database and fakes of everything behind it."""
+    languages = load_texts()
+    return Services(
+        database=database,
+        encryption=encryption,
+        integrations=integrations,
+        access=access,
+        clock=clock,
+        languages=languages,
+        links=Links(),
+        previews=PreviewCache(clock),
+        exports=HistoryExport(database, encryption, clock, languages, access),
+        updates=updates,
+        credentials=credentials,
+        commands=COMMANDS,
+    )
 
 
 @dataclass
@@ -55,28 +88,34 @@ class Chat:
 
     def restart(self) -> None:
         """A new process on the same database: only what was stored is kept."""
-        rules = AdminsSetting(self.admins, TENANT)
-        self.conversation = Pipeline(
+        self.services = services_for(
             self.database,
-            Encryption([self.key]),
             self.integrations,
-            rules,
+            self.updates,
+            self.credentials,
+            AdminsSetting(self.admins, TENANT),
             self.clock,
-            new_reference=lambda: "ref-1",
-            updates=self.updates,
-            credentials=self.credentials,
-            exports=self.exports,
-            metrics=self.metrics,
+            Encryption([self.key]),
         )
+        if self.exports:
+            self.services = replace(self.services, exports=self.exports)
+        self.pipeline = Pipeline(self.services, self.metrics, new_reference=lambda: "ref-1")
 
-    async def turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
-        turn = self.new_turn(what)
-        await self.conversation(turn)
+    def context(self, event: Event) -> TurnContext:
+        """A turn about ``event``, for a middleware on its own."""
+        turn = self.new_turn(event)
+        return TurnContext(turn, self.services, self.services.languages[language_of(self.locale)])
+
+    async def turn(self, event: Event) -> RecordingTurn:
+        turn = self.new_turn(event)
+        await self.pipeline(turn)
         self.shown.extend(turn.cards)
         return turn
 
-    def new_turn(self, what: Message | Action | Installed | Removed) -> RecordingTurn:
-        arrived = incoming(what, person=self.person, tenant=self.tenant, locale=self.locale, personal=self.personal)
+    def new_turn(self, event: Event) -> RecordingTurn:
+        arrived = incoming(
+            event, person=self.person, tenant=self.tenant, locale=self.locale, personal=self.personal
+        )
         return RecordingTurn(arrived, self.principal_name)
 
     async def say(self, text: str) -> Card:

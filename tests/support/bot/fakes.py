@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 from uuid import uuid4
 
-from bot.activity import Action, Address, Card, Incoming, Installed, Message, Removed, Sender
+from bot.activity import Action, Address, Card, Event, Incoming, Sender
 from core.clock import Clock
 from sync.domain.model import (
     Actor,
@@ -68,7 +68,7 @@ class RecordingTurn:
 
 
 def incoming(
-    what: Message | Action | Installed | Removed,
+    event: Event,
     *,
     person: str = ADMIN,
     tenant: str = TENANT,
@@ -78,7 +78,7 @@ def incoming(
     address = Address(
         "https://smba.example/emea/", f"conversation-of-{person}", tenant, "29:user", "28:bot", "msteams"
     )
-    return Incoming(what, Sender("29:user", person, "Somebody"), address, tenant, locale, personal)
+    return Incoming(event, Sender("29:user", person, "Somebody"), address, tenant, locale, personal)
 
 
 @dataclass

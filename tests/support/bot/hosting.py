@@ -1,4 +1,4 @@
-"""The whole hosting package between real servers: the issuer and Teams on one side, the connector on the other."""
+"""The whole hosting package between real servers: token issuer, Teams and connector."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -142,11 +142,11 @@ async def open_bot(
                 record_turn,
                 http,
                 clock,
+                Metrics(registry),
                 sleep=clock.sleep,
                 random=Random(1),
                 answer_seconds=answer_seconds,
                 make_framework=make_framework,
-                metrics=Metrics(registry),
             )
         )
         app = web.Application()

@@ -14,18 +14,20 @@ from prometheus_client import CollectorRegistry
 from sqlmodel import select
 
 from bot.activity import Card
+from bot.cards.field_errors import Links
+from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.queries.notices import State
-from storage.queries.roles import Role
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
 from sync.domain.jobs import NOTIFY
+from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
 from sync.problems.notice_scheduler import NoticeScheduler
 from tests.support.bot.fakes import words
@@ -68,7 +70,7 @@ class Process:
 
     async def look(self) -> None:
         """Schedule the notices, then send those that are due."""
-        await self.notice_scheduler.look("all")
+        await self.notice_scheduler.run("all")
         await self.send_due()
 
     async def send_due(self) -> None:
@@ -78,7 +80,7 @@ class Process:
 
     async def metric(self, name: str, **labels: str) -> float:
         """A gauge of the store, read now."""
-        await StoreGauges(self.database, self.metrics, self.clock).take()
+        await StoreGauges(self.database, self.metrics, self.clock).refresh()
         return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
 
 
@@ -175,7 +177,9 @@ def title(card: Card) -> str:
 def make_process(bot: Bot, database: Database) -> Process:
     jobs, registry = RecordedJobs(), CollectorRegistry()
     metrics = Metrics(registry)
-    notifier = Notifier(database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3))
+    notifier = Notifier(
+        database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3), load_texts(), Links()
+    )
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
         context, timedelta(seconds=10), lambda _: process.update, lambda: process.skew

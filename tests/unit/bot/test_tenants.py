@@ -62,13 +62,13 @@ def _is_row(annotation: Any) -> bool:
     return getattr(annotation, "__name__", str(annotation).rpartition(".")[2]) in ROWS
 
 
-def test_whatever_is_asked_of_the_store_names_the_tenant() -> None:
+def test_every_storage_call_names_the_tenant() -> None:
     asked = list(calls())
     assert len({name for _, name, _ in asked}) > 40
     assert {(where, name) for where, name, function in asked if not names_a_tenant(function)} == WITHOUT
 
 
-def test_nobody_here_asks_the_store_past_its_functions() -> None:
+def test_the_bot_uses_the_database_only_through_queries() -> None:
     said = {str(path.relative_to(BOT)): path.read_text() for path in BOT.rglob("*.py")}
     found = [where for where, text in said.items() if "session.exec(" in text or "session.get(" in text]
     assert found == []

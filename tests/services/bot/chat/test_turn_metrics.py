@@ -1,9 +1,9 @@
-"""What is said to the bot is counted, timed, and has one line in the log that does not tell what was said."""
+"""Turns are counted and timed, and each has one line in the log without its content."""
 
 import pytest
 from structlog.testing import capture_logs
 
-from bot.activity import Action, Installed, Message, Removed, Undelivered
+from bot.activity import Action, Event, Installed, Message, Removed, Undelivered
 from core.correlation import current_cause
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import RecordingTurn, incoming
@@ -22,7 +22,7 @@ def times(chat: Chat, kind: str) -> float:
 
 
 @pytest.mark.parametrize(
-    ("what", "kind"),
+    ("event", "kind"),
     [
         (Message("help"), "message"),
         (Action("help.show", {}, "card"), "action"),
@@ -30,15 +30,13 @@ def times(chat: Chat, kind: str) -> float:
         (Removed(), "removed"),
     ],
 )
-async def test_a_turn_is_counted_by_its_kind(
-    chat: Chat, what: Message | Action | Installed | Removed, kind: str
-) -> None:
+async def test_a_turn_is_counted_by_its_kind(chat: Chat, event: Event, kind: str) -> None:
     before, timed = counted(chat, kind, "done"), times(chat, kind)
-    await chat.turn(what)
+    await chat.turn(event)
     assert (counted(chat, kind, "done"), times(chat, kind)) == (before + 1, timed + 1)
 
 
-async def test_what_nobody_foresaw_counts_as_failed(chat: Chat) -> None:
+async def test_an_unexpected_error_counts_as_failed(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     before = counted(chat, "message", "done")
     chat.integrations.errors["status"] = RuntimeError()
@@ -46,24 +44,24 @@ async def test_what_nobody_foresaw_counts_as_failed(chat: Chat) -> None:
     assert (counted(chat, "message", "failed"), counted(chat, "message", "done")) == (1, before)
 
 
-async def test_what_cannot_be_delivered_counts_as_failed(chat: Chat) -> None:
+async def test_a_delivery_error_counts_as_failed(chat: Chat) -> None:
     class Deaf(RecordingTurn):
         async def replace(self, card: dict[str, object], summary: str) -> None:
             raise Undelivered(503)
 
     with pytest.raises(Undelivered):
-        await chat.conversation(Deaf(incoming(Message("help"))))
+        await chat.pipeline(Deaf(incoming(Message("help"))))
     assert counted(chat, "message", "failed") == 1
 
 
-async def test_who_may_not_speak_counts_as_refused(chat: Chat) -> None:
+async def test_a_user_without_a_role_counts_as_refused(chat: Chat) -> None:
     before = counted(chat, "message", "done")
     stranger = RecordingTurn(incoming(Message("status"), person="a stranger"))
-    await chat.conversation(stranger)
+    await chat.pipeline(stranger)
     assert (counted(chat, "message", "refused"), counted(chat, "message", "done")) == (1, before)
 
 
-async def test_the_log_has_one_line_and_not_what_was_said(chat: Chat) -> None:
+async def test_the_log_has_one_line_without_the_content(chat: Chat) -> None:
     with capture_logs() as logs:
         await chat.say("help me with hunter2")
     [line] = [entry for entry in logs if entry["event"] == "turn"]
@@ -71,7 +69,7 @@ async def test_the_log_has_one_line_and_not_what_was_said(chat: Chat) -> None:
     assert "hunter2" not in str(logs)
 
 
-async def test_a_request_that_is_turned_away_is_counted_by_its_status() -> None:
+async def test_a_refused_request_is_counted_by_its_status() -> None:
     async with open_bot() as bot:
         await bot.post(bot.activity(), token=None)
         await bot.post({})

@@ -1,4 +1,4 @@
-"""Inviting, changing and removing people; and taking up an invitation."""
+"""Inviting, changing and removing members; accepting an invitation."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,9 +8,10 @@ from sqlmodel import select
 
 from bot.activity import Card, Message
 from storage.queries import drafts
-from storage.queries.roles import INVITATION_LIFETIME, Role
+from storage.queries.roles import INVITATION_LIFETIME
 from storage.tables.history import Act
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, press, words
 from tests.support.bot.setup_wizard import at_teams
@@ -104,7 +105,7 @@ async def test_another_tenants_people_are_not_there(chat: Chat) -> None:
 # Inviting
 
 
-async def test_somebody_is_invited_by_name_and_has_the_role_from_the_first_word_on(chat: Chat) -> None:
+async def test_a_person_invited_by_name_has_the_role_from_the_first_message(chat: Chat) -> None:
     card = await invite(chat, address=f"  {ADDRESS.upper()} ", role="administrator")
     assert "Invited" in words(card)
     assert f"{ADDRESS}\nAdministrator · has not written yet · by Somebody" in words(card)
@@ -117,7 +118,7 @@ async def test_somebody_is_invited_by_name_and_has_the_role_from_the_first_word_
     ]
 
 
-async def test_from_then_on_the_person_counts_and_not_the_name(chat: Chat) -> None:
+async def test_after_joining_the_object_id_counts_and_not_the_name(chat: Chat) -> None:
     await invite(chat, address=ADDRESS)
     await speak(chat, RUI, ADDRESS)
     assert "no integration yet" in words(await speak(chat, RUI, "renamed@valeverde.example"))
@@ -134,7 +135,7 @@ async def test_from_then_on_the_person_counts_and_not_the_name(chat: Chat) -> No
         ("", ADDRESS, TENANT),
     ],
 )
-async def test_an_invitation_is_no_guests_and_no_other_tenants(
+async def test_an_invitation_is_not_valid_for_guests_or_other_tenants(
     chat: Chat, person: str, name: str, tenant: str
 ) -> None:
     await invite(chat, address=ADDRESS, role="owner")
@@ -151,7 +152,7 @@ async def test_an_invitation_ends_after_a_month(chat: Chat) -> None:
     assert "Invited" in words(await invite(chat, address=ADDRESS))
 
 
-async def test_the_roster_is_asked_only_while_somebody_is_invited(chat: Chat) -> None:
+async def test_the_roster_is_read_only_while_there_are_invitations(chat: Chat) -> None:
     asked = []
     turn = chat.new_turn(Message("hi"))
 
@@ -163,16 +164,16 @@ async def test_the_roster_is_asked_only_while_somebody_is_invited(chat: Chat) ->
     chat.person = STRANGER
     stranger = chat.new_turn(Message("hi"))
     stranger.principal_name = principal_name  # type: ignore[method-assign]
-    await chat.conversation(stranger)
+    await chat.pipeline(stranger)
     assert asked == []
     await stored(chat.database, member("m", Role.VIEWER, user_object_id=None, address=ADDRESS))
-    await chat.conversation(turn)
+    await chat.pipeline(turn)
     assert asked == []
-    await chat.conversation(stranger)
+    await chat.pipeline(stranger)
     assert asked == ["now"]
 
 
-async def test_somebody_who_has_written_is_chosen(chat: Chat) -> None:
+async def test_a_known_person_is_chosen(chat: Chat) -> None:
     await speak(chat, RUI)
     card = await chat.press(await chat.say("admins"), "admins.invite")
     assert [choice["value"] for choice in inputs(card)["person"]["choices"]] == ["nobody", RUI]
@@ -206,7 +207,7 @@ async def test_what_cannot_be_an_invitation_is_refused(chat: Chat, typed: dict[s
     assert await acts(chat) == []
 
 
-async def test_nobody_is_chosen_who_never_wrote_here(chat: Chat) -> None:
+async def test_a_person_who_never_wrote_cannot_be_chosen(chat: Chat) -> None:
     await speak(chat, RUI)
     card = await chat.act("admins.add", person=STRANGER, role="owner", address="")
     assert card["fallbackText"] == "This button is out of date"
@@ -216,7 +217,7 @@ async def test_nobody_is_chosen_who_never_wrote_here(chat: Chat) -> None:
 # Changing and removing
 
 
-async def test_more_is_given_at_once_and_less_is_asked_about(chat: Chat) -> None:
+async def test_a_higher_role_is_given_immediately_and_a_lower_one_is_confirmed(chat: Chat) -> None:
     await stored(chat.database, member(RUI, Role.VIEWER, name="Rui"))
     card = await chat.press(await opened(chat, RUI), "admins.change", {"role": "administrator"})
     assert "The role is changed" in words(card)
@@ -231,7 +232,7 @@ async def test_more_is_given_at_once_and_less_is_asked_about(chat: Chat) -> None
     assert await acts(chat) == [(ADMIN, "admins_change", each) for each in facts]
 
 
-async def test_removing_is_asked_about_and_takes_the_access_at_once(chat: Chat) -> None:
+async def test_removing_is_confirmed_and_takes_effect_immediately(chat: Chat) -> None:
     await stored(chat.database, member(RUI, Role.ADMINISTRATOR, name="Rui"))
     assert "no integration yet" in words(await speak(chat, RUI))
     card = await chat.press(await opened(chat, RUI), "admins.ask_remove")
@@ -244,7 +245,7 @@ async def test_removing_is_asked_about_and_takes_the_access_at_once(chat: Chat) 
     assert len(await acts(chat)) == 1
 
 
-async def test_thought_better_of_it(chat: Chat) -> None:
+async def test_a_removal_can_be_cancelled(chat: Chat) -> None:
     await stored(chat.database, member(RUI, Role.OWNER, name="Rui"))
     card = await chat.press(await opened(chat, RUI), "admins.ask_remove")
     assert "Owner" in words(await chat.press(card, "admins.open"))
@@ -254,7 +255,7 @@ async def test_thought_better_of_it(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("verb", ["admins.remove", "admins.demote"])
-async def test_whoever_may_set_up_no_more_loses_the_setup_they_began(chat: Chat, verb: str) -> None:
+async def test_a_person_who_may_no_longer_set_up_loses_the_draft(chat: Chat, verb: str) -> None:
     await stored(chat.database, member(RUI, Role.ADMINISTRATOR))
     chat.person = RUI
     await at_teams(chat)
@@ -300,7 +301,7 @@ async def test_an_owner_the_setting_no_longer_names_does_not_count(chat: Chat) -
     assert "This is the last owner." in words(await removed(chat))
 
 
-async def test_of_two_who_change_the_same_role_the_second_is_told(chat: Chat) -> None:
+async def test_the_second_of_two_changes_to_a_role_is_refused(chat: Chat) -> None:
     await stored(chat.database, member(RUI, Role.VIEWER, name="Rui"))
     first, second = await opened(chat, RUI), await opened(chat, RUI)
     await chat.press(first, "admins.change", {"role": "owner"})
@@ -309,7 +310,7 @@ async def test_of_two_who_change_the_same_role_the_second_is_told(chat: Chat) ->
     assert len(await acts(chat)) == 1
 
 
-async def test_history_tells_it_in_words(chat: Chat) -> None:
+async def test_history_shows_role_changes_in_words(chat: Chat) -> None:
     await invite(chat, address=ADDRESS, role="administrator")
     await speak(chat, RUI, ADDRESS)
     said = words(await chat.say("history"))
@@ -319,7 +320,7 @@ async def test_history_tells_it_in_words(chat: Chat) -> None:
     assert "Função: administrador" in words(await chat.say("histórico"))
 
 
-async def test_what_was_typed_is_there_to_be_mended(chat: Chat) -> None:
+async def test_a_refused_form_keeps_what_was_typed(chat: Chat) -> None:
     card = await invite(chat, address="rui", role="owner")
     assert "no sign-in name" in words(card)
     assert inputs(card)["address"]["value"] == "rui"

@@ -211,7 +211,7 @@ async def test_in_portuguese_the_channel_is_told_in_portuguese(chat: Chat) -> No
         assert [channel.language for channel in await alerts.list_channels(session, TENANT)] == ["pt"]
 
 
-async def test_a_stranger_is_not_obeyed_in_a_channel(chat: Chat) -> None:
+async def test_a_user_without_a_role_cannot_turn_on_alerts_in_a_channel(chat: Chat) -> None:
     chat.personal, chat.person = False, STRANGER
     await chat.say("alerts here")
     async with chat.database.session() as session:

@@ -1,4 +1,4 @@
-"""The first owner's way in, by a one-time code."""
+"""Claiming a tenant as its first owner with a one-time code."""
 
 import asyncio
 import json
@@ -11,11 +11,11 @@ from structlog.testing import capture_logs
 from bot.activity import Card, Message
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
-from bot.roles.claim_codes import GOOD_FOR
+from bot.roles.claim_codes import LIFETIME
 from storage.queries.claims import MAX_PER_PERSON
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.roles import ClaimCode, Member
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, inputs, press, words
 from tests.support.stores import stored
@@ -92,7 +92,7 @@ async def test_only_a_salted_hash_is_stored(nobodys: Chat) -> None:
 # At the start
 
 
-async def test_while_nobody_owns_it_each_start_tells_a_code_for_the_home_tenant(nobodys: Chat) -> None:
+async def test_without_an_owner_each_start_prints_a_code_for_the_home_tenant(nobodys: Chat) -> None:
     told = await offer(nobodys)
     for expected in (f"claim {SHOWN}", f"reclamar {SHOWN}", TENANT, "24 hours"):
         assert expected in told
@@ -111,7 +111,7 @@ async def test_an_owner_in_any_tenant_is_enough(nobodys: Chat) -> None:
     assert await offer(nobodys) == ""
 
 
-async def test_without_a_home_tenant_it_says_how_a_code_is_made(nobodys: Chat) -> None:
+async def test_without_a_home_tenant_it_prints_how_to_make_a_code(nobodys: Chat) -> None:
     assert "claim-code --tenant" in await offer(nobodys, home="")
     assert await codes(nobodys) == 0
 
@@ -122,7 +122,7 @@ async def test_without_a_home_tenant_it_says_how_a_code_is_made(nobodys: Chat) -
 @pytest.mark.parametrize(
     "said", [f"claim {SHOWN}", f"RECLAMAR {SHOWN.lower()}", f"reclamar  {SHOWN.replace('-', ' ')}"]
 )
-async def test_who_says_the_code_owns_the_tenant(nobodys: Chat, said: str) -> None:
+async def test_a_person_with_the_code_owns_the_tenant(nobodys: Chat, said: str) -> None:
     await make(nobodys)
     card = await nobodys.say(said)
     assert "You are an owner now" in words(card)
@@ -156,12 +156,12 @@ async def test_it_works_once(nobodys: Chat) -> None:
     assert await owners(nobodys) == [STRANGER]
 
 
-async def test_of_two_who_race_one_wins(nobodys: Chat) -> None:
+async def test_of_two_racing_claims_one_succeeds(nobodys: Chat) -> None:
     await make(nobodys)
     turns = [
         RecordingTurn(incoming(Message(f"claim {SHOWN}"), person=person)) for person in ("ana", "rui", "eve", "zoe")
     ]
-    await asyncio.gather(*(nobodys.conversation(turn) for turn in turns))
+    await asyncio.gather(*(nobodys.pipeline(turn) for turn in turns))
     titles = sorted(turn.answer["fallbackText"] for turn in turns)
     assert titles == ["Become the first owner"] * 3 + ["You are an owner now"]
     assert len(await owners(nobodys)) == 1
@@ -172,11 +172,11 @@ async def test_of_two_who_race_one_wins(nobodys: Chat) -> None:
     [
         (WRONG, TENANT, timedelta()),
         (SHOWN, OTHER, timedelta()),
-        (SHOWN, TENANT, GOOD_FOR),
+        (SHOWN, TENANT, LIFETIME),
         ("x", TENANT, timedelta()),
     ],
 )
-async def test_a_code_that_is_not_good_says_nothing_about_why(
+async def test_an_invalid_code_is_refused_without_the_reason(
     nobodys: Chat, code: str, tenant: str, later: timedelta
 ) -> None:
     await make(nobodys)
@@ -193,11 +193,11 @@ async def test_a_code_that_is_not_good_says_nothing_about_why(
 async def test_a_code_outlasts_a_restart_but_not_a_day(nobodys: Chat) -> None:
     await make(nobodys)
     nobodys.restart()
-    nobodys.now += GOOD_FOR - timedelta(seconds=1)
+    nobodys.now += LIFETIME - timedelta(seconds=1)
     assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
 
 
-async def test_it_is_not_taken_outside_a_personal_chat(nobodys: Chat) -> None:
+async def test_a_code_is_not_accepted_outside_a_personal_chat(nobodys: Chat) -> None:
     await make(nobodys)
     nobodys.personal = False
     assert "personal chat" in words(await nobodys.say(f"claim {SHOWN}"))
@@ -206,14 +206,14 @@ async def test_it_is_not_taken_outside_a_personal_chat(nobodys: Chat) -> None:
     assert await codes(nobodys) == 1
 
 
-async def test_whom_entra_does_not_know_cannot_own_anything(nobodys: Chat) -> None:
+async def test_a_person_without_an_entra_id_cannot_become_an_owner(nobodys: Chat) -> None:
     await make(nobodys)
     nobodys.person = ""
     assert "This code is not good." in words(await nobodys.say(f"claim {SHOWN}"))
     assert await codes(nobodys) == 1
 
 
-async def test_guessing_ends_soon_also_after_a_restart_and_even_with_the_right_code(nobodys: Chat) -> None:
+async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(nobodys: Chat) -> None:
     await make(nobodys)
     for _ in range(MAX_PER_PERSON):
         assert "This code is not good." in words(await nobodys.say(f"claim {WRONG}"))
@@ -262,7 +262,7 @@ async def test_the_code_appears_nowhere(nobodys: Chat, code: str, capsys: pytest
         assert shape.encode() not in nobodys.stored_bytes()
 
 
-async def test_what_begins_like_the_command_is_not_it(nobodys: Chat) -> None:
+async def test_a_word_that_only_begins_like_the_command_is_not_it(nobodys: Chat) -> None:
     await make(nobodys)
     for said in (f"claims {SHOWN}", f"please claim {SHOWN}", SHOWN):
         assert "For administrators only" in words(await nobodys.say(said))

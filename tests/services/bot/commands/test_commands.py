@@ -8,9 +8,9 @@ import pytest
 from bot.activity import Card
 from bot.commands import COMMANDS
 from storage.queries import drafts
-from storage.queries.roles import Role
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service, ServiceHealth
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
 from tests.support.bot.setup_wizard import APP, at_preview, at_teams

@@ -1,4 +1,4 @@
-"""Editing in the chat: every side of it, what is wrong said beside its field, and the slower of two told why."""
+"""Editing in the chat: every side, errors at their fields, and concurrent edits."""
 
 from datetime import date, timedelta
 
@@ -96,7 +96,7 @@ async def test_an_empty_secret_is_handed_on_as_empty(chat: Chat, one: Integratio
         ("teams", Fault.ENTRA_TENANT_UNKNOWN, "tenant_id"),
     ],
 )
-async def test_what_is_refused_stands_beside_its_field(
+async def test_a_refused_value_is_shown_at_its_field(
     chat: Chat, one: IntegrationView, side: str, fault: Fault, field: str
 ) -> None:
     chat.integrations.errors[f"edit_{side}"] = CredentialsWrong(fault)
@@ -136,14 +136,14 @@ async def test_a_day_that_is_past_matters_only_when_it_is_new(chat: Chat, one: I
 
 
 @pytest.mark.parametrize("wrong", [{"tenant_id": "contoso"}, {"client_id": ""}, {"client_secret": "x" * 600}])
-async def test_what_is_plainly_wrong_asks_nobody(chat: Chat, one: IntegrationView, wrong: dict[str, str]) -> None:
+async def test_a_malformed_value_calls_no_service(chat: Chat, one: IntegrationView, wrong: dict[str, str]) -> None:
     card = await chat.press(await form(chat, "teams"), "edit.save_teams", wrong)
     assert error_below(card, next(iter(wrong)))
     assert chat.integrations.calls == []
 
 
 @pytest.mark.parametrize(("locale", "said"), [("en-US", "Somebody else was faster"), ("pt-PT", "mais rápido")])
-async def test_the_slower_of_two_is_told_what_and_by_whom(
+async def test_the_second_of_two_edits_is_shown_the_first(
     chat: Chat, one: IntegrationView, locale: str, said: str
 ) -> None:
     chat.locale = locale

@@ -1,4 +1,4 @@
-"""History: every act is in it, whoever did it and however it went; shown by pages, and exported as a file."""
+"""History: every act with its person and result, paged and exported as a file."""
 
 import csv
 import io
@@ -13,16 +13,16 @@ from aiohttp.test_utils import TestServer
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport, Wish, written
+from bot.chat.history_export import BYTE_ORDER_MARK, ExportRequest, HistoryExport, csv_line
 from bot.languages import Language, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from storage.encryption import Encryption
 from storage.queries import history
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service
+from sync.domain.roles import Role
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
 from tests.support.bot.history import fill_history
@@ -90,7 +90,7 @@ async def test_a_connection_test_is_recorded_with_what_it_found(chat: Chat) -> N
     assert "User.Read.All" in words(await chat.say("history"))
 
 
-async def test_looking_is_no_act(chat: Chat) -> None:
+async def test_reading_is_not_recorded(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
     before = await told(chat)
     for said in ("status", "integrations", "enable presence", "history", "export history", "help"):
@@ -98,7 +98,7 @@ async def test_looking_is_no_act(chat: Chat) -> None:
     assert await told(chat) == before
 
 
-async def test_what_is_not_there_cannot_have_been_acted_upon(chat: Chat) -> None:
+async def test_an_act_on_a_missing_integration_is_not_recorded(chat: Chat) -> None:
     for verb in ("enable.now", "disable.now", "test.run", "remove.now", "edit.save_name"):
         await chat.act(verb, integration="no such id", name="x", typed_name="x")
     assert await told(chat) == []
@@ -231,7 +231,7 @@ async def exported(chat: Chat, said: str = "export history") -> str:
     return url
 
 
-async def test_who_was_removed_has_no_use_for_the_link_any_more(chat: Chat, server: TestServer) -> None:
+async def test_a_removed_persons_link_is_refused(chat: Chat, server: TestServer) -> None:
     await stored(
         chat.database,
         Member(id="m", owner_tenant=TENANT, user_object_id="rui", role=Role.VIEWER, invited_at=chat.now),
@@ -286,10 +286,10 @@ async def test_no_cell_is_a_formula(chat: Chat, server: TestServer, name: str) -
 
 def test_a_line_survives_quotes_commas_and_line_breaks() -> None:
     cells = ['say "no"', "a,b", "one\ntwo", "çãõ"]
-    assert next(csv.reader(io.StringIO(written(cells), newline=""))) == cells
+    assert next(csv.reader(io.StringIO(csv_line(cells), newline=""))) == cells
 
 
-async def test_the_link_is_good_for_ten_minutes(chat: Chat, server: TestServer) -> None:
+async def test_the_link_is_valid_for_ten_minutes(chat: Chat, server: TestServer) -> None:
     await fill_history(chat, 1)
     url = await exported(chat)
     chat.now += timedelta(minutes=9, seconds=59)
@@ -338,10 +338,10 @@ async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
         AdminsSetting(()),
         own_url="http://127.0.0.1:3978",
     )
-    wish = Wish(TENANT, ADMIN, Language.ENGLISH, "")
-    assert exports.link(wish, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
-    assert exports.link(wish, "https://smba.trafficmanager.net/emea/") == ""
-    assert exports.link(wish, "https://localhost.evil.example/") == ""
+    request = ExportRequest(TENANT, ADMIN, Language.ENGLISH, "")
+    assert exports.link(request, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
+    assert exports.link(request, "https://smba.trafficmanager.net/emea/") == ""
+    assert exports.link(request, "https://localhost.evil.example/") == ""
 
 
 async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from bot.activity import Card
 from bot.commands import COMMANDS
-from storage.queries.roles import Role
 from storage.tables.roles import Member
 from sync.domain.model import IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
 from sync.domain.presence import LineState, Presence
+from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import TENANT, buttons, parts, press
 from tests.support.bot.history import fill_history

@@ -1,4 +1,4 @@
-"""The list of integrations with their lights, and each one's card with everything one can do with it."""
+"""The list of integrations with their health, and the card of each with all its actions."""
 
 import pytest
 
@@ -22,7 +22,7 @@ async def connected(chat: Chat, *names: str) -> list[str]:
     return [view.id for view in await chat.integrations.list(TENANT)]
 
 
-async def test_each_with_its_lights_in_symbols_and_words(chat: Chat) -> None:
+async def test_each_with_its_health_in_symbols_and_words(chat: Chat) -> None:
     await connected(chat, "Head office", "Branch")
     chat.integrations.service_health = (
         ServiceHealth(Service.CLOUDLINK),
@@ -61,7 +61,7 @@ async def test_another_can_be_set_up(chat: Chat) -> None:
     assert "Step 1 of 4" in words(await chat.press(await chat.say("integrations"), "command.setup"))
 
 
-async def test_the_same_name_is_refused_beside_its_field(chat: Chat) -> None:
+async def test_the_same_name_is_refused_at_its_field(chat: Chat) -> None:
     await connected(chat, "Head office")
     card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "HEAD office"})
     assert "of this name already" in error_below(card, "name")
@@ -102,5 +102,5 @@ async def test_every_button_of_an_integrations_card_leads_somewhere(chat: Chat) 
         await chat.act("integrations.open", integration=identity),
         await chat.act("edit.open", integration=identity),
     ):
-        answers: dict[str, CommandHandler | None] = {verb: router.answer(verb) for verb in buttons(card)}
+        answers: dict[str, CommandHandler | None] = {verb: router.handler(verb) for verb in buttons(card)}
         assert [verb for verb, answer in answers.items() if answer is None] == []

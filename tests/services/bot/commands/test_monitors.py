@@ -1,4 +1,4 @@
-"""Presence monitors in the chat: listed once, asked about after a rotation, ticked one by one in one card."""
+"""Presence monitors in the chat: the list, the question after a rotation, and the checklist."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,10 +11,10 @@ from bot.commands import monitors as command
 from bot.languages import Language
 from storage.queries import history
 from storage.queries.monitors import MAX_MONITORS
-from storage.queries.roles import Role
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.model import IntegrationView
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import at_preview
@@ -96,7 +96,7 @@ TOO_LONG = "Lobby\n" + "x" * 61
 
 
 @pytest.mark.parametrize(("names", "said"), [("  \n ", "At least one name"), (TOO_LONG, "longer than 60")])
-async def test_names_that_are_none(chat: Chat, one: IntegrationView, names: str, said: str) -> None:
+async def test_empty_names_are_refused(chat: Chat, one: IntegrationView, names: str, said: str) -> None:
     card = await chat.press(await chat.say("monitors"), "monitors.add", {"names": names})
     assert said in error_below(card, "names")
     assert inputs(card)["names"].get("value", "").strip() == names.strip()
@@ -124,7 +124,7 @@ async def test_after_a_rotation_it_asks_in_a_card_of_its_own(chat: Chat, one: In
 async def offered(chat: Chat, view: IntegrationView) -> list[Card]:
     """What a command says besides, that calls ``offer`` at its end."""
     turn: RecordingTurn = chat.new_turn(Message("x"))
-    services = chat.conversation._services
+    services = chat.services
     await command.offer(TurnContext(turn, services, services.languages[Language.ENGLISH], role=Role.OWNER), view)
     return turn.sent
 
@@ -171,7 +171,7 @@ async def test_an_old_card_and_a_double_press_are_harmless(chat: Chat, one: Inte
     assert await acts(chat) == before
 
 
-async def test_the_question_answered_twice_counts_once(chat: Chat, one: IntegrationView) -> None:
+async def test_a_second_answer_does_not_count(chat: Chat, one: IntegrationView) -> None:
     await add(chat, "Lobby")
     await rotated(chat, one)
     card = await chat.press(await chat.say("monitors"), "monitors.ask")

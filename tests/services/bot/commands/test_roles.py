@@ -10,9 +10,9 @@ from structlog.testing import capture_logs
 from bot.activity import Card
 from bot.chat.context import Command
 from bot.commands import COMMANDS
-from storage.queries.roles import Role
 from storage.tables.history import Act
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from tests.support.bot.chat import Chat, open_chat
 from tests.support.bot.fakes import TENANT, buttons, words
 from tests.support.bot.setup_wizard import at_preview
@@ -118,7 +118,7 @@ async def test_help_names_only_what_one_may(chat: Chat) -> None:
         assert title not in said
 
 
-async def test_who_is_refused_is_told_what_it_takes_and_whom_to_ask(chat: Chat) -> None:
+async def test_a_refusal_shows_the_needed_role_and_whom_to_ask(chat: Chat) -> None:
     await stored(
         chat.database,
         Member(owner_tenant=TENANT, user_object_id="rui", name="Rui Costa", role=Role.OWNER, invited_at=chat.now),
@@ -130,7 +130,7 @@ async def test_who_is_refused_is_told_what_it_takes_and_whom_to_ask(chat: Chat) 
 
 
 @pytest.mark.parametrize("role", Role)
-async def test_a_verb_that_is_nobodys_does_nothing(chat: Chat, role: Role, subtests: pytest.Subtests) -> None:
+async def test_a_verb_of_no_command_does_nothing(chat: Chat, role: Role, subtests: pytest.Subtests) -> None:
     await become(chat, role)
     for verb in ("", "setup", "command.", "command.nothing", "setup.cloudlinkx", "SETUP.save"):
         with subtests.test(verb):
@@ -147,7 +147,7 @@ async def test_a_role_of_another_tenant_is_none(chat: Chat) -> None:
     assert is_refused(await chat.say("status"))
 
 
-async def test_whoever_is_removed_is_out_at_once_with_the_card_still_open(chat: Chat) -> None:
+async def test_a_removed_person_is_refused_on_an_open_card(chat: Chat) -> None:
     (view,) = await chat.integrations.list(TENANT)
     await become(chat, Role.ADMINISTRATOR)
     card = await chat.say("disable presence")
@@ -161,7 +161,7 @@ async def test_whoever_is_removed_is_out_at_once_with_the_card_still_open(chat: 
     assert view.enabled
 
 
-async def test_a_channel_is_warned_at_an_administrators_wish_alone(chat: Chat) -> None:
+async def test_only_an_administrator_turns_on_a_channels_alerts(chat: Chat) -> None:
     for role, expected in ((Role.VIEWER, "personal chat"), (Role.ADMINISTRATOR, "This channel is told")):
         chat.personal = True
         await become(chat, role)

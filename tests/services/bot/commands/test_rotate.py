@@ -1,4 +1,4 @@
-"""Replacing a secret in the chat: what is asked, what is proven, and that no secret is ever shown or kept."""
+"""Rotating a secret in the chat; no secret is ever shown or kept."""
 
 from dataclasses import replace
 from datetime import date
@@ -52,7 +52,7 @@ async def test_the_card_asks_for_three_things_and_says_for_which_application(cha
     assert "rotate.for_me" not in buttons(card)
 
 
-async def test_a_proven_secret_is_handed_on_and_the_card_tells_when_it_has_proven_good(chat: Chat) -> None:
+async def test_a_proven_secret_is_stored_and_the_card_shows_when_it_works(chat: Chat) -> None:
     view = await stored(chat)
     chat.credentials.steps = (
         rotation(view.id, Kind.BY_HAND, Step.PROVE),
@@ -80,7 +80,7 @@ async def test_a_proven_secret_is_handed_on_and_the_card_tells_when_it_has_prove
         ({"expires_on": "soon"}, "expires_on"),
     ],
 )
-async def test_what_is_missing_or_wrong_is_said_beside_its_field(
+async def test_a_missing_or_wrong_value_is_shown_at_its_field(
     chat: Chat, typed: dict[str, str], field: str
 ) -> None:
     await stored(chat)
@@ -100,7 +100,7 @@ async def test_what_is_missing_or_wrong_is_said_beside_its_field(
         (ServiceUnavailable(Fault.ENTRA_UNREACHABLE), "", "cannot be reached"),
     ],
 )
-async def test_what_microsoft_refuses_is_said_and_the_rest_is_kept(
+async def test_a_refusal_by_microsoft_is_shown_and_the_rest_is_kept(
     chat: Chat, error: SyncError, field: str, sentence: str
 ) -> None:
     await stored(chat)
@@ -180,17 +180,17 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     view = await stored(chat)
-    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, trouble=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
     assert "goes on by itself" in words(card)
-    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, trouble=None, old_left=True)
+    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, error=None, old_left=True)
     card = await chat.press(card, "rotate.progress")
     assert "old secret is still in Azure" in words(card)
     assert "Description" in words(await chat.say("rotate secret"))
 
 
-async def test_typing_one_in_meanwhile_is_refused(chat: Chat) -> None:
+async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
     await stored(chat)
     card = await chat.say("rotate secret")
     chat.credentials.errors["replace_secret"] = RotationUnderWay()
@@ -200,7 +200,7 @@ async def test_typing_one_in_meanwhile_is_refused(chat: Chat) -> None:
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
     view = await stored(chat)
     error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
-    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, trouble=error),)
+    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, error=error),)
     card = await chat.act("rotate.start", integration=view.id)
     assert "Application.ReadWrite.OwnedBy" in words(card)
     assert "still in use" in words(card)
@@ -254,7 +254,7 @@ async def test_auto_rotate_needs_the_permission(chat: Chat) -> None:
 # A certificate
 
 
-async def test_a_certificate_is_handed_out_and_used_once_it_is_accepted(chat: Chat) -> None:
+async def test_a_certificate_is_shown_and_used_once_it_is_accepted(chat: Chat) -> None:
     await stored(chat)
     card = await chat.say("certificado")
     assert set(buttons(card)) == {"certificate.make", "certificate.cancel"}

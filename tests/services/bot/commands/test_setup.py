@@ -1,4 +1,4 @@
-"""The wizard: the whole way in both languages, every fault beside its field, and what must never be kept."""
+"""The setup wizard: complete in both languages, every fault at its field, and no secret kept."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("locale", WHOLE)
-async def test_the_whole_way(chat: Chat, locale: str) -> None:
+async def test_the_complete_setup(chat: Chat, locale: str) -> None:
     chat.locale = locale
     typed, expected = WHOLE[locale]
     card = await chat.say(typed)
@@ -69,7 +69,7 @@ async def test_the_whole_way(chat: Chat, locale: str) -> None:
     assert await draft_of(chat) is None
 
 
-async def test_progress_is_shown_before_the_outside_is_asked(chat: Chat) -> None:
+async def test_progress_is_shown_before_a_service_is_called(chat: Chat) -> None:
     card = await chat.say("setup integration")
     turn = await chat.turn(press(card, "setup.cloudlink", ACCOUNT))
     first, last = turn.replaced
@@ -93,7 +93,7 @@ async def test_no_secret_is_shown_logged_or_stored_in_clear(chat: Chat) -> None:
         assert secret.encode() not in chat.stored_bytes()
 
 
-async def test_the_proven_cloudlink_secret_waits_sealed_and_goes_when_it_was_used(chat: Chat) -> None:
+async def test_the_proven_cloudlink_secret_is_kept_encrypted_until_it_was_used(chat: Chat) -> None:
     card = await at_teams(chat)
     draft = await draft_of(chat)
     assert draft is not None
@@ -126,7 +126,7 @@ async def test_cancel_keeps_nothing(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
-async def test_a_cloudlink_fault_stands_beside_its_field(chat: Chat, fault: Fault) -> None:
+async def test_a_cloudlink_fault_is_shown_at_its_field(chat: Chat, fault: Fault) -> None:
     texts = load_texts()[Language.ENGLISH]
     chat.integrations.errors["check_cloudlink"] = example(fault)
     card = await at_register_failing(chat)
@@ -140,7 +140,7 @@ async def test_a_cloudlink_fault_stands_beside_its_field(chat: Chat, fault: Faul
 
 @pytest.mark.parametrize("locale", ["en-US", "pt-PT"])
 @pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.startswith("cloudlink.")])
-async def test_a_microsoft_fault_stands_beside_its_field(chat: Chat, fault: Fault, locale: str) -> None:
+async def test_a_microsoft_fault_is_shown_at_its_field(chat: Chat, fault: Fault, locale: str) -> None:
     card = await at_teams(chat)
     error = example(fault)
     chat.integrations.errors["check_teams"] = error
@@ -179,7 +179,7 @@ async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(
         ("client_secret", "x" * 513, "longer than"),
     ],
 )
-async def test_what_can_be_seen_at_once_is_not_asked_outside(
+async def test_a_malformed_value_is_refused_without_a_call(
     chat: Chat, field: str, typed: str, expected: str
 ) -> None:
     card = await chat.press(await at_teams(chat), "setup.save", {**APP, field: typed})
@@ -187,7 +187,7 @@ async def test_what_can_be_seen_at_once_is_not_asked_outside(
     assert "check_teams" not in chat.integrations.calls
 
 
-async def test_several_mistakes_are_said_at_once(chat: Chat) -> None:
+async def test_several_errors_are_shown_together(chat: Chat) -> None:
     card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "", "tenant_id": "x"})
     assert error_below(card, "name")
     assert error_below(card, "tenant_id")
@@ -306,10 +306,10 @@ async def test_a_lost_key_asks_for_the_cloudlink_secret_again(chat: Chat) -> Non
 # Pressing twice, pressing late
 
 
-async def test_saving_twice_at_once_stores_one(chat: Chat) -> None:
+async def test_saving_twice_concurrently_stores_one(chat: Chat) -> None:
     action = press(await at_teams(chat), "setup.save", APP)
     turns = [chat.new_turn(action), chat.new_turn(action)]
-    await asyncio.gather(*(chat.conversation(turn) for turn in turns))
+    await asyncio.gather(*(chat.pipeline(turn) for turn in turns))
     assert chat.integrations.calls.count("add") == 1
     assert all("Step 4 of 4" in words(turn.answer) for turn in turns)
 
@@ -334,7 +334,7 @@ async def test_a_finished_setups_cards_say_so(chat: Chat) -> None:
     assert "This setup is over" in words(await chat.press(old, "setup.save", APP))
 
 
-async def test_a_saved_setup_whose_integration_was_removed_begins_anew(chat: Chat) -> None:
+async def test_a_saved_setup_whose_integration_was_removed_starts_over(chat: Chat) -> None:
     await at_preview(chat)
     chat.integrations.stored.clear()
     card = await chat.press(await chat.say("setup integration"), "setup.resume")
@@ -367,7 +367,7 @@ async def test_the_preview_counts_explains_and_warns(chat: Chat) -> None:
         assert expected in said
 
 
-async def test_those_left_out_come_ten_a_page_from_one_reading(chat: Chat) -> None:
+async def test_unmatched_people_are_paged_by_ten_from_one_read(chat: Chat) -> None:
     chat.integrations.found = Preview(0, left_out(25), ())
     card = await at_preview(chat)
     seen = [words(card).count("Person ")]
@@ -381,7 +381,7 @@ async def test_those_left_out_come_ten_a_page_from_one_reading(chat: Chat) -> No
     assert chat.integrations.calls.count("preview") == 1
 
 
-async def test_a_page_turned_much_later_is_read_anew(chat: Chat) -> None:
+async def test_a_page_shown_much_later_is_read_again(chat: Chat) -> None:
     chat.integrations.found = Preview(0, left_out(25), ())
     card = await at_preview(chat)
     chat.now += timedelta(minutes=6)
@@ -414,7 +414,7 @@ async def test_later_says_how_to_come_back(chat: Chat) -> None:
     assert await draft_of(chat) is None
 
 
-async def test_names_from_outside_are_shown_to_the_letter(chat: Chat) -> None:
+async def test_names_from_outside_are_shown_literally(chat: Chat) -> None:
     """An account's name is no Markdown: only text runs show it."""
     card = await at_register(chat)
     assert "[Telephony](https://evil.example)" in words(card)

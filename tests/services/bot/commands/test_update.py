@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bot.activity import Address, Card, Undelivered, Unreachable
+from bot.cards.field_errors import Links
 from bot.cards.update import SEGMENTS, bar
 from bot.languages import Language, load_texts
 from bot.proactive.update_cards import UpdateCards
@@ -182,7 +183,9 @@ class Following:
     def __init__(self, chat: Chat) -> None:
         self.chat, self.messenger, self.slept = chat, RecordingMessenger(), list[float]()
         rules = AdminsSetting((ADMIN, "rui"))
-        self.cards = UpdateCards(chat.database, chat.updates, self.messenger, TEXTS, rules, sleep=self._sleep)
+        self.cards = UpdateCards(
+            chat.database, chat.updates, self.messenger, TEXTS, rules, Links(), sleep=self._sleep
+        )
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -205,7 +208,7 @@ async def following(chat: Chat) -> Following:
     return Following(chat)
 
 
-async def test_every_card_is_told_in_its_own_language_and_place(following: Following) -> None:
+async def test_every_card_is_updated_in_its_own_language_and_chat(following: Following) -> None:
     await following.begin(State.RUNNING, State.WAITING)
     await following.cards.show("i1")
     assert "Installing the update" in following.seen()["card-a"]
@@ -218,7 +221,7 @@ async def test_every_card_is_told_in_its_own_language_and_place(following: Follo
     assert following.chat.updates.let_go == 0
 
 
-async def test_the_end_is_told_once_and_the_cards_let_go(following: Following) -> None:
+async def test_the_result_is_shown_once_and_the_cards_are_released(following: Following) -> None:
     await following.begin(State.COMPLETED, State.COMPLETED)
     await following.cards.show("i1")
     assert "Feature update completed" in following.seen()["card-a"]
@@ -228,7 +231,7 @@ async def test_the_end_is_told_once_and_the_cards_let_go(following: Following) -
     assert len(following.messenger.told) == 2
 
 
-async def test_an_end_that_could_not_be_told_is_tried_again(following: Following) -> None:
+async def test_an_undelivered_result_is_retried(following: Following) -> None:
     await following.begin(State.COMPLETED)
     following.messenger.trouble = Undelivered(502)
     with pytest.raises(Undelivered):
@@ -238,14 +241,14 @@ async def test_an_end_that_could_not_be_told_is_tried_again(following: Following
     assert set(following.seen()) == {"card-a", "card-r"}
 
 
-async def test_progress_that_could_not_be_told_is_left_to_the_next(following: Following) -> None:
+async def test_undelivered_progress_is_left_to_the_next_update(following: Following) -> None:
     await following.begin(State.RUNNING)
     following.messenger.trouble = Undelivered(502)
     await following.cards.show("i1")
     assert following.chat.updates.let_go == 0
 
 
-async def test_who_blocked_the_bot_is_marked_and_left_alone(following: Following) -> None:
+async def test_a_blocked_chat_is_marked_unreachable(following: Following) -> None:
     await following.begin(State.COMPLETED)
     following.messenger.trouble = Unreachable()
     await following.cards.show("i1")
@@ -256,7 +259,7 @@ async def test_who_blocked_the_bot_is_marked_and_left_alone(following: Following
     assert following.chat.updates.let_go == 1
 
 
-async def test_who_is_no_administrator_any_more_is_told_nothing(following: Following) -> None:
+async def test_a_former_administrators_card_is_not_updated(following: Following) -> None:
     await following.begin(State.COMPLETED)
     following.chat.admins = (ADMIN,)
     following.chat.restart()

@@ -1,4 +1,4 @@
-"""Notices on the wire: who is told, when, how often, and what becomes of the card."""
+"""Notices over the wire: recipients, timing, retries, and updates of their cards."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,10 +10,10 @@ from structlog.testing import capture_logs
 
 from storage.queries import alerts, conversations, notices, problems, roles
 from storage.queries.notices import State
-from storage.queries.roles import Role
 from storage.tables.notices import AlertPreference
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
+from sync.domain.roles import Role
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
@@ -40,7 +40,7 @@ async def refused(world: NoticeHarness) -> None:
     world.bot.clock.advance(seconds=31)
 
 
-async def test_each_administrator_is_told_once_in_their_own_language(world: NoticeHarness) -> None:
+async def test_each_administrator_is_notified_once_in_their_own_language(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.admin("ben", locale="pt-PT")
     await world.integration(30)
@@ -52,7 +52,7 @@ async def test_each_administrator_is_told_once_in_their_own_language(world: Noti
     assert await world.process.metric("notices", state="sent") == 2
 
 
-async def test_a_chosen_language_goes_before_the_clients(world: NoticeHarness) -> None:
+async def test_a_chosen_language_overrides_the_clients(world: NoticeHarness) -> None:
     await world.admin("ada", language="pt")
     await world.integration(1)
     await world.look()
@@ -70,7 +70,7 @@ async def test_a_notice_carries_its_remedy(world: NoticeHarness) -> None:
     assert pressed["alerts.remind"]["data"] == {"notice": notice.id, "press": notice.id}
 
 
-async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(world: NoticeHarness) -> None:
+async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None, tenant_id="entra", client_id="app")
     async with world.database.writing() as session:
@@ -90,7 +90,7 @@ async def test_missing_consent_is_mended_by_its_link_and_an_outage_by_a_test(wor
     assert "command.rotate" not in buttons(outage)
 
 
-async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edited(world: NoticeHarness) -> None:
+async def test_a_refusal_by_cloudlink_offers_to_edit_cloudlinks_values(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     async with world.database.writing() as session:
@@ -100,7 +100,7 @@ async def test_a_refusal_by_cloudlink_is_mended_where_cloudlinks_values_are_edit
     assert buttons(world.arrived("ada")[0].card)["edit.cloudlink"]["data"] == {"integration": "i1"}
 
 
-async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(world: NoticeHarness) -> None:
+async def test_a_secret_that_cannot_be_decrypted_is_entered_again_on_its_own_side(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     async with world.database.writing() as session:
@@ -117,7 +117,7 @@ async def test_a_secret_that_no_key_opens_is_typed_in_again_on_its_own_side(worl
     assert all("Enter the secret again" in words(card) for card in (entra, cloudlink))
 
 
-async def test_nobody_who_is_no_administrator_any_more_is_told(world: NoticeHarness) -> None:
+async def test_former_administrators_are_not_notified(world: NoticeHarness) -> None:
     await world.admin("ada", admin_as="")
     await world.admin("ben")
     await world.admin("eve", admin_as="eve")
@@ -130,7 +130,7 @@ async def test_nobody_who_is_no_administrator_any_more_is_told(world: NoticeHarn
 @pytest.mark.parametrize(
     ("role", "told"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
 )
-async def test_owners_and_administrators_are_told_and_viewers_are_not(
+async def test_owners_and_administrators_are_notified_and_viewers_are_not(
     world: NoticeHarness, role: Role, told: int
 ) -> None:
     await world.admin("cleo", admin_as="")
@@ -141,7 +141,7 @@ async def test_owners_and_administrators_are_told_and_viewers_are_not(
     assert len(world.arrived("cleo")) == told
 
 
-async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: NoticeHarness) -> None:
+async def test_a_person_who_lost_the_role_before_sending_is_not_notified(world: NoticeHarness) -> None:
     await world.admin("cleo", admin_as="")
     await world.role("cleo", Role.ADMINISTRATOR)
     await quiet(world, "cleo")
@@ -155,7 +155,7 @@ async def test_who_lost_the_role_before_it_was_sent_is_not_told(world: NoticeHar
     assert await world.states() == {"cleo": [State.DROPPED]}
 
 
-async def test_another_tenants_role_is_none_here(world: NoticeHarness) -> None:
+async def test_a_role_in_another_tenant_does_not_count(world: NoticeHarness) -> None:
     await world.admin("cleo", admin_as="")
     await world.role("cleo", Role.OWNER, owner_tenant="another")
     await world.integration(30)
@@ -163,14 +163,14 @@ async def test_another_tenants_role_is_none_here(world: NoticeHarness) -> None:
     assert world.arrived() == []
 
 
-async def test_another_tenants_administrator_is_not_told(world: NoticeHarness) -> None:
+async def test_another_tenants_administrator_is_not_notified(world: NoticeHarness) -> None:
     await world.admin("ada", tenant_id="another")
     await world.integration(30)
     await world.look()
     assert world.arrived() == []
 
 
-async def test_who_mutes_an_integration_is_not_told_of_it_alone(world: NoticeHarness) -> None:
+async def test_muting_an_integration_stops_its_notices_only(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     await world.integration(30, id="i2", name="Porto")
@@ -212,7 +212,7 @@ async def test_a_refused_secret_does_not_wait(world: NoticeHarness) -> None:
     assert world.said("ada") == ["Microsoft Entra ID needs you"]
 
 
-async def test_who_mutes_while_a_notice_waits_does_not_get_it(world: NoticeHarness) -> None:
+async def test_muting_drops_a_waiting_notice(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     await quiet(world)
@@ -225,19 +225,19 @@ async def test_who_mutes_while_a_notice_waits_does_not_get_it(world: NoticeHarne
 
 
 @pytest.mark.parametrize("processes", [2, 5])
-async def test_processes_that_race_tell_once(world: NoticeHarness, processes: int) -> None:
+async def test_racing_processes_send_a_notice_once(world: NoticeHarness, processes: int) -> None:
     for name in ("ada", "ben"):
         await world.admin(name)
     await world.integration(30)
     running = [world.process, *[await world.another() for _ in range(processes - 1)]]
-    await asyncio.gather(*(process.notice_scheduler.look("all") for process in running))
+    await asyncio.gather(*(process.notice_scheduler.run("all") for process in running))
     for process in running:
         process.jobs.deferred.append(("notify", "i1"))
     await asyncio.gather(*(process.send_due() for process in running))
     assert sorted(chat_of(call) for call in world.arrived()) == ["a:ada", "a:ben"]
 
 
-async def test_what_the_channel_refuses_for_now_is_tried_again_ever_more_slowly(world: NoticeHarness) -> None:
+async def test_a_temporary_refusal_is_retried_with_growing_pauses(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     for _ in range(3):
@@ -255,7 +255,7 @@ async def test_what_the_channel_refuses_for_now_is_tried_again_ever_more_slowly(
     assert (await world.notices())[0].attempts == 3
 
 
-async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: NoticeHarness) -> None:
+async def test_a_blocked_chat_is_not_retried_until_the_person_writes(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     world.bot.connector.answer(403)
@@ -278,10 +278,10 @@ async def test_who_blocks_the_bot_is_not_tried_again_until_they_speak(world: Not
     assert await world.process.metric("nobody_reachable") == 0
 
 
-async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(world: NoticeHarness) -> None:
+async def test_a_crash_while_sending_never_sends_twice_but_notifies_a_day_later(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(60)
-    await world.process.notice_scheduler.look("all")
+    await world.process.notice_scheduler.run("all")
     async with world.database.writing() as session:
         (notice,) = await notices.list_due(session, "i1", world.now)
         assert await notices.claim(session, notice.id, world.now)
@@ -296,7 +296,7 @@ async def test_a_crash_while_sending_never_tells_twice_but_says_it_a_day_later(w
     assert world.said("ada") == ["The client secret expires in 59 days"]
 
 
-async def test_an_answer_that_is_lost_counts_as_perhaps_told(world: NoticeHarness) -> None:
+async def test_a_lost_response_counts_as_possibly_sent(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(60)
     world.bot.connector.body = b"{"
@@ -307,7 +307,7 @@ async def test_an_answer_that_is_lost_counts_as_perhaps_told(world: NoticeHarnes
     assert len(world.arrived()) == 1
 
 
-async def test_once_somebody_acted_every_card_says_who_and_when(world: NoticeHarness) -> None:
+async def test_a_closed_notice_shows_by_whom_and_when_on_every_card(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.admin("ben", locale="pt-PT", time_zone="Europe/Lisbon")
     row = await world.integration(60)
@@ -375,7 +375,7 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notic
     assert len(world.changed()) == 1
 
 
-async def test_a_channel_is_told_without_buttons(world: NoticeHarness) -> None:
+async def test_a_channel_receives_notices_without_buttons(world: NoticeHarness) -> None:
     await world.integration(7)
     async with world.database.writing() as session:
         await alerts.add_channel(
@@ -401,7 +401,7 @@ async def test_a_channel_is_told_without_buttons(world: NoticeHarness) -> None:
     assert await world.process.metric("nobody_reachable") == 1
 
 
-async def test_a_wrong_clock_is_told_once_for_each_tenant(world: NoticeHarness) -> None:
+async def test_a_wrong_clock_is_notified_once_per_tenant(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     await world.integration(None, id="i2", created_at=world.now + timedelta(seconds=1))
@@ -428,7 +428,7 @@ async def test_an_update_is_offered(world: NoticeHarness) -> None:
     assert world.said("ada") == ["A feature update is available"]
 
 
-async def test_an_integration_being_removed_is_not_warned_of(world: NoticeHarness) -> None:
+async def test_an_integration_being_removed_sends_no_notices(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7, removing_since=world.now)
     await world.look()
@@ -444,7 +444,7 @@ async def test_a_hostile_name_stays_a_name(world: NoticeHarness) -> None:
     assert not any(part.get("type") == "TextBlock" and "evil" in part["text"] for part in card["body"])
 
 
-async def test_problems_of_long_ago_are_not_told(world: NoticeHarness) -> None:
+async def test_old_problems_are_not_notified(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(None)
     old = world.now - timedelta(days=30)

@@ -111,7 +111,7 @@ def test_a_view_tells_no_secret() -> None:
     view = view_of(row)
     assert "sealed~thing" not in repr(view) + repr(row)
     assert (view.kind, view.step, view.finished) == (Kind.FOR_ME, Step.WAIT, False)
-    assert view.trouble is not None
+    assert view.error is not None
     end(row, Step.DONE, NOON)
     assert (row.secret_sealed, row.due_at, view_of(row).finished) == (None, None, True)
 

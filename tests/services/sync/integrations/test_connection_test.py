@@ -84,7 +84,7 @@ async def test_a_connection_test_heals_at_once_and_stops_at_the_first_failure_of
     async with room(tmp_path) as at:
         at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
         probes = await at.connection_test.test(await read_integration(at.database))
-        assert [(probe.service, probe.step, bool(probe.trouble)) for probe in probes] == [
+        assert [(probe.service, probe.step, bool(probe.error)) for probe in probes] == [
             (Service.CLOUDLINK, "account", True),
             (Service.ENTRA, "token", False),
             (Service.GRAPH, "directory", False),
@@ -98,5 +98,5 @@ async def test_secrets_no_key_opens_are_a_finding_not_a_crash(tmp_path: Path) ->
         await stored(database, integration())
         at = Room(database)
         probes = await at.connection_test.test(await read_integration(database))
-        assert [probe.trouble.fault for probe in probes if probe.trouble] == [Fault.SECRET_UNREADABLE] * 2
+        assert [probe.error.fault for probe in probes if probe.error] == [Fault.SECRET_UNREADABLE] * 2
         assert await at.faults() == ["secret.unreadable"] * 2

@@ -1,4 +1,4 @@
-"""Jobs in a real PostgreSQL: what one process defers another does, once; what a dead one began is taken over."""
+"""Jobs in a real PostgreSQL: what one process queues another runs, once; jobs of a dead one are taken over."""
 
 import asyncio
 import sys
@@ -14,7 +14,8 @@ from prometheus_client import CollectorRegistry
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.domain.jobs import PUSH
-from sync.jobs.postgres import QueuedJobs, make_tables
+from sync.jobs.postgres import PostgresJobs
+from sync.jobs.postgres_queue import create_tables
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
@@ -29,17 +30,17 @@ def conninfo() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def process(conninfo: str, work: RecordingJob, *, works: bool = True) -> AsyncIterator[QueuedJobs]:
+async def process(conninfo: str, work: RecordingJob, *, works: bool = True) -> AsyncIterator[PostgresJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
-    jobs = QueuedJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
+    jobs = PostgresJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
     jobs.register("work", work)
-    jobs.register(PUSH, work)
+    jobs.register(PUSH, work, urgent=True)
     async with jobs.running():
         yield jobs
 
 
-async def test_what_is_due_waits_and_what_is_set_for_later_does_not(conninfo: str) -> None:
+async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
     async with process(conninfo, RecordingJob(), works=False) as jobs:
         assert await jobs.waiting() == 0
         await jobs.defer("work", "a")
@@ -48,8 +49,17 @@ async def test_what_is_due_waits_and_what_is_set_for_later_does_not(conninfo: st
         assert await jobs.waiting() == 2
 
 
+async def test_the_metrics_of_every_job_exist_before_its_first_run(conninfo: str) -> None:
+    registry = CollectorRegistry()
+    jobs = PostgresJobs(conninfo, utc_now, Random(1), Metrics(registry))
+    jobs.register("work", RecordingJob())
+    labels = {"task": "work", "outcome": "failed"}
+    assert registry.get_sample_value("cloudlink_presence_jobs_total", labels) == 0
+    assert registry.get_sample_value("cloudlink_presence_retries_total", {"task": "work"}) == 0
+
+
 async def rows(conninfo: str, status: str) -> list[tuple[str, str]]:
-    """The jobs of this status: their queueing lock and what is left of them."""
+    """The names and queueing locks of the jobs with this status."""
     async with await psycopg.AsyncConnection.connect(conninfo) as connection:
         query = "SELECT task_name, queueing_lock FROM procrastinate_jobs WHERE status::text = %s ORDER BY id"
         return await (await connection.execute(query, [status])).fetchall()
@@ -59,7 +69,7 @@ async def is_empty(conninfo: str) -> bool:
     return not await rows(conninfo, "todo") and not await rows(conninfo, "doing")
 
 
-async def test_one_runs_one_waits_and_more_are_the_same_one(conninfo: str) -> None:
+async def test_of_a_job_and_key_one_runs_and_one_waits(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
@@ -72,7 +82,7 @@ async def test_one_runs_one_waits_and_more_are_the_same_one(conninfo: str) -> No
         assert (work.started_keys, work.max_concurrent) == (["a", "a"], 1)
 
 
-async def test_two_workers_share_the_work_and_never_do_the_same_at_once(conninfo: str) -> None:
+async def test_two_workers_share_the_jobs_and_never_run_the_same_one_concurrently(conninfo: str) -> None:
     one, other = RecordingJob(), RecordingJob()
     one.released.set()
     other.released.set()
@@ -85,7 +95,7 @@ async def test_two_workers_share_the_work_and_never_do_the_same_at_once(conninfo
     assert {f"{number}" for number in range(20)} | {f"alone {each}" for each in range(5)} == set(done)
 
 
-async def test_what_only_defers_leaves_the_work_to_others(conninfo: str) -> None:
+async def test_a_process_that_does_not_work_leaves_jobs_to_others(conninfo: str) -> None:
     web, worker = RecordingJob(), RecordingJob()
     worker.released.set()
     async with process(conninfo, web, works=False) as jobs:
@@ -96,7 +106,7 @@ async def test_what_only_defers_leaves_the_work_to_others(conninfo: str) -> None
     assert web.started_keys == []
 
 
-async def test_what_is_deferred_outlives_who_deferred_it(conninfo: str) -> None:
+async def test_a_queued_job_outlives_the_process_that_deferred_it(conninfo: str) -> None:
     work = RecordingJob()
     work.released.set()
     async with process(conninfo, work, works=False) as jobs:
@@ -106,7 +116,7 @@ async def test_what_is_deferred_outlives_who_deferred_it(conninfo: str) -> None:
 
 
 @pytest.mark.parametrize("job", ["work", PUSH])
-async def test_a_timer_does_not_hold_up_work_that_is_due(conninfo: str, job: str) -> None:
+async def test_a_timer_does_not_delay_a_job_that_is_due(conninfo: str, job: str) -> None:
     work = RecordingJob()
     work.released.set()
     async with process(conninfo, work) as jobs:
@@ -116,7 +126,7 @@ async def test_a_timer_does_not_hold_up_work_that_is_due(conninfo: str, job: str
         assert await rows(conninfo, "todo") == [(job, f"{job}:a later")]
 
 
-async def test_a_timer_is_done_when_its_time_comes_and_the_earlier_time_wins(conninfo: str) -> None:
+async def test_a_timer_runs_at_the_earliest_of_its_times(conninfo: str) -> None:
     work = RecordingJob()
     work.released.set()
     async with process(conninfo, work) as jobs:
@@ -128,7 +138,7 @@ async def test_a_timer_is_done_when_its_time_comes_and_the_earlier_time_wins(con
         await eventually(lambda: is_empty(conninfo))
 
 
-async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
+async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
     conninfo: str, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     work = RecordingJob()
@@ -138,21 +148,21 @@ async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
         await jobs.defer("work", "a")
         await eventually(lambda: work.has_started(3))
         await eventually(lambda: is_empty(conninfo))
-    told = capsys.readouterr().out + caplog.text
-    assert told.count("ValueError") == 2
-    assert "secret" not in told
+    logged = capsys.readouterr().out + caplog.text
+    assert logged.count("ValueError") == 2
+    assert "secret" not in logged
 
 
-async def test_an_unknown_job_is_refused(conninfo: str) -> None:
+async def test_an_unknown_job_is_an_error(conninfo: str) -> None:
     async with process(conninfo, RecordingJob()) as jobs:
         with pytest.raises(KeyError):
             await jobs.defer("idle", "a")
 
 
-async def test_a_job_that_is_cut_short_by_the_end_is_left_to_the_next(
+async def test_a_job_cancelled_at_the_end_is_queued_for_the_next_worker(
     conninfo: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sync.jobs.postgres.PATIENCE", 0.05)
+    monkeypatch.setattr("sync.jobs.postgres.DRAIN_SECONDS", 0.05)
     hangs, work = RecordingJob(), RecordingJob()
     async with process(conninfo, hangs) as jobs:
         await jobs.defer("work", "a")
@@ -169,14 +179,14 @@ from random import Random
 from prometheus_client import CollectorRegistry
 from core.clock import utc_now
 from core.metrics import Metrics
-from sync.jobs.postgres import QueuedJobs
+from sync.jobs.postgres import PostgresJobs
 
 async def hang(key):
-    print("started_keys", flush=True)
+    print("begun", flush=True)
     await asyncio.Event().wait()
 
 async def main():
-    jobs = QueuedJobs(sys.stdin.readline().strip(), utc_now, Random(1), Metrics(CollectorRegistry()), tick=0.05)
+    jobs = PostgresJobs(sys.stdin.readline().strip(), utc_now, Random(1), Metrics(CollectorRegistry()), tick=0.05)
     jobs.register("work", hang)
     async with jobs.running():
         await asyncio.Event().wait()
@@ -187,7 +197,7 @@ asyncio.run(main())
 
 @asynccontextmanager
 async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A worker in a process of its own that has started_keys the job and will never end it."""
+    """A worker in its own process, whose job never ends."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, stdin=pipe, stdout=pipe, cwd=ROOT)
     assert process.stdin
@@ -201,8 +211,8 @@ async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def test_what_a_killed_worker_began_is_taken_over_though_it_was_queued_again(conninfo: str) -> None:
-    await make_tables(conninfo)
+async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_again(conninfo: str) -> None:
+    await create_tables(conninfo)
     work = RecordingJob()
     work.released.set()
     async with AsyncExitStack() as stack:
@@ -210,7 +220,7 @@ async def test_what_a_killed_worker_began_is_taken_over_though_it_was_queued_aga
         killed = await stack.enter_async_context(doomed(conninfo))
         await jobs.defer("work", "a")
         assert killed.stdout
-        assert await asyncio.wait_for(killed.stdout.readline(), 30) == b"started_keys\n"
+        assert await asyncio.wait_for(killed.stdout.readline(), 30) == b"begun\n"
         killed.kill()
         await jobs.defer("work", "a")
         await stack.enter_async_context(process(conninfo, work))
@@ -218,7 +228,7 @@ async def test_what_a_killed_worker_began_is_taken_over_though_it_was_queued_aga
         await eventually(lambda: is_empty(conninfo))
 
 
-async def test_a_worker_goes_on_when_its_database_hangs_up_on_it(conninfo: str) -> None:
+async def test_a_worker_continues_after_the_database_closed_its_connections(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
         await jobs.defer("work", "a")
@@ -238,12 +248,12 @@ async def done(work: RecordingJob, conninfo: str) -> bool:
     return "b" in work.started_keys and await is_empty(conninfo)
 
 
-async def test_several_that_start_at_once_make_the_tables_once(conninfo: str) -> None:
-    await asyncio.gather(*(make_tables(conninfo) for _ in range(5)))
+async def test_several_processes_that_start_together_create_the_tables_once(conninfo: str) -> None:
+    await asyncio.gather(*(create_tables(conninfo) for _ in range(5)))
     assert await is_empty(conninfo)
 
 
-async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
+async def test_a_queued_job_contains_only_a_name_and_an_id(conninfo: str) -> None:
     async with process(conninfo, RecordingJob(), works=False) as jobs:
         await jobs.defer("work", "an-id")
         async with await psycopg.AsyncConnection.connect(conninfo) as connection:
@@ -253,7 +263,7 @@ async def test_a_queued_job_holds_a_name_and_an_id(conninfo: str) -> None:
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("later", [0.0, 0.4, 1.1])
-async def test_it_ends_while_its_database_is_away(conninfo: str, later: float) -> None:
+async def test_the_queue_closes_while_its_database_is_unavailable(conninfo: str, later: float) -> None:
     work = RecordingJob()
     work.released.set()
     async with proxy_to(conninfo) as db_proxy, process(db_proxy.url, work) as jobs:

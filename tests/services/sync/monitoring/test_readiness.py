@@ -1,4 +1,4 @@
-"""Ready or not: while a real database is away, and once it is back."""
+"""Readiness while a real database is unavailable, and after it is available again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -22,64 +22,64 @@ from tests.support.postgres import fresh_database
 
 
 @asynccontextmanager
-async def watch_of(url: str, registry: CollectorRegistry, patience: float = 2.0) -> AsyncIterator[ReadinessProbe]:
+async def probe_of(url: str, registry: CollectorRegistry, seconds: float = 2.0) -> AsyncIterator[ReadinessProbe]:
     metrics = Metrics(registry)
     async with open_database(url) as database:
         await migrate(database)
         jobs = LocalJobs(utc_now, Random(1), metrics)
         async with jobs.running():
-            watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics, patience)
-            yield watch
-            await watch.close()
+            probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics, seconds)
+            yield probe
+            await probe.close()
 
 
 @asynccontextmanager
 async def on_postgres(
-    registry: CollectorRegistry, patience: float = 2.0
+    registry: CollectorRegistry, seconds: float = 2.0
 ) -> AsyncIterator[tuple[ReadinessProbe, DatabaseProxy]]:
     with fresh_database() as url:
-        async with proxy_to(url) as db_proxy, watch_of(db_proxy.url, registry, patience) as watch:
-            yield watch, db_proxy
+        async with proxy_to(url) as db_proxy, probe_of(db_proxy.url, registry, seconds) as probe:
+            yield probe, db_proxy
 
 
 def part(registry: CollectorRegistry, name: str) -> float | None:
     return registry.get_sample_value("cloudlink_presence_ready", {"part": name})
 
 
-async def test_it_is_not_ready_while_postgresql_is_away_and_heals_by_itself() -> None:
+async def test_it_is_not_ready_while_postgresql_is_unavailable_and_ready_again_afterwards() -> None:
     registry = CollectorRegistry()
-    async with on_postgres(registry) as (watch, db_proxy):
-        assert await watch.ready()
+    async with on_postgres(registry) as (probe, db_proxy):
+        assert await probe.ready()
         with captured_log() as log:
             await db_proxy.cut()
             for _ in range(3):
-                assert not await watch.ready()
+                assert not await probe.ready()
             assert (part(registry, "database"), part(registry, "jobs")) == (0, 1)
             db_proxy.restore()
-            await eventually(watch.ready)
+            await eventually(probe.ready)
         assert part(registry, "database") == 1
-        assert [line["event"] for line in log.lines()] == ["database_away", "database_back"]
+        assert [line["event"] for line in log.lines()] == ["database_unavailable", "database_available"]
 
 
-async def test_a_database_that_does_not_answer_is_not_waited_for() -> None:
-    async with on_postgres(CollectorRegistry(), patience=0.2) as (watch, db_proxy):
-        await eventually(watch.ready)
+async def test_a_database_that_does_not_respond_times_out() -> None:
+    async with on_postgres(CollectorRegistry(), seconds=0.2) as (probe, db_proxy):
+        await eventually(probe.ready)
         db_proxy.stall()
         async with asyncio.timeout(10):
-            assert not await watch.ready()
+            assert not await probe.ready()
         await db_proxy.cut()
         db_proxy.restore()
-        await eventually(watch.ready)
+        await eventually(probe.ready)
 
 
-async def test_measuring_goes_on_while_the_database_is_away() -> None:
+async def test_gauges_are_refreshed_while_the_database_is_unavailable() -> None:
     registry = CollectorRegistry()
-    async with on_postgres(registry) as (watch, db_proxy):
-        await watch.measure()
+    async with on_postgres(registry) as (probe, db_proxy):
+        await probe.refresh_gauges()
         assert registry.get_sample_value("cloudlink_presence_jobs_waiting") == 0
         assert registry.get_sample_value("cloudlink_presence_integrations", {"state": "running"}) == 0
         await db_proxy.cut()
-        await watch.measure()
+        await probe.refresh_gauges()
         assert part(registry, "database") == 0
         assert registry.get_sample_value("cloudlink_presence_integrations", {"state": "running"}) == 0
 
@@ -90,19 +90,19 @@ async def test_it_is_not_ready_while_an_sqlite_file_cannot_be_opened(tmp_path: P
     metrics = Metrics(registry)
     async with open_database(f"sqlite:///{folder / 'presence.db'}") as database:
         jobs = LocalJobs(utc_now, Random(1), metrics)
-        watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
+        probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
         async with jobs.running():
             folder.rename(tmp_path / "away")
-            assert not await watch.ready()
+            assert not await probe.ready()
             (tmp_path / "away").rename(folder)
-            assert await watch.ready()
+            assert await probe.ready()
 
 
-async def test_it_is_not_ready_before_jobs_are_done(tmp_path: Path) -> None:
+async def test_it_is_not_ready_before_the_job_queue_runs(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with open_database(f"sqlite:///{tmp_path / 'presence.db'}") as database:
         jobs = LocalJobs(utc_now, Random(1), metrics)
-        watch = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
-        assert not await watch.ready()
+        probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
+        assert not await probe.ready()
         assert (part(registry, "database"), part(registry, "jobs")) == (1, 0)

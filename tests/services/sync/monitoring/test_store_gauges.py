@@ -11,12 +11,12 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from storage.database import Database, open_database
-from storage.queries.roles import Role
 from storage.schema import migrate
 from storage.tables.conversations import Conversation
 from storage.tables.notices import AlertChannel, Notice
 from storage.tables.problems import Problem
 from storage.tables.roles import Member
+from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
 from tests.support.clocks import NOON, FakeClock
 from tests.support.postgres import fresh_database
@@ -24,7 +24,7 @@ from tests.support.stores import EACH, integration, person, stored
 
 
 @dataclass
-class Look:
+class Bench:
     database: Database
     clock: FakeClock = field(default_factory=FakeClock)
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -52,11 +52,11 @@ def _fresh(kind: str, folder: Path) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def looking(url: str, *rows: Any) -> AsyncIterator[Look]:
+async def bench(url: str, *rows: Any) -> AsyncIterator[Bench]:
     async with open_database(url) as database:
         await migrate(database)
         await stored(database, *rows)
-        yield Look(database)
+        yield Bench(database)
 
 
 def problem(integration_id: str, service: str, fault: str, lasting: bool = False, **values: Any) -> Problem:
@@ -72,9 +72,9 @@ def admin(name: str, tenant: str = "t1", **values: Any) -> Conversation:
     return Conversation(tenant_id=tenant, user_object_id=name, **places, **given)
 
 
-async def test_an_empty_store(url: str) -> None:
-    async with looking(url) as at:
-        await at.store_gauges.take()
+async def test_the_gauges_of_an_empty_database(url: str) -> None:
+    async with bench(url) as at:
+        await at.store_gauges.refresh()
         assert at.read("integrations", state="running") == 0
         assert at.read("pushes_due") == at.read("push_overdue_seconds") == 0
         assert isnan(at.read("webhook_silence_seconds") or 0)
@@ -94,8 +94,8 @@ async def test_integrations_by_state_and_their_problems(url: str) -> None:
         problem("i5", "cloudlink", "cloudlink.refused", lasting=True),
         problem("i3", "graph", "graph.throttled"),
     ]
-    async with looking(url, *rows) as at:
-        await at.store_gauges.take()
+    async with bench(url, *rows) as at:
+        await at.store_gauges.refresh()
         states = {state: at.read("integrations", state=state) for state in ("running", "stopped", "disabled")}
         assert states == {"running": 2, "stopped": 1, "disabled": 1}
         assert at.read("integrations", state="removing") == 1
@@ -103,21 +103,21 @@ async def test_integrations_by_state_and_their_problems(url: str) -> None:
         assert at.read("open_problems", service="entra", fault="entra.secret_expired") == 1
 
 
-async def test_a_problem_that_healed_is_not_told_any_more(url: str) -> None:
+async def test_a_closed_problem_has_no_series_after_the_minimum_interval(url: str) -> None:
     row = problem("i1", "graph", "graph.throttled")
-    async with looking(url, integration(), row) as at:
-        await at.store_gauges.take()
+    async with bench(url, integration(), row) as at:
+        await at.store_gauges.refresh()
         async with at.database.writing() as session:
             row.healed_at = NOON
             await session.merge(row)
-        await at.store_gauges.take()
-        assert at.read("open_problems", service="graph", fault="graph.throttled") == 1, "read again too early"
+        await at.store_gauges.refresh()
+        assert at.read("open_problems", service="graph", fault="graph.throttled") == 1, "refreshed too early"
         at.clock.advance(seconds=5)
-        await at.store_gauges.take()
+        await at.store_gauges.refresh()
         assert at.read("open_problems", service="graph", fault="graph.throttled") is None
 
 
-async def test_pushes_that_wait_for_us_are_told_and_not_those_that_wait_for_somebody(url: str) -> None:
+async def test_due_pushes_are_counted_unless_an_administrator_must_act_first(url: str) -> None:
     rows = [
         integration(),
         integration(id="i2"),
@@ -127,12 +127,12 @@ async def test_pushes_that_wait_for_us_are_told_and_not_those_that_wait_for_some
         person("p3", due_at=NOON + timedelta(hours=1)),
         person("p4", integration_id="i2", due_at=NOON - timedelta(hours=9)),
     ]
-    async with looking(url, *rows) as at:
-        await at.store_gauges.take()
+    async with bench(url, *rows) as at:
+        await at.store_gauges.refresh()
         assert (at.read("pushes_due"), at.read("push_overdue_seconds")) == (2, 40)
 
 
-async def test_webhooks_silence_and_the_soonest_expiry(url: str) -> None:
+async def test_webhook_silence_and_the_soonest_expiry(url: str) -> None:
     rows = [
         integration(subscription_id="s1", subscribed_at=NOON - timedelta(hours=9), last_webhook_at=None),
         integration(id="i2", subscription_id="s2", last_webhook_at=NOON - timedelta(minutes=2)),
@@ -141,12 +141,12 @@ async def test_webhooks_silence_and_the_soonest_expiry(url: str) -> None:
         integration(id="i5", secret_expires_on=date(2199, 1, 1)),
         integration(id="i6", secret_expires_on=NOON.date(), removing_since=NOON),
     ]
-    async with looking(url, *rows) as at:
-        await at.store_gauges.take()
+    async with bench(url, *rows) as at:
+        await at.store_gauges.refresh()
         assert (at.read("webhook_silence_seconds"), at.read("soonest_expiry_days")) == (120, 9)
 
 
-async def test_who_can_be_told(url: str) -> None:
+async def test_unreachable_administrators_and_integrations_without_a_recipient(url: str) -> None:
     channel: dict[str, Any] = dict.fromkeys(("conversation_id", "service_url", "bot_id", "channel_id"), "c")
     rows = [
         integration(),
@@ -177,8 +177,8 @@ async def test_who_can_be_told(url: str) -> None:
             for n in range(3)
         ),
     ]
-    async with looking(url, *rows) as at:
-        await at.store_gauges.take()
+    async with bench(url, *rows) as at:
+        await at.store_gauges.refresh()
         assert at.read("unreachable_admins") == 2
         assert at.read("nobody_reachable") == 3
         assert (at.read("notices", state="waiting"), at.read("notices", state="sending")) == (3, 0)

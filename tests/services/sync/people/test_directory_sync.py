@@ -29,7 +29,7 @@ APPLIED: dict[str, Any] = {"desired": CALL, "applied": CALL, "applied_until": NO
 
 
 @dataclass(frozen=True)
-class Somebody:
+class User:
     id: str
     principal_name: str
     mail: str = ""
@@ -37,7 +37,7 @@ class Somebody:
     proxy_addresses: tuple[str, ...] = ()
 
 
-class Office:
+class Bench:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clients = FakeServiceClients()
@@ -45,16 +45,16 @@ class Office:
         context = context_of(database, self.clients, self.jobs)
         self.directory_sync = DirectorySync(context, CredentialStore(ENCRYPTION))
 
-    def has(self, *names: str, **extensions: str) -> None:
-        """CloudLink has these people, each with the extension of their row or another."""
+    def set_people(self, *names: str, **extensions: str) -> None:
+        """CloudLink returns these people, each with the extension of their row unless another is given."""
         self.clients.cloudlink.people = [
             CloudLinkUser(f"cloudlink {name}", name, f"{name}@example.com", extensions.get(name, f"ext {name}"))
             for name in names
         ]
 
-    def directory(self, **ids: str) -> None:
-        """Teams has these people: address to id."""
-        self.clients.graph.accounts = [Somebody(user_id, f"{name}@example.com") for name, user_id in ids.items()]
+    def set_users(self, **ids: str) -> None:
+        """Teams returns these users: their ids by name."""
+        self.clients.graph.accounts = [User(user_id, f"{name}@example.com") for name, user_id in ids.items()]
 
     async def rows(self) -> dict[str, Person]:
         async with self.database.session() as session:
@@ -62,17 +62,17 @@ class Office:
 
 
 @asynccontextmanager
-async def office(folder: Path, *rows: Person) -> AsyncIterator[Office]:
+async def bench(folder: Path, *rows: Person) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
         secret = ENCRYPTION.encrypt("secret")
         await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), *rows)
-        yield Office(database)
+        yield Bench(database)
 
 
-async def test_people_are_stored_matched_and_polled_at_once(tmp_path: Path) -> None:
-    async with office(tmp_path) as at:
-        at.has("ana", "bob")
-        at.directory(ana="teams ana")
+async def test_people_are_stored_and_matched_and_then_polled(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.set_people("ana", "bob")
+        at.set_users(ana="teams ana")
         await at.directory_sync.match("i1")
         rows = await at.rows()
         assert (rows["ana"].teams_user_id, rows["ana"].unmatched) == ("teams ana", None)
@@ -83,25 +83,25 @@ async def test_people_are_stored_matched_and_polled_at_once(tmp_path: Path) -> N
         assert at.jobs.now() == ["push"]
 
 
-async def test_extensions_change_hands(tmp_path: Path) -> None:
-    async with office(tmp_path, person("ana"), person("bob")) as at:
-        at.has("ana", "bob", ana="ext bob", bob="ext ana")
+async def test_two_people_can_exchange_their_extensions(tmp_path: Path) -> None:
+    async with bench(tmp_path, person("ana"), person("bob")) as at:
+        at.set_people("ana", "bob", ana="ext bob", bob="ext ana")
         await at.directory_sync.match("i1")
         rows = await at.rows()
         assert (rows["ana"].extension, rows["bob"].extension) == ("ext bob", "ext ana")
 
 
-async def test_of_two_people_at_one_extension_the_first_has_it(tmp_path: Path) -> None:
-    async with office(tmp_path) as at:
-        at.has("ana", "bob", ana="2001", bob="2001")
+async def test_of_two_people_with_the_same_extension_the_first_keeps_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.set_people("ana", "bob", ana="2001", bob="2001")
         await at.directory_sync.match("i1")
         rows = await at.rows()
         assert (rows["ana"].extension, rows["bob"].extension) == ("2001", None)
 
 
-async def test_who_left_is_deleted_unless_teams_still_shows_something(tmp_path: Path) -> None:
+async def test_a_person_who_is_gone_is_deleted_once_teams_shows_nothing(tmp_path: Path) -> None:
     shown = person("ana", **APPLIED, applied_user_id="teams ana")
-    async with office(tmp_path, shown, person("bob")) as at:
+    async with bench(tmp_path, shown, person("bob")) as at:
         await at.directory_sync.match("i1")
         rows = await at.rows()
         assert list(rows) == ["ana"]
@@ -114,28 +114,28 @@ async def test_who_left_is_deleted_unless_teams_still_shows_something(tmp_path: 
         assert await at.rows() == {}
 
 
-async def test_what_is_shown_of_a_teams_user_goes_to_who_is_matched_to_them_now(tmp_path: Path) -> None:
+async def test_what_teams_shows_is_transferred_to_the_person_matched_now(tmp_path: Path) -> None:
     former = person("ana", **APPLIED, applied_user_id="teams x", teams_user_id="teams x")
-    async with office(tmp_path, former, person("bob", teams_user_id=None)) as at:
-        at.has("ana", "bob")
-        at.directory(bob="teams x")
+    async with bench(tmp_path, former, person("bob", teams_user_id=None)) as at:
+        at.set_people("ana", "bob")
+        at.set_users(bob="teams x")
         await at.directory_sync.match("i1")
         ana, bob = await read_person(at.database, "ana"), await read_person(at.database, "bob")
         assert (ana.applied, ana.teams_user_id) == (None, None)
         assert (bob.applied, bob.applied_user_id, bob.due_at) == (UNSURE, "teams x", NOON)
 
 
-async def test_a_match_lets_the_refused_try_again(tmp_path: Path) -> None:
-    async with office(tmp_path, person("ana", desired=CALL, refusal="404 gone")) as at:
-        at.has("ana")
-        at.directory(ana="teams ana")
+async def test_a_match_deletes_refusals(tmp_path: Path) -> None:
+    async with bench(tmp_path, person("ana", desired=CALL, refusal="404 gone")) as at:
+        at.set_people("ana")
+        at.set_users(ana="teams ana")
         await at.directory_sync.match("i1")
         row = await read_person(at.database, "ana")
         assert (row.refusal, row.due_at) == ("", NOON)
 
 
-async def test_a_directory_that_cannot_be_read_changes_nobody_and_lights_a_lamp(tmp_path: Path) -> None:
-    async with office(tmp_path, person("ana")) as at:
+async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_problem(tmp_path: Path) -> None:
+    async with bench(tmp_path, person("ana")) as at:
         at.clients.graph.error = CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=403)
         await at.directory_sync.match("i1")
         assert (await read_person(at.database, "ana")).teams_user_id == "teams ana"

@@ -31,7 +31,7 @@ def call(state: CallState | None, at: int, name: str = "p1", event_id: str = "",
 
 
 @dataclass
-class Desk:
+class Bench:
     database: Database
     clock: FakeClock = field(default_factory=FakeClock)
     jobs: FakeJobs = field(default_factory=FakeJobs)
@@ -42,26 +42,26 @@ class Desk:
             context_of(self.database, jobs=self.jobs, clock=self.clock, metrics=Metrics(self.registry))
         )
 
-    async def record(self, *events: CallEvent | EndpointEvent) -> None:
-        await self.ingestor.record("i1", events)
+    async def apply(self, *events: CallEvent | EndpointEvent) -> None:
+        await self.ingestor.apply_events({"i1": events}, waiting=True)
 
-    async def look(self, *snapshots: LineSnapshot) -> None:
-        await self.ingestor.look("i1", snapshots, self.clock())
+    async def apply_snapshots(self, *snapshots: LineSnapshot) -> None:
+        await self.ingestor.apply_snapshots("i1", snapshots, self.clock())
 
-    def recorded_statements(self, verdict: str) -> float:
+    def counted(self, verdict: str) -> float:
         return self.registry.get_sample_value("cloudlink_presence_events_total", {"verdict": verdict}) or 0
 
 
 @asynccontextmanager
-async def services(folder: Path, **values: object) -> AsyncIterator[Desk]:
+async def bench(folder: Path, **values: object) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
         await stored(database, integration(**values), person(), person("p2"))
-        yield Desk(database)
+        yield Bench(database)
 
 
-async def test_an_event_becomes_desired_due_and_a_push(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(call(CallState.CONNECTED, 1))
+async def test_an_event_sets_the_desired_presence_and_queues_a_push(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 1))
         row = await read_person(at.database)
         assert (row.line, row.desired, row.desired_at, row.due_at) == ("on_call", CALL, NOON, NOON)
         assert (await read_integration(at.database)).last_change_at == NOON
@@ -69,74 +69,76 @@ async def test_an_event_becomes_desired_due_and_a_push(tmp_path: Path) -> None:
         assert (await read_person(at.database, "p2")).line == "unknown"
 
 
-async def test_a_batch_is_taken_in_the_order_of_its_times(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(call(CallState.ENDED, 9), call(CallState.CONNECTED, 5), call(CallState.RINGING, 1))
+async def test_a_batch_is_applied_in_the_order_of_its_timestamps(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.ENDED, 9), call(CallState.CONNECTED, 5), call(CallState.RINGING, 1))
         row = await read_person(at.database)
         assert (row.line, row.desired) == ("idle", None)
         assert at.jobs.deferred == []
 
 
-async def test_doubles_are_dropped_within_a_batch_and_after_a_restart(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
+async def test_duplicates_are_dropped_within_a_batch_and_after_a_restart(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
         event = call(CallState.CONNECTED, 1)
-        await at.record(event, event)
-        await Desk(at.database).record(event)
-        assert (at.recorded_statements("taken"), at.recorded_statements("double")) == (1, 1)
+        await at.apply(event, event)
+        await Bench(at.database).apply(event)
+        assert (at.counted("applied"), at.counted("duplicate")) == (1, 1)
 
 
-async def test_late_unknown_and_strangers_events_change_nothing_and_are_counted(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(call(CallState.ENDED, 5))
-        await at.record(
+async def test_late_and_unknown_events_and_those_of_unknown_people_change_nothing_and_are_counted(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.ENDED, 5))
+        await at.apply(
             call(CallState.CONNECTED, 4),
             call(None, 6),
             call(None, 7, call_id="d"),
             call(CallState.CONNECTED, 8, "x"),
         )
-        assert [at.recorded_statements(verdict) for verdict in ("late", "unknown_state", "nobody")] == [1, 2, 1]
+        assert [at.counted(verdict) for verdict in ("late", "unknown_state", "unknown_person")] == [1, 2, 1]
         async with at.database.session() as session:
             assert await event_store.list_unknown_states(session, "i1") == [("odd state", 2)]
         assert at.jobs.deferred == []
 
 
-async def test_who_moved_to_another_extension_is_known_by_their_user_id(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(CallEvent("e", "ext new", "cloudlink p1", "c", CallState.CONNECTED, "connected", False, 1))
+async def test_a_person_with_a_new_extension_is_found_by_the_user_id(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(CallEvent("e", "ext new", "cloudlink p1", "c", CallState.CONNECTED, "connected", False, 1))
         assert (await read_person(at.database)).desired == CALL
 
 
-async def test_a_disabled_integration_is_recorded_and_not_pushed(tmp_path: Path) -> None:
-    async with services(tmp_path, enabled=False) as at:
-        await at.record(call(CallState.CONNECTED, 1))
+async def test_events_of_a_disabled_integration_are_stored_and_not_pushed(tmp_path: Path) -> None:
+    async with bench(tmp_path, enabled=False) as at:
+        await at.apply(call(CallState.CONNECTED, 1))
         row = await read_person(at.database)
         assert (row.desired, row.due_at, at.jobs.deferred) == (CALL, None, [])
 
 
-async def test_a_refusal_is_forgotten_when_something_changes(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
+async def test_a_change_deletes_the_refusal(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
         await stored(at.database, person("p3", refusal="404 gone", desired=CALL, line="on_call"))
-        await at.record(call(CallState.CONFERENCED, 1, "p3"))
+        await at.apply(call(CallState.CONFERENCED, 1, "p3"))
         row = await read_person(at.database, "p3")
         assert (row.refusal, row.due_at) == ("", NOON)
 
 
 async def test_overlapping_calls_survive_a_restart_between_their_events(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(call(CallState.CONNECTED, 1, call_id="a"), call(CallState.CONNECTED, 2, call_id="b"))
-        again = Desk(at.database)
-        await again.record(call(CallState.ENDED, 3, call_id="a"))
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 1, call_id="a"), call(CallState.CONNECTED, 2, call_id="b"))
+        again = Bench(at.database)
+        await again.apply(call(CallState.ENDED, 3, call_id="a"))
         assert (await read_person(at.database)).desired == CALL
-        await again.record(call(CallState.ENDED, 4, call_id="b"))
+        await again.apply(call(CallState.ENDED, 4, call_id="b"))
         assert (await read_person(at.database)).desired is None
 
 
-async def test_a_poll_heals_what_webhooks_lost_and_counts_states_it_does_not_know(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(call(CallState.CONNECTED, 5))
+async def test_a_snapshot_corrects_lost_events_and_counts_unknown_states(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 5))
         at.clock.advance(seconds=5)
         odd = CallSnapshot("z", None, "levitating", conference=False, at=6)
-        await at.look(
+        await at.apply_snapshots(
             LineSnapshot("ext p1", "", "idle", do_not_disturb=False, calls=(), at=9),
             LineSnapshot("ext p2", "", "idle", do_not_disturb=True, calls=(odd,), at=9),
         )
@@ -146,29 +148,29 @@ async def test_a_poll_heals_what_webhooks_lost_and_counts_states_it_does_not_kno
             assert await event_store.list_unknown_states(session, "i1") == [("levitating", 1)]
 
 
-async def test_an_answer_older_than_an_event_does_not_undo_it(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.record(call(CallState.CONNECTED, 50), EndpointEvent("e", "ext p2", "", True, "idle", 50))
+async def test_a_snapshot_older_than_an_event_does_not_undo_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 50), EndpointEvent("e", "ext p2", "", True, "idle", 50))
         for name in ("p1", "p2"):
-            await at.look(LineSnapshot(f"ext {name}", "", "idle", do_not_disturb=False, calls=(), at=40))
+            await at.apply_snapshots(LineSnapshot(f"ext {name}", "", "idle", do_not_disturb=False, calls=(), at=40))
         assert (await read_person(at.database)).desired == CALL
         assert (await read_person(at.database, "p2")).desired == "DoNotDisturb/Presenting"
         at.clock.advance(minutes=2)
         for name in ("p1", "p2"):
-            await at.look(LineSnapshot(f"ext {name}", "", "idle", do_not_disturb=False, calls=(), at=40))
+            await at.apply_snapshots(LineSnapshot(f"ext {name}", "", "idle", do_not_disturb=False, calls=(), at=40))
         assert (await read_person(at.database)).desired is None
         assert (await read_person(at.database, "p2")).desired is None
         assert at.clock() - NOON == timedelta(minutes=2)
 
 
-async def test_events_for_an_integration_that_is_gone_are_dropped(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
-        await at.ingestor.record("another", [call(CallState.CONNECTED, 1)])
+async def test_events_for_a_removed_integration_are_dropped(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.ingestor.apply_events({"another": [call(CallState.CONNECTED, 1)]}, waiting=True)
         assert at.jobs.deferred == []
 
 
-async def test_events_of_many_integrations_go_into_one_transaction_each_to_its_own_people(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
+async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
         await stored(at.database, integration(id="i2"), integration(id="i3", enabled=False))
         await stored(at.database, person("p3", integration_id="i2", extension="ext p1"))
         await stored(at.database, person("p4", integration_id="i3", extension="ext p1"))
@@ -179,7 +181,7 @@ async def test_events_of_many_integrations_go_into_one_transaction_each_to_its_o
             "gone": [call(CallState.CONNECTED, 1)],
         }
         with recorded_statements(at.database) as statements:
-            assert await at.ingestor.record_all(arrived, waiting=False) == {"gone"}
+            assert await at.ingestor.apply_events(arrived, waiting=False) == {"gone"}
         lines = [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3", "p4")]
         assert lines == ["on_call", "unknown", "in_conference", "on_call"]
         assert sorted(at.jobs.deferred) == [("push", "i1", None), ("push", "i2", None)]
@@ -187,17 +189,17 @@ async def test_events_of_many_integrations_go_into_one_transaction_each_to_its_o
 
 
 @pytest.mark.parametrize("each_database", [POSTGRESQL], indirect=True)
-async def test_who_is_held_elsewhere_is_left_out_and_waited_for_on_request(tmp_path: Path) -> None:
-    async with services(tmp_path) as at:
+async def test_a_locked_integration_is_left_out_or_waited_for(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
         await stored(at.database, integration(id="i2"))
         await stored(at.database, person("p3", integration_id="i2"))
         arrived = {"i1": [call(CallState.CONNECTED, 1)], "i2": [call(CallState.CONNECTED, 1, "p3")]}
         async with at.database.writing() as session:
             await integrations.get_for_update(session, "i1")
-            assert await at.ingestor.record_all(arrived, waiting=False) == {"i1"}
-            waiting = asyncio.create_task(at.ingestor.record_all(arrived, waiting=True))
+            assert await at.ingestor.apply_events(arrived, waiting=False) == {"i1"}
+            waiting = asyncio.create_task(at.ingestor.apply_events(arrived, waiting=True))
             assert (await read_person(at.database, "p3")).desired == CALL
             assert (await read_person(at.database)).desired is None
         assert await waiting == set()
         assert (await read_person(at.database)).desired == CALL
-        assert at.recorded_statements("double") == 1
+        assert at.counted("duplicate") == 1

@@ -13,7 +13,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
 from sync.phones.ingest import EventIngestor
-from sync.phones.poller import CHUNK, PAUSE, SHARES, Poller
+from sync.phones.poller import CHUNK, PAUSE, SAMPLES, Poller
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
@@ -24,7 +24,7 @@ ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 CALL = "Busy/InACall"
 
 
-class Exchange:
+class Bench:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clients = FakeServiceClients()
@@ -43,17 +43,17 @@ class Exchange:
 
 
 @asynccontextmanager
-async def context(folder: Path, *people: Person, **values: object) -> AsyncIterator[Exchange]:
+async def bench(folder: Path, *people: Person, **values: object) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
         row = integration(**{"cloudlink_secret_sealed": ENCRYPTION.encrypt("secret"), "polled_at": None, **values})
         await stored(database, row)
         async with database.writing() as session:
             session.add_all(people)
-        yield Exchange(database)
+        yield Bench(database)
 
 
-async def test_what_phones_do_becomes_desired_and_is_pushed(tmp_path: Path) -> None:
-    async with context(tmp_path, person()) as at:
+async def test_a_poll_sets_the_desired_presence_and_queues_a_push(tmp_path: Path) -> None:
+    async with bench(tmp_path, person()) as at:
         at.connected("ext p1")
         await at.poller.poll("i1")
         assert (await read_person(at.database)).desired == CALL
@@ -61,26 +61,26 @@ async def test_what_phones_do_becomes_desired_and_is_pushed(tmp_path: Path) -> N
         assert at.jobs.now() == ["push", "push"]
 
 
-async def test_many_phones_are_asked_in_portions_with_pauses_and_the_busy_ones_first(tmp_path: Path) -> None:
+async def test_many_phones_are_read_in_chunks_with_pauses_and_the_busy_ones_first(tmp_path: Path) -> None:
     people = [person(f"{n:03}") for n in range(60)] + [person("zzz", desired=CALL)]
-    async with context(tmp_path, *people) as at:
+    async with bench(tmp_path, *people) as at:
         await at.poller.poll("i1")
         asked = at.clients.cloudlink.asked
-        assert [len(portion) for portion in asked] == [CHUNK, CHUNK, 61 - 2 * CHUNK]
+        assert [len(chunk) for chunk in asked] == [CHUNK, CHUNK, 61 - 2 * CHUNK]
         assert asked[0][0] == "ext zzz"
         assert at.pauses == [PAUSE, PAUSE]
 
 
-async def test_a_preview_asks_some_at_once_and_does_not_count_as_a_poll(tmp_path: Path) -> None:
-    async with context(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
-        await at.poller.look(await read_integration(at.database), at_most=30)
-        assert sum(len(portion) for portion in at.clients.cloudlink.asked) == 30
+async def test_a_preview_reads_some_phones_without_pauses_and_is_not_a_poll(tmp_path: Path) -> None:
+    async with bench(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
+        await at.poller.refresh(await read_integration(at.database), at_most=30)
+        assert sum(len(chunk) for chunk in at.clients.cloudlink.asked) == 30
         assert at.pauses == []
         assert (await read_integration(at.database)).polled_at is None
 
 
-async def test_a_phone_that_cloudlink_no_longer_knows_does_not_stay_busy(tmp_path: Path) -> None:
-    async with context(tmp_path, person()) as at:
+async def test_a_phone_unknown_to_cloudlink_does_not_stay_busy(tmp_path: Path) -> None:
+    async with bench(tmp_path, person()) as at:
         at.connected("ext p1")
         await at.poller.poll("i1")
         at.clients.cloudlink.phones.clear()
@@ -89,8 +89,8 @@ async def test_a_phone_that_cloudlink_no_longer_knows_does_not_stay_busy(tmp_pat
         assert (await read_person(at.database)).desired is None
 
 
-async def test_refused_credentials_light_a_lamp_that_the_next_good_poll_puts_out(tmp_path: Path) -> None:
-    async with context(tmp_path, person()) as at:
+async def test_refused_credentials_open_a_problem_that_the_next_successful_poll_closes(tmp_path: Path) -> None:
+    async with bench(tmp_path, person()) as at:
         at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
         await at.poller.poll("i1")
         assert (await read_integration(at.database)).polled_at is None
@@ -103,31 +103,31 @@ async def test_refused_credentials_light_a_lamp_that_the_next_good_poll_puts_out
 
 
 async def test_a_disabled_integration_is_not_polled(tmp_path: Path) -> None:
-    async with context(tmp_path, person(), enabled=False) as at:
+    async with bench(tmp_path, person(), enabled=False) as at:
         await at.poller.poll("i1")
         assert at.clients.cloudlink.asked == []
 
 
-async def test_a_glance_asks_who_is_on_the_phone_and_in_an_hour_everybody(tmp_path: Path) -> None:
+async def test_a_sample_contains_who_is_on_the_phone_and_all_samples_everyone(tmp_path: Path) -> None:
     quiet = [person(f"{n:03}", line="idle") for n in range(120)]
     busy, new = person("busy", line="on_call", desired=CALL), person("new")
-    async with context(tmp_path, *quiet, busy, new) as at:
+    async with bench(tmp_path, *quiet, busy, new) as at:
         at.connected("ext busy")
         at.connected("ext new")
-        shares = []
-        for _ in range(SHARES):
+        samples = []
+        for _ in range(SAMPLES):
             at.clients.cloudlink.asked.clear()
             await at.poller.poll_sample("i1")
-            shares.append({extension for portion in at.clients.cloudlink.asked for extension in portion})
+            samples.append({extension for chunk in at.clients.cloudlink.asked for extension in chunk})
             assert (await read_integration(at.database)).polled_at == at.clock()
             at.clock.advance(minutes=5)
-        assert all({"ext busy", "ext new"} <= share for share in shares)
-        assert max(map(len, shares)) < 40
-        assert len(set.union(*shares)) == 122
+        assert all({"ext busy", "ext new"} <= sample for sample in samples)
+        assert max(map(len, samples)) < 40
+        assert len(set.union(*samples)) == 122
 
 
-async def test_a_glance_finds_the_end_of_a_call_that_got_lost(tmp_path: Path) -> None:
-    async with context(tmp_path, person(desired=CALL, line="on_call")) as at:
+async def test_a_sample_finds_the_missed_end_of_a_call(tmp_path: Path) -> None:
+    async with bench(tmp_path, person(desired=CALL, line="on_call")) as at:
         at.connected("ext p1")
         await at.poller.poll_sample("i1")
         at.clients.cloudlink.phones["ext p1"] = LineSnapshot("ext p1", "", "idle", False, (), 6)

@@ -22,7 +22,7 @@ ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 URL = "https://bot.example"
 
 
-class Post:
+class Bench:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clients = FakeServiceClients()
@@ -30,97 +30,97 @@ class Post:
         self.jobs = FakeJobs()
         self.clock = FakeClock()
 
-    async def keep(self, public_url: str = URL) -> str:
-        """Run the job; the subscription that is stored after it."""
+    async def ensure(self, public_url: str = URL) -> str:
+        """Run the job; returns the stored subscription."""
         renew = timedelta(hours=12)
         context = context_of(self.database, self.clients, self.jobs, self.clock)
-        await Subscriptions(context, CredentialStore(ENCRYPTION), public_url, renew).keep("i1")
+        await Subscriptions(context, CredentialStore(ENCRYPTION), public_url, renew).ensure("i1")
         return (await read_integration(self.database)).subscription_id
 
 
 @asynccontextmanager
-async def post(folder: Path, **values: object) -> AsyncIterator[Post]:
+async def bench(folder: Path, **values: object) -> AsyncIterator[Bench]:
     sealed = {
         "webhook_token_sealed": ENCRYPTION.encrypt("token"),
         "cloudlink_secret_sealed": ENCRYPTION.encrypt("secret"),
     }
     async with empty_store(folder) as database:
         await stored(database, integration(**{**sealed, **values}))
-        yield Post(database)
+        yield Bench(database)
 
 
-async def test_it_subscribes_once_and_polls_what_it_may_have_missed(tmp_path: Path) -> None:
-    async with post(tmp_path) as at:
-        assert [await at.keep(), await at.keep()] == ["s1", "s1"]
+async def test_it_subscribes_once_and_polls_what_was_missed_before(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        assert [await at.ensure(), await at.ensure()] == ["s1", "s1"]
         assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/token"}
         assert at.jobs.now() == ["poll"]
 
 
-async def test_one_that_vanished_is_made_again(tmp_path: Path) -> None:
-    async with post(tmp_path) as at:
-        await at.keep()
+async def test_a_subscription_missing_at_cloudlink_is_created_again(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.ensure()
         at.cloudlink.subscribed.clear()
-        assert await at.keep() == "s2"
+        assert await at.ensure() == "s2"
 
 
-async def test_another_url_needs_another_subscription_and_the_old_one_ends(tmp_path: Path) -> None:
-    async with post(tmp_path) as at:
-        await at.keep()
-        assert await at.keep("https://elsewhere.example/") == "s2"
+async def test_a_new_url_gets_a_new_subscription_and_the_former_one_is_ended(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.ensure()
+        assert await at.ensure("https://elsewhere.example/") == "s2"
         assert at.cloudlink.subscribed == {"s2": "https://elsewhere.example/webhooks/cloudlink/token"}
 
 
-async def test_it_is_renewed_by_schedule(tmp_path: Path) -> None:
-    async with post(tmp_path) as at:
-        await at.keep()
+async def test_a_subscription_is_renewed_at_an_interval(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.ensure()
         at.clock.advance(hours=11)
-        assert await at.keep() == "s1"
+        assert await at.ensure() == "s1"
         at.clock.advance(hours=2)
-        assert await at.keep() == "s2"
+        assert await at.ensure() == "s2"
         assert list(at.cloudlink.subscribed) == ["s2"]
-        assert await at.keep() == "s2"
+        assert await at.ensure() == "s2"
 
 
-async def test_without_a_public_url_or_disabled_it_ends(tmp_path: Path) -> None:
-    async with post(tmp_path) as at:
-        await at.keep()
-        assert await at.keep("") == ""
+async def test_without_a_public_url_or_when_disabled_the_subscription_is_ended(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.ensure()
+        assert await at.ensure("") == ""
         assert at.cloudlink.subscribed == {}
     disabled = tmp_path / "disabled"
     disabled.mkdir()
-    async with post(disabled, enabled=False, subscription_id="s9") as at:
+    async with bench(disabled, enabled=False, subscription_id="s9") as at:
         at.cloudlink.subscribed["s9"] = "somewhere"
-        assert await at.keep() == ""
+        assert await at.ensure() == ""
         assert at.cloudlink.subscribed == {}
 
 
-async def test_trouble_lights_a_lamp_and_keeps_what_is_known(tmp_path: Path) -> None:
-    async with post(tmp_path) as at:
-        await at.keep()
+async def test_a_failure_opens_a_problem_and_keeps_the_subscription(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.ensure()
         at.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
-        assert await at.keep() == "s1"
+        assert await at.ensure() == "s1"
         async with at.database.session() as session:
             assert [row.fault for row in await problems.list_open(session, "i1")] == ["cloudlink.unreachable"]
 
 
-async def test_an_address_whose_token_no_key_opens_is_replaced_by_another(tmp_path: Path) -> None:
-    lost = {
+async def test_a_token_that_no_key_decrypts_is_replaced(tmp_path: Path) -> None:
+    undecryptable = {
         "webhook_token_sealed": Encryption([Fernet.generate_key().decode()]).encrypt("old"),
         "subscription_id": "s0",
     }
-    async with post(tmp_path, **lost) as at:
+    async with bench(tmp_path, **undecryptable) as at:
         at.cloudlink.subscribed["s0"] = f"{URL}/webhooks/cloudlink/old"
-        assert [await at.keep(), await at.keep()] == ["s1", "s1"]
+        assert [await at.ensure(), await at.ensure()] == ["s1", "s1"]
         row = await read_integration(at.database)
         token = ENCRYPTION.decrypt(row.webhook_token_sealed)
         assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
         assert (len(token) > 40, row.webhook_token_hash) == (True, hashed(token))
 
 
-async def test_while_the_secret_cannot_be_opened_the_address_stays(tmp_path: Path) -> None:
+async def test_while_the_secret_cannot_be_decrypted_the_token_stays(tmp_path: Path) -> None:
     lost = Encryption([Fernet.generate_key().decode()]).encrypt("old")
-    async with post(tmp_path, webhook_token_sealed=lost, cloudlink_secret_sealed=lost) as at:
-        assert await at.keep() == ""
+    async with bench(tmp_path, webhook_token_sealed=lost, cloudlink_secret_sealed=lost) as at:
+        assert await at.ensure() == ""
         row = await read_integration(at.database)
         assert row.webhook_token_sealed == lost
         async with at.database.session() as session:

@@ -65,7 +65,7 @@ class Bench:
         self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), quota)
 
     async def push(self) -> list[Request]:
-        """Push; what was sent by it."""
+        """Run the job; returns the requests that it sent."""
         before = len(self.clients.graph.sent)
         await self.reconciler.push("i1")
         return self.clients.graph.sent[before:]
@@ -114,20 +114,20 @@ async def test_state_changes_go_in_batches_of_twenty_before_renewals(tmp_path: P
         assert len(at.clients.graph.sent) == 90
 
 
-async def test_while_a_request_is_under_way_the_store_says_that_nobody_knows(tmp_path: Path) -> None:
+async def test_while_a_request_is_being_sent_the_applied_presence_is_unsure(tmp_path: Path) -> None:
     seen: list[tuple[str | None, Any]] = []
     async with bench(tmp_path, calling()) as at:
 
-        async def look() -> None:
+        async def read() -> None:
             row = await read_person(at.database)
             seen.append((row.applied, row.applied_until))
 
-        at.clients.graph.during_push = look
+        at.clients.graph.during_push = read
         await at.push()
         assert seen == [(UNSURE, NOON + timedelta(hours=1, minutes=1))]
 
 
-async def test_what_changed_on_the_way_goes_out_in_the_next_round(tmp_path: Path) -> None:
+async def test_a_change_during_a_round_is_sent_in_the_next(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
 
         async def hang_up() -> None:
@@ -142,7 +142,7 @@ async def test_what_changed_on_the_way_goes_out_in_the_next_round(tmp_path: Path
         assert (await read_person(at.database)).applied is None
 
 
-async def test_only_the_throttled_one_is_sent_again_and_not_before_it_may(tmp_path: Path) -> None:
+async def test_only_the_throttled_request_is_sent_again_after_retry_after(tmp_path: Path) -> None:
     async with bench(tmp_path, calling("a"), calling("b")) as at:
         at.clients.graph.answer = only("teams b", Throttled(7))
         await at.push()
@@ -150,9 +150,9 @@ async def test_only_the_throttled_one_is_sent_again_and_not_before_it_may(tmp_pa
         assert (row.applied, row.due_at) == (None, NOON + timedelta(seconds=7))
         assert await at.faults() == []
         async with at.database.writing() as session:
-            hurried = await session.get(Person, "b")
-            assert hurried
-            hurried.due_at = NOON
+            early = await session.get(Person, "b")
+            assert early
+            early.due_at = NOON
         at.clock.advance(seconds=6)
         assert await at.push() == []
         assert at.jobs.deferred[-1] == ("push", "i1", NOON + timedelta(seconds=7))
@@ -161,7 +161,7 @@ async def test_only_the_throttled_one_is_sent_again_and_not_before_it_may(tmp_pa
         assert await at.push() == [SetPresence("teams b", CALL, 3600)]
 
 
-async def test_a_refused_person_waits_for_a_change(tmp_path: Path) -> None:
+async def test_after_a_refusal_nothing_is_sent_before_a_change(tmp_path: Path) -> None:
     async with bench(tmp_path, calling("a"), calling("b")) as at:
         at.clients.graph.answer = only("teams b", Refused(404, "NotFound"))
         await at.push()
@@ -170,7 +170,7 @@ async def test_a_refused_person_waits_for_a_change(tmp_path: Path) -> None:
         assert await at.faults() == []
 
 
-async def test_a_clear_that_is_refused_is_done_with(tmp_path: Path) -> None:
+async def test_a_refused_clear_counts_as_cleared(tmp_path: Path) -> None:
     async with bench(tmp_path, shown(desired=None)) as at:
         at.clients.graph.answer = only("teams p1", Refused(400, "BadRequest"))
         assert len(await at.push()) == 1
@@ -178,7 +178,7 @@ async def test_a_clear_that_is_refused_is_done_with(tmp_path: Path) -> None:
         assert (row.applied, row.due_at) == (None, None)
 
 
-async def test_an_unwell_service_lights_a_lamp_and_is_left_alone_for_a_while(tmp_path: Path) -> None:
+async def test_an_unavailable_service_opens_a_problem_and_delays_the_next_push(tmp_path: Path) -> None:
     async with bench(tmp_path, calling(), calling("p2")) as at:
         at.clients.graph.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, retry_after=9.0)
         await at.push()
@@ -193,7 +193,7 @@ async def test_an_unwell_service_lights_a_lamp_and_is_left_alone_for_a_while(tmp
         assert (await read_person(at.database)).applied == CALL
 
 
-async def test_one_failure_among_successes_is_that_ones_alone(tmp_path: Path) -> None:
+async def test_one_failure_among_successes_affects_only_its_person(tmp_path: Path) -> None:
     async with bench(tmp_path, calling("a"), calling("b")) as at:
         at.clients.graph.answer = only("teams b", Failed(ServiceUnavailable(Fault.GRAPH_UNREACHABLE)))
         await at.push()
@@ -203,7 +203,7 @@ async def test_one_failure_among_successes_is_that_ones_alone(tmp_path: Path) ->
         assert await at.push() == [SetPresence("teams b", CALL, 3600)]
 
 
-async def test_wrong_credentials_stop_everything_until_they_are_mended(tmp_path: Path) -> None:
+async def test_wrong_credentials_block_pushing(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
         at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, aadsts=7000222)
         await at.push()
@@ -213,7 +213,7 @@ async def test_wrong_credentials_stop_everything_until_they_are_mended(tmp_path:
         assert await at.push() == []
 
 
-async def test_a_secret_no_key_opens_is_a_problem_and_nothing_is_sent(tmp_path: Path) -> None:
+async def test_an_undecryptable_secret_opens_a_problem_and_nothing_is_sent(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(client_secret_sealed="not sealed by our key"), calling())
         at = Bench(database)
@@ -230,7 +230,7 @@ async def test_two_integrations_of_one_application_share_its_quota(tmp_path: Pat
         assert len(await at.push()) == 6
 
 
-async def test_two_that_share_a_quota_push_at_once_and_neither_waits_for_ever(tmp_path: Path) -> None:
+async def test_integrations_that_share_a_quota_push_concurrently_without_a_deadlock(tmp_path: Path) -> None:
     async with bench(tmp_path, quota=1000) as at:
         await stored(at.database, integration(id="i2", client_secret_sealed=SECRET))
         for number in range(5):
@@ -244,35 +244,35 @@ async def test_two_that_share_a_quota_push_at_once_and_neither_waits_for_ever(tm
             assert sum(count for each in sharing.values() for _, count in each.quota_spent) == 10
 
 
-async def test_another_applications_quota_is_its_own(tmp_path: Path) -> None:
+async def test_every_application_has_its_own_quota(tmp_path: Path) -> None:
     async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=10) as at:
         spent = [[int(NOON.timestamp()), 10]]
         await stored(at.database, integration(id="i2", client_id="another app", quota_spent=spent))
         assert len(await at.push()) == 9
 
 
-async def test_what_is_spent_outlives_the_process(tmp_path: Path) -> None:
+async def test_the_spent_quota_survives_a_restart(tmp_path: Path) -> None:
     async with bench(tmp_path, *(calling(f"p{n}") for n in range(9)), quota=5) as at:
         assert len(await at.push()) == 5
         another = Bench(at.database, 5)
         assert await another.push() == []
 
 
-async def test_a_disabled_integration_clears_and_sets_nothing(tmp_path: Path) -> None:
+async def test_a_disabled_integration_only_clears(tmp_path: Path) -> None:
     async with bench(tmp_path, shown("a"), calling("b"), enabled=False) as at:
         assert await at.push() == [ClearPresence("teams a")]
         assert (await read_person(at.database, "a")).applied is None
         assert (await read_integration(at.database)).quota_spent[0][1] == 1
 
 
-async def test_who_is_deleted_while_under_way_does_no_harm(tmp_path: Path) -> None:
+async def test_an_integration_deleted_while_sending_causes_no_error(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
 
-        async def forget() -> None:
+        async def delete() -> None:
             async with at.database.writing() as session:
                 await session.delete(await session.get(Integration, "i1"))
 
-        at.clients.graph.during_push = forget
+        at.clients.graph.during_push = delete
         assert len(await at.push()) == 1
 
 
@@ -281,7 +281,7 @@ async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:
         assert await at.push() == [ClearPresence("teams p1")]
 
 
-async def test_a_push_that_leaves_nobody_due_does_not_ask_again_who_is(tmp_path: Path) -> None:
+async def test_a_push_that_leaves_no_one_due_reads_the_due_people_once(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
         with recorded_statements(at.database) as statements:
             await at.push()

@@ -17,57 +17,57 @@ LATER = NOON + timedelta(minutes=5)
 DOWN = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
 
 
-async def broke(database: Database, error: SyncError = DOWN, now=NOON) -> None:  # type: ignore[no-untyped-def]
+async def fail(database: Database, error: SyncError = DOWN, now=NOON) -> None:  # type: ignore[no-untyped-def]
     async with database.writing() as session:
-        await health.broke(session, "i1", error, now)
+        await health.mark_unhealthy(session, "i1", error, now)
 
 
 async def service_health(database: Database) -> dict[Service, ServiceHealth]:
     async with database.session() as session:
-        return {light.service: light for light in health.service_health(await problems.list_open(session, "i1"))}
+        return {one.service: one for one in health.service_health(await problems.list_open(session, "i1"))}
 
 
-async def test_a_trouble_is_logged_once_and_its_healing_once(
+async def test_a_problem_is_logged_once_and_its_end_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
         for minutes in range(3):
-            await broke(database, now=NOON + timedelta(minutes=minutes))
-        light = (await service_health(database))[Service.GRAPH]
-        assert light.since == NOON
-        assert isinstance(light.trouble, ServiceUnavailable)
-        assert (light.trouble.fault, light.trouble.context) == (Fault.GRAPH_UNREACHABLE, {"status": 503})
+            await fail(database, now=NOON + timedelta(minutes=minutes))
+        graph = (await service_health(database))[Service.GRAPH]
+        assert graph.since == NOON
+        assert isinstance(graph.error, ServiceUnavailable)
+        assert (graph.error.fault, graph.error.context) == (Fault.GRAPH_UNREACHABLE, {"status": 503})
         for _ in range(2):
             async with database.writing() as session:
-                await health.healed(session, "i1", health.TEAMS, LATER)
-        assert (await service_health(database))[Service.GRAPH].trouble is None
-        told = capsys.readouterr().out
-        assert (told.count("service_broke"), told.count("service_healed")) == (1, 1)
+                await health.mark_healthy(session, "i1", health.TEAMS, LATER)
+        assert (await service_health(database))[Service.GRAPH].error is None
+        logged = capsys.readouterr().out
+        assert (logged.count("service_unhealthy"), logged.count("service_healthy")) == (1, 1)
 
 
-async def test_another_fault_of_the_same_service_takes_the_place_of_the_first(tmp_path: Path) -> None:
+async def test_another_fault_of_the_same_service_replaces_the_first(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
-        await broke(database, CredentialsWrong(Fault.GRAPH_FORBIDDEN))
-        await broke(database, CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
-        await broke(database, CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), LATER)
+        await fail(database, CredentialsWrong(Fault.GRAPH_FORBIDDEN))
+        await fail(database, CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+        await fail(database, CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), LATER)
         found = await service_health(database)
-        graph, entra = found[Service.GRAPH].trouble, found[Service.ENTRA].trouble
+        graph, entra = found[Service.GRAPH].error, found[Service.ENTRA].error
         assert isinstance(graph, CredentialsWrong)
         assert (graph.fault, graph.context) == (Fault.GRAPH_CONSENT_MISSING, {"permissions": "User.Read.All"})
         assert entra
         assert entra.fault is Fault.ENTRA_SECRET_WRONG
         async with database.session() as session:
             opened = await problems.list_open(session, "i1")
-        assert health.lasting(opened, health.TEAMS) is not None
-        assert health.lasting(opened, [Service.CLOUDLINK]) is None
+        assert health.blocking_problem(opened, health.TEAMS) is not None
+        assert health.blocking_problem(opened, [Service.CLOUDLINK]) is None
 
 
-async def test_an_unwell_service_is_left_alone_for_longer_the_longer_it_lasts(tmp_path: Path) -> None:
+async def test_the_backoff_grows_with_the_duration_of_the_problem_up_to_a_limit(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
-        await broke(database)
+        await fail(database)
         async with database.session() as session:
             [problem] = await problems.list_open(session, "i1")
     waits = [
@@ -76,20 +76,20 @@ async def test_an_unwell_service_is_left_alone_for_longer_the_longer_it_lasts(tm
     assert waits == [1, 5, 30]
 
 
-def test_whose_fault_it_is() -> None:
+def test_the_service_is_taken_from_the_error() -> None:
     assert health.service_of(ServiceUnavailable(Fault.CLOUDLINK_THROTTLED)) is Service.CLOUDLINK
     assert health.service_of(CredentialsWrong(Fault.SECRET_UNREADABLE, service="entra")) is Service.ENTRA
 
 
-async def test_what_went_wrong_before_an_edit_says_nothing_after_it(tmp_path: Path) -> None:
+async def test_an_edited_integration_is_not_unchanged(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
         read = await read_integration(database)
         async with database.writing() as session:
-            assert await health.is_as_read(session, read)
+            assert await health.is_unchanged(session, read)
             current = await integrations.get_for_update(session, "i1")
             assert current
             await integrations.update_if_unchanged(session, current, 1, {"name": "Lobby"})
-            assert not await health.is_as_read(session, read)
-            assert await health.is_as_read(session, current)
-            assert not await health.is_as_read(session, integration(id="gone"))
+            assert not await health.is_unchanged(session, read)
+            assert await health.is_unchanged(session, current)
+            assert not await health.is_unchanged(session, integration(id="gone"))

@@ -21,13 +21,13 @@ def ago(**span: float) -> datetime:
 
 
 def fresh(**values: Any) -> Integration:
-    """Nothing is due."""
+    """An integration with nothing due."""
     times = {"polled_at": NOON, "matched_at": NOON, "subscription_checked_at": NOON, "subscription_id": "s"}
     return integration(**{**times, **values})
 
 
 def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
-    return Scheduler(context_of(database, jobs=jobs), Intervals(), public=True)
+    return Scheduler(context_of(database, jobs=jobs), Intervals(), paced=(), public=True)
 
 
 def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:
@@ -68,14 +68,14 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(auto_rotate=True, secret_expires_on=NOON.date()), [], ["rotate"]),
     ],
 )
-async def test_what_is_due(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
+async def test_due_jobs(tmp_path: Path, row: Integration, opened: list[Problem], expected: list[str]) -> None:
     async with open_database(f"sqlite+aiosqlite:///{tmp_path / 'a.db'}") as database:
         scheduler = scheduler_of(database, FakeJobs())
         assert scheduler.due(row, opened, None, NOON) == expected
         assert scheduler.due(row, opened, NOON, NOON) == ["push", *expected]
 
 
-async def test_a_sweep_defers_what_is_due_and_comes_again(tmp_path: Path) -> None:
+async def test_a_run_queues_what_is_due_and_the_next_run(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", polled_at=OLD), person(due_at=NOON))
         await stored(database, problem("graph", True, OLD, NEW))
@@ -89,7 +89,7 @@ async def test_a_sweep_defers_what_is_due_and_comes_again(tmp_path: Path) -> Non
         ]
 
 
-async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
+async def test_at_start_phones_are_polled_before_anything_is_pushed(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2", enabled=False))
         jobs = FakeJobs()
@@ -104,7 +104,7 @@ async def test_a_start_looks_after_what_was_left_behind(tmp_path: Path) -> None:
         ]
 
 
-async def test_a_rotation_that_can_go_on_is_taken_up(tmp_path: Path) -> None:
+async def test_a_rotation_that_is_due_is_continued(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, fresh(), fresh(id="i2"))
         for key, due_at in (("i1", NOON), ("i2", NOON + timedelta(minutes=1))):

@@ -1,4 +1,4 @@
-"""What comes round every few seconds asks the store as often for many integrations as for one."""
+"""The periodic jobs need as many statements for many integrations as for one."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,8 +15,9 @@ from storage.tables.history import Act
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
-from sync.problems.clock_skew import TROUBLING
-from sync.problems.notice_scheduler import TOGETHER, NoticeScheduler
+from sync.domain.jobs import POLL, SUBSCRIBE
+from sync.problems.clock_skew import MAX_SKEW
+from sync.problems.notice_scheduler import BATCH, NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, context_of
@@ -31,7 +32,7 @@ LONG_AGO = NOON - timedelta(days=3)
 
 @asynccontextmanager
 async def fleet(folder: Path, size: int) -> AsyncIterator[Database]:
-    """So many integrations of as many tenants, each with a row of everything, all of it told already."""
+    """So many integrations of as many tenants, each with rows in every table and its notices sent."""
     await asyncio.to_thread(folder.mkdir)
     async with empty_store(folder) as database:
         async with database.writing() as session:
@@ -46,7 +47,7 @@ def rows_of(key: str, tenant: str) -> list[Any]:
     return [
         integration(id=key, owner_tenant=tenant, polled_at=None, auto_rotate=True, secret_expires_on=NOON.date()),
         person(f"p of {key}", integration_id=key, due_at=NOON, status_due_at=NOON),
-        Problem(id=f"trouble of {key}", service="graph", fault="x", since=LONG_AGO, checked_at=NOON, **here),
+        Problem(id=f"problem of {key}", service="graph", fault="x", since=LONG_AGO, checked_at=NOON, **here),
         Rotation(kind="for_me", step="wait", started_at=LONG_AGO, due_at=NOON, **here, **owned),
         conversation(tenant, "ada"),
         conversation(tenant, "ben", unreachable=True),
@@ -55,8 +56,8 @@ def rows_of(key: str, tenant: str) -> list[Any]:
             conversation_id="c", service_url="", bot_id="", channel_id="", unreachable=True, added_at=NOON, **owned
         ),
         Act(actor_id="ada", act="rotate", result="done", at=LONG_AGO, **here, **owned),
-        told(key, tenant, "expiry", f"{NOON.date()}/0"),
-        told(key, tenant, "problem", f"trouble of {key}"),
+        sent(key, tenant, "expiry", f"{NOON.date()}/0"),
+        sent(key, tenant, "problem", f"problem of {key}"),
     ]
 
 
@@ -75,7 +76,7 @@ def conversation(tenant: str, who: str, unreachable: bool = False) -> Conversati
     )
 
 
-def told(key: str, tenant: str, topic: str, stage: str) -> Notice:
+def sent(key: str, tenant: str, topic: str, stage: str) -> Notice:
     return Notice(
         integration_id=key,
         owner_tenant=tenant,
@@ -88,7 +89,7 @@ def told(key: str, tenant: str, topic: str, stage: str) -> Notice:
 
 
 def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
-    return Scheduler(context_of(database, jobs=jobs), Intervals(), public=True)
+    return Scheduler(context_of(database, jobs=jobs), Intervals(), paced=(POLL, SUBSCRIBE), public=True)
 
 
 def notice_scheduler_of(database: Database, jobs: FakeJobs, skew: float = 0.0) -> NoticeScheduler:
@@ -104,25 +105,25 @@ async def start(database: Database, jobs: FakeJobs) -> None:
     await scheduler_of(database, jobs).start()
 
 
-async def look(database: Database, jobs: FakeJobs) -> None:
-    await notice_scheduler_of(database, jobs).look("all")
+async def plan_notices(database: Database, jobs: FakeJobs) -> None:
+    await notice_scheduler_of(database, jobs).run("all")
 
 
-@pytest.mark.parametrize("coming_round", [schedule, start, look])
+@pytest.mark.parametrize("run", [schedule, start, plan_notices])
 async def test_statements_do_not_grow_with_integrations(
-    tmp_path: Path, coming_round: Callable[[Database, FakeJobs], Awaitable[None]]
+    tmp_path: Path, run: Callable[[Database, FakeJobs], Awaitable[None]]
 ) -> None:
     numbers = {}
     for size in (1, MANY):
         async with fleet(tmp_path / str(size), size) as database:
             with recorded_statements(database) as statements:
-                await coming_round(database, FakeJobs())
+                await run(database, FakeJobs())
             numbers[size] = len(statements)
     assert numbers[1] > 0
     assert numbers[MANY] == numbers[1], statements
 
 
-async def test_every_integration_gets_what_it_is_due(tmp_path: Path) -> None:
+async def test_every_integration_gets_its_due_jobs(tmp_path: Path) -> None:
     async with fleet(tmp_path / "fleet", 3) as database:
         jobs = FakeJobs()
         await schedule(database, jobs)
@@ -131,7 +132,7 @@ async def test_every_integration_gets_what_it_is_due(tmp_path: Path) -> None:
             assert of_it == {"rotate", "push_status_message", "push", "subscribe", "poll"}
 
 
-async def test_a_large_fleet_does_not_fall_upon_its_services_after_a_start(tmp_path: Path) -> None:
+async def test_after_a_start_the_jobs_of_many_integrations_are_smoothed(tmp_path: Path) -> None:
     async with fleet(tmp_path / "fleet", MANY) as database:
         jobs = FakeJobs()
         await start(database, jobs)
@@ -139,9 +140,9 @@ async def test_a_large_fleet_does_not_fall_upon_its_services_after_a_start(tmp_p
         assert sorted(jobs.now()).count("subscribe") == 20
 
 
-async def test_what_concerns_an_integration_is_not_taken_for_anothers(tmp_path: Path) -> None:
-    """Of more integrations than are looked at together, each one's own trouble is told, once, to its own people."""
-    size = TOGETHER + 2
+async def test_each_integration_gets_its_own_notices(tmp_path: Path) -> None:
+    """With more integrations than a batch, each problem is notified once, to its own administrators."""
+    size = BATCH + 2
     async with fleet(tmp_path / "fleet", size) as database:
         odd = [f"i{number}" for number in range(1, size, 2)]
         async with database.writing() as session:
@@ -157,13 +158,13 @@ async def test_what_concerns_an_integration_is_not_taken_for_anothers(tmp_path: 
                 for key in odd
             )
         jobs = FakeJobs()
-        await look(database, jobs)
+        await plan_notices(database, jobs)
         assert sorted(key for job, key, _ in jobs.deferred if job == "notify") == sorted(odd)
 
 
-async def test_a_wrong_clock_is_noted_for_everybody_once(tmp_path: Path) -> None:
+async def test_a_wrong_clock_opens_one_problem_for_each_tenant(tmp_path: Path) -> None:
     async with fleet(tmp_path / "fleet", 3) as database:
-        await notice_scheduler_of(database, FakeJobs(), skew=2 * TROUBLING).look("all")
+        await notice_scheduler_of(database, FakeJobs(), skew=2 * MAX_SKEW).run("all")
         with recorded_statements(database) as statements:
-            await notice_scheduler_of(database, FakeJobs(), skew=2 * TROUBLING).look("all")
+            await notice_scheduler_of(database, FakeJobs(), skew=2 * MAX_SKEW).run("all")
         assert not [each for each in statements if each.startswith("INSERT INTO problem")]

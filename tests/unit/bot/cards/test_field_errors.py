@@ -1,4 +1,4 @@
-"""Where a fault is mended."""
+"""Where a fault is shown and how it is fixed."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def said(fault: Fault, client: str = CLIENT, **context: str | int) -> FormError:
         (Fault.GRAPH_UNREACHABLE, LINKS.service_health),
     ],
 )
-def test_the_link_leads_to_where_it_is_mended(fault: Fault, url: str) -> None:
+def test_the_link_leads_to_where_the_fault_is_fixed(fault: Fault, url: str) -> None:
     link = said(fault).link
     assert link is not None
     assert link.url == url
@@ -46,7 +46,7 @@ def test_the_link_leads_to_where_it_is_mended(fault: Fault, url: str) -> None:
 @pytest.mark.parametrize(
     ("service", "url"), [("cloudlink", LINKS.cloudlink_guide), ("entra", LINKS.registration(CLIENT, "Credentials"))]
 )
-def test_a_secret_that_no_key_opens_is_found_where_it_came_from(service: str, url: str) -> None:
+def test_a_secret_that_cannot_be_decrypted_links_to_its_source(service: str, url: str) -> None:
     link = said(Fault.SECRET_UNREADABLE, service=service).link
     assert link is not None
     assert link.url == url
@@ -74,7 +74,7 @@ def test_a_secret_that_no_key_opens_is_found_where_it_came_from(service: str, ur
         ("client_secret", {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}),
     ],
 )
-def test_each_fault_stands_beside_the_field_that_mends_it(field: str, faults: set[Fault]) -> None:
+def test_each_fault_is_shown_at_the_field_that_fixes_it(field: str, faults: set[Fault]) -> None:
     assert {fault for fault in Fault if said(fault).field == field} == faults
 
 
@@ -92,12 +92,12 @@ def test_an_unknown_application_leads_to_the_list() -> None:
 
 
 @pytest.mark.parametrize("typed", ["a/../b", "a?b", "https://evil.example", "a#b", "a)b](c"])
-def test_what_was_typed_cannot_bend_a_link(typed: str) -> None:
+def test_typed_values_cannot_change_a_link(typed: str) -> None:
     """Quoted, it stays one piece of the address: no path, query or end of a Markdown link."""
     pieces = [LINKS.admin_consent(typed, "client"), LINKS.registration(typed), LINKS.error(typed)]
     rests = [url.partition("/~/Overview/appId/")[2] or url.removeprefix(LINKS.login) for url in pieces]
     assert all(mark not in "".join(rests) for mark in ("/..", "://", "](", "#"))
 
 
-def test_a_service_that_is_unwell_concerns_no_field() -> None:
+def test_an_unavailable_service_concerns_no_field() -> None:
     assert form_error(ServiceUnavailable(Fault.ENTRA_UNREACHABLE, 3.0), TEXTS, LINKS).field == ""

@@ -1,4 +1,4 @@
-"""What was typed, before anybody outside is asked."""
+"""Validation of typed values, before any service is called."""
 
 from datetime import date
 

@@ -1,8 +1,8 @@
-"""Which buttons are stamped, and that a stamp means one button."""
+"""Which buttons carry a press id, and that a press id identifies one button."""
 
 from collections import Counter
 
-from bot.chat.idempotency import ACTS, STAMP, stamped
+from bot.chat.idempotency import ACTS, PRESS_ID, with_press_id
 from bot.commands import COMMANDS
 from bot.languages import Language, load_texts
 from tests.cards.gallery.gallery import gallery
@@ -17,22 +17,22 @@ def test_every_act_and_what_is_shown_instead_are_verbs_of_ours() -> None:
     assert not ACTS.keys() & set(ACTS.values())
 
 
-def test_whoever_may_act_may_see_how_things_stand() -> None:
+def test_a_role_that_may_act_may_see_the_state() -> None:
     least = {verb: one.least for one in COMMANDS for verb in (*one.actions, f"command.{one.key}")}
     assert all(least[act].covers(least[shown]) for act, shown in ACTS.items())
 
 
-def test_acting_buttons_are_stamped_for_today_s_clients_and_older_ones_and_no_others() -> None:
+def test_only_acting_buttons_carry_a_press_id_for_current_and_older_clients() -> None:
     for name, card in gallery(TEXTS).items():
-        for part in parts(stamped(card, "a-stamp")):
+        for part in parts(with_press_id(card, "a-press-id")):
             if part["type"] == "Action.Execute":
                 sent, fallback = part["data"], part["fallback"]["data"]
-                expected = "a-stamp" if part["verb"] in ACTS else None
-                assert (sent.get(STAMP), fallback.get(STAMP)) == (expected, expected), name
+                expected = "a-press-id" if part["verb"] in ACTS else None
+                assert (sent.get(PRESS_ID), fallback.get(PRESS_ID)) == (expected, expected), name
 
 
 def test_no_card_has_an_act_twice() -> None:
-    """A stamp is the card's: of two buttons with one verb the second would count as pressed."""
+    """A press id belongs to the card: of two buttons with one verb the second would count as pressed."""
     for name, card in gallery(TEXTS).items():
         verbs = Counter(part["verb"] for part in parts(card) if part["type"] == "Action.Execute")
         assert [verb for verb in ACTS if verbs[verb] > 1] == [], name
@@ -40,4 +40,4 @@ def test_no_card_has_an_act_twice() -> None:
 
 def test_a_card_is_left_as_it_was() -> None:
     card = gallery(TEXTS)["stale"]
-    assert stamped(card, "a-stamp") == card
+    assert with_press_id(card, "a-press-id") == card

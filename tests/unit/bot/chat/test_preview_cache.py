@@ -1,8 +1,8 @@
-"""A preview is remembered for some minutes, for its own tenant alone."""
+"""A preview is cached for some minutes, for its own tenant only."""
 
 from datetime import UTC, datetime, timedelta
 
-from bot.chat.preview_cache import MOST, PreviewCache
+from bot.chat.preview_cache import MAX_PREVIEWS, PreviewCache
 from sync.domain.model import Preview
 
 FOUND = Preview(1, (), ())
@@ -15,28 +15,28 @@ class Clock:
         return self.now
 
 
-def test_it_is_recalled_for_five_minutes() -> None:
+def test_a_preview_is_cached_for_five_minutes() -> None:
     clock = Clock()
     previews = PreviewCache(clock)
-    previews.keep("tenant", "one", FOUND)
+    previews.put("tenant", "one", FOUND)
     clock.now += timedelta(minutes=5)
-    assert previews.recall("tenant", "one") is FOUND
+    assert previews.get("tenant", "one") is FOUND
     clock.now += timedelta(seconds=1)
-    assert previews.recall("tenant", "one") is None
+    assert previews.get("tenant", "one") is None
 
 
 def test_it_is_the_tenants_own_and_can_be_dropped() -> None:
     previews = PreviewCache(Clock())
-    previews.keep("tenant", "one", FOUND)
-    assert previews.recall("other", "one") is None
+    previews.put("tenant", "one", FOUND)
+    assert previews.get("other", "one") is None
     previews.drop("tenant", "one")
     previews.drop("tenant", "one")
-    assert previews.recall("tenant", "one") is None
+    assert previews.get("tenant", "one") is None
 
 
 def test_there_are_never_many() -> None:
     previews = PreviewCache(Clock())
-    for number in range(MOST + 1):
-        previews.keep("tenant", str(number), FOUND)
-    assert previews.recall("tenant", "0") is None
-    assert previews.recall("tenant", str(MOST)) is FOUND
+    for number in range(MAX_PREVIEWS + 1):
+        previews.put("tenant", str(number), FOUND)
+    assert previews.get("tenant", "0") is None
+    assert previews.get("tenant", str(MAX_PREVIEWS)) is FOUND

@@ -64,5 +64,5 @@ def test_two_commands_cannot_have_the_same_name() -> None:
         Router([*COMMANDS, replace(COMMANDS[0], key="other", titles={"en": "Status", "pt": "outro"}, aliases=())])
 
 
-def test_a_long_text_is_cut_before_it_is_looked_at() -> None:
+def test_a_long_text_is_cut_before_it_is_compared() -> None:
     assert len(normalised("a" * 100_000)) <= 1000

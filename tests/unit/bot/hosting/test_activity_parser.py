@@ -36,14 +36,14 @@ def _refusal(**changed: Any) -> Refused:
 
 
 def _execute(action: Any) -> Any:
-    arrival = _read(type="invoke", name="adaptiveCard/action", value={"action": action}, replyToId="card-1")
-    return arrival.what
+    parsed = _read(type="invoke", name="adaptiveCard/action", value={"action": action}, replyToId="card-1")
+    return parsed.event
 
 
-def test_a_message_is_read_with_everything_around_it() -> None:
-    arrival = _read()
-    incoming = arrival.incoming(Message("olá"))
-    assert arrival.what == Message("olá")
+def test_a_message_is_read_with_all_its_fields() -> None:
+    parsed = _read()
+    incoming = parsed.incoming(Message("olá"))
+    assert parsed.event == Message("olá")
     assert incoming.sender == Sender("29:alex", "object-1", "Alex")
     assert incoming.address == Address(
         "https://smba.trafficmanager.net/emea/", "a:1", "t-1", "29:alex", "28:bot", "msteams"
@@ -63,11 +63,11 @@ def test_a_message_is_read_with_everything_around_it() -> None:
         ("x" * 10_000, None, "x" * 4_000),
     ],
 )
-def test_the_bots_mention_and_blanks_are_taken_off(text: str, mention: str | None, said: str) -> None:
+def test_the_bots_mention_and_blanks_are_removed(text: str, mention: str | None, said: str) -> None:
     entities = [{"type": "clientInfo"}, {"type": "mention", "mentioned": {"id": "29:else"}, "text": "help"}]
     if mention:
         entities.append({"type": "mention", "mentioned": {"id": "28:bot"}, "text": mention})
-    assert _read(text=text, entities=entities).what == Message(said)
+    assert _read(text=text, entities=entities).event == Message(said)
 
 
 @pytest.mark.parametrize(
@@ -81,21 +81,21 @@ def test_the_bots_mention_and_blanks_are_taken_off(text: str, mention: str | Non
         ({"isGroup": True}, False),
     ],
 )
-def test_what_is_personal(conversation: dict[str, Any], personal: bool) -> None:
+def test_which_conversations_are_personal(conversation: dict[str, Any], personal: bool) -> None:
     assert _read(conversation={"id": "a"} | conversation).personal is personal
 
 
 @pytest.mark.parametrize(("said", "locale"), [("pt", "pt"), ("en-US", "en-US"), ("zh-Hans-CN", "zh-Hans-CN")])
-def test_a_locale_is_taken_as_it_is(said: str, locale: str) -> None:
+def test_a_valid_locale_is_kept(said: str, locale: str) -> None:
     assert _read(locale=said).locale == locale
 
 
 @pytest.mark.parametrize("said", ["", "../../etc/passwd", "english", "pt_PT", "pt-PT\n", "x" * 500])
-def test_what_is_no_locale_is_dropped(said: str) -> None:
+def test_an_invalid_locale_is_dropped(said: str) -> None:
     assert _read(locale=said).locale == ""
 
 
-def test_the_tenant_may_stand_with_the_conversation_or_nowhere() -> None:
+def test_the_tenant_may_be_in_the_conversation_or_missing() -> None:
     assert _read(channelData=None).address.tenant_id == "t-1"
     assert _read(channelData=None, conversation={"id": "a"}).address.tenant_id == ""
 
@@ -109,15 +109,15 @@ def test_an_execute_becomes_an_action_with_its_inputs_as_strings() -> None:
 
 def test_a_submit_carries_its_verb_among_the_data() -> None:
     value = {"verb": "save", "name": "x", "msteams": {"type": "messageBack"}}
-    assert _read(text=None, value=value, replyToId="card-2").what == Action("save", {"name": "x"}, "card-2")
+    assert _read(text=None, value=value, replyToId="card-2").event == Action("save", {"name": "x"}, "card-2")
 
 
 def test_a_message_back_without_a_verb_is_its_text() -> None:
-    assert _read(value={"other": 1}).what == Message("olá")
+    assert _read(value={"other": 1}).event == Message("olá")
     assert _refusal(text=None, value={"other": 1}).status == 400
 
 
-def test_the_limits_of_inputs_are_the_last_good_values() -> None:
+def test_inputs_at_the_limits_are_accepted() -> None:
     data = {f"{number:064}": "x" * 4_000 for number in range(50)}
     assert _execute({"verb": "save", "data": data}) == Action("save", data, "card-1")
 
@@ -156,7 +156,7 @@ def test_an_action_shows_no_value_in_its_repr() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changed", "what"),
+    ("changed", "event"),
     [
         ({"type": "installationUpdate", "action": "add"}, Installed()),
         ({"type": "installationUpdate", "action": "remove"}, Removed()),
@@ -169,15 +169,15 @@ def test_an_action_shows_no_value_in_its_repr() -> None:
         ({"type": "conversationUpdate", "channelData": {"eventType": "channelRenamed"}}, None),
     ],
 )
-def test_installation_and_membership(changed: dict[str, Any], what: Installed | Removed | None) -> None:
-    assert _read(**changed).what == what
+def test_installation_and_membership(changed: dict[str, Any], event: Installed | Removed | None) -> None:
+    assert _read(**changed).event == event
 
 
 @pytest.mark.parametrize(
     "kind", ["typing", "messageReaction", "event", "endOfConversation", "messageUpdate", "messageDelete"]
 )
-def test_known_types_of_no_use_are_nothing_to_do(kind: str) -> None:
-    assert _read(type=kind).what is None
+def test_unused_activity_types_are_ignored(kind: str) -> None:
+    assert _read(type=kind).event is None
 
 
 _JSON = st.recursive(
@@ -194,10 +194,10 @@ _KINDS = st.sampled_from(["message", "invoke", "conversationUpdate", "installati
 
 @settings(max_examples=300, deadline=None)
 @given(kind=_KINDS, changed=st.dictionaries(_NAMES, _JSON, max_size=4))
-def test_whatever_arrives_is_read_or_refused(kind: str, changed: dict[str, Any]) -> None:
+def test_any_json_is_parsed_or_refused(kind: str, changed: dict[str, Any]) -> None:
     with suppress(Refused):
-        arrival = parse_activity(TEAMS | {"type": kind, "name": "adaptiveCard/action"} | changed)
-        assert arrival.address.conversation_id
+        parsed = parse_activity(TEAMS | {"type": kind, "name": "adaptiveCard/action"} | changed)
+        assert parsed.address.conversation_id
 
 
 @pytest.mark.parametrize(
@@ -214,9 +214,9 @@ def test_whatever_arrives_is_read_or_refused(kind: str, changed: dict[str, Any])
     ],
 )
 def test_the_clients_time_zone(changed: dict[str, Any], zone: str) -> None:
-    arrival = _read(**changed)
-    assert arrival.what is not None
-    assert arrival.incoming(arrival.what).time_zone == zone
+    parsed = _read(**changed)
+    assert parsed.event is not None
+    assert parsed.incoming(parsed.event).time_zone == zone
 
 
 def test_a_time_zone_of_the_wrong_type_is_refused() -> None:

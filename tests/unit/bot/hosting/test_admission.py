@@ -1,4 +1,4 @@
-"""Who is let through, with really signed tokens: channel, tenant, and nobody from elsewhere without one."""
+"""Which requests are admitted, with really signed tokens; without a token only those of this machine."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ async def _refused(bot: Bot, activity: dict[str, Any]) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("channel", ["webchat", "directline", "emulator", "MSTEAMS"])
-async def test_only_teams_is_heard_even_where_the_key_is_good_for_another_channel(channel: str) -> None:
+async def test_only_teams_is_admitted_even_if_the_key_is_endorsed_for_another_channel(channel: str) -> None:
     async with open_bot() as bot:
         bot.issuer.add_key("wide", ["msteams", channel])
         assert await _refused(bot, bot.activity(channelId=channel)) == (403, "channel_not_allowed")
@@ -50,7 +50,7 @@ async def test_two_tenants_in_one_activity_are_refused() -> None:
         {"text": None, "value": {"verb": "x", "a\0b": "y"}},
     ],
 )
-async def test_the_null_character_goes_no_further(changed: dict[str, Any]) -> None:
+async def test_the_null_character_is_refused(changed: dict[str, Any]) -> None:
     async with open_bot() as bot:
         assert (await _refused(bot, bot.activity(**changed)))[0] == 400
 
@@ -67,8 +67,8 @@ async def test_the_null_character_goes_no_further(changed: dict[str, Any]) -> No
         {"Forwarded": "for=203.0.113.9"},
     ],
 )
-async def test_without_authentication_nobody_is_let_in_from_elsewhere(headers: dict[str, str]) -> None:
-    """By a proxy, a tunnel, or a web page whose name was made to mean this machine."""
+async def test_without_authentication_only_this_machine_is_admitted(headers: dict[str, str]) -> None:
+    """Not through a proxy or a tunnel, and not from a web page whose host name resolves to this machine."""
     async with open_bot(app_id="", dangerously_allow_unauthenticated=True) as bot:
         async with bot.http.post(bot.url, json=bot.activity(), headers=headers) as answer:
             assert answer.status in (400, 403)
@@ -77,7 +77,7 @@ async def test_without_authentication_nobody_is_let_in_from_elsewhere(headers: d
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS"])
-async def test_another_method_is_refused_before_anything_is_asked(method: str) -> None:
+async def test_another_method_is_refused_before_the_token_is_verified(method: str) -> None:
     async with open_bot() as bot:
         async with bot.http.request(method, bot.url, headers={"Authorization": f"Bearer {bot.token()}"}) as answer:
             assert (answer.status, answer.headers["Allow"]) == (405, "POST")

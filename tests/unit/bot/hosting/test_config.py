@@ -1,4 +1,4 @@
-"""What may be configured, and what a configuration allows."""
+"""Valid configurations, and what a configuration allows."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def test_the_password_shows_in_no_repr() -> None:
         ({"openid_metadata_url": "http://login.example/keys"}, "https"),
     ],
 )
-def test_what_is_insecure_or_cannot_work_is_refused_with_what_to_set(changed: dict[str, Any], says: str) -> None:
+def test_an_insecure_or_incomplete_configuration_is_refused(changed: dict[str, Any], says: str) -> None:
     with pytest.raises(InsecureHosting, match=says):
         HostingConfig(**GOOD | changed)
 
@@ -49,7 +49,7 @@ def test_a_managed_identity_needs_no_password() -> None:
         ({"dangerously_allow_unauthenticated": True, "allowed_tenants": ("tenant-b",)}, "", False),
     ],
 )
-def test_whose_people_may_speak(settings: dict[str, Any], tenant: str, allowed: bool) -> None:
+def test_which_tenants_may_use_the_bot(settings: dict[str, Any], tenant: str, allowed: bool) -> None:
     assert HostingConfig(**GOOD | settings).allows_tenant(tenant) is allowed
 
 
@@ -104,12 +104,12 @@ def test_where_the_bot_may_send(url: str, allowed: bool) -> None:
         ("https://evilchannel.example/", False),
     ],
 )
-def test_a_star_stands_for_any_subdomain(url: str, allowed: bool) -> None:
+def test_a_star_matches_any_subdomain(url: str, allowed: bool) -> None:
     assert HostingConfig(**GOOD, allowed_service_hosts=("*.channel.example",)).allows_service(url) is allowed
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:56150/_connector", "http://localhost:1/", "http://[::1]:1/"])
-def test_loopback_is_for_development_or_for_who_names_it(url: str) -> None:
+def test_loopback_is_allowed_in_development_or_when_listed(url: str) -> None:
     assert not HostingConfig(**GOOD).allows_service(url)
     assert HostingConfig(dangerously_allow_unauthenticated=True).allows_service(url)
     named = HostingConfig(**GOOD, allowed_service_hosts=("127.0.0.1", "localhost", "::1"))

@@ -1,4 +1,4 @@
-"""Speaking first over the wire: retries, limits, and the end of a conversation."""
+"""Proactive messages over the wire: retries, rate limits, and unreachable conversations."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.support.bot.rate_limits import assert_within_limits
 pytestmark = pytest.mark.usefixtures("framework")
 
 
-async def test_a_message_is_posted_to_a_conversation_seen_before() -> None:
+async def test_a_message_is_posted_to_a_known_conversation() -> None:
     async with open_bot() as bot:
         assert await bot.host.messenger.send(bot.address(), CARD, "News") == "posted-1"
         (call,) = bot.connector.calls
@@ -28,7 +28,7 @@ async def test_a_message_is_updated() -> None:
         assert call.card == OTHER_CARD
 
 
-async def test_a_403_is_unreachable_and_never_tried_again() -> None:
+async def test_a_403_is_unreachable_and_never_retried() -> None:
     async with open_bot() as bot:
         bot.connector.answer(403)
         with pytest.raises(Unreachable):
@@ -37,7 +37,7 @@ async def test_a_403_is_unreachable_and_never_tried_again() -> None:
 
 
 @pytest.mark.parametrize("status", [412, 429, 502, 504])
-async def test_a_passing_trouble_is_tried_again_with_growing_jittered_pauses(status: int) -> None:
+async def test_a_temporary_error_is_retried_with_growing_jittered_pauses(status: int) -> None:
     async with open_bot() as bot:
         for _ in range(3):
             bot.connector.answer(status)
@@ -47,7 +47,7 @@ async def test_a_passing_trouble_is_tried_again_with_growing_jittered_pauses(sta
         assert len({first, second / 2, third / 4}) == 3
 
 
-async def test_after_four_tries_it_is_undelivered() -> None:
+async def test_after_four_attempts_it_is_undelivered() -> None:
     async with open_bot() as bot:
         for _ in range(9):
             bot.connector.answer(502)
@@ -57,7 +57,7 @@ async def test_after_four_tries_it_is_undelivered() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 500, 503])
-async def test_any_other_answer_is_undelivered_at_once(status: int) -> None:
+async def test_any_other_error_is_undelivered_without_a_retry(status: int) -> None:
     async with open_bot() as bot:
         bot.connector.answer(status)
         with pytest.raises(Undelivered) as caught:
@@ -66,7 +66,7 @@ async def test_any_other_answer_is_undelivered_at_once(status: int) -> None:
 
 
 @pytest.mark.parametrize("said", ["7", "7.0", "Sun, 01 Mar 2026 12:00:07 GMT", "Sun, 01 Mar 2026 12:00:07 -0000"])
-async def test_a_retry_after_is_waited_out(said: str) -> None:
+async def test_a_retry_after_is_respected(said: str) -> None:
     async with open_bot() as bot:
         bot.connector.answer(429, Retry_After=said)
         await bot.host.messenger.send(bot.address(), CARD, "News")
@@ -82,7 +82,7 @@ async def test_an_unreadable_retry_after_is_ignored(said: str) -> None:
         assert bot.clock.slept[0] <= 1.0
 
 
-async def test_a_retry_after_beyond_patience_is_undelivered_at_once() -> None:
+async def test_a_retry_after_beyond_the_maximum_wait_is_undelivered_without_a_retry() -> None:
     async with open_bot() as bot:
         bot.connector.answer(429, Retry_After="3600")
         with pytest.raises(Undelivered):
@@ -97,7 +97,7 @@ async def test_a_service_not_allowed_gets_neither_message_nor_token() -> None:
         assert (bot.connector.calls, bot.entra.requests) == ([], [])
 
 
-async def test_a_server_that_is_not_there_is_tried_four_times() -> None:
+async def test_a_refused_connection_is_tried_four_times() -> None:
     async with open_bot() as bot:
         gone = bot.address(service_url="http://127.0.0.1:9")
         with pytest.raises(Undelivered):
@@ -105,7 +105,7 @@ async def test_a_server_that_is_not_there_is_tried_four_times() -> None:
         assert len(bot.clock.slept) == 3
 
 
-async def test_no_conversation_is_spoken_to_faster_than_teams_allows() -> None:
+async def test_no_conversation_receives_messages_faster_than_teams_allows() -> None:
     async with open_bot() as bot:
         started = bot.clock()
         times = []

@@ -1,4 +1,4 @@
-"""Where the bot is told to ask somebody else instead, and does not."""
+"""Redirects are not followed."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.support.connectors import open_bot_entra
 from tests.support.issuers import open_issuer
 
 
-async def test_the_bots_password_is_taken_nowhere_else() -> None:
+async def test_the_bots_password_is_not_sent_to_a_redirect() -> None:
     async with open_bot() as bot, open_bot_entra() as elsewhere:
         bot.entra.elsewhere = elsewhere.url
         with pytest.raises(Undelivered):
@@ -17,7 +17,7 @@ async def test_the_bots_password_is_taken_nowhere_else() -> None:
         assert (elsewhere.requests, bot.connector.calls) == ([], [])
 
 
-async def test_signing_keys_are_fetched_from_nowhere_else() -> None:
+async def test_signing_keys_are_not_fetched_from_a_redirect() -> None:
     async with open_bot() as bot, open_issuer() as elsewhere:
         elsewhere.add_key("theirs")
         bot.issuer.elsewhere = elsewhere.metadata_url

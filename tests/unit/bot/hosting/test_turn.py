@@ -1,4 +1,4 @@
-"""Turns over the wire: what the handler is given, and what its answers become at the connector."""
+"""Turns over the wire: what the handler receives, and what the connector receives."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def test_a_card_is_posted_as_a_reply_with_its_summary() -> None:
         assert posted == ["posted-1"]
 
 
-async def test_a_card_goes_out_as_it_is_by_message_and_by_answer() -> None:
+async def test_a_card_is_sent_unchanged_as_message_and_as_response() -> None:
     card = {
         "type": "AdaptiveCard",
         "version": "1.5",
@@ -74,7 +74,7 @@ async def test_an_execute_updates_the_stored_message_each_time_and_answers_with_
             ("PUT", "card-1", OTHER_CARD),
         ]
         assert bot.connector.calls[0].body["id"] == "card-1"
-        assert [turn.what for turn in bot.turns] == [Action("save", {"toggle": "true"}, "card-1")]
+        assert [turn.event for turn in bot.turns] == [Action("save", {"toggle": "true"}, "card-1")]
 
 
 async def test_a_submit_updates_the_message_that_holds_the_card() -> None:
@@ -96,7 +96,7 @@ async def test_answering_a_message_replace_posts_and_then_updates_what_it_posted
 
 
 @pytest.mark.parametrize("status", [404, 405, 501])
-async def test_a_channel_that_cannot_update_breaks_no_turn(status: int) -> None:
+async def test_a_channel_that_cannot_update_does_not_fail_the_turn(status: int) -> None:
     async with open_bot(_replace_twice) as bot:
         bot.connector.update_status = status
         _, body = await bot.post(bot.execute())
@@ -107,14 +107,14 @@ async def test_a_channel_that_cannot_update_breaks_no_turn(status: int) -> None:
         assert [call.card for call in bot.connector.sent("POST")] == [CARD, OTHER_CARD]
 
 
-async def test_an_install_reaches_the_handler_and_a_known_useless_activity_does_not() -> None:
+async def test_an_install_reaches_the_handler_and_an_unused_activity_does_not() -> None:
     async with open_bot() as bot:
         assert (await bot.post(bot.activity("installationUpdate", action="add")))[0] == 200
         assert (await bot.post(bot.activity("typing")))[0] == 200
-        assert [turn.what for turn in bot.turns] == [Installed()]
+        assert [turn.event for turn in bot.turns] == [Installed()]
 
 
-async def test_an_install_told_twice_is_passed_on_once() -> None:
+async def test_a_duplicate_install_reaches_the_handler_once() -> None:
     async with open_bot() as bot:
         added = bot.activity("conversationUpdate", membersAdded=[{"id": "28:bot"}])
         installed = bot.activity("installationUpdate", action="add")
@@ -124,17 +124,17 @@ async def test_an_install_told_twice_is_passed_on_once() -> None:
         assert len(bot.turns) == 2
         await bot.post(bot.activity("installationUpdate", action="remove"))
         await bot.post(added)
-        assert [turn.what for turn in bot.turns[2:]] == [Removed(), Installed()]
+        assert [turn.event for turn in bot.turns[2:]] == [Removed(), Installed()]
         bot.clock.advance(seconds=10)
         await bot.post(installed)
         assert len(bot.turns) == 5
 
 
-async def test_what_arrived_is_told_whole() -> None:
+async def test_the_handler_receives_every_field() -> None:
     async with open_bot() as bot:
         await bot.post(bot.activity(text="<at>Bot</at> hi", entities=[_mention()]))
         (incoming,) = bot.turns
-        assert (incoming.what, incoming.tenant_id, incoming.locale, incoming.personal) == (
+        assert (incoming.event, incoming.tenant_id, incoming.locale, incoming.personal) == (
             Message("hi"),
             TENANT,
             "pt-PT",
@@ -148,7 +148,7 @@ def _mention() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("channel_data", [{"tenant": {"id": "another"}}, None])
-async def test_other_tenants_and_none_at_all_are_kept_out(channel_data: dict[str, Any] | None) -> None:
+async def test_other_tenants_and_a_missing_tenant_are_refused(channel_data: dict[str, Any] | None) -> None:
     async with open_bot() as bot:
         activity = bot.activity(
             channelData=channel_data, conversation={"id": "a:1", "conversationType": "personal"}
@@ -158,8 +158,8 @@ async def test_other_tenants_and_none_at_all_are_kept_out(channel_data: dict[str
 
 
 async def _fail(turn: Turn) -> None:
-    assert isinstance(turn.incoming.what, Message | Action)
-    raise RuntimeError(f"cannot work with {turn.incoming.what} {SECRET}")
+    assert isinstance(turn.incoming.event, Message | Action)
+    raise RuntimeError(f"cannot work with {turn.incoming.event} {SECRET}")
 
 
 async def test_a_failing_execute_is_answered_with_an_error_and_the_logs_reference() -> None:
@@ -191,7 +191,7 @@ async def test_a_malformed_execute_and_an_unknown_invoke_are_answered_as_such() 
         assert bot.turns == []
 
 
-async def test_a_blocked_conversation_tells_the_handler() -> None:
+async def test_a_blocked_conversation_raises_unreachable_in_the_handler() -> None:
     raised: list[type[BaseException]] = []
 
     async def handler(turn: Turn) -> None:
@@ -216,13 +216,13 @@ async def test_a_refused_bot_token_is_logged_without_the_password() -> None:
         bot.entra.refuse = True
         with capture_logs() as logs:
             assert (await bot.post(bot.activity()))[0] == 500
-        assert [line["event"] for line in logs] == ["bot_token_refused", "message_not_taken", "turn_failed"]
+        assert [line["event"] for line in logs] == ["bot_token_refused", "message_undelivered", "turn_failed"]
         assert logs[0]["error"] == "invalid_client"
         assert bot.config.app_password not in json.dumps(logs)
         assert bot.connector.calls == []
 
 
-async def test_a_slow_turn_is_answered_in_time_and_goes_on() -> None:
+async def test_a_slow_turn_is_answered_in_time_and_continues() -> None:
     go_on = asyncio.Event()
 
     async def handler(turn: Turn) -> None:
@@ -294,7 +294,7 @@ async def _asking(names: list[str], turn: Turn) -> None:
     ("status", "body"),
     [*((status, None) for status in (400, 401, 403, 429, 500, 503)), (200, b"{"), (200, b"<html>"), (200, b"\xff")],
 )
-async def test_a_roster_that_does_not_answer_is_told_from_one_without_the_name(
+async def test_an_unavailable_roster_differs_from_a_roster_without_the_name(
     serves_one_member: bool, status: int, body: bytes | None
 ) -> None:
     names: list[str] = []
@@ -305,7 +305,7 @@ async def test_a_roster_that_does_not_answer_is_told_from_one_without_the_name(
         assert names == ["unavailable"]
 
 
-async def test_a_channel_without_a_roster_names_nobody() -> None:
+async def test_a_channel_without_a_roster_has_no_principal_name() -> None:
     names: list[str] = []
     async with open_bot(partial(_asking, names)) as bot:
         bot.connector.members_status = 404
@@ -314,7 +314,7 @@ async def test_a_channel_without_a_roster_names_nobody() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", b"3", b'["x", null, 3]', b'[{"id": {}}]', b'{"error": "x"}'])
-async def test_a_strange_roster_names_nobody(body: bytes) -> None:
+async def test_a_malformed_roster_has_no_principal_name(body: bytes) -> None:
     names: list[str] = []
     async with open_bot(partial(_asking, names)) as bot:
         bot.connector.serves_one_member = False

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("framework")
 
 
 async def _refused(bot: Bot, token: str) -> str:
-    """The logged reason of a 401 that reveals nothing, neither to the sender nor of the token."""
+    """The logged reason of a 401; neither the response nor the log reveals a part of the token."""
     with capture_logs() as logs:
         assert await bot.post(bot.activity(), token=token) == (401, None)
     (line,) = logs
@@ -29,7 +29,7 @@ async def _refused(bot: Bot, token: str) -> str:
     return str(line["reason"])
 
 
-async def test_a_good_token_is_let_in() -> None:
+async def test_a_good_token_is_accepted() -> None:
     async with open_bot() as bot:
         assert await bot.post(bot.activity()) == (200, None)
         assert len(bot.turns) == 1
@@ -119,7 +119,7 @@ async def test_a_key_that_the_token_brings_itself_is_not_used() -> None:
         assert await _refused(bot, jwt.encode(claims, own, "RS256", brought)) == "token_InvalidSignatureError"
 
 
-async def test_what_is_no_object_is_no_token() -> None:
+async def test_a_token_that_is_no_object_is_refused() -> None:
     async with open_bot() as bot:
         for payload in (b"[]", b'"claims"', b"null", b"{", b"\xff"):
             assert await _refused(bot, _signed(bot, payload)) == "token_DecodeError"
@@ -168,7 +168,7 @@ async def test_a_key_not_endorsed_for_the_channel_is_refused() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
-async def test_a_key_that_is_too_short_is_no_key() -> None:
+async def test_a_key_that_is_too_short_is_ignored() -> None:
     async with open_bot() as bot:
         bot.issuer.add_key("short", bits=1024)
         assert await _refused(bot, bot.token(key_id="short")) == "token_key_unknown"
@@ -180,7 +180,7 @@ async def test_a_token_without_key_id_is_refused() -> None:
         assert await _refused(bot, jwt.encode(claims, bot.issuer.keys["key-1"][0], "RS256")) == "token_key_unknown"
 
 
-async def test_an_unreachable_issuer_lets_nobody_in_and_is_asked_again_after_ten_seconds() -> None:
+async def test_an_unreachable_issuer_refuses_all_and_is_retried_after_ten_seconds() -> None:
     async with open_bot() as bot:
         bot.issuer.down = True
         with capture_logs():

@@ -1,4 +1,4 @@
-"""Quiet hours, in somebody's own time zone."""
+"""Quiet hours, in a person's own time zone."""
 
 from datetime import UTC, datetime
 
@@ -55,7 +55,7 @@ def test_no_time_of_day(typed: str) -> None:
         ("gone", "", Language.ENGLISH, "UTC"),
     ],
 )
-def test_the_zone_somebody_lives_in(chosen: str, told: str, language: Language, expected: str) -> None:
+def test_a_persons_time_zone(chosen: str, told: str, language: Language, expected: str) -> None:
     assert zone_of(chosen, told, language) == expected
 
 

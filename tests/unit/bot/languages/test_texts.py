@@ -62,7 +62,7 @@ def test_both_languages_have_the_same_placeholders(key: str) -> None:
     assert ENGLISH.placeholders(key) == PORTUGUESE.placeholders(key)
 
 
-def test_every_key_asked_for_exists() -> None:
+def test_every_used_key_exists() -> None:
     keys = set(asked_for())
     assert len(keys) > 100
     assert keys - ENGLISH.keys == set()
@@ -74,7 +74,7 @@ def test_no_key_is_unused() -> None:
 
 
 @pytest.mark.parametrize("texts", TEXTS.values(), ids=TEXTS)
-def test_everything_sync_can_say_has_its_words(texts: Texts) -> None:
+def test_every_key_of_sync_has_its_words(texts: Texts) -> None:
     for fault in Fault:
         assert {f"fault.{fault}", f"fault.{fault}.remedy"} <= texts.keys
         assert fault_link(example(fault), texts, LINKS).url.startswith("https://")
@@ -113,7 +113,7 @@ def test_portuguese_is_that_of_portugal() -> None:
         ("setup.register.secret", "Certificados e segredos"),
     ],
 )
-def test_portuguese_speaks_mitels_words(key: str, word: str) -> None:
+def test_portuguese_uses_mitels_terms(key: str, word: str) -> None:
     assert word in PORTUGUESE.lenient(key, {})
 
 

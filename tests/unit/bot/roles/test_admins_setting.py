@@ -67,14 +67,14 @@ async def test_a_name_counts_in_one_tenant_alone(entry: str, home: str, here: bo
         assert rules.names(entry.casefold(), tenant) is counts
 
 
-def test_an_entry_that_was_taken_out_of_the_setting_names_nobody() -> None:
+def test_an_entry_removed_from_the_setting_no_longer_applies() -> None:
     rules = AdminsSetting((ADA,), TENANT)
     assert not rules.names("rui@contoso.example", TENANT)
     assert not rules.names("", TENANT)
     assert not rules.names(ADA, "")
 
 
-async def test_the_roster_is_asked_only_when_a_name_could_decide() -> None:
+async def test_the_roster_is_read_only_when_a_name_could_match() -> None:
     by_id, by_name, known, elsewhere = turn("x"), turn("x"), turn(ADMIN), turn("x", ADA, OTHER)
     await AdminsSetting((ADMIN,), TENANT).admitted_as(by_id)
     for each in (by_name, known, elsewhere):

@@ -15,15 +15,15 @@ from tests.support.sync.recording_job import RecordingJob
 
 
 @asynccontextmanager
-async def at_work(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
+async def running_queue(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
     jobs, work = LocalJobs(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005), RecordingJob()
     jobs.register("work", work)
     async with jobs.running():
         yield jobs, work
 
 
-async def test_one_runs_one_waits_and_more_are_the_same_one() -> None:
-    async with at_work(FakeClock()) as (jobs, work):
+async def test_of_a_job_and_key_one_runs_and_one_waits() -> None:
+    async with running_queue(FakeClock()) as (jobs, work):
         for _ in range(5):
             await jobs.defer("work", "a")
             await asyncio.sleep(0)
@@ -34,8 +34,8 @@ async def test_one_runs_one_waits_and_more_are_the_same_one() -> None:
         assert (work.started_keys, work.max_concurrent) == (["a", "a"], 1)
 
 
-async def test_different_keys_run_side_by_side() -> None:
-    async with at_work(FakeClock()) as (jobs, work):
+async def test_different_keys_run_concurrently() -> None:
+    async with running_queue(FakeClock()) as (jobs, work):
         await jobs.defer("work", "a")
         await jobs.defer("work", "b")
         await eventually(lambda: work.has_started(2))
@@ -43,9 +43,9 @@ async def test_different_keys_run_side_by_side() -> None:
         work.released.set()
 
 
-async def test_a_timer_waits_for_its_time_and_does_not_hold_up_work_that_is_due() -> None:
+async def test_a_timer_waits_for_its_time_and_does_not_delay_a_job_that_is_due() -> None:
     clock = FakeClock()
-    async with at_work(clock) as (jobs, work):
+    async with running_queue(clock) as (jobs, work):
         work.released.set()
         await jobs.defer("work", "a", at=clock() + timedelta(hours=1))
         await jobs.defer("work", "a", at=clock() + timedelta(hours=2))
@@ -60,11 +60,11 @@ async def test_a_timer_waits_for_its_time_and_does_not_hold_up_work_that_is_due(
         assert len(work.started_keys) == 2
 
 
-async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
+async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock = FakeClock()
-    async with at_work(clock) as (jobs, work):
+    async with running_queue(clock) as (jobs, work):
         work.released.set()
         work.failures = 2
         await jobs.defer("work", "a")
@@ -78,12 +78,12 @@ async def test_what_fails_is_tried_again_later_and_its_text_is_not_logged(
         clock.advance(hours=1)
         await asyncio.sleep(0.03)
         assert len(work.started_keys) == 3
-    told = capsys.readouterr().out
-    assert "ValueError" in told
-    assert "secret" not in told
+    logged = capsys.readouterr().out
+    assert "ValueError" in logged
+    assert "secret" not in logged
 
 
-async def test_work_deferred_before_it_opens_is_done_and_an_unknown_job_is_refused() -> None:
+async def test_a_job_deferred_before_the_queue_opens_is_run_and_an_unknown_job_is_an_error() -> None:
     jobs, work = LocalJobs(FakeClock(), Random(1), Metrics(CollectorRegistry())), RecordingJob()
     jobs.register("work", work)
     work.released.set()
@@ -94,9 +94,9 @@ async def test_work_deferred_before_it_opens_is_done_and_an_unknown_job_is_refus
         await eventually(lambda: work.has_started(1))
 
 
-async def test_closing_waits_a_little_and_then_ends_what_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.jobs.local.PATIENCE", 0.05)
-    async with at_work(FakeClock()) as (jobs, work):
+async def test_closing_waits_for_running_jobs_and_then_cancels_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.jobs.local.DRAIN_SECONDS", 0.05)
+    async with running_queue(FakeClock()) as (jobs, work):
         await jobs.defer("work", "a")
         await jobs.defer("work", "a")
         await eventually(lambda: work.has_started(1))
@@ -104,9 +104,9 @@ async def test_closing_waits_a_little_and_then_ends_what_hangs(monkeypatch: pyte
     assert not await jobs.alive()
 
 
-async def test_a_clock_set_back_by_a_day_does_not_hold_a_timer_up_for_a_day() -> None:
+async def test_a_clock_set_back_by_a_day_does_not_delay_a_timer_by_a_day() -> None:
     clock = FakeClock()
-    async with at_work(clock) as (jobs, work):
+    async with running_queue(clock) as (jobs, work):
         await jobs.defer("work", "one", at=clock() + timedelta(seconds=10))
         await asyncio.sleep(0.02)
         clock.advance(days=-1)

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from core.correlation import caused, current_cause
 from core.metrics import Metrics
-from sync.jobs.runs import run_of
+from sync.jobs.runs import job_run
 from tests.support.captured_log import captured_log
 
 log = structlog.get_logger()
@@ -16,11 +16,11 @@ log = structlog.get_logger()
 @pytest.mark.parametrize(
     ("error", "outcome"), [(None, "done"), (ValueError(), "failed"), (asyncio.CancelledError(), "interrupted")]
 )
-def test_a_run_is_counted_and_timed_whatever_becomes_of_it(error: BaseException | None, outcome: str) -> None:
+def test_a_run_is_counted_and_timed_whatever_its_outcome(error: BaseException | None, outcome: str) -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.begin_task("push")
-    with pytest.raises(type(error)) if error else nullcontext(), run_of("push", metrics):
+    with pytest.raises(type(error)) if error else nullcontext(), job_run("push", metrics):
         if error:
             raise error
     counted = {
@@ -31,10 +31,10 @@ def test_a_run_is_counted_and_timed_whatever_becomes_of_it(error: BaseException 
     assert registry.get_sample_value("cloudlink_presence_job_seconds_count", {"task": "push"}) == 1
 
 
-def test_a_job_has_an_id_of_its_own_and_not_of_what_deferred_it() -> None:
+def test_a_run_has_its_own_correlation_id() -> None:
     metrics = Metrics(CollectorRegistry())
     with captured_log() as found, caused() as webhook:
-        with run_of("push", metrics):
+        with job_run("push", metrics):
             log.info("working")
             inside = current_cause()
         assert current_cause() == webhook
@@ -43,5 +43,5 @@ def test_a_job_has_an_id_of_its_own_and_not_of_what_deferred_it() -> None:
     assert inside != webhook
 
 
-async def test_outside_of_everything_there_is_no_cause() -> None:
+async def test_outside_a_run_there_is_no_correlation_id() -> None:
     assert current_cause() == ""

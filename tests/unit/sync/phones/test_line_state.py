@@ -7,7 +7,15 @@ from hypothesis import strategies as st
 
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
 from sync.domain.presence import LineState
-from sync.phones.line_state import GRACE, Line, Verdict, look, silent, state_of, tell
+from sync.phones.line_state import (
+    EVENT_PRECEDENCE,
+    Line,
+    Verdict,
+    apply_event,
+    apply_snapshot,
+    state_of,
+    unknown_phone,
+)
 from tests.support.clocks import NOON
 
 
@@ -30,7 +38,7 @@ def seen(state: CallState | None, at: int, call_id: str = "a") -> CallSnapshot:
 def after(*events: CallEvent | EndpointEvent, line: Line | None = None) -> Line:
     line = line or Line()
     for event in events:
-        line, _ = tell(line, event, NOON)
+        line, _ = apply_event(line, event, NOON)
     return line
 
 
@@ -54,7 +62,7 @@ def test_a_connected_call_with_the_conference_flag_is_a_conference_but_a_ringing
     assert state_of(after(call(CallState.RINGING, 1, conference=True))) is LineState.RINGING
 
 
-def test_nothing_heard_is_unknown() -> None:
+def test_without_any_report_the_state_is_unknown() -> None:
     assert state_of(Line()) is LineState.UNKNOWN
 
 
@@ -64,79 +72,79 @@ def test_the_line_is_idle_only_when_the_last_of_its_calls_ends() -> None:
     assert state_of(after(call(CallState.ENDED, 4, "b"), line=line)) is LineState.IDLE
 
 
-def test_do_not_disturb_wins_over_a_call_which_shows_again_after_it() -> None:
+def test_do_not_disturb_takes_precedence_over_a_call() -> None:
     line = after(call(CallState.CONNECTED, 1), phone(2, dnd=True))
     assert state_of(line) is LineState.DO_NOT_DISTURB
     assert state_of(after(phone(3, dnd=False), line=line)) is LineState.ON_CALL
 
 
-def test_an_event_that_comes_late_is_dropped() -> None:
+def test_a_late_event_is_dropped() -> None:
     line = after(call(CallState.HELD, 5))
-    same, verdict = tell(line, call(CallState.RINGING, 4), NOON)
+    same, verdict = apply_event(line, call(CallState.RINGING, 4), NOON)
     assert (same, verdict) == (line, Verdict.LATE)
 
 
-def test_an_ended_call_never_comes_back_not_even_with_a_newer_event() -> None:
+def test_an_ended_call_never_returns_even_with_a_newer_event() -> None:
     line = after(call(CallState.ENDED, 5))
     for at in (4, 6):
-        assert tell(line, call(CallState.CONNECTED, at), NOON) == (line, Verdict.LATE)
-    assert look(line, snapshot(9, seen(CallState.CONNECTED, 9)), NOON, NOON).calls == line.calls
+        assert apply_event(line, call(CallState.CONNECTED, at), NOON) == (line, Verdict.LATE)
+    assert apply_snapshot(line, snapshot(9, seen(CallState.CONNECTED, 9)), NOON, NOON).calls == line.calls
 
 
-def test_a_state_nobody_knows_changes_nothing() -> None:
+def test_an_unknown_state_changes_nothing() -> None:
     line = after(call(CallState.CONNECTED, 1))
-    assert tell(line, call(None, 2), NOON) == (line, Verdict.UNKNOWN_STATE)
-    assert tell(line, phone(2, None, "levitating"), NOON) == (line, Verdict.UNKNOWN_STATE)
+    assert apply_event(line, call(None, 2), NOON) == (line, Verdict.UNKNOWN_STATE)
+    assert apply_event(line, phone(2, None, "levitating"), NOON) == (line, Verdict.UNKNOWN_STATE)
 
 
-def test_a_phone_that_does_not_tell_of_do_not_disturb_leaves_it() -> None:
+def test_an_endpoint_event_without_the_flag_leaves_do_not_disturb() -> None:
     line = after(phone(1, dnd=True), phone(2, None, "offline"))
     assert state_of(line) is LineState.DO_NOT_DISTURB
     assert state_of(after(phone(3, dnd=False, state="offline"), line=line)) is LineState.OFFLINE
 
 
-def test_a_late_phone_event_is_dropped() -> None:
+def test_a_late_endpoint_event_is_dropped() -> None:
     line = after(phone(5, dnd=True))
-    assert tell(line, phone(4, dnd=False), NOON) == (line, Verdict.LATE)
+    assert apply_event(line, phone(4, dnd=False), NOON) == (line, Verdict.LATE)
 
 
-def test_a_call_the_poll_does_not_show_has_ended() -> None:
-    line = look(after(call(CallState.CONNECTED, 5)), snapshot(6), NOON, NOON)
+def test_a_call_missing_from_a_snapshot_has_ended() -> None:
+    line = apply_snapshot(after(call(CallState.CONNECTED, 5)), snapshot(6), NOON, NOON)
     assert state_of(line) is LineState.IDLE
 
 
-def test_a_call_newer_than_the_poll_stays_until_polls_have_not_shown_it_for_long() -> None:
+def test_a_call_newer_than_the_snapshot_stays_until_its_precedence_is_over() -> None:
     line = after(call(CallState.CONNECTED, 5))
-    assert state_of(look(line, snapshot(4), NOON, NOON)) is LineState.ON_CALL
-    later = NOON + GRACE
-    assert state_of(look(line, snapshot(4), later, later)) is LineState.IDLE
+    assert state_of(apply_snapshot(line, snapshot(4), NOON, NOON)) is LineState.ON_CALL
+    later = NOON + EVENT_PRECEDENCE
+    assert state_of(apply_snapshot(line, snapshot(4), later, later)) is LineState.IDLE
 
 
-def test_a_poll_finds_a_call_and_do_not_disturb_that_no_webhook_told() -> None:
-    line = look(Line(), snapshot(5, seen(CallState.CONNECTED, 4)), NOON, NOON)
+def test_a_snapshot_finds_a_call_and_do_not_disturb_without_an_event() -> None:
+    line = apply_snapshot(Line(), snapshot(5, seen(CallState.CONNECTED, 4)), NOON, NOON)
     assert state_of(line) is LineState.ON_CALL
-    assert state_of(look(line, snapshot(6, dnd=True), NOON, NOON)) is LineState.DO_NOT_DISTURB
+    assert state_of(apply_snapshot(line, snapshot(6, dnd=True), NOON, NOON)) is LineState.DO_NOT_DISTURB
 
 
-def test_the_newer_of_poll_and_event_wins_for_do_not_disturb_and_for_a_call() -> None:
+def test_the_newer_of_snapshot_and_event_counts_for_do_not_disturb_and_for_a_call() -> None:
     line = after(phone(5, dnd=True), call(CallState.CONNECTED, 5))
-    older = look(line, snapshot(4, seen(CallState.RINGING, 4)), NOON, NOON)
+    older = apply_snapshot(line, snapshot(4, seen(CallState.RINGING, 4)), NOON, NOON)
     assert state_of(older) is LineState.DO_NOT_DISTURB
     assert older.calls["a"].state is CallState.CONNECTED
-    newer = look(line, snapshot(6, seen(CallState.CONFERENCED, 6)), NOON, NOON)
+    newer = apply_snapshot(line, snapshot(6, seen(CallState.CONFERENCED, 6)), NOON, NOON)
     assert state_of(newer) is LineState.IN_CONFERENCE
 
 
-def test_a_call_in_a_state_nobody_knows_is_still_a_call_we_know_of() -> None:
+def test_a_known_call_in_an_unknown_state_keeps_its_state() -> None:
     line = after(call(CallState.CONNECTED, 1))
-    assert state_of(look(line, snapshot(9, seen(None, 9)), NOON, NOON)) is LineState.ON_CALL
+    assert state_of(apply_snapshot(line, snapshot(9, seen(None, 9)), NOON, NOON)) is LineState.ON_CALL
 
 
-def test_a_phone_cloudlink_does_not_know_falls_silent_after_a_while() -> None:
+def test_a_phone_unknown_to_cloudlink_is_offline_after_a_while() -> None:
     line = after(call(CallState.CONNECTED, 5), phone(5, dnd=True))
-    assert state_of(look(line, silent("2001", ""), NOON, NOON)) is LineState.DO_NOT_DISTURB
+    assert state_of(apply_snapshot(line, unknown_phone("2001", ""), NOON, NOON)) is LineState.DO_NOT_DISTURB
     later = NOON + timedelta(minutes=2)
-    assert state_of(look(line, silent("2001", ""), later, later)) is LineState.OFFLINE
+    assert state_of(apply_snapshot(line, unknown_phone("2001", ""), later, later)) is LineState.OFFLINE
 
 
 events = st.lists(
@@ -152,17 +160,17 @@ events = st.lists(
 
 
 @given(events, st.randoms())
-def test_the_order_of_arrival_does_not_matter_once_every_call_has_ended(told: list[CallEvent], random) -> None:  # type: ignore[no-untyped-def]
-    endings = [call(CallState.ENDED, 99, name) for name in {event.call_id for event in told}]
-    shuffled = [*told, *endings]
+def test_the_order_of_arrival_does_not_matter_once_every_call_has_ended(arrived: list[CallEvent], random) -> None:  # type: ignore[no-untyped-def]
+    endings = [call(CallState.ENDED, 99, name) for name in {event.call_id for event in arrived}]
+    shuffled = [*arrived, *endings]
     random.shuffle(shuffled)
     line = after(*shuffled)
-    assert not told or state_of(line) is LineState.IDLE
+    assert not arrived or state_of(line) is LineState.IDLE
 
 
 @given(events, st.randoms())
-def test_without_endings_the_newest_event_of_each_call_counts_whatever_the_order(told, random) -> None:  # type: ignore[no-untyped-def]
-    alive = [replace(event, state=CallState.HELD) if event.state is CallState.ENDED else event for event in told]
+def test_without_endings_the_newest_event_of_each_call_counts_whatever_the_order(arrived, random) -> None:  # type: ignore[no-untyped-def]
+    alive = [replace(event, state=CallState.HELD) if event.state is CallState.ENDED else event for event in arrived]
     shuffled = list(alive)
     random.shuffle(shuffled)
     in_order = after(*sorted(alive, key=lambda event: event.at))

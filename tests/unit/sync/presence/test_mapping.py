@@ -15,6 +15,6 @@ EXPECTED = {
 
 
 @pytest.mark.parametrize("state", LineState)
-def test_every_line_state_has_mitels_meaning(state: LineState) -> None:
+def test_every_line_state_is_mapped_as_by_mitel(state: LineState) -> None:
     expected: Presence | Unchanged | None = EXPECTED[state]
     assert presence_of(state) is expected

@@ -15,7 +15,7 @@ HOUR = timedelta(hours=1)
 
 
 def shown(**values: Any) -> Person:
-    """Somebody whose call Teams shows since now."""
+    """A person whose call Teams shows since ``NOON``."""
     given: dict[str, Any] = {
         "desired": CALL.value,
         "desired_at": NOON,
@@ -27,20 +27,20 @@ def shown(**values: Any) -> Person:
     return person(**{**given, **values})
 
 
-def test_a_difference_is_sent_with_the_expiry_of_its_kind() -> None:
+def test_a_difference_is_sent_with_the_duration_of_its_presence() -> None:
     calling = person(desired=CALL.value, desired_at=NOON)
     assert plan.change_for(calling, integration(), NOON) == SetPresence("teams p1", CALL, 3600)
     busy = person(desired="DoNotDisturb/Presenting", desired_at=NOON)
     assert plan.change_for(busy, integration(), NOON) == SetPresence("teams p1", Presence.PRESENTING, 14400)
 
 
-def test_what_teams_shows_from_us_is_not_sent_again_before_it_is_nearly_half_over() -> None:
+def test_a_shown_presence_is_renewed_before_half_of_its_duration() -> None:
     assert plan.change_for(shown(), integration(), NOON + timedelta(minutes=26)) is None
     renewal = plan.change_for(shown(), integration(), NOON + timedelta(minutes=28))
     assert renewal == SetPresence("teams p1", CALL, 3600)
 
 
-def test_nothing_desired_clears() -> None:
+def test_a_presence_that_is_not_desired_any_more_is_cleared() -> None:
     assert plan.change_for(shown(desired=None), integration(), NOON) == ClearPresence("teams p1")
 
 
@@ -52,58 +52,58 @@ def test_disabled_removing_excluded_and_unmatched_are_cleared() -> None:
     assert plan.change_for(shown(teams_user_id=None), integration(), NOON) == clear
 
 
-def test_what_ran_out_by_itself_needs_no_clearing() -> None:
+def test_an_expired_presence_is_not_cleared() -> None:
     assert plan.change_for(shown(desired=None), integration(), NOON + HOUR) is None
 
 
-def test_somebody_matched_anew_is_cleared_at_the_old_place_first() -> None:
+def test_the_presence_of_a_former_user_is_cleared_before_another_is_set() -> None:
     moved = shown(teams_user_id="another")
     assert plan.change_for(moved, integration(), NOON) == ClearPresence("teams p1")
     plan.mark_accepted(moved, ClearPresence("teams p1"), NOON)
     assert plan.change_for(moved, integration(), NOON) == SetPresence("another", CALL, 3600)
 
 
-def test_who_is_under_way_when_we_die_is_sent_or_cleared_again() -> None:
+def test_a_change_that_a_crash_interrupted_is_sent_or_cleared_again() -> None:
     calling = person(desired=CALL.value, desired_at=NOON)
-    plan.mark_under_way(calling, SetPresence("teams p1", CALL, 3600), NOON)
+    plan.mark_sending(calling, SetPresence("teams p1", CALL, 3600), NOON)
     assert calling.applied == UNSURE
     assert plan.change_for(calling, integration(), NOON) == SetPresence("teams p1", CALL, 3600)
     calling.desired = None
     assert plan.change_for(calling, integration(), NOON) == ClearPresence("teams p1")
-    at_the_end = NOON + HOUR
-    assert plan.change_for(calling, integration(polled_at=at_the_end), at_the_end) == ClearPresence("teams p1")
+    at_expiry = NOON + HOUR
+    assert plan.change_for(calling, integration(polled_at=at_expiry), at_expiry) == ClearPresence("teams p1")
 
 
-def test_a_clear_under_way_is_not_mistaken_for_the_presence_it_clears() -> None:
+def test_while_a_clear_is_being_sent_the_presence_does_not_count_as_shown() -> None:
     hung_up = shown(desired=None)
-    plan.mark_under_way(hung_up, ClearPresence("teams p1"), NOON)
+    plan.mark_sending(hung_up, ClearPresence("teams p1"), NOON)
     hung_up.desired = CALL.value
     assert plan.change_for(hung_up, integration(), NOON) == SetPresence("teams p1", CALL, 3600)
 
 
-def test_a_renewal_under_way_still_counts_as_shown() -> None:
+def test_while_a_renewal_is_being_sent_the_presence_counts_as_shown() -> None:
     calling = shown()
-    plan.mark_under_way(calling, SetPresence("teams p1", CALL, 3600), NOON + timedelta(minutes=30))
+    plan.mark_sending(calling, SetPresence("teams p1", CALL, 3600), NOON + timedelta(minutes=30))
     assert calling.applied == CALL
 
 
-def test_a_state_that_nobody_confirmed_for_long_is_not_told_any_more() -> None:
+def test_a_stale_state_is_not_sent_but_cleared() -> None:
     later = NOON + timedelta(hours=2)
     assert plan.change_for(shown(applied_until=later), integration(), later) is None
     assert plan.change_for(shown(applied_until=later), integration(polled_at=later), later) is not None
     assert plan.change_for(shown(applied_until=later, desired=None), integration(), NOON) is not None
 
 
-def test_the_next_look_is_now_for_what_changed_and_about_half_of_life_for_what_is_shown() -> None:
+def test_next_due_is_now_after_a_change_and_before_half_of_the_duration_for_a_shown_presence() -> None:
     random = Random(1)
-    assert plan.next_look(shown(desired="Busy/InAConferenceCall"), integration(), NOON, random) == NOON
-    looks = [plan.next_look(shown(), integration(), NOON, random) for _ in range(50)]
-    minutes = [(look - NOON).total_seconds() / 60 for look in looks if look]
+    assert plan.next_due(shown(desired="Busy/InAConferenceCall"), integration(), NOON, random) == NOON
+    times = [plan.next_due(shown(), integration(), NOON, random) for _ in range(50)]
+    minutes = [(at - NOON).total_seconds() / 60 for at in times if at]
     assert len(set(minutes)) > 40
     assert min(minutes) >= 27
     assert max(minutes) <= 30
-    assert plan.next_look(person(), integration(), NOON, random) is None
+    assert plan.next_due(person(), integration(), NOON, random) is None
     assert (
-        plan.next_look(person(desired=CALL.value, desired_at=NOON, refusal="404"), integration(), NOON, random)
+        plan.next_due(person(desired=CALL.value, desired_at=NOON, refusal="404"), integration(), NOON, random)
         is None
     )

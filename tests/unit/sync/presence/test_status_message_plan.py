@@ -11,7 +11,7 @@ from sync.presence import status_message_plan as plan
 from tests.support.clocks import NOON
 from tests.support.stores import integration, person
 
-WORDS = "On the phone"
+MESSAGE = "On the phone"
 OWN = "Back at three"
 HOUR = timedelta(hours=1)
 
@@ -20,97 +20,99 @@ def talking(**values: Any) -> Person:
     return person(**{"desired": Presence.IN_A_CALL.value, "desired_at": NOON, **values})
 
 
-def telling(**values: Any) -> Person:
-    """Somebody beside whose presence our words stand since now."""
-    given = {"status_message": WORDS, "status_user_id": "teams p1", "status_until": NOON + HOUR}
+def showing(**values: Any) -> Person:
+    """A person whose status message is ours since ``NOON``."""
+    given = {"status_message": MESSAGE, "status_user_id": "teams p1", "status_until": NOON + HOUR}
     return talking(**{**given, **values})
 
 
-def at_three(**values: Any) -> Integration:
-    return integration(**{"feature_version": 3, "status_text": WORDS, **values})
+def with_messages(**values: Any) -> Integration:
+    return integration(**{"feature_version": 3, "status_text": MESSAGE, **values})
 
 
-def test_whoever_is_on_the_phone_gets_our_words_for_an_hour() -> None:
-    assert plan.needs_look(talking(), at_three(), NOON)
-    assert plan.change_for(talking(), at_three(), "", NOON) == SetMessage("teams p1", WORDS, NOON + HOUR)
+def test_a_person_on_the_phone_gets_our_message_for_an_hour() -> None:
+    assert plan.needs_check(talking(), with_messages(), NOON)
+    assert plan.change_for(talking(), with_messages(), "", NOON) == SetMessage("teams p1", MESSAGE, NOON + HOUR)
     conference = talking(desired=Presence.IN_A_CONFERENCE_CALL.value)
-    assert plan.wanted_message(conference, at_three()) == WORDS
+    assert plan.wanted_message(conference, with_messages()) == MESSAGE
 
 
 @pytest.mark.parametrize(
-    ("somebody", "where"),
+    ("someone", "row"),
     [
-        (talking(), at_three(feature_version=2)),
-        (talking(), at_three(status_text="")),
-        (talking(), at_three(enabled=False)),
-        (talking(), at_three(removing_since=NOON)),
-        (talking(excluded=True), at_three()),
-        (talking(teams_user_id=None), at_three()),
-        (talking(desired=Presence.PRESENTING.value), at_three()),
-        (talking(desired=None), at_three()),
+        (talking(), with_messages(feature_version=2)),
+        (talking(), with_messages(status_text="")),
+        (talking(), with_messages(enabled=False)),
+        (talking(), with_messages(removing_since=NOON)),
+        (talking(excluded=True), with_messages()),
+        (talking(teams_user_id=None), with_messages()),
+        (talking(desired=Presence.PRESENTING.value), with_messages()),
+        (talking(desired=None), with_messages()),
     ],
 )
-def test_nobody_else_does(somebody: Person, where: Integration) -> None:
-    assert plan.wanted_message(somebody, where) == ""
-    assert not plan.needs_look(somebody, where, NOON)
+def test_in_every_other_case_no_message_is_set(someone: Person, row: Integration) -> None:
+    assert plan.wanted_message(someone, row) == ""
+    assert not plan.needs_check(someone, row, NOON)
 
 
-def test_words_of_their_own_are_never_touched() -> None:
-    assert plan.change_for(talking(), at_three(), OWN, NOON) is None
-    assert plan.change_for(telling(), at_three(), OWN, NOON) is None
-    assert plan.change_for(telling(desired=None), at_three(), OWN, NOON) is None
+def test_a_users_own_message_is_never_replaced() -> None:
+    assert plan.change_for(talking(), with_messages(), OWN, NOON) is None
+    assert plan.change_for(showing(), with_messages(), OWN, NOON) is None
+    assert plan.change_for(showing(desired=None), with_messages(), OWN, NOON) is None
 
 
-def test_nothing_is_set_for_somebody_graph_does_not_know() -> None:
-    assert plan.change_for(talking(), at_three(), None, NOON) is None
+def test_nothing_is_set_for_a_user_unknown_to_graph() -> None:
+    assert plan.change_for(talking(), with_messages(), None, NOON) is None
 
 
-def test_our_words_go_with_the_call_whatever_they_were() -> None:
-    hung_up = telling(desired=None, status_message="Ao telefone")
-    assert plan.needs_look(hung_up, at_three(), NOON)
-    assert plan.change_for(hung_up, at_three(), "Ao telefone", NOON) == ClearMessage("teams p1")
-    assert plan.change_for(hung_up, at_three(), "", NOON) is None
+def test_our_message_is_cleared_after_the_call_even_if_its_text_was_changed() -> None:
+    hung_up = showing(desired=None, status_message="Ao telefone")
+    assert plan.needs_check(hung_up, with_messages(), NOON)
+    assert plan.change_for(hung_up, with_messages(), "Ao telefone", NOON) == ClearMessage("teams p1")
+    assert plan.change_for(hung_up, with_messages(), "", NOON) is None
 
 
-def test_new_words_take_the_place_of_our_old_ones() -> None:
-    old = telling(status_message="Ao telefone")
-    assert plan.needs_look(old, at_three(), NOON)
-    assert plan.change_for(old, at_three(), "Ao telefone", NOON) == SetMessage("teams p1", WORDS, NOON + HOUR)
+def test_a_new_text_replaces_our_former_message() -> None:
+    old = showing(status_message="Ao telefone")
+    assert plan.needs_check(old, with_messages(), NOON)
+    assert plan.change_for(old, with_messages(), "Ao telefone", NOON) == SetMessage(
+        "teams p1", MESSAGE, NOON + HOUR
+    )
 
 
-def test_they_are_renewed_before_presence_is() -> None:
-    assert not plan.needs_look(telling(), at_three(), NOON + timedelta(minutes=23))
-    assert plan.needs_look(telling(), at_three(polled_at=NOON + HOUR), NOON + timedelta(minutes=25))
+def test_a_message_is_renewed_before_the_presence() -> None:
+    assert not plan.needs_check(showing(), with_messages(), NOON + timedelta(minutes=23))
+    assert plan.needs_check(showing(), with_messages(polled_at=NOON + HOUR), NOON + timedelta(minutes=25))
 
 
-def test_a_state_nobody_confirmed_for_long_is_not_told() -> None:
+def test_for_a_stale_state_no_message_is_set_but_ours_is_cleared() -> None:
     later = NOON + timedelta(hours=2)
-    assert not plan.needs_look(talking(), at_three(), later)
-    assert plan.needs_look(telling(desired=None), at_three(), later)
+    assert not plan.needs_check(talking(), with_messages(), later)
+    assert plan.needs_check(showing(desired=None), with_messages(), later)
 
 
-def test_somebody_matched_anew_is_cleared_at_the_old_place_first() -> None:
-    moved = telling(teams_user_id="another")
-    assert plan.user_to_read(moved, at_three()) == "teams p1"
-    assert plan.change_for(moved, at_three(), WORDS, NOON) == ClearMessage("teams p1")
+def test_the_message_of_a_former_user_is_cleared_before_another_is_set() -> None:
+    moved = showing(teams_user_id="another")
+    assert plan.user_to_read(moved, with_messages()) == "teams p1"
+    assert plan.change_for(moved, with_messages(), MESSAGE, NOON) == ClearMessage("teams p1")
     plan.mark_message_accepted(moved, ClearMessage("teams p1"))
-    assert plan.user_to_read(moved, at_three()) == "another"
-    assert plan.needs_look(moved, at_three(), NOON)
+    assert plan.user_to_read(moved, with_messages()) == "another"
+    assert plan.needs_check(moved, with_messages(), NOON)
 
 
-def test_what_is_about_to_be_sent_counts_as_ours_already() -> None:
-    somebody = talking()
-    plan.mark_message(somebody, SetMessage("teams p1", WORDS, NOON + HOUR))
-    somebody.desired = None
-    assert plan.change_for(somebody, at_three(), WORDS, NOON) == ClearMessage("teams p1")
-    plan.mark_message(somebody, None)
-    assert (somebody.status_message, somebody.status_user_id, somebody.status_until) == ("", None, None)
+def test_a_message_counts_as_ours_before_it_is_sent() -> None:
+    someone = talking()
+    plan.mark_message(someone, SetMessage("teams p1", MESSAGE, NOON + HOUR))
+    someone.desired = None
+    assert plan.change_for(someone, with_messages(), MESSAGE, NOON) == ClearMessage("teams p1")
+    plan.mark_message(someone, None)
+    assert (someone.status_message, someone.status_user_id, someone.status_until) == ("", None, None)
 
 
-def test_words_of_ours_go_to_whoever_is_matched_to_that_user_now() -> None:
-    before, after = telling(teams_user_id=None), person("p2", teams_user_id="teams p1")
-    plan.hand_over_message(before, after)
-    assert (after.status_message, after.status_user_id, before.status_message) == (WORDS, "teams p1", "")
+def test_our_message_is_transferred_to_the_person_matched_to_its_user_now() -> None:
+    before, after = showing(teams_user_id=None), person("p2", teams_user_id="teams p1")
+    plan.transfer_message(before, after)
+    assert (after.status_message, after.status_user_id, before.status_message) == (MESSAGE, "teams p1", "")
     stranger = person("p3")
-    plan.hand_over_message(after, stranger)
+    plan.transfer_message(after, stranger)
     assert stranger.status_message == ""

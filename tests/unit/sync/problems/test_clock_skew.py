@@ -1,4 +1,4 @@
-"""The clocks of others, read from what they answer."""
+"""The services' clocks, from the ``Date`` headers of their responses."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,33 +25,33 @@ async def service(date: str) -> AsyncIterator[str]:
         yield str(server.make_url("/"))
 
 
-async def test_the_difference_is_read_from_an_answer() -> None:
-    watch = ClockSkewMonitor(FakeClock())
-    assert watch.seconds() is None
+async def test_the_skew_is_read_from_a_response() -> None:
+    monitor = ClockSkewMonitor(FakeClock())
+    assert monitor.seconds() is None
     date = format_datetime(NOON + timedelta(minutes=9), usegmt=True)
-    async with service(date) as url, aiohttp.ClientSession(trace_configs=[watch.tracing()]) as http:
+    async with service(date) as url, aiohttp.ClientSession(trace_configs=[monitor.tracing()]) as http:
         (await http.get(url)).release()
-    assert watch.seconds() == 540
+    assert monitor.seconds() == 540
 
 
-async def test_one_wrong_host_among_three_does_not_decide() -> None:
-    watch = ClockSkewMonitor(FakeClock())
+async def test_the_skew_is_the_median_of_the_hosts() -> None:
+    monitor = ClockSkewMonitor(FakeClock())
     for host, minutes in (("one", 0), ("two", 0), ("wrong", 500)):
-        watch.note(host, format_datetime(NOON + timedelta(minutes=minutes), usegmt=True))
-    assert watch.seconds() == 0
+        monitor.record(host, format_datetime(NOON + timedelta(minutes=minutes), usegmt=True))
+    assert monitor.seconds() == 0
 
 
 @pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Nov 2026 12:00:00 GMT", "x" * 10_000])
-def test_a_date_that_cannot_be_read_says_nothing(date: str) -> None:
-    watch = ClockSkewMonitor(FakeClock())
-    watch.note("host", date)
-    assert watch.seconds() is None
+def test_a_malformed_date_is_ignored(date: str) -> None:
+    monitor = ClockSkewMonitor(FakeClock())
+    monitor.record("host", date)
+    assert monitor.seconds() is None
 
 
-def test_hosts_do_not_pile_up() -> None:
-    watch = ClockSkewMonitor(FakeClock())
+def test_only_the_latest_hosts_are_kept() -> None:
+    monitor = ClockSkewMonitor(FakeClock())
     for number in range(HOSTS):
-        watch.note(f"old {number}", format_datetime(NOON + timedelta(hours=1), usegmt=True))
+        monitor.record(f"old {number}", format_datetime(NOON + timedelta(hours=1), usegmt=True))
     for number in range(HOSTS):
-        watch.note(f"new {number}", format_datetime(NOON, usegmt=True))
-    assert watch.seconds() == 0
+        monitor.record(f"new {number}", format_datetime(NOON, usegmt=True))
+    assert monitor.seconds() == 0

@@ -1,4 +1,4 @@
-"""``Framework`` and ``Talk`` as botbuilder does them."""
+"""``Framework`` and ``ConversationChannel`` on botbuilder."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -16,8 +16,8 @@ from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery
 from bot.hosting.framework import ConnectorResponse, Framework, Logic
 from bot.hosting.roster import principal_name
-from bot.hosting.sdk.activities import arrived, reference, with_card
-from bot.hosting.sdk.adapter import TeamsAdapter, understood
+from bot.hosting.sdk.activities import card_message, conversation_reference, incoming_activity
+from bot.hosting.sdk.adapter import TeamsAdapter, translate_parse_errors
 from bot.hosting.sdk.connector import Authentication, Connectors
 
 
@@ -29,30 +29,32 @@ class Botbuilder:
         self._delivery = delivery
         self._app_id = app_id
 
-    async def run(self, arrival: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
-        answer = await self._adapter.run(arrived(arrival), partial(self._talk, logic))
+    async def run(self, parsed: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
+        answer = await self._adapter.run(incoming_activity(parsed), partial(self._run_logic, logic))
         return ConnectorResponse(int(answer.status), answer.body) if answer else None
 
-    async def speak(self, address: Address, logic: Logic) -> None:
-        await self._adapter.continue_conversation(reference(address), partial(self._talk, logic), self._app_id)
+    async def run_proactive(self, address: Address, logic: Logic) -> None:
+        await self._adapter.continue_conversation(
+            conversation_reference(address), partial(self._run_logic, logic), self._app_id
+        )
 
-    async def _talk(self, logic: Logic, context: TurnContext) -> None:
-        await logic(ContextTalk(context, self._delivery))
+    async def _run_logic(self, logic: Logic, context: TurnContext) -> None:
+        await logic(TurnContextChannel(context, self._delivery))
 
 
-class ContextTalk:
-    """Implements ``Talk`` on a turn context."""
+class TurnContextChannel:
+    """Implements ``ConversationChannel`` on botbuilder's turn context."""
 
     def __init__(self, context: TurnContext, delivery: Delivery) -> None:
         self._context = context
         self._delivery = delivery
 
     async def send(self, card: Card, summary: str) -> str:
-        posted = await self._context.send_activity(with_card(card, summary))
+        posted = await self._context.send_activity(card_message(card, summary))
         return (posted.id if posted else None) or ""
 
     async def update(self, card: Card, summary: str, activity_id: str) -> None:
-        await self._context.update_activity(with_card(card, summary, activity_id))
+        await self._context.update_activity(card_message(card, summary, activity_id))
 
     async def answer(self, status: int, body: dict[str, Any]) -> None:
         inline = self._context.activity.delivery_mode == DeliveryModes.expect_replies
@@ -61,14 +63,18 @@ class ContextTalk:
 
     async def principal_name(self, address: Address) -> str:
         conversations = self._context.turn_state[TeamsAdapter.BOT_CONNECTOR_CLIENT_KEY].conversations
-        one = partial(conversations.get_conversation_member, address.conversation_id, address.user_id, raw=True)
-        everyone = partial(conversations.get_conversation_members, address.conversation_id, raw=True)
-        return await principal_name(self._delivery, partial(_json, one), partial(_json, everyone), address)
+        get_member = partial(
+            conversations.get_conversation_member, address.conversation_id, address.user_id, raw=True
+        )
+        get_members = partial(conversations.get_conversation_members, address.conversation_id, raw=True)
+        return await principal_name(
+            self._delivery, partial(_json, get_member), partial(_json, get_members), address
+        )
 
 
 async def _json(call: Callable[[], Awaitable[Any]]) -> Any:
-    """The answer as it came: botbuilder's model of a member has no principal name."""
-    return (await understood(call)).response.json()
+    """The response's raw JSON: botbuilder's model of a member has no principal name."""
+    return (await translate_parse_errors(call)).response.json()
 
 
 def botbuilder(

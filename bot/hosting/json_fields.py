@@ -1,4 +1,4 @@
-"""Reads fields of a JSON object that anybody may have written: type and length, or ``Refused`` (400)."""
+"""Reads fields of an untrusted JSON object: checks type and length, raises ``Refused`` (400)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,7 +31,7 @@ def objects(source: Json, name: str, limit: int = 100) -> list[Json]:
 
 
 def text(source: Json, name: str) -> str:
-    """A string of any length, without the null character, which no store takes; empty when absent or null."""
+    """A string of any length without the null character, which databases reject; empty when absent or null."""
     value = source.get(name)
     if value is None:
         return ""
@@ -49,7 +49,7 @@ def identifier(source: Json, name: str) -> str:
 
 
 def required(source: Json, name: str, path: str = "") -> str:
-    """An identifier that must be there; ``path`` names it in the log when ``name`` alone would not tell."""
+    """A required identifier; ``path`` names it in the log when ``name`` alone is ambiguous."""
     value = identifier(source, name)
     if not value:
         raise Refused(400, f"field_{path or name}")

@@ -1,4 +1,4 @@
-"""``Framework`` and ``Talk`` as the Agents SDK does them."""
+"""``Framework`` and ``ConversationChannel`` on the Agents SDK."""
 
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery
 from bot.hosting.framework import ConnectorResponse, Framework, Logic
 from bot.hosting.roster import principal_name
-from tests.spikes.agents_hosting.activities import arrived, continuation, invoke_response, with_card
+from tests.spikes.agents_hosting.activities import card_message, continuation, incoming_activity, invoke_response
 from tests.spikes.agents_hosting.connector import Connector, Connectors
 
 
@@ -57,33 +57,33 @@ class AgentsSdk:
         self._delivery = delivery
         self._identity = ClaimsIdentity({"aud": app_id, "appid": app_id})
 
-    async def run(self, arrival: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
+    async def run(self, parsed: ParsedActivity, logic: Logic) -> ConnectorResponse | None:
         answer: Any = await self._adapter.process_activity(
-            self._identity, arrived(arrival), partial(self._talk, logic)
+            self._identity, incoming_activity(parsed), partial(self._run_logic, logic)
         )
         return ConnectorResponse(int(answer.status), answer.body) if answer else None
 
-    async def speak(self, address: Address, logic: Logic) -> None:
+    async def run_proactive(self, address: Address, logic: Logic) -> None:
         await self._adapter.continue_conversation_with_claims(
-            self._identity, continuation(address), partial(self._talk, logic)
+            self._identity, continuation(address), partial(self._run_logic, logic)
         )
 
-    async def _talk(self, logic: Logic, context: TurnContext) -> None:
-        await logic(ContextTalk(context, self._delivery))
+    async def _run_logic(self, logic: Logic, context: TurnContext) -> None:
+        await logic(TurnContextChannel(context, self._delivery))
 
 
-class ContextTalk:
-    """Implements ``Talk`` on the SDK's turn context."""
+class TurnContextChannel:
+    """Implements ``ConversationChannel`` on the SDK's turn context."""
 
     def __init__(self, context: TurnContext, delivery: Delivery) -> None:
         self._context = context
         self._delivery = delivery
 
     async def send(self, card: Card, summary: str) -> str:
-        return (await self._context.send_activity(with_card(card, summary))).id or ""
+        return (await self._context.send_activity(card_message(card, summary))).id or ""
 
     async def update(self, card: Card, summary: str, activity_id: str) -> None:
-        await self._context.update_activity(with_card(card, summary, activity_id))
+        await self._context.update_activity(card_message(card, summary, activity_id))
 
     async def answer(self, status: int, body: dict[str, Any]) -> None:
         await self._context.send_activity(invoke_response(status, body))

@@ -1,0 +1,85 @@
+"""The middlewares about the conversation: personal chats only, stored address and language, welcome."""
+
+from collections.abc import Callable
+
+from bot.activity import Action, Incoming, Installed, Removed
+from bot.cards import welcome as cards
+from bot.cards.field_errors import Link
+from bot.chat.authorization import recognise
+from bot.chat.context import CommandHandler, Proceed, TurnContext
+from bot.chat.router import Router
+from bot.languages import Language
+from storage.queries import conversations
+from sync.domain.roles import Role
+
+
+class PersonalChatOnly:
+    """Asks people in groups and channels to use the personal chat, and shows nothing else there.
+
+    The only exception is ``channel_command``: what an administrator may type in a channel.
+    """
+
+    def __init__(self, channel_command: Callable[[Incoming], CommandHandler | None]) -> None:
+        self._channel_command = channel_command
+
+    async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
+        incoming = context.turn.incoming
+        if incoming.personal:
+            return await proceed()
+        handler = self._channel_command(incoming)
+        if handler is not None and (await recognise(context)).covers(Role.ADMINISTRATOR):
+            await handler(context)
+        elif not isinstance(incoming.event, Removed):
+            bot, texts = incoming.address.bot_id, context.texts
+            link = Link(texts("personal.open"), context.services.links.personal_chat(bot)) if bot else None
+            await context.show(cards.meet_in_personal(texts, link))
+        return None
+
+
+async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
+    """Store the address for proactive messages, and load the language chosen in this conversation."""
+    async with context.services.database.writing() as session:
+        if isinstance(context.turn.incoming.event, Removed):
+            await conversations.mark_unreachable(session, context.tenant, context.person)
+            return
+        incoming = context.turn.incoming
+        address = incoming.address
+        stored = await conversations.upsert(
+            session,
+            tenant_id=context.tenant,
+            user_object_id=context.person,
+            service_url=address.service_url,
+            conversation_id=address.conversation_id,
+            user_id=address.user_id,
+            bot_id=address.bot_id,
+            channel_id=address.channel_id,
+            locale=incoming.locale,
+            now=context.now,
+            name=incoming.sender.name,
+            time_zone=incoming.time_zone,
+        )
+    if stored.language in list(Language):
+        context.texts = context.services.languages[Language(stored.language)]
+    context.welcomed, context.admin_as = stored.welcomed, stored.admin_as
+    await proceed()
+
+
+class Welcome:
+    """Sends the welcome after an installation or with the first message.
+
+    A command in that first message runs afterwards; other words are answered by the welcome alone.
+    """
+
+    def __init__(self, router: Router) -> None:
+        self._router = router
+
+    async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
+        event = context.turn.incoming.event
+        if isinstance(event, Installed) or not context.welcomed:
+            await context.send(cards.welcome(context.texts))
+            async with context.services.database.writing() as session:
+                await conversations.mark_welcomed(session, context.tenant, context.person)
+            command = self._router.command_of(event)
+            if not isinstance(event, Action) and (command is None or command.key == "help"):
+                return
+        await proceed()

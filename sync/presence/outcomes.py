@@ -1,0 +1,67 @@
+"""What the outcome of a presence request changes in the person's row. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, Throttled
+from sync.presence import plan
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedState:
+    """What Teams showed from us before a request, restored if Graph does not accept it."""
+
+    applied: str | None
+    user_id: str | None
+    until: datetime | None
+
+    def restore(self, person: Person) -> None:
+        person.applied, person.applied_user_id, person.applied_until = self.applied, self.user_id, self.until
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """A change that is about to be sent; ``since`` is when its presence was first desired."""
+
+    person_id: str
+    change: Change
+    previous: AppliedState
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How outcomes are applied: ``retry_at`` is when a failed change may be sent again."""
+
+    integration: Integration
+    retry_at: datetime
+    now: datetime
+    random: Random
+
+    def apply(self, person: Person, pending: PendingChange, outcome: Outcome) -> None:
+        """Store the outcome of one change, and when the person is due next."""
+        match outcome:
+            case Done():
+                plan.mark_accepted(person, pending.change, self.now)
+                person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+            case Throttled(retry_after):
+                pending.previous.restore(person)
+                person.due_at = self.now + timedelta(seconds=retry_after)
+            case Failed():
+                person.due_at = self.retry_at
+            case Refused(status, code, _):
+                self._refuse(person, pending, f"{status} {code}")
+
+    def _refuse(self, person: Person, pending: PendingChange, refusal: str) -> None:
+        """Not sent again until something changes. A session that cannot be cleared does not exist."""
+        if isinstance(pending.change, ClearPresence):
+            plan.mark_nothing_shown(person)
+            person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+            return
+        pending.previous.restore(person)
+        is_still_wanted = plan.wanted_presence(person, self.integration) == pending.change.presence
+        person.refusal = refusal if is_still_wanted else ""
+        person.due_at = None if is_still_wanted else self.now

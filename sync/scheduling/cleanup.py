@@ -1,0 +1,36 @@
+"""Deletes what is kept for a limited time only."""
+
+from datetime import timedelta
+
+from storage.queries import drafts, presses
+from storage.queries import events as event_store
+from sync.domain.context import Context
+from sync.domain.jobs import CLEANUP, EVERYTHING
+from sync.domain.phone_events import CallState
+
+KEEP_EVENTS = timedelta(hours=2)
+"""Duplicates arrive within minutes; after that their own timestamp shows that they are late."""
+
+KEEP_CALLS = timedelta(hours=24)
+KEEP_DRAFTS = timedelta(days=7)
+KEEP_PRESSES = timedelta(days=400)
+
+
+class Cleanup:
+    """Deletes old events, ended calls, drafts and button presses, ``every`` so often."""
+
+    def __init__(self, context: Context, every: timedelta) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._every = every
+
+    async def run(self, _key: str) -> None:
+        """The job: delete, and queue the next run."""
+        now = self._clock()
+        await self._jobs.defer(CLEANUP, EVERYTHING, at=now + self._every)
+        async with self._database.writing() as session:
+            await event_store.delete_seen(session, now - KEEP_EVENTS)
+            await event_store.delete_ended_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
+            await drafts.delete_older_than(session, now - KEEP_DRAFTS)
+            await presses.delete_older_than(session, now - KEEP_PRESSES)

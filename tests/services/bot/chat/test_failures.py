@@ -1,0 +1,65 @@
+"""The middlewares that turn exceptions into cards, each on its own."""
+
+import pytest
+
+from bot.activity import Action, Message, Undelivered, Unreachable
+from bot.chat.context import Proceed, TurnContext
+from bot.chat.failures import ServiceErrorHandler, UnexpectedErrorHandler
+from bot.chat.router import Router
+from bot.chat.turn_metrics import Outcome
+from bot.commands import COMMANDS
+from sync.domain.errors import Fault, ServiceUnavailable
+from sync.domain.model import UnknownIntegration
+from sync.domain.roles import Role
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import RecordingTurn, buttons, words
+
+
+def raising(error: Exception) -> Proceed:
+    async def proceed() -> None:
+        raise error
+
+    return proceed
+
+
+def shown(context: TurnContext) -> str:
+    assert isinstance(context.turn, RecordingTurn)
+    return words(context.turn.answer)
+
+
+async def test_an_unexpected_error_is_answered_with_its_reference(chat: Chat) -> None:
+    context = chat.context(Message("help"))
+    await UnexpectedErrorHandler(lambda: "ref-7")(context, raising(RuntimeError("secret")))
+    assert "ref-7" in shown(context)
+    assert "secret" not in shown(context)
+    assert context.measured.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize("error", [Unreachable(), Undelivered(503)])
+async def test_a_delivery_error_is_passed_on(chat: Chat, error: Exception) -> None:
+    context = chat.context(Message("help"))
+    with pytest.raises(type(error)):
+        await UnexpectedErrorHandler(lambda: "ref-7")(context, raising(error))
+
+
+async def test_a_service_error_is_explained_with_the_button_to_try_again(chat: Chat) -> None:
+    context = chat.context(Message("status"))
+    context.role = Role.OWNER
+    error = ServiceUnavailable(Fault.GRAPH_THROTTLED)
+    await ServiceErrorHandler(Router(COMMANDS))(context, raising(error))
+    assert isinstance(context.turn, RecordingTurn)
+    assert "command.status" in buttons(context.turn.answer)
+
+
+async def test_what_was_typed_is_not_put_on_the_card_of_a_service_error(chat: Chat) -> None:
+    context = chat.context(Action("rotate.save", {}, "card"))
+    context.role, context.data = Role.OWNER, {"integration": "one", "client_secret": "typed"}
+    await ServiceErrorHandler(Router(COMMANDS))(context, raising(ServiceUnavailable(Fault.GRAPH_THROTTLED)))
+    assert isinstance(context.turn, RecordingTurn)
+    assert buttons(context.turn.answer)["rotate.save"]["data"].keys() == {"integration", "press"}
+
+
+async def test_a_missing_integration_is_out_of_date(chat: Chat) -> None:
+    context = chat.context(Action("status.show", {"integration": "gone"}, "card"))
+    await ServiceErrorHandler(Router(COMMANDS))(context, raising(UnknownIntegration()))
+    assert "out of date" in shown(context)

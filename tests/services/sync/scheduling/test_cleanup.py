@@ -1,0 +1,41 @@
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from storage.tables.conversations import Draft
+from storage.tables.people import Call, SeenEvent
+from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DRAFTS, KEEP_EVENTS, Cleanup
+from tests.support.clocks import NOON
+from tests.support.fake_services import FakeJobs, context_of
+from tests.support.stores import empty_store, integration, person, stored
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+MINUTE = timedelta(minutes=1)
+
+
+async def test_only_what_is_too_old_is_deleted_and_the_next_run_is_queued(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), person())
+        for name, age in (("old", MINUTE), ("new", -MINUTE)):
+            call_at, draft_at = NOON - KEEP_CALLS - age, NOON - KEEP_DRAFTS - age
+            await stored(
+                database,
+                SeenEvent(integration_id="i1", event_id=name, seen_at=NOON - KEEP_EVENTS - age),
+                Call(person_id="p1", call_id=name, state="ended", at=0, heard_at=call_at),
+                Call(person_id="p1", call_id=f"{name}, open", state="connected", at=0, heard_at=call_at),
+                Draft(tenant_id="t1", user_object_id=name, step="name", updated_at=draft_at),
+            )
+        jobs = FakeJobs()
+        await Cleanup(context_of(database, jobs=jobs), timedelta(hours=1)).run("all")
+        async with database.session() as session:
+            assert (await session.exec(select(SeenEvent.event_id))).all() == ["new"]
+            assert set((await session.exec(select(Call.call_id))).all()) == {
+                "new",
+                "old, open",
+                "new, open",
+            }
+            assert (await session.exec(select(Draft.user_object_id))).all() == ["new"]
+        assert jobs.deferred == [("cleanup", "all", NOON + timedelta(hours=1))]
