@@ -2,7 +2,6 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 
 from bot.activity import Turn
 from bot.chat.authorization import CommandPermission, MembersOnly
@@ -15,7 +14,6 @@ from bot.chat.turn_metrics import TurnMetrics
 from bot.chat.turn_queue import TurnQueue
 from bot.commands import channel_alerts
 from bot.languages import language_of
-from bot.recorded import Recorded
 from core.metrics import Metrics
 
 
@@ -46,7 +44,6 @@ class Pipeline:
     async def __call__(self, turn: Turn) -> None:
         texts = self._services.languages[language_of(turn.incoming.locale)]
         context = TurnContext(turn, self._services, texts)
-        context.services = self._services_of(context)
         with self._metrics.turn(turn.incoming.event) as measured:
             context.measured = measured
             await self._proceed(context, 0)
@@ -56,9 +53,3 @@ class Pipeline:
             await self._dispatcher.dispatch(context)
         else:
             await self._chain[position](context, lambda: self._proceed(context, position + 1))
-
-    def _services_of(self, context: TurnContext) -> Services:
-        """The services for one user: their changes are recorded in history under that user's name."""
-        services = self._services
-        recorded = Recorded(services.integrations, services.database, services.clock, context.tenant, context.actor)
-        return replace(services, integrations=recorded)

@@ -41,11 +41,13 @@ from sync.domain.jobs import (
 )
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
+from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
-from sync.integrations.service import IntegrationService, Reach
+from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
+from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
@@ -63,7 +65,7 @@ from sync.teams.quota import Quota, QuotaLedger
 from sync.updates import available
 from sync.updates.catalogue import catalogue
 from sync.updates.installer import Installer
-from sync.updates.updates import Updates
+from sync.updates.service import UpdateService
 
 
 def _default_tables() -> WireTables:
@@ -90,17 +92,16 @@ class EngineConfig:
     newcomers_at: int = NEWEST
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
-    """The running sync. ``webhooks.receive`` is the aiohttp handler for CloudLink's notifications.
+@dataclass(frozen=True)
+class Engine(Operations):
+    """The running sync: the operations of administrators, and what runs beside them.
+
+    ``webhooks.receive`` is the aiohttp handler for CloudLink's notifications.
 
     The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
     """
 
-    integrations: IntegrationService
-    credentials: CredentialService
     webhooks: Webhooks
-    updates: Updates
     jobs: JobQueue
     readiness: ReadinessProbe
 
@@ -200,23 +201,17 @@ class _Parts:
 
     def engine(self, jobs: JobQueue) -> Engine:
         config, context, store = self.config, self.context, self.store
-        editor = Editor(context, store, self.directory_sync, TenantTeardown(context, store, self.quota))
-        integrations = IntegrationService(
-            context,
-            store,
-            self.directory_sync,
-            self.poller,
-            self.connection_test,
-            Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll)),
-            editor,
-            config.newcomers_at,
-        )
         gauges = StoreGauges(context.database, context.metrics, context.clock)
+        reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
+        teardown = TenantTeardown(context, store, self.quota)
         return Engine(
-            integrations,
-            CredentialService(context, store, config.host),
-            Webhooks(context, self.ingestor, config.tables),
-            Updates(context, self.catalogue),
-            jobs,
-            ReadinessProbe(context.database, jobs, gauges, context.metrics),
+            integrations=IntegrationService(context, store, config.newcomers_at),
+            editor=Editor(context, store, self.directory_sync, teardown),
+            overview=Overview(context, self.directory_sync, self.poller, reach),
+            connection_test=self.connection_test,
+            credentials=CredentialService(context, store, config.host),
+            updates=UpdateService(context, self.catalogue),
+            webhooks=Webhooks(context, self.ingestor, config.tables),
+            jobs=jobs,
+            readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),
         )

@@ -7,7 +7,7 @@ from bot.cards.field_errors import FormError, Link, Links
 from bot.cards.parts import button, capped, card, error_note, fact, header, note, open_link, row, text
 from bot.languages import Texts
 from sync.domain.model import CredentialKind, IntegrationView
-from sync.domain.rotation import CredentialChoices, NewCertificate, RotationView, Step
+from sync.domain.rotation import CredentialChoices, NewCertificate, RotationStep, RotationView
 
 SYMBOL = "📜"
 
@@ -82,7 +82,7 @@ def _code(pem: str) -> CodeBlock:
 def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Card:
     """The integration no longer uses a secret."""
     title = texts("certificate.switched")
-    is_done = rotation.step is Step.DONE
+    is_done = rotation.step is RotationStep.DONE
     body: list[CardElement] = [
         header(SYMBOL, title, capped(view.name)),
         note(

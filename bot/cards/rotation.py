@@ -11,10 +11,10 @@ from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, 
 from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
 from bot.languages import Texts
 from sync.domain.model import CredentialKind, IntegrationView
-from sync.domain.rotation import Kind, RotationView, Step
+from sync.domain.rotation import RotationKind, RotationStep, RotationView
 
 FIELDS = ("description", "client_secret", "expires_on")
-SHOWN_STEPS = (Step.ADD, Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE)
+SHOWN_STEPS = (RotationStep.ADD, RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE)
 SYMBOL = "🔑"
 
 
@@ -66,7 +66,7 @@ def replaced(
     """The new secret is in use, and whether it is already proven."""
     title = texts("rotate.replaced")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
-    if rotation.step is Step.FAILED:
+    if rotation.step is RotationStep.FAILED:
         return failed(texts, view, form_error)
     if rotation.finished:
         body.append(note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten")))
@@ -104,7 +104,7 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
 
 def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
     """The progress of a rotation by the bot, and what it waits for."""
-    if rotation.step in (Step.FAILED, Step.UNDO):
+    if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
         return failed(texts, view, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
     place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
@@ -117,7 +117,7 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
         body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     if rotation.finished:
         body.append(_until(texts, rotation))
-    if rotation.old_left and rotation.kind is not Kind.BY_HAND:
+    if rotation.old_left and rotation.kind is not RotationKind.MANUAL:
         body.append(note("warning", "🗝️", texts("rotate.old_left"), texts("rotate.old_left.remedy")))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
 

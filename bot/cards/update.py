@@ -9,18 +9,25 @@ from bot.cards.field_errors import FormError
 from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
 from bot.languages import Texts
 from sync.domain.model import IntegrationView
-from sync.updates.model import Due, Effect, Installation, Offer, Progress, State
+from sync.updates.model import (
+    Installation,
+    InstallationState,
+    PendingUpdate,
+    PlannedChange,
+    UpdateOffer,
+    UpdateProgress,
+)
 
 SEGMENTS = 20
 """The blocks of the bar: as many as fit one line of a narrow chat."""
 
 SYMBOLS = {
-    State.WAITING: "▫️",
-    State.RUNNING: "⏳",
-    State.COMPLETED: "✅",
-    State.ROLLING_BACK: "↩️",
-    State.FAILED: "❌",
-    State.UNDONE: "↩️",
+    InstallationState.WAITING: "▫️",
+    InstallationState.RUNNING: "⏳",
+    InstallationState.COMPLETED: "✅",
+    InstallationState.ROLLING_BACK: "↩️",
+    InstallationState.FAILED: "❌",
+    InstallationState.UNDONE: "↩️",
 }
 
 
@@ -30,16 +37,16 @@ def checking(texts: Texts, integration: IntegrationView) -> Card:
     return card(texts, title, body)
 
 
-def offered(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
+def offered(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> Card:
     """The offer: release notes and dry run of all due updates."""
     title = texts("update.title")
     body: list[CardElement] = [header("✨", title, capped(integration.name)), text(texts("update.until_then"))]
-    for due in offer.due:
-        body.extend(_due(texts, due))
-    if len(offer.due) > 1:
+    for update in offer.pending:
+        body.extend(_pending(texts, update))
+    if len(offer.pending) > 1:
         body.append(text(texts("update.in_order"), subtle=True))
     body.append(note("accent", "ℹ️", texts("update.goes_on")))
-    data = {"integration": integration.id, "version": str(offer.due[-1].version)}
+    data = {"integration": integration.id, "version": str(offer.pending[-1].version)}
     actions: list[Action] = [
         button(texts("button.install_update"), "update.install", data, style="positive"),
         button(texts("button.not_now"), "update.later", {"integration": integration.id}),
@@ -55,7 +62,7 @@ def not_readable(texts: Texts, integration: IntegrationView, form_error: FormErr
     return card(texts, title, body, actions)
 
 
-def nothing_to_install(texts: Texts, integration: IntegrationView, offer: Offer) -> Card:
+def nothing_to_install(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> Card:
     title = texts("update.nothing")
     standing = texts("update.stands_on", version=texts.number(offer.installed))
     body = [header("✅", title, capped(integration.name)), text(standing)]
@@ -71,11 +78,11 @@ def put_off(texts: Texts, integration: IntegrationView) -> Card:
 def installation_card(texts: Texts, installation: Installation, form_error: FormError | None = None) -> Card:
     """The progress and result of an installation; ``form_error`` is why it failed."""
     match installation.current.state:
-        case State.FAILED:
+        case InstallationState.FAILED:
             return _failed(texts, installation, form_error)
-        case State.UNDONE:
+        case InstallationState.UNDONE:
             return _undone(texts, installation)
-        case State.COMPLETED if not installation.is_open:
+        case InstallationState.COMPLETED if not installation.is_open:
             return _completed(texts, installation)
         case _:
             return _running(texts, installation)
@@ -102,22 +109,22 @@ def bar(texts: Texts, percent: int) -> list[CardElement]:
     ]
 
 
-def _due(texts: Texts, due: Due) -> list[CardElement]:
+def _pending(texts: Texts, update: PendingUpdate) -> list[CardElement]:
     items: list[CardElement] = [
-        plain(_name(texts, due.version), weight="Bolder"),
-        text(texts(f"update.{due.version}.notes"), spacing="Small"),
+        plain(_name(texts, update.version), weight="Bolder"),
+        text(texts(f"update.{update.version}.notes"), spacing="Small"),
         plain(texts("update.here"), weight="Bolder", spacing="Small"),
-        *(_effect(texts, due.version, effect) for effect in due.effects),
+        *(_effect(texts, update.version, effect) for effect in update.changes),
     ]
     return [Container(style="emphasis", items=items, spacing="Medium")]
 
 
-def _effect(texts: Texts, version: int, effect: Effect) -> CardElement:
+def _effect(texts: Texts, version: int, effect: PlannedChange) -> CardElement:
     said = texts.plural(f"update.{version}.effect.{effect.key}", effect.count)
     return row("•", said, _names(texts, effect))
 
 
-def _names(texts: Texts, effect: Effect) -> str:
+def _names(texts: Texts, effect: PlannedChange) -> str:
     if not effect.names:
         return ""
     names = ", ".join(capped(name, 40) for name in effect.names)
@@ -130,7 +137,7 @@ def _name(texts: Texts, version: int) -> str:
 
 
 def _running(texts: Texts, installation: Installation) -> Card:
-    going_back = installation.current.state is State.ROLLING_BACK
+    going_back = installation.current.state is InstallationState.ROLLING_BACK
     title = texts("update.going_back" if going_back else "update.installing")
     body: list[CardElement] = [
         header("⏳", title, capped(installation.name)),
@@ -144,12 +151,12 @@ def _running(texts: Texts, installation: Installation) -> Card:
     return card(texts, title, body, actions, wide=True)
 
 
-def _line(texts: Texts, progress: Progress) -> CardElement:
-    at_work = progress.state in (State.RUNNING, State.ROLLING_BACK) and progress.step
+def _line(texts: Texts, progress: UpdateProgress) -> CardElement:
+    at_work = progress.state in (InstallationState.RUNNING, InstallationState.ROLLING_BACK) and progress.step
     return row(SYMBOLS[progress.state], _name(texts, progress.version), _step(texts, progress) if at_work else "")
 
 
-def _step(texts: Texts, progress: Progress) -> str:
+def _step(texts: Texts, progress: UpdateProgress) -> str:
     values = {
         "place": texts.number(progress.place + 1),
         "steps": texts.number(progress.steps),
@@ -157,7 +164,9 @@ def _step(texts: Texts, progress: Progress) -> str:
         "done": texts.number(progress.done),
         "total": texts.number(progress.total),
     }
-    return texts("update.step_back" if progress.state is State.ROLLING_BACK else "update.step", **values)
+    return texts(
+        "update.step_back" if progress.state is InstallationState.ROLLING_BACK else "update.step", **values
+    )
 
 
 def _completed(texts: Texts, installation: Installation) -> Card:
@@ -177,7 +186,7 @@ def _completed(texts: Texts, installation: Installation) -> Card:
     return card(texts, title, body, actions, wide=True)
 
 
-def _results(texts: Texts, updates: Sequence[Progress]) -> list[CardElement]:
+def _results(texts: Texts, updates: Sequence[UpdateProgress]) -> list[CardElement]:
     return [
         row("•", texts.plural(f"update.{progress.version}.result.{key}", count))
         for progress in updates

@@ -10,6 +10,7 @@ from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from storage.queries import conversations, roles
 from storage.tables.roles import Member
+from sync.audit import Act
 from sync.domain.roles import Role
 
 log = structlog.get_logger()
@@ -119,7 +120,7 @@ async def _join(context: TurnContext) -> Member | None:
             session, context.tenant, address, sender.object_id, sender.name, context.now
         )
         if member:
-            await context.record(session, None, "admins_join", person=address, role=member.role)
+            await context.record(session, None, Act.ADMINS_JOIN, person=address, role=member.role)
     return member
 
 

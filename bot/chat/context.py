@@ -15,16 +15,17 @@ from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn
 from bot.languages import Language, Texts
-from bot.ports import CredentialsPort, IntegrationsPort, UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import history, presses
 from storage.tables.conversations import Press
+from sync.audit import Act, AuditLog
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
 from sync.domain.roles import Role
+from sync.operations import Operations
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,14 @@ class Services:
 
     database: Database
     encryption: Encryption
-    integrations: IntegrationsPort
+    operations: Operations
     access: AdminsSetting
     clock: Clock
     languages: Mapping[Language, Texts]
     links: Links
     previews: PreviewCache
     exports: HistoryExport
-    updates: UpdatesPort
-    credentials: CredentialsPort
+    audit: AuditLog
     commands: Sequence[Command]
     new_press_id: Callable[[], str] = lambda: secrets.token_hex(8)
 
@@ -106,6 +106,10 @@ class TurnContext:
         return Actor(self.person, self.turn.incoming.sender.name)
 
     @property
+    def operations(self) -> Operations:
+        return self.services.operations
+
+    @property
     def now(self) -> datetime:
         return self.services.clock()
 
@@ -140,7 +144,7 @@ class TurnContext:
         return form_error(error, self.texts, self.services.links, tenant_id, client_id)
 
     async def record(
-        self, session: AsyncSession, view: IntegrationView | None, act: str, **facts: str | int
+        self, session: AsyncSession, view: IntegrationView | None, act: Act, **facts: str | int
     ) -> None:
         """Record an act (on ``view``) in history, in the transaction of the act itself."""
         await history.record(
@@ -186,7 +190,7 @@ class TurnContext:
     async def integration(self) -> IntegrationView:
         """The integration named in ``data``. Raises ``UnknownIntegration`` for a foreign, removed or missing id."""
         wanted = self.data.get("integration", "")
-        for view in await self.services.integrations.list(self.tenant):
+        for view in await self.operations.integrations.list(self.tenant):
             if view.id == wanted:
                 return view
         raise UnknownIntegration

@@ -15,6 +15,7 @@ from storage.queries import conversations, drafts, roles
 from storage.queries.roles import AlreadyListed, LastOwner, NotAnOwner, RoleChanged
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
+from sync.audit import Act
 from sync.domain.roles import GRANTABLE, Role
 
 PRINCIPAL_NAME = re.compile(r"[^\s@/]+@[^\s@/]+\.[^\s@/]+")
@@ -108,7 +109,7 @@ async def _add(context: TurnContext, address: str, person: str, role: Role) -> M
             joined_at=context.now if known else None,
         )
         await roles.add(session, member)
-        await context.record(session, None, "admins_invite", person=cards.name_of(member), role=role.value)
+        await context.record(session, None, Act.ADMINS_INVITE, person=cards.name_of(member), role=role.value)
     return member
 
 
@@ -176,9 +177,10 @@ async def _store(context: TurnContext, role: Role | None) -> Member:
         )
         named = cards.name_of(member)
         if role is None:
-            await context.record(session, None, "admins_remove", person=named, role=was)
+            await context.record(session, None, Act.ADMINS_REMOVE, person=named, role=was)
         else:
-            await context.record(session, None, "admins_change", **{"person": named, "from": was, "to": role.value})
+            facts = {"person": named, "from": was, "to": role.value}
+            await context.record(session, None, Act.ADMINS_CHANGE, **facts)
         if member.user_object_id and (role is None or not role.covers(Role.ADMINISTRATOR)):
             await drafts.delete_one(session, context.tenant, member.user_object_id)
     return member

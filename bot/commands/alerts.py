@@ -14,6 +14,7 @@ from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.queries.notices import State
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
+from sync.audit import Act
 from sync.domain.roles import Role
 from sync.problems.notice_plan import REPETITION, original_stage
 
@@ -43,16 +44,16 @@ async def save(context: TurnContext) -> None:
         return await context.show(cards.alerts(context.texts, view, "alerts.both_times"))
     if zone not in {*view.zones, view.zone}:
         return await context.show(cards.alerts(context.texts, view, "alerts.unknown_zone"))
-    known = {one.id: one for one in await context.services.integrations.list(context.tenant)}
+    known = {one.id: one for one in await context.operations.integrations.list(context.tenant)}
     async with context.services.database.writing() as session:
         await alerts.set_quiet_hours(session, context.tenant, context.person, begin, end, zone)
         if (begin, end, zone) != (view.quiet_from, view.quiet_until, view.zone):
-            await context.record(session, None, "alerts_quiet", hours=f"{begin}-{end}", time_zone=zone)
+            await context.record(session, None, Act.ALERTS_QUIET, hours=f"{begin}-{end}", time_zone=zone)
         for key, _, was_on in view.integrations[:INTEGRATIONS_SHOWN]:
             is_on = data.get(f"on_{key}", str(was_on).lower()) == "true"
             if is_on != was_on:
                 await alerts.set_muted(session, context.tenant, context.person, key, not is_on)
-                await context.record(session, known.get(key), "alerts_on" if is_on else "alerts_off")
+                await context.record(session, known.get(key), Act.ALERTS_ON if is_on else Act.ALERTS_OFF)
     return await context.show(cards.alerts(context.texts, await _view(context), "alerts.saved"))
 
 
@@ -112,7 +113,7 @@ async def _view(context: TurnContext) -> AlertsView:
         mine = await alerts.preferences_by_integration(session, tenant, person)
         known = await conversations.find(session, tenant, person)
         recipients = await _recipients(session, tenant, set(), {})
-    views = await context.services.integrations.list(tenant)
+    views = await context.operations.integrations.list(tenant)
     general = mine.get(ANY_INTEGRATION)
     told_zone = known.time_zone if known else ""
     zone = zone_of(general.time_zone if general else "", told_zone, context.texts.language)

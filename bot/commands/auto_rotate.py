@@ -24,19 +24,19 @@ async def open_auto_rotate(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    possible = await context.services.credentials.may_rotate(context.tenant, view.id)
+    possible = await context.operations.credentials.may_rotate(context.tenant, view.id)
     await context.show(cards.automatic(context.texts, view, possible, context.services.links))
 
 
 async def turn_on(context: TurnContext, view: IntegrationView) -> None:
     """Only if the application permits it; the card shows what is missing."""
-    if await context.services.credentials.may_rotate(context.tenant, view.id):
-        await context.services.credentials.set_auto_rotate(context.tenant, view.id, True, context.actor)
+    if await context.operations.credentials.may_rotate(context.tenant, view.id):
+        await context.operations.credentials.set_auto_rotate(context.tenant, view.id, True, context.actor)
     await _show_again(context, view)
 
 
 async def turn_off(context: TurnContext, view: IntegrationView) -> None:
-    await context.services.credentials.set_auto_rotate(context.tenant, view.id, False, context.actor)
+    await context.operations.credentials.set_auto_rotate(context.tenant, view.id, False, context.actor)
     await _show_again(context, view)
 
 

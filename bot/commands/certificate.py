@@ -19,7 +19,7 @@ async def open_certificate(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    await context.show(cards.choose(context.texts, view, context.services.credentials.choices()))
+    await context.show(cards.choose(context.texts, view, context.operations.credentials.choices()))
 
 
 async def show(context: TurnContext) -> None:
@@ -29,7 +29,7 @@ async def show(context: TurnContext) -> None:
 async def make(context: TurnContext, error: SyncError | None = None) -> None:
     """Show the public part; until it is used, the same certificate is shown again."""
     view = await context.integration()
-    made = await context.services.credentials.make_certificate(context.tenant, view.id, context.actor)
+    made = await context.operations.credentials.make_certificate(context.tenant, view.id, context.actor)
     said = context.form_error(error, view.tenant_id, view.client_id) if error else None
     await context.show(cards.handed_out(context.texts, view, made, context.services.links, said))
 
@@ -37,17 +37,17 @@ async def make(context: TurnContext, error: SyncError | None = None) -> None:
 async def use(context: TurnContext) -> None:
     view = await context.integration()
     try:
-        await _switch(context, view, context.services.credentials.use_certificate)
+        await _switch(context, view, context.operations.credentials.use_certificate)
     except SyncError as error:
         await make(context, error)
 
 
 async def host(context: TurnContext) -> None:
-    await _use_hosts(context, context.services.credentials.use_host_certificate)
+    await _use_hosts(context, context.operations.credentials.use_host_certificate)
 
 
 async def federated(context: TurnContext) -> None:
-    await _use_hosts(context, context.services.credentials.use_federated)
+    await _use_hosts(context, context.operations.credentials.use_federated)
 
 
 async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[RotationView]]) -> None:
@@ -56,7 +56,7 @@ async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[Rotat
         await _switch(context, view, change)
     except SyncError as error:
         said = context.form_error(error, view.tenant_id, view.client_id)
-        choices = context.services.credentials.choices()
+        choices = context.operations.credentials.choices()
         await context.show(cards.choose(context.texts, view, choices, said))
 
 
@@ -75,7 +75,7 @@ async def _switch(
         return await context.show(under_way(context.texts, view))
     context.data = {"integration": view.id}
     view = await context.integration()
-    async for seen in context.services.credentials.follow(context.tenant, rotation.id):
+    async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
         await context.show(cards.switched(context.texts, view, seen))
     return None
 

@@ -11,7 +11,7 @@ async def choose(
     context: TurnContext, verb: str, answer: Callable[[TurnContext, IntegrationView], Awaitable[None]]
 ) -> None:
     """Continue with the tenant's only integration; of several, ask (``verb`` continues); else offer setup."""
-    views = await context.services.integrations.list(context.tenant)
+    views = await context.operations.integrations.list(context.tenant)
     if not views:
         await context.show(cards.none_yet(context.texts))
     elif len(views) == 1:

@@ -9,6 +9,7 @@ from bot.roles import claim_codes
 from storage.queries import claims as rows
 from storage.queries import conversations, roles
 from storage.tables.roles import ClaimCode
+from sync.audit import Act
 from sync.domain.roles import Role
 
 log = structlog.get_logger()
@@ -54,7 +55,7 @@ async def _use(context: TurnContext, row: ClaimCode) -> bool:
             return False
         await roles.make_owner(session, context.tenant, sender.object_id, sender.name, context.now)
         await conversations.mark_welcomed(session, context.tenant, context.person)
-        await context.record(session, None, "claim")
+        await context.record(session, None, Act.CLAIM)
     return True
 
 

@@ -13,7 +13,7 @@ async def open_test(context: TurnContext) -> None:
 
 async def run_for(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.testing(context.texts, view))
-    probes = await context.services.integrations.test_connection(context.tenant, view.id)
+    probes = await context.operations.connection_test.test(context.tenant, view.id, context.actor)
     form_errors = {
         place: context.form_error(probe.error, view.tenant_id, view.client_id)
         for place, probe in enumerate(probes)

@@ -24,7 +24,7 @@ async def now(context: TurnContext) -> None:
     view = await context.integration()
     if not view.enabled:
         return await context.show(cards.not_enabled(context.texts, view))
-    cleared = await context.services.integrations.disable(context.tenant, view.id)
+    cleared = await context.operations.integrations.disable(context.tenant, view.id, context.actor)
     return await context.show(cards.disabled(context.texts, view, cleared))
 
 

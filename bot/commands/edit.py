@@ -51,8 +51,8 @@ async def save_name(context: TurnContext) -> None:
     form_errors = validation.check_filled(context.texts, typed, "name")
     if form_errors:
         return await show_again(context, view, cards.rename_form(context.texts, view, typed, form_errors))
-    port = context.services.integrations
-    renaming = port.rename(context.tenant, view.id, revision_of(context), typed["name"], context.actor)
+    editor = context.operations.editor
+    renaming = editor.rename(context.tenant, view.id, revision_of(context), typed["name"], context.actor)
     try:
         await _save(context, view, renaming, "edit.renamed")
     except NameTaken:
@@ -79,8 +79,8 @@ async def save_cloudlink(context: TurnContext) -> None:
         return await show_again(context, view, cards.cloudlink_form(context.texts, view, typed, form_errors))
     await context.show(checking(context.texts, 0, "cloudlink"))
     account = CloudLinkAccount(typed["region"], typed["account_id"], typed["cloudlink_client_id"], secret)
-    port = context.services.integrations
-    editing = port.edit_cloudlink(context.tenant, view.id, revision_of(context), account, context.actor)
+    editor = context.operations.editor
+    editing = editor.edit_cloudlink(context.tenant, view.id, revision_of(context), account, context.actor)
     try:
         await _save(context, view, editing, "edit.saved.cloudlink")
     except SyncError as error:
@@ -105,8 +105,8 @@ async def save_teams(context: TurnContext) -> None:
     await context.show(checking(context.texts, 0, "teams"))
     app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
     expires_on = validation.day_of(typed["expires_on"])
-    port = context.services.integrations
-    editing = port.edit_teams(context.tenant, view.id, revision_of(context), app, expires_on, context.actor)
+    editor = context.operations.editor
+    editing = editor.edit_teams(context.tenant, view.id, revision_of(context), app, expires_on, context.actor)
     try:
         await _save(context, view, editing, "edit.saved.teams")
     except SyncError as error:

@@ -25,7 +25,7 @@ async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool
     """Read both directories now; an error is shown with a button to try again."""
     await context.show(checking(context.texts, 4 if wizard else 0, "people"))
     try:
-        found = await context.services.integrations.preview(context.tenant, view.id)
+        found = await context.operations.overview.preview(context.tenant, view.id)
     except SyncError as error:
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
@@ -38,7 +38,7 @@ async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = 
     """Show another page of unmatched people; read the directories again if the cached preview has expired."""
     found = context.services.previews.get(context.tenant, view.id)
     if found is None:
-        found = await context.services.integrations.preview(context.tenant, view.id)
+        found = await context.operations.overview.preview(context.tenant, view.id)
         context.services.previews.put(context.tenant, view.id, found)
     wanted = context.data.get("page", "")
     page = min(int(wanted), cards.pages(found) - 1) if wanted.isdecimal() and len(wanted) < 7 else 0
@@ -46,7 +46,7 @@ async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = 
 
 
 async def enable(context: TurnContext, view: IntegrationView) -> None:
-    enabled = await context.services.integrations.enable(context.tenant, view.id)
+    enabled = await context.operations.integrations.enable(context.tenant, view.id, context.actor)
     context.services.previews.drop(context.tenant, view.id)
     await context.show(cards.enabled_card(context.texts, enabled))
 

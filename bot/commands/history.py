@@ -15,7 +15,7 @@ async def show(context: TurnContext) -> None:
         total = await history.count(session, context.tenant, chosen)
         page = _page(context, total, cards.PAGE)
         acts = await history.page(session, context.tenant, page * cards.PAGE, cards.PAGE, chosen)
-    views = await context.services.integrations.list(context.tenant)
+    views = await context.operations.integrations.list(context.tenant)
     await context.show(cards.history_card(context.texts, acts, total, page, context.now, views, chosen))
 
 

@@ -8,7 +8,7 @@ from sync.domain.roles import Role
 
 async def open_integrations(context: TurnContext) -> None:
     """Show a page of integrations, each with its services' health."""
-    views = await context.services.integrations.list(context.tenant)
+    views = await context.operations.integrations.list(context.tenant)
     if not views:
         return await context.show(cards.none_yet(context.texts))
     page = _page(context, len(views))
@@ -19,13 +19,13 @@ async def open_integrations(context: TurnContext) -> None:
 
 async def open_one(context: TurnContext) -> None:
     view = await context.integration()
-    status = await context.services.integrations.status(context.tenant, view.id)
+    status = await context.operations.overview.status(context.tenant, view.id)
     await context.show(cards.one(context.texts, status, context.now))
 
 
 async def _service_health(context: TurnContext, view: IntegrationView) -> tuple[ServiceHealth, ...]:
     try:
-        return (await context.services.integrations.status(context.tenant, view.id)).service_health
+        return (await context.operations.overview.status(context.tenant, view.id)).service_health
     except UnknownIntegration:
         return ()
 

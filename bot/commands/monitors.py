@@ -14,12 +14,14 @@ from bot.cards.fields import MAX_NAME
 from bot.cards.validation import cleaned
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
-from storage.queries import integrations, monitors
-from sync.domain.model import IntegrationView, UnknownIntegration
+from storage.queries import monitors
+from sync.audit import Act
+from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
+from sync.tenancy import owned
 
-SAME, OTHER = "monitors_same", "monitors_other"
-"""The acts that answer whether the monitors use the replaced secret."""
+ANSWERS = (Act.MONITORS_SAME, Act.MONITORS_OTHER)
+"""Whether the monitors use the replaced secret, as an administrator answered."""
 
 
 async def open_monitors(context: TurnContext) -> None:
@@ -32,7 +34,7 @@ async def show_for(context: TurnContext, view: IntegrationView, form_error: Form
         listed = await monitors.list_owned(session, context.tenant, view.id)
         still_open = await monitors.count_open_tasks(session, view.id)
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.has_answer(session, rotation, (SAME, OTHER))
+        is_new = rotation is not None and not await monitors.has_answer(session, rotation, ANSWERS)
     asked = rotation.id if rotation and is_new else ""
     shown = cards.MonitorList(listed, max(0, monitors.MAX_MONITORS - len(listed)), still_open, asked)
     typed = context.data.get("names", "")[: shown.max_typed] if form_error else ""
@@ -54,7 +56,7 @@ async def add(context: TurnContext) -> None:
     async with _changing(context, view) as session:
         added = await monitors.add(session, context.tenant, view.id, names, context.now)
         for name in added:
-            await context.record(session, view, "monitors_add", monitor=name)
+            await context.record(session, view, Act.MONITORS_ADD, monitor=name)
     return await show_for(context, view)
 
 
@@ -62,7 +64,7 @@ async def remove(context: TurnContext) -> None:
     view = await context.integration()
     async with _changing(context, view) as session:
         for name in await monitors.remove(session, context.tenant, view.id, _chosen(context)):
-            await context.record(session, view, "monitors_remove", monitor=name)
+            await context.record(session, view, Act.MONITORS_REMOVE, monitor=name)
     await show_for(context, view)
 
 
@@ -74,7 +76,7 @@ async def offer(context: TurnContext, view: IntegrationView) -> None:
     async with context.services.database.session() as session:
         listed = await monitors.list_owned(session, context.tenant, view.id)
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
-        if not listed or rotation is None or await monitors.has_answer(session, rotation, (SAME, OTHER)):
+        if not listed or rotation is None or await monitors.has_answer(session, rotation, ANSWERS):
             return
     await context.send(cards.asked(context.texts, view, listed, rotation.id))
 
@@ -85,7 +87,7 @@ async def ask(context: TurnContext) -> None:
     async with context.services.database.session() as session:
         listed = await monitors.list_owned(session, context.tenant, view.id)
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
-        is_new = rotation is not None and not await monitors.has_answer(session, rotation, (SAME, OTHER))
+        is_new = rotation is not None and not await monitors.has_answer(session, rotation, ANSWERS)
     if rotation and listed and is_new:
         return await context.show(cards.asked(context.texts, view, listed, rotation.id))
     return await show_for(context, view)
@@ -93,27 +95,27 @@ async def ask(context: TurnContext) -> None:
 
 async def same(context: TurnContext) -> None:
     """The monitors use the replaced secret: keep a checklist until each has the new one."""
-    if await _answer(context, SAME):
+    if await _answer(context, Act.MONITORS_SAME):
         return await checklist(context)
     return await show(context)
 
 
 async def other(context: TurnContext) -> None:
-    if await _answer(context, OTHER):
+    if await _answer(context, Act.MONITORS_OTHER):
         return await context.show(cards.other_secret(context.texts, await context.integration()))
     return await show(context)
 
 
-async def _answer(context: TurnContext, answer: str) -> bool:
+async def _answer(context: TurnContext, answer: Act) -> bool:
     """Store the answer; False if there is a newer rotation, or it is answered already."""
     view = await context.integration()
     async with _changing(context, view) as session:
         rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
         if rotation is None or rotation.id != context.data.get("rotation"):
             return False
-        if await monitors.has_answer(session, rotation, (SAME, OTHER)):
+        if await monitors.has_answer(session, rotation, ANSWERS):
             return False
-        if answer == SAME:
+        if answer is Act.MONITORS_SAME:
             await monitors.add_tasks(session, context.tenant, view.id, rotation.id)
         await context.record(session, view, answer, rotation=rotation.id)
     return True
@@ -135,7 +137,7 @@ async def tick(context: TurnContext) -> None:
     async with _changing(context, view) as session:
         ticked = await monitors.complete_tasks(session, context.tenant, view.id, _chosen(context), by, context.now)
         for name in ticked:
-            await context.record(session, view, "monitors_tick", monitor=name)
+            await context.record(session, view, Act.MONITORS_TICK, monitor=name)
     await checklist(context)
 
 
@@ -143,8 +145,7 @@ async def tick(context: TurnContext) -> None:
 async def _changing(context: TurnContext, view: IntegrationView) -> AsyncIterator[AsyncSession]:
     """A session that locks the integration, so that its monitors are not changed elsewhere."""
     async with context.services.database.writing() as session:
-        if await integrations.get_owned(session, context.tenant, view.id, lock=True) is None:
-            raise UnknownIntegration
+        await owned(session, context.tenant, view.id, lock=True)
         yield session
 
 

@@ -28,7 +28,7 @@ async def now(context: TurnContext) -> None:
         texts = context.texts
         other = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
         return await context.show(cards.remove_asked(texts, view, other))
-    await context.services.integrations.remove(context.tenant, view.id)
+    await context.operations.integrations.remove(context.tenant, view.id, context.actor)
     context.services.previews.drop(context.tenant, view.id)
     return await context.show(cards.removed(context.texts, view.name))
 

@@ -19,7 +19,7 @@ from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
 from sync.domain.roles import Role
-from sync.domain.rotation import Kind, RotationUnderWay, RotationView
+from sync.domain.rotation import RotationKind, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
@@ -31,8 +31,8 @@ async def open_rotate(context: TurnContext) -> None:
 
 
 async def ask_for(context: TurnContext, view: IntegrationView) -> None:
-    going = await context.services.credentials.rotation(context.tenant, view.id)
-    if going and not going.finished and going.kind is not Kind.BY_HAND:
+    going = await context.operations.credentials.rotation(context.tenant, view.id)
+    if going and not going.finished and going.kind is not RotationKind.MANUAL:
         return await context.show(_progress(context, view, going))
     return await show_form(context, view, {"description": view.name})
 
@@ -44,7 +44,7 @@ async def ask(context: TurnContext) -> None:
 async def show_form(
     context: TurnContext, view: IntegrationView, values: dict[str, str], form_errors: Sequence[FormError] = ()
 ) -> None:
-    may = await context.services.credentials.may_rotate(context.tenant, view.id)
+    may = await context.operations.credentials.may_rotate(context.tenant, view.id)
     links = context.services.links
     await context.show(cards.form(context.texts, view, values, links, form_errors, offer_for_me=may))
 
@@ -61,7 +61,7 @@ async def save(context: TurnContext) -> None:
         return await show_form(context, view, typed, form_errors)
     await context.show(cards.checking(context.texts, view))
     try:
-        rotation = await context.services.credentials.replace_secret(
+        rotation = await context.operations.credentials.replace_secret(
             context.tenant,
             view.id,
             typed["description"],
@@ -113,13 +113,13 @@ async def for_me(context: TurnContext) -> None:
 async def start(context: TurnContext) -> None:
     """Start a rotation by the bot; pressed twice, it is the same rotation."""
     view = await context.integration()
-    rotation = await context.services.credentials.rotate_for_me(context.tenant, view.id, context.actor)
+    rotation = await context.operations.credentials.start_rotation(context.tenant, view.id, context.actor)
     await _follow(context, view, rotation)
 
 
 async def progress(context: TurnContext) -> None:
     view = await context.integration()
-    rotation = await context.services.credentials.rotation(context.tenant, view.id)
+    rotation = await context.operations.credentials.rotation(context.tenant, view.id)
     if rotation is None:
         return await ask_for(context, view)
     return await _follow(context, view, rotation)
@@ -127,7 +127,7 @@ async def progress(context: TurnContext) -> None:
 
 async def _follow(context: TurnContext, view: IntegrationView, rotation: RotationView) -> None:
     """Show each step as it happens, for some seconds; after the last, ask about the monitors."""
-    async for seen in context.services.credentials.follow(context.tenant, rotation.id):
+    async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
         rotation = seen
         await context.show(_progress(context, view, seen))
     if rotation.finished and rotation.error is None:
@@ -136,7 +136,7 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
     form_error = _form_error(context, view, rotation.error) if rotation.error else None
-    if rotation.kind is Kind.BY_HAND:
+    if rotation.kind is RotationKind.MANUAL:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)
 

@@ -83,7 +83,9 @@ async def check_cloudlink(context: TurnContext, draft: Draft) -> None:
 
 async def _check_at_cloudlink(context: TurnContext, draft: Draft, secret: str) -> None:
     try:
-        found = await context.services.integrations.check_cloudlink(_account(draft, secret))
+        found = await context.operations.connection_test.check_cloudlink(
+            context.tenant, _account(draft, secret), context.actor
+        )
     except SyncError as error:
         if isinstance(error, CredentialsWrong):
             draft.cloudlink_secret_sealed = None
@@ -133,13 +135,14 @@ async def save(context: TurnContext, draft: Draft) -> None:
     await context.show(cards.checking(context.texts, 3, "teams"))
     app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
     try:
-        await context.services.integrations.check_teams(app)
-        view = await context.services.integrations.add(
+        await context.operations.connection_test.check_teams(context.tenant, app, context.actor)
+        view = await context.operations.integrations.add(
             context.tenant,
             typed["name"],
             _account(draft, held),
             app,
             validation.day_of(typed["expires_on"]),
+            context.actor,
             context.texts("update.3.words"),
         )
     except NameTaken:
@@ -158,7 +161,7 @@ async def _check_fields(context: TurnContext, typed: dict[str, str], secret: str
         *validation.check_guids(texts, typed, "tenant_id", "client_id"),
         *validation.check_expiry(texts, typed["expires_on"], context.now.date()),
     ]
-    names = {view.name.casefold() for view in await context.services.integrations.list(context.tenant)}
+    names = {view.name.casefold() for view in await context.operations.integrations.list(context.tenant)}
     if typed["name"].casefold() in names:
         found.append(validation.name_taken(texts))
     return found

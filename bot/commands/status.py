@@ -12,7 +12,7 @@ async def open_status(context: TurnContext) -> None:
 
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    status = await context.services.integrations.status(context.tenant, view.id)
+    status = await context.operations.overview.status(context.tenant, view.id)
     form_errors = {
         health.service: context.form_error(health.error, view.tenant_id, view.client_id)
         for health in status.service_health

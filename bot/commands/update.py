@@ -9,7 +9,7 @@ from bot.proactive.update_cards import form_error_of
 from sync.domain.errors import SyncError
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
-from sync.updates.model import CardPlace, Installation
+from sync.updates.model import CardAddress, Installation
 
 
 async def open_update(context: TurnContext) -> None:
@@ -18,18 +18,18 @@ async def open_update(context: TurnContext) -> None:
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     """Show the offer; while an installation runs, show its progress."""
-    running = await context.services.updates.installation(context.tenant, view.id)
+    running = await context.operations.updates.running(context.tenant, view.id)
     if running:
         await _follow(context, view, running)
         return
     await context.show(cards.checking(context.texts, view))
     try:
-        offer = await context.services.updates.offer(context.tenant, view.id)
+        offer = await context.operations.updates.offer(context.tenant, view.id)
     except SyncError as error:
         form_error = context.form_error(error, view.tenant_id, view.client_id)
         await context.show(cards.not_readable(context.texts, view, form_error))
         return
-    made = cards.offered if offer.due else cards.nothing_to_install
+    made = cards.offered if offer.pending else cards.nothing_to_install
     await context.show(made(context.texts, view, offer))
 
 
@@ -41,7 +41,7 @@ async def install(context: TurnContext) -> None:
     """Start the installation; a second press shows the running one, and an outdated offer is replaced."""
     view = await context.integration()
     words = context.texts("update.3.words")
-    begun = await context.services.updates.begin(
+    begun = await context.operations.updates.install(
         context.tenant, view.id, _version(context), words, context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -49,7 +49,7 @@ async def install(context: TurnContext) -> None:
 
 async def undo(context: TurnContext) -> None:
     view = await context.integration()
-    begun = await context.services.updates.undo(
+    begun = await context.operations.updates.roll_back(
         context.tenant, view.id, _version(context), context.actor, _place(context)
     )
     await _show(context, view, begun)
@@ -73,11 +73,11 @@ async def _show(context: TurnContext, view: IntegrationView, begun: Installation
 async def _follow(context: TurnContext, view: IntegrationView, running: Installation) -> None:
     """From now on the pressed card, or a new one, shows the progress."""
     if isinstance(context.turn.incoming.event, Action):
-        await context.services.updates.installation(context.tenant, view.id, _place(context))
+        await context.operations.updates.running(context.tenant, view.id, _place(context))
         await context.show(_card(context, running))
         return
     sent = await context.send(_card(context, running))
-    await context.services.updates.installation(context.tenant, view.id, _place(context, sent))
+    await context.operations.updates.running(context.tenant, view.id, _place(context, sent))
 
 
 def _card(context: TurnContext, installation: Installation) -> Card:
@@ -85,10 +85,10 @@ def _card(context: TurnContext, installation: Installation) -> Card:
     return cards.installation_card(context.texts, installation, form_error)
 
 
-def _place(context: TurnContext, card_id: str = "") -> CardPlace:
+def _place(context: TurnContext, card_id: str = "") -> CardAddress:
     event = context.turn.incoming.event
     pressed = event.card_id if isinstance(event, Action) else ""
-    return CardPlace(context.tenant, context.person, card_id or pressed)
+    return CardAddress(context.tenant, context.person, card_id or pressed)
 
 
 def _version(context: TurnContext) -> int:

@@ -33,7 +33,7 @@ from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
 from sync.domain.roles import NOTIFIED_ROLES
-from sync.integrations.service import view_of
+from sync.integrations.views import integration_view
 
 log = structlog.get_logger()
 
@@ -188,7 +188,7 @@ class Notifier:
             id=row.id,
             topic=row.topic,
             facts=row.facts,
-            integration=view_of(integration),
+            integration=integration_view(integration),
             links=self._links,
             zone=recipient.zone,
             chat_link=recipient.chat_link,

@@ -11,14 +11,14 @@ from bot.cards.parts import summary
 from bot.cards.update import installation_card
 from bot.chat.idempotency import with_press_id
 from bot.languages import Language, Texts, language_of
-from bot.ports import UpdatesPort
 from bot.roles.admins_setting import AdminsSetting
 from storage.database import Database
 from storage.queries import conversations
 from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.roles import Role
-from sync.updates.model import CardPlace, Installation
+from sync.updates.model import CardAddress, Installation
+from sync.updates.service import UpdateService
 
 log = structlog.get_logger()
 
@@ -32,7 +32,7 @@ class UpdateCards:
     def __init__(
         self,
         database: Database,
-        updates: UpdatesPort,
+        updates: UpdateService,
         messenger: Messenger,
         languages: Mapping[Language, Texts],
         access: AdminsSetting,
@@ -52,7 +52,7 @@ class UpdateCards:
     async def show(self, integration_id: str) -> None:
         """Run the job. Raises ``Undelivered`` when a card could not show the result, so that the job is retried."""
         await self._sleep(self._pause)
-        found = await self._updates.to_show(integration_id)
+        found = await self._updates.cards_to_update(integration_id)
         if found is None or not found[1]:
             return
         installation, places = found
@@ -61,9 +61,9 @@ class UpdateCards:
             return
         if undelivered:
             raise undelivered[0]
-        await self._updates.shown(integration_id, installation)
+        await self._updates.release_cards(integration_id, installation)
 
-    async def _update(self, place: CardPlace, installation: Installation) -> Undelivered | None:
+    async def _update(self, place: CardAddress, installation: Installation) -> Undelivered | None:
         async with self._database.session() as session:
             chat = await conversations.find(session, place.tenant_id, place.user_object_id)
             role = await self._access.role_of(session, place.tenant_id, place.user_object_id)

@@ -9,11 +9,13 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 
-LONGEST = 120
+MAX_NAME = 120
 """Names come from outside: this many characters of one are kept."""
+
 BATCH = 500
+DONE = "done"
 
 
 async def record(
@@ -31,12 +33,12 @@ async def record(
 ) -> None:
     """Store an act. ``result`` is ``done`` or a fault's key; ``facts`` are short and harmless, never secrets."""
     session.add(
-        Act(
+        HistoryEntry(
             owner_tenant=owner_tenant,
             integration_id=integration_id,
-            integration_name=integration_name[:LONGEST],
-            actor_id=actor_id[:LONGEST],
-            actor_name=actor_name[:LONGEST],
+            integration_name=integration_name[:MAX_NAME],
+            actor_id=actor_id[:MAX_NAME],
+            actor_name=actor_name[:MAX_NAME],
             act=act,
             result=result,
             facts=facts,
@@ -47,7 +49,7 @@ async def record(
 
 async def page(
     session: AsyncSession, owner_tenant: str, offset: int, limit: int, integration_id: str = ""
-) -> list[Act]:
+) -> list[HistoryEntry]:
     """The tenant's acts, newest first; with ``integration_id`` only those of that integration."""
     return list((await session.exec(_acts(owner_tenant, integration_id).offset(offset).limit(limit))).all())
 
@@ -60,34 +62,40 @@ async def count(session: AsyncSession, owner_tenant: str, integration_id: str = 
 
 async def latest(
     session: AsyncSession, owner_tenant: str, integration_id: str, acts: Collection[str]
-) -> Act | None:
+) -> HistoryEntry | None:
     """The newest of these ``acts`` on an integration that did not fail."""
-    query = _acts(owner_tenant, integration_id).where(col(Act.result) == DONE, col(Act.act).in_(acts)).limit(1)
+    query = (
+        _acts(owner_tenant, integration_id)
+        .where(col(HistoryEntry.result) == DONE, col(HistoryEntry.act).in_(acts))
+        .limit(1)
+    )
     return (await session.exec(query)).first()
 
 
 async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
-) -> dict[tuple[str, str], Act]:
+) -> dict[tuple[str, str], HistoryEntry]:
     """``latest`` for many integrations, by tenant and integration."""
     place = func.row_number().over(
-        partition_by=(col(Act.owner_tenant), col(Act.integration_id)), order_by=_NEWEST_FIRST
+        partition_by=(col(HistoryEntry.owner_tenant), col(HistoryEntry.integration_id)), order_by=_NEWEST_FIRST
     )
     places = (
-        select(Act.id, place.label("place"))
+        select(HistoryEntry.id, place.label("place"))
         .where(
-            col(Act.owner_tenant).in_(owner_tenants),
-            col(Act.integration_id).in_(integration_ids),
-            Act.result == DONE,
-            col(Act.act).in_(acts),
+            col(HistoryEntry.owner_tenant).in_(owner_tenants),
+            col(HistoryEntry.integration_id).in_(integration_ids),
+            HistoryEntry.result == DONE,
+            col(HistoryEntry.act).in_(acts),
         )
         .subquery()
     )
-    query = select(Act).join(places, col(Act.id) == places.c.id).where(places.c.place == 1)
+    query = select(HistoryEntry).join(places, col(HistoryEntry.id) == places.c.id).where(places.c.place == 1)
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 
-async def iterate_all(session: AsyncSession, owner_tenant: str, integration_id: str = "") -> AsyncIterator[Act]:
+async def iterate_all(
+    session: AsyncSession, owner_tenant: str, integration_id: str = ""
+) -> AsyncIterator[HistoryEntry]:
     """Every act, newest first, read in batches."""
     offset = 0
     while acts := await page(session, owner_tenant, offset, BATCH, integration_id):
@@ -96,12 +104,11 @@ async def iterate_all(session: AsyncSession, owner_tenant: str, integration_id: 
         offset += BATCH
 
 
-DONE = "done"
-_NEWEST_FIRST = (col(Act.at).desc(), col(Act.id))
+_NEWEST_FIRST = (col(HistoryEntry.at).desc(), col(HistoryEntry.id))
 
 
-def _acts(owner_tenant: str, integration_id: str) -> SelectOfScalar[Act]:
-    query = select(Act).where(Act.owner_tenant == owner_tenant)
+def _acts(owner_tenant: str, integration_id: str) -> SelectOfScalar[HistoryEntry]:
+    query = select(HistoryEntry).where(HistoryEntry.owner_tenant == owner_tenant)
     if integration_id:
-        query = query.where(Act.integration_id == integration_id)
+        query = query.where(HistoryEntry.integration_id == integration_id)
     return query.order_by(*_NEWEST_FIRST)

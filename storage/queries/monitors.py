@@ -9,7 +9,7 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import advisory_lock
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 
 MAX_MONITORS = 50
@@ -85,10 +85,10 @@ async def last_completed_rotation(session: AsyncSession, owner_tenant: str, inte
 
 async def has_answer(session: AsyncSession, rotation: Rotation, answers: Collection[str]) -> bool:
     """Whether an administrator said if the monitors use the replaced secret; ``answers`` are those acts."""
-    said = select(Act).where(
-        Act.owner_tenant == rotation.owner_tenant,
-        Act.integration_id == rotation.integration_id,
-        col(Act.act).in_(answers),
+    said = select(HistoryEntry).where(
+        HistoryEntry.owner_tenant == rotation.owner_tenant,
+        HistoryEntry.integration_id == rotation.integration_id,
+        col(HistoryEntry.act).in_(answers),
     )
     return any(act.facts.get("rotation") == rotation.id for act in (await session.exec(said)).all())
 

@@ -1,4 +1,4 @@
-"""The history of acts."""
+"""The history: what administrators and the bot did."""
 
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,13 @@ from sqlmodel import Column, Field, SQLModel
 from storage.tables.columns import UtcDateTime, new_id
 
 
-class Act(SQLModel, table=True):
-    """An entry of the audit log: what a person, or the bot, did. It outlives the integration; never a secret."""
+class HistoryEntry(SQLModel, table=True):
+    """An entry of the audit log: what a person, or the bot, did. It outlives the integration; never a secret.
+
+    ``act`` is a ``sync.audit.Act``; ``result`` is ``done`` or the key of what went wrong.
+    """
+
+    __tablename__ = "act"
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)

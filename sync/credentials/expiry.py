@@ -1,6 +1,6 @@
-"""When an integration's secret expires, read from Graph where the application may: better than anybody's memory.
+"""Reads when an integration's secret expires from Graph, where the application has the permission.
 
-The secret in use is recognised by its first three characters, which Graph calls ``hint``.
+The secret in use is recognised by its first three characters, which Graph returns as ``hint``.
 """
 
 import asyncio
@@ -18,14 +18,14 @@ from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
 from sync.domain.services import Password
 from sync.teams.host_credentials import HostCredentials
 
-EVERY = timedelta(days=1)
+INTERVAL = timedelta(days=1)
 RETRY = timedelta(hours=1)
 
 log = structlog.get_logger()
 
 
 class SecretExpiry:
-    """Reads expiry dates once a day, and at once when credentials have changed."""
+    """Reads expiry dates once a day, and when credentials have changed."""
 
     def __init__(self, context: Context, credentials: CredentialStore, host: HostCredentials) -> None:
         self._database = context.database
@@ -35,21 +35,21 @@ class SecretExpiry:
         self._clock = context.clock
 
     async def refresh(self, integration_id: str) -> None:
-        """The job: read and store it. Where it cannot be read, what was known before stays."""
+        """The job: read and store the expiry. If it cannot be read, the stored one is kept."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
         if integration is None or integration.removing_since:
             return
-        again_in, found = EVERY, None
+        again_in, found = INTERVAL, None
         try:
             found = await self._read(integration)
         except SyncError as error:
-            again_in = RETRY if isinstance(error, ServiceUnavailable) else EVERY
+            again_in = RETRY if isinstance(error, ServiceUnavailable) else INTERVAL
             log.info("expiry_not_read", integration=integration_id, fault=error.fault.value)
-        await self._store(integration, found, self._clock() - EVERY + again_in)
+        await self._store(integration, found, self._clock() - INTERVAL + again_in)
 
     async def _read(self, integration: Integration) -> Credentials | None:
-        """What is known of the credentials in use; None where there is nothing to know."""
+        """The expiry of the credentials in use; None if they do not expire or it cannot be read."""
         app = self._credentials.app(integration)
         if app.kind is CredentialKind.CERTIFICATE and not app.certificate:
             certificate = await asyncio.to_thread(self._host.certificate)
@@ -85,19 +85,21 @@ class SecretExpiry:
                 integration.expiry_source = found.expiry_source.value
                 integration.secret_key_id = found.key_id
             integration.expiry_checked_at = checked_at
-            session.add(integration)
 
 
 def matched(
     passwords: Sequence[Password], secret: str, key_id: str, expected: date | None, today: date
 ) -> Password | None:
-    """The one whose value ``secret`` is: by id if that is known, by hint, and of several with the same hint the
-    one that ends nearest to when it is ``expected`` to (failing that, the one that ends first)."""
-    alike = [each for each in passwords if each.hint and secret.startswith(each.hint)]
-    known = [each for each in alike if each.key_id == key_id]
+    """The password whose value is ``secret``; None if there is none with its hint.
+
+    Of several with the same hint, the one with ``key_id``; else the one whose expiry is nearest to ``expected``;
+    without that, the one that expires first. Expired ones count only if there is no other.
+    """
+    candidates = [each for each in passwords if each.hint and secret.startswith(each.hint)]
+    known = [each for each in candidates if each.key_id == key_id]
     if known:
         return known[0]
-    lasting = [each for each in alike if each.expires_on >= today] or alike
+    valid = [each for each in candidates if each.expires_on >= today] or candidates
     if expected:
-        return min(lasting, key=lambda each: abs((each.expires_on - expected).days), default=None)
-    return min(lasting, key=lambda each: each.expires_on, default=None)
+        return min(valid, key=lambda each: abs((each.expires_on - expected).days), default=None)
+    return min(valid, key=lambda each: each.expires_on, default=None)

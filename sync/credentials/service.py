@@ -1,7 +1,6 @@
-"""What an administrator can do with an integration's credentials; implements ``CredentialsPort``.
+"""What an administrator does with an integration's credentials.
 
-Every call carries the tenant of who asks: an integration of another tenant does not exist. What is new is
-proven with a fresh token, for the same tenant and application, before anything is stored.
+New credentials are tested with a fresh token, for the same tenant and application, before anything is stored.
 """
 
 import asyncio
@@ -10,11 +9,10 @@ from datetime import date
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import history, integrations, rotations
+from storage.queries import integrations, rotations
 from storage.tables.integrations import Integration
-from storage.tables.rotations import Rotation
-from sync.credentials.rotation_history import record_step
-from sync.credentials.rotator import end
+from sync.audit import Act, AuditLog
+from sync.credentials.rotation_store import RotationStore, end
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
@@ -30,23 +28,28 @@ from sync.domain.model import (
 )
 from sync.domain.rotation import (
     CredentialChoices,
-    Kind,
     NewCertificate,
+    RotationKind,
+    RotationStep,
     RotationUnderWay,
     RotationView,
-    Step,
-    view_of,
+    rotation_view,
 )
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
+from sync.tenancy import owned
 
-LOOK_EVERY = 0.3
-FOLLOWED = 8.0
-"""Seconds: Teams gives a pressed button about ten until it calls the answer lost."""
+FOLLOW_INTERVAL = 0.3
+FOLLOW_TIMEOUT = 8.0
+"""Seconds: Teams waits about ten for the response to a pressed button."""
 
 
 class CredentialService:
-    """All methods raise ``UnknownIntegration``; those that prove raise ``SyncError`` too."""
+    """All methods raise ``UnknownIntegration``; those that test credentials raise ``SyncError`` too.
+
+    Those that change what is in use raise ``RotationUnderWay`` while the bot itself is changing the secret, and
+    ``EditedMeanwhile`` when ``revision`` is not the integration's any more.
+    """
 
     def __init__(self, context: Context, credentials: CredentialStore, host: HostCredentials) -> None:
         self._database = context.database
@@ -55,6 +58,8 @@ class CredentialService:
         self._host = host
         self._jobs = context.jobs
         self._clock = context.clock
+        self._audit = AuditLog(context.database, context.clock)
+        self._rotations = RotationStore(context)
 
     # A secret
 
@@ -68,10 +73,7 @@ class CredentialService:
         by: Actor,
         revision: int | None = None,
     ) -> RotationView:
-        """Prove the new secret and use it from now on; the description becomes the integration's name.
-
-        Raises ``NameTaken``, ``RotationUnderWay``, and ``EditedMeanwhile`` when ``revision`` is past.
-        """
+        """Test the new secret and use it from now on; rename the integration to ``name``. Raises ``NameTaken``."""
         new = Credentials(
             CredentialKind.SECRET,
             secret,
@@ -81,7 +83,7 @@ class CredentialService:
         return await self._switch(owner_tenant, integration_id, new, by, revision, name)
 
     async def may_rotate(self, owner_tenant: str, integration_id: str) -> bool:
-        """Whether the application may change its own secrets, as far as can be told now."""
+        """Whether the application may change its own secrets; False if that cannot be read now."""
         integration = await self._read(owner_tenant, integration_id)
         if integration.credential != CredentialKind.SECRET:
             return False
@@ -90,84 +92,84 @@ class CredentialService:
         except SyncError:
             return False
 
-    async def rotate_for_me(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
-        """Begin a rotation; asked twice, there is still one."""
-        now = self._clock()
+    async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+        """Begin a rotation by the bot; while one is in progress no second one is begun."""
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id, lock=True)
+            integration = await owned(session, owner_tenant, integration_id, lock=True)
             rotation = await rotations.get_open(session, integration_id)
-            if rotation is None or rotation.kind == Kind.BY_HAND:
+            if rotation is None or rotation.kind == RotationKind.MANUAL:
                 await self._supersede(session, integration_id)
-                rotation = self._new_rotation(integration, Kind.FOR_ME, Step.ADD, by)
-                session.add(rotation)
-                await record_step(session, integration, rotation, "rotate_begun", now)
+                rotation = self._rotations.begin(
+                    session, integration, RotationKind.ON_REQUEST, RotationStep.ADD, by
+                )
+                await self._rotations.record(session, Act.ROTATE_BEGUN, integration, rotation)
         await self._jobs.defer(ROTATE, integration_id)
-        return view_of(rotation)
+        return rotation_view(rotation)
 
     async def rotation(self, owner_tenant: str, integration_id: str) -> RotationView | None:
-        """The one under way, or the last one."""
+        """The rotation in progress, or the last one; None if there was none."""
         async with self._database.session() as session:
-            await self._find(session, owner_tenant, integration_id)
+            await owned(session, owner_tenant, integration_id)
             found = await rotations.get_open(session, integration_id) or await rotations.latest(
                 session, integration_id
             )
-        return view_of(found) if found else None
+        return rotation_view(found) if found else None
 
     async def follow(self, owner_tenant: str, rotation_id: str) -> AsyncIterator[RotationView]:
-        """The rotation now, then each step as it comes, for some seconds or until it is finished."""
-        deadline = asyncio.get_running_loop().time() + FOLLOWED
+        """The rotation now, then each new step, for ``FOLLOW_TIMEOUT`` seconds or until it is finished."""
+        deadline = asyncio.get_running_loop().time() + FOLLOW_TIMEOUT
         last: RotationView | None = None
         while last is None or (not last.finished and asyncio.get_running_loop().time() < deadline):
             if last:
-                await asyncio.sleep(LOOK_EVERY)
+                await asyncio.sleep(FOLLOW_INTERVAL)
             async with self._database.session() as session:
                 row = await rotations.get_owned(session, owner_tenant, rotation_id)
             if row is None:
                 raise UnknownIntegration
-            seen = view_of(row)
-            if last is None or seen.step != last.step or seen.finished:
-                yield seen
-            last = seen
+            view = rotation_view(row)
+            if last is None or view.step != last.step or view.finished:
+                yield view
+            last = view
 
     async def set_auto_rotate(self, owner_tenant: str, integration_id: str, on: bool, by: Actor) -> None:
+        """Let the bot replace the secret by itself before it expires, or stop that."""
         now = self._clock()
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id, lock=True)
+            integration = await owned(session, owner_tenant, integration_id, lock=True)
             if integration.auto_rotate == on:
                 return
             integration.auto_rotate = on
-            session.add(integration)
-            await self._record(session, integration, by, "auto_rotate", {"on": on})
+            await self._audit.record(session, Act.AUTO_ROTATE, by, integration, {"on": on})
         await self._jobs.defer(ROTATE, integration_id, at=None if on else now)
 
     # A certificate, or no secret at all
 
     def choices(self) -> CredentialChoices:
-        """What the host has been set up for."""
+        """What the host is configured for."""
         return CredentialChoices(self._host.certificate_path is not None, self._host.is_federated)
 
     async def make_certificate(self, owner_tenant: str, integration_id: str, by: Actor) -> NewCertificate:
-        """A new key and certificate, the key sealed; it is used only once ``use_certificate`` has proven it.
+        """The public part of a new certificate; its key is stored, encrypted, until ``use_certificate`` tests it.
 
-        Asked again before that, the same one is handed out, as long as its key can be opened.
+        A second call before that returns the same certificate, as long as its key can be decrypted.
         """
         integration = await self._read(owner_tenant, integration_id)
         if self._has_pending(integration):
             return _public(certificates.parse(self._pending(integration)))
         made = await asyncio.to_thread(certificates.generate, integration.name, self._clock())
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id, lock=True)
+            integration = await owned(session, owner_tenant, integration_id, lock=True)
             if self._has_pending(integration):
                 return _public(certificates.parse(self._pending(integration)))
             integration.pending_certificate_sealed = self._credentials.encrypt(made.pem)
-            session.add(integration)
-            await self._record(session, integration, by, "make_certificate", {"thumbprint": made.thumbprint})
+            facts = {"thumbprint": made.thumbprint}
+            await self._audit.record(session, Act.MAKE_CERTIFICATE, by, integration, facts)
         return _public(made)
 
     async def use_certificate(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
     ) -> RotationView:
-        """Prove the certificate that was handed out, and use it from now on."""
+        """Test the certificate that ``make_certificate`` returned, and use it from now on."""
         integration = await self._read(owner_tenant, integration_id)
         if not integration.pending_certificate_sealed:
             raise EditedMeanwhile
@@ -183,6 +185,7 @@ class CredentialService:
     async def use_host_certificate(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
     ) -> RotationView:
+        """Test the certificate in the host's file, and use it from now on."""
         certificate = await asyncio.to_thread(self._host.certificate)
         new = Credentials(
             CredentialKind.CERTIFICATE,
@@ -194,7 +197,7 @@ class CredentialService:
     async def use_federated(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
     ) -> RotationView:
-        """Nothing that expires: the platform's own token, trusted by the application."""
+        """Test the platform's own token, which the application trusts, and use it from now on. It never expires."""
         return await self._switch(owner_tenant, integration_id, Credentials(CredentialKind.FEDERATED), by, revision)
 
     # The change itself
@@ -208,54 +211,34 @@ class CredentialService:
         revision: int | None,
         name: str = "",
     ) -> RotationView:
-        before = await self._read(owner_tenant, integration_id)
-        if revision is not None and before.revision != revision:
-            raise EditedMeanwhile
-        await self._clients.prove(new.of(before))
-        now = self._clock()
+        before = await self._read(owner_tenant, integration_id, revision)
+        await self._clients.prove(new.app_of(before))
         async with self._database.writing() as session:
-            integration = await self._find(session, owner_tenant, integration_id, lock=True)
-            if integration.revision != before.revision:
-                raise EditedMeanwhile
+            integration = await owned(session, owner_tenant, integration_id, before.revision, lock=True)
             if name and await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
                 raise NameTaken(name)
             await self._supersede(session, integration_id)
             integration.name = name or integration.name
             if new.certificate:
                 integration.pending_certificate_sealed = None
-            await self._credentials.replace(session, integration, new, now)
-            rotation = self._new_rotation(integration, Kind.BY_HAND, Step.PROVE, by)
+            await self._credentials.replace(session, integration, new, self._clock())
+            rotation = self._rotations.begin(session, integration, RotationKind.MANUAL, RotationStep.PROVE, by)
             rotation.expires_on = new.expires_on
             rotation.secret_sealed = self._credentials.encrypt(new.secret) if new.secret else None
-            session.add(rotation)
-            act = "rotate" if new.kind is CredentialKind.SECRET else "switch_credential"
-            await record_step(session, integration, rotation, act, now)
+            act = Act.ROTATE if new.kind is CredentialKind.SECRET else Act.SWITCH_CREDENTIAL
+            await self._rotations.record(session, act, integration, rotation)
         for job in (PUSH, ROTATE, EXPIRY):
             await self._jobs.defer(job, integration_id)
-        return view_of(rotation)
+        return rotation_view(rotation)
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:
-        """End one by hand that still waits for its proof; one of the bot's own is not interfered with."""
+        """End a rotation by hand that has not been proven yet. Raises ``RotationUnderWay`` for one by the bot."""
         rotation = await rotations.get_open(session, integration_id)
         if rotation is None:
             return
-        if rotation.kind != Kind.BY_HAND:
+        if rotation.kind != RotationKind.MANUAL:
             raise RotationUnderWay
-        end(rotation, Step.DONE, self._clock())
-        session.add(rotation)
-
-    def _new_rotation(self, integration: Integration, kind: Kind, step: Step, by: Actor) -> Rotation:
-        now = self._clock()
-        return Rotation(
-            integration_id=integration.id,
-            owner_tenant=integration.owner_tenant,
-            kind=kind,
-            step=step,
-            started_by=by.id,
-            started_by_name=by.name,
-            started_at=now,
-            due_at=now,
-        )
+        end(rotation, RotationStep.DONE, self._clock())
 
     def _has_pending(self, integration: Integration) -> bool:
         return self._credentials.can_decrypt(integration.pending_certificate_sealed or "")
@@ -263,33 +246,9 @@ class CredentialService:
     def _pending(self, integration: Integration) -> str:
         return self._credentials.decrypt(integration.pending_certificate_sealed or "", Service.ENTRA)
 
-    async def _record(
-        self, session: AsyncSession, integration: Integration, by: Actor, act: str, facts: dict[str, object]
-    ) -> None:
-        await history.record(
-            session,
-            owner_tenant=integration.owner_tenant,
-            integration_id=integration.id,
-            integration_name=integration.name,
-            actor_id=by.id,
-            actor_name=by.name,
-            act=act,
-            result=history.DONE,
-            facts=facts,
-            now=self._clock(),
-        )
-
-    async def _read(self, owner_tenant: str, integration_id: str) -> Integration:
+    async def _read(self, owner_tenant: str, integration_id: str, revision: int | None = None) -> Integration:
         async with self._database.session() as session:
-            return await self._find(session, owner_tenant, integration_id)
-
-    async def _find(
-        self, session: AsyncSession, owner_tenant: str, integration_id: str, *, lock: bool = False
-    ) -> Integration:
-        integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=lock)
-        if integration is None:
-            raise UnknownIntegration(integration_id)
-        return integration
+            return await owned(session, owner_tenant, integration_id, revision)
 
 
 def _public(certificate: certificates.Certificate) -> NewCertificate:

@@ -1,7 +1,7 @@
-"""The credentials of integrations: encrypted, decrypted and replaced here alone.
+"""The credentials of integrations: only this module encrypts, decrypts and replaces them.
 
-A replaced credential is kept, encrypted, until the new one has worked. What no key decrypts raises
-``CredentialsWrong``.
+Replaced credentials are kept, encrypted, until the new ones have worked. A value that no key decrypts raises
+``CredentialsWrong`` (SECRET_UNREADABLE).
 """
 
 import json
@@ -21,7 +21,7 @@ from sync.problems import health
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What proves an application, and when it expires. ``key_id`` is the secret's in Entra, empty if unknown."""
+    """The credentials of an application and their expiry. ``key_id`` is the secret's in Entra, empty if unknown."""
 
     kind: CredentialKind
     secret: str = field(default="", repr=False)
@@ -30,13 +30,13 @@ class Credentials:
     expiry_source: ExpirySource = ExpirySource.UNKNOWN
     key_id: str = ""
 
-    def of(self, integration: Integration) -> TeamsApp:
-        """The integration's application, proven by these credentials."""
+    def app_of(self, integration: Integration) -> TeamsApp:
+        """The integration's application with these credentials."""
         return TeamsApp(integration.tenant_id, integration.client_id, self.secret, self.kind, self.certificate)
 
 
 class CredentialStore:
-    """Reads and writes the encrypted columns of integrations."""
+    """Reads and writes the encrypted columns of integrations. Reading raises ``CredentialsWrong``."""
 
     def __init__(self, encryption: Encryption) -> None:
         self._encryption = encryption
@@ -45,7 +45,7 @@ class CredentialStore:
         return self._encryption.encrypt(secret)
 
     def decrypt(self, sealed: str, service: Service) -> str:
-        """Raises ``CredentialsWrong`` (SECRET_UNREADABLE, for ``service``) when no key decrypts it."""
+        """Raises ``CredentialsWrong``, naming ``service``, when no key decrypts ``sealed``."""
         try:
             return self._encryption.decrypt(sealed)
         except SecretUnreadable:
@@ -55,7 +55,7 @@ class CredentialStore:
         return self._encryption.can_decrypt(sealed)
 
     def account(self, integration: Integration) -> CloudLinkAccount:
-        """Raises ``CredentialsWrong``."""
+        """The CloudLink account with its decrypted secret."""
         return CloudLinkAccount(
             integration.cloudlink_region,
             integration.cloudlink_account_id,
@@ -64,7 +64,7 @@ class CredentialStore:
         )
 
     def app(self, integration: Integration) -> TeamsApp:
-        """Raises ``CredentialsWrong``."""
+        """The Teams application with the decrypted credentials in use."""
         kind = CredentialKind(integration.credential)
         secret = certificate = ""
         if kind is CredentialKind.SECRET:
@@ -74,7 +74,7 @@ class CredentialStore:
         return TeamsApp(integration.tenant_id, integration.client_id, secret, kind, certificate)
 
     def current(self, integration: Integration) -> Credentials:
-        """Raises ``CredentialsWrong``."""
+        """The credentials in use."""
         app = self.app(integration)
         return Credentials(
             app.kind,
@@ -86,7 +86,7 @@ class CredentialStore:
         )
 
     def previous(self, integration: Integration) -> Credentials | None:
-        """The replaced ones; None when none are kept, or no key decrypts them."""
+        """The replaced credentials; None when none are kept, or no key decrypts them."""
         if not integration.previous_secret_sealed:
             return None
         try:
@@ -106,9 +106,9 @@ class CredentialStore:
     async def replace(
         self, session: AsyncSession, integration: Integration, new: Credentials, now: datetime
     ) -> None:
-        """Use ``new`` from now on and keep what was used until ``new`` has worked.
+        """Use ``new`` from now on, and keep the replaced credentials until ``new`` has worked.
 
-        What is kept already stays: it has worked, and the one in use has not yet.
+        If previous credentials are already kept they stay: they have worked, those in use have not yet.
         """
         if integration.previous_secret_sealed is None:
             try:
@@ -120,7 +120,7 @@ class CredentialStore:
     async def restore(
         self, session: AsyncSession, integration: Integration, to: Credentials, now: datetime
     ) -> None:
-        """Use the previous credentials again."""
+        """Use the previous credentials ``to`` again; none are kept then."""
         integration.previous_secret_sealed = None
         await self._use(session, integration, to, now)
 
@@ -131,7 +131,7 @@ class CredentialStore:
         await people.make_pending_due(session, integration.id, now)
 
     def put(self, integration: Integration, credentials: Credentials) -> None:
-        """Make these the integration's; the expiry known of the replaced secret is read again."""
+        """Encrypt and set ``credentials``; their expiry is read again from Graph."""
         integration.credential = credentials.kind.value
         integration.client_secret_sealed = self.encrypt(credentials.secret)
         integration.certificate_sealed = self.encrypt(credentials.certificate) if credentials.certificate else None
@@ -141,6 +141,7 @@ class CredentialStore:
         integration.expiry_checked_at = None
 
     def keep_previous(self, integration: Integration, previous: Credentials) -> None:
+        """Encrypt ``previous`` as the credentials to return to."""
         values = {
             "kind": previous.kind.value,
             "secret": previous.secret,

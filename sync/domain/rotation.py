@@ -1,4 +1,4 @@
-"""A rotation of credentials: its steps as stored, and the view of it for administrators."""
+"""A rotation, the change of an integration's credentials: its steps as stored, and its view for administrators."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,16 +9,16 @@ from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 
 
-class Kind(StrEnum):
-    """How it began: entered by hand, requested by an administrator, or unattended."""
+class RotationKind(StrEnum):
+    """The administrator entered new credentials, asked the bot to rotate, or the bot rotates by itself."""
 
-    BY_HAND = "by_hand"
-    FOR_ME = "for_me"
+    MANUAL = "by_hand"
+    ON_REQUEST = "for_me"
     AUTOMATIC = "automatic"
 
 
-class Step(StrEnum):
-    """The next step. Entered by hand, it begins at ``PROVE``; ``WAIT`` also follows a rollback."""
+class RotationStep(StrEnum):
+    """What is to be done next. ``MANUAL`` begins at ``PROVE``. ``WAIT`` also follows a fallback."""
 
     ADD = "add"
     WAIT = "wait"
@@ -31,17 +31,17 @@ class Step(StrEnum):
 
 
 class RotationUnderWay(CloudLinkPresenceError):
-    """The bot is rotating this integration's secret itself at the moment."""
+    """The bot itself is changing this integration's secret now."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationView:
-    """``error`` is what delayed it last, or made it fail; ``old_left``: the old secret is still in Azure."""
+    """``error`` delayed it last, or made it fail; ``old_left`` says that the old secret is still in Azure."""
 
     id: str
     integration_id: str
-    kind: Kind
-    step: Step
+    kind: RotationKind
+    step: RotationStep
     expires_on: date | None
     old_left: bool
     started_at: datetime
@@ -55,7 +55,7 @@ class RotationView:
 
 @dataclass(frozen=True, slots=True)
 class NewCertificate:
-    """The public part of a certificate that the bot created. ``thumbprint`` as the portal shows it."""
+    """The public part of a certificate that the bot made. ``thumbprint`` is as Azure shows it."""
 
     public: str
     thumbprint: str
@@ -64,20 +64,20 @@ class NewCertificate:
 
 @dataclass(frozen=True, slots=True)
 class CredentialChoices:
-    """The credentials an integration can be switched to: a certificate or a token that the host keeps in a file."""
+    """Whether the host has a certificate, or a federated token, that integrations can use instead of a secret."""
 
     host_certificate: bool
     federated: bool
 
 
-def view_of(rotation: Rotation) -> RotationView:
+def rotation_view(rotation: Rotation) -> RotationView:
     return RotationView(
         id=rotation.id,
         integration_id=rotation.integration_id,
-        kind=Kind(rotation.kind),
-        step=Step(rotation.step),
+        kind=RotationKind(rotation.kind),
+        step=RotationStep(rotation.step),
         expires_on=rotation.expires_on,
-        old_left=rotation.step == Step.DONE and not rotation.old_key_id,
+        old_left=rotation.step == RotationStep.DONE and not rotation.old_key_id,
         started_at=rotation.started_at,
         finished_at=rotation.finished_at,
         error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,

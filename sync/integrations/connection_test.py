@@ -1,27 +1,32 @@
-"""Tests an integration's connections step by step, and heals or names what is wrong with them."""
+"""Tests connections with fresh credentials, never with cached tokens.
 
-from collections.abc import Awaitable, Callable
+Credentials that are not stored yet are checked before they are saved. A stored integration is tested step by step;
+the result opens or closes the problems of its services.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from time import perf_counter
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
+from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
-from sync.domain.model import Probe, Service
+from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
+from sync.tenancy import owned
 
-Step = Callable[[], Awaitable[object]]
+Check = tuple[Service, str, Callable[[], Awaitable[object]]]
+"""The service that is called, the name of the probe, and the call."""
 
 
 class ConnectionTest:
-    """Probes with fresh credentials, never with kept tokens."""
+    """``recheck_after`` is how old a problem must be before the job may close it."""
 
     def __init__(
         self, context: Context, credentials: CredentialStore, quota: QuotaLedger, recheck_after: timedelta
@@ -32,19 +37,52 @@ class ConnectionTest:
         self._jobs = context.jobs
         self._quota = quota
         self._clock = context.clock
+        self._audit = AuditLog(context.database, context.clock)
         self._recheck_after = recheck_after
 
-    async def test(self, integration: Integration) -> tuple[Probe, ...]:
-        """Every step, each side up to its first failure; what answers well is healed at once."""
-        probes = (*await self._test_cloudlink(integration), *await self._test_teams(integration))
-        await self._note(integration, probes, healing=True)
+    async def check_cloudlink(self, owner_tenant: str, account: CloudLinkAccount, by: Actor) -> CloudLinkCheck:
+        """Get a token, read the account and its users; store nothing. Raises ``SyncError``.
+
+        Recorded only when it fails: when it succeeds, the setup that follows is.
+        """
+        facts = {"account_id": account.account_id}
+        async with self._audit.attempt(Act.CHECK_CLOUDLINK, by, Subject(owner_tenant), facts):
+            phones = self._clients.fresh_phones(account)
+            name = await phones.account_name()
+            return CloudLinkCheck(name, len(await phones.users()))
+
+    async def check_teams(self, owner_tenant: str, app: TeamsApp, by: Actor) -> TeamsCheck:
+        """Get a token with all roles and read the directory once; store nothing. Raises ``SyncError``.
+
+        Recorded only when it fails.
+        """
+        facts = {"tenant_id": app.tenant_id, "client_id": app.client_id}
+        async with (
+            self._audit.attempt(Act.CHECK_TEAMS, by, Subject(owner_tenant), facts),
+            self._clients.fresh_directory(app) as directory,
+        ):
+            return TeamsCheck(await directory.organisation())
+
+    async def test(self, owner_tenant: str, integration_id: str, by: Actor) -> tuple[Probe, ...]:
+        """Run every step, on each side up to its first failure; a service that responds is healthy from now on.
+
+        Recorded with the first failure as its result. Raises ``UnknownIntegration``.
+        """
+        async with self._audit.attempt(Act.TEST, by, Subject(owner_tenant, integration_id)):
+            async with self._database.session() as session:
+                integration = await owned(session, owner_tenant, integration_id)
+            probes = (*await self._test_cloudlink(integration), *await self._test_teams(integration))
+            await self._store(integration, probes, healing=True)
+        failure = next((probe.error for probe in probes if probe.error), None)
+        await self._audit.record_outcome(Act.TEST, by, integration, failure)
         return probes
 
     async def probe(self, integration_id: str) -> None:
-        """The job, while credentials are wrong: find out whether they still are, and what exactly is.
+        """The job, while credentials are wrong: test whether they still are, and with which fault.
 
-        An administrator may consent in Azure without telling us; but a problem just raised is only named
-        more exactly, not healed: otherwise one that no probe sees would break and heal in turns.
+        An administrator may give consent in Azure without telling the bot. A problem younger than
+        ``recheck_after`` is only named more exactly, not closed: otherwise one that no probe detects would open and
+        close in turns.
         """
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
@@ -53,7 +91,7 @@ class ConnectionTest:
         if integration is None or problem is None:
             return
         is_settled = problem.since + self._recheck_after <= self._clock()
-        await self._note(integration, await self._test_teams(integration), healing=is_settled)
+        await self._store(integration, await self._test_teams(integration), healing=is_settled)
 
     async def _test_cloudlink(self, integration: Integration) -> list[Probe]:
         try:
@@ -70,7 +108,7 @@ class ConnectionTest:
         except SyncError as error:
             return [Probe(Service.ENTRA, "token", 0.0, error)]
         self._clients.forget(app)
-        somebody = await self._somebody(integration)
+        sample = await self._reserve_sample(integration)
         async with AsyncExitStack() as stack:
             probes = await _run(
                 (Service.ENTRA, "token", lambda: stack.enter_async_context(self._clients.fresh_directory(app)))
@@ -81,11 +119,11 @@ class ConnectionTest:
             presence = self._clients.presence(app)
             return probes + await _run(
                 (Service.GRAPH, "directory", directory.organisation),
-                (Service.GRAPH, "presence", lambda: presence.read(somebody)),
+                (Service.GRAPH, "presence", lambda: presence.read(sample)),
             )
 
-    async def _somebody(self, integration: Integration) -> list[str]:
-        """One matched person to read the presence of; a read counts against the quota like a write."""
+    async def _reserve_sample(self, integration: Integration) -> list[str]:
+        """One matched user to read the presence of, if there is one; the read counts against the quota."""
         async with self._database.writing() as session:
             rows = await people.list_present(session, integration.id)
             found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
@@ -94,47 +132,40 @@ class ConnectionTest:
                 self._quota.reserve(locked, len(found), self._clock())
         return found
 
-    async def _note(self, integration: Integration, probes: tuple[Probe, ...] | list[Probe], healing: bool) -> None:
+    async def _store(self, integration: Integration, probes: Sequence[Probe], *, healing: bool) -> None:
+        """Open a problem for each failure and, when ``healing``, close those of the services that responded."""
         now, integration_id = self._clock(), integration.id
         failed = {probe.service for probe in probes if probe.error}
-        well = {probe.service for probe in probes} - failed
+        healthy = {probe.service for probe in probes} - failed
         async with self._database.writing() as session:
             if not await health.is_unchanged(session, integration):
                 return
             for probe in probes:
                 if probe.error:
-                    about = health.service_of(probe.error)
-                    well.discard(about)
-                    failed.add(about)
-                    await health.mark_unhealthy(session, integration_id, probe.error, now, about)
-            if healing and well:
-                await health.mark_healthy(session, integration_id, well, now)
-            await self._note_checked(session, integration_id)
+                    service = health.service_of(probe.error)
+                    healthy.discard(service)
+                    failed.add(service)
+                    await health.mark_unhealthy(session, integration_id, probe.error, now, service)
+            if healing and healthy:
+                await health.mark_healthy(session, integration_id, healthy, now)
+            for problem in await problems.list_open(session, integration_id):
+                problem.checked_at = now
             if healing and not failed & set(health.TEAMS):
                 await people.make_pending_due(session, integration_id, now)
         await self._jobs.defer(PUSH, integration_id)
 
-    async def _note_checked(self, session: AsyncSession, integration_id: str) -> None:
-        for problem in await problems.list_open(session, integration_id):
-            problem.checked_at = self._clock()
-            session.add(problem)
 
-
-async def _run(*steps: tuple[Service, str, Step]) -> list[Probe]:
-    """Run the steps in turn, up to the first that fails."""
+async def _run(*checks: Check) -> list[Probe]:
+    """Run the checks in order, up to the first that fails."""
     probes: list[Probe] = []
-    for service, name, step in steps:
+    for service, name, call in checks:
         began = perf_counter()
-        trouble = await _trouble(step)
-        probes.append(Probe(service, name, perf_counter() - began, trouble))
-        if trouble:
+        error: SyncError | None = None
+        try:
+            await call()
+        except SyncError as raised:
+            error = raised
+        probes.append(Probe(service, name, perf_counter() - began, error))
+        if error:
             break
     return probes
-
-
-async def _trouble(step: Step) -> SyncError | None:
-    try:
-        await step()
-    except SyncError as error:
-        return error
-    return None

@@ -1,10 +1,12 @@
-"""Changes an integration without deleting it: its name, its CloudLink side, its Teams side.
+"""Edits a stored integration: its name, its CloudLink account, its Teams application.
 
-What is new is proven before it is stored. An edit names the ``revision`` it was begun at and is stored only if
-that still is the integration's, in one ``UPDATE``: of two administrators at once, the second loses nothing but
-the attempt. Who did it is recorded in the same transaction, so that the second can be told.
+New credentials are tested before they are stored. An edit names the ``revision`` it was begun at and is stored only
+if that is still the integration's revision, in one ``UPDATE``: of two administrators who edit at the same time, the
+second stores nothing. The edit and its record in the audit log are one transaction, so the second administrator can
+be shown who was first.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -12,8 +14,9 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import history, integrations, people, rotations
+from storage.queries import integrations, people, rotations
 from storage.tables.integrations import Integration
+from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
@@ -24,19 +27,21 @@ from sync.domain.model import (
     CredentialKind,
     EditedMeanwhile,
     ExpirySource,
+    IntegrationView,
     NameTaken,
     Service,
     TeamsApp,
-    UnknownIntegration,
 )
 from sync.integrations.teardown import TenantTeardown
+from sync.integrations.views import integration_view
 from sync.people.directory_sync import DirectorySync
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.problems import health
+from sync.tenancy import owned
 
 
 class Editor:
-    """Stores edits. Each method raises ``UnknownIntegration`` and ``EditedMeanwhile``."""
+    """Each method raises ``UnknownIntegration`` and ``EditedMeanwhile``; a failure is recorded, like a success."""
 
     def __init__(
         self,
@@ -52,50 +57,61 @@ class Editor:
         self._teardown = teardown
         self._jobs = context.jobs
         self._clock = context.clock
+        self._audit = AuditLog(context.database, context.clock)
 
     async def rename(
         self, owner_tenant: str, integration_id: str, revision: int, name: str, by: Actor
-    ) -> Integration:
+    ) -> IntegrationView:
         """Raises ``NameTaken``."""
-        async with self._database.writing() as session:
-            before = await self._find(session, owner_tenant, integration_id, revision, lock=True)
+        subject = Subject(owner_tenant, integration_id)
+        async with (
+            self._audit.attempt(Act.RENAME, by, subject, {"to": name}),
+            self._database.writing() as session,
+        ):
+            before = await owned(session, owner_tenant, integration_id, revision, lock=True)
             if await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
                 raise NameTaken(name)
             facts = {"from": before.name, "to": name}
-            return await self._revise(session, before, revision, "rename", facts, by, name=name)
+            edited = await self._revise(session, before, {"name": name}, Act.RENAME, facts, by)
+        return integration_view(edited)
 
     async def edit_cloudlink(
         self, owner_tenant: str, integration_id: str, revision: int, account: CloudLinkAccount, by: Actor
+    ) -> IntegrationView:
+        """Test ``account`` and store it; an empty secret keeps the stored one. Raises ``SyncError``."""
+        async with self._audit.attempt(Act.EDIT_CLOUDLINK, by, Subject(owner_tenant, integration_id)):
+            before = await self._read(owner_tenant, integration_id, revision)
+            has_secret = bool(account.client_secret)
+            if not has_secret:
+                account = replace(account, client_secret=self._credentials.account(before).client_secret)
+            phones = self._clients.fresh_phones(account)
+            await phones.account_name()
+            await phones.users()
+            facts = _changes(account_facts(before), _facts_of_account(account), has_secret)
+            edited = await self._store_account(before, account, facts, by)
+            if edited.subscription_id != before.subscription_id:
+                await self._teardown.unsubscribe(before)
+            await self._follow_up(edited)
+        return integration_view(edited)
+
+    async def _store_account(
+        self, before: Integration, account: CloudLinkAccount, facts: Mapping[str, Any], by: Actor
     ) -> Integration:
-        """Prove ``account`` and store it; an empty secret keeps the one there is. Raises ``SyncError``."""
-        before = await self._read(owner_tenant, integration_id, revision)
-        facts = _changed(account_facts(before), _facts_of_account(account), bool(account.client_secret))
-        if not account.client_secret:
-            account = replace(account, client_secret=self._credentials.account(before).client_secret)
-        phones = self._clients.fresh_phones(account)
-        await phones.account_name()
-        await phones.users()
-        has_moved = account.account_id != before.cloudlink_account_id
+        """Another account or client gets another webhook endpoint: events of the old one are not accepted."""
+        has_changed = account_facts(before) != _facts_of_account(account)
         values: dict[str, Any] = {
             "cloudlink_region": account.region,
             "cloudlink_account_id": account.account_id,
             "cloudlink_client_id": account.client_id,
             "cloudlink_secret_sealed": self._credentials.encrypt(account.client_secret),
-            **(
-                new_webhook_endpoint(self._credentials)[1]
-                if account_facts(before) != _facts_of_account(account)
-                else {}
-            ),
+            **(new_webhook_endpoint(self._credentials)[1] if has_changed else {}),
         }
         async with self._database.writing() as session:
-            current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
-            edited = await self._revise(session, current, revision, "edit_cloudlink", facts, by, **values)
-            if has_moved:
-                await people.clear_extensions(session, integration_id, current_cause(), self._clock())
-            await health.mark_healthy(session, integration_id, [Service.CLOUDLINK], self._clock())
-        if edited.subscription_id != before.subscription_id:
-            await self._teardown.unsubscribe(before)
-        await self._follow_up(edited)
+            current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
+            edited = await self._revise(session, current, values, Act.EDIT_CLOUDLINK, facts, by)
+            if account.account_id != before.cloudlink_account_id:
+                await people.clear_extensions(session, before.id, current_cause(), self._clock())
+            await health.mark_healthy(session, before.id, [Service.CLOUDLINK], self._clock())
         return edited
 
     async def edit_teams(
@@ -106,33 +122,42 @@ class Editor:
         app: TeamsApp,
         expires_on: date | None,
         by: Actor,
-    ) -> Integration:
-        """Prove ``app`` and store it; an empty secret keeps the credential there is. Raises ``SyncError``.
+    ) -> IntegrationView:
+        """Test ``app`` and store it; an empty secret keeps the stored credentials. Raises ``SyncError``.
 
-        Another tenant or application: what Teams shows from us is first taken back with the old credentials,
-        as far as they still serve, for the new ones cannot.
+        With another tenant or application, the presence that we set is first cleared with the old credentials, as
+        far as they still work, because the new ones cannot reach it. People are then matched again.
         """
-        before = await self._read(owner_tenant, integration_id, revision)
-        facts = _changed(app_facts(before), _facts_of_app(app), bool(app.client_secret))
-        has_moved = app_facts(before) != _facts_of_app(app)
-        values = self._teams_values(before, app, expires_on, has_moved)
-        async with self._clients.fresh_directory(self._whole(before, app, has_moved)) as directory:
-            await directory.organisation()
-        if has_moved:
-            await self._teardown.take_back(before)
+        async with self._audit.attempt(Act.EDIT_TEAMS, by, Subject(owner_tenant, integration_id)):
+            before = await self._read(owner_tenant, integration_id, revision)
+            has_moved = app_facts(before) != _facts_of_app(app)
+            tested = self._with_stored_credentials(before, app, has_moved)
+            async with self._clients.fresh_directory(tested) as directory:
+                await directory.organisation()
+            if has_moved:
+                await self._teardown.clear_all(before)
+            edited, left = await self._store_app(before, app, expires_on, has_moved, by)
+            if has_moved:
+                await self._teardown.clear(before, left)
+            await self._follow_up(edited)
+        return integration_view(edited)
+
+    async def _store_app(
+        self, before: Integration, app: TeamsApp, expires_on: date | None, has_moved: bool, by: Actor
+    ) -> tuple[Integration, list[str]]:
+        """The edited integration, and the users of the old tenant whose presence is left to be cleared."""
         now = self._clock()
+        facts = _changes(app_facts(before), _facts_of_app(app), bool(app.client_secret))
+        values = self._teams_values(before, app, expires_on, has_moved)
         async with self._database.writing() as session:
-            current = await self._find(session, owner_tenant, integration_id, revision, lock=True)
-            edited = await self._revise(session, current, revision, "edit_teams", facts, by, **values)
-            left = await people.unmatch_all(session, integration_id) if has_moved else []
+            current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
+            edited = await self._revise(session, current, values, Act.EDIT_TEAMS, facts, by)
+            left = await people.unmatch_all(session, before.id) if has_moved else []
             if has_moved or app.client_secret:
-                await rotations.cancel_open(session, integration_id, now)
-            await health.mark_healthy(session, integration_id, health.TEAMS, now)
-            await people.make_pending_due(session, integration_id, now)
-        if has_moved:
-            await self._teardown.clear(before, left)
-        await self._follow_up(edited)
-        return edited
+                await rotations.cancel_open(session, before.id, now)
+            await health.mark_healthy(session, before.id, health.TEAMS, now)
+            await people.make_pending_due(session, before.id, now)
+        return edited, left
 
     def _teams_values(
         self, before: Integration, app: TeamsApp, expires_on: date | None, has_moved: bool
@@ -152,11 +177,12 @@ class Editor:
                 "expiry_checked_at": None,
             }
         if app.client_secret or expires_on != before.secret_expires_on:
-            values |= {"secret_expires_on": expires_on, "expiry_source": _source(expires_on)}
+            source = ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN
+            values |= {"secret_expires_on": expires_on, "expiry_source": source.value}
         return values
 
-    def _whole(self, before: Integration, app: TeamsApp, has_moved: bool) -> TeamsApp:
-        """``app`` with the credential there is, if it brings none; a secret opens no other application."""
+    def _with_stored_credentials(self, before: Integration, app: TeamsApp, has_moved: bool) -> TeamsApp:
+        """``app``, with the stored credentials if it has no secret. A secret is valid for its application alone."""
         if app.client_secret:
             return app
         kept = self._credentials.app(before)
@@ -165,7 +191,7 @@ class Editor:
         return replace(kept, tenant_id=app.tenant_id, client_id=app.client_id)
 
     async def _follow_up(self, edited: Integration) -> None:
-        """Match anew at once; what is not enabled has no jobs, and is matched here if that can be."""
+        """Match people again: in jobs if the integration is enabled, else now, as far as the services respond."""
         if edited.enabled:
             for job in (MATCH, SUBSCRIBE, POLL, PUSH):
                 await self._jobs.defer(job, edited.id)
@@ -179,50 +205,28 @@ class Editor:
 
     async def _read(self, owner_tenant: str, integration_id: str, revision: int) -> Integration:
         async with self._database.session() as session:
-            return await self._find(session, owner_tenant, integration_id, revision)
-
-    async def _find(
-        self, session: AsyncSession, owner_tenant: str, integration_id: str, revision: int, *, lock: bool = False
-    ) -> Integration:
-        integration = await integrations.get_owned(session, owner_tenant, integration_id, lock=lock)
-        if integration is None:
-            raise UnknownIntegration(integration_id)
-        if integration.revision != revision:
-            raise EditedMeanwhile(integration_id)
-        return integration
+            return await owned(session, owner_tenant, integration_id, revision)
 
     async def _revise(
         self,
         session: AsyncSession,
         before: Integration,
-        revision: int,
-        act: str,
-        facts: dict[str, Any],
+        values: Mapping[str, Any],
+        act: Act,
+        facts: Mapping[str, Any],
         by: Actor,
-        **values: Any,
     ) -> Integration:
-        """Store ``values``, the next revision and the act, or raise ``EditedMeanwhile``."""
-        name = before.name
-        edited = await integrations.update_if_unchanged(session, before, revision, values)
+        """Store ``values`` as the next revision and record the act under the name the integration had before."""
+        subject = Subject(before.owner_tenant, before.id, before.name)
+        edited = await integrations.update_if_unchanged(session, before, before.revision, values)
         if edited is None:
             raise EditedMeanwhile(before.id)
-        await history.record(
-            session,
-            owner_tenant=edited.owner_tenant,
-            integration_id=edited.id,
-            integration_name=name,
-            actor_id=by.id,
-            actor_name=by.name,
-            act=act,
-            result=history.DONE,
-            facts=facts,
-            now=self._clock(),
-        )
+        await self._audit.record(session, act, by, subject, facts)
         return edited
 
 
 def account_facts(integration: Integration) -> dict[str, str]:
-    """The CloudLink side but for its secret, by the fields' names."""
+    """The CloudLink account without its secret, by the names of the form's fields."""
     return {
         "region": integration.cloudlink_region,
         "account_id": integration.cloudlink_account_id,
@@ -239,7 +243,7 @@ def _facts_of_account(account: CloudLinkAccount) -> dict[str, str]:
 
 
 def app_facts(integration: Integration) -> dict[str, str]:
-    """The Teams side but for its credential, by the fields' names. Entra's ids know no letter case."""
+    """The Teams application without its credentials. Entra's ids are compared without regard to case."""
     return {"tenant_id": integration.tenant_id.lower(), "client_id": integration.client_id.lower()}
 
 
@@ -247,11 +251,7 @@ def _facts_of_app(app: TeamsApp) -> dict[str, str]:
     return {"tenant_id": app.tenant_id.lower(), "client_id": app.client_id.lower()}
 
 
-def _changed(before: dict[str, str], after: dict[str, str], has_new_secret: bool) -> dict[str, Any]:
-    """What history keeps of an edit: the new value of each field that changed, and whether the secret did."""
+def _changes(before: dict[str, str], after: dict[str, str], has_new_secret: bool) -> dict[str, Any]:
+    """What is recorded of an edit: the new value of each changed field, and whether there is a new secret."""
     facts: dict[str, Any] = {name: value for name, value in after.items() if before[name] != value}
     return facts | ({"new_secret": "yes"} if has_new_secret else {})
-
-
-def _source(expires_on: date | None) -> str:
-    return ExpirySource.ADMIN.value if expires_on else ExpirySource.UNKNOWN.value

@@ -1,6 +1,6 @@
-"""Takes an integration away: clears what Teams shows, ends the subscription, forgets the secrets.
+"""Finishes the removal of an integration: clears presence, ends the subscription, deletes the row and its secrets.
 
-It goes on after a restart. If Graph will not be cleared in good time it is left to itself: sessions run out
+The removal continues after a restart. Presence that cannot be cleared in time is left to expire: sessions end
 within four hours (Graph reference, presence: setPresence).
 """
 
@@ -16,35 +16,35 @@ from sync.phones.subscriptions import Subscriptions
 
 log = structlog.get_logger()
 
-LOOK_AGAIN = timedelta(seconds=2)
+CHECK_INTERVAL = timedelta(seconds=2)
 
 
 class Remover:
-    """Finishes removals. ``patience`` is how long clearing may take."""
+    """``timeout`` is how long clearing presence may take."""
 
-    def __init__(self, context: Context, subscriptions: Subscriptions, patience: timedelta) -> None:
+    def __init__(self, context: Context, subscriptions: Subscriptions, timeout: timedelta) -> None:
         self._database = context.database
         self._subscriptions = subscriptions
         self._jobs = context.jobs
         self._clock = context.clock
-        self._patience = patience
+        self._timeout = timeout
 
     async def remove(self, integration_id: str) -> None:
-        """The job: forget the integration if nothing is shown from it any more, else see to it and come back."""
+        """The job: delete the integration once none of its presence is shown, or the timeout has passed."""
         now = self._clock()
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             left = await people.count_shown(session, integration_id)
         if integration is None or integration.removing_since is None:
             return
-        if left and now < integration.removing_since + self._patience:
+        if left and now < integration.removing_since + self._timeout:
             await self._jobs.defer(PUSH, integration_id)
-            await self._jobs.defer(REMOVE, integration_id, at=now + LOOK_AGAIN)
+            await self._jobs.defer(REMOVE, integration_id, at=now + CHECK_INTERVAL)
             return
         try:
             await self._subscriptions.end(integration)
         except SyncError as error:
-            log.warning("subscription_left_behind", integration=integration_id, fault=error.fault.value)
+            log.warning("subscription_not_ended", integration=integration_id, fault=error.fault.value)
         async with self._database.writing() as session:
             await integrations.delete_one(session, integration_id)
-        log.info("integration_removed", integration=integration_id, presences_left_to_run_out=left)
+        log.info("integration_removed", integration=integration_id, presences_left_to_expire=left)

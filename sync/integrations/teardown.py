@@ -1,7 +1,7 @@
-"""Leaves a tenant or an account behind: takes back with the old credentials what the new ones cannot reach.
+"""Cleans up in a tenant or an account that an integration leaves, with the old credentials.
 
-All of it is bounded, and what cannot be taken back is left to run out: presence sessions end within four hours
-(Graph reference, presence: setPresence), subscriptions are not heard any more.
+Bounded in time. What cannot be cleared expires by itself: presence sessions within four hours (Graph reference,
+presence: setPresence); events of an old subscription are not accepted any more.
 """
 
 import asyncio
@@ -25,25 +25,25 @@ log = structlog.get_logger()
 
 
 class TenantTeardown:
-    """``patience`` is how many seconds the old credentials get to finish."""
+    """``timeout`` is in seconds, for all requests with the old credentials."""
 
     def __init__(
-        self, context: Context, credentials: CredentialStore, quota: QuotaLedger, patience: float = 10
+        self, context: Context, credentials: CredentialStore, quota: QuotaLedger, timeout: float = 10
     ) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
         self._quota = quota
         self._clock = context.clock
-        self._patience = patience
+        self._timeout = timeout
 
-    async def take_back(self, integration: Integration) -> None:
-        """Clear everything Teams shows from us, while the integration still is as it was.
+    async def clear_all(self, integration: Integration) -> None:
+        """Clear every presence that we set, before the integration is changed.
 
-        Should we die here, everybody is looked at again a little later and shown as before.
+        If the process ends in between, the reconciler sets them again a little later.
         """
         now = self._clock()
-        again = now + timedelta(seconds=6 * self._patience)
+        again = now + timedelta(seconds=6 * self._timeout)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)
             user_ids = await people.mark_applied_unsure(session, integration.id, again)
@@ -52,30 +52,30 @@ class TenantTeardown:
         await self.clear(integration, user_ids)
 
     async def clear(self, integration: Integration, user_ids: Sequence[str]) -> None:
-        """Clear these Teams users' presence with the credentials that ``integration`` holds."""
+        """Clear the presence of these Teams users with the credentials that ``integration`` holds."""
         cleared = 0
         try:
             app = self._credentials.app(integration)
             service = self._clients.presence(app)
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 for start in range(0, len(user_ids), BATCH):
                     batch = [ClearPresence(user_id) for user_id in user_ids[start : start + BATCH]]
                     outcomes = await service.push(batch)
                     cleared += sum(isinstance(outcome, Done) for outcome in outcomes)
             self._clients.forget(app)
         except (SyncError, TimeoutError) as error:
-            log.warning("old_tenant_not_reached", integration=integration.id, error=type(error).__name__)
+            log.warning("old_tenant_unreachable", integration=integration.id, error=type(error).__name__)
         if user_ids:
             left = len(user_ids) - cleared
-            log.info("old_tenant_left", integration=integration.id, cleared=cleared, left_to_run_out=left)
+            log.info("old_tenant_cleared", integration=integration.id, cleared=cleared, left_to_expire=left)
 
     async def unsubscribe(self, integration: Integration) -> None:
-        """End the subscription with the account that ``integration`` holds; it may be gone, or out of reach."""
+        """End the subscription of the account that ``integration`` holds, if it can be reached."""
         if not integration.subscription_id:
             return
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 phones = self._clients.phones(self._credentials.account(integration))
                 await phones.unsubscribe(integration.subscription_id)
         except (SyncError, TimeoutError) as error:
-            log.warning("subscription_left_behind", integration=integration.id, error=type(error).__name__)
+            log.warning("subscription_not_ended", integration=integration.id, error=type(error).__name__)

@@ -13,13 +13,13 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from storage.queries.notices import DELIVERED, State
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.domain.model import BOT, CredentialKind
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_resolved, notify_at
 
 EXPIRY: Final = "expiry"
@@ -47,7 +47,7 @@ REPLACEMENTS = ("rotate", "switch_credential")
 CHANGES = (*REPLACEMENTS, "edit_teams")
 """The acts (``storage.queries.history``) that may change when credentials expire."""
 
-SWAPPED = (Step.PROVE, Step.REMOVE, Step.DONE)
+SWAPPED = (RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """The steps of a rotation whose new secret is in use."""
 
 REPETITION: Final = "~"
@@ -124,7 +124,7 @@ class PlanInput:
     problems: Sequence[Problem]
     rotations: Sequence[Rotation]
     recipients: Sequence[Recipient]
-    last_act: Act | None
+    last_act: HistoryEntry | None
     update: int | None
     now: datetime
 
@@ -168,9 +168,9 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
     yield from _expiry_notices(given)
     yield from _incident_notices(given, incidents)
     for rotation in given.rotations:
-        if rotation.kind == Kind.AUTOMATIC and _is_recent(rotation, given.now):
+        if rotation.kind == RotationKind.AUTOMATIC and _is_recent(rotation, given.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
-            fault = rotation.fault if rotation.step == Step.FAILED else ""
+            fault = rotation.fault if rotation.step == RotationStep.FAILED else ""
             yield DueNotice(ROTATION, rotation.id, {"fault": fault, "step": rotation.step, "expires_on": expires})
     if given.update is not None:
         yield DueNotice(UPDATE, str(given.update), {"version": given.update})

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from storage.queries import integrations, people, problems, rotations, updates
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
-from sync.credentials.rotator import is_due_by_itself
+from sync.credentials.rotation_store import needs_automatic_rotation
 from sync.domain.context import Context
 from sync.domain.jobs import (
     CLEANUP,
@@ -143,7 +143,7 @@ class Scheduler:
             jobs.append(PROBE)
         elif problem is None and self._is_past(integration.expiry_checked_at, self._every.read_expiry, now):
             jobs.append(EXPIRY)
-        if is_due_by_itself(integration, now):
+        if needs_automatic_rotation(integration, now):
             jobs.append(ROTATE)
         if not self._may_call(opened, [Service.CLOUDLINK], now):
             return jobs

@@ -1,9 +1,9 @@
-"""Feature updates: new behaviour that each integration takes on when its administrator says so."""
+"""Feature updates: new behaviour that an integration gets when its administrator installs it."""
 
 from storage.tables.integrations import Integration
 from sync.domain.features import NEWEST
 
 
 def available(integration: Integration) -> int | None:
-    """The version an integration could be brought to; None when it has everything."""
+    """The newest version that can be installed; None if the integration has it."""
     return NEWEST if integration.feature_version < NEWEST else None

@@ -1,4 +1,4 @@
-"""Every feature update there is, by its number. A new one is a module beside this one and a line here."""
+"""All feature updates by version. A new one is a module beside this one and an entry here."""
 
 from collections.abc import Mapping
 
@@ -13,6 +13,6 @@ Catalogue = Mapping[int, Update]
 
 
 def catalogue(database: Database, directory_sync: DirectorySync, messages: StatusMessageWriter) -> Catalogue:
-    """The updates by version, in the order in which they are installed."""
+    """The updates in the order in which they are installed."""
     updates: tuple[Update, ...] = (ProxyAddresses(database, directory_sync), StatusMessages(database, messages))
     return {update.version: update for update in updates}

@@ -1,4 +1,4 @@
-"""What the conversation is told of feature updates."""
+"""Feature updates as the bot shows them: plain values."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 
 
-class State(StrEnum):
-    """Where an installation stands (``storage.tables.FeatureUpdate``)."""
+class InstallationState(StrEnum):
+    """The state of an update's installation, as stored in ``storage.tables.updates.FeatureUpdate``."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -18,8 +18,8 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
-    """Something an update would change here: a key of the catalogues, how many, and the first few names."""
+class PlannedChange:
+    """A change that an update would make: a key of the catalogues, how many it affects, the first few names."""
 
     key: str
     count: int
@@ -27,35 +27,35 @@ class Effect:
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """An update that is not installed yet, and its dry run."""
+class PendingUpdate:
+    """An update that is not installed yet, with the result of its dry run."""
 
     version: int
-    effects: tuple[Effect, ...]
+    changes: tuple[PlannedChange, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """Everything that is due for an integration, in the order in which it is installed; nothing when empty.
+class UpdateOffer:
+    """The updates that can be installed now, in order; ``installed`` is the integration's version.
 
-    ``undoable`` is the installed version that can be taken back, if any.
+    ``undoable`` is the installed version that can be rolled back, None if there is none.
     """
 
     installed: int
-    due: tuple[Due, ...]
+    pending: tuple[PendingUpdate, ...]
     undoable: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
-    """One update's installation. ``place`` counts its steps from 0; ``done`` of ``total`` are through in this one.
+class UpdateProgress:
+    """One update's installation. ``place`` is the index of its step of ``steps``; ``done`` of ``total`` are items.
 
-    ``fault`` is a ``sync.domain.errors.Fault`` (with its ``fault_facts``) or ``unexpected``, ``failed_step`` where
-    it struck; ``results`` are counts by the same keys as a dry run's effects.
+    ``fault`` is a ``sync.domain.errors.Fault`` (with its context, ``fault_facts``) or ``unexpected``, and
+    ``failed_step`` the step that failed; ``results`` are counts by the same keys as the planned changes.
     """
 
     version: int
-    state: State
+    state: InstallationState
     step: str
     place: int
     steps: int
@@ -67,48 +67,52 @@ class Progress:
     fault_facts: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
-    def part(self) -> float:
-        """How much is through, from 0 to 1."""
-        if self.state in (State.COMPLETED, State.UNDONE):
+    def fraction(self) -> float:
+        """How much is done, from 0 to 1."""
+        if self.state in (InstallationState.COMPLETED, InstallationState.UNDONE):
             return 1.0
-        if self.state is State.ROLLING_BACK:
+        if self.state is InstallationState.ROLLING_BACK:
             return self.done / max(self.total, 1)
         within = min(1.0, self.done / self.total) if self.total else 0.0
-        return (self.place + within) / self.steps if self.state is State.RUNNING else 0.0
+        return (self.place + within) / self.steps if self.state is InstallationState.RUNNING else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """What one press set in motion: its updates, in their order. ``by`` is who pressed."""
+    """The updates that one administrator (``by``) started together, in order."""
 
     integration_id: str
     name: str
-    updates: tuple[Progress, ...]
+    updates: tuple[UpdateProgress, ...]
     by: str
     started_at: datetime
 
     @property
     def is_open(self) -> bool:
-        return any(each.state in (State.WAITING, State.RUNNING, State.ROLLING_BACK) for each in self.updates)
+        """Whether steps are left to run."""
+        states = (InstallationState.WAITING, InstallationState.RUNNING, InstallationState.ROLLING_BACK)
+        return any(each.state in states for each in self.updates)
 
     @property
-    def current(self) -> Progress:
-        """The update that is at work, or the one that ended it."""
-        busy = [each for each in self.updates if each.state in (State.RUNNING, State.ROLLING_BACK, State.FAILED)]
-        return busy[0] if busy else self.updates[-1]
+    def current(self) -> UpdateProgress:
+        """The update that is running, rolling back or failed; else the last one."""
+        states = (InstallationState.RUNNING, InstallationState.ROLLING_BACK, InstallationState.FAILED)
+        return next((each for each in self.updates if each.state in states), self.updates[-1])
 
     @property
     def percent(self) -> int:
-        """How far it is; 100 only when nothing is left to do."""
-        current = self.current
-        parts = [current.part] if current.state is State.ROLLING_BACK else [each.part for each in self.updates]
-        percent = int(100 * sum(parts) / len(parts))
+        """Progress in percent; 100 only when no step is left."""
+        if self.current.state is InstallationState.ROLLING_BACK:
+            fractions = [self.current.fraction]
+        else:
+            fractions = [each.fraction for each in self.updates]
+        percent = int(100 * sum(fractions) / len(fractions))
         return min(percent, 99) if self.is_open else percent
 
 
 @dataclass(frozen=True, slots=True)
-class CardPlace:
-    """A card that shows an installation: whose chat it is in, and its activity id."""
+class CardAddress:
+    """A card that shows an installation: the person whose chat it is in, and its activity id."""
 
     tenant_id: str
     user_object_id: str

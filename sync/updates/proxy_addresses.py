@@ -1,6 +1,6 @@
-"""Version 2: people are matched by the other mail addresses of Teams users too (``proxyAddresses``).
+"""Version 2: people are also matched by the other mail addresses of Teams users (``proxyAddresses``).
 
-Nobody loses a match; an address that two share is still nobody's.
+Existing matches are kept. An address that two users share matches neither.
 """
 
 from collections.abc import Sequence
@@ -16,14 +16,14 @@ from sync.domain.jobs import MATCH, POLL, PUSH
 from sync.domain.model import Unmatched
 from sync.people.directory_sync import DirectorySync
 from sync.people.matching import Matching, match
-from sync.updates.model import Effect
-from sync.updates.update import Accept, Changing, Facts, Portion, Step, nothing
+from sync.updates.model import PlannedChange
+from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep, store_nothing
 
-SOME = 25
-"""People stored together."""
+BATCH = 25
+"""People stored in one transaction."""
 
-NAMES = 12
-"""As many are named in a dry run."""
+MAX_NAMES = 12
+"""Names listed in a dry run."""
 
 
 class ProxyAddresses:
@@ -34,31 +34,31 @@ class ProxyAddresses:
 
     def __init__(self, database: Database, directory_sync: DirectorySync) -> None:
         self._directory_sync = directory_sync
-        self.steps: Sequence[Step] = (
+        self.steps: Sequence[UpdateStep] = (
             ReadDirectories(database, directory_sync),
             StoreMatches(),
-            Accept(self.version),
+            RaiseVersion(self.version),
         )
 
-    async def dry_run(self, integration: Integration) -> tuple[Effect, ...]:
-        found = await _judged(self._directory_sync, integration)
-        new = [one.person.name for one in found if one.teams_user_id]
-        unclear = [one.person.name for one in found if one.reason is Unmatched.AMBIGUOUS]
-        effects = [Effect("matched", len(new), tuple(new[:NAMES]))]
-        if unclear:
-            effects.append(Effect("ambiguous", len(unclear), tuple(unclear[:NAMES])))
-        return tuple(effects)
+    async def dry_run(self, integration: Integration) -> tuple[PlannedChange, ...]:
+        found = await _changed_matchings(self._directory_sync, integration)
+        new = [each.person.name for each in found if each.teams_user_id]
+        ambiguous = [each.person.name for each in found if each.reason is Unmatched.AMBIGUOUS]
+        changes = [PlannedChange("matched", len(new), tuple(new[:MAX_NAMES]))]
+        if ambiguous:
+            changes.append(PlannedChange("ambiguous", len(ambiguous), tuple(ambiguous[:MAX_NAMES])))
+        return tuple(changes)
 
 
-async def _judged(directory_sync: DirectorySync, integration: Integration) -> list[Matching]:
-    """Those for whom the other addresses make a difference."""
+async def _changed_matchings(directory_sync: DirectorySync, integration: Integration) -> list[Matching]:
+    """The people whose matching differs once the other addresses count."""
     users, accounts = await directory_sync.read(integration)
     before, after = match(users, accounts), match(users, accounts, proxies=True)
     return [new for old, new in zip(before, after, strict=True) if new != old]
 
 
 class ReadDirectories:
-    """Read both directories; keep who is newly found, by CloudLink user id."""
+    """Read both directories; keep the newly matched, by CloudLink user id."""
 
     name = "read"
 
@@ -67,59 +67,59 @@ class ReadDirectories:
         self._directory_sync = directory_sync
 
     async def total(self, integration: Integration, facts: Facts) -> int:
-        everybody = select(func.count()).where(Person.integration_id == integration.id, col(Person.gone).is_(False))
+        present = select(func.count()).where(Person.integration_id == integration.id, col(Person.gone).is_(False))
         async with self._database.session() as session:
-            return max(1, (await session.exec(everybody)).one())
+            return max(1, (await session.exec(present)).one())
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        """Everyone in one batch: both directories are read as a whole."""
         found = {
-            one.person.user_id: one.teams_user_id
-            for one in await _judged(self._directory_sync, integration)
-            if one.teams_user_id
+            each.person.user_id: each.teams_user_id
+            for each in await _changed_matchings(self._directory_sync, integration)
+            if each.teams_user_id
         }
 
-        async def store(changing: Changing) -> None:
-            changing.facts["found"] = found
-            changing.facts["results"] = {"matched": len(found)}
+        async def store(transaction: StepTransaction) -> None:
+            transaction.facts["found"] = found
+            transaction.facts["results"] = {"matched": len(found)}
 
-        return Portion(await self.total(integration, facts), store)
+        return Batch(await self.total(integration, facts), store)
 
-    async def undo(self, changing: Changing) -> None:
-        await nothing(changing)
+    async def undo(self, transaction: StepTransaction) -> None:
+        await store_nothing(transaction)
 
 
 class StoreMatches:
-    """Give the newly found their Teams users; what their phones do is told from then on."""
+    """Give the newly matched their Teams users; their calls are shown from then on."""
 
     name = "match"
 
     async def total(self, integration: Integration, facts: Facts) -> int:
         return len(facts["found"])
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
-        some = sorted(facts["found"])[done : done + SOME]
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        user_ids = sorted(facts["found"])[done : done + BATCH]
 
-        async def store(changing: Changing) -> None:
-            rows = await people.by_cloudlink_user(changing.session, integration.id, some)
+        async def store(transaction: StepTransaction) -> None:
+            rows = await people.by_cloudlink_user(transaction.session, integration.id, user_ids)
             for person in rows.values():
                 if person.teams_user_id is None:
-                    _give(person, changing)
+                    _store_match(person, transaction)
 
-        return Portion(max(1, len(some)), store)
+        return Batch(max(1, len(user_ids)), store)
 
-    async def undo(self, changing: Changing) -> None:
-        """Back to how they were; what Teams shows of them is cleared by the reconciler."""
-        before: dict[str, str] = changing.facts.get("before", {})
-        for person in (await people.by_ids(changing.session, list(before))).values():
-            if person.teams_user_id == changing.facts["found"].get(person.cloudlink_user_id):
+    async def undo(self, transaction: StepTransaction) -> None:
+        """Unmatch them again; the reconciler clears the presence that Teams shows of them."""
+        before: dict[str, str] = transaction.facts.get("before", {})
+        for person in (await people.by_ids(transaction.session, list(before))).values():
+            if person.teams_user_id == transaction.facts["found"].get(person.cloudlink_user_id):
                 person.teams_user_id, person.unmatched = None, before[person.id]
-                person.due_at = changing.now
-                changing.session.add(person)
+                person.due_at = transaction.now
 
 
-def _give(person: Person, changing: Changing) -> None:
-    before = changing.facts.setdefault("before", {})
+def _store_match(person: Person, transaction: StepTransaction) -> None:
+    """Match ``person``, and keep in the facts why there was no match before."""
+    before = transaction.facts.setdefault("before", {})
     before[person.id] = person.unmatched or Unmatched.NOT_FOUND.value
-    person.teams_user_id = changing.facts["found"][person.cloudlink_user_id]
-    person.unmatched, person.due_at = None, changing.now
-    changing.session.add(person)
+    person.teams_user_id = transaction.facts["found"][person.cloudlink_user_id]
+    person.unmatched, person.due_at = None, transaction.now

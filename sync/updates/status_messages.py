@@ -1,9 +1,8 @@
-"""Version 3: while somebody is on the phone a status message says so, unless they have words of their own there."""
+"""Version 3: a status message says that a person is on the phone, unless the person has set one."""
 
 from collections.abc import Sequence
 
 from sqlmodel import col, func, select, update
-from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import Database
@@ -14,15 +13,15 @@ from sync.domain.features import STATUS_MESSAGES
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE
 from sync.presence.status_message_plan import ON_THE_PHONE
 from sync.presence.status_messages import StatusMessageWriter
-from sync.updates.model import Effect
-from sync.updates.update import Accept, Changing, Facts, Portion, Step, nothing
+from sync.updates.model import PlannedChange
+from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep, store_nothing
 
-BLOCK = 200
-"""People read at once; Graph takes 650 (Graph reference, presence: getPresencesByUserId)."""
+READ_BATCH = 200
+"""People read with one request; Graph accepts 650 (Graph reference, presence: getPresencesByUserId)."""
 
-SOME = 25
-NAMES = 12
-MOST_LOOKED_AT = 650
+STORE_BATCH = 25
+MAX_NAMES = 12
+MAX_CALLING_READ = 650
 
 
 class StatusMessages:
@@ -34,24 +33,27 @@ class StatusMessages:
     def __init__(self, database: Database, messages: StatusMessageWriter) -> None:
         self._database = database
         self._messages = messages
-        self.steps: Sequence[Step] = (
+        self.steps: Sequence[UpdateStep] = (
             ReadMessages(database, messages),
-            AcceptWords(self.version),
-            Announce(database),
+            SetStatusText(self.version),
+            MarkDue(database),
         )
 
-    async def dry_run(self, integration: Integration) -> tuple[Effect, ...]:
-        """How many it concerns; who is on the phone now, and who of them would keep words of their own."""
+    async def dry_run(self, integration: Integration) -> tuple[PlannedChange, ...]:
+        """How many are matched; who is on the phone now, and who of them would keep a message of their own."""
         async with self._database.session() as session:
-            everybody = (await session.exec(_count(_matched(integration)))).one()
-            calling = (await session.exec(_calling(integration).limit(MOST_LOOKED_AT))).all()
+            matched = (await session.exec(_count(_matched(integration)))).one()
+            calling = (await session.exec(_calling(integration).limit(MAX_CALLING_READ))).all()
         found = await self._messages.read(integration.id, [each.teams_user_id or "" for each in calling])
         own = [each.name for each in calling if found.get(each.teams_user_id or "")]
-        told = [each.name for each in calling if not found.get(each.teams_user_id or "")]
-        effects = [Effect("people", everybody), Effect("on_the_phone", len(told), tuple(told[:NAMES]))]
+        changed = [each.name for each in calling if not found.get(each.teams_user_id or "")]
+        changes = [
+            PlannedChange("people", matched),
+            PlannedChange("on_the_phone", len(changed), tuple(changed[:MAX_NAMES])),
+        ]
         if own:
-            effects.append(Effect("own_message", len(own), tuple(own[:NAMES])))
-        return tuple(effects)
+            changes.append(PlannedChange("own_message", len(own), tuple(own[:MAX_NAMES])))
+        return tuple(changes)
 
 
 def _matched(integration: Integration) -> SelectOfScalar[Person]:
@@ -64,8 +66,8 @@ def _matched(integration: Integration) -> SelectOfScalar[Person]:
 
 
 def _calling(integration: Integration) -> SelectOfScalar[Person]:
-    words = [presence.value for presence in ON_THE_PHONE]
-    return _matched(integration).where(col(Person.desired).in_(words)).order_by(col(Person.id))
+    values = [presence.value for presence in ON_THE_PHONE]
+    return _matched(integration).where(col(Person.desired).in_(values)).order_by(col(Person.id))
 
 
 def _count(query: SelectOfScalar[Person]) -> SelectOfScalar[int]:
@@ -77,8 +79,13 @@ async def _counted(database: Database, query: SelectOfScalar[Person]) -> int:
         return (await session.exec(_count(query))).one()
 
 
+def _add_result(transaction: StepTransaction, key: str, count: int) -> None:
+    results = transaction.facts.setdefault("results", {})
+    results[key] = results.get(key, 0) + count
+
+
 class ReadMessages:
-    """Read everybody's status message: it proves that we may, and tells how many have words of their own."""
+    """Read the status messages of all matched people: tests the permission, and counts who has a message."""
 
     name = "read"
 
@@ -89,42 +96,41 @@ class ReadMessages:
     async def total(self, integration: Integration, facts: Facts) -> int:
         return await _counted(self._database, _matched(integration))
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
-        some = _matched(integration).order_by(col(Person.id)).offset(done).limit(BLOCK)
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        query = _matched(integration).order_by(col(Person.id)).offset(done).limit(READ_BATCH)
         async with self._database.session() as session:
-            users = [each.teams_user_id or "" for each in (await session.exec(some)).all()]
+            users = [each.teams_user_id or "" for each in (await session.exec(query)).all()]
         found = await self._messages.read(integration.id, users)
         own = sum(1 for message in found.values() if message)
 
-        async def store(changing: Changing) -> None:
-            results = changing.facts.setdefault("results", {})
-            results["own_message"] = results.get("own_message", 0) + own
+        async def store(transaction: StepTransaction) -> None:
+            _add_result(transaction, "own_message", own)
 
-        return Portion(max(1, len(users)), store)
+        return Batch(max(1, len(users)), store)
 
-    async def undo(self, changing: Changing) -> None:
-        await nothing(changing)
+    async def undo(self, transaction: StepTransaction) -> None:
+        await store_nothing(transaction)
 
 
-class AcceptWords(Accept):
-    """Raise the version and give the integration its words."""
+class SetStatusText(RaiseVersion):
+    """Raise the version and set the integration's status text."""
 
-    async def _accept(self, changing: Changing) -> None:
-        changing.integration.feature_version = self.version
-        changing.integration.status_text = str(changing.facts.get("status_text", ""))
+    async def _raise(self, transaction: StepTransaction) -> None:
+        transaction.integration.feature_version = self.version
+        transaction.integration.status_text = str(transaction.facts.get("status_text", ""))
 
-    async def undo(self, changing: Changing) -> None:
-        """Our words are taken away where they stand, by the job that put them there."""
-        changing.integration.feature_version = self.version - 1
-        changing.integration.status_text = ""
+    async def undo(self, transaction: StepTransaction) -> None:
+        """Clear the text; the job that set the status messages removes them."""
+        transaction.integration.feature_version = self.version - 1
+        transaction.integration.status_text = ""
         ours = update(Person).where(
-            col(Person.integration_id) == changing.integration.id, col(Person.status_message) != ""
+            col(Person.integration_id) == transaction.integration.id, col(Person.status_message) != ""
         )
-        await changing.session.exec(ours.values(status_due_at=changing.now))
+        await transaction.session.exec(ours.values(status_due_at=transaction.now))
 
 
-class Announce:
-    """Have it said of those who are on the phone already; of others it is said when they are."""
+class MarkDue:
+    """Have status messages set for people who are on the phone now; for the others their next call does that."""
 
     name = "announce"
 
@@ -134,27 +140,21 @@ class Announce:
     async def total(self, integration: Integration, facts: Facts) -> int:
         return await _counted(self._database, _calling(integration))
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
-        """After the last one dealt with, for the others may have hung up meanwhile."""
-        rest = _calling(integration).where(col(Person.id) > str(facts.get("announced", ""))).limit(SOME)
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        """Those after the last one stored: counting does not work, since others may have hung up in between."""
+        rest = _calling(integration).where(col(Person.id) > str(facts.get("announced", ""))).limit(STORE_BATCH)
         async with self._database.session() as session:
-            some = [each.id for each in (await session.exec(rest)).all()]
-        if not some:
-            return Portion(max(1, await self.total(integration, facts) - done), nothing)
+            person_ids = [each.id for each in (await session.exec(rest)).all()]
+        if not person_ids:
+            return Batch(max(1, await self.total(integration, facts) - done), store_nothing)
 
-        async def store(changing: Changing) -> None:
-            await _look_at(changing.session, some, changing)
-            changing.facts["announced"] = some[-1]
+        async def store(transaction: StepTransaction) -> None:
+            for person in (await people.by_ids(transaction.session, person_ids)).values():
+                person.status_due_at = transaction.now
+            _add_result(transaction, "on_the_phone", len(person_ids))
+            transaction.facts["announced"] = person_ids[-1]
 
-        return Portion(len(some), store)
+        return Batch(len(person_ids), store)
 
-    async def undo(self, changing: Changing) -> None:
-        await nothing(changing)
-
-
-async def _look_at(session: AsyncSession, person_ids: Sequence[str], changing: Changing) -> None:
-    for person in (await people.by_ids(session, person_ids)).values():
-        person.status_due_at = changing.now
-        session.add(person)
-    results = changing.facts.setdefault("results", {})
-    results["on_the_phone"] = results.get("on_the_phone", 0) + len(person_ids)
+    async def undo(self, transaction: StepTransaction) -> None:
+        await store_nothing(transaction)

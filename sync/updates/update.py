@@ -1,4 +1,4 @@
-"""What a feature update is made of: a dry run, and steps that count, resume and can be taken back."""
+"""The parts of a feature update: a dry run, and steps that work in batches, resume, and can be rolled back."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
-from sync.updates.model import Effect
+from sync.updates.model import PlannedChange
 
 Facts = dict[str, Any]
-"""What steps keep for each other and for the way back: small, JSON, never a secret."""
+"""What a step stores for later steps and for its rollback: small, JSON, never a secret."""
 
 
 @dataclass(frozen=True, slots=True)
-class Changing:
-    """The transaction that stores a portion together with the progress it makes; ``facts`` may be changed."""
+class StepTransaction:
+    """The transaction that stores a batch together with the progress of its step. ``facts`` may be changed."""
 
     session: AsyncSession
     integration: Integration
@@ -26,60 +26,60 @@ class Changing:
     now: datetime
 
 
-Store = Callable[[Changing], Awaitable[None]]
+Store = Callable[[StepTransaction], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
-class Portion:
-    """Part of a step: how many it deals with, and how its outcome is stored."""
+class Batch:
+    """A part of a step: how many items it covers, and the function that stores its result."""
 
     count: int
     store: Store
 
 
-class Step(Protocol):
-    """One step. It may be asked for a portion again if nobody lived to store it."""
+class UpdateStep(Protocol):
+    """One step. A batch is read again if the process ended before it was stored."""
 
     @property
     def name(self) -> str: ...
 
     async def total(self, integration: Integration, facts: Facts) -> int:
-        """How many there are to deal with; none means that the step is done."""
+        """How many items the step covers; with 0 it is skipped."""
         ...
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
-        """The next part, after ``done``; here the outside may be asked. Raises ``SyncError``."""
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        """The batch after ``done`` items. Services are called here. Raises ``SyncError``."""
         ...
 
-    async def undo(self, changing: Changing) -> None:
-        """Take back what the step stored, finished or not; the outside is not asked."""
+    async def undo(self, transaction: StepTransaction) -> None:
+        """Revert what the step stored, whether it finished or not. No service is called."""
         ...
 
 
 class Update(Protocol):
-    """A numbered update. ``jobs`` are what it sets in motion when it is installed or taken back."""
+    """A numbered update. ``jobs`` are deferred once it is installed or rolled back."""
 
     @property
     def version(self) -> int: ...
 
     @property
-    def steps(self) -> Sequence[Step]: ...
+    def steps(self) -> Sequence[UpdateStep]: ...
 
     @property
     def jobs(self) -> Sequence[str]: ...
 
-    async def dry_run(self, integration: Integration) -> tuple[Effect, ...]:
-        """What it would change here, from this integration's data as they are now. Raises ``SyncError``."""
+    async def dry_run(self, integration: Integration) -> tuple[PlannedChange, ...]:
+        """What it would change for this integration, read now. Raises ``SyncError``."""
         ...
 
 
-async def nothing(_changing: Changing) -> None:
-    """What a portion stores that leaves nothing but its progress, or a step takes back that changed nothing."""
+async def store_nothing(_transaction: StepTransaction) -> None:
+    """For a batch whose only result is its progress, and to undo a step that stored nothing."""
 
 
 @dataclass(frozen=True, slots=True)
-class Accept:
-    """The step that raises the integration's feature version: from here on it behaves anew."""
+class RaiseVersion:
+    """The step that sets the integration's feature version: the new behaviour begins here."""
 
     version: int
     name: str = "accept"
@@ -87,11 +87,11 @@ class Accept:
     async def total(self, integration: Integration, facts: Facts) -> int:
         return 1
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
-        return Portion(1, self._accept)
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        return Batch(1, self._raise)
 
-    async def _accept(self, changing: Changing) -> None:
-        changing.integration.feature_version = self.version
+    async def _raise(self, transaction: StepTransaction) -> None:
+        transaction.integration.feature_version = self.version
 
-    async def undo(self, changing: Changing) -> None:
-        changing.integration.feature_version = self.version - 1
+    async def undo(self, transaction: StepTransaction) -> None:
+        transaction.integration.feature_version = self.version - 1

@@ -19,7 +19,7 @@ from storage.database import open_database
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from tests.chaos.workers import kill, worker
 from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
@@ -90,22 +90,22 @@ async def running_gate(gate: Gate) -> AsyncIterator[str]:
 class KillPoint:
     """The request at which the engine is killed, the number of secrets then, and whether it was served."""
 
-    step: Step
+    step: RotationStep
     path: str
     secrets: int
     served: bool
 
 
 KILL_POINTS = {
-    "before listing the secrets": KillPoint(Step.ADD, "GET /v1.0/applications", 1, False),
-    "adding, before it is served": KillPoint(Step.ADD, "/addPassword", 1, False),
-    "adding, its answer lost": KillPoint(Step.ADD, "/addPassword", 1, True),
-    "waiting for its acceptance": KillPoint(Step.WAIT, "/oauth2/v2.0/token", 2, False),
-    "accepted, its answer lost": KillPoint(Step.WAIT, "/oauth2/v2.0/token", 2, True),
-    "proving, before it is served": KillPoint(Step.PROVE, "GET /v1.0/organization", 2, False),
-    "proving, its answer lost": KillPoint(Step.PROVE, "GET /v1.0/organization", 2, True),
-    "removing, before it is served": KillPoint(Step.REMOVE, "/removePassword", 2, False),
-    "removing, its answer lost": KillPoint(Step.REMOVE, "/removePassword", 2, True),
+    "before listing the secrets": KillPoint(RotationStep.ADD, "GET /v1.0/applications", 1, False),
+    "adding, before it is served": KillPoint(RotationStep.ADD, "/addPassword", 1, False),
+    "adding, its answer lost": KillPoint(RotationStep.ADD, "/addPassword", 1, True),
+    "waiting for its acceptance": KillPoint(RotationStep.WAIT, "/oauth2/v2.0/token", 2, False),
+    "accepted, its answer lost": KillPoint(RotationStep.WAIT, "/oauth2/v2.0/token", 2, True),
+    "proving, before it is served": KillPoint(RotationStep.PROVE, "GET /v1.0/organization", 2, False),
+    "proving, its answer lost": KillPoint(RotationStep.PROVE, "GET /v1.0/organization", 2, True),
+    "removing, before it is served": KillPoint(RotationStep.REMOVE, "/removePassword", 2, False),
+    "removing, its answer lost": KillPoint(RotationStep.REMOVE, "/removePassword", 2, True),
 }
 
 
@@ -121,7 +121,7 @@ async def store_integration(sandbox: SandboxHandle, folder: Path) -> str:
             integration_id=view.id,
             owner_tenant=TENANT,
             kind="for_me",
-            step=Step.ADD,
+            step=RotationStep.ADD,
             started_by="admin-1",
             started_at=utc_now(),
             due_at=utc_now() + timedelta(hours=1),
@@ -138,7 +138,7 @@ async def step_of(running: RunningEngine, rotation_id: str) -> str:
 
 
 async def is_done(running: RunningEngine, rotation_id: str) -> bool:
-    return await step_of(running, rotation_id) == Step.DONE
+    return await step_of(running, rotation_id) == RotationStep.DONE
 
 
 @pytest.mark.parametrize("kill_point", KILL_POINTS.values(), ids=KILL_POINTS)

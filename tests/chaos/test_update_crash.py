@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor
-from sync.updates.model import CardPlace
+from sync.updates.model import CardAddress
 from tests.chaos.gate import running_gate
 from tests.chaos.workers import is_held, kill, store_integration, worker
 from tests.support.engines import TENANT, RunningEngine, running_engine
@@ -23,8 +23,8 @@ async def store_started_update(sandbox: SandboxHandle, folder: Path) -> None:
     async with running_engine(sandbox, folder, webhooks=False) as running:
         name = (await running.engine.integrations.list(TENANT))[0].id
         await sandbox.set_faults(graphOutage=True)
-        card = CardPlace(TENANT, "ana", "card-1")
-        assert await running.engine.updates.begin(TENANT, name, 3, WORDS, Actor("ana", "Ana"), card)
+        card = CardAddress(TENANT, "ana", "card-1")
+        assert await running.engine.updates.install(TENANT, name, 3, WORDS, Actor("ana", "Ana"), card)
     await sandbox.set_faults(graphOutage=False)
 
 
@@ -49,7 +49,7 @@ async def test_killed_while_pushing_for_new_matches_it_continues(tmp_path: Path)
             await kill(process)
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             await eventually(lambda: is_over(running))
-            assert (await running.engine.updates.to_show(await running.integration_id())) is not None
+            assert (await running.engine.updates.cards_to_update(await running.integration_id())) is not None
             await running.wait_until_shown("2001", *IN_A_CALL)
             await eventually(lambda: has_status_message(sandbox, "2001", WORDS))
 

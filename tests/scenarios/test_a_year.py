@@ -16,14 +16,14 @@ from storage.encryption import Encryption
 from storage.queries import alerts, integrations
 from storage.queries.notices import State
 from storage.tables.conversations import Conversation
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import Fault
 from sync.domain.features import NEWEST
 from sync.domain.model import Actor
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, chat_of, start_year
 from tests.support.bot.fakes import words
 from tests.support.engines import KEY, TENANT, account_of, app_of
@@ -33,7 +33,7 @@ from tests.support.stores import read_integration, stored
 ADA = Actor("ada", "Ada Example")
 REPLACED = "The client secret was replaced automatically"
 SUBSTITUIDO = "O segredo do cliente foi substituído automaticamente"
-STEPS = (Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE, Step.DONE)
+STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """The next step after each step of a rotation: the power is cut between them."""
 
 
@@ -68,9 +68,9 @@ async def connect(year: Year, days: int) -> str:
     account, app = account_of(year.sandbox), app_of(year.sandbox)
     running = year.engine
     expires = await year.in_days(days)
-    view = await running.engine.integrations.add(TENANT, "Vale Verde", account, app, expires)
-    await running.engine.integrations.preview(TENANT, view.id)
-    await running.engine.integrations.enable(TENANT, view.id)
+    view = await running.engine.integrations.add(TENANT, "Vale Verde", account, app, expires, ADA)
+    await running.engine.overview.preview(TENANT, view.id)
+    await running.engine.integrations.enable(TENANT, view.id, ADA)
     async with running.database.writing() as session:
         row = await integrations.get(session, view.id)
         assert row is not None
@@ -272,7 +272,7 @@ async def test_a_year(tmp_path: Path) -> None:
         async with year.engine.database.session() as session:
             states = (await session.exec(select(Notice.state))).all()
             kinds = (await session.exec(select(Rotation.kind, Rotation.step))).all()
-            acts = (await session.exec(select(Act.act).where(Act.actor_id == "bot"))).all()
+            acts = (await session.exec(select(HistoryEntry.act).where(HistoryEntry.actor_id == "bot"))).all()
         assert set(states) <= {State.SENT, State.CLOSED, State.UNREACHABLE, State.DROPPED}
         assert sorted(kinds) == [("automatic", "done"), ("by_hand", "done"), ("by_hand", "done")]
         assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]

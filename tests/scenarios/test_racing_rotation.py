@@ -8,11 +8,11 @@ from pathlib import Path
 from sqlmodel import col, select
 
 from storage.encryption import Encryption
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.jobs import ROTATE
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
@@ -40,7 +40,7 @@ async def due_for_rotation(sandbox: SandboxHandle, folder: Path) -> str:
 
 async def is_over(running: RunningEngine, integration_id: str) -> bool:
     rotation = await running.engine.credentials.rotation(TENANT, integration_id)
-    return rotation is not None and rotation.step is Step.DONE
+    return rotation is not None and rotation.step is RotationStep.DONE
 
 
 async def press(racing: list[RunningEngine], integration_id: str) -> None:
@@ -67,7 +67,9 @@ async def test_two_processes_start_one_automatic_rotation(tmp_path: Path) -> Non
 
         async with racing[1].database.session() as session:
             rotations = (await session.exec(select(Rotation))).all()
-            acts = (await session.exec(select(Act.act).where(col(Act.act).startswith("rotate")))).all()
+            acts = (
+                await session.exec(select(HistoryEntry.act).where(col(HistoryEntry.act).startswith("rotate")))
+            ).all()
         assert [(row.kind, row.step) for row in rotations] == [("automatic", "done")]
         assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
         used = (

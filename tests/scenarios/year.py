@@ -28,7 +28,7 @@ from storage.queries.notices import State
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
-from sync.domain.rotation import Step
+from sync.domain.rotation import RotationStep
 from sync.scheduling.scheduler import Intervals
 from tests.support.bot.hosting import Bot, FakeClock, open_bot
 from tests.support.connectors import Call
@@ -81,7 +81,7 @@ class PowerCut:
     """Both processes are killed once the rotation step before ``at`` is stored and ``at`` has not begun."""
 
     clock: Clock
-    at: Step | None = None
+    at: RotationStep | None = None
     happened: bool = False
 
     def apply_to(self, database: Database) -> None:

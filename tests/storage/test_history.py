@@ -94,4 +94,4 @@ async def test_names_from_outside_are_capped(database: Database) -> None:
     await record(database, "rename", integration_name="x" * 5000, actor_name="y" * 5000)
     async with database.session() as session:
         (act,) = await history.page(session, "t1", 0, 10)
-    assert (len(act.integration_name), len(act.actor_name)) == (history.LONGEST, history.LONGEST)
+    assert (len(act.integration_name), len(act.actor_name)) == (history.MAX_NAME, history.MAX_NAME)

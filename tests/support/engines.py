@@ -20,7 +20,7 @@ from storage.encryption import Encryption
 from storage.schema import migrate
 from sync.domain.features import FIRST
 from sync.domain.jobs import JobQueue
-from sync.domain.model import CloudLinkAccount, IntegrationView, Status, TeamsApp
+from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.postgres import PostgresJobs
@@ -32,6 +32,7 @@ from tests.support.sandboxes import SandboxHandle
 from tests.support.stores import database_in
 
 TENANT = "tenant-of-the-admin"
+ADMIN = Actor("admin-1", "Ada Admin")
 KEY = Fernet.generate_key().decode()
 QUICK = Intervals(
     schedule=0.1,
@@ -69,11 +70,11 @@ class RunningEngine:
     async def connect(self, enabled: bool = True) -> IntegrationView:
         """Add the sandbox's account and application as an integration, with its people matched."""
         view = await self.engine.integrations.add(
-            TENANT, "Vale Verde", account_of(self.sandbox), app_of(self.sandbox), None
+            TENANT, "Vale Verde", account_of(self.sandbox), app_of(self.sandbox), None, ADMIN
         )
-        await self.engine.integrations.preview(TENANT, view.id)
+        await self.engine.overview.preview(TENANT, view.id)
         if enabled:
-            view = await self.engine.integrations.enable(TENANT, view.id)
+            view = await self.engine.integrations.enable(TENANT, view.id, ADMIN)
             if self.public_url:
                 await eventually(self._is_live)
         return view
@@ -85,7 +86,7 @@ class RunningEngine:
         return (await self.engine.integrations.list(TENANT))[0].id
 
     async def status(self) -> Status:
-        return await self.engine.integrations.status(TENANT, await self.integration_id())
+        return await self.engine.overview.status(TENANT, await self.integration_id())
 
     async def wait_until_shown(self, who: str, availability: str, activity: str, within: float = 60.0) -> None:
         """Wait until colleagues see this presence of ``who``."""

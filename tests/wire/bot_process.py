@@ -34,6 +34,7 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.schema import migrate
+from sync.audit import AuditLog
 from sync.domain.features import FIRST
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
@@ -202,15 +203,14 @@ async def open_bot_process(
         services = Services(
             database=database,
             encryption=encryption,
-            integrations=engine.integrations,
+            operations=engine,
             access=access,
             clock=utc_now,
             languages=load_texts(),
             links=Links(),
             previews=PreviewCache(utc_now),
             exports=exports,
-            updates=engine.updates,
-            credentials=engine.credentials,
+            audit=AuditLog(database, utc_now),
             commands=COMMANDS,
         )
         pipeline = Pipeline(services, metrics)

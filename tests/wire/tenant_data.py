@@ -11,7 +11,7 @@ from bot.activity import Card
 from bot.commands import COMMANDS
 from core.clock import utc_now
 from storage.tables.conversations import Draft
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
 from storage.tables.problems import Problem
@@ -21,7 +21,7 @@ from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.model import Actor, IntegrationView, Service
 from sync.domain.roles import Role
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
 from tests.support.stores import stored
@@ -69,10 +69,10 @@ async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapp
 
 
 async def _add(bot: BotProcess, owner: Person, name: str, preview: bool = False) -> IntegrationView:
-    sandbox, port = bot.surroundings.sandbox, bot.engine.integrations
-    view = await port.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None)
+    sandbox, by = bot.surroundings.sandbox, Actor(owner.object_id, owner.name)
+    view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
     if preview:
-        await port.preview(owner.tenant, view.id)
+        await bot.engine.overview.preview(owner.tenant, view.id)
     return view
 
 
@@ -91,8 +91,8 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
     }
     under_way = Rotation(
         integration_id=views[0].id,
-        kind=Kind.FOR_ME,
-        step=Step.WAIT,
+        kind=RotationKind.ON_REQUEST,
+        step=RotationStep.WAIT,
         secret_sealed=bot.encryption.encrypt("a-secret"),
         new_key_id="key-of-the-new-secret",
         started_at=now,
@@ -103,8 +103,8 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
         Rotation(
             id=f"rotation-of-{view.id}",
             integration_id=view.id,
-            kind=Kind.BY_HAND,
-            step=Step.DONE,
+            kind=RotationKind.MANUAL,
+            step=RotationStep.DONE,
             started_at=now,
             finished_at=now,
             **begun,
@@ -114,9 +114,11 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
     return [under_way, *done]
 
 
-def _monitors(owner: Person, asked: IntegrationView, ticking: IntegrationView) -> list[Monitor | MonitorTask | Act]:
+def _monitors(
+    owner: Person, asked: IntegrationView, ticking: IntegrationView
+) -> list[Monitor | MonitorTask | HistoryEntry]:
     at: dict[str, Any] = {"owner_tenant": owner.tenant, "created_at": utc_now()}
-    answered = Act(
+    answered = HistoryEntry(
         owner_tenant=owner.tenant,
         integration_id=ticking.id,
         integration_name=ticking.name,

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.correlation import caused
 from tests.support.captured_log import CapturedLog, captured_log
-from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
+from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import (
     AVAILABLE,
@@ -85,7 +85,7 @@ async def test_cloudlinks_own_id_is_logged_with_ours(tmp_path: Path) -> None:
 async def test_what_cloudlink_refuses_is_logged_with_its_id(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, running, log):
         await sandbox.new_cloudlink_secret()
-        await running.engine.integrations.test_connection(TENANT, await running.integration_id())
+        await running.engine.connection_test.test(TENANT, await running.integration_id(), ADMIN)
         assert all(line["correlation_id"] for line in log.lines("cloudlink_refused"))
         assert {line["status"] for line in log.lines("cloudlink_refused")} == {401}
 
@@ -153,7 +153,7 @@ async def test_disabling_is_logged_as_the_cause_of_the_clearing(tmp_path: Path) 
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.clear_log()
         with caused() as turn:
-            await running.engine.integrations.disable(TENANT, await running.integration_id())
+            await running.engine.integrations.disable(TENANT, await running.integration_id(), ADMIN)
         await running.wait_until_shown("2001", *AVAILABLE)
         assert [call["clientRequestId"] for call in await presence_requests(sandbox)] == [turn]
 

@@ -15,7 +15,7 @@ from core.clock import utc_now
 from storage.encryption import Encryption
 from storage.queries import history, people
 from storage.tables.columns import UNSURE
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
@@ -46,16 +46,18 @@ async def row_of(running: RunningEngine, view: IntegrationView) -> Integration:
     return found
 
 
-async def acts(running: RunningEngine) -> list[Act]:
+async def edits(running: RunningEngine) -> list[HistoryEntry]:
+    """What was recorded since the integration was set up and enabled, newest first."""
     async with running.database.session() as session:
-        return await history.page(session, TENANT, 0, 50)
+        acts = await history.page(session, TENANT, 0, 50)
+    return [act for act in acts if act.act not in ("setup", "enable")]
 
 
 async def test_a_new_name(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
-    renamed = await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
+    renamed = await running.engine.editor.rename(TENANT, view.id, view.revision, "Porto", ADA)
     assert (renamed.name, renamed.revision) == ("Porto", view.revision + 1)
-    (act,) = await acts(running)
+    (act,) = await edits(running)
     assert (act.act, act.actor_name, act.result, act.facts) == (
         "rename",
         "Ada Example",
@@ -66,28 +68,29 @@ async def test_a_new_name(running: RunningEngine) -> None:
 
 async def test_a_name_is_unique_within_the_tenant(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
-    port = running.engine.integrations
+    integrations, editor = running.engine.integrations, running.engine.editor
+    account, app = account_of(running.sandbox), app_of(running.sandbox)
     with pytest.raises(NameTaken):
-        await port.add(TENANT, "VALE verde", account_of(running.sandbox), app_of(running.sandbox), None)
-    other = await port.add(TENANT, "Porto", account_of(running.sandbox), app_of(running.sandbox), None)
+        await integrations.add(TENANT, "VALE verde", account, app, None, ADA)
+    other = await integrations.add(TENANT, "Porto", account, app, None, ADA)
     with pytest.raises(NameTaken):
-        await port.rename(TENANT, other.id, other.revision, "vale VERDE", ADA)
-    await port.add("another tenant", "Vale Verde", account_of(running.sandbox), app_of(running.sandbox), None)
-    assert (await port.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
+        await editor.rename(TENANT, other.id, other.revision, "vale VERDE", ADA)
+    await integrations.add("another tenant", "Vale Verde", account, app, None, ADA)
+    assert (await editor.rename(TENANT, view.id, view.revision, "VALE VERDE", ADA)).name == "VALE VERDE"
 
 
 async def test_of_two_concurrent_edits_one_is_refused(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
-    port = running.engine.integrations
+    editor = running.engine.editor
     account, app = account_of(running.sandbox), app_of(running.sandbox)
     outcomes = await asyncio.gather(
-        port.edit_cloudlink(TENANT, view.id, view.revision, replace(account, client_secret=""), ADA),
-        port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), BEN),
+        editor.edit_cloudlink(TENANT, view.id, view.revision, replace(account, client_secret=""), ADA),
+        editor.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), BEN),
         return_exceptions=True,
     )
     assert sorted(type(outcome).__name__ for outcome in outcomes) == ["EditedMeanwhile", "IntegrationView"]
     assert (await row_of(running, view)).revision == view.revision + 1
-    assert [act.result for act in await acts(running)] == ["done"]
+    assert sorted(act.result for act in await edits(running)) == ["done", "edited_meanwhile"]
 
 
 @pytest.mark.parametrize("tenant", [TENANT, "another tenant"])
@@ -95,21 +98,17 @@ async def test_an_unknown_integration_cannot_be_edited(running: RunningEngine, t
     view = await running.connect(enabled=False)
     wanted = view.id if tenant != TENANT else "no such id"
     with pytest.raises(UnknownIntegration):
-        await running.engine.integrations.rename(tenant, wanted, view.revision, "Ours now", ADA)
+        await running.engine.editor.rename(tenant, wanted, view.revision, "Ours now", ADA)
     with pytest.raises(UnknownIntegration):
-        await running.engine.integrations.edit_teams(
-            tenant, wanted, view.revision, app_of(running.sandbox), None, ADA
-        )
+        await running.engine.editor.edit_teams(tenant, wanted, view.revision, app_of(running.sandbox), None, ADA)
 
 
 async def test_an_old_form_is_refused_before_any_service_is_called(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
-    await running.engine.integrations.rename(TENANT, view.id, view.revision, "Porto", ADA)
+    await running.engine.editor.rename(TENANT, view.id, view.revision, "Porto", ADA)
     await running.sandbox.clear_log()
     with pytest.raises(EditedMeanwhile):
-        await running.engine.integrations.edit_cloudlink(
-            TENANT, view.id, view.revision, account_of(running.sandbox), BEN
-        )
+        await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account_of(running.sandbox), BEN)
     assert [entry for entry in await running.sandbox.log() if "authentication" in str(entry)] == []
 
 
@@ -120,10 +119,10 @@ async def test_a_new_cloudlink_secret_is_tested_and_stored(running: RunningEngin
     view = await running.connect()
     secret = await running.sandbox.new_cloudlink_secret()
     account = replace(account_of(running.sandbox), client_secret=secret)
-    edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
+    edited = await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     row = await row_of(running, edited)
     assert Encryption([KEY]).decrypt(row.cloudlink_secret_sealed) == secret
-    assert (await acts(running))[0].facts == {"new_secret": "yes"}
+    assert (await edits(running))[0].facts == {"new_secret": "yes"}
     await running.sandbox.client(ANA, "Available")
     await running.sandbox.call("2001")
     await running.wait_until_shown(ANA, "Busy", "InACall")
@@ -133,7 +132,7 @@ async def test_an_empty_cloudlink_secret_keeps_the_stored_one(running: RunningEn
     view = await running.connect(enabled=False)
     before = Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed)
     kept = replace(account_of(running.sandbox), client_secret="")
-    await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
+    await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
     assert Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed) == before
 
 
@@ -142,7 +141,7 @@ async def test_what_cloudlink_refuses_is_not_stored(running: RunningEngine) -> N
     before = await row_of(running, view)
     wrong = replace(account_of(running.sandbox), client_secret="nothing of the sort")
     with pytest.raises(CredentialsWrong) as caught:
-        await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, wrong, ADA)
+        await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, wrong, ADA)
     assert caught.value.fault is Fault.CLOUDLINK_REFUSED
     assert (await row_of(running, view)) == before
 
@@ -157,7 +156,7 @@ async def test_another_account_gets_a_new_webhook_endpoint(running: RunningEngin
     await running.sandbox.hangup("2001")
     running.sandbox.world.saved.account.id = "2000200030"
     account = account_of(running.sandbox)
-    edited = await running.engine.integrations.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
+    edited = await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     assert edited.cloudlink_account_id == "2000200030"
     assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
     await eventually(running._is_live)
@@ -178,8 +177,8 @@ async def test_another_secret_of_the_same_application(running: RunningEngine) ->
     await stored(running.database, _rotation(view))
     secret = (await running.sandbox.new_secret())["value"]
     app = replace(app_of(running.sandbox), client_secret=secret)
-    port = running.engine.integrations
-    edited = await port.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
+    editor = running.engine.editor
+    edited = await editor.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
     assert edited.secret_expires_on == date(2027, 5, 31)
     row = await row_of(running, view)
     assert (Encryption([KEY]).decrypt(row.client_secret_sealed), row.expiry_source) == (secret, "admin")
@@ -187,7 +186,7 @@ async def test_another_secret_of_the_same_application(running: RunningEngine) ->
         (rotation,) = (await session.exec(select(Rotation))).all()
     assert (rotation.fault, rotation.secret_sealed, rotation.due_at) == ("edited", None, None)
     assert rotation.finished_at is not None
-    assert secret not in repr(await acts(running))
+    assert secret not in repr(await edits(running))
 
 
 def _rotation(view: IntegrationView) -> Rotation:
@@ -209,7 +208,7 @@ async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(runni
     before = await row_of(running, view)
     elsewhere = replace(app_of(running.sandbox), client_id="99999999-0000-4000-8000-000000000009")
     with pytest.raises(SyncError) as caught:
-        await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, elsewhere, None, ADA)
+        await running.engine.editor.edit_teams(TENANT, view.id, view.revision, elsewhere, None, ADA)
     assert caught.value.fault is Fault.ENTRA_CLIENT_UNKNOWN
     row = await row_of(running, view)
     assert (row.client_id, row.revision, row.client_secret_sealed) == (
@@ -225,7 +224,7 @@ async def test_another_application_needs_its_own_secret(running: RunningEngine) 
     await running.sandbox.clear_log()
     app = replace(app_of(running.sandbox), tenant_id="99999999-0000-4000-8000-000000000009", client_secret="")
     with pytest.raises(CredentialsWrong) as caught:
-        await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
+        await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
     assert caught.value.fault is Fault.ENTRA_SECRET_WRONG
     assert [entry for entry in await running.sandbox.log() if app.tenant_id in str(entry)] == []
 
@@ -236,10 +235,10 @@ async def test_wrong_credentials_fixed_by_hand_work_immediately(running: Running
     secret = (await running.sandbox.new_secret())["value"]
     for known in list(running.sandbox.world.saved.registration.secrets)[:-1]:
         await running.sandbox.expire_secret(known.key_id)
-    await running.engine.integrations.test_connection(TENANT, view.id)
+    await running.engine.connection_test.test(TENANT, view.id, ADA)
     await running.sandbox.call("2001")
     app = replace(app_of(running.sandbox), client_secret=secret)
-    await running.engine.integrations.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
+    await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA)
     await running.wait_until_shown(ANA, "Busy", "InACall")
     assert all(health.error is None for health in (await running.status()).service_health)
 
@@ -266,15 +265,15 @@ async def test_another_tenant(tmp_path: Path) -> None:
             await sandbox.client(ANA, "Available")
         await old.call("2001")
         await eventually(lambda: _shows(old, "Busy", "InACall"))
-        port = running.engine.integrations
-        edited = await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        editor = running.engine.editor
+        edited = await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert await old.shown(ANA) == ("Available", "Available")
         assert edited.tenant_id == new.world.saved.registration.tenant_id
         await eventually(lambda: _shows(new, "Busy", "InACall"))
         await old.hangup("2001")
         await eventually(lambda: _shows(new, "Available", "Available"))
         assert await old.shown(ANA) == ("Available", "Available")
-        assert (await acts(running))[0].facts.keys() == {"tenant_id", "client_id", "new_secret"}
+        assert (await edits(running))[0].facts.keys() == {"tenant_id", "client_id", "new_secret"}
 
 
 async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reconciled(
@@ -291,9 +290,9 @@ async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reco
             raise RuntimeError
 
         monkeypatch.setattr(people, "unmatch_all", die)
-        port = running.engine.integrations
+        editor = running.engine.editor
         with pytest.raises(RuntimeError):
-            await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+            await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert await old.shown(ANA) == ("Available", "Available")
         assert (await row_of(running, view)).tenant_id == view.tenant_id
         async with running.database.session() as session:
@@ -312,8 +311,8 @@ async def test_another_tenant_when_the_old_credentials_no_longer_work(tmp_path: 
         await eventually(lambda: _shows(old, "Busy", "InACall"))
         await old.registration_switch("deleted")
         await old.set_faults(graph_outage=True)
-        port = running.engine.integrations
-        await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        editor = running.engine.editor
+        await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         await eventually(lambda: _shows(new, "Busy", "InACall"))
 
 
@@ -321,10 +320,10 @@ async def test_another_tenant_while_presence_is_off(tmp_path: Path) -> None:
     async with two_tenants(tmp_path) as (running, _, new, _front):
         view = await running.connect(enabled=False)
         matched = (await running.status()).matched
-        port = running.engine.integrations
-        await port.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
+        editor = running.engine.editor
+        await editor.edit_teams(TENANT, view.id, view.revision, app_of(new), None, ADA)
         assert (await running.status()).matched == matched > 0
-        await port.enable(TENANT, view.id)
+        await running.engine.integrations.enable(TENANT, view.id, ADA)
         await new.client(ANA, "Available")
         await running.sandbox.call("2001")
         await eventually(lambda: _shows(new, "Busy", "InACall"))

@@ -17,7 +17,7 @@ from sqlmodel import select
 
 from bot.chat.idempotency import ACTS as ONCE
 from core.clock import utc_now
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
@@ -25,7 +25,7 @@ from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
 from sync.domain.model import Actor, IntegrationView, TeamsApp
 from sync.domain.roles import Role
-from sync.domain.rotation import Kind, Step
+from sync.domain.rotation import RotationKind, RotationStep
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import words
 from tests.support.engines import account_of
@@ -158,8 +158,9 @@ async def new_scene(pair: TwoProcesses) -> Scene:
     sandbox = bot.surroundings.sandbox
     registration, secret = sandbox.world.saved.registration, await sandbox.new_secret()
     app = TeamsApp(registration.tenant_id, registration.client_id, secret["value"])
-    view = await bot.engine.integrations.add(tenant, "Head office", account_of(sandbox), app, None, "On the phone")
-    who = Person(tenant, ADMIN, "Ana Lima")
+    who, by = Person(tenant, ADMIN, "Ana Lima"), Actor(ADMIN, "Ana Lima")
+    integrations = bot.engine.integrations
+    view = await integrations.add(tenant, "Head office", account_of(sandbox), app, None, by, "On the phone")
     await bot.say(who, "help")
     return Scene(bot, who, view)
 
@@ -168,7 +169,7 @@ async def done_in_tenant(scene: Scene) -> dict[str, Any]:
     """Everything done in the tenant, for comparison."""
     tenant = scene.tenant
     async with scene.bot.database.session() as session:
-        acts = (await session.exec(select(Act.act).where(Act.owner_tenant == tenant))).all()
+        acts = (await session.exec(select(HistoryEntry.act).where(HistoryEntry.owner_tenant == tenant))).all()
         rows = (await session.exec(select(Integration).where(Integration.owner_tenant == tenant))).all()
         counts: dict[str, Any] = {
             table.__name__: len((await session.exec(select(table).where(table.owner_tenant == tenant))).all())
@@ -224,7 +225,7 @@ async def setup_now(scene: Scene) -> dict[str, Any]:
 
 
 async def disable_now(scene: Scene) -> dict[str, Any]:
-    await scene.bot.engine.integrations.enable(scene.tenant, scene.view.id)
+    await scene.bot.engine.integrations.enable(scene.tenant, scene.view.id, scene.by)
     return await scene.offered("disable presence", "disable.now")
 
 
@@ -258,7 +259,12 @@ async def with_monitors(scene: Scene) -> None:
     now = utc_now()
     about: dict[str, Any] = {"owner_tenant": scene.tenant, "integration_id": scene.view.id}
     rotation = Rotation(
-        kind=Kind.BY_HAND, step=Step.DONE, started_at=now, finished_at=now, started_by=ADMIN, **about
+        kind=RotationKind.MANUAL,
+        step=RotationStep.DONE,
+        started_at=now,
+        finished_at=now,
+        started_by=ADMIN,
+        **about,
     )
     await scene.store(rotation, *(Monitor(name=name, created_at=now, **about) for name in ("Hall", "Yard")))
 
@@ -305,7 +311,7 @@ async def update_undo(scene: Scene) -> dict[str, Any]:
     await scene.bot.press(scene.who, "update.install", install)
 
     async def is_installed() -> bool:
-        return not await scene.bot.engine.updates.installation(scene.tenant, scene.view.id)
+        return not await scene.bot.engine.updates.running(scene.tenant, scene.view.id)
 
     await eventually(is_installed)
     return await scene.offered("install update", "update.undo")
@@ -397,9 +403,9 @@ Back = Callable[[Scene], Awaitable[object]]
 
 
 TAKEN_BACK: Mapping[str, Back] = {
-    "setup.now": lambda scene: scene.bot.engine.integrations.disable(scene.tenant, scene.view.id),
-    "enable.now": lambda scene: scene.bot.engine.integrations.disable(scene.tenant, scene.view.id),
-    "disable.now": lambda scene: scene.bot.engine.integrations.enable(scene.tenant, scene.view.id),
+    "setup.now": lambda scene: scene.bot.engine.integrations.disable(scene.tenant, scene.view.id, scene.by),
+    "enable.now": lambda scene: scene.bot.engine.integrations.disable(scene.tenant, scene.view.id, scene.by),
+    "disable.now": lambda scene: scene.bot.engine.integrations.enable(scene.tenant, scene.view.id, scene.by),
     "auto_rotate.on": lambda scene: scene.bot.engine.credentials.set_auto_rotate(
         scene.tenant, scene.view.id, False, scene.by
     ),
@@ -430,7 +436,7 @@ async def test_a_failed_action_may_be_pressed_again(pair: TwoProcesses) -> None:
     reply = await pair.two.press(scene.who, "setup.resume", {"draft": data["draft"]})
     again = {**data, **{name: value for name, value in sent_by(reply, "setup.save").items() if name == "press"}}
     await pair.two.press(scene.who, "setup.save", again)
-    assert (await done_in_tenant(scene))["acts"]["setup"] >= 1
+    assert (await done_in_tenant(scene))["acts"]["setup"] == 2
     assert len(await scene.bot.engine.integrations.list(scene.tenant)) == 2
 
 
@@ -452,7 +458,7 @@ async def test_of_two_setups_with_one_name_one_is_refused(pair: TwoProcesses) ->
 
 async def test_two_who_start_a_rotation_see_the_same_one(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
-    begin = [bot.engine.credentials.rotate_for_me for bot in (pair.one, pair.two, pair.one, pair.two)]
+    begin = [bot.engine.credentials.start_rotation for bot in (pair.one, pair.two, pair.one, pair.two)]
     begun = await asyncio.gather(*(each(scene.tenant, scene.view.id, scene.by) for each in begin))
     assert len({rotation.id for rotation in begun}) == 1
     assert (await done_in_tenant(scene))["acts"]["rotate_begun"] == 1
@@ -474,16 +480,17 @@ async def test_the_second_of_two_secret_replacements_is_refused(pair: TwoProcess
 
 async def test_of_two_concurrent_renames_one_is_refused(pair: TwoProcesses) -> None:
     scene = await new_scene(pair)
-    port, view = scene.bot.engine.integrations, scene.view
-    await port.add(scene.tenant, "Yard", account_of(scene.bot.surroundings.sandbox), TeamsApp("t", "c", "s"), None)
-    views = await port.list(scene.tenant)
+    integrations, view = scene.bot.engine.integrations, scene.view
+    account = account_of(scene.bot.surroundings.sandbox)
+    await integrations.add(scene.tenant, "Yard", account, TeamsApp("t", "c", "s"), None, scene.by)
+    views = await integrations.list(scene.tenant)
     renaming = [
-        bot.engine.integrations.rename(scene.tenant, one.id, one.revision, "The same", scene.by)
+        bot.engine.editor.rename(scene.tenant, one.id, one.revision, "The same", scene.by)
         for bot, one in zip((pair.one, pair.two), views, strict=True)
     ]
     outcomes = await asyncio.gather(*renaming, return_exceptions=True)
     assert sorted(type(each).__name__ for each in outcomes) == ["IntegrationView", "NameTaken"]
-    assert sorted(one.name == "The same" for one in await port.list(scene.tenant)) == [False, True]
+    assert sorted(one.name == "The same" for one in await integrations.list(scene.tenant)) == [False, True]
     assert view.id in {one.id for one in views}
 
 

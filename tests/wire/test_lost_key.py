@@ -18,7 +18,7 @@ from storage.tables.rotations import Rotation
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
-from sync.domain.rotation import Kind, RotationView, Step
+from sync.domain.rotation import RotationKind, RotationStep, RotationView
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
@@ -55,7 +55,7 @@ async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) 
 
 
 async def faults(running: RunningEngine, view_id: str) -> dict[Service, Fault]:
-    status = await running.engine.integrations.status(TENANT, view_id)
+    status = await running.engine.overview.status(TENANT, view_id)
     return {health.service: health.error.fault for health in status.service_health if health.error}
 
 
@@ -66,10 +66,10 @@ async def talk(sandbox: SandboxHandle, extension: str) -> None:
 async def enter_again(running: RunningEngine, sandbox: SandboxHandle, view_id: str) -> None:
     """What an administrator does: edit the CloudLink side, replace the client secret."""
     view = await view_of(running, view_id)
-    await running.engine.integrations.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
+    await running.engine.editor.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
     secret = app_of(sandbox).client_secret
     rotation = await running.engine.credentials.replace_secret(TENANT, view_id, view.name, secret, None, ADMIN)
-    assert (await finished(running, rotation)).step == Step.DONE
+    assert (await finished(running, rotation)).step == RotationStep.DONE
 
 
 async def view_of(running: RunningEngine, view_id: str) -> IntegrationView:
@@ -105,16 +105,16 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
                     Service.ENTRA: Fault.SECRET_UNREADABLE,
                 }
 
-            await running.engine.integrations.test_connection(TENANT, view_id)
+            await running.engine.connection_test.test(TENANT, view_id, ADMIN)
             await eventually(both_are_lost)
             with pytest.raises(CredentialsWrong, match="unreadable"):
-                await running.engine.integrations.preview(TENANT, view_id)
+                await running.engine.overview.preview(TENANT, view_id)
             await enter_again(running, sandbox, view_id)
             await running.wait_until_shown("2001", *IN_A_CALL)
             assert await faults(running, view_id) == {}
 
             async def is_subscribed_again() -> bool:
-                status = await running.engine.integrations.status(TENANT, view_id)
+                status = await running.engine.overview.status(TENANT, view_id)
                 now = set(sandbox.world.saved.subscriptions)
                 return status.live and len(now) == 1 and old_subscription not in now
 
@@ -138,10 +138,10 @@ async def test_other_integrations_are_not_affected(sandbox: SandboxHandle, tmp_p
     lost = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         integrations = running.engine.integrations
-        view = await integrations.add(TENANT, "Another", account_of(sandbox), app_of(sandbox), None)
-        await integrations.preview(TENANT, view.id)
-        await integrations.enable(TENANT, view.id)
-        await integrations.test_connection(TENANT, lost)
+        view = await integrations.add(TENANT, "Another", account_of(sandbox), app_of(sandbox), None, ADMIN)
+        await running.engine.overview.preview(TENANT, view.id)
+        await integrations.enable(TENANT, view.id, ADMIN)
+        await running.engine.connection_test.test(TENANT, lost, ADMIN)
         await talk(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         assert await faults(running, view.id) == {}
@@ -151,7 +151,7 @@ async def test_other_integrations_are_not_affected(sandbox: SandboxHandle, tmp_p
 async def test_restoring_the_key_ends_the_problem(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
-        await running.engine.integrations.test_connection(TENANT, view_id)
+        await running.engine.connection_test.test(TENANT, view_id, ADMIN)
         assert await faults(running, view_id)
     async with running_engine(sandbox, tmp_path, keys=(NEW_KEY, KEY), intervals=ATTENTIVE) as running:
         await talk(sandbox, "2001")
@@ -166,7 +166,7 @@ async def test_restoring_the_key_ends_the_problem(sandbox: SandboxHandle, tmp_pa
 async def test_the_integration_can_be_removed_too(sandbox: SandboxHandle, tmp_path: Path) -> None:
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
-        await running.engine.integrations.remove(TENANT, view_id)
+        await running.engine.integrations.remove(TENANT, view_id, ADMIN)
 
         async def is_gone() -> bool:
             async with running.database.session() as session:
@@ -178,21 +178,21 @@ async def test_the_integration_can_be_removed_too(sandbox: SandboxHandle, tmp_pa
 @pytest.mark.parametrize(
     ("kind", "step"),
     [
-        (Kind.FOR_ME, Step.ADD),
-        (Kind.FOR_ME, Step.WAIT),
-        (Kind.AUTOMATIC, Step.SWAP),
-        (Kind.FOR_ME, Step.PROVE),
-        (Kind.FOR_ME, Step.UNDO),
-        (Kind.BY_HAND, Step.PROVE),
+        (RotationKind.ON_REQUEST, RotationStep.ADD),
+        (RotationKind.ON_REQUEST, RotationStep.WAIT),
+        (RotationKind.AUTOMATIC, RotationStep.SWAP),
+        (RotationKind.ON_REQUEST, RotationStep.PROVE),
+        (RotationKind.ON_REQUEST, RotationStep.UNDO),
+        (RotationKind.MANUAL, RotationStep.PROVE),
     ],
 )
 async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
-    kind: Kind, step: Step, sandbox: SandboxHandle, tmp_path: Path
+    kind: RotationKind, step: RotationStep, sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
     lost = Encryption([KEY])
     kept = integration()
     CredentialStore(lost).keep_previous(kept, Credentials(CredentialKind.SECRET, "the one before"))
-    previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is Step.PROVE else {}
+    previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is RotationStep.PROVE else {}
     view_id = await sealed_by_the_lost_key(sandbox, tmp_path, **previous)
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         rotation = Rotation(
@@ -210,7 +210,7 @@ async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
         begun = await running.engine.credentials.rotation(TENANT, view_id)
         assert begun is not None
         ended = await finished(running, begun)
-        assert ended.step == Step.FAILED
+        assert ended.step == RotationStep.FAILED
         assert ended.error is not None
         assert ended.error.fault is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
@@ -235,7 +235,7 @@ async def test_a_certificate_in_use_can_be_replaced_by_a_secret(sandbox: Sandbox
         sandbox, tmp_path, credential="certificate", certificate_sealed=lost.encrypt("the private key")
     )
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
-        await running.engine.integrations.test_connection(TENANT, view_id)
+        await running.engine.connection_test.test(TENANT, view_id, ADMIN)
         assert (await faults(running, view_id))[Service.ENTRA] is Fault.SECRET_UNREADABLE
         await enter_again(running, sandbox, view_id)
         await talk(sandbox, "2001")

@@ -13,7 +13,7 @@ from tests.support.application import running_app
 from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
 from tests.support.documents import METRICS
-from tests.support.engines import TENANT
+from tests.support.engines import ADMIN, TENANT
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
 from tests.support.presence import IN_A_CALL, answer_call, connected_engine
@@ -69,7 +69,7 @@ async def test_after_work_no_label_has_an_unexpected_value(tmp_path: Path) -> No
         await sandbox.publish_state("2001", "levitating")
         await sandbox.set_faults(graphForbidden=True)
         await sandbox.new_cloudlink_secret()
-        await running.engine.integrations.test_connection(TENANT, await running.integration_id())
+        await running.engine.connection_test.test(TENANT, await running.integration_id(), ADMIN)
         await running.engine.readiness.refresh_gauges()
         exposed = {
             (sample.name, label, value)

@@ -15,7 +15,7 @@ from sync.domain.errors import Fault
 from sync.domain.model import Service, UnknownIntegration
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
-from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
+from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import (
     AVAILABLE,
@@ -387,11 +387,11 @@ async def test_disabling_clears_what_we_set_and_enabling_sets_it_again(tmp_path:
         await running.wait_until_shown("2001", *IN_A_CALL)
         await running.wait_until_shown("2002", *PRESENTING)
         integration = await running.integration_id()
-        assert await running.engine.integrations.disable(TENANT, integration) == 2
+        assert await running.engine.integrations.disable(TENANT, integration, ADMIN) == 2
         await running.wait_until_shown("2001", *AVAILABLE)
         await running.wait_until_shown("2002", *AVAILABLE)
         await eventually(lambda: subscriptions(sandbox, 0))
-        await running.engine.integrations.enable(TENANT, integration)
+        await running.engine.integrations.enable(TENANT, integration, ADMIN)
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: subscriptions(sandbox, 1))
 
@@ -405,9 +405,9 @@ async def test_removing_clears_unsubscribes_and_deletes(tmp_path: Path) -> None:
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         integration = await running.integration_id()
-        await running.engine.integrations.remove(TENANT, integration)
+        await running.engine.integrations.remove(TENANT, integration, ADMIN)
         with pytest.raises(UnknownIntegration):
-            await running.engine.integrations.status(TENANT, integration)
+            await running.engine.overview.status(TENANT, integration)
         await running.wait_until_shown("2001", *AVAILABLE)
         await eventually(lambda: forgotten(running))
         assert await subscriptions(sandbox, 0)
@@ -426,7 +426,7 @@ async def test_a_removal_continues_after_a_restart(tmp_path: Path) -> None:
             await answer_call(sandbox, "2001")
             await running.wait_until_shown("2001", *IN_A_CALL)
             await sandbox.set_faults(graphOutage=True)
-            await running.engine.integrations.remove(TENANT, await running.integration_id())
+            await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
         await sandbox.set_faults(graphOutage=False)
         async with running_engine(sandbox, tmp_path) as running:
             await running.wait_until_shown("2001", *AVAILABLE)
@@ -438,7 +438,7 @@ async def test_a_removal_that_graph_prevents_still_deletes_the_secrets(tmp_path:
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.set_faults(graphOutage=True)
-        await running.engine.integrations.remove(TENANT, await running.integration_id())
+        await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
         await eventually(lambda: forgotten(running))
 
 
@@ -491,7 +491,7 @@ async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_
     async with running_sandbox() as sandbox, running_engine(sandbox, tmp_path) as running:
         await sandbox.dnd("2003")
         view = await running.connect(enabled=False)
-        preview = await running.engine.integrations.preview(TENANT, view.id)
+        preview = await running.engine.overview.preview(TENANT, view.id)
         assert preview.people == len(sandbox.world.saved.people)
         assert {one.reason.value for one in preview.unmatched} == {
             "no_address",
@@ -508,26 +508,30 @@ async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_
 async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         integration = await running.integration_id()
-        probes = await running.engine.integrations.test_connection(TENANT, integration)
+        probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)
         assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
         assert not any(probe.error for probe in probes)
         await sandbox.permissions(Presence_ReadWrite_All=False)
-        probes = await running.engine.integrations.test_connection(TENANT, integration)
+        probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)
         assert [probe.error.fault for probe in probes if probe.error] == [Fault.GRAPH_CONSENT_MISSING]
         assert await fault_is(running, Service.GRAPH, Fault.GRAPH_CONSENT_MISSING)
         await sandbox.permissions(Presence_ReadWrite_All=True)
-        await running.engine.integrations.test_connection(TENANT, integration)
+        await running.engine.connection_test.test(TENANT, integration, ADMIN)
         assert await fault_is(running, Service.GRAPH, None)
 
 
 async def test_another_tenant_sees_nothing_of_it(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (_, running):
         integration = await running.integration_id()
-        port = running.engine.integrations
-        assert await port.list("another-tenant") == []
-        for call in (port.status, port.enable, port.disable, port.remove, port.preview, port.test_connection):
+        engine = running.engine
+        assert await engine.integrations.list("another-tenant") == []
+        for read in (engine.overview.status, engine.overview.preview):
             with pytest.raises(UnknownIntegration):
-                await call("another-tenant", integration)
+                await read("another-tenant", integration)
+        changes = (engine.integrations.enable, engine.integrations.disable, engine.integrations.remove)
+        for act in (*changes, engine.connection_test.test):
+            with pytest.raises(UnknownIntegration):
+                await act("another-tenant", integration, ADMIN)
         assert (await running.status()).integration.enabled
 
 

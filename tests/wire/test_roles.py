@@ -26,6 +26,7 @@ from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import services_for
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations, buttons
 from tests.support.bot.hosting import TENANT, Bot, open_bot
@@ -74,9 +75,7 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
         integrations = FakeIntegrations(bot.clock)
         services = services_for(
             database,
-            integrations,
-            FakeUpdates(),
-            FakeCredentials(integrations),
+            fake_operations(integrations, FakeCredentials(integrations), FakeUpdates()),
             AdminsSetting(admins, TENANT),
             bot.clock,
             Encryption([Fernet.generate_key().decode()]),

@@ -25,13 +25,13 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from core.clock import utc_now
 from storage.encryption import Encryption
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
-from sync.domain.rotation import RotationUnderWay, RotationView, Step
+from sync.domain.rotation import RotationStep, RotationUnderWay, RotationView
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
@@ -92,7 +92,7 @@ async def acts(running: RunningEngine) -> list[tuple[str, str, str]]:
     from sqlmodel import col, select
 
     async with running.database.session() as session:
-        found = (await session.exec(select(Act).order_by(col(Act.at)))).all()
+        found = (await session.exec(select(HistoryEntry).order_by(col(HistoryEntry.at)))).all()
     return [(act.act, act.result, act.actor_name) for act in found]
 
 
@@ -114,7 +114,7 @@ async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
         TENANT, view.id, "Second", new["value"], expires_on, ADMIN
     )
     done = await finished(running, rotation)
-    assert (done.step, done.error) == (Step.DONE, None)
+    assert (done.step, done.error) == (RotationStep.DONE, None)
     integration = await row(running)
     assert integration.previous_secret_sealed is None
     assert (integration.name, integration.secret_expires_on) == ("Second", expires_on)
@@ -138,7 +138,7 @@ async def test_presence_changes_during_an_expired_secret_are_sent_immediately_af
     new = await sandbox.new_secret()
     rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
     await running.wait_until_shown("2001", *IN_A_CALL)
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert not await is_in_trouble(running)
 
 
@@ -170,7 +170,7 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
     with pytest.raises(UnknownIntegration):
         await credentials.replace_secret("other", view.id, "New", new["value"], None, ADMIN)
     with pytest.raises(UnknownIntegration):
-        await credentials.rotate_for_me("other", view.id, ADMIN)
+        await credentials.start_rotation("other", view.id, ADMIN)
     with pytest.raises(UnknownIntegration):
         await credentials.make_certificate("other", view.id, ADMIN)
 
@@ -189,7 +189,7 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_retried(
         )
     await eventually(lambda: has_secret(running, old))
     assert (await current(running, rotation)).error is not None
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert await secret_of(running) == new["value"]
     assert ("rotate_fell_back", Fault.ENTRA_SECRET_WRONG.value, "Ada Admin") in await acts(running)
 
@@ -269,10 +269,10 @@ async def test_an_automatic_rotation_leaves_one_secret_of_ours(
     old = await secret_of(running)
     await sandbox.call("2001")
     assert await running.engine.credentials.may_rotate(TENANT, view.id)
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     steps = [seen.step async for seen in running.engine.credentials.follow(TENANT, rotation.id)]
-    assert steps[-1] is Step.DONE
-    assert Step.WAIT in steps
+    assert steps[-1] is RotationStep.DONE
+    assert RotationStep.WAIT in steps
     done = await finished(running, rotation)
     assert not done.old_left
     (left,) = live_secrets(sandbox)
@@ -289,8 +289,8 @@ async def test_a_rotation_requested_twice_is_done_once(sandbox: SandboxHandle, r
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=1.0)
     view = await running.connect(enabled=False)
-    first = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
-    assert (await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)).id == first.id
+    first = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
+    assert (await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)).id == first.id
     old = await secret_of(running)
     with pytest.raises(RotationUnderWay):
         await running.engine.credentials.replace_secret(TENANT, view.id, "By hand", old, None, ADMIN)
@@ -302,9 +302,9 @@ async def test_without_permission_it_fails_with_the_reason(sandbox: SandboxHandl
     view = await running.connect()
     assert not await running.engine.credentials.may_rotate(TENANT, view.id)
     before = live_secrets(sandbox)
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     failed = await finished(running, rotation)
-    assert failed.step is Step.FAILED
+    assert failed.step is RotationStep.FAILED
     assert failed.error is not None
     assert failed.error.fault is Fault.GRAPH_ROTATION_FORBIDDEN
     assert live_secrets(sandbox) == before
@@ -320,7 +320,7 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(
         running.database,
         Monitor(owner_tenant=TENANT, integration_id=view.id, name="Monitor 1", created_at=utc_now()),
     )
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     assert (await finished(running, rotation)).old_left
     assert len(live_secrets(sandbox)) == 2
 
@@ -329,11 +329,11 @@ async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, run
     await owned(sandbox)
     await sandbox.set_faults(secret_delay_seconds=0.5)
     view = await running.connect(enabled=False)
-    rotation = await running.engine.credentials.rotate_for_me(TENANT, view.id, ADMIN)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     await sandbox.set_faults(graph_outage=True, entra_outage=True)
     await eventually(lambda: held_up(running, rotation))
     await sandbox.set_faults(graph_outage=False, entra_outage=False)
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert len(live_secrets(sandbox)) == 1
 
 
@@ -356,7 +356,7 @@ async def test_auto_rotate_changes_the_secret_thirty_days_before_it_expires(
     await eventually(lambda: has_rotation(running, view))
     rotation = await running.engine.credentials.rotation(TENANT, view.id)
     assert rotation is not None
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     assert len(live_secrets(sandbox)) == 1
     async with running.database.session() as session:
         stored_rotation = await session.get(Rotation, rotation.id)
@@ -395,7 +395,7 @@ async def test_a_certificate_made_here_replaces_the_secret(sandbox: SandboxHandl
     assert (await row(running)).credential == CredentialKind.SECRET
     await sandbox.post("registration/certificates", {"pem": made.public})
     done = await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
-    assert done.step is Step.DONE
+    assert done.step is RotationStep.DONE
     for secret in list(sandbox.world.saved.registration.secrets):
         await sandbox.delete(f"registration/secrets/{secret.key_id}")
     await sandbox.call("2001")
@@ -516,7 +516,7 @@ async def test_back_to_a_secret(sandbox: SandboxHandle, running: RunningEngine) 
     await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
     new = await sandbox.new_secret()
     rotation = await credentials.replace_secret(TENANT, view.id, "Again a secret", new["value"], None, ADMIN)
-    assert (await finished(running, rotation)).step is Step.DONE
+    assert (await finished(running, rotation)).step is RotationStep.DONE
     integration = await row(running)
     assert (integration.credential, integration.certificate_sealed) == ("secret", None)
     assert await secret_of(running) == new["value"]

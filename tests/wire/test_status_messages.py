@@ -13,7 +13,7 @@ from sandbox.presence import StatusMessage
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.jobs import PUSH
-from tests.support.engines import TENANT, RunningEngine, running_engine
+from tests.support.engines import ADMIN, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import (
     IN_A_CALL,
@@ -129,11 +129,11 @@ async def test_disabling_and_removing_clear_the_messages(tmp_path: Path) -> None
         await sandbox.call("2001")
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
         name = await running.integration_id()
-        await running.engine.integrations.disable(TENANT, name)
+        await running.engine.integrations.disable(TENANT, name, ADMIN)
         await wait_for_status_message(sandbox, "2001", None)
-        await running.engine.integrations.enable(TENANT, name)
+        await running.engine.integrations.enable(TENANT, name, ADMIN)
         await wait_for_status_message(sandbox, "2001", STATUS_TEXT)
-        await running.engine.integrations.remove(TENANT, name)
+        await running.engine.integrations.remove(TENANT, name, ADMIN)
         await wait_for_status_message(sandbox, "2001", None)
 
 

@@ -16,7 +16,7 @@ from sync.domain.errors import Fault
 from sync.domain.jobs import SHOW_UPDATE
 from sync.domain.model import Actor, UnknownIntegration
 from sync.updates import available
-from sync.updates.model import CardPlace, Installation, State
+from sync.updates.model import CardAddress, Installation, InstallationState
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import (
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 ANA = Actor("ana", "Ana Admin")
 RUI = Actor("rui", "Rui Admin")
-CARD = CardPlace(TENANT, "ana", "card-1")
+CARD = CardAddress(TENANT, "ana", "card-1")
 SOFIA = "2019"
 """Known in Teams by a proxy address only."""
 
@@ -47,14 +47,14 @@ async def at_first_version(folder: Path, **options: Any) -> AsyncIterator[tuple[
 
 
 async def begin(
-    running: RunningEngine, upto: int = 3, by: Actor = ANA, card: CardPlace = CARD
+    running: RunningEngine, upto: int = 3, by: Actor = ANA, card: CardAddress = CARD
 ) -> Installation | None:
     updates, name = running.engine.updates, await running.integration_id()
-    return await updates.begin(TENANT, name, upto, STATUS_TEXT, by, card)
+    return await updates.install(TENANT, name, upto, STATUS_TEXT, by, card)
 
 
 async def seen(running: RunningEngine) -> Installation:
-    found = await running.engine.updates.to_show(await running.integration_id())
+    found = await running.engine.updates.cards_to_update(await running.integration_id())
     assert found is not None
     return found[0]
 
@@ -84,7 +84,7 @@ async def test_a_new_integration_is_offered_both_updates_with_what_they_would_ch
         assert (row.feature_version, available(row)) == (1, 3)
         assert (await running.status()).update == 3
         offer = await running.engine.updates.offer(TENANT, row.id)
-        effects = {(due.version, e.key): (e.count, e.names) for due in offer.due for e in due.effects}
+        effects = {(due.version, e.key): (e.count, e.names) for due in offer.pending for e in due.changes}
         assert effects == {
             (2, "matched"): (1, ("Sofia Marques",)),
             (3, "people"): (20, ()),
@@ -103,7 +103,10 @@ async def test_both_are_installed_in_order_and_calls_during_it_are_shown(tmp_pat
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.set_faults(slow_seconds=0.0)
         over = await ended(running)
-        assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.COMPLETED)]
+        assert [(each.version, each.state) for each in over.updates] == [
+            (2, InstallationState.COMPLETED),
+            (3, InstallationState.COMPLETED),
+        ]
         assert (over.percent, await version(running)) == (100, 3)
         assert over.updates[0].results == {"matched": 1}
         await sandbox.call(SOFIA)
@@ -116,10 +119,10 @@ async def test_both_are_installed_in_order_and_calls_during_it_are_shown(tmp_pat
 async def test_two_who_press_together_start_one_installation_and_both_cards_show_it(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.set_faults(slow_seconds=0.1)
-        other = CardPlace(TENANT, "rui", "card-2")
+        other = CardAddress(TENANT, "rui", "card-2")
         both = await asyncio.gather(begin(running), begin(running, by=RUI, card=other), begin(running))
         [first] = {one.by for one in both if one}
-        found = await running.engine.updates.to_show(await running.integration_id())
+        found = await running.engine.updates.cards_to_update(await running.integration_id())
         assert found is not None
         assert {place.activity_id for place in found[1]} == {"card-1", "card-2"}
         await ended(running)
@@ -140,11 +143,11 @@ async def test_an_old_dialog_and_another_tenant_start_nothing(tmp_path: Path) ->
         assert await begin(running, upto=2) is None
         updates, name = running.engine.updates, await running.integration_id()
         with pytest.raises(UnknownIntegration):
-            await updates.begin("another tenant", name, 3, STATUS_TEXT, ANA, CARD)
+            await updates.install("another tenant", name, 3, STATUS_TEXT, ANA, CARD)
         with pytest.raises(UnknownIntegration):
             await updates.offer("another tenant", name)
         with pytest.raises(UnknownIntegration):
-            await updates.undo("another tenant", name, 3, ANA, CARD)
+            await updates.roll_back("another tenant", name, 3, ANA, CARD)
         assert await version(running) == 1
 
 
@@ -177,7 +180,7 @@ async def test_a_lasting_outage_rolls_back_what_was_done_and_says_why(tmp_path: 
         await sandbox.set_faults(graphOutage=True)
         over = await installed(running)
         failed = over.current
-        assert (failed.version, failed.state, failed.failed_step) == (2, State.FAILED, "read")
+        assert (failed.version, failed.state, failed.failed_step) == (2, InstallationState.FAILED, "read")
         assert failed.fault == Fault.GRAPH_UNREACHABLE
         assert [each.version for each in over.updates] == [2]
         assert await version(running) == 1
@@ -194,7 +197,10 @@ async def test_a_short_outage_only_delays(tmp_path: Path) -> None:
         await asyncio.sleep(0.4)
         assert (await seen(running)).is_open
         await sandbox.set_faults(graphOutage=False)
-        assert [each.state for each in (await ended(running)).updates] == [State.COMPLETED, State.COMPLETED]
+        assert [each.state for each in (await ended(running)).updates] == [
+            InstallationState.COMPLETED,
+            InstallationState.COMPLETED,
+        ]
 
 
 async def test_a_failing_second_update_keeps_the_first_and_rolls_back_its_own_changes(
@@ -206,11 +212,14 @@ async def test_a_failing_second_update_keeps_the_first_and_rolls_back_its_own_ch
         async def breaks(*_: Any) -> Any:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(last, "portion", breaks)
+        monkeypatch.setattr(last, "next_batch", breaks)
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         over = await installed(running)
-        assert [(each.version, each.state) for each in over.updates] == [(2, State.COMPLETED), (3, State.FAILED)]
+        assert [(each.version, each.state) for each in over.updates] == [
+            (2, InstallationState.COMPLETED),
+            (3, InstallationState.FAILED),
+        ]
         assert (over.current.fault, over.current.failed_step) == ("unexpected", "announce")
         row = await only_integration(running)
         assert (row.feature_version, row.status_text) == (2, "")
@@ -225,13 +234,13 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
             await sandbox.call(extension)
             await wait_for_status_message(sandbox, extension, STATUS_TEXT)
         name, updates = await running.integration_id(), running.engine.updates
-        assert await updates.undo(TENANT, name, 2, ANA, CARD) is None
+        assert await updates.roll_back(TENANT, name, 2, ANA, CARD) is None
         assert (await updates.offer(TENANT, name)).undoable == 3
-        assert await updates.undo(TENANT, name, 3, ANA, CARD)
-        assert (await ended(running)).current.state is State.UNDONE
+        assert await updates.roll_back(TENANT, name, 3, ANA, CARD)
+        assert (await ended(running)).current.state is InstallationState.UNDONE
         await wait_for_status_message(sandbox, "2001", None)
         await wait_for_status_message(sandbox, SOFIA, None)
-        assert await updates.undo(TENANT, name, 2, ANA, CARD)
+        assert await updates.roll_back(TENANT, name, 2, ANA, CARD)
         await ended(running)
         await running.wait_until_shown("Sofia Marques", "Available", "Available")
         assert await sandbox.shown("2001") == IN_A_CALL

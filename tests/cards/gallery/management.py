@@ -11,7 +11,7 @@ from bot.cards.monitors import MonitorList
 from bot.cards.validation import name_taken
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import BOT, IntegrationView
@@ -100,9 +100,11 @@ def monitor_tasks(rows: list[Monitor], done: int) -> list[OpenTask]:
     ]
 
 
-def act(what: str, *, result: str = "done", name: str = "Head office", actor: str = GUID, **facts: str) -> Act:
+def act(
+    what: str, *, result: str = "done", name: str = "Head office", actor: str = GUID, **facts: str
+) -> HistoryEntry:
     """A sample act."""
-    return Act(
+    return HistoryEntry(
         id="a",
         owner_tenant="t",
         integration_id="i",

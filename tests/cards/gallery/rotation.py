@@ -9,7 +9,7 @@ from bot.cards import certificate, rotation
 from bot.cards.field_errors import FormError, Links
 from bot.languages import Texts
 from sync.domain.model import CredentialKind, ExpirySource, IntegrationView
-from sync.domain.rotation import CredentialChoices, Kind, NewCertificate, RotationView, Step
+from sync.domain.rotation import CredentialChoices, NewCertificate, RotationKind, RotationStep, RotationView
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -24,17 +24,20 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
     yield "rotate", rotation.form(texts, view, values, LINKS, offer_for_me=True)
     yield "rotate_worst", rotation.form(texts, replace(view, name=LONG), {}, LINKS, every, offer_for_me=True)
     yield "rotate_checking", rotation.checking(texts, view)
-    yield "rotate_swapped", rotation.replaced(texts, view, _rotation(Kind.BY_HAND, Step.PROVE))
-    yield "rotate_held_up", rotation.replaced(texts, view, _rotation(Kind.BY_HAND, Step.WAIT), wrong)
+    yield "rotate_swapped", rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.PROVE))
+    yield (
+        "rotate_held_up",
+        rotation.replaced(texts, view, _rotation(RotationKind.MANUAL, RotationStep.WAIT), wrong),
+    )
     yield (
         "rotate_proven",
-        rotation.replaced(texts, view, replace(_rotation(Kind.BY_HAND, Step.DONE), expires_on=None)),
+        rotation.replaced(texts, view, replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)),
     )
     yield "rotate_for_me", rotation.for_me_asked(texts, view)
-    for step in (*rotation.SHOWN_STEPS, Step.DONE, Step.FAILED):
-        going = _rotation(Kind.FOR_ME, step)
+    for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
+        going = _rotation(RotationKind.ON_REQUEST, step)
         yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
-    left = replace(_rotation(Kind.FOR_ME, Step.DONE), old_left=True)
+    left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=True)
     yield "rotate_for_me_old_left", rotation.progress(texts, view, left, None)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
@@ -57,10 +60,16 @@ def _certificates(
         using = replace(
             view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()
         )
-        yield f"certificate_now_{kind}", certificate.switched(texts, using, _rotation(Kind.BY_HAND, Step.DONE))
-    yield "certificate_proving", certificate.switched(texts, certified, _rotation(Kind.BY_HAND, Step.PROVE))
+        yield (
+            f"certificate_now_{kind}",
+            certificate.switched(texts, using, _rotation(RotationKind.MANUAL, RotationStep.DONE)),
+        )
+    yield (
+        "certificate_proving",
+        certificate.switched(texts, certified, _rotation(RotationKind.MANUAL, RotationStep.PROVE)),
+    )
 
 
-def _rotation(kind: Kind, step: Step) -> RotationView:
-    ended = NOW if step in (Step.DONE, Step.FAILED) else None
+def _rotation(kind: RotationKind, step: RotationStep) -> RotationView:
+    ended = NOW if step in (RotationStep.DONE, RotationStep.FAILED) else None
     return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), False, NOW, ended)

@@ -9,7 +9,14 @@ from bot.cards.field_errors import Links, form_error
 from bot.languages import Texts
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import IntegrationView
-from sync.updates.model import Due, Effect, Installation, Offer, Progress, State
+from sync.updates.model import (
+    Installation,
+    InstallationState,
+    PendingUpdate,
+    PlannedChange,
+    UpdateOffer,
+    UpdateProgress,
+)
 
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
@@ -17,51 +24,67 @@ NAMES = tuple(f"{number} Ada Example" for number in range(12))
 
 
 def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, Card]]:
-    few = Due(2, (Effect("matched", 3, NAMES[:3]),))
-    calls = Due(3, (Effect("people", 25), Effect("on_the_phone", 0)))
+    few = PendingUpdate(2, (PlannedChange("matched", 3, NAMES[:3]),))
+    calls = PendingUpdate(3, (PlannedChange("people", 25), PlannedChange("on_the_phone", 0)))
     yield "update_looking", update.checking(texts, integration)
-    yield "update_offered", update.offered(texts, integration, Offer(1, (few, calls)))
-    yield "update_offered_one", update.offered(texts, integration, Offer(2, (calls,)))
-    yield "update_offered_largest", update.offered(texts, integration, Offer(1, _largest()))
+    yield "update_offered", update.offered(texts, integration, UpdateOffer(1, (few, calls)))
+    yield "update_offered_one", update.offered(texts, integration, UpdateOffer(2, (calls,)))
+    yield "update_offered_largest", update.offered(texts, integration, UpdateOffer(1, _largest()))
     unavailable = form_error(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503), texts, Links())
     yield "update_not_readable", update.not_readable(texts, integration, unavailable)
-    yield "update_nothing", update.nothing_to_install(texts, integration, Offer(3, (), 3))
-    yield "update_nothing_to_undo", update.nothing_to_install(texts, integration, Offer(3, ()))
+    yield "update_nothing", update.nothing_to_install(texts, integration, UpdateOffer(3, (), 3))
+    yield "update_nothing_to_undo", update.nothing_to_install(texts, integration, UpdateOffer(3, ()))
     yield "update_put_off", update.put_off(texts, integration)
     yield "update_done", update.done(texts, integration, 3)
     for name, updates in _installations():
         yield name, update.installation_card(texts, _installation(*updates))
-    failed = _installation(_progress(2, State.FAILED, fault="graph.unreachable", failed_step="read"))
+    failed = _installation(_progress(2, InstallationState.FAILED, fault="graph.unreachable", failed_step="read"))
     yield "update_failed", update.installation_card(texts, failed, unavailable)
 
 
-def _largest() -> tuple[Due, ...]:
+def _largest() -> tuple[PendingUpdate, ...]:
     names = (LONG,) * 12
     return (
-        Due(2, (Effect("matched", 14_000, names), Effect("ambiguous", 300, names))),
-        Due(3, (Effect("people", 15_000), Effect("on_the_phone", 400, names), Effect("own_message", 40, names))),
+        PendingUpdate(2, (PlannedChange("matched", 14_000, names), PlannedChange("ambiguous", 300, names))),
+        PendingUpdate(
+            3,
+            (
+                PlannedChange("people", 15_000),
+                PlannedChange("on_the_phone", 400, names),
+                PlannedChange("own_message", 40, names),
+            ),
+        ),
     )
 
 
-def _installations() -> Iterator[tuple[str, tuple[Progress, ...]]]:
-    waiting = _progress(3, State.WAITING)
-    yield "update_0", (_progress(2, State.WAITING), waiting)
-    yield "update_40", (_progress(2, State.RUNNING, step="accept", place=2, done=4, total=10), waiting)
-    matched = _progress(2, State.COMPLETED, results={"matched": 3})
-    yield "update_80", (matched, _progress(3, State.RUNNING, step="announce", place=2, done=0, total=9_000))
+def _installations() -> Iterator[tuple[str, tuple[UpdateProgress, ...]]]:
+    waiting = _progress(3, InstallationState.WAITING)
+    yield "update_0", (_progress(2, InstallationState.WAITING), waiting)
+    yield "update_40", (_progress(2, InstallationState.RUNNING, step="accept", place=2, done=4, total=10), waiting)
+    matched = _progress(2, InstallationState.COMPLETED, results={"matched": 3})
+    yield (
+        "update_80",
+        (matched, _progress(3, InstallationState.RUNNING, step="announce", place=2, done=0, total=9_000)),
+    )
     yield (
         "update_completed",
-        (matched, _progress(3, State.COMPLETED, results={"own_message": 4, "on_the_phone": 1})),
+        (matched, _progress(3, InstallationState.COMPLETED, results={"own_message": 4, "on_the_phone": 1})),
     )
-    yield "update_going_back", (matched, _progress(3, State.ROLLING_BACK, step="accept", place=1, done=1, total=2))
-    yield "update_undone", (_progress(3, State.UNDONE),)
-    yield "update_failed_unexpectedly", (_progress(2, State.FAILED, fault="unexpected", failed_step="match"),)
+    yield (
+        "update_going_back",
+        (matched, _progress(3, InstallationState.ROLLING_BACK, step="accept", place=1, done=1, total=2)),
+    )
+    yield "update_undone", (_progress(3, InstallationState.UNDONE),)
+    yield (
+        "update_failed_unexpectedly",
+        (_progress(2, InstallationState.FAILED, fault="unexpected", failed_step="match"),),
+    )
 
 
-def _progress(version: int, state: State, **values: object) -> Progress:
+def _progress(version: int, state: InstallationState, **values: object) -> UpdateProgress:
     given: dict[str, object] = {"step": "read", "place": 0, "steps": 3, "done": 0, "total": 25}
-    return Progress(version, state, **{**given, **values})  # type: ignore[arg-type]
+    return UpdateProgress(version, state, **{**given, **values})  # type: ignore[arg-type]
 
 
-def _installation(*updates: Progress) -> Installation:
+def _installation(*updates: UpdateProgress) -> Installation:
     return Installation("0123456789abcdef0123456789abcdef", "Head office", updates, "Ada Example", STARTED)

@@ -22,7 +22,10 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
+from sync.audit import AuditLog
+from sync.operations import Operations
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
 from tests.support.stores import sqlite_with_tables
@@ -32,28 +35,21 @@ KEY = Fernet.generate_key().decode()
 
 
 def services_for(
-    database: Database,
-    integrations: FakeIntegrations,
-    updates: FakeUpdates,
-    credentials: FakeCredentials,
-    access: AdminsSetting,
-    clock: Clock,
-    encryption: Encryption,
+    database: Database, operations: Operations, access: AdminsSetting, clock: Clock, encryption: Encryption
 ) -> Services:
-    """What commands work with, over a real database and fakes of everything behind it."""
+    """What commands work with, over a real database."""
     languages = load_texts()
     return Services(
         database=database,
         encryption=encryption,
-        integrations=integrations,
+        operations=operations,
         access=access,
         clock=clock,
         languages=languages,
         links=Links(),
         previews=PreviewCache(clock),
         exports=HistoryExport(database, encryption, clock, languages, access),
-        updates=updates,
-        credentials=credentials,
+        audit=AuditLog(database, clock),
         commands=COMMANDS,
     )
 
@@ -81,6 +77,7 @@ class Chat:
         self.registry = CollectorRegistry()
         self.metrics = Metrics(self.registry)
         self.credentials = FakeCredentials(self.integrations)
+        self.operations = fake_operations(self.integrations, self.credentials, self.updates)
         self.restart()
 
     def clock(self) -> datetime:
@@ -90,9 +87,7 @@ class Chat:
         """A new process on the same database: only what was stored is kept."""
         self.services = services_for(
             self.database,
-            self.integrations,
-            self.updates,
-            self.credentials,
+            self.operations,
             AdminsSetting(self.admins, TENANT),
             self.clock,
             Encryption([self.key]),

@@ -1,11 +1,12 @@
-"""A fake of sync's credential service: returns what a test sets, keeps what it was given."""
+"""A fake for the operations on credentials: returns what a test sets, and keeps what it is given."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from sync.credentials.service import CredentialService
 from sync.domain.model import Actor, CredentialKind, UnknownIntegration
-from sync.domain.rotation import CredentialChoices, Kind, NewCertificate, RotationView, Step
+from sync.domain.rotation import CredentialChoices, NewCertificate, RotationKind, RotationStep, RotationView
 from tests.support.bot.fakes import FakeIntegrations
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -13,8 +14,8 @@ PEM = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
 
 
 @dataclass
-class FakeCredentials:
-    """``errors`` are raised by method name; ``steps`` are what ``follow`` yields, in order."""
+class FakeCredentials(CredentialService):
+    """``errors`` are raised by the name of the call; ``steps`` is what ``follow`` yields, in order."""
 
     integrations: FakeIntegrations
     errors: dict[str, Exception] = field(default_factory=dict)
@@ -45,9 +46,9 @@ class FakeCredentials:
     ) -> RotationView:
         self.secrets.append(secret)
         self._called("replace_secret", owner_tenant, integration_id, name, expires_on, by)
-        return self._began(integration_id, Kind.BY_HAND, Step.PROVE)
+        return self._began(integration_id, RotationKind.MANUAL, RotationStep.PROVE)
 
-    def _began(self, integration_id: str, kind: Kind, step: Step) -> RotationView:
+    def _began(self, integration_id: str, kind: RotationKind, step: RotationStep) -> RotationView:
         self.going = rotation(integration_id, kind, step)
         return self.going
 
@@ -55,9 +56,9 @@ class FakeCredentials:
         self._called("may_rotate", owner_tenant, integration_id)
         return self.may
 
-    async def rotate_for_me(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
-        self._called("rotate_for_me", owner_tenant, integration_id, by)
-        return self._began(integration_id, Kind.FOR_ME, Step.ADD)
+    async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
+        self._called("start_rotation", owner_tenant, integration_id, by)
+        return self._began(integration_id, RotationKind.ON_REQUEST, RotationStep.ADD)
 
     async def rotation(self, owner_tenant: str, integration_id: str) -> RotationView | None:
         self._called("rotation", owner_tenant, integration_id)
@@ -100,10 +101,10 @@ class FakeCredentials:
         self._called(call, owner_tenant, integration_id, by)
         owner, view = self.integrations.stored[integration_id]
         self.integrations.stored[integration_id] = (owner, replace(view, credential=kind))
-        return self._began(integration_id, Kind.BY_HAND, Step.DONE)
+        return self._began(integration_id, RotationKind.MANUAL, RotationStep.DONE)
 
 
-def rotation(integration_id: str, kind: Kind, step: Step, **values: object) -> RotationView:
-    ended = WHEN if step in (Step.DONE, Step.FAILED) else None
+def rotation(integration_id: str, kind: RotationKind, step: RotationStep, **values: object) -> RotationView:
+    ended = WHEN if step in (RotationStep.DONE, RotationStep.FAILED) else None
     view = RotationView("r" * 32, integration_id, kind, step, date(2027, 5, 31), False, WHEN, ended)
     return replace(view, **values)  # type: ignore[arg-type]

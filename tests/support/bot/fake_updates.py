@@ -1,4 +1,4 @@
-"""A fake of sync's feature updates: an offer, and an installation that a test advances."""
+"""A fake for feature updates: an offer, and an installation that the test advances."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -6,70 +6,79 @@ from datetime import UTC, datetime
 
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor
-from sync.updates.model import CardPlace, Due, Effect, Installation, Offer, Progress, State
+from sync.updates.model import (
+    CardAddress,
+    Installation,
+    InstallationState,
+    PendingUpdate,
+    PlannedChange,
+    UpdateOffer,
+    UpdateProgress,
+)
+from sync.updates.service import UpdateService
 
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 DUE = (
-    Due(2, (Effect("matched", 14, tuple(f"Person {number}" for number in range(12))),)),
-    Due(3, (Effect("people", 27), Effect("on_the_phone", 1, ("Ana *Bold* Martins",)))),
+    PendingUpdate(2, (PlannedChange("matched", 14, tuple(f"Person {number}" for number in range(12))),)),
+    PendingUpdate(3, (PlannedChange("people", 27), PlannedChange("on_the_phone", 1, ("Ana *Bold* Martins",)))),
 )
 
 
-def progress(version: int, state: State, **values: object) -> Progress:
-    return replace(Progress(version, state, "read", 0, 3, 0, 27), **values)  # type: ignore[arg-type]
+def progress(version: int, state: InstallationState, **values: object) -> UpdateProgress:
+    return replace(UpdateProgress(version, state, "read", 0, 3, 0, 27), **values)  # type: ignore[arg-type]
 
 
 @dataclass
-class FakeUpdates:
-    """An ``UpdatesPort``; ``running`` is what is being installed, ``followers`` the cards that show it."""
+class FakeUpdates(UpdateService):
+    """``current`` is the newest installation, ``followers`` are the cards that show it."""
 
-    due: Sequence[Due] = ()
+    pending: Sequence[PendingUpdate] = ()
     undoable: int | None = None
     error: SyncError | None = None
-    running: Installation | None = None
+    current: Installation | None = None
     begun: list[tuple[str, str, int, str, Actor]] = field(default_factory=list)
     undone: list[tuple[str, str, int, Actor]] = field(default_factory=list)
-    followers: list[CardPlace] = field(default_factory=list)
-    let_go: int = 0
+    followers: list[CardAddress] = field(default_factory=list)
+    released: int = 0
 
-    async def offer(self, owner_tenant: str, integration_id: str) -> Offer:
+    async def offer(self, owner_tenant: str, integration_id: str) -> UpdateOffer:
         if self.error:
             raise self.error
-        return Offer(self.due[0].version - 1 if self.due else 3, tuple(self.due), self.undoable)
+        return UpdateOffer(self.pending[0].version - 1 if self.pending else 3, tuple(self.pending), self.undoable)
 
-    async def begin(
-        self, owner_tenant: str, integration_id: str, upto: int, status_text: str, by: Actor, card: CardPlace
+    async def install(
+        self, owner_tenant: str, integration_id: str, version: int, status_text: str, by: Actor, card: CardAddress
     ) -> Installation | None:
-        if self.running is None:
-            if not self.due or self.due[-1].version != upto:
+        if self.current is None:
+            if not self.pending or self.pending[-1].version != version:
                 return None
-            self.begun.append((owner_tenant, integration_id, upto, status_text, by))
-            updates = tuple(progress(due.version, State.WAITING) for due in self.due)
-            self.running = Installation(integration_id, "Head office", updates, by.name, STARTED)
+            self.begun.append((owner_tenant, integration_id, version, status_text, by))
+            updates = tuple(progress(due.version, InstallationState.WAITING) for due in self.pending)
+            self.current = Installation(integration_id, "Head office", updates, by.name, STARTED)
         self.followers.append(card)
-        return self.running
+        return self.current
 
-    async def undo(
-        self, owner_tenant: str, integration_id: str, version: int, by: Actor, card: CardPlace
+    async def roll_back(
+        self, owner_tenant: str, integration_id: str, version: int, by: Actor, card: CardAddress
     ) -> Installation | None:
         if version != self.undoable:
             return None
         self.undone.append((owner_tenant, integration_id, version, by))
         self.followers.append(card)
-        going_back = (progress(version, State.ROLLING_BACK, step="accept", total=2),)
-        self.running = Installation(integration_id, "Head office", going_back, by.name, STARTED)
-        return self.running
+        going_back = (progress(version, InstallationState.ROLLING_BACK, step="accept", total=2),)
+        self.current = Installation(integration_id, "Head office", going_back, by.name, STARTED)
+        return self.current
 
-    async def installation(
-        self, owner_tenant: str, integration_id: str, card: CardPlace | None = None
+    async def running(
+        self, owner_tenant: str, integration_id: str, card: CardAddress | None = None
     ) -> Installation | None:
-        if self.running and self.running.is_open and card:
+        if self.current and self.current.is_open and card:
             self.followers.append(card)
-        return self.running if self.running and self.running.is_open else None
+        return self.current if self.current and self.current.is_open else None
 
-    async def to_show(self, integration_id: str) -> tuple[Installation, list[CardPlace]] | None:
-        return (self.running, list(self.followers)) if self.running else None
+    async def cards_to_update(self, integration_id: str) -> tuple[Installation, list[CardAddress]] | None:
+        return (self.current, list(self.followers)) if self.current else None
 
-    async def shown(self, integration_id: str, seen: Installation) -> None:
-        self.let_go += 1
+    async def release_cards(self, integration_id: str, shown: Installation) -> None:
+        self.released += 1
         self.followers.clear()

@@ -1,6 +1,7 @@
-"""Fakes for both sides of the pipeline: a turn that records, and an integration service in memory."""
+"""Fakes for both sides of the bot: a turn that records its cards, and integrations kept in memory."""
 
 import json
+from builtins import list as list_of
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -24,6 +25,10 @@ from sync.domain.model import (
     TeamsCheck,
     UnknownIntegration,
 )
+from sync.integrations.connection_test import ConnectionTest
+from sync.integrations.editor import Editor
+from sync.integrations.overview import Overview
+from sync.integrations.service import IntegrationService
 
 TENANT = "11111111-0000-4000-8000-000000000001"
 ADMIN = "22222222-0000-4000-8000-000000000002"
@@ -82,8 +87,11 @@ def incoming(
 
 
 @dataclass
-class FakeIntegrations:
-    """Integrations in memory; ``errors`` are raised by method name."""
+class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
+    """Every operation on integrations, in memory. ``errors`` are raised by the name of the call.
+
+    ``calls`` are the names of the calls, ``actors`` who made those that change or test something.
+    """
 
     clock: Clock
     errors: dict[str, Exception] = field(default_factory=dict)
@@ -92,23 +100,26 @@ class FakeIntegrations:
     probes: tuple[Probe, ...] = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.ENTRA, "token", 0.3))
     monitors_open: int = 0
     calls: list[str] = field(default_factory=list)
+    actors: list[Actor] = field(default_factory=list)
     accounts: list[CloudLinkAccount] = field(default_factory=list)
     apps: list[TeamsApp] = field(default_factory=list)
     stored: dict[str, tuple[str, IntegrationView]] = field(default_factory=dict)
 
-    def _called(self, name: str) -> None:
+    def _called(self, name: str, by: Actor | None = None) -> None:
         self.calls.append(name)
+        if by is not None:
+            self.actors.append(by)
         if name in self.errors:
             raise self.errors[name]
 
-    async def check_cloudlink(self, account: CloudLinkAccount) -> CloudLinkCheck:
+    async def check_cloudlink(self, owner_tenant: str, account: CloudLinkAccount, by: Actor) -> CloudLinkCheck:
         self.accounts.append(account)
-        self._called("check_cloudlink")
+        self._called("check_cloudlink", by)
         return CloudLinkCheck("Contoso [Telephony](https://evil.example)", 27)
 
-    async def check_teams(self, app: TeamsApp) -> TeamsCheck:
+    async def check_teams(self, owner_tenant: str, app: TeamsApp, by: Actor) -> TeamsCheck:
         self.apps.append(app)
-        self._called("check_teams")
+        self._called("check_teams", by)
         return TeamsCheck("Contoso")
 
     async def add(
@@ -118,11 +129,12 @@ class FakeIntegrations:
         account: CloudLinkAccount,
         app: TeamsApp,
         expires_on: date | None,
+        by: Actor,
         status_text: str = "",
     ) -> IntegrationView:
         self.accounts.append(account)
         self.apps.append(app)
-        self._called("add")
+        self._called("add", by)
         view = IntegrationView(
             id=uuid4().hex,
             name=name,
@@ -138,7 +150,7 @@ class FakeIntegrations:
         self.stored[view.id] = (owner_tenant, view)
         return view
 
-    async def list(self, owner_tenant: str) -> list[IntegrationView]:
+    async def list(self, owner_tenant: str) -> list_of[IntegrationView]:
         return [view for owner, view in self.stored.values() if owner == owner_tenant]
 
     def _find(self, owner_tenant: str, integration_id: str) -> IntegrationView:
@@ -152,23 +164,23 @@ class FakeIntegrations:
         self._find(owner_tenant, integration_id)
         return self.found
 
-    async def enable(self, owner_tenant: str, integration_id: str) -> IntegrationView:
-        self._called("enable")
+    async def enable(self, owner_tenant: str, integration_id: str, by: Actor) -> IntegrationView:
+        self._called("enable", by)
         view = replace(self._find(owner_tenant, integration_id), enabled=True)
         self.stored[view.id] = (owner_tenant, view)
         return view
 
-    async def disable(self, owner_tenant: str, integration_id: str) -> int:
-        self._called("disable")
+    async def disable(self, owner_tenant: str, integration_id: str, by: Actor) -> int:
+        self._called("disable", by)
         view = replace(self._find(owner_tenant, integration_id), enabled=False)
         self.stored[view.id] = (owner_tenant, view)
         return 3
 
-    async def remove(self, owner_tenant: str, integration_id: str) -> None:
-        self._called("remove")
+    async def remove(self, owner_tenant: str, integration_id: str, by: Actor) -> None:
+        self._called("remove", by)
         del self.stored[self._find(owner_tenant, integration_id).id]
 
-    def _revise(self, owner_tenant: str, integration_id: str, revision: int, **changed: Any) -> IntegrationView:
+    def _edited(self, owner_tenant: str, integration_id: str, revision: int, **changed: Any) -> IntegrationView:
         view = self._find(owner_tenant, integration_id)
         if view.revision != revision:
             raise EditedMeanwhile
@@ -178,16 +190,16 @@ class FakeIntegrations:
     async def rename(
         self, owner_tenant: str, integration_id: str, revision: int, name: str, by: Actor
     ) -> IntegrationView:
-        self._called("rename")
-        return self._revise(owner_tenant, integration_id, revision, name=name)
+        self._called("rename", by)
+        return self._edited(owner_tenant, integration_id, revision, name=name)
 
     async def edit_cloudlink(
         self, owner_tenant: str, integration_id: str, revision: int, account: CloudLinkAccount, by: Actor
     ) -> IntegrationView:
         self.accounts.append(account)
-        self._called("edit_cloudlink")
+        self._called("edit_cloudlink", by)
         changed = {"cloudlink_account_id": account.account_id, "cloudlink_client_id": account.client_id}
-        return self._revise(owner_tenant, integration_id, revision, cloudlink_region=account.region, **changed)
+        return self._edited(owner_tenant, integration_id, revision, cloudlink_region=account.region, **changed)
 
     async def edit_teams(
         self,
@@ -199,9 +211,9 @@ class FakeIntegrations:
         by: Actor,
     ) -> IntegrationView:
         self.apps.append(app)
-        self._called("edit_teams")
+        self._called("edit_teams", by)
         changed = {"tenant_id": app.tenant_id, "client_id": app.client_id, "secret_expires_on": expires_on}
-        return self._revise(owner_tenant, integration_id, revision, **changed)
+        return self._edited(owner_tenant, integration_id, revision, **changed)
 
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         self._called("status")
@@ -211,8 +223,8 @@ class FakeIntegrations:
             view, self.service_health, 27, 25, 3, 0, None, True, 1, unknown, monitors_open=self.monitors_open
         )
 
-    async def test_connection(self, owner_tenant: str, integration_id: str) -> tuple[Probe, ...]:
-        self._called("test_connection")
+    async def test(self, owner_tenant: str, integration_id: str, by: Actor) -> tuple[Probe, ...]:
+        self._called("test", by)
         self._find(owner_tenant, integration_id)
         return self.probes
 

@@ -9,7 +9,7 @@ from sqlmodel import select
 from bot.activity import Card, Message
 from storage.queries import drafts
 from storage.queries.roles import INVITATION_LIFETIME
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat
@@ -31,7 +31,7 @@ async def members(chat: Chat) -> dict[str, str]:
 
 async def acts(chat: Chat) -> list[tuple[str, str, dict[str, Any]]]:
     async with chat.database.session() as session:
-        rows = (await session.exec(select(Act).order_by(Act.at))).all()  # type: ignore[arg-type]
+        rows = (await session.exec(select(HistoryEntry).order_by(HistoryEntry.at))).all()  # type: ignore[arg-type]
     return [(row.actor_id, row.act, row.facts) for row in rows]
 
 

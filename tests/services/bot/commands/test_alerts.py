@@ -8,7 +8,7 @@ from bot.activity import Action, Card
 from storage.queries import alerts, conversations, notices
 from storage.queries.notices import State
 from storage.tables.notices import Notice
-from sync.domain.model import CloudLinkAccount, TeamsApp
+from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, link_urls, words
 from tests.support.stores import integration, stored
@@ -19,7 +19,7 @@ OTHER_TENANT = "99999999-0000-4000-8000-000000000009"
 async def connected(chat: Chat, name: str = "Head office", tenant: str = TENANT) -> str:
     """An integration that both the stand-in and the store know; returns its id."""
     account, app = CloudLinkAccount("", "1", "c", "s"), TeamsApp(TENANT, "app", "s")
-    view = await chat.integrations.add(tenant, name, account, app, date(2027, 5, 1))
+    view = await chat.integrations.add(tenant, name, account, app, date(2027, 5, 1), Actor(ADMIN))
     row = integration(id=view.id, owner_tenant=tenant, name=name, secret_expires_on=view.secret_expires_on)
     await stored(chat.database, row)
     return view.id

@@ -13,7 +13,7 @@ from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from bot.roles.claim_codes import LIFETIME
 from storage.queries.claims import MAX_PER_PERSON
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.roles import ClaimCode, Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
@@ -130,7 +130,7 @@ async def test_a_person_with_the_code_owns_the_tenant(nobodys: Chat, said: str) 
     assert "Step 1 of 4" in words(await nobodys.press(card, "command.setup"))
     assert await owners(nobodys) == [STRANGER]
     async with nobodys.database.session() as session:
-        (act,) = (await session.exec(select(Act))).all()
+        (act,) = (await session.exec(select(HistoryEntry))).all()
     assert (act.act, act.actor_id, act.owner_tenant, act.facts) == ("claim", STRANGER, TENANT, {})
 
 

@@ -7,7 +7,7 @@ from bot.chat.context import CommandHandler
 from bot.chat.router import Router
 from bot.commands import COMMANDS
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Service, ServiceHealth
+from sync.domain.model import Actor, Service, ServiceHealth
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, words
 from tests.support.bot.setup_wizard import APP, at_teams
@@ -50,7 +50,7 @@ async def test_one_is_picked_and_opened(chat: Chat, locale: str, said: str) -> N
 
 async def test_one_that_runs_can_be_paused(chat: Chat) -> None:
     (identity,) = await connected(chat, "Head office")
-    await chat.integrations.enable(TENANT, identity)
+    await chat.integrations.enable(TENANT, identity, Actor("admin"))
     card = await chat.act("integrations.open", integration=identity)
     assert "disable.ask" in buttons(card)
     assert "enable.preview" not in buttons(card)

@@ -10,7 +10,7 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, NameTaken, TeamsApp
-from sync.domain.rotation import CredentialChoices, Kind, RotationUnderWay, Step
+from sync.domain.rotation import CredentialChoices, RotationKind, RotationStep, RotationUnderWay
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fake_credentials import PEM, rotation
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, words
@@ -26,7 +26,7 @@ PT = load_texts()[Language.PORTUGUESE]
 
 async def stored(chat: Chat, name: str = "Head office", owner: str = TENANT) -> IntegrationView:
     account = CloudLinkAccount("", "1000", "reader", "cloudlink-secret")
-    view = await chat.integrations.add(owner, name, account, TeamsApp(TENANT_ID, CLIENT_ID, "old~secret"), None)
+    view = await chat.integrations.add(owner, name, account, TeamsApp(TENANT_ID, CLIENT_ID, "old~secret"), None, BY)
     chat.integrations.calls.clear()
     return view
 
@@ -55,8 +55,8 @@ async def test_the_card_asks_for_three_things_and_says_for_which_application(cha
 async def test_a_proven_secret_is_stored_and_the_card_shows_when_it_works(chat: Chat) -> None:
     view = await stored(chat)
     chat.credentials.steps = (
-        rotation(view.id, Kind.BY_HAND, Step.PROVE),
-        rotation(view.id, Kind.BY_HAND, Step.DONE),
+        rotation(view.id, RotationKind.MANUAL, RotationStep.PROVE),
+        rotation(view.id, RotationKind.MANUAL, RotationStep.DONE),
     )
     turn = await chat.turn_of_press(await chat.say("rotate secret"), "rotate.save", TYPED)
     assert chat.credentials.secrets == [SECRET]
@@ -168,11 +168,18 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
     assert said(chat) == []
     assert "Add a new secret in Azure" in words(asked)
     chat.credentials.steps = tuple(
-        rotation(view.id, Kind.FOR_ME, step)
-        for step in (Step.ADD, Step.WAIT, Step.SWAP, Step.PROVE, Step.REMOVE, Step.DONE)
+        rotation(view.id, RotationKind.ON_REQUEST, step)
+        for step in (
+            RotationStep.ADD,
+            RotationStep.WAIT,
+            RotationStep.SWAP,
+            RotationStep.PROVE,
+            RotationStep.REMOVE,
+            RotationStep.DONE,
+        )
     )
     turn = await chat.turn_of_press(asked, "rotate.start")
-    assert said(chat) == ["rotate_for_me"]
+    assert said(chat) == ["start_rotation"]
     done = [words(card).count("✅") for card in turn.replaced]
     assert done == [0, 1, 2, 3, 4, 5]
     assert "The bot has replaced" in words(turn.answer)
@@ -180,11 +187,13 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     view = await stored(chat)
-    waiting = rotation(view.id, Kind.FOR_ME, Step.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+    waiting = rotation(
+        view.id, RotationKind.ON_REQUEST, RotationStep.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
+    )
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
     assert "goes on by itself" in words(card)
-    chat.credentials.going = replace(waiting, step=Step.DONE, finished_at=NOW, error=None, old_left=True)
+    chat.credentials.going = replace(waiting, step=RotationStep.DONE, finished_at=NOW, error=None, old_left=True)
     card = await chat.press(card, "rotate.progress")
     assert "old secret is still in Azure" in words(card)
     assert "Description" in words(await chat.say("rotate secret"))
@@ -200,7 +209,7 @@ async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
     view = await stored(chat)
     error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
-    chat.credentials.steps = (rotation(view.id, Kind.FOR_ME, Step.FAILED, error=error),)
+    chat.credentials.steps = (rotation(view.id, RotationKind.ON_REQUEST, RotationStep.FAILED, error=error),)
     card = await chat.act("rotate.start", integration=view.id)
     assert "Application.ReadWrite.OwnedBy" in words(card)
     assert "still in use" in words(card)
@@ -211,7 +220,7 @@ async def test_after_it_the_monitors_are_asked_about(chat: Chat) -> None:
     view = await stored(chat)
     await add(chat, integration(id=view.id, owner_tenant=TENANT))
     await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
-    done = rotation(view.id, Kind.BY_HAND, Step.DONE)
+    done = rotation(view.id, RotationKind.MANUAL, RotationStep.DONE)
     row = Rotation(integration_id=view.id, owner_tenant=TENANT, kind="by_hand", step="done", started_at=NOW)
     row.id, row.finished_at = done.id, NOW
     await add(chat, row)

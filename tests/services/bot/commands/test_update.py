@@ -15,13 +15,19 @@ from storage.queries import conversations
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
 from sync.updates.catalogue import catalogue
-from sync.updates.model import CardPlace, Installation, State
+from sync.updates.model import (
+    CardAddress,
+    Installation,
+    InstallationState,
+)
 from tests.support.bot.chat import Chat
 from tests.support.bot.fake_updates import DUE, STARTED, progress
 from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, words
 
 TEXTS = load_texts()
 PORTUGUESE = "pt-PT"
+
+BY = Actor(ADMIN, "Somebody")
 
 
 @pytest.fixture
@@ -31,11 +37,11 @@ async def integration_id(chat: Chat) -> str:
 
 async def connected(chat: Chat, name: str = "Head office") -> str:
     account = CloudLinkAccount("", "1000200030", "presence-reader", "a secret")
-    return (await chat.integrations.add(TENANT, name, account, TeamsApp("t", "c", "a secret"), None)).id
+    return (await chat.integrations.add(TENANT, name, account, TeamsApp("t", "c", "a secret"), None, BY)).id
 
 
 async def dialog(chat: Chat) -> Card:
-    chat.updates.due = DUE
+    chat.updates.pending = DUE
     return await chat.say("install update")
 
 
@@ -69,13 +75,13 @@ async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_
     again = await chat.press(card, "update.install")
     assert "Installing the update" in words(again)
     assert "pressed this button already" in words(again)
-    assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", Actor(ADMIN, "Somebody"))]
-    assert set(chat.updates.followers) == {CardPlace(TENANT, ADMIN, CARD_ID)}
+    assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", BY)]
+    assert set(chat.updates.followers) == {CardAddress(TENANT, ADMIN, CARD_ID)}
 
 
 async def test_who_installs_in_portuguese_gives_portuguese_words(chat: Chat, integration_id: str) -> None:
     chat.locale = PORTUGUESE
-    chat.updates.due = DUE
+    chat.updates.pending = DUE
     card = await chat.say("Instalar Atualização")
     assert "Mais 14 pessoas teriam correspondência" in words(card)
     await chat.press(card, "update.install")
@@ -90,7 +96,7 @@ async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:
 
 async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id: str) -> None:
     card = await dialog(chat)
-    chat.updates.due = DUE[:1]
+    chat.updates.pending = DUE[:1]
     shown = await chat.press(card, "update.install")
     assert "update.install" in buttons(shown)
     assert "A status message" not in words(shown)
@@ -99,14 +105,14 @@ async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id:
 
 @pytest.mark.parametrize("version", ["", "-1", "x", "9" * 40, "²"])
 async def test_a_version_nobody_offered_begins_nothing(chat: Chat, integration_id: str, version: str) -> None:
-    chat.updates.due = DUE
+    chat.updates.pending = DUE
     await chat.act("update.install", integration=integration_id, version=version)
     assert chat.updates.begun == []
 
 
 @pytest.mark.parametrize("verb", ["update.show", "update.install", "update.undo", "update.later", "update.done"])
 async def test_another_tenant_s_integration_does_not_exist(chat: Chat, integration_id: str, verb: str) -> None:
-    chat.updates.due, chat.updates.undoable = DUE, 3
+    chat.updates.pending, chat.updates.undoable = DUE, 3
     chat.tenant = "11111111-0000-4000-8000-00000000000f"
     await chat.say("hello")
     card = await chat.act(verb, integration=integration_id, version="3")
@@ -127,7 +133,7 @@ async def test_asking_again_meanwhile_shows_how_far_it_is_on_a_card_that_follows
 ) -> None:
     await chat.press(await dialog(chat), "update.install")
     assert "Installing the update" in words(await chat.say("install update"))
-    assert CardPlace(TENANT, ADMIN, "sent-1") in chat.updates.followers
+    assert CardAddress(TENANT, ADMIN, "sent-1") in chat.updates.followers
 
 
 async def test_done_closes_the_dialog(chat: Chat, integration_id: str) -> None:
@@ -141,7 +147,7 @@ async def test_the_newest_can_be_undone(chat: Chat, integration_id: str) -> None
     card = await chat.say("install update")
     shown = await chat.press(card, "update.undo")
     assert "Taking the update back" in words(shown)
-    assert chat.updates.undone == [(TENANT, integration_id, 3, Actor(ADMIN, "Somebody"))]
+    assert chat.updates.undone == [(TENANT, integration_id, 3, BY)]
 
 
 @pytest.mark.parametrize(("percent", "filled"), [(0, 0), (40, 8), (99, 20), (100, 20)])
@@ -190,14 +196,14 @@ class Following:
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
 
-    async def begin(self, *states: State) -> None:
+    async def begin(self, *states: InstallationState) -> None:
         self.chat.person, self.chat.locale = "rui", PORTUGUESE
         self.chat.admins = (ADMIN, "rui")
         self.chat.restart()
         await self.chat.say("olá")
         updates = tuple(progress(version, state) for version, state in zip((2, 3), states, strict=False))
-        self.chat.updates.running = Installation("i1", "Head office", updates, "Ana", STARTED)
-        self.chat.updates.followers = [CardPlace(TENANT, ADMIN, "card-a"), CardPlace(TENANT, "rui", "card-r")]
+        self.chat.updates.current = Installation("i1", "Head office", updates, "Ana", STARTED)
+        self.chat.updates.followers = [CardAddress(TENANT, ADMIN, "card-a"), CardAddress(TENANT, "rui", "card-r")]
 
     def seen(self) -> dict[str, str]:
         return {activity: words(card) for _, activity, card in self.messenger.told}
@@ -209,7 +215,7 @@ async def following(chat: Chat) -> Following:
 
 
 async def test_every_card_is_updated_in_its_own_language_and_chat(following: Following) -> None:
-    await following.begin(State.RUNNING, State.WAITING)
+    await following.begin(InstallationState.RUNNING, InstallationState.WAITING)
     await following.cards.show("i1")
     assert "Installing the update" in following.seen()["card-a"]
     assert "A instalar a atualização" in following.seen()["card-r"]
@@ -218,11 +224,11 @@ async def test_every_card_is_updated_in_its_own_language_and_chat(following: Fol
         "conversation-of-rui",
     ]
     assert following.slept == [1.0]
-    assert following.chat.updates.let_go == 0
+    assert following.chat.updates.released == 0
 
 
 async def test_the_result_is_shown_once_and_the_cards_are_released(following: Following) -> None:
-    await following.begin(State.COMPLETED, State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED, InstallationState.COMPLETED)
     await following.cards.show("i1")
     assert "Feature update completed" in following.seen()["card-a"]
     assert "Atualização de funcionalidade concluída" in following.seen()["card-r"]
@@ -232,7 +238,7 @@ async def test_the_result_is_shown_once_and_the_cards_are_released(following: Fo
 
 
 async def test_an_undelivered_result_is_retried(following: Following) -> None:
-    await following.begin(State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED)
     following.messenger.trouble = Undelivered(502)
     with pytest.raises(Undelivered):
         await following.cards.show("i1")
@@ -242,25 +248,25 @@ async def test_an_undelivered_result_is_retried(following: Following) -> None:
 
 
 async def test_undelivered_progress_is_left_to_the_next_update(following: Following) -> None:
-    await following.begin(State.RUNNING)
+    await following.begin(InstallationState.RUNNING)
     following.messenger.trouble = Undelivered(502)
     await following.cards.show("i1")
-    assert following.chat.updates.let_go == 0
+    assert following.chat.updates.released == 0
 
 
 async def test_a_blocked_chat_is_marked_unreachable(following: Following) -> None:
-    await following.begin(State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED)
     following.messenger.trouble = Unreachable()
     await following.cards.show("i1")
     async with following.chat.database.session() as session:
         chat = await conversations.find(session, TENANT, ADMIN)
     assert chat is not None
     assert chat.unreachable
-    assert following.chat.updates.let_go == 1
+    assert following.chat.updates.released == 1
 
 
 async def test_a_former_administrators_card_is_not_updated(following: Following) -> None:
-    await following.begin(State.COMPLETED)
+    await following.begin(InstallationState.COMPLETED)
     following.chat.admins = (ADMIN,)
     following.chat.restart()
     await following.chat.say("olá")
@@ -269,11 +275,11 @@ async def test_a_former_administrators_card_is_not_updated(following: Following)
 
 
 async def test_a_failure_says_which_step_and_why(following: Following) -> None:
-    await following.begin(State.FAILED)
-    running = following.chat.updates.running
+    await following.begin(InstallationState.FAILED)
+    running = following.chat.updates.current
     assert running is not None
     failed = replace(running.updates[0], fault="graph.unreachable", failed_step="read", fault_facts={"status": 503})
-    following.chat.updates.running = replace(running, updates=(failed,))
+    following.chat.updates.current = replace(running, updates=(failed,))
     await following.cards.show("i1")
     said = following.seen()["card-a"]
     assert "Read both directories" in said

@@ -1,4 +1,4 @@
-"""The decisions of a rotation that need no service: which secret is ours, when it is time, what is kept."""
+"""The parts of a rotation that call no service: which secret is in use, when one is due, what is stored."""
 
 import random
 from datetime import date, timedelta
@@ -11,11 +11,12 @@ from cryptography.fernet import Fernet
 from storage.encryption import Encryption
 from storage.tables.rotations import Rotation
 from sync.credentials.expiry import matched
-from sync.credentials.rotator import end, is_due_by_itself, name_of
+from sync.credentials.rotation_store import end, needs_automatic_rotation
+from sync.credentials.rotator import secret_name
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
-from sync.domain.rotation import Kind, Step, view_of
+from sync.domain.rotation import RotationKind, RotationStep, rotation_view
 from sync.domain.services import Password
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
@@ -31,16 +32,16 @@ def password(key_id: str, hint: str = "abc", days: int = 100) -> Password:
     return Password(key_id, "", hint, TODAY + timedelta(days=days))
 
 
-# Which secret is ours
+# Which secret is in use
 
 
-def test_the_hint_tells_it() -> None:
+def test_the_hint_identifies_the_secret() -> None:
     found = matched([password("1", "xyz"), password("2")], "abc~secret", "", None, TODAY)
     assert found is not None
     assert found.key_id == "2"
 
 
-def test_nobody_with_that_hint() -> None:
+def test_no_secret_has_the_hint() -> None:
     assert matched([password("1", "xyz"), password("2", "")], "abc~secret", "", TODAY, TODAY) is None
     assert matched([], "abc~secret", "1", TODAY, TODAY) is None
 
@@ -55,20 +56,22 @@ def test_nobody_with_that_hint() -> None:
         ("", TODAY - timedelta(days=5), "near"),
     ],
 )
-def test_of_several_alike_what_is_known_decides(key_id: str, expected: date | None, wanted: str) -> None:
+def test_of_several_with_the_same_hint_id_and_expiry_decide(
+    key_id: str, expected: date | None, wanted: str
+) -> None:
     several = [password("past", days=-5), password("near", days=10), password("middle"), password("far", days=700)]
     found = matched(several, "abc~secret", key_id, expected, TODAY)
     assert found is not None
     assert found.key_id == wanted
 
 
-def test_an_expired_one_is_ours_if_no_other_is_like_it() -> None:
+def test_an_expired_secret_matches_if_no_other_has_the_hint() -> None:
     found = matched([password("past", days=-5)], "abc~secret", "", None, TODAY)
     assert found is not None
     assert found.key_id == "past"
 
 
-# When it is time
+# When an automatic rotation is due
 
 
 @pytest.mark.parametrize(
@@ -84,14 +87,14 @@ def test_an_expired_one_is_ours_if_no_other_is_like_it() -> None:
         ({"days": 5, "removing_since": NOON}, False),
     ],
 )
-def test_due_by_itself(values: dict[str, Any], due: bool) -> None:
+def test_an_automatic_rotation_is_due(values: dict[str, Any], due: bool) -> None:
     days = values.pop("days")
     day = None if days is None else TODAY + timedelta(days=days)
     row = integration(**{"auto_rotate": True, "secret_expires_on": day, **values})
-    assert is_due_by_itself(row, NOON) is due
+    assert needs_automatic_rotation(row, NOON) is due
 
 
-# What a rotation is called, shows and leaves
+# Name, view and end of a rotation
 
 
 def rotation(**values: Any) -> Rotation:
@@ -99,28 +102,29 @@ def rotation(**values: Any) -> Rotation:
     return Rotation(**{**given, **values})
 
 
-def test_a_secrets_name_holds_the_rotations_id_and_fits() -> None:
+def test_the_name_of_a_secret_holds_the_id_of_its_rotation_and_fits() -> None:
     row = rotation()
-    name = name_of(integration(name="Ş" * 400), row)
+    name = secret_name(integration(name="Ş" * 400), row)
     assert row.id in name
     assert len(name) <= 120
 
 
-def test_a_view_tells_no_secret() -> None:
+def test_a_view_holds_no_secret() -> None:
     row = rotation(secret_sealed="sealed~thing", fault="entra.secret_wrong")
-    view = view_of(row)
+    view = rotation_view(row)
     assert "sealed~thing" not in repr(view) + repr(row)
-    assert (view.kind, view.step, view.finished) == (Kind.FOR_ME, Step.WAIT, False)
+    assert (view.kind, view.step, view.finished) == (RotationKind.ON_REQUEST, RotationStep.WAIT, False)
     assert view.error is not None
-    end(row, Step.DONE, NOON)
-    assert (row.secret_sealed, row.due_at, view_of(row).finished) == (None, None, True)
+    end(row, RotationStep.DONE, NOON)
+    assert (row.secret_sealed, row.due_at, rotation_view(row).finished) == (None, None, True)
 
 
 @pytest.mark.parametrize(
-    ("key", "step", "left"), [("", Step.DONE, True), ("k", Step.DONE, False), ("", Step.WAIT, False)]
+    ("key", "step", "left"),
+    [("", RotationStep.DONE, True), ("k", RotationStep.DONE, False), ("", RotationStep.WAIT, False)],
 )
-def test_an_old_secret_that_was_left(key: str, step: Step, left: bool) -> None:
-    assert view_of(rotation(old_key_id=key, step=step)).old_left is left
+def test_an_old_secret_that_is_still_in_azure(key: str, step: RotationStep, left: bool) -> None:
+    assert rotation_view(rotation(old_key_id=key, step=step)).old_left is left
 
 
 # The swap
@@ -132,7 +136,7 @@ CERTIFIED = Credentials(CredentialKind.CERTIFICATE, "", "pem", TODAY, ExpirySour
 
 
 @pytest.mark.parametrize("credentials", [FIRST, SECOND, CERTIFIED, Credentials(CredentialKind.FEDERATED)])
-def test_credentials_are_put_kept_and_found_again(credentials: Credentials) -> None:
+def test_credentials_are_stored_and_read_back(credentials: Credentials) -> None:
     row = integration()
     STORE.put(row, credentials)
     assert STORE.current(row) == credentials
@@ -141,10 +145,10 @@ def test_credentials_are_put_kept_and_found_again(credentials: Credentials) -> N
     for secret in filter(None, (credentials.secret, credentials.certificate)):
         assert secret not in str(row.model_dump()) + repr(credentials)
     expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
-    assert STORE.app(row) == credentials.of(row) == expected
+    assert STORE.app(row) == credentials.app_of(row) == expected
 
 
-def test_what_another_key_sealed_is_as_good_as_gone() -> None:
+def test_previous_credentials_of_another_key_are_not_found() -> None:
     row = integration()
     assert STORE.previous(row) is None
     CredentialStore(Encryption([Fernet.generate_key().decode()])).keep_previous(row, FIRST)
@@ -152,7 +156,7 @@ def test_what_another_key_sealed_is_as_good_as_gone() -> None:
 
 
 @pytest.mark.usefixtures("each_database")
-async def test_a_swap_keeps_the_proven_ones_and_loses_no_presence(tmp_path: Path) -> None:
+async def test_a_swap_keeps_the_credentials_that_worked_and_loses_no_presence(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         row = integration(revision=4)
         STORE.put(row, FIRST)
@@ -185,7 +189,7 @@ def made() -> certificates.Certificate:
     return certificates.generate("Head office", NOON)
 
 
-def test_a_certificate_is_made_for_a_year(made: certificates.Certificate) -> None:
+def test_a_certificate_is_valid_for_a_year(made: certificates.Certificate) -> None:
     assert made.expires_on == (NOON + timedelta(days=365)).date()
     assert len(made.thumbprint) == 40
     assert "PRIVATE KEY" not in made.public + repr(made)
@@ -197,7 +201,7 @@ def test_the_order_of_a_pem_does_not_matter(made: certificates.Certificate) -> N
     assert certificates.parse(other.public + made.public + made.private_key) == made
 
 
-def test_what_is_no_certificate_with_its_key(made: certificates.Certificate) -> None:
+def test_content_without_a_certificate_and_its_key_is_refused(made: certificates.Certificate) -> None:
     other = certificates.generate("Other", NOON)
     for content in (
         b"",
@@ -212,7 +216,7 @@ def test_what_is_no_certificate_with_its_key(made: certificates.Certificate) -> 
         certificates.parse(other.private_key + made.public)
 
 
-def test_the_hosts_files(made: certificates.Certificate, tmp_path: Path) -> None:
+def test_the_files_of_the_host(made: certificates.Certificate, tmp_path: Path) -> None:
     pem, token = tmp_path / "certificate.pem", tmp_path / "token"
     host = HostCredentials(pem, "", token)
     for read, fault in (

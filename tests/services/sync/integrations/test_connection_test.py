@@ -14,7 +14,7 @@ from storage.queries import problems
 from storage.tables.problems import Problem
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Service
+from sync.domain.model import Actor, Service
 from sync.integrations.connection_test import ConnectionTest
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
@@ -24,11 +24,12 @@ from tests.support.stores import empty_store, integration, person, read_integrat
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+ADA = Actor("ada", "Ada Example")
 RECHECK = timedelta(minutes=3)
 MISSING = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
 
 
-class Room:
+class Setting:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.clients = FakeServiceClients()
@@ -45,33 +46,33 @@ class Room:
 
 
 @asynccontextmanager
-async def room(folder: Path, since: datetime = NOON) -> AsyncIterator[Room]:
-    """An integration that Graph forbade to write, and somebody who waits to be shown."""
+async def setting(folder: Path, since: datetime = NOON) -> AsyncIterator[Setting]:
+    """An integration that Graph forbids to write presence, and a person whose presence is not sent yet."""
     secret = ENCRYPTION.encrypt("secret")
-    trouble = Problem(
+    problem = Problem(
         integration_id="i1", service="graph", fault="graph.forbidden", lasting=True, since=since, checked_at=since
     )
     async with empty_store(folder) as database:
-        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), trouble)
+        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), problem)
         await stored(database, person(desired="Busy/InACall"))
-        yield Room(database)
+        yield Setting(database)
 
 
-async def test_a_probe_names_a_fresh_problem_more_exactly(tmp_path: Path) -> None:
-    async with room(tmp_path) as at:
+async def test_a_probe_names_a_new_problem_more_exactly(tmp_path: Path) -> None:
+    async with setting(tmp_path) as at:
         at.clients.graph.error = MISSING
         await at.connection_test.probe("i1")
         assert await at.faults() == ["graph.consent_missing"]
 
 
-async def test_a_probe_does_not_heal_a_fresh_problem_that_it_cannot_see(tmp_path: Path) -> None:
-    async with room(tmp_path) as at:
+async def test_a_probe_does_not_close_a_new_problem_that_it_cannot_detect(tmp_path: Path) -> None:
+    async with setting(tmp_path) as at:
         await at.connection_test.probe("i1")
         assert await at.faults() == ["graph.forbidden"]
 
 
-async def test_a_probe_heals_an_older_one_and_what_waited_is_due(tmp_path: Path) -> None:
-    async with room(tmp_path, since=NOON - RECHECK) as at:
+async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tmp_path: Path) -> None:
+    async with setting(tmp_path, since=NOON - RECHECK) as at:
         await at.connection_test.probe("i1")
         assert await at.faults() == []
         assert (await read_person(at.database)).due_at == NOON
@@ -80,10 +81,12 @@ async def test_a_probe_heals_an_older_one_and_what_waited_is_due(tmp_path: Path)
         assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 
-async def test_a_connection_test_heals_at_once_and_stops_at_the_first_failure_of_each_side(tmp_path: Path) -> None:
-    async with room(tmp_path) as at:
+async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_of_each_side(
+    tmp_path: Path,
+) -> None:
+    async with setting(tmp_path) as at:
         at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
-        probes = await at.connection_test.test(await read_integration(at.database))
+        probes = await at.connection_test.test("t1", "i1", ADA)
         assert [(probe.service, probe.step, bool(probe.error)) for probe in probes] == [
             (Service.CLOUDLINK, "account", True),
             (Service.ENTRA, "token", False),
@@ -93,10 +96,10 @@ async def test_a_connection_test_heals_at_once_and_stops_at_the_first_failure_of
         assert await at.faults() == ["cloudlink.refused"]
 
 
-async def test_secrets_no_key_opens_are_a_finding_not_a_crash(tmp_path: Path) -> None:
+async def test_secrets_that_no_key_decrypts_are_reported_as_problems(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
-        at = Room(database)
-        probes = await at.connection_test.test(await read_integration(database))
+        at = Setting(database)
+        probes = await at.connection_test.test("t1", "i1", ADA)
         assert [probe.error.fault for probe in probes if probe.error] == [Fault.SECRET_UNREADABLE] * 2
         assert await at.faults() == ["secret.unreadable"] * 2

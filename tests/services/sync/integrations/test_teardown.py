@@ -31,7 +31,7 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
             database, *(person(name, applied="Busy/InACall", applied_user_id=name) for name in ("p1", "p2"))
         )
         before = await read_integration(database)
-        await TenantTeardown(context, CredentialStore(ENCRYPTION), quota).take_back(before)
+        await TenantTeardown(context, CredentialStore(ENCRYPTION), quota).clear_all(before)
         assert sorted(clients.graph.sent, key=lambda sent: sent.user_id) == [
             ClearPresence("p1"),
             ClearPresence("p2"),

@@ -11,7 +11,7 @@ import pytest
 
 from storage.database import Database
 from storage.tables.conversations import Conversation
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.notices import AlertChannel, AlertPreference, Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
@@ -55,7 +55,7 @@ def rows_of(key: str, tenant: str) -> list[Any]:
         AlertChannel(
             conversation_id="c", service_url="", bot_id="", channel_id="", unreachable=True, added_at=NOON, **owned
         ),
-        Act(actor_id="ada", act="rotate", result="done", at=LONG_AGO, **here, **owned),
+        HistoryEntry(actor_id="ada", act="rotate", result="done", at=LONG_AGO, **here, **owned),
         sent(key, tenant, "expiry", f"{NOON.date()}/0"),
         sent(key, tenant, "problem", f"problem of {key}"),
     ]

@@ -1,4 +1,4 @@
-"""The runner alone, with steps that a test makes: what is stored, resumed, taken back."""
+"""The installer with steps made by the test: what is stored, resumed and rolled back."""
 
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
@@ -15,64 +15,64 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.domain.model import Actor
 from sync.updates.installer import Installer
-from sync.updates.model import CardPlace, Effect, State
-from sync.updates.update import Accept, Changing, Facts, Portion, Step
-from sync.updates.updates import Updates
+from sync.updates.model import CardAddress, InstallationState, PlannedChange
+from sync.updates.service import UpdateService
+from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep
 from tests.support.clocks import FakeClock
 from tests.support.fake_services import context_of
 from tests.support.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
-CARD = CardPlace("t1", "ana", "card-1")
+CARD = CardAddress("t1", "ana", "card-1")
 ANA = Actor("ana", "Ana")
 
 
-class Died(BaseException):
+class Killed(BaseException):
     pass
 
 
 @dataclass
 class Counting:
-    """A step of ``size``, in portions of two; ``trouble`` is raised once ``after`` are through."""
+    """A step of ``size`` items in batches of two; ``error`` is raised once ``after`` are done."""
 
     name: str
-    diary: list[str]
+    log: list[str]
     size: int = 4
     after: int = 0
-    trouble: BaseException | None = None
+    error: BaseException | None = None
 
     async def total(self, integration: Integration, facts: Facts) -> int:
         return self.size
 
-    async def portion(self, integration: Integration, facts: Facts, done: int) -> Portion:
-        if self.trouble and done >= self.after:
-            raise self.trouble
+    async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
+        if self.error and done >= self.after:
+            raise self.error
 
-        async def keep(changing: Changing) -> None:
-            changing.facts[self.name] = [*changing.facts.get(self.name, []), done]
-            self.diary.append(f"{self.name} {done}")
+        async def keep(transaction: StepTransaction) -> None:
+            transaction.facts[self.name] = [*transaction.facts.get(self.name, []), done]
+            self.log.append(f"{self.name} {done}")
 
-        return Portion(2, keep)
+        return Batch(2, keep)
 
-    async def undo(self, changing: Changing) -> None:
-        self.diary.append(f"undo {self.name}")
-        changing.facts.pop(self.name, None)
+    async def undo(self, transaction: StepTransaction) -> None:
+        self.log.append(f"undo {self.name}")
+        transaction.facts.pop(self.name, None)
 
 
 @dataclass
 class Sample:
     version: int
-    steps: list[Step]
+    steps: list[UpdateStep]
     jobs: tuple[str, ...] = ("push",)
 
-    async def dry_run(self, integration: Integration) -> tuple[Effect, ...]:
-        return (Effect("people", 1),)
+    async def dry_run(self, integration: Integration) -> tuple[PlannedChange, ...]:
+        return (PlannedChange("people", 1),)
 
 
 @dataclass
 class Deferred:
-    """Jobs that only remember what was deferred."""
+    """Records what was deferred."""
 
     asked: list[tuple[str, datetime | None]] = field(default_factory=list)
 
@@ -89,18 +89,18 @@ class Deferred:
 
 class Bench:
     def __init__(self, database: Database) -> None:
-        self.database, self.clock, self.jobs, self.diary = database, FakeClock(), Deferred(), list[str]()
-        self.first, self.second = Counting("first", self.diary), Counting("second", self.diary)
+        self.database, self.clock, self.jobs, self.log = database, FakeClock(), Deferred(), list[str]()
+        self.first, self.second = Counting("first", self.log), Counting("second", self.log)
         self.catalogue = {
-            2: Sample(2, [self.first, Accept(2), self.second]),
-            3: Sample(3, [Counting("third", self.diary, size=0), Accept(3)]),
+            2: Sample(2, [self.first, RaiseVersion(2), self.second]),
+            3: Sample(3, [Counting("third", self.log, size=0), RaiseVersion(3)]),
         }
         context = context_of(database, jobs=self.jobs, clock=self.clock)
-        self.updates = Updates(context, self.catalogue)
+        self.updates = UpdateService(context, self.catalogue)
         self.installer = Installer(context, self.catalogue, timedelta(minutes=2))
 
-    async def begin(self, upto: int = 3) -> None:
-        assert await self.updates.begin("t1", "i1", upto, "On the phone", ANA, CARD)
+    async def begin(self, version: int = 3) -> None:
+        assert await self.updates.install("t1", "i1", version, "On the phone", ANA, CARD)
 
     async def rows(self) -> list[FeatureUpdate]:
         async with self.database.session() as session:
@@ -117,69 +117,69 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
         yield Bench(database)
 
 
-async def test_steps_run_in_order_and_portions_are_counted(bench: Bench) -> None:
+async def test_steps_run_in_order_and_batches_are_counted(bench: Bench) -> None:
     await bench.begin()
     await bench.installer.install("i1")
-    assert bench.diary == ["first 0", "first 2", "second 0", "second 2"]
+    assert bench.log == ["first 0", "first 2", "second 0", "second 2"]
     assert await bench.states() == [(2, "completed"), (3, "completed")]
     assert (await read_integration(bench.database)).feature_version == 3
     assert {INSTALL, SHOW_UPDATE, "push"} <= set(bench.jobs.names())
 
 
-async def test_who_dies_in_a_portion_goes_on_after_the_last_stored_one(bench: Bench) -> None:
+async def test_after_a_kill_the_step_resumes_after_the_last_stored_batch(bench: Bench) -> None:
     await bench.begin()
-    bench.second.after, bench.second.trouble = 2, Died()
-    with pytest.raises(Died):
+    bench.second.after, bench.second.error = 2, Killed()
+    with pytest.raises(Killed):
         await bench.installer.install("i1")
     [row, _] = await bench.rows()
     assert (row.state, row.step, row.done, row.total) == ("running", "second", 2, 4)
-    bench.second.trouble = None
+    bench.second.error = None
     await bench.installer.install("i1")
-    assert bench.diary == ["first 0", "first 2", "second 0", "second 2"]
+    assert bench.log == ["first 0", "first 2", "second 0", "second 2"]
     assert (await bench.rows())[0].facts["second"] == [0, 2]
 
 
-async def test_wrong_credentials_take_everything_back_last_step_first(bench: Bench) -> None:
+async def test_wrong_credentials_roll_back_every_step_the_last_one_first(bench: Bench) -> None:
     await bench.begin()
-    bench.second.after, bench.second.trouble = 2, CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=403)
+    bench.second.after, bench.second.error = 2, CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=403)
     await bench.installer.install("i1")
-    assert bench.diary[-2:] == ["undo second", "undo first"]
+    assert bench.log[-2:] == ["undo second", "undo first"]
     [row] = await bench.rows()
     assert (row.state, row.fault) == ("failed", "graph.forbidden")
     assert (row.facts["failed_step"], row.facts["fault_facts"]) == ("second", {"status": 403})
     assert (await read_integration(bench.database)).feature_version == 1
 
 
-async def test_a_mistake_of_ours_is_a_failure_like_any_other(bench: Bench) -> None:
+async def test_an_unexpected_error_fails_the_update(bench: Bench) -> None:
     await bench.begin()
-    bench.first.trouble = ZeroDivisionError()
+    bench.first.error = ZeroDivisionError()
     await bench.installer.install("i1")
     [row] = await bench.rows()
     assert (row.state, row.fault) == ("failed", "unexpected")
 
 
-async def test_who_dies_while_taking_back_goes_on_taking_back(bench: Bench) -> None:
+async def test_after_a_kill_a_rollback_resumes(bench: Bench) -> None:
     await bench.begin()
-    bench.second.trouble = CredentialsWrong(Fault.GRAPH_FORBIDDEN)
-    undo, deaths = bench.first.undo, [Died()]
+    bench.second.error = CredentialsWrong(Fault.GRAPH_FORBIDDEN)
+    undo, kills = bench.first.undo, [Killed()]
 
-    async def dies_once(changing: Changing) -> None:
-        if deaths:
-            raise deaths.pop()
-        await undo(changing)
+    async def killed_once(transaction: StepTransaction) -> None:
+        if kills:
+            raise kills.pop()
+        await undo(transaction)
 
-    bench.first.undo = dies_once  # type: ignore[method-assign]
-    with pytest.raises(Died):
+    bench.first.undo = killed_once  # type: ignore[method-assign]
+    with pytest.raises(Killed):
         await bench.installer.install("i1")
     assert await bench.states() == [(2, "rolling_back")]
     await bench.installer.install("i1")
     assert await bench.states() == [(2, "failed")]
-    assert bench.diary.count("undo second") == bench.diary.count("undo first") == 1
+    assert bench.log.count("undo second") == bench.log.count("undo first") == 1
 
 
-async def test_an_unwell_service_is_waited_for_and_then_given_up(bench: Bench) -> None:
+async def test_an_unavailable_service_is_retried_until_the_timeout(bench: Bench) -> None:
     await bench.begin()
-    bench.first.trouble = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, 20.0)
+    bench.first.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, 20.0)
     await bench.installer.install("i1")
     assert (INSTALL, bench.clock() + timedelta(seconds=20)) in bench.jobs.asked
     assert await bench.states() == [(2, "running"), (3, "waiting")]
@@ -191,24 +191,24 @@ async def test_an_unwell_service_is_waited_for_and_then_given_up(bench: Bench) -
     assert await bench.states() == [(2, "failed")]
 
 
-async def test_patience_begins_anew_after_a_portion_that_went_through(bench: Bench) -> None:
+async def test_the_timeout_starts_again_after_a_stored_batch(bench: Bench) -> None:
     await bench.begin()
     for after in (0, 2):
-        bench.first.after, bench.first.trouble = after, ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
+        bench.first.after, bench.first.error = after, ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
         await bench.installer.install("i1")
         bench.clock.advance(seconds=100)
     assert (await bench.rows())[0].state == "running"
 
 
-async def test_two_processes_at_once_store_each_portion_once(bench: Bench) -> None:
+async def test_two_processes_store_each_batch_once(bench: Bench) -> None:
     await bench.begin()
     seen = (await bench.rows())[0]
     await bench.installer.install("i1")
-    await bench.installer._store_portion(seen, await bench.first.portion(integration(), {}, 0))
-    assert bench.diary.count("first 0") == 1
+    await bench.installer._store_batch(seen, await bench.first.next_batch(integration(), {}, 0))
+    assert bench.log.count("first 0") == 1
 
 
-async def test_an_integration_that_is_being_removed_is_left_alone(bench: Bench) -> None:
+async def test_nothing_is_installed_on_an_integration_that_is_being_removed(bench: Bench) -> None:
     await bench.begin()
     async with bench.database.writing() as session:
         row = await session.get(Integration, "i1")
@@ -216,33 +216,33 @@ async def test_an_integration_that_is_being_removed_is_left_alone(bench: Bench) 
         row.removing_since = bench.clock()
         session.add(row)
     await bench.installer.install("i1")
-    assert bench.diary == []
+    assert bench.log == []
 
 
-async def test_undoing_takes_back_the_newest_and_offers_it_again(bench: Bench) -> None:
+async def test_a_rollback_of_the_newest_update_offers_it_again(bench: Bench) -> None:
     await bench.begin()
     await bench.installer.install("i1")
     bench.clock.advance(days=1)
-    assert await bench.updates.undo("t1", "i1", 3, ANA, CARD)
+    assert await bench.updates.roll_back("t1", "i1", 3, ANA, CARD)
     await bench.installer.install("i1")
     assert await bench.states() == [(3, "undone")]
     offer = await bench.updates.offer("t1", "i1")
-    assert ([due.version for due in offer.due], offer.installed, offer.undoable) == ([3], 2, 2)
+    assert ([update.version for update in offer.pending], offer.installed, offer.undoable) == ([3], 2, 2)
 
 
-async def test_cards_are_kept_until_they_show_the_end(bench: Bench) -> None:
+async def test_cards_are_kept_until_they_show_the_end_of_the_installation(bench: Bench) -> None:
     await bench.begin()
-    found = await bench.updates.to_show("i1")
+    found = await bench.updates.cards_to_update("i1")
     assert found is not None
     assert (found[0].percent, found[1]) == (0, [CARD])
-    await bench.updates.shown("i1", found[0])
+    await bench.updates.release_cards("i1", found[0])
     assert (await bench.rows())[0].cards
     await bench.installer.install("i1")
-    found = await bench.updates.to_show("i1")
+    found = await bench.updates.cards_to_update("i1")
     assert found is not None
-    assert (found[0].percent, found[0].current.state) == (100, State.COMPLETED)
+    assert (found[0].percent, found[0].current.state) == (100, InstallationState.COMPLETED)
     async with bench.database.session() as session:
         assert await store.list_unfinished(session, bench.clock() - timedelta(hours=1))
-    await bench.updates.shown("i1", found[0])
+    await bench.updates.release_cards("i1", found[0])
     async with bench.database.session() as session:
         assert await store.list_unfinished(session, bench.clock() - timedelta(hours=1)) == []

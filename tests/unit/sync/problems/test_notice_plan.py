@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from storage.queries.notices import State
-from storage.tables.history import Act
+from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.problems import Problem
@@ -281,7 +281,9 @@ def test_a_new_secret_closes_all_notices_of_the_former_one_and_names_who_replace
 
 def test_a_corrected_date_closes_the_notice_as_changed() -> None:
     notices = sent(plan(given(integration=expiring(7))))
-    act = Act(owner_tenant="t1", actor_id="ben", actor_name="Ben", act="edit_teams", result="done", at=NOON)
+    act = HistoryEntry(
+        owner_tenant="t1", actor_id="ben", actor_name="Ben", act="edit_teams", result="done", at=NOON
+    )
     (resolution,) = plan(given(notices=notices, last_act=act)).resolved
     assert (resolution.how, resolution.by) == ("changed", "Ben")
 

@@ -1,0 +1,150 @@
+"""The audit log: who did what to which integration, when, and with what result. It never holds a secret.
+
+A service records a success in the transaction that makes the change: neither is stored without the other. A failure
+is recorded by ``AuditLog.attempt``, after that transaction was rolled back. Reading is not recorded.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import Clock
+from storage.database import Database
+from storage.queries import history, integrations
+from storage.tables.integrations import Integration
+from sync.domain.errors import SyncError
+from sync.domain.model import Actor, EditedMeanwhile, NameTaken, UnknownIntegration
+
+EDITED_MEANWHILE = "edited_meanwhile"
+NAME_TAKEN = "name_taken"
+FAILED = "failed"
+"""Results other than ``history.DONE`` and the keys of faults."""
+
+
+class Act(StrEnum):
+    """Everything that is recorded, as it is stored. The catalogues have a sentence for each: ``act.<value>``."""
+
+    SETUP = "setup"
+    CHECK_CLOUDLINK = "check_cloudlink"
+    CHECK_TEAMS = "check_teams"
+    ENABLE = "enable"
+    DISABLE = "disable"
+    REMOVE = "remove"
+    RENAME = "rename"
+    EDIT_CLOUDLINK = "edit_cloudlink"
+    EDIT_TEAMS = "edit_teams"
+    TEST = "test"
+    ROTATE_BEGUN = "rotate_begun"
+    ROTATE = "rotate"
+    ROTATE_PROVEN = "rotate_proven"
+    ROTATE_FELL_BACK = "rotate_fell_back"
+    ROTATE_FAILED = "rotate_failed"
+    AUTO_ROTATE = "auto_rotate"
+    MAKE_CERTIFICATE = "make_certificate"
+    SWITCH_CREDENTIAL = "switch_credential"
+    UPDATE_INSTALLED = "update_installed"
+    UPDATE_UNDONE = "update_undone"
+    MONITORS_ADD = "monitors_add"
+    MONITORS_REMOVE = "monitors_remove"
+    MONITORS_SAME = "monitors_same"
+    MONITORS_OTHER = "monitors_other"
+    MONITORS_TICK = "monitors_tick"
+    ALERTS_ON = "alerts_on"
+    ALERTS_OFF = "alerts_off"
+    ALERTS_QUIET = "alerts_quiet"
+    CLAIM = "claim"
+    ADMINS_INVITE = "admins_invite"
+    ADMINS_JOIN = "admins_join"
+    ADMINS_CHANGE = "admins_change"
+    ADMINS_REMOVE = "admins_remove"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an act is about: an integration, or with an empty ``id`` the tenant as a whole."""
+
+    owner_tenant: str
+    id: str = ""
+    name: str = ""
+
+
+class AuditLog:
+    """Records acts. ``facts`` are short and harmless; they never hold a secret."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def record(
+        self,
+        session: AsyncSession,
+        act: Act,
+        actor: Actor,
+        subject: Integration | Subject,
+        facts: Mapping[str, Any] | None = None,
+        result: str = history.DONE,
+    ) -> None:
+        """Record ``act`` in the transaction of ``session``. ``result`` is ``done`` or the key of a fault."""
+        await history.record(
+            session,
+            owner_tenant=subject.owner_tenant,
+            integration_id=subject.id,
+            integration_name=subject.name,
+            actor_id=actor.id,
+            actor_name=actor.name,
+            act=act.value,
+            result=result,
+            facts=dict(facts or {}),
+            now=self._clock(),
+        )
+
+    @asynccontextmanager
+    async def attempt(
+        self, act: Act, actor: Actor, subject: Subject, facts: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[None]:
+        """Record ``act`` if the block raises, with the key of the error as its result, and raise the error again.
+
+        ``UnknownIntegration`` is not recorded: what is not there cannot be changed. A success is recorded by the
+        block itself.
+        """
+        try:
+            yield
+        except UnknownIntegration:
+            raise
+        except Exception as error:
+            await self.record_outcome(act, actor, subject, error, facts)
+            raise
+
+    async def record_outcome(
+        self,
+        act: Act,
+        actor: Actor,
+        subject: Integration | Subject,
+        error: Exception | None,
+        facts: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Record ``act`` in a transaction of its own: as done, or with the key and context of ``error``."""
+        context = error.context if isinstance(error, SyncError) else {}
+        async with self._database.writing() as session:
+            if isinstance(subject, Subject) and subject.id and not subject.name:
+                integration = await integrations.get_owned(session, subject.owner_tenant, subject.id)
+                subject = replace(subject, name=integration.name if integration else "")
+            await self.record(session, act, actor, subject, {**(facts or {}), **context}, _result(error))
+
+
+def _result(error: Exception | None) -> str:
+    match error:
+        case None:
+            return history.DONE
+        case SyncError():
+            return error.fault.value
+        case EditedMeanwhile():
+            return EDITED_MEANWHILE
+        case NameTaken():
+            return NAME_TAKEN
+        case _:
+            return FAILED

@@ -1,0 +1,81 @@
+"""Reads an integration for an administrator: its status, and a preview of what enabling it would do."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from storage.queries import events as event_store
+from storage.queries import monitors, people, problems
+from sync.domain.context import Context
+from sync.domain.model import Preview, Status
+from sync.domain.presence import LineState
+from sync.integrations.views import integration_view, preview_of
+from sync.people.directory_sync import DirectorySync
+from sync.phones.poller import CHUNK, PAUSE, Poller
+from sync.problems import health
+from sync.tenancy import owned
+from sync.updates import available
+
+MAX_PREVIEWED = 250
+"""Phones polled for a preview; with more people the rest are polled once the integration is enabled."""
+
+IN_A_CALL = (LineState.ON_CALL.value, LineState.IN_CONFERENCE.value)
+WEBHOOK_AGE = 1
+"""Seconds within which a change reported by a webhook is known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How changes reach us: whether CloudLink can call our webhook, and the interval at which phones are polled."""
+
+    has_public_url: bool
+    poll_every: timedelta
+
+
+class Overview:
+    """Both methods raise ``UnknownIntegration``."""
+
+    def __init__(self, context: Context, directory_sync: DirectorySync, poller: Poller, reach: Reach) -> None:
+        self._database = context.database
+        self._directory_sync = directory_sync
+        self._poller = poller
+        self._reach = reach
+
+    async def preview(self, owner_tenant: str, integration_id: str) -> Preview:
+        """Read both directories and the phones, match people, and say what enabling would do.
+
+        Stores the matches and the line states, so that enabling is quick. Raises ``SyncError``.
+        """
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+        await self._directory_sync.refresh(integration)
+        await self._poller.refresh(integration, at_most=MAX_PREVIEWED)
+        async with self._database.session() as session:
+            return preview_of(await people.list_present(session, integration_id))
+
+    async def status(self, owner_tenant: str, integration_id: str) -> Status:
+        """The integration's state as stored; no service is called."""
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            opened = await problems.list_open(session, integration_id)
+            counts = await people.counts(session, integration_id, IN_A_CALL)
+            unknown = await event_store.list_unknown_states(session, integration_id)
+            monitors_open = await monitors.count_open_tasks(session, integration_id)
+        live = self._reach.has_public_url and bool(integration.subscription_id)
+        return Status(
+            integration=integration_view(integration),
+            service_health=health.service_health(opened),
+            people=counts.people,
+            matched=counts.matched,
+            in_a_call=counts.in_a_call,
+            waiting=counts.waiting,
+            last_change_at=integration.last_change_at,
+            live=live,
+            worst_age=WEBHOOK_AGE if live else self._poll_seconds(counts.matched),
+            unknown_states=tuple(unknown),
+            monitors_open=monitors_open,
+            update=available(integration),
+        )
+
+    def _poll_seconds(self, phones: int) -> int:
+        """Seconds between two polls of a phone: the interval, or how long a round over all phones takes."""
+        return int(max(self._reach.poll_every.total_seconds(), phones / CHUNK * PAUSE))

@@ -1,0 +1,54 @@
+"""Integrations and previews as the bot shows them, made of stored rows. No view holds a secret."""
+
+from collections.abc import Sequence
+
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.model import (
+    CredentialKind,
+    ExpirySource,
+    IntegrationView,
+    Preview,
+    Unmatched,
+    UnmatchedPerson,
+    WouldSend,
+)
+from sync.domain.presence import LineState, Presence
+
+
+def integration_view(integration: Integration) -> IntegrationView:
+    return IntegrationView(
+        id=integration.id,
+        name=integration.name,
+        enabled=integration.enabled,
+        cloudlink_region=integration.cloudlink_region,
+        cloudlink_account_id=integration.cloudlink_account_id,
+        cloudlink_client_id=integration.cloudlink_client_id,
+        tenant_id=integration.tenant_id,
+        client_id=integration.client_id,
+        secret_expires_on=integration.secret_expires_on,
+        created_at=integration.created_at,
+        feature_version=integration.feature_version,
+        credential=CredentialKind(integration.credential),
+        expiry_source=ExpirySource(integration.expiry_source),
+        auto_rotate=integration.auto_rotate,
+        revision=integration.revision,
+    )
+
+
+def preview_of(people: Sequence[Person]) -> Preview:
+    """Who is matched, who is not and why, and the presence that each matched person on the phone would get."""
+    matched = [person for person in people if person.teams_user_id]
+    return Preview(
+        matched=len(matched),
+        unmatched=tuple(
+            UnmatchedPerson(person.name, person.address, Unmatched(person.unmatched))
+            for person in people
+            if person.unmatched
+        ),
+        would_send=tuple(
+            WouldSend(person.name, LineState(person.line), Presence(person.desired))
+            for person in matched
+            if person.desired
+        ),
+    )

@@ -1,0 +1,25 @@
+"""Everything an administrator can do, as one value: what the bot is given of sync."""
+
+from dataclasses import dataclass
+
+from sync.credentials.service import CredentialService
+from sync.integrations.connection_test import ConnectionTest
+from sync.integrations.editor import Editor
+from sync.integrations.overview import Overview
+from sync.integrations.service import IntegrationService
+from sync.updates.service import UpdateService
+
+
+@dataclass(frozen=True)
+class Operations:
+    """Each call carries the administrator's tenant; another tenant's integration raises ``UnknownIntegration``.
+
+    Calls that reach CloudLink or Microsoft raise ``SyncError``. Each change is recorded in the audit log.
+    """
+
+    integrations: IntegrationService
+    editor: Editor
+    overview: Overview
+    connection_test: ConnectionTest
+    credentials: CredentialService
+    updates: UpdateService

@@ -1,0 +1,45 @@
+"""The operations of administrators: all fakes, or the real services over fake clients."""
+
+from datetime import timedelta
+
+from storage.encryption import Encryption
+from sync.credentials.service import CredentialService
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
+from sync.integrations.connection_test import ConnectionTest
+from sync.integrations.editor import Editor
+from sync.integrations.overview import Overview, Reach
+from sync.integrations.service import IntegrationService
+from sync.integrations.teardown import TenantTeardown
+from sync.operations import Operations
+from sync.people.directory_sync import DirectorySync
+from sync.phones.ingest import EventIngestor
+from sync.phones.poller import Poller
+from sync.teams.host_credentials import HostCredentials
+from sync.teams.quota import Quota, QuotaLedger
+from sync.updates.service import UpdateService
+from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_updates import FakeUpdates
+from tests.support.bot.fakes import FakeIntegrations
+
+
+def fake_operations(
+    integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
+) -> Operations:
+    return Operations(integrations, integrations, integrations, integrations, credentials, updates)
+
+
+def real_operations(context: Context, encryption: Encryption) -> Operations:
+    """The services as the engine composes them, with no feature updates to install."""
+    store = CredentialStore(encryption)
+    quota = QuotaLedger(Quota(1500), context.metrics)
+    directory_sync = DirectorySync(context, store)
+    poller = Poller(context, store, EventIngestor(context), poll_sample_every=timedelta(seconds=60))
+    return Operations(
+        integrations=IntegrationService(context, store),
+        editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
+        overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
+        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3)),
+        credentials=CredentialService(context, store, HostCredentials()),
+        updates=UpdateService(context, {}),
+    )
