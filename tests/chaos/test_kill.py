@@ -28,7 +28,7 @@ async def test_a_presence_accepted_but_not_stored_is_cleared_after_a_crash(tmp_p
         async with worker(sandbox, graph_url, tmp_path) as process:
             gate.closed = True
             await sandbox.call("2001")
-            await eventually(lambda: is_held(gate), within=30)
+            await eventually(lambda: is_held(gate))
             assert await sandbox.shown("2001") == IN_A_CALL
             await kill(process)
         await sandbox.hangup("2001")
@@ -42,11 +42,11 @@ async def test_a_clear_accepted_but_not_yet_stored_does_not_hide_the_next_call(t
         await store_integration(sandbox, tmp_path)
         async with worker(sandbox, graph_url, tmp_path) as process:
             await sandbox.call("2001")
-            await eventually(lambda: is_shown(sandbox, "2001", IN_A_CALL), within=30)
+            await eventually(lambda: is_shown(sandbox, "2001", IN_A_CALL))
             await eventually(lambda: every_result_is_stored(tmp_path))
             gate.closed = True
             await sandbox.hangup("2001")
-            await eventually(lambda: is_held(gate), within=30)
+            await eventually(lambda: is_held(gate))
             assert await sandbox.shown("2001") == AVAILABLE
             await kill(process)
         await sandbox.call("2001")
@@ -102,4 +102,4 @@ async def test_after_repeated_kills_presence_matches_the_phones(tmp_path: Path) 
                     await asyncio.sleep(random.uniform(0, 0.1))
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert (await running.engine.integrations.list(TENANT))[0].enabled
-            await eventually(lambda: presence_matches_phones(sandbox, extensions), within=20)
+            await eventually(lambda: presence_matches_phones(sandbox, extensions))

@@ -156,7 +156,7 @@ async def test_killed_in_any_step_one_secret_remains(tmp_path: Path, kill_point:
         await sandbox.call("2001")
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
             assert await step_of(running, rotation_id) == kill_point.step
-            await eventually(lambda: is_done(running, rotation_id), within=30)
+            await eventually(lambda: is_done(running, rotation_id))
             await running.wait_until_shown("2001", *IN_A_CALL)
             await running.wait_until_shown("2002", *AVAILABLE)
             integration = await read_integration(running.database, await running.integration_id())

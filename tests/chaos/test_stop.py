@@ -98,7 +98,7 @@ async def test_a_slow_response_of_graph_is_awaited_and_stored(tmp_path: Path) ->
         await sandbox.call("2001")
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:
-            await eventually(lambda: is_held(gate), within=30)
+            await eventually(lambda: is_held(gate))
             await running.terminate()
             gate.open()
             assert await running.ended() == 0
@@ -116,7 +116,7 @@ async def test_one_of_several_workers_waits_for_it_too(tmp_path: Path) -> None:
             await sandbox.call("2001")
             gate.closed = True
             async with product(sandbox, graph_url, tmp_path, "worker", database_url=url) as running:
-                await eventually(lambda: is_held(gate), within=30)
+                await eventually(lambda: is_held(gate))
                 await running.terminate()
                 gate.open()
                 assert await running.ended() == 0
@@ -179,7 +179,7 @@ async def test_a_webhook_in_flight_is_stored(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         await store_integration(sandbox, tmp_path)
         async with product(sandbox, sandbox.url, tmp_path) as running:
-            await eventually(lambda: is_subscribed(tmp_path), within=30)
+            await eventually(lambda: is_subscribed(tmp_path))
             event = await event_of_a_call(sandbox, "2001")
             with database_locked(tmp_path):
                 posting = asyncio.create_task(event.post(http))
@@ -250,7 +250,7 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
     ):
         said = said_to_the_bot("help", service_url)
         asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
-        await eventually(teams.has_heard, within=30)
+        await eventually(teams.has_heard)
         await running.terminate()
         teams.go_on.set()
         assert await asking == 200
@@ -270,17 +270,17 @@ async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cle
         await sandbox.call("2001")
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:
-            await eventually(lambda: is_held(gate), within=30)
+            await eventually(lambda: is_held(gate))
             said = said_to_the_bot("help", service_url)
             asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
-            await eventually(teams.has_heard, within=30)
+            await eventually(teams.has_heard)
             await running.terminate()
             assert await running.ended() == 0
             await asyncio.gather(asking, return_exceptions=True)
         person = await stored_person(tmp_path, "2001")
         assert (person.desired, person.applied) == (PRESENCE, UNSURE)
         async with product(sandbox, sandbox.url, tmp_path) as running:
-            await eventually(lambda: is_applied(tmp_path, "2001", PRESENCE), within=30)
+            await eventually(lambda: is_applied(tmp_path, "2001", PRESENCE))
             await running.terminate()
             assert await running.ended() == 0
         assert await sandbox.shown("2001") == IN_A_CALL

@@ -45,10 +45,10 @@ async def test_killed_while_pushing_for_new_matches_it_continues(tmp_path: Path)
         await sandbox.call("2001")
         async with worker(sandbox, graph_url, tmp_path) as process:
             gate.closed = True
-            await eventually(lambda: is_held(gate), within=30)
+            await eventually(lambda: is_held(gate))
             await kill(process)
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
-            await eventually(lambda: is_over(running), within=20)
+            await eventually(lambda: is_over(running))
             assert (await running.engine.updates.cards_to_update(await running.integration_id())) is not None
             await running.wait_until_shown("2001", *IN_A_CALL)
             await eventually(lambda: has_status_message(sandbox, "2001", WORDS))
@@ -68,7 +68,7 @@ async def test_after_repeated_kills_every_step_is_done_once(tmp_path: Path) -> N
                 await asyncio.sleep(patience)
         await sandbox.set_faults(slowSeconds=0.0)
         async with running_engine(sandbox, tmp_path, webhooks=False) as running:
-            await eventually(lambda: is_over(running), within=20)
+            await eventually(lambda: is_over(running))
             assert [row.version for row in await rows(running)] == [2, 3]
             assert (await rows(running))[0].facts["results"] == {"matched": 1}
             status = await running.status()

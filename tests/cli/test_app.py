@@ -15,27 +15,14 @@ from app import bring_up_to_date, offer_claim
 from settings import Settings
 from tests.support.application import running_app
 from tests.support.postgres import fresh_database
+from tests.support.processes import run_app, run_command
 from tests.support.tools import ROOT
 
 
-def run(environment: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    bare = {"PATH": os.environ["PATH"], "DATA_DIR": str(tmp_path / "data"), "PORT": "0"}
-    return subprocess.run(
-        [sys.executable, str(ROOT / "app.py"), *arguments],
-        env=bare | environment,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
 def test_it_refuses_to_start_without_authentication(tmp_path: Path) -> None:
-    ended = run({}, tmp_path)
-    assert ended.returncode == 2
-    assert "BOT_APP_ID" in ended.stderr
-    assert "Traceback" not in ended.stderr + ended.stdout
+    code, output, errors = run_command(tmp_path)
+    assert (code, output, "Traceback" in errors) == (2, "", False)
+    assert "BOT_APP_ID" in errors
 
 
 MADE = re.compile(r"^In a personal chat with the bot, type: +claim (([A-Z2-9]{4}-){4}[A-Z2-9]{4})$", re.MULTILINE)
@@ -46,14 +33,15 @@ SWITCH = {"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}
 def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
     tmp_path: Path, arguments: tuple[str, ...], allowed: str
 ) -> None:
-    ended = run({**SWITCH, "ALLOWED_TENANTS": allowed, "LOG_FORMAT": "json"}, tmp_path, "claim-code", *arguments)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    shown = MADE.findall(ended.stdout)[0][0]
+    settings = {**SWITCH, "ALLOWED_TENANTS": allowed, "LOG_FORMAT": "json"}
+    code, output, errors = run_app(tmp_path, "claim-code", *arguments, **settings)
+    assert (code, errors) == (0, "")
+    shown = MADE.findall(output)[0][0]
     with sqlite3.connect(tmp_path / "data/presence.db") as database:
         ((tenant, name),) = database.execute("SELECT tenant_id, id FROM claimcode").fetchall()
     database.close()
     assert (tenant, name) == (allowed[-2:], shown[:4])
-    assert shown not in "".join(line for line in ended.stdout.splitlines() if line.startswith("{"))
+    assert shown not in "".join(line for line in output.splitlines() if line.startswith("{"))
     assert shown.replace("-", "").encode() not in (tmp_path / "data/presence.db").read_bytes()
 
 
@@ -61,9 +49,9 @@ def test_it_makes_a_code_for_the_first_owner_of_a_tenant(
 def test_it_makes_no_code_for_a_tenant_that_is_not_allowed(
     tmp_path: Path, arguments: tuple[str, ...], allowed: str
 ) -> None:
-    ended = run({**SWITCH, "ALLOWED_TENANTS": allowed}, tmp_path, "claim-code", *arguments)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "--tenant" in ended.stderr
+    code, output, errors = run_app(tmp_path, "claim-code", *arguments, **SWITCH, ALLOWED_TENANTS=allowed)
+    assert (code, output) == (2, "")
+    assert "--tenant" in errors
 
 
 @pytest.mark.parametrize(("admins", "codes"), [("", 1), ("ana@valeverde.example", 0)])
@@ -79,9 +67,9 @@ async def test_without_an_owner_a_start_prints_a_code_and_does_not_log_it(
 
 
 def test_it_refuses_to_be_open_to_others_without_authentication(tmp_path: Path) -> None:
-    ended = run({"HOST": "0.0.0.0", "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)  # noqa: S104
-    assert ended.returncode == 2
-    assert "loopback" in ended.stderr
+    code, _, errors = run_app(tmp_path, **SWITCH, HOST="0.0.0.0")  # noqa: S104
+    assert code == 2
+    assert "loopback" in errors
 
 
 @pytest.mark.parametrize(
@@ -89,18 +77,18 @@ def test_it_refuses_to_be_open_to_others_without_authentication(tmp_path: Path) 
     [("PRESENCE_QUOTA", "none"), ("SECRET_KEYS", "oops-a-secret"), ("BOT_APP_TYPE", "SingelTenant")],
 )
 def test_it_names_a_wrong_setting_and_does_not_show_its_value(name: str, value: str, tmp_path: Path) -> None:
-    ended = run({name: value, "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
-    assert ended.returncode == 2
-    assert name in ended.stderr
-    assert value not in ended.stderr + ended.stdout
+    code, output, errors = run_app(tmp_path, **{**SWITCH, name: value})
+    assert code == 2
+    assert name in errors
+    assert value not in errors + output
 
 
 def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:
     tables = tmp_path / "tables.json"
     tables.write_text('{"call_states": {"talking": "dancing"}}')
-    ended = run({"CLOUDLINK_TABLES": str(tables), "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
-    assert ended.returncode == 2
-    assert "CLOUDLINK_TABLES" in ended.stderr
+    code, _, errors = run_app(tmp_path, **SWITCH, CLOUDLINK_TABLES=str(tables))
+    assert code == 2
+    assert "CLOUDLINK_TABLES" in errors
 
 
 @pytest.mark.parametrize(
@@ -120,9 +108,9 @@ def test_a_refused_start_leaves_the_database_alone(
     (tmp_path / "tables.json").write_text('{"call_states": {"talking": "dancing"}}')
     (tmp_path / "data").mkdir()
     (tmp_path / "data/secret.key").write_text("not a key")
-    ended = run(environment, tmp_path, *arguments)
-    assert (ended.returncode, "Traceback" in ended.stderr) == (2, False)
-    assert says in ended.stderr
+    code, _, errors = run_app(tmp_path, *arguments, **environment)
+    assert (code, "Traceback" in errors) == (2, False)
+    assert says in errors
     assert not (tmp_path / "data/presence.db").exists()
 
 
@@ -132,9 +120,9 @@ def test_it_refuses_a_database_newer_than_itself(tmp_path: Path) -> None:
         database.execute("CREATE TABLE alembic_version (version_num VARCHAR(32))")
         database.execute("INSERT INTO alembic_version VALUES ('9999')")
     database.close()
-    ended = run({"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path)
-    assert ended.returncode == 2
-    assert "newer" in ended.stderr
+    code, _, errors = run_app(tmp_path, **SWITCH)
+    assert code == 2
+    assert "newer" in errors
 
 
 def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
@@ -221,15 +209,15 @@ async def test_a_guessed_export_is_404_and_says_nothing(token: str, tmp_path: Pa
 
 @pytest.mark.parametrize("role", ["web", "worker"])
 def test_a_role_of_its_own_needs_a_postgresql(tmp_path: Path, role: str) -> None:
-    ended = run({"DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true"}, tmp_path, role)
-    assert ended.returncode == 2
-    assert "DATABASE_URL" in ended.stderr
-    assert "Traceback" not in ended.stderr + ended.stdout
+    code, output, errors = run_app(tmp_path, role, **SWITCH)
+    assert code == 2
+    assert "DATABASE_URL" in errors
+    assert "Traceback" not in errors + output
 
 
 def test_migrate_brings_the_tables_up_to_date_and_ends(tmp_path: Path) -> None:
     with fresh_database() as url:
         for times in range(2):
-            ended = run({"DATABASE_URL": url}, tmp_path, "migrate")
-            assert (ended.returncode, ended.stderr) == (0, "")
-            assert ended.stdout.count("database_migrated") == (times == 0)
+            code, output, errors = run_app(tmp_path, "migrate", DATABASE_URL=url)
+            assert (code, errors) == (0, "")
+            assert output.count("database_migrated") == (times == 0)

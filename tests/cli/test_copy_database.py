@@ -40,6 +40,7 @@ def acts_in(target: str) -> int:
     return int(found[0])
 
 
+@pytest.mark.long
 def test_killed_half_way_it_leaves_nothing_and_can_be_repeated(folder: Path, target: str) -> None:
     with app_process(folder, "copy-database", DATABASE_URL=target) as process:
         assert process.stdout is not None

@@ -13,7 +13,7 @@ from sqlalchemy.pool import NullPool
 from storage.database import sync_url
 from storage.encryption import Encryption
 from storage.tables.integrations import Integration
-from tests.support.processes import app_process, run_app
+from tests.support.processes import app_process, run_app, run_command
 from tests.support.stores import each_database as each_database
 from tests.support.stores import empty_database, integration
 from tests.support.vaults import Vault, open_vault
@@ -45,6 +45,7 @@ def sealed_with(url: str, key: str) -> int:
     return sum(encryption.can_decrypt(sealed) for row in rows for sealed in row)
 
 
+@pytest.mark.long
 def test_killed_half_way_it_continues_where_it_was(url: str, tmp_path: Path) -> None:
     fill(url, 4000)
     keys = f"{NEW},{OLD}"
@@ -98,7 +99,7 @@ async def vault(tmp_path: Path) -> AsyncIterator[Vault]:
 
 async def with_the_vaults_keys(vault: Vault, folder: Path, *arguments: str) -> tuple[int, str, str]:
     settings = {"KEY_VAULT_SECRET": vault.secret_url(), **vault.environment}
-    return await asyncio.to_thread(run_app, folder, *arguments, **settings)
+    return await asyncio.to_thread(run_command, folder, *arguments, **settings)
 
 
 async def test_the_keys_may_be_in_a_vault(vault: Vault, tmp_path: Path) -> None:
@@ -112,6 +113,7 @@ async def test_the_keys_may_be_in_a_vault(vault: Vault, tmp_path: Path) -> None:
     assert NEW not in output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("value", "status", "says"),
     [("", 403, "may not read"), (f"{NEW},hunter2hunter2", 200, "key 2 is not a Fernet key")],

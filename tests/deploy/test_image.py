@@ -183,6 +183,7 @@ def test_its_tree_is_read_only(stages: list[Stage], tmp_path: Path) -> None:
     assert tried.returncode != 0
 
 
+@pytest.mark.long
 def test_what_is_compiled_beforehand_by_importing_it_can_be_imported(built: Stage, tmp_path: Path) -> None:
     lay_out(built, tmp_path)
     (imported,) = re.findall(r'-c "(.+?)"', commands(built))
@@ -190,12 +191,14 @@ def test_what_is_compiled_beforehand_by_importing_it_can_be_imported(built: Stag
     subprocess.run([sys.executable, "-c", imported], cwd=tmp_path, check=True)
 
 
+@pytest.mark.long
 def test_a_command_is_given_after_the_images_name(stages: list[Stage], tmp_path: Path) -> None:
     with container(stages, tmp_path, "migrate") as (process, _):
         assert process.wait(60) == 0
         assert (tmp_path / "data/presence.db").exists()
 
 
+@pytest.mark.long
 def test_its_health_check_is_readyz(stages: list[Stage], tmp_path: Path) -> None:
     text = stages[-1].last("HEALTHCHECK").text
     check = stages[-1].last("HEALTHCHECK").__class__("CMD", text.partition(" CMD ")[2]).words

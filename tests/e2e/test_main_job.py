@@ -10,7 +10,6 @@ from tests.e2e.journeys import (
     ENGLISH,
     NAME,
     PORTUGUESE,
-    WORDINGS,
     Wording,
     complete_cloudlink_steps,
     connect,
@@ -38,7 +37,9 @@ async def everything(directory: Path, locale: str) -> AsyncIterator[tuple[Playgr
         yield chat, sandbox, bot
 
 
-@pytest.mark.parametrize("wording", WORDINGS, ids=["english", "portuguese"])
+@pytest.mark.parametrize(
+    "wording", [ENGLISH, pytest.param(PORTUGUESE, marks=pytest.mark.long)], ids=["english", "portuguese"]
+)
 async def test_from_chat_to_presence(tmp_path: Path, wording: Wording) -> None:
     async with everything(tmp_path, wording.locale) as (chat, sandbox, _):
         before = "/".join(await sandbox.shown(ANA))
@@ -90,6 +91,7 @@ async def test_from_chat_to_presence(tmp_path: Path, wording: Wording) -> None:
         assert "/".join(await sandbox.shown(BRUNO)) == before
 
 
+@pytest.mark.long
 async def test_a_power_cut_during_a_call_leaves_no_presence(tmp_path: Path) -> None:
     async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, bot):
         before = "/".join(await sandbox.shown(ANA))
@@ -110,6 +112,7 @@ async def test_a_power_cut_during_a_call_leaves_no_presence(tmp_path: Path) -> N
         await becomes(sandbox, ANA, ON_A_CALL)
 
 
+@pytest.mark.long
 async def test_a_setup_continues_after_a_restart(tmp_path: Path) -> None:
     async with everything(tmp_path, PORTUGUESE.locale) as (chat, sandbox, bot):
         values = await setup_values(sandbox)
@@ -128,6 +131,7 @@ async def test_a_setup_continues_after_a_restart(tmp_path: Path) -> None:
         await becomes(sandbox, ANA, ON_A_CALL)
 
 
+@pytest.mark.long
 async def test_cancel_keeps_nothing(tmp_path: Path) -> None:
     async with everything(tmp_path, ENGLISH.locale) as (chat, sandbox, _):
         await install_bot(chat, ENGLISH)

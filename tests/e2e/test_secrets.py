@@ -19,7 +19,7 @@ from tests.e2e.product import becomes, running_product
 from tests.e2e.searches import contents, leaks, stored_output
 from tests.support.sandboxes import Switchboard
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(180)]
 
 ANA = "2001"
 WRONG_CLOUDLINK = "wrong-cloudlink-secret-Zq81"

@@ -70,6 +70,6 @@ def test_it_refuses_a_bad_detail_and_writes_nothing(
 def test_it_runs_as_a_module(tmp_path: Path) -> None:
     out = tmp_path / "app.zip"
     command = [sys.executable, "-m", "manifest", *options(out, "--sample-developer")]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (run.returncode, run.stderr) == (0, "")
     assert out.stat().st_size > 1000

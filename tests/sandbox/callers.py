@@ -24,13 +24,11 @@ class FakeClock:
         self.now += timedelta(**by)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Wait until a condition holds; fails when it does not in time."""
-    for _ in range(int(seconds / 0.01)):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("It did not come true in time.")
+async def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until a condition holds; raises ``TimeoutError`` when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
 
 
 @dataclass

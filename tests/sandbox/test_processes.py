@@ -93,7 +93,7 @@ async def test_what_a_service_started_ends_with_it(tmp_path: Path) -> None:
     child = int(found[1])
     assert alive(child)
     await tiny.stop()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while alive(child):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -61,7 +61,7 @@ async def test_two_processes_start_one_automatic_rotation(tmp_path: Path) -> Non
             for _ in range(2)
         ]
         pressing = asyncio.create_task(press(racing, integration_id))
-        await eventually(lambda: is_over(racing[0], integration_id), within=30)
+        await eventually(lambda: is_over(racing[0], integration_id))
         await asyncio.sleep(0.5)  # for an engine that comes too late
         pressing.cancel()
 

@@ -178,7 +178,7 @@ class Year:
     async def converge(self) -> None:
         """Advance until Teams shows the phones' state and no change is waiting."""
         self.bot.clock.advance(seconds=1)
-        await eventually(self._has_converged, within=15)
+        await eventually(self._has_converged)
 
     async def _has_converged(self) -> bool:
         if not await self.wrong_presence() and (await self.engine.status()).waiting == 0:

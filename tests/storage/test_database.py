@@ -58,7 +58,7 @@ async def test_an_error_rolls_everything_back(tmp_path: Path) -> None:
 async def test_reading_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
-        async with database.writing() as session, asyncio.timeout(2):
+        async with database.writing() as session, asyncio.timeout(30):
             session.add(integration(id="i2"))
             await session.flush()
             assert (await read_integration(database)).id == "i1"

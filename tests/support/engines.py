@@ -88,7 +88,7 @@ class RunningEngine:
     async def status(self) -> Status:
         return await self.engine.overview.status(TENANT, await self.integration_id())
 
-    async def wait_until_shown(self, who: str, availability: str, activity: str, within: float = 30.0) -> None:
+    async def wait_until_shown(self, who: str, availability: str, activity: str, within: float = 60.0) -> None:
         """Wait until colleagues see this presence of ``who``."""
 
         async def seen() -> bool:

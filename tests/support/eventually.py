@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], within: float = 30.0) -> None:
+async def eventually(check: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
     """Return as soon as ``check`` holds; fail if it does not within so many seconds."""
     deadline = monotonic() + within
     while not await check():

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -141,9 +142,13 @@ class BotProcess:
             **changed,
         }
 
+    @cached_property
+    def _token(self) -> str:
+        """Valid for an hour: to sign one takes longer than to verify it."""
+        return self.surroundings.issuer.token(APP_ID, self.surroundings.connector.url, utc_now())
+
     async def _post(self, activity: dict[str, Any]) -> Reply:
-        token = self.surroundings.issuer.token(APP_ID, self.surroundings.connector.url, utc_now())
-        headers, before = {"Authorization": f"Bearer {token}"}, len(self.surroundings.connector.calls)
+        headers, before = {"Authorization": f"Bearer {self._token}"}, len(self.surroundings.connector.calls)
         async with self.surroundings.http.post(
             f"{self.url}/api/messages", json=activity, headers=headers
         ) as answer:

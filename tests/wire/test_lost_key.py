@@ -85,7 +85,7 @@ async def finished(running: RunningEngine, rotation: RotationView) -> RotationVi
         assert found is not None
         return found
 
-    await eventually(is_finished, 20)
+    await eventually(is_finished)
     return await current()
 
 

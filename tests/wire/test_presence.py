@@ -439,7 +439,7 @@ async def test_a_removal_that_graph_prevents_still_deletes_the_secrets(tmp_path:
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.set_faults(graphOutage=True)
         await running.engine.integrations.remove(TENANT, await running.integration_id(), ADMIN)
-        await eventually(lambda: forgotten(running), within=20)
+        await eventually(lambda: forgotten(running))
 
 
 async def test_a_missing_subscription_is_created_again(tmp_path: Path) -> None:

@@ -224,7 +224,7 @@ async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_a
         killed.kill()
         await jobs.defer("work", "a")
         await stack.enter_async_context(process(conninfo, work))
-        await eventually(lambda: work.has_started(1), within=30)
+        await eventually(lambda: work.has_started(1))
         await eventually(lambda: is_empty(conninfo))
 
 
@@ -240,7 +240,7 @@ async def test_a_worker_continues_after_the_database_closed_its_connections(conn
             )
         work.released.set()
         await jobs.defer("work", "b")
-        await eventually(lambda: done(work, conninfo), within=30)
+        await eventually(lambda: done(work, conninfo))
         assert await jobs.alive()
 
 
