@@ -1,1 +1,1 @@
-"""What must survive a restart: tables, queries, encryption at rest, migrations."""
+"""What is kept between restarts: tables, queries, encryption at rest, migrations."""

@@ -72,7 +72,7 @@ def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
 
 
 async def advisory_lock(session: AsyncSession, *name: str) -> None:
-    """Wait for every other session that took this name; held until this one ends. For rows that may not exist yet.
+    """Lock ``name`` until the session ends, after any other session that holds it. For rows that may not exist yet.
 
     Does nothing on SQLite, where there is one writer at a time.
     """
@@ -118,7 +118,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
 
 
 def make_private_folder(path: Path) -> None:
-    """Create the folder for its owner alone (mode 0700), whatever the umask. An existing one stays as it is."""
+    """Create the folder for its owner alone (mode 0700), whatever the umask. An existing one is not changed."""
     if not path.is_dir():
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.chmod(0o700)
@@ -127,7 +127,7 @@ def make_private_folder(path: Path) -> None:
 def _make_private_file(path: Path) -> None:
     """Give SQLite's file, and those beside it, mode 0600 whatever the umask: SQLite copies the mode to the others.
 
-    A file that this process may not change is left as it is; whether it can be opened, SQLite says.
+    A file whose mode this process may not change keeps it; if it cannot be opened, SQLite raises the error.
     """
     with suppress(OSError):
         path.touch(0o600)

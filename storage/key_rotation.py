@@ -1,4 +1,4 @@
-"""Encrypts every stored secret with the first key, so that an older key can be thrown away.
+"""Encrypts every stored secret with the first key, so that older keys can be removed.
 
 It works in batches, each in its own transaction, while the bot runs: a secret that is replaced in the meantime is
 not overwritten. After an interruption, a second run continues with the rest.
@@ -45,7 +45,7 @@ def encrypted_columns() -> list[Column[Any]]:
 
 
 async def re_encrypt_all(database: Database, encryption: Encryption, progress: Progress) -> RotationCounts:
-    """Encrypt everything with the first key. What no key decrypts stays as it is, and is counted."""
+    """Encrypt everything with the first key. What no key decrypts is counted and not changed."""
     total = RotationCounts()
     for column in encrypted_columns():
         counts = RotationCounts()

@@ -1,7 +1,7 @@
 """Reads the encryption keys from Azure Key Vault. The only module that imports Azure's libraries.
 
-The machine authenticates with what Azure gave it: a managed identity, a workload identity, or a service principal
-in the environment. Source: Key Vault REST reference, Get Secret.
+The machine authenticates with a managed identity, a workload identity, or a service principal in the environment.
+Source: Key Vault REST reference, Get Secret.
 """
 
 import asyncio
@@ -14,18 +14,18 @@ TIMEOUT_SECONDS = 40.0
 
 
 class KeyVaultUnavailable(CloudLinkPresenceError):
-    """The message says why, in a sentence without anything of the vault's response."""
+    """The message says why, in a sentence; it repeats nothing of the vault's response."""
 
 
 async def keys_from_vault(secret_url: str, identity: str = "", authorities: str = "") -> list[str]:
     """The comma-separated keys in the secret at ``https://VAULT.vault.azure.net/secrets/NAME``.
 
     ``identity`` is the client ID of a user-assigned managed identity; ``authorities`` is a file of certificate
-    authorities to trust instead of the machine's. Raises ``VaultUnreadable``.
+    authorities to trust instead of the machine's. Raises ``KeyVaultUnavailable``.
     """
     from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError  # slow to import
 
-    logging.getLogger("azure").setLevel(logging.CRITICAL)  # the exception says it
+    logging.getLogger("azure").setLevel(logging.CRITICAL)  # the exception says why
     try:
         async with asyncio.timeout(TIMEOUT_SECONDS):
             value = await _read(secret_url, identity, authorities)

@@ -31,7 +31,7 @@ async def re_encrypt_and_report(database: Database, encryption: Encryption) -> b
 
 
 def _print_copied(name: str, done: int, total: int) -> None:
-    """A line for each table, and for each so many rows of a long one."""
+    """A line for each table, and one every ``PROGRESS_EVERY`` rows of a long table."""
     if done == total or not done % PROGRESS_EVERY:
         print(f"{name}: {done} of {total}", flush=True)
 

@@ -36,7 +36,7 @@ class NewerDatabase(CloudLinkPresenceError):
 async def migrate(database: Database) -> None:
     """Create or upgrade the tables, in one transaction. Raises ``NewerDatabase``.
 
-    A database that is up to date costs one query; Alembic is loaded, in a thread, only for one that is not.
+    For a database that is up to date this is one query; for any other, Alembic is loaded in a thread.
     """
     version = await _version(database)
     if version == HEAD:

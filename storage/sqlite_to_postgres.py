@@ -28,7 +28,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class CannotCopy(CloudLinkPresenceError):
-    """The message says why, for the operator who asked for the copy."""
+    """The message says why, for the operator who started the copy."""
 
 
 def copy_to_postgres(source: Path, target: str, progress: Progress) -> dict[str, int]:

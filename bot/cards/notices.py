@@ -48,7 +48,7 @@ class NoticeView:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """How a notice was closed (``how`` as in ``notice_plan.Closing``), by whom (a name, or ``bot``) and when."""
+    """How a notice was closed: ``how`` as in ``Resolution``, ``by`` is a name or ``bot``, and when."""
 
     how: str
     by: str

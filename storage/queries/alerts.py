@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -103,19 +104,12 @@ async def add_channel(
 ) -> None:
     """Warn this channel too; when it is known, its address and language are replaced and it counts as reachable."""
     await advisory_lock(session, "channel", owner_tenant, conversation_id)
+    address: dict[str, Any] = {"service_url": service_url, "bot_id": bot_id, "channel_id": channel_id}
     row = await session.get(AlertChannel, (owner_tenant, conversation_id))
     if row is None:
-        row = AlertChannel(
-            owner_tenant=owner_tenant,
-            conversation_id=conversation_id,
-            service_url=service_url,
-            bot_id=bot_id,
-            channel_id=channel_id,
-            added_at=now,
-        )
+        row = AlertChannel(owner_tenant=owner_tenant, conversation_id=conversation_id, added_at=now, **address)
         session.add(row)
-    row.service_url, row.bot_id, row.channel_id = service_url, bot_id, channel_id
-    row.language, row.added_by, row.unreachable = language, added_by, False
+    row.sqlmodel_update({**address, "language": language, "added_by": added_by, "unreachable": False})
 
 
 async def remove_channel(session: AsyncSession, owner_tenant: str, conversation_id: str) -> bool:

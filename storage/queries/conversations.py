@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists
 from sqlmodel import col, or_, select, update
@@ -33,24 +34,20 @@ async def upsert(
     ``language`` and ``welcomed`` stay; an empty ``locale``, ``name`` or ``time_zone`` does not replace a known one.
     """
     await advisory_lock(session, "conversation", tenant_id, user_object_id)
+    address: dict[str, Any] = {
+        "service_url": service_url,
+        "conversation_id": conversation_id,
+        "user_id": user_id,
+        "bot_id": bot_id,
+        "channel_id": channel_id,
+    }
     row = await find(session, tenant_id, user_object_id)
     if row is None:
-        row = Conversation(
-            tenant_id=tenant_id,
-            user_object_id=user_object_id,
-            service_url=service_url,
-            conversation_id=conversation_id,
-            user_id=user_id,
-            bot_id=bot_id,
-            channel_id=channel_id,
-            seen_at=now,
-        )
+        row = Conversation(tenant_id=tenant_id, user_object_id=user_object_id, seen_at=now, **address)
         session.add(row)
-    row.service_url, row.conversation_id, row.channel_id = service_url, conversation_id, channel_id
-    row.user_id, row.bot_id, row.seen_at = user_id, bot_id, now
+    row.sqlmodel_update({**address, "seen_at": now, "unreachable": False})
     row.locale = locale or row.locale
     row.name, row.time_zone = name or row.name, time_zone or row.time_zone
-    row.unreachable = False
     return row
 
 

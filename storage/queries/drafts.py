@@ -1,4 +1,4 @@
-"""Setups under way: at most one for each administrator."""
+"""Setups in progress: at most one for each administrator."""
 
 from datetime import datetime
 

@@ -76,11 +76,11 @@ async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
 ) -> dict[tuple[str, str], HistoryEntry]:
     """``latest`` for many integrations, by tenant and integration."""
-    place = func.row_number().over(
+    rank = func.row_number().over(
         partition_by=(col(HistoryEntry.owner_tenant), col(HistoryEntry.integration_id)), order_by=_NEWEST_FIRST
     )
-    places = (
-        select(HistoryEntry.id, place.label("place"))
+    ranked = (
+        select(HistoryEntry.id, rank.label("rank"))
         .where(
             col(HistoryEntry.owner_tenant).in_(owner_tenants),
             col(HistoryEntry.integration_id).in_(integration_ids),
@@ -89,7 +89,7 @@ async def latest_by_integration(
         )
         .subquery()
     )
-    query = select(HistoryEntry).join(places, col(HistoryEntry.id) == places.c.id).where(places.c.place == 1)
+    query = select(HistoryEntry).join(ranked, col(HistoryEntry.id) == ranked.c.id).where(ranked.c.rank == 1)
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 

@@ -42,7 +42,7 @@ async def get_owned(
 async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
     """Whether another of the tenant's integrations (than ``but``) has this name; letter case does not count.
 
-    The tenant's names stay locked until the session ends. Lock the integration itself before, if at all.
+    The tenant's names stay locked until the session ends. Lock the integration, if needed, before the names.
     """
     await advisory_lock(session, "names", owner_tenant)
     taken = {one.name.casefold() for one in await list_owned(session, owner_tenant) if one.id != but}

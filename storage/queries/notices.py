@@ -37,23 +37,18 @@ async def add_new(session: AsyncSession, rows: Sequence[Notice]) -> None:
         await connection.execute(insert_or_ignore(session, Notice), [row.model_dump() for row in rows])
 
 
-async def list_by_integration(session: AsyncSession, integration_id: str) -> list[Notice]:
-    query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
-    return list((await session.exec(query)).all())
-
-
 async def list_relevant(
-    session: AsyncSession, integration_ids: Collection[str], lately: datetime, standing: Collection[str]
+    session: AsyncSession, integration_ids: Collection[str], since: datetime, closable: Collection[str]
 ) -> Mapping[str, list[Notice]]:
-    """The notices of each of these integrations, without those that were finished before ``lately``.
+    """The notices of each of these integrations, without those that were finished before ``since``.
 
-    A sent notice is finished, unless its topic is one of ``standing``.
+    A sent notice is finished, unless its topic is one of ``closable``.
     """
     at_end = col(Notice.state).in_((State.CLOSED, State.DROPPED))
-    is_sent = (col(Notice.state) == State.SENT) & col(Notice.topic).not_in(standing)
+    is_sent = (col(Notice.state) == State.SENT) & col(Notice.topic).not_in(closable)
     query = select(Notice).where(
         col(Notice.integration_id).in_(integration_ids),
-        or_(not_(at_end | is_sent), col(Notice.created_at) >= lately, col(Notice.closed_at) >= lately),
+        or_(not_(at_end | is_sent), col(Notice.created_at) >= since, col(Notice.closed_at) >= since),
     )
     query = query.order_by(col(Notice.created_at))
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)

@@ -38,12 +38,12 @@ ExtensionKey = tuple[str, str]
 """An integration's id and an extension."""
 
 
-async def by_extension(session: AsyncSession, places: Collection[ExtensionKey]) -> dict[ExtensionKey, Person]:
+async def by_extension(session: AsyncSession, keys: Collection[ExtensionKey]) -> dict[ExtensionKey, Person]:
     """The people at these extensions."""
     found: dict[ExtensionKey, Person] = {}
-    place = tuple_(col(Person.integration_id), col(Person.extension))
-    for part in _batches(sorted(places)):
-        people = (await session.exec(select(Person).where(place.in_(part)))).all()
+    key = tuple_(col(Person.integration_id), col(Person.extension))
+    for part in _batches(sorted(keys)):
+        people = (await session.exec(select(Person).where(key.in_(part)))).all()
         found |= {(person.integration_id, person.extension or ""): person for person in people}
     return found
 

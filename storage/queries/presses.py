@@ -1,4 +1,4 @@
-"""Presses of buttons, to deduplicate them: of any number, on any number of machines, one is the first."""
+"""Presses of buttons, to deduplicate them: of several, on any number of machines, exactly one is the first."""
 
 from datetime import datetime
 

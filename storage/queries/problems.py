@@ -34,13 +34,13 @@ async def integrations_with_open(session: AsyncSession, service: str) -> set[str
     return set((await session.exec(query)).all())
 
 
-async def open_or_healed_since(
-    session: AsyncSession, integration_ids: Collection[str], then: datetime
+async def open_or_closed_since(
+    session: AsyncSession, integration_ids: Collection[str], since: datetime
 ) -> Mapping[str, list[Problem]]:
-    """The problems of each of these integrations that are open, or were resolved after ``then``."""
+    """The problems of each of these integrations that are open, or were closed after ``since``."""
     query = select(Problem).where(
         col(Problem.integration_id).in_(integration_ids),
-        or_(col(Problem.healed_at).is_(None), col(Problem.healed_at) >= then),
+        or_(col(Problem.healed_at).is_(None), col(Problem.healed_at) >= since),
     )
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
@@ -54,7 +54,7 @@ async def upsert_open(
     lasting: bool,
     now: datetime,
 ) -> bool:
-    """Open the problem; True when it is new. One that is open already is marked as checked at ``now``."""
+    """Open the problem; True when it is new. If it is open already, it is marked as checked at ``now``."""
     await integrations.get_for_update(session, integration_id)
     for problem in await list_open(session, integration_id):
         if problem.fault == fault and problem.service == service:

@@ -25,7 +25,7 @@ class RoleChanged(CloudLinkPresenceError):
 
 
 class NotAnOwner(CloudLinkPresenceError):
-    """The person who asks is no longer an owner."""
+    """The person who changes a role is not an owner any more."""
 
 
 class AlreadyListed(CloudLinkPresenceError):

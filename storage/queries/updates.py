@@ -55,6 +55,6 @@ async def find_installed(session: AsyncSession, integration_id: str, version: in
 
 async def list_unfinished(session: AsyncSession, ended_after: datetime) -> list[FeatureUpdate]:
     """Every installation with steps to do, and those ended after ``ended_after`` whose cards do not show it yet."""
-    lately = col(FeatureUpdate.finished_at) > ended_after
-    query = select(FeatureUpdate).where(or_(col(FeatureUpdate.state).in_(OPEN), lately))
+    is_recent = col(FeatureUpdate.finished_at) > ended_after
+    query = select(FeatureUpdate).where(or_(col(FeatureUpdate.state).in_(OPEN), is_recent))
     return [row for row in (await session.exec(query)).all() if row.state in OPEN or row.cards]

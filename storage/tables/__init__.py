@@ -1,4 +1,4 @@
-"""The tables, a file a subject.
+"""The tables, one file for each subject.
 
 Times are UTC; a column named ``*_sealed`` holds a secret encrypted by ``storage.encryption``.
 """

@@ -34,7 +34,7 @@ class Conversation(SQLModel, table=True):
 
 
 class Draft(SQLModel, table=True):
-    """A setup in progress: what was typed so far. It holds only secrets that were tested, encrypted."""
+    """A setup in progress: what was typed so far. A secret is stored only after it was tested, and encrypted."""
 
     tenant_id: str = Field(primary_key=True)
     user_object_id: str = Field(primary_key=True)

@@ -1,4 +1,4 @@
-"""The history: what administrators and the bot did."""
+"""The audit log: what administrators and the bot did."""
 
 from datetime import datetime
 from typing import Any

@@ -74,7 +74,7 @@ class NoticeScheduler:
     ) -> list[PlanInput]:
         ids = [row.id for row in rows]
         known = await notices.list_relevant(session, ids, now - RECENT, CLOSABLE)
-        recent_problems = await problems.open_or_healed_since(session, ids, now - RECENT)
+        recent_problems = await problems.open_or_closed_since(session, ids, now - RECENT)
         rotated = await rotations.by_integration(session, ids)
         recipients = await _recipients(session, rows)
         open_ = [row.id for row in rows if any(each.state == State.SENT for each in known.get(row.id, []))]

@@ -3,9 +3,10 @@
 from datetime import date, timedelta
 
 import pytest
+from sqlmodel import col, select
 
 from bot.activity import Action, Card
-from storage.queries import alerts, conversations, notices
+from storage.queries import alerts, conversations
 from storage.queries.notices import State
 from storage.tables.notices import Notice
 from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
@@ -41,11 +42,16 @@ async def noticed(chat: Chat, integration_id: str, tenant: str = TENANT, audienc
 
 
 async def waiting(chat: Chat, integration_id: str) -> list[tuple[str, str, timedelta]]:
-    async with chat.database.session() as session:
-        rows = await notices.list_by_integration(session, integration_id)
+    rows = await notices_of(chat, integration_id)
     return [
         (row.stage, row.audience, row.due_at - chat.now) for row in rows if row.state == "waiting" and row.due_at
     ]
+
+
+async def notices_of(chat: Chat, integration_id: str) -> list[Notice]:
+    query = select(Notice).where(Notice.integration_id == integration_id).order_by(col(Notice.created_at))
+    async with chat.database.session() as session:
+        return list((await session.exec(query)).all())
 
 
 async def saved(chat: Chat, **typed: str) -> Card:
@@ -135,8 +141,7 @@ async def test_a_reminder_of_a_reminder_is_one_reminder(chat: Chat) -> None:
     key = await connected(chat)
     notice = await noticed(chat, key)
     await chat.act("alerts.remind", notice=notice.id)
-    async with chat.database.session() as session:
-        again = next(row for row in await notices.list_by_integration(session, key) if row.id != notice.id)
+    again = next(row for row in await notices_of(chat, key) if row.id != notice.id)
     chat.now += timedelta(days=1)
     await chat.act("alerts.remind", notice=again.id)
     assert [stage for stage, _, _ in await waiting(chat, key)] == [
