@@ -308,7 +308,7 @@ def _engine_config(settings: Settings) -> EngineConfig:
         cloudlink_url=settings.cloudlink_url,
         public_url=settings.public_url,
         presence_quota=settings.presence_quota,
-        newcomers_at=settings.feature_version,
+        initial_version=settings.feature_version,
         tables=_tables(settings),
         host=HostCredentials(
             settings.certificate_path,

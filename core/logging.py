@@ -25,7 +25,7 @@ LONGEST_NAME = 60
 LONGEST_SEARCHED = 20_000
 """A text longer than this is not searched for secrets, and is left out."""
 
-MOST_ITEMS = 50
+MAX_ITEMS = 50
 DEEPEST = 4
 LARGEST_NUMBER = 2**63
 
@@ -86,8 +86,8 @@ def configure_logging(level: str, log_format: str, stream: TextIO | None = None)
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            in_brief,
-            harmless,
+            summarize_exception,
+            sanitize,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
@@ -111,7 +111,7 @@ class _ToStructlog(logging.Handler):
         log.log(record.levelno, event, logger=record.name, **problem)
 
 
-def in_brief(_logger: Any, _name: str, fields: Fields) -> Fields:
+def summarize_exception(_logger: Any, _name: str, fields: Fields) -> Fields:
     """A structlog processor: replaces an exception by its type, its code and where it was raised."""
     given = fields.pop("exc_info", None)
     fields.pop("stack_info", None)
@@ -163,13 +163,13 @@ def where(trace: TracebackType | None) -> str:
     return " > ".join(f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames)
 
 
-def harmless(_logger: Any, _name: str, fields: Fields) -> Fields:
+def sanitize(_logger: Any, _name: str, fields: Fields) -> Fields:
     """A structlog processor: hides, or cleans and truncates, every field and every field name."""
     return _fields(fields, 0)
 
 
 def _fields(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
-    few = list(fields.items())[:MOST_ITEMS]
+    few = list(fields.items())[:MAX_ITEMS]
     return {_text(str(name))[:LONGEST_NAME]: _field(str(name), value, depth) for name, value in few}
 
 
@@ -198,7 +198,7 @@ def _structure(value: Any, depth: int) -> Any:
     if depth < DEEPEST and isinstance(value, Mapping):
         return _fields(value, depth + 1)
     if depth < DEEPEST and isinstance(value, Sequence | Set) and not isinstance(value, bytes | bytearray):
-        return [_value(each, depth + 1) for each in list(value)[:MOST_ITEMS]]
+        return [_value(each, depth + 1) for each in list(value)[:MAX_ITEMS]]
     return f"[{type(value).__name__}]"
 
 

@@ -77,7 +77,7 @@ class EngineConfig:
     """The services' addresses, and the limits for their use.
 
     ``cloudlink_url`` contains ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
-    ``presence_quota`` is in requests per 30 seconds, for each tenant and application. ``newcomers_at`` is the
+    ``presence_quota`` is in requests per 30 seconds, for each tenant and application. ``initial_version`` is the
     feature version of new integrations.
     """
 
@@ -89,7 +89,7 @@ class EngineConfig:
     tables: WireTables = field(default_factory=_default_tables)
     intervals: Intervals = field(default_factory=Intervals)
     host: HostCredentials = field(default_factory=HostCredentials)
-    newcomers_at: int = NEWEST
+    initial_version: int = NEWEST
 
 
 @dataclass(frozen=True)
@@ -163,10 +163,10 @@ class _Parts:
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
         self.connection_test = ConnectionTest(context, store, self.quota, recheck)
-        self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_patience))
+        self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_timeout))
         self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
         self.expiry = SecretExpiry(context, store, config.host)
-        self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_patience))
+        self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_timeout))
         self.cleanup = Cleanup(context, timedelta(seconds=every.cleanup))
         self.notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, skew.seconds)
 
@@ -205,7 +205,7 @@ class _Parts:
         reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
         teardown = TenantTeardown(context, store, self.quota)
         return Engine(
-            integrations=IntegrationService(context, store, config.newcomers_at),
+            integrations=IntegrationService(context, store, config.initial_version),
             editor=Editor(context, store, self.directory_sync, teardown),
             overview=Overview(context, self.directory_sync, self.poller, reach),
             connection_test=self.connection_test,

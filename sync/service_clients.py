@@ -12,6 +12,7 @@ from core.clock import Clock
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
+from sync.cloudlink.transport import Transport
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.services import Directory, Phones, PresenceService, Registration
 from sync.teams.applications import Applications
@@ -30,7 +31,7 @@ class ServiceConfig:
     """Where the services are and how they are used.
 
     ``cloudlink_url`` holds ``{service}``; ``host`` are the credentials of the machine the bot runs on.
-    ``most_clients`` is how many applications and how many accounts keep their tokens, at some 15 kB each; the
+    ``max_clients`` is how many applications and how many accounts keep their tokens, at some 15 kB each; the
     others sign in more often.
     """
 
@@ -39,7 +40,7 @@ class ServiceConfig:
     cloudlink_url: str
     tables: WireTables
     host: HostCredentials = field(default_factory=HostCredentials)
-    most_clients: int = 5_000
+    max_clients: int = 5_000
 
 
 class HttpServiceClients:
@@ -54,8 +55,8 @@ class HttpServiceClients:
         self._random = random
         self._metrics = metrics
         self._entra = Entra(config.entra_url, config.host, metrics)
-        self._phones = _ClientCache[CloudLinkAccount, CloudLink](self._connect, config.most_clients)
-        self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.most_clients)
+        self._phones = _ClientCache[CloudLinkAccount, CloudLink](self._connect, config.max_clients)
+        self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.max_clients)
 
     def phones(self, account: CloudLinkAccount) -> Phones:
         return self._phones.get((account.region, account.account_id, account.client_id), account)
@@ -84,8 +85,8 @@ class HttpServiceClients:
         self._tokens.drop((app.tenant_id, app.client_id))
 
     def _connect(self, account: CloudLinkAccount) -> CloudLink:
-        config = self._config
-        return CloudLink(self._http, config.cloudlink_url, account, config.tables, self._clock, self._random)
+        transport = Transport(self._http, self._clock, self._random)
+        return CloudLink(transport, self._config.cloudlink_url, account, self._config.tables, self._clock)
 
     def _sign_in(self, app: TeamsApp) -> EntraTokens:
         return EntraTokens(app, self._entra)

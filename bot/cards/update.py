@@ -158,7 +158,7 @@ def _line(texts: Texts, progress: UpdateProgress) -> CardElement:
 
 def _step(texts: Texts, progress: UpdateProgress) -> str:
     values = {
-        "place": texts.number(progress.place + 1),
+        "place": texts.number(progress.step_index + 1),
         "steps": texts.number(progress.steps),
         "name": texts(f"update.{progress.version}.step.{progress.step}"),
         "done": texts.number(progress.done),

@@ -3,11 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from random import Random
 from typing import Any
 from urllib.parse import urljoin
-
-import aiohttp
 
 from core.clock import Clock
 from core.http import same_origin
@@ -15,18 +12,18 @@ from sync.cloudlink import addresses
 from sync.cloudlink.addresses import Service
 from sync.cloudlink.tables import WireTables, plain
 from sync.cloudlink.token import SharedToken
-from sync.cloudlink.transport import CloudLinkResponse, Sleep, Transport, sleep
+from sync.cloudlink.transport import CloudLinkResponse, Transport
 from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 
 CONCURRENT_LINES = 4
-MOST_PAGES = 2000
+MAX_PAGES = 2000
 
 
 class CloudLink:
-    """One customer account, whose calls share one token; ``http`` belongs to the caller.
+    """One customer account, whose calls share one token. ``url`` is the pattern of the services' addresses.
 
     Every call raises ``CredentialsWrong`` (refused, forbidden, account unknown, region invalid) and
     ``ServiceUnavailable`` (unreachable, throttled, unreadable).
@@ -34,19 +31,17 @@ class CloudLink:
 
     def __init__(
         self,
-        http: aiohttp.ClientSession,
+        transport: Transport,
         url: str,
         account: CloudLinkAccount,
         tables: WireTables,
         clock: Clock,
-        random: Random,
-        sleep: Sleep = sleep,
     ) -> None:
+        self._transport = transport
         self._pattern = url
         self._account = account
         self._tables = tables
         self._clock = clock
-        self._transport = Transport(http, clock, random, sleep)
         self._token: SharedToken | None = None
 
     async def account_name(self) -> str:
@@ -135,7 +130,7 @@ class CloudLink:
         items: list[Any] = []
         seen: set[str] = set()
         while url:
-            if url in seen or len(seen) >= MOST_PAGES or not same_origin(url, start):
+            if url in seen or len(seen) >= MAX_PAGES or not same_origin(url, start):
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
             seen.add(url)
             response = await self._call("GET", url)

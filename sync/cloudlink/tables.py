@@ -12,11 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sync.domain.phone_events import CallState
+from sync.domain.phone_events import OFFLINE, CallState
 
 LARGEST_FILE = 100_000
-OFFLINE = "offline"
-"""The ``state_name`` of a phone that is not registered, whatever CloudLink calls it."""
 
 
 def plain(word: str) -> str:

@@ -6,7 +6,7 @@ An application that misbehaves can get the customer's whole account locked, so r
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -17,21 +17,19 @@ import orjson
 import structlog
 from yarl import URL
 
-from core.clock import Clock
+from core.clock import Clock, Sleep
 from core.http import TooLarge, cleaned, read_capped, retry_after
 from core.version import VERSION
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Service
 
 APP = f"cloudlink-presence/{VERSION}"
-LARGEST_ANSWER = 5_000_000
+LARGEST_BODY = 5_000_000
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5, sock_connect=5)
 TRIES = 3
 PAUSE = 2.0
 LONGEST_PAUSE = 10.0
 """Seconds; a longer Retry-After is left to the caller instead of sleeping in a call."""
-
-Sleep = Callable[[float], Awaitable[None]]
 
 log = structlog.get_logger()
 
@@ -45,9 +43,11 @@ class CloudLinkResponse:
 
 
 class Transport:
-    """Sends requests to CloudLink over a session that belongs to the caller."""
+    """Sends requests to CloudLink over the session ``http``, which belongs to the caller."""
 
-    def __init__(self, http: aiohttp.ClientSession, clock: Clock, random: Random, sleep: Sleep) -> None:
+    def __init__(
+        self, http: aiohttp.ClientSession, clock: Clock, random: Random, sleep: Sleep = asyncio.sleep
+    ) -> None:
         self._http = http
         self._clock = clock
         self._random = random
@@ -101,7 +101,7 @@ class Transport:
             if status < 400:
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=status)
             return CloudLinkResponse(status, None)
-        return CloudLinkResponse(status, _decoded(await read_capped(response.content.iter_any(), LARGEST_ANSWER)))
+        return CloudLinkResponse(status, _decoded(await read_capped(response.content.iter_any(), LARGEST_BODY)))
 
     def _log(self, response: aiohttp.ClientResponse) -> None:
         if response.status >= 400:
@@ -129,6 +129,3 @@ def _translate(error: Exception) -> ServiceUnavailable:
     if isinstance(error, TooLarge | aiohttp.ClientPayloadError):
         return ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, error=type(error).__name__)
     return ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE, error=type(error).__name__)
-
-
-sleep: Sleep = asyncio.sleep

@@ -15,7 +15,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from storage.queries import history, integrations, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
-from sync.audit import Act, AuditLog
+from sync.audit import FAILED, Act, AuditLog
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.jobs import EXPIRY, ROTATE
@@ -175,7 +175,7 @@ class RotationStore:
             end(rotation, RotationStep.FAILED, self._clock())
             rotation.fault = fault.value if fault else rotation.fault
             locked.integration.previous_secret_sealed = None
-            result = rotation.fault or "failed"
+            result = rotation.fault or FAILED
             await self.record(locked.session, Act.ROTATE_FAILED, locked.integration, rotation, result)
         await self._ended(claim, rotation)
 

@@ -1,13 +1,12 @@
 """What depends on an integration's feature version: the set of behaviours its administrator accepted.
 
-A version includes all lower ones. A module of ``sync.updates`` describes and installs each.
+The first version is 1; a version includes all lower ones. A module of ``sync.updates`` describes and installs each.
 """
 
 from typing import Final
 
 from storage.tables.integrations import Integration
 
-FIRST: Final = 1
 PROXY_ADDRESSES: Final = 2
 STATUS_MESSAGES: Final = 3
 NEWEST: Final = STATUS_MESSAGES

@@ -6,6 +6,9 @@ Times named ``at`` are CloudLink's own clock in milliseconds since the epoch.
 from dataclasses import dataclass
 from enum import StrEnum
 
+OFFLINE = "offline"
+"""The ``state_name`` of a phone that is not registered, whatever word CloudLink uses for it."""
+
 
 class CallState(StrEnum):
     ORIGINATED = "originated"

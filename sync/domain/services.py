@@ -10,6 +10,12 @@ from sync.domain.changes import Outcome, Request
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 
+MAX_CHANGES = 20
+"""Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
+
+MAX_READ = 650
+"""People whose presence one request reads (Graph reference, presence: getPresencesByUserId)."""
+
 
 class Account(Protocol):
     """What matching reads of a Teams user."""
@@ -73,15 +79,15 @@ class Directory(Protocol):
 
 class PresenceService(Protocol):
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
-        """Send at most 20 changes; an outcome for each, in their order. Raises ``SyncError`` when all failed."""
+        """Send at most ``MAX_CHANGES``; returns their outcomes in order. Raises ``SyncError`` when all failed."""
         ...
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Availability and activity by user id. Raises ``SyncError``."""
+        """Availability and activity by user id; at most ``MAX_READ``. Raises ``SyncError``."""
         ...
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
-        """Status messages by user id, empty for none; at most 650. Raises ``SyncError``."""
+        """Status messages by user id, empty for none; at most ``MAX_READ``. Raises ``SyncError``."""
         ...
 
 

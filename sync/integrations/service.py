@@ -25,16 +25,18 @@ from sync.tenancy import owned
 class IntegrationService:
     """All methods but ``add`` and ``list`` raise ``UnknownIntegration``. Each change is recorded as done ``by``.
 
-    ``newcomers_at`` is the feature version of new integrations.
+    ``initial_version`` is the feature version of new integrations.
     """
 
-    def __init__(self, context: Context, credentials: CredentialStore, newcomers_at: int = features.NEWEST) -> None:
+    def __init__(
+        self, context: Context, credentials: CredentialStore, initial_version: int = features.NEWEST
+    ) -> None:
         self._database = context.database
         self._credentials = credentials
         self._jobs = context.jobs
         self._clock = context.clock
         self._audit = AuditLog(context.database, context.clock)
-        self._newcomers_at = newcomers_at
+        self._initial_version = initial_version
 
     async def add(
         self,
@@ -50,24 +52,11 @@ class IntegrationService:
 
         ``status_text`` is the status message of people on the phone; if empty, none is set.
         """
-        async with self._audit.attempt(Act.SETUP, by, Subject(owner_tenant, name=name)):
-            integration = Integration(
-                owner_tenant=owner_tenant,
-                name=name,
-                feature_version=self._newcomers_at,
-                status_text=status_text if self._newcomers_at >= features.STATUS_MESSAGES else "",
-                created_at=self._clock(),
-                cloudlink_region=account.region,
-                cloudlink_account_id=account.account_id,
-                cloudlink_client_id=account.client_id,
-                cloudlink_secret_sealed=self._credentials.encrypt(account.client_secret),
-                tenant_id=app.tenant_id,
-                client_id=app.client_id,
-                client_secret_sealed=self._credentials.encrypt(app.client_secret),
-                secret_expires_on=expires_on,
-                expiry_source=(ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN).value,
-                **new_webhook_endpoint(self._credentials)[1],
-            )
+        subject = Subject(owner_tenant, name=name)
+        async with self._audit.attempt(Act.SETUP, by, subject):
+            integration = self._new(subject, account, app, expires_on)
+            if self._initial_version >= features.STATUS_MESSAGES:
+                integration.status_text = status_text
             async with self._database.writing() as session:
                 if await integrations.is_name_taken(session, owner_tenant, name):
                     raise NameTaken(name)
@@ -121,6 +110,27 @@ class IntegrationService:
             integration.removing_since = self._clock()
             await self._audit.record(session, Act.REMOVE, by, integration)
         await self._jobs.defer(REMOVE, integration_id)
+
+    def _new(
+        self, subject: Subject, account: CloudLinkAccount, app: TeamsApp, expires_on: date | None
+    ) -> Integration:
+        """The row of a new integration, not yet enabled, with a webhook endpoint of its own."""
+        return Integration(
+            owner_tenant=subject.owner_tenant,
+            name=subject.name,
+            feature_version=self._initial_version,
+            created_at=self._clock(),
+            cloudlink_region=account.region,
+            cloudlink_account_id=account.account_id,
+            cloudlink_client_id=account.client_id,
+            cloudlink_secret_sealed=self._credentials.encrypt(account.client_secret),
+            tenant_id=app.tenant_id,
+            client_id=app.client_id,
+            client_secret_sealed=self._credentials.encrypt(app.client_secret),
+            secret_expires_on=expires_on,
+            expiry_source=(ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN).value,
+            **new_webhook_endpoint(self._credentials)[1],
+        )
 
     async def _stop(self, session: AsyncSession, integration: Integration) -> int:
         integration.enabled = False

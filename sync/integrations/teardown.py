@@ -16,10 +16,8 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Done
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
+from sync.domain.services import MAX_CHANGES
 from sync.teams.quota import QuotaLedger
-
-BATCH = 20
-"""Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
 
 log = structlog.get_logger()
 
@@ -58,8 +56,8 @@ class TenantTeardown:
             app = self._credentials.app(integration)
             service = self._clients.presence(app)
             async with asyncio.timeout(self._timeout):
-                for start in range(0, len(user_ids), BATCH):
-                    batch = [ClearPresence(user_id) for user_id in user_ids[start : start + BATCH]]
+                for start in range(0, len(user_ids), MAX_CHANGES):
+                    batch = [ClearPresence(user_id) for user_id in user_ids[start : start + MAX_CHANGES]]
                     outcomes = await service.push(batch)
                     cleared += sum(isinstance(outcome, Done) for outcome in outcomes)
             self._clients.forget(app)

@@ -19,6 +19,7 @@ from storage.tables.people import Call, Person
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH
 from sync.domain.phone_events import CallEvent, CallState, Event, LineSnapshot
+from sync.domain.presence import LineState
 from sync.phones.line_state import Line, LineCall, Verdict, apply_event, apply_snapshot, state_of
 from sync.presence.mapping import UNCHANGED, presence_of
 
@@ -211,7 +212,7 @@ def _unknown_in(snapshots: Sequence[LineSnapshot]) -> Counter[str]:
 
 def _line_of(person: Person, rows: dict[str, Call]) -> Line:
     return Line(
-        known=person.line != "unknown",
+        known=person.line != LineState.UNKNOWN,
         do_not_disturb=person.do_not_disturb,
         offline=person.offline,
         phone_at=person.phone_at,

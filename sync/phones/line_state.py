@@ -9,13 +9,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sync.domain.phone_events import CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
+from sync.domain.phone_events import OFFLINE, CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
 from sync.domain.presence import LineState
 
 EVENT_PRECEDENCE = timedelta(seconds=60)
 """How long an event takes precedence over snapshots with an older timestamp that contradict it."""
 
-OFFLINE = "offline"
 TALKING = frozenset({CallState.CONNECTED, CallState.HELD, CallState.CONFERENCED})
 PHONE_STATES = frozenset({"idle", "busy", OFFLINE})
 CALLING = frozenset({CallState.ORIGINATED, CallState.RINGING})

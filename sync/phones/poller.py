@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 from zlib import crc32
 
+from core.clock import Sleep
 from storage.queries import integrations, people
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
@@ -30,8 +31,6 @@ PAUSE = 1.0
 
 SAMPLES = 12
 """A sample contains one of so many shares of the people who are not on the phone."""
-
-Sleep = Callable[[float], Awaitable[None]]
 
 
 class Poller:

@@ -93,7 +93,7 @@ class Subscriptions:
         try:
             return self._credentials.decrypt(integration.webhook_token_sealed, Service.CLOUDLINK)
         except CredentialsWrong:
-            log.warning("webhook_address_replaced", integration=integration.id)
+            log.warning("webhook_endpoint_replaced", integration=integration.id)
         token, columns = new_webhook_endpoint(self._credentials)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)

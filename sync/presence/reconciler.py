@@ -23,15 +23,12 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE, ROTATE
 from sync.domain.model import TeamsApp
-from sync.domain.services import PresenceService
+from sync.domain.services import MAX_CHANGES, PresenceService
 from sync.presence import plan
 from sync.presence.outcomes import AppliedState, Outcomes, PendingChange
 from sync.presence.status_message_plan import needs_check
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
-
-BATCH = 20
-"""Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
 
 CONCURRENT_BATCHES = 4
 
@@ -89,7 +86,8 @@ class Reconciler:
             wait_until, left = self._quota.allowance(sharing.values(), now)
             self._metrics.quota_used.observe(1 - left / self._quota.limit)
             if wait_until:
-                return Round(wait_until=wait_until if await self._has_due(session, integration, now) else None)
+                has_due = await people.lock_due(session, integration, now, 1)
+                return Round(wait_until=wait_until if has_due else None)
             try:
                 app = self._credentials.app(integration)
             except CredentialsWrong as error:
@@ -100,7 +98,7 @@ class Reconciler:
     async def _select_due(
         self, session: AsyncSession, integration: Integration, app: TeamsApp, left: int, now: datetime
     ) -> Round:
-        limit = min(left, BATCH * CONCURRENT_BATCHES)
+        limit = min(left, MAX_CHANGES * CONCURRENT_BATCHES)
         rows = await people.lock_due(session, integration, now, limit)
         changes = [change for person in rows if (change := self._prepare(person, integration, now))]
         if changes:
@@ -110,9 +108,6 @@ class Reconciler:
 
     async def _is_blocked(self, session: AsyncSession, integration_id: str) -> bool:
         return health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS) is not None
-
-    async def _has_due(self, session: AsyncSession, integration: Integration, now: datetime) -> bool:
-        return bool(await people.lock_due(session, integration, now, 1))
 
     def _prepare(self, person: Person, integration: Integration, now: datetime) -> PendingChange | None:
         """Mark the person as being sent; or, when nothing is to be sent, store when the person is due next."""
@@ -130,7 +125,7 @@ class Reconciler:
 
     async def _send(self, service: PresenceService, pending: Sequence[PendingChange]) -> list[Outcome]:
         changes = [each.change for each in pending]
-        batches = [changes[start : start + BATCH] for start in range(0, len(changes), BATCH)]
+        batches = [changes[start : start + MAX_CHANGES] for start in range(0, len(changes), MAX_CHANGES)]
         outcomes = await asyncio.gather(*(_send_batch(service, batch) for batch in batches))
         return [outcome for batch in outcomes for outcome in batch]
 

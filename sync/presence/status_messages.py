@@ -20,15 +20,12 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.jobs import PUSH_STATUS_MESSAGE
 from sync.domain.model import TeamsApp
-from sync.domain.services import PresenceService
+from sync.domain.services import MAX_CHANGES, PresenceService
 from sync.presence import status_message_plan as plan
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 
 log = structlog.get_logger()
-
-BATCH = 20
-"""Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
 
 RETRY_DELAY = timedelta(seconds=15)
 
@@ -68,7 +65,7 @@ class StatusMessageWriter:
             await self._store(integration_id, pending, outcomes)
 
     async def read(self, integration_id: str, user_ids: Sequence[str]) -> dict[str, str]:
-        """The status messages of these Teams users, at most 650, within the quota. Raises ``SyncError``."""
+        """The status messages of at most ``MAX_READ`` Teams users, within the quota. Raises ``SyncError``."""
         now = self._clock()
         async with self._database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
@@ -91,7 +88,7 @@ class StatusMessageWriter:
             opened = await problems.list_open(session, integration_id)
             if integration is None or health.blocking_problem(opened, health.TEAMS):
                 return None
-            rows = await people.lock_status_message_due(session, integration_id, now, BATCH)
+            rows = await people.lock_status_message_due(session, integration_id, now, MAX_CHANGES)
             wait_until, left = self._allowance(sharing.values(), now)
             if rows and left < 2:
                 await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=wait_until or now + RETRY_DELAY)

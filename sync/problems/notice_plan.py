@@ -18,7 +18,7 @@ from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
-from sync.domain.model import BOT, CredentialKind
+from sync.domain.model import BOT, CredentialKind, Service
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_resolved, notify_at
 
@@ -277,7 +277,7 @@ def _incident_resolution(given: PlanInput, incidents: Sequence[Incident], notice
     if incident and not is_resolved(incident, given.now):
         return None
     rotation = _rotation_since(given, notice)
-    if rotation and notice.facts.get("service") == "entra":
+    if rotation and notice.facts.get("service") == Service.ENTRA:
         return _by_rotation(given, notice, rotation)
     ended_at = incident.ended_at if incident and incident.ended_at else given.now
     return Resolution(notice, "healed", "", ended_at)

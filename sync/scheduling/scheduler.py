@@ -49,8 +49,8 @@ class Intervals:
     recheck_credentials: float = 180
     cleanup: float = 3600
     warn: float = 10
-    removal_patience: float = 600
-    update_patience: float = 120
+    removal_timeout: float = 600
+    update_timeout: float = 120
     rotation_lease: float = 60
     read_expiry: float = 24 * 3600
     tick: float = 1

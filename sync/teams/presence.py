@@ -11,12 +11,11 @@ from core.http import cleaned
 from sync.domain.changes import Failed, Outcome, Request
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
+from sync.domain.services import MAX_CHANGES, MAX_READ
 from sync.teams.batch import batch_of, outcomes_of
 from sync.teams.graph_client import GraphClient
 
-MOST_CHANGES = 20
-MOST_READ = 650
-LONGEST_MESSAGE = 2000
+MAX_MESSAGE = 2000
 PINNED = "<pinnednote></pinnednote>"
 
 _WORDS = {
@@ -39,8 +38,8 @@ class PresenceWriter:
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         """Send at most 20 changes; the outcome of each, in their order."""
-        if len(changes) > MOST_CHANGES:
-            raise ValueError(f"a batch holds at most {MOST_CHANGES} changes")
+        if len(changes) > MAX_CHANGES:
+            raise ValueError(f"a batch holds at most {MAX_CHANGES} changes")
         if not changes:
             return []
         response = await self._graph.request("POST", "/$batch", batch_of(changes, self._client_id))
@@ -58,8 +57,8 @@ class PresenceWriter:
         return {user_id: _message(each) for user_id, each in (await self._read(user_ids)).items()}
 
     async def _read(self, user_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-        if len(user_ids) > MOST_READ:
-            raise ValueError(f"at most {MOST_READ} people are read in one request")
+        if len(user_ids) > MAX_READ:
+            raise ValueError(f"at most {MAX_READ} people are read in one request")
         if not user_ids:
             return {}
         response = await self._graph.request(
@@ -82,7 +81,7 @@ def _message(presence: Mapping[str, Any]) -> str:
     status = presence.get("statusMessage")
     message = status.get("message") if isinstance(status, Mapping) else None
     content = message.get("content") if isinstance(message, Mapping) else None
-    return cleaned(content, LONGEST_MESSAGE).replace(PINNED, "").strip() if isinstance(content, str) else ""
+    return cleaned(content, MAX_MESSAGE).replace(PINNED, "").strip() if isinstance(content, str) else ""
 
 
 def _word(value: object) -> str:

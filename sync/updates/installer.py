@@ -4,7 +4,6 @@ If a process ends, the next one continues after the last stored batch. If a step
 rolled back, the last one first, each in its own transaction. Presence is synchronised all the time.
 """
 
-import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -12,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from core.logging import describe_error
+from core.logging import describe_error, where
 from storage.queries import history, integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
@@ -74,9 +73,8 @@ class Installer:
         except SyncError as error:
             return await self._fail(row, error.fault.value, error.context)
         except Exception as error:
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.error("update_step_failed", integration=integration_id, error=describe_error(error), place=place)
+            at = where(error.__traceback__)
+            log.error("update_step_failed", integration=integration_id, error=describe_error(error), where=at)
             return await self._fail(row, UNEXPECTED)
 
     async def _run_step(self, integration: Integration, row: FeatureUpdate, update: Update) -> bool:

@@ -5,16 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from storage.queries import updates as store
+
 
 class InstallationState(StrEnum):
     """The state of an update's installation, as stored in ``storage.tables.updates.FeatureUpdate``."""
 
-    WAITING = "waiting"
-    RUNNING = "running"
-    COMPLETED = "completed"
-    ROLLING_BACK = "rolling_back"
-    FAILED = "failed"
-    UNDONE = "undone"
+    WAITING = store.WAITING
+    RUNNING = store.RUNNING
+    COMPLETED = store.COMPLETED
+    ROLLING_BACK = store.ROLLING_BACK
+    FAILED = store.FAILED
+    UNDONE = store.UNDONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class UpdateOffer:
 
 @dataclass(frozen=True, slots=True)
 class UpdateProgress:
-    """One update's installation. ``place`` is the index of its step of ``steps``; ``done`` of ``total`` are items.
+    """One update's installation. ``step_index`` counts from 0, of ``steps``; ``done`` of ``total`` are items.
 
     ``fault`` is a ``sync.domain.errors.Fault`` (with its context, ``fault_facts``) or ``unexpected``, and
     ``failed_step`` the step that failed; ``results`` are counts by the same keys as the planned changes.
@@ -57,7 +59,7 @@ class UpdateProgress:
     version: int
     state: InstallationState
     step: str
-    place: int
+    step_index: int
     steps: int
     done: int
     total: int
@@ -74,7 +76,7 @@ class UpdateProgress:
         if self.state is InstallationState.ROLLING_BACK:
             return self.done / max(self.total, 1)
         within = min(1.0, self.done / self.total) if self.total else 0.0
-        return (self.place + within) / self.steps if self.state is InstallationState.RUNNING else 0.0
+        return (self.step_index + within) / self.steps if self.state is InstallationState.RUNNING else 0.0
 
 
 @dataclass(frozen=True, slots=True)

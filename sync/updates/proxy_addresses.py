@@ -17,13 +17,16 @@ from sync.domain.model import Unmatched
 from sync.people.directory_sync import DirectorySync
 from sync.people.matching import Matching, match
 from sync.updates.model import PlannedChange
-from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep, store_nothing
-
-BATCH = 25
-"""People stored in one transaction."""
-
-MAX_NAMES = 12
-"""Names listed in a dry run."""
+from sync.updates.update import (
+    MAX_NAMES,
+    STORE_BATCH,
+    Batch,
+    Facts,
+    RaiseVersion,
+    StepTransaction,
+    UpdateStep,
+    store_nothing,
+)
 
 
 class ProxyAddresses:
@@ -98,7 +101,7 @@ class StoreMatches:
         return len(facts["found"])
 
     async def next_batch(self, integration: Integration, facts: Facts, done: int) -> Batch:
-        user_ids = sorted(facts["found"])[done : done + BATCH]
+        user_ids = sorted(facts["found"])[done : done + STORE_BATCH]
 
         async def store(transaction: StepTransaction) -> None:
             rows = await people.by_cloudlink_user(transaction.session, integration.id, user_ids)

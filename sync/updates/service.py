@@ -161,7 +161,7 @@ def _progress(catalogue: Catalogue, row: FeatureUpdate) -> UpdateProgress:
         version=row.version,
         state=InstallationState(row.state),
         step=row.step,
-        place=names.index(row.step) if row.step in names else 0,
+        step_index=names.index(row.step) if row.step in names else 0,
         steps=len(names),
         done=row.done,
         total=row.total,

@@ -11,17 +11,23 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import STATUS_MESSAGES
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE
+from sync.domain.services import MAX_READ
 from sync.presence.status_message_plan import ON_THE_PHONE
 from sync.presence.status_messages import StatusMessageWriter
 from sync.updates.model import PlannedChange
-from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep, store_nothing
+from sync.updates.update import (
+    MAX_NAMES,
+    STORE_BATCH,
+    Batch,
+    Facts,
+    RaiseVersion,
+    StepTransaction,
+    UpdateStep,
+    store_nothing,
+)
 
 READ_BATCH = 200
-"""People read with one request; Graph accepts 650 (Graph reference, presence: getPresencesByUserId)."""
-
-STORE_BATCH = 25
-MAX_NAMES = 12
-MAX_CALLING_READ = 650
+"""People read in one batch; one request can read ``MAX_READ``."""
 
 
 class StatusMessages:
@@ -43,7 +49,7 @@ class StatusMessages:
         """How many are matched; who is on the phone now, and who of them would keep a message of their own."""
         async with self._database.session() as session:
             matched = (await session.exec(_count(_matched(integration)))).one()
-            calling = (await session.exec(_calling(integration).limit(MAX_CALLING_READ))).all()
+            calling = (await session.exec(_calling(integration).limit(MAX_READ))).all()
         found = await self._messages.read(integration.id, [each.teams_user_id or "" for each in calling])
         own = [each.name for each in calling if found.get(each.teams_user_id or "")]
         changed = [each.name for each in calling if not found.get(each.teams_user_id or "")]

@@ -11,6 +11,12 @@ from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
 from sync.updates.model import PlannedChange
 
+STORE_BATCH = 25
+"""People stored in one transaction."""
+
+MAX_NAMES = 12
+"""Names listed for each change of a dry run."""
+
 Facts = dict[str, Any]
 """What a step stores for later steps and for its rollback: small, JSON, never a secret."""
 

@@ -18,7 +18,6 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.schema import migrate
-from sync.domain.features import FIRST
 from sync.domain.jobs import JobQueue
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, Status, TeamsApp
 from sync.engine import Engine, EngineConfig, open_engine
@@ -119,7 +118,7 @@ async def running_engine(
     intervals: Intervals = QUICK,
     quota: int = 1500,
     keys: tuple[str, ...] = (KEY,),
-    newcomers_at: int = FIRST,
+    initial_version: int = 1,
     host: HostCredentials | None = None,
     url: str = "",
 ) -> AsyncIterator[RunningEngine]:
@@ -142,7 +141,7 @@ async def running_engine(
             public_url,
             quota,
             intervals=intervals,
-            newcomers_at=newcomers_at,
+            initial_version=initial_version,
             host=host or HostCredentials(),
         )
         jobs = job_queue(database, clock, metrics, intervals.tick)

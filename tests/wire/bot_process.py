@@ -35,7 +35,6 @@ from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.schema import migrate
 from sync.audit import AuditLog
-from sync.domain.features import FIRST
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.problems.clock_skew import ClockSkewMonitor
@@ -183,7 +182,7 @@ async def open_bot_process(
             "",
             1500,
             intervals=AT_REST,
-            newcomers_at=FIRST,
+            initial_version=1,
             host=host or HostCredentials(),
         )
         engine = await stack.enter_async_context(

@@ -14,6 +14,7 @@ from core.clock import utc_now
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
+from sync.cloudlink.transport import Transport
 from sync.domain.changes import ClearPresence, Done, Failed, Refused, SetPresence
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CloudLinkAccount, TeamsApp
@@ -49,7 +50,8 @@ def cloudlink(sandbox: SandboxHandle, account: CloudLinkAccount | None = None) -
         assert seconds >= 2
 
     pattern, known = sandbox.cloudlink_url, account or account_of(sandbox)
-    return CloudLink(sandbox.session, pattern, known, WireTables(), utc_now, Random(1), no_sleep)
+    transport = Transport(sandbox.session, utc_now, Random(1), no_sleep)
+    return CloudLink(transport, pattern, known, WireTables(), utc_now)
 
 
 async def failure_of(call: Awaitable[Any]) -> SyncError:

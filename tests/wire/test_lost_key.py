@@ -130,7 +130,7 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
         "cloudlink",
         "entra",
     ]
-    assert len([line for line in logs if line["event"] == "webhook_address_replaced"]) == 1
+    assert len([line for line in logs if line["event"] == "webhook_endpoint_replaced"]) == 1
     assert not [line for line in logs if line["event"] == "job_failed"]
 
 

@@ -434,7 +434,7 @@ async def test_a_removal_continues_after_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_removal_that_graph_prevents_still_deletes_the_secrets(tmp_path: Path) -> None:
-    async with connected_engine(tmp_path, intervals=replace(QUICK, removal_patience=0.5)) as (sandbox, running):
+    async with connected_engine(tmp_path, intervals=replace(QUICK, removal_timeout=0.5)) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.set_faults(graphOutage=True)

@@ -32,7 +32,10 @@ OWN = "Back at three"
 @asynccontextmanager
 async def with_messages(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
     """An integration at version 3 with a status text."""
-    async with running_sandbox() as sandbox, running_engine(sandbox, folder, newcomers_at=3, **options) as running:
+    async with (
+        running_sandbox() as sandbox,
+        running_engine(sandbox, folder, initial_version=3, **options) as running,
+    ):
         await running.connect()
         async with running.database.writing() as session:
             await session.exec(update(Integration).values(status_text=STATUS_TEXT))

@@ -26,7 +26,7 @@ from bot.hosting.bot_token import token_source
 from bot.hosting.signing_keys import SigningKeys
 from core.clock import utc_now
 from core.metrics import Metrics
-from sync.cloudlink.transport import Transport, sleep
+from sync.cloudlink.transport import Transport
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.directory import open_directory
 from sync.teams.msal_http import MsalHttp
@@ -99,7 +99,7 @@ async def test_the_bots_own_token(tmp_path: Path) -> None:
 async def test_cloudlink(tmp_path: Path) -> None:
     async with impostor(tmp_path) as (url, asked), aiohttp.ClientSession() as http:
         with pytest.raises(ServiceUnavailable) as caught:
-            await Transport(http, utc_now, Random(1), sleep).send("POST", f"{url}/token", body={"secret": "hush"})
+            await Transport(http, utc_now, Random(1)).send("POST", f"{url}/token", body={"secret": "hush"})
         assert (caught.value.fault, asked) == (Fault.CLOUDLINK_UNREACHABLE, [])
 
 

@@ -175,7 +175,7 @@ async def _is_last(steps: list[tuple[int, str, int, int, int]]) -> bool:
 
 
 async def test_a_lasting_outage_rolls_back_what_was_done_and_says_why(tmp_path: Path) -> None:
-    quick = replace(QUICK, update_patience=0.5, schedule=0.2)
+    quick = replace(QUICK, update_timeout=0.5, schedule=0.2)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
         await sandbox.set_faults(graphOutage=True)
         over = await installed(running)
@@ -190,7 +190,7 @@ async def test_a_lasting_outage_rolls_back_what_was_done_and_says_why(tmp_path: 
 
 
 async def test_a_short_outage_only_delays(tmp_path: Path) -> None:
-    quick = replace(QUICK, update_patience=30)
+    quick = replace(QUICK, update_timeout=30)
     async with at_first_version(tmp_path, intervals=quick) as (sandbox, running):
         await sandbox.set_faults(graphOutage=True)
         assert await begin(running)
@@ -252,7 +252,7 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
 async def test_a_new_integration_may_start_at_the_newest_version(tmp_path: Path) -> None:
     async with (
         running_sandbox() as sandbox,
-        running_engine(sandbox, tmp_path, newcomers_at=3) as running,
+        running_engine(sandbox, tmp_path, initial_version=3) as running,
     ):
         await running.connect()
         assert (await running.status()).matched == 21

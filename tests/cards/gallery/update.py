@@ -60,11 +60,14 @@ def _largest() -> tuple[PendingUpdate, ...]:
 def _installations() -> Iterator[tuple[str, tuple[UpdateProgress, ...]]]:
     waiting = _progress(3, InstallationState.WAITING)
     yield "update_0", (_progress(2, InstallationState.WAITING), waiting)
-    yield "update_40", (_progress(2, InstallationState.RUNNING, step="accept", place=2, done=4, total=10), waiting)
+    yield (
+        "update_40",
+        (_progress(2, InstallationState.RUNNING, step="accept", step_index=2, done=4, total=10), waiting),
+    )
     matched = _progress(2, InstallationState.COMPLETED, results={"matched": 3})
     yield (
         "update_80",
-        (matched, _progress(3, InstallationState.RUNNING, step="announce", place=2, done=0, total=9_000)),
+        (matched, _progress(3, InstallationState.RUNNING, step="announce", step_index=2, done=0, total=9_000)),
     )
     yield (
         "update_completed",
@@ -72,7 +75,7 @@ def _installations() -> Iterator[tuple[str, tuple[UpdateProgress, ...]]]:
     )
     yield (
         "update_going_back",
-        (matched, _progress(3, InstallationState.ROLLING_BACK, step="accept", place=1, done=1, total=2)),
+        (matched, _progress(3, InstallationState.ROLLING_BACK, step="accept", step_index=1, done=1, total=2)),
     )
     yield "update_undone", (_progress(3, InstallationState.UNDONE),)
     yield (

@@ -11,6 +11,7 @@ import aiohttp
 
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
+from sync.cloudlink.transport import Transport
 from sync.domain.model import CloudLinkAccount
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 
@@ -54,9 +55,8 @@ class ClientHarness:
 
     def client(self, account: CloudLinkAccount = ACCOUNT, tables: WireTables | None = None) -> CloudLink:
         pattern = self.server.url + "/{service}"
-        return CloudLink(
-            self.http, pattern, account, tables or WireTables(), lambda: self.now, Random(1), self._sleep
-        )
+        transport = Transport(self.http, lambda: self.now, Random(1), self._sleep)
+        return CloudLink(transport, pattern, account, tables or WireTables(), lambda: self.now)
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

@@ -19,11 +19,11 @@ from core.logging import (
     HIDDEN,
     LONGEST_NAME,
     LONGEST_TEXT,
-    MOST_ITEMS,
+    MAX_ITEMS,
     TOO_LONG,
     configure_logging,
     describe_error,
-    harmless,
+    sanitize,
 )
 from tests.support.captured_log import captured_log
 
@@ -38,7 +38,7 @@ log = structlog.get_logger()
 
 
 def cleaned(**fields: Any) -> dict[str, Any]:
-    return dict(harmless(None, "", dict(fields)))
+    return dict(sanitize(None, "", dict(fields)))
 
 
 def test_fields_cannot_forge_lines_or_flood() -> None:
@@ -57,7 +57,7 @@ def test_a_structure_is_cleaned_part_by_part() -> None:
     found = cleaned(facts={"a\nb": ["c\nd", {"client_secret": "e"}]}, deep=deep, many=list(range(1000)))
     assert found["facts"] == {"a�b": ["c�d", {"client_secret": HIDDEN}]}
     assert "the end" not in str(found["deep"])
-    assert len(found["many"]) == MOST_ITEMS
+    assert len(found["many"]) == MAX_ITEMS
 
 
 def test_plain_values_stay_readable() -> None:
@@ -164,7 +164,7 @@ anything = st.recursive(
 
 @given(fields=st.dictionaries(st.text(), anything, max_size=6))
 def test_whatever_is_logged_is_one_line_of_json(fields: dict[str, Any]) -> None:
-    line = json.dumps(harmless(None, "", fields), allow_nan=False)
+    line = json.dumps(sanitize(None, "", fields), allow_nan=False)
     assert line.isprintable()
     assert isinstance(json.loads(line), dict)
 
@@ -178,7 +178,7 @@ def test_whatever_is_logged_is_one_line_of_json(fields: dict[str, Any]) -> None:
 def test_no_secret_is_logged_whatever_surrounds_it(before: str, after: str, content: bytes, kind: str) -> None:
     secret = opaque(content)
     text = f"{before} {kind.format(secret, secret, secret)} {after}"
-    found = json.dumps(harmless(None, "", {"event": text, "facts": {"said": [text]}, text: 1}))
+    found = json.dumps(sanitize(None, "", {"event": text, "facts": {"said": [text]}, text: 1}))
     assert secret not in found
 
 
@@ -218,7 +218,7 @@ def test_an_error_without_a_code_says_its_type_and_its_cause() -> None:
     assert describe_error(error) == "RuntimeError(ValueError)"
 
 
-def test_text_for_people_is_as_harmless() -> None:
+def test_text_for_people_is_sanitized_too() -> None:
     stream = StringIO()
     with captured_log():
         configure_logging("info", "text", stream)

@@ -19,14 +19,14 @@ def account(number: int, secret: str = "") -> CloudLinkAccount:
 
 
 @asynccontextmanager
-async def service_clients(most_clients: int = 10) -> AsyncIterator[HttpServiceClients]:
-    config = ServiceConfig(NOWHERE, NOWHERE, NOWHERE + "/{service}", load_tables(None), most_clients=most_clients)
+async def service_clients(max_clients: int = 10) -> AsyncIterator[HttpServiceClients]:
+    config = ServiceConfig(NOWHERE, NOWHERE, NOWHERE + "/{service}", load_tables(None), max_clients=max_clients)
     async with aiohttp.ClientSession() as http:
         yield HttpServiceClients(http, config, utc_now, Random(1), Metrics(CollectorRegistry()))
 
 
 async def test_the_least_recently_used_client_is_dropped() -> None:
-    async with service_clients(most_clients=2) as clients:
+    async with service_clients(max_clients=2) as clients:
         first, second = clients.phones(account(1)), clients.phones(account(2))
         assert clients.phones(account(1)) is first
         clients.phones(account(3))

@@ -14,7 +14,7 @@ import structlog
 
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
-from sync.cloudlink.transport import APP
+from sync.cloudlink.transport import APP, Transport
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.phone_events import CallState
 from tests.support.sync.cloudlink import (
@@ -204,9 +204,8 @@ async def test_responses_that_are_no_account(
 
 async def test_no_server_at_the_address() -> None:
     async with aiohttp.ClientSession() as http, cloudlink_harness() as harness:
-        gone = CloudLink(
-            http, "http://127.0.0.1:9/{service}", ACCOUNT, WireTables(), lambda: harness.now, Random(1)
-        )
+        transport = Transport(http, lambda: harness.now, Random(1))
+        gone = CloudLink(transport, "http://127.0.0.1:9/{service}", ACCOUNT, WireTables(), lambda: harness.now)
         error = await fault_of(gone.users())
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREACHABLE)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from sync.cloudlink.tables import OFFLINE, WireTables, load_tables
-from sync.domain.phone_events import CallState
+from sync.cloudlink.tables import WireTables, load_tables
+from sync.domain.phone_events import OFFLINE, CallState
 
 
 def written(tmp_path: Path, content: object) -> Path:
