@@ -49,6 +49,7 @@ from sync.cloudlink.tables import WireTables, load_tables
 from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
 from sync.monitoring.routes import monitoring_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
@@ -72,7 +73,7 @@ class Role(StrEnum):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command. Exit code 2: the settings or the database do not allow it."""
     options = _command_line().parse_args(arguments)
-    gc.freeze()  # imported modules stay: to search them again costs every full collection, and the exit, 0.5 s
+    gc.freeze()  # imported modules are never freed; searching them costs each full collection, and the exit, 0.5 s
     try:
         settings = Settings()
     except ValidationError as error:
@@ -143,7 +144,7 @@ async def bring_up_to_date(settings: Settings) -> None:
 
 
 async def claim_code(settings: Settings, tenant: str = "") -> None:
-    """Print a one-time code by which a tenant's first owner comes in (--tenant ID), and end"""
+    """Print a one-time code that makes a person a tenant's first owner (--tenant ID), and end"""
     tenant = tenant.strip().lower() or settings.home_tenant
     if not tenant or not _hosting_config(settings).allows_tenant(tenant):
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
@@ -153,7 +154,7 @@ async def claim_code(settings: Settings, tenant: str = "") -> None:
 
 
 async def offer_claim(settings: Settings) -> None:
-    """While nobody may use the bot, print how a first owner comes in: on the terminal, never in the log."""
+    """While no one may use the bot, print how the first owner gets access: on the terminal, never in the log."""
     async with open_store(settings) as database:
         await claim_codes.print_offer(database, _access(settings), utc_now)
 
@@ -188,7 +189,7 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 async def open_application(
     settings: Settings, role: Role = Role.ALL, deadline: ShutdownDeadline | None = None
 ) -> AsyncIterator[web.Application]:
-    """Everything, wired: storage, then sync, then the bot, and the HTTP routes over them.
+    """The application, composed: storage, then sync, then the bot, and the HTTP routes to them.
 
     What the settings forbid is refused before the database is touched. ``deadline`` limits how long work in flight
     may take on leaving the block.
@@ -202,10 +203,9 @@ async def open_application(
         encryption = await open_encryption(database, keys)
         registry = CollectorRegistry()
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
+        traces = [skew.tracing(), tracing(metrics)]
         http = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                cookie_jar=aiohttp.DummyCookieJar(), trace_configs=[skew.tracing(), tracing(metrics)]
-            )
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces)
         )
         jobs = _job_queue(database, metrics, role, deadline)
         engine = await stack.enter_async_context(
@@ -213,49 +213,57 @@ async def open_application(
                 engine_config, database, encryption, http, utc_now, random.SystemRandom(), metrics, jobs, skew
             )
         )
-        access, texts = _access(settings), load_texts()
-        exports = HistoryExport(
-            database, encryption, utc_now, texts, access, settings.public_url, settings.local_url
-        )
-        services = Services(
-            database=database,
-            encryption=encryption,
-            operations=engine,
-            access=access,
-            clock=utc_now,
-            languages=texts,
-            links=Links(),
-            previews=PreviewCache(utc_now),
-            exports=exports,
-            audit=AuditLog(database, utc_now),
-            commands=BOT_COMMANDS,
-        )
+        services = _services(settings, database, encryption, engine)
         pipeline = Pipeline(services, metrics)
         host = await stack.enter_async_context(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )
-        notifier = Notifier(
-            database, host.messenger, access, utc_now, random.SystemRandom(), services.languages, services.links
-        )
-        await notifier.start()
-        engine.jobs.replace(NOTIFY, notifier.notify)
-        cards = UpdateCards(database, engine.updates, host.messenger, texts, access, services.links)
-        engine.jobs.replace(SHOW_UPDATE, cards.show)
+        await _start_notifications(services, engine, host)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
-            add_public_routes(application, host, engine, exports)
+            add_public_routes(application, host, engine, services.exports)
         yield application
 
 
+def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
+    """What the bot's commands use."""
+    access, texts = _access(settings), load_texts()
+    return Services(
+        database=database,
+        encryption=encryption,
+        operations=engine,
+        access=access,
+        clock=utc_now,
+        languages=texts,
+        links=Links(),
+        previews=PreviewCache(utc_now),
+        exports=HistoryExport(
+            database, encryption, utc_now, texts, access, settings.public_url, settings.local_url
+        ),
+        audit=AuditLog(database, utc_now),
+        commands=BOT_COMMANDS,
+    )
+
+
+async def _start_notifications(services: Services, engine: Engine, host: Host) -> None:
+    """Have the bot run the jobs that send notices and update cards."""
+    database, access, texts, links = services.database, services.access, services.languages, services.links
+    notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom(), texts, links)
+    await notifier.start()
+    engine.jobs.replace(NOTIFY, notifier.notify)
+    cards = UpdateCards(database, engine.updates, host.messenger, texts, access, links)
+    engine.jobs.replace(SHOW_UPDATE, cards.show)
+
+
 def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: HistoryExport) -> None:
-    """What Teams, CloudLink and browsers request."""
+    """The routes that Teams, CloudLink and browsers call."""
     application.router.add_route("*", "/api/messages", host.messages)
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
 
 
 def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
-    """An application with what machines request of every process."""
+    """An application with the routes of every process: liveness, readiness and metrics."""
     application = web.Application(client_max_size=256 * 1024)
     application.add_routes(monitoring_routes(engine.readiness, registry))
     return application
@@ -271,12 +279,12 @@ def _check_role(settings: Settings, role: Role) -> None:
 
 def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: ShutdownDeadline | None) -> JobQueue:
     """The jobs' queue: in PostgreSQL for any number of processes, or in this process with SQLite."""
-    random_ = random.SystemRandom()
+    config = QueueConfig(utc_now, random.SystemRandom(), metrics, deadline=deadline)
     if database.is_sqlite:
-        return LocalJobs(utc_now, random_, metrics, deadline=deadline)
-    from sync.jobs.postgres import PostgresJobs  # slow to import, and of no use to SQLite
+        return LocalJobs(config)
+    from sync.jobs.postgres import PostgresJobs  # slow to import, and not needed with SQLite
 
-    return PostgresJobs(database.conninfo, utc_now, random_, metrics, works=role is not Role.WEB, deadline=deadline)
+    return PostgresJobs(database.conninfo, config, works=role is not Role.WEB)
 
 
 @asynccontextmanager

@@ -158,7 +158,7 @@ class Settings(BaseSettings):
 
     @field_validator("key_vault_secret")
     @classmethod
-    def _is_a_vaults_secret(cls, url: str) -> str:
+    def _is_a_vault_secret(cls, url: str) -> str:
         if url and not re.fullmatch(r"https://[^/\\@?#]+/secrets/[0-9A-Za-z-]+(/[0-9a-f]+)?/?", url):
             raise ValueError("is not the address of a secret (https://VAULT.vault.azure.net/secrets/NAME)")
         return url
@@ -178,7 +178,7 @@ class Settings(BaseSettings):
         return url
 
     @model_validator(mode="after")
-    def _keys_from_one_place(self) -> "Settings":
+    def _keys_from_one_source(self) -> "Settings":
         if self.key_vault_secret and self.secret_keys:
             raise ValueError("SECRET_KEYS and KEY_VAULT_SECRET are two places for the same keys: set one of them")
         return self

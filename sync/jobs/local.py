@@ -9,44 +9,30 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from random import Random
 
-from core.clock import Clock
-from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
 from sync.domain.jobs import JobFunction, JobName
-from sync.jobs.runs import DRAIN_SECONDS, job_run, record_failure, retry_delay
+from sync.jobs.runs import DRAIN_SECONDS, QueueConfig, job_run, record_failure, retry_delay
 
 
 class LocalJobs:
-    """Jobs as tasks of this process, lost when it ends: at start, the scheduler finds again what is due.
-
-    ``tick`` is how often, in seconds, the timers are checked, for the clock may be set and a machine may sleep.
-    ``deadline`` limits how long running jobs may take to finish when the queue closes.
-    """
+    """Jobs as tasks of this process, lost when it ends: at start, the scheduler finds again what is due."""
 
     works = True
 
-    def __init__(
-        self,
-        clock: Clock,
-        random: Random,
-        metrics: Metrics,
-        tick: float = 1.0,
-        deadline: ShutdownDeadline | None = None,
-    ) -> None:
-        self._clock = clock
-        self._random = random
-        self._metrics = metrics
-        self._tick = tick
-        self._deadline = deadline or ShutdownDeadline(DRAIN_SECONDS)
+    def __init__(self, config: QueueConfig) -> None:
+        self._clock = config.clock
+        self._random = config.random
+        self._metrics = config.metrics
+        self._tick = config.tick
+        self._deadline = config.deadline or ShutdownDeadline(DRAIN_SECONDS)
         self._functions: dict[str, JobFunction] = {}
         self._waiting: set[JobName] = set()
         self._running: dict[JobName, asyncio.Task[None]] = {}
         self._timers: dict[JobName, datetime] = {}
         self._failures: dict[JobName, int] = {}
         self._open = False
-        metrics.jobs_running.set_function(lambda: len(self._running))
+        self._metrics.jobs_running.set_function(lambda: len(self._running))
 
     def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
         """As in ``JobQueue``; no job waits for another here, so none is urgent."""

@@ -9,20 +9,17 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
-from random import Random
 
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import DeleteJobCondition, Job
 
-from core.clock import Clock
 from core.logging import describe_error
-from core.metrics import Metrics
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from sync.domain.jobs import JobFunction, JobName
 from sync.jobs.postgres_queue import PostgresQueue, create_tables
-from sync.jobs.runs import DRAIN_SECONDS, job_run, record_failure, retry_delay
+from sync.jobs.runs import DRAIN_SECONDS, QueueConfig, job_run, record_failure, retry_delay
 
 HEARTBEAT = 2.0
 """Seconds between two heartbeats of a worker."""
@@ -44,39 +41,28 @@ log = structlog.get_logger()
 class PostgresJobs:
     """Queues jobs in the database at ``conninfo`` and, if it ``works``, runs them.
 
-    Of each job and key at most one is waiting, one running, and one set for later; ``tick`` is how often, in
-    seconds, the timers are checked. ``deadline`` limits how long running jobs may take to finish when it closes.
+    Of each job and key at most one is waiting, one running, and one set for later.
     """
 
-    def __init__(
-        self,
-        conninfo: str,
-        clock: Clock,
-        random: Random,
-        metrics: Metrics,
-        tick: float = 1.0,
-        *,
-        works: bool = True,
-        deadline: ShutdownDeadline | None = None,
-    ) -> None:
+    def __init__(self, conninfo: str, config: QueueConfig, *, works: bool = True) -> None:
         self._conninfo = conninfo
-        self._clock = clock
-        self._random = random
-        self._metrics = metrics
-        self._tick = tick
-        self._deadline = deadline or ShutdownDeadline(DRAIN_SECONDS)
+        self._clock = config.clock
+        self._random = config.random
+        self._metrics = config.metrics
+        self._tick = config.tick
+        self._deadline = config.deadline or ShutdownDeadline(DRAIN_SECONDS)
         self.works = works
         self._app = App(
             connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS, timeout=CONNECT_TIMEOUT)
         )
-        self._queue = PostgresQueue(self._app, clock)
+        self._queue = PostgresQueue(self._app, config.clock)
         self._functions: dict[str, JobFunction] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._suspects: set[int] = set()
         self._worker_id: int | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
-        metrics.jobs_running.set_function(lambda: len(self._running))
+        self._metrics.jobs_running.set_function(lambda: len(self._running))
 
     def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
         async def run(context: JobContext, key: str, failures: int = 0) -> None:

@@ -1,16 +1,19 @@
-"""One run of a job, in either queue: its metrics, its correlation id, and its retry."""
+"""What both queues share: their configuration, and for one run of a job its metrics, correlation id and retry."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 from time import perf_counter
 
 import structlog
 
+from core.clock import Clock
 from core.correlation import caused
 from core.logging import describe_error, where
 from core.metrics import Metrics
+from core.shutdown import ShutdownDeadline
 
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
@@ -19,6 +22,22 @@ DRAIN_SECONDS = 3.0
 """How long running jobs may take to finish when a queue closes without a ``ShutdownDeadline``."""
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class QueueConfig:
+    """What a queue depends on.
+
+    ``tick`` is how often, in seconds, the timers are checked: the clock may be set and a machine may sleep.
+    ``deadline`` limits how long running jobs may take to finish when the queue closes; without it they have
+    ``DRAIN_SECONDS``.
+    """
+
+    clock: Clock
+    random: Random
+    metrics: Metrics
+    tick: float = 1.0
+    deadline: ShutdownDeadline | None = None
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from storage.encryption import Encryption
 from storage.schema import migrate
 from sync.engine import EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
 from sync.problems.clock_skew import ClockSkewMonitor
 from tests.support.engines import QUICK
 
@@ -25,7 +26,7 @@ async def main(settings: dict[str, str]) -> None:
         await migrate(database)
         encryption = Encryption([settings["key"]])
         metrics = Metrics(CollectorRegistry())
-        jobs = LocalJobs(utc_now, Random(1), metrics, QUICK.tick)
+        jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics, QUICK.tick))
         skew = ClockSkewMonitor(utc_now)
         async with open_engine(config, database, encryption, http, utc_now, Random(1), metrics, jobs, skew):
             print("ready", flush=True)

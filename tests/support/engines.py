@@ -23,6 +23,7 @@ from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, Status, 
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.postgres import PostgresJobs
+from sync.jobs.runs import QueueConfig
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
@@ -156,9 +157,10 @@ async def running_engine(
 
 def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -> JobQueue:
     """The queue that belongs to the database; the one in PostgreSQL follows the server's clock only."""
+    config = QueueConfig(clock, Random(7), metrics, tick)
     if database.is_sqlite or clock is not utc_now:
-        return LocalJobs(clock, Random(7), metrics, tick)
-    return PostgresJobs(database.conninfo, clock, Random(7), metrics, tick)
+        return LocalJobs(config)
+    return PostgresJobs(database.conninfo, config)
 
 
 class WebhookReceiver:

@@ -37,6 +37,7 @@ from storage.schema import migrate
 from sync.audit import AuditLog
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
@@ -174,7 +175,7 @@ async def open_bot_process(
         await migrate(database)
         registry, encryption, access = CollectorRegistry(), Encryption([KEY]), AdminsSetting(admins)
         metrics = Metrics(registry)
-        jobs = LocalJobs(utc_now, Random(7), metrics, AT_REST.tick)
+        jobs = LocalJobs(QueueConfig(utc_now, Random(7), metrics, AT_REST.tick))
         config = EngineConfig(
             surroundings.sandbox.url,
             surroundings.sandbox.url,

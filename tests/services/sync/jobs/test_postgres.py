@@ -16,6 +16,7 @@ from core.metrics import Metrics
 from sync.domain.jobs import PUSH
 from sync.jobs.postgres import PostgresJobs
 from sync.jobs.postgres_queue import create_tables
+from sync.jobs.runs import QueueConfig
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
@@ -33,7 +34,7 @@ def conninfo() -> Iterator[str]:
 async def process(conninfo: str, work: RecordingJob, *, works: bool = True) -> AsyncIterator[PostgresJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
-    jobs = PostgresJobs(conninfo, utc_now, Random(1), metrics, tick=0.05, works=works)
+    jobs = PostgresJobs(conninfo, QueueConfig(utc_now, Random(1), metrics, 0.05), works=works)
     jobs.register("work", work)
     jobs.register(PUSH, work, urgent=True)
     async with jobs.running():
@@ -51,7 +52,7 @@ async def test_only_jobs_that_are_due_count_as_waiting(conninfo: str) -> None:
 
 async def test_the_metrics_of_every_job_exist_before_its_first_run(conninfo: str) -> None:
     registry = CollectorRegistry()
-    jobs = PostgresJobs(conninfo, utc_now, Random(1), Metrics(registry))
+    jobs = PostgresJobs(conninfo, QueueConfig(utc_now, Random(1), Metrics(registry)))
     jobs.register("work", RecordingJob())
     labels = {"task": "work", "outcome": "failed"}
     assert registry.get_sample_value("cloudlink_presence_jobs_total", labels) == 0
@@ -180,13 +181,15 @@ from prometheus_client import CollectorRegistry
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.jobs.postgres import PostgresJobs
+from sync.jobs.runs import QueueConfig
 
 async def hang(key):
     print("begun", flush=True)
     await asyncio.Event().wait()
 
 async def main():
-    jobs = PostgresJobs(sys.stdin.readline().strip(), utc_now, Random(1), Metrics(CollectorRegistry()), tick=0.05)
+    config = QueueConfig(utc_now, Random(1), Metrics(CollectorRegistry()), 0.05)
+    jobs = PostgresJobs(sys.stdin.readline().strip(), config)
     jobs.register("work", hang)
     async with jobs.running():
         await asyncio.Event().wait()

@@ -13,6 +13,7 @@ from core.metrics import Metrics
 from storage.database import open_database
 from storage.schema import migrate
 from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from tests.support.captured_log import captured_log
@@ -26,7 +27,7 @@ async def probe_of(url: str, registry: CollectorRegistry, seconds: float = 2.0) 
     metrics = Metrics(registry)
     async with open_database(url) as database:
         await migrate(database)
-        jobs = LocalJobs(utc_now, Random(1), metrics)
+        jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics))
         async with jobs.running():
             probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics, seconds)
             yield probe
@@ -89,7 +90,7 @@ async def test_it_is_not_ready_while_an_sqlite_file_cannot_be_opened(tmp_path: P
     folder.mkdir()
     metrics = Metrics(registry)
     async with open_database(f"sqlite:///{folder / 'presence.db'}") as database:
-        jobs = LocalJobs(utc_now, Random(1), metrics)
+        jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics))
         probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
         async with jobs.running():
             folder.rename(tmp_path / "away")
@@ -102,7 +103,7 @@ async def test_it_is_not_ready_before_the_job_queue_runs(tmp_path: Path) -> None
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with open_database(f"sqlite:///{tmp_path / 'presence.db'}") as database:
-        jobs = LocalJobs(utc_now, Random(1), metrics)
+        jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics))
         probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
         assert not await probe.ready()
         assert (part(registry, "database"), part(registry, "jobs")) == (1, 0)

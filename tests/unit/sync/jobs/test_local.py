@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
 from tests.support.clocks import FakeClock
 from tests.support.eventually import eventually
 from tests.support.sync.recording_job import RecordingJob
@@ -16,7 +17,8 @@ from tests.support.sync.recording_job import RecordingJob
 
 @asynccontextmanager
 async def running_queue(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
-    jobs, work = LocalJobs(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005), RecordingJob()
+    config = QueueConfig(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005)
+    jobs, work = LocalJobs(config), RecordingJob()
     jobs.register("work", work)
     async with jobs.running():
         yield jobs, work
@@ -84,7 +86,8 @@ async def test_a_failed_job_is_retried_later_and_the_errors_text_is_not_logged(
 
 
 async def test_a_job_deferred_before_the_queue_opens_is_run_and_an_unknown_job_is_an_error() -> None:
-    jobs, work = LocalJobs(FakeClock(), Random(1), Metrics(CollectorRegistry())), RecordingJob()
+    config = QueueConfig(FakeClock(), Random(1), Metrics(CollectorRegistry()))
+    jobs, work = LocalJobs(config), RecordingJob()
     jobs.register("work", work)
     work.released.set()
     await jobs.defer("work", "a")
