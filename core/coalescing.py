@@ -37,7 +37,7 @@ class Batcher(Generic[Item, Result]):
         self._lock = asyncio.Lock()
 
     async def submit(self, item: Item) -> Result:
-        """The item's result, from this call's batch or from one that another call started.
+        """The item's result, from a batch started by this call or by another.
 
         Raises what ``process`` raises, but only to the call that started the batch: the other calls in it
         process their items again.

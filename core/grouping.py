@@ -1,4 +1,4 @@
-"""Groups rows that were read for many integrations at once."""
+"""Groups rows that one query read for many integrations."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable

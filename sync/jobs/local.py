@@ -37,7 +37,7 @@ class LocalJobs:
     def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
         """As in ``JobQueue``; no job waits for another here, so none is urgent."""
         self._functions[job] = function
-        self._metrics.begin_task(job)
+        self._metrics.create_job_series(job)
 
     def replace(self, job: str, function: JobFunction) -> None:
         self._functions[job] = function

@@ -70,7 +70,7 @@ class PostgresJobs:
 
         self._app.task(name=job, pass_context=True)(run)
         self._functions[job] = function
-        self._metrics.begin_task(job)
+        self._metrics.create_job_series(job)
         if urgent:
             self._queue.urgent.add(job)
 

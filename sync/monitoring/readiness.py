@@ -41,7 +41,7 @@ class ReadinessProbe:
         self._timeout = timeout
         self._is_unavailable = False
         self._pending: set[asyncio.Task[bool]] = set()
-        metrics.built(database.engine.dialect.name)
+        metrics.set_build(database.engine.dialect.name)
 
     async def close(self) -> None:
         """Wait a while for checks that timed out and are still being cancelled."""

@@ -107,7 +107,7 @@ class NoticeScheduler:
             self._without_recipient.discard(integration.id)
         elif integration.id not in self._without_recipient:
             self._without_recipient.add(integration.id)
-            log.error("nobody_reachable", integration=integration.id)
+            log.error("no_recipient_reachable", integration=integration.id)
 
     async def _check_clock(self, rows: Sequence[Integration], now: datetime) -> None:
         """A wrong clock affects all integrations; each tenant gets one problem, of its oldest integration."""

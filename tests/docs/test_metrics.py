@@ -67,13 +67,15 @@ def test_both_pages_aggregate_processes_in_the_same_way() -> None:
 
 
 def test_labels_have_exactly_the_programs_values() -> None:
-    assert set(measured.ANSWERS) == {answer.value for answer in WebhookResult}
+    assert set(measured.WEBHOOK_RESULTS) == {answer.value for answer in WebhookResult}
     assert set(measured.VERDICTS) == {verdict.value for verdict in Verdict} | {DUPLICATE, UNKNOWN_PERSON}
-    assert set(measured.BECAME) == {each.__name__.lower() for each in (Done, Failed, Refused, Throttled)}
+    assert set(measured.CHANGE_OUTCOMES) == {each.__name__.lower() for each in (Done, Failed, Refused, Throttled)}
     assert set(measured.SERVICES) == {Service.CLOUDLINK, Service.GRAPH, OTHER}
-    assert set(measured.ANSWERED) == {outcome_of(status) for status in (200, 302, 404, 429, 503)} | {"failed"}
-    assert set(measured.SAID) == {each.__name__.lower() for each in (Action, Installed, Message, Removed)}
-    assert set(measured.TURNS) == {outcome.value for outcome in Turned}
+    assert set(measured.REQUEST_OUTCOMES) == {outcome_of(status) for status in (200, 302, 404, 429, 503)} | {
+        "failed"
+    }
+    assert set(measured.TURN_KINDS) == {each.__name__.lower() for each in (Action, Installed, Message, Removed)}
+    assert set(measured.TURN_OUTCOMES) == {outcome.value for outcome in Turned}
     assert set(measured.NOTICES) == {state.value for state in State}
     assert set(measured.PARTS) == {DATABASE, JOBS}
 

@@ -22,7 +22,7 @@ def _all_metrics() -> dict[str, MetricWrapperBase]:
     """By the name that pages and queries use: a counter's ends in ``_total``."""
     metrics = Metrics(CollectorRegistry())
     for job in sorted(value for name, value in vars(names).items() if name.isupper() and name != "EVERYTHING"):
-        metrics.begin_task(job)
+        metrics.create_job_series(job)
     found = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
     return {each._name + ("_total" if each._type == "counter" else ""): each for each in found}
 

@@ -264,8 +264,8 @@ async def test_a_blocked_chat_is_not_retried_until_the_person_writes(world: Noti
             await world.look()
     assert len(world.arrived("ada")) == 1
     assert await world.states() == {"ada": [State.UNREACHABLE]}
-    assert [entry["event"] for entry in logs].count("nobody_reachable") == 1
-    assert [entry["log_level"] for entry in logs if entry["event"] == "nobody_reachable"] == ["error"]
+    assert [entry["event"] for entry in logs].count("no_recipient_reachable") == 1
+    assert [entry["log_level"] for entry in logs if entry["event"] == "no_recipient_reachable"] == ["error"]
     assert await world.process.metric("unreachable_admins") == 1
     assert await world.process.metric("nobody_reachable") == 1
     async with world.database.writing() as session:

@@ -19,7 +19,7 @@ log = structlog.get_logger()
 def test_a_run_is_counted_and_timed_whatever_its_outcome(error: BaseException | None, outcome: str) -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.begin_task("push")
+    metrics.create_job_series("push")
     with pytest.raises(type(error)) if error else nullcontext(), job_run("push", metrics):
         if error:
             raise error
