@@ -48,6 +48,7 @@ class Metrics:
         self._registry = registry
         self._define_events()
         self._define_pushes()
+        self._define_requests()
         self._define_jobs()
         self._define_turns()
         self._define_state()
@@ -86,6 +87,8 @@ class Metrics:
             SHARES,
         )
         self.quota_waits = self._counter("quota_waits", "Times a push waited for quota, Retry-After or an outage")
+
+    def _define_requests(self) -> None:
         self.requests = self._counter(
             "requests",
             "Requests to the services, by service and outcome",

@@ -1,1 +1,1 @@
-"""How presence flows: CloudLink to desired to applied in Teams; it never speaks to people."""
+"""How presence flows: from CloudLink, to the desired presence, to Teams. Only the bot sends messages to people."""

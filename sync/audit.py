@@ -108,8 +108,8 @@ class AuditLog:
     ) -> AsyncIterator[None]:
         """Record ``act`` if the block raises, with the key of the error as its result, and raise the error again.
 
-        ``UnknownIntegration`` is not recorded: what is not there cannot be changed. A success is recorded by the
-        block itself.
+        ``UnknownIntegration`` is not recorded: there is no integration to record it for. The block itself
+        records a success.
         """
         try:
             yield

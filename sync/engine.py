@@ -12,7 +12,7 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from sync.cloudlink.tables import WireTables, load_tables
+from sync.cloudlink.tables import WireTables
 from sync.credentials.expiry import SecretExpiry
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
@@ -68,10 +68,6 @@ from sync.updates.installer import Installer
 from sync.updates.service import UpdateService
 
 
-def _default_tables() -> WireTables:
-    return load_tables(None)
-
-
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
     """The services' addresses, and the limits for their use.
@@ -86,7 +82,7 @@ class EngineConfig:
     cloudlink_url: str
     public_url: str = ""
     presence_quota: int = 1500
-    tables: WireTables = field(default_factory=_default_tables)
+    tables: WireTables = field(default_factory=WireTables)
     intervals: Intervals = field(default_factory=Intervals)
     host: HostCredentials = field(default_factory=HostCredentials)
     initial_version: int = NEWEST
@@ -96,9 +92,8 @@ class EngineConfig:
 class Engine(Operations):
     """The running sync: the operations of administrators, and what runs beside them.
 
-    ``webhooks.receive`` is the aiohttp handler for CloudLink's notifications.
-
-    The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
+    ``webhooks`` receives CloudLink's notifications. The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in
+    ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
@@ -107,7 +102,7 @@ class Engine(Operations):
 
 
 async def do_nothing(_key: str) -> None:
-    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` without a bot: what is due stays due."""
+    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` until the bot replaces them: what is due stays due."""
 
 
 @asynccontextmanager
@@ -122,7 +117,7 @@ async def open_engine(
     jobs: JobQueue,
     skew: ClockSkewMonitor,
 ) -> AsyncIterator[Engine]:
-    """Run sync for the length of the block: it resumes what the process before left unfinished.
+    """Run sync for the length of the block: it resumes what the previous process left unfinished.
 
     The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``.
     """

@@ -1,4 +1,4 @@
-"""Everything an administrator can do, as one value: what the bot is given of sync."""
+"""Everything an administrator can do, as one value: the part of sync that the bot uses."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""Tenant isolation: an administrator reaches only the integrations of the own tenant.
+"""Tenant isolation: an administrator reaches only the integrations of their own tenant.
 
 Every operation on behalf of an administrator reads its integration through ``owned``. For another tenant's
-integration the answer is the same as for one that does not exist.
+integration it raises the same error as for an integration that does not exist.
 """
 
 from sqlmodel.ext.asyncio.session import AsyncSession

@@ -15,14 +15,14 @@ VERSION = "2017-09-01"
 _REGION = re.compile(r"[a-z0-9](?:[a-z0-9-]|\.(?=[a-z0-9])){0,39}")
 
 
-class Service(StrEnum):
+class CloudLinkService(StrEnum):
     AUTHENTICATION = "authentication"
     ADMIN = "admin"
     NOTIFICATIONS = "notifications"
     MEDIA = "media"
 
 
-def service_url(pattern: str, region: str, service: Service) -> str:
+def service_url(pattern: str, region: str, service: CloudLinkService) -> str:
     """A service's base URL, without a trailing slash.
 
     A region replaces ``{region}`` in the pattern, else follows the service's host label; a pattern that names

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 from core.clock import Clock
 from core.http import same_origin
 from sync.cloudlink import addresses
-from sync.cloudlink.addresses import Service
+from sync.cloudlink.addresses import CloudLinkService
 from sync.cloudlink.tables import WireTables, plain
 from sync.cloudlink.token import SharedToken
 from sync.cloudlink.transport import CloudLinkResponse, Transport
@@ -46,30 +46,30 @@ class CloudLink:
 
     async def account_name(self) -> str:
         """The account's name, after checking that the token belongs to it and has a role that may read it."""
-        owner = _fields(await self._get(Service.AUTHENTICATION, addresses.token()))
+        owner = _fields(await self._get(CloudLinkService.AUTHENTICATION, addresses.token()))
         account_id, role = text_of(owner.get("accountId")), text_of(owner.get("role"))
         if account_id and account_id.casefold() != self._account.account_id.strip().casefold():
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
         if plain(role) in self._tables.refused_roles:
             raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN, role=role)
-        found = _fields(await self._get(Service.ADMIN, addresses.account(self._account.account_id)))
+        found = _fields(await self._get(CloudLinkService.ADMIN, addresses.account(self._account.account_id)))
         return text_of(found.get("displayName")) or text_of(found.get("name")) or self._account.account_id
 
     async def users(self) -> list[CloudLinkUser]:
         """All people in the account, from all pages."""
-        items = await self._collection(Service.ADMIN, addresses.users(self._account.account_id))
+        items = await self._collection(CloudLinkService.ADMIN, addresses.users(self._account.account_id))
         return [user for user in map(parse_user, items) if user]
 
     async def line(self, extension: str) -> LineSnapshot | None:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
         requested_at = int(self._clock().timestamp() * 1000)
-        url = self._url(Service.MEDIA, addresses.endpoint(extension))
+        url = self._url(CloudLinkService.MEDIA, addresses.endpoint(extension))
         response = await self._call("GET", url)
         if response.status == 404:
             return None
-        found = _fields(_body_of(response, Service.MEDIA))
+        found = _fields(_body_of(response, CloudLinkService.MEDIA))
         endpoint = {"endpointId": extension, "timestamp": requested_at, **found}
-        calls = await self._collection(Service.MEDIA, addresses.calls(extension), missing_is_empty=True)
+        calls = await self._collection(CloudLinkService.MEDIA, addresses.calls(extension), missing_is_empty=True)
         try:
             return parse_snapshot(endpoint, calls, self._tables)
         except Malformed as error:
@@ -104,8 +104,8 @@ class CloudLink:
         }
         if self._tables.publication_filter:
             body["publicationFilter"] = self._tables.publication_filter
-        url = self._url(Service.NOTIFICATIONS, addresses.subscriptions())
-        found = _fields(_body_of(await self._call("POST", url, body), Service.NOTIFICATIONS))
+        url = self._url(CloudLinkService.NOTIFICATIONS, addresses.subscriptions())
+        found = _fields(_body_of(await self._call("POST", url, body), CloudLinkService.NOTIFICATIONS))
         subscription_id = text_of(found.get("subscriptionId"))
         if not subscription_id:
             raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="subscriptionId")
@@ -113,18 +113,20 @@ class CloudLink:
 
     async def subscriptions(self) -> frozenset[str]:
         """The ids of the current subscriptions."""
-        items = await self._collection(Service.NOTIFICATIONS, addresses.subscriptions())
+        items = await self._collection(CloudLinkService.NOTIFICATIONS, addresses.subscriptions())
         ids = (text_of(item.get("subscriptionId")) for item in items if isinstance(item, Mapping))
         return frozenset(subscription_id for subscription_id in ids if subscription_id)
 
     async def unsubscribe(self, subscription_id: str) -> None:
         """End a subscription; to find it gone is success."""
-        url = self._url(Service.NOTIFICATIONS, addresses.subscription(subscription_id))
+        url = self._url(CloudLinkService.NOTIFICATIONS, addresses.subscription(subscription_id))
         response = await self._call("DELETE", url)
         if response.status != 404:
-            _body_of(response, Service.NOTIFICATIONS)
+            _body_of(response, CloudLinkService.NOTIFICATIONS)
 
-    async def _collection(self, service: Service, path: str, *, missing_is_empty: bool = False) -> list[Any]:
+    async def _collection(
+        self, service: CloudLinkService, path: str, *, missing_is_empty: bool = False
+    ) -> list[Any]:
         """All items of all pages. Links are followed on the service's own host only."""
         url = start = self._url(service, path)
         items: list[Any] = []
@@ -141,7 +143,7 @@ class CloudLink:
             url = _joined(url, link) if link else ""
         return items
 
-    async def _get(self, service: Service, path: str) -> Any:
+    async def _get(self, service: CloudLinkService, path: str) -> Any:
         return _body_of(await self._call("GET", self._url(service, path)), service)
 
     async def _call(self, method: str, url: str, body: Mapping[str, str] | None = None) -> CloudLinkResponse:
@@ -155,15 +157,15 @@ class CloudLink:
 
     def _tokens(self) -> SharedToken:
         if self._token is None:
-            url = self._url(Service.AUTHENTICATION, addresses.token())
+            url = self._url(CloudLinkService.AUTHENTICATION, addresses.token())
             self._token = SharedToken(self._transport, url, self._account, self._tables, self._clock)
         return self._token
 
-    def _url(self, service: Service, path: str) -> str:
+    def _url(self, service: CloudLinkService, path: str) -> str:
         return addresses.service_url(self._pattern, self._account.region, service) + path
 
 
-def _body_of(response: CloudLinkResponse, service: Service) -> Any:
+def _body_of(response: CloudLinkResponse, service: CloudLinkService) -> Any:
     """The response's body. 404 means an unknown account on the admin service alone, whose paths name one."""
     match response.status:
         case status if status < 400:
@@ -172,7 +174,7 @@ def _body_of(response: CloudLinkResponse, service: Service) -> Any:
             raise CredentialsWrong(Fault.CLOUDLINK_REFUSED)
         case 403:
             raise CredentialsWrong(Fault.CLOUDLINK_FORBIDDEN)
-        case 404 if service is Service.ADMIN:
+        case 404 if service is CloudLinkService.ADMIN:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
     raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=response.status)
 

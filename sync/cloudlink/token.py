@@ -44,7 +44,7 @@ class SharedToken:
         self._token: _Token | None = None
 
     async def get(self, refused: str = "") -> str:
-        """A token that is valid for a while. ``refused`` is one that CloudLink refused: a fresh grant replaces it.
+        """A token that is valid for a while. The token ``refused`` by CloudLink is replaced by a fresh grant.
 
         Raises ``CredentialsWrong`` (CLOUDLINK_REFUSED, CLOUDLINK_ACCOUNT_UNKNOWN) and ``ServiceUnavailable``.
         """

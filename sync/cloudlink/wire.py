@@ -23,13 +23,13 @@ from sync.domain.phone_events import (
 
 LONGEST_TEXT = 200
 LATEST_TIME = 253_402_300_800_000
-"""The year 10000, in milliseconds: later times are nonsense."""
+"""The year 10000, in milliseconds: later times are invalid."""
 
 Fields = Mapping[str, Any]
 
 
 class Malformed(CloudLinkPresenceError, ValueError):
-    """CloudLink's JSON lacks something that cannot be done without; ``field`` says what and where."""
+    """CloudLink's JSON lacks an indispensable value; ``field`` says which and where."""
 
     def __init__(self, field: str) -> None:
         super().__init__(f"missing or unreadable: {field}")
@@ -55,7 +55,7 @@ def parse_notification(body: object, tables: WireTables) -> Notification:
 def _event(envelope: Fields, content: Fields, tables: WireTables) -> CallEvent | EndpointEvent:
     """The event type decides the kind; without one, whether a call is named.
 
-    Of an unknown type nothing is used: its name takes the place of the state's, and it changes nothing.
+    An event of an unknown type changes nothing: its type is stored as the name of the state.
     """
     extension, call_id = _subject(text_of(envelope.get("subject")))
     extension = _required(text_of(content.get("endpointId")) or extension, "content.endpointId")

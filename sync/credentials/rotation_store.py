@@ -1,7 +1,7 @@
 """The stored state of rotations: the next step, when it is due, how often it failed.
 
-Every change locks the integration and then its rotation, and is stored only if no other process took the rotation
-further in between.
+Every change locks the integration and then its rotation, and is stored only if no other process advanced the
+rotation in between.
 """
 
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A rotation that this process takes one step further, and its integration, as both were when claimed."""
+    """A rotation that this process advances by one step, and its integration, as both were when claimed."""
 
     rotation: Rotation
     integration: Integration
@@ -109,7 +109,7 @@ class RotationStore:
 
     @asynccontextmanager
     async def locked(self, claim: Claim) -> AsyncIterator[LockedRotation | None]:
-        """The claimed rotation in a transaction; None if another process took it further, or it is gone."""
+        """The claimed rotation in a transaction; None if another process advanced it, or it is gone."""
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, claim.integration.id)
             rotation = await rotations.get_for_update(session, claim.rotation.id)

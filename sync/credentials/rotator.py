@@ -1,7 +1,7 @@
 """Rotates an integration's credentials step by step; each step is stored before the next begins.
 
 If a process ends in the middle, the row says which step is next; once its lease (``lease``) has passed, another
-process runs that step again. A new secret whose value was lost on the way is found by its name, which holds the
+process runs that step again. A new secret whose value was lost is found by its name, which holds the
 rotation's id, and removed. In the end there is exactly one secret made by the bot, and it works.
 """
 

@@ -1,4 +1,4 @@
-"""What every part of sync depends on: one value, passed in."""
+"""What every part of sync depends on, passed in as one value."""
 
 from dataclasses import dataclass
 from random import Random
@@ -12,7 +12,7 @@ from sync.domain.services import ServiceClients
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The database, the service clients, the job queue; the clock and randomness, so that tests control them."""
+    """Shared by all parts. Clock and randomness are passed in so that tests control them."""
 
     database: Database
     clients: ServiceClients

@@ -29,7 +29,7 @@ EVERYTHING: Final = "all"
 """The key of a job that is not about one integration."""
 
 JobFunction = Callable[[str], Awaitable[None]]
-"""Runs the job for one key. What there is to do is read from the store."""
+"""Runs the job for one key. It reads from the database what there is to do."""
 
 JobName = tuple[str, str]
 """A job and its key."""

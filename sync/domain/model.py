@@ -150,7 +150,7 @@ class IntegrationView:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """An integration's state at a glance.
+    """An integration's state, as the command ``status`` shows it.
 
     ``worst_age`` is how old a state can be, in seconds: the polling interval when no webhook reaches us, about
     a second when they do (``live``). ``update`` is the feature version that could be installed, None for none.
@@ -181,7 +181,7 @@ class Probe:
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):
-    """This tenant has no such integration (it does not say whether another tenant has it)."""
+    """This tenant has no such integration (the error does not say whether another tenant has it)."""
 
 
 @dataclass(frozen=True, slots=True)

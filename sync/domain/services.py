@@ -103,7 +103,7 @@ class Registration(Protocol):
     async def add_password(self, name: str, expires_at: datetime) -> NewPassword: ...
 
     async def remove_password(self, key_id: str) -> None:
-        """Remove a secret; one that does not exist (any more) is success."""
+        """Remove a secret; it is success if it does not exist (any more)."""
         ...
 
 

@@ -81,8 +81,8 @@ class ConnectionTest:
         """The job, while credentials are wrong: test whether they still are, and with which fault.
 
         An administrator may give consent in Azure without telling the bot. A problem younger than
-        ``recheck_after`` is only named more exactly, not closed: otherwise one that no probe detects would open and
-        close in turns.
+        ``recheck_after`` may get a more exact fault, but is not closed: a problem that no probe detects would
+        otherwise open and close repeatedly.
         """
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)

@@ -56,7 +56,7 @@ class ReadinessProbe:
         return all(parts.values())
 
     async def refresh_gauges(self) -> None:
-        """Update the gauges; those read from the database stay as they are while it is unavailable."""
+        """Update the gauges; those read from the database keep their values while it is unavailable."""
         await self.ready()
         if not self._is_unavailable:
             await self._attempt(self._refresh())

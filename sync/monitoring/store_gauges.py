@@ -23,7 +23,7 @@ class StoreGauges:
         self._refreshed_at: datetime | None = None
 
     async def refresh(self) -> None:
-        """Update the gauges. Raises the database's errors; the gauges then stay as they are."""
+        """Update the gauges. Raises the database's errors; the gauges then keep their values."""
         now = self._clock()
         if self._refreshed_at and abs(now - self._refreshed_at) < MIN_INTERVAL:
             return

@@ -23,7 +23,7 @@ async def check(
 ) -> None:
     """Open or close the problem, from the ids of the rows that were matched before, and the rows as they are now.
 
-    It is closed once no more people are still lost than are tolerated.
+    It is closed once the number of people still lost is tolerated.
     """
     lost = [row.id for row in rows if row.id in was_matched and not row.teams_user_id and not row.gone]
     opened = await _find_open(session, integration_id)

@@ -83,7 +83,7 @@ class EventIngestor:
     async def apply_snapshots(
         self, integration_id: str, snapshots: Sequence[LineSnapshot], asked_at: datetime
     ) -> None:
-        """Apply what CloudLink returned when it was asked at ``asked_at``: it corrects what lost events left."""
+        """Apply what CloudLink returned to a request at ``asked_at``: it corrects what lost events left wrong."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)

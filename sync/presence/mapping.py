@@ -7,7 +7,7 @@ from sync.domain.presence import LineState, Presence
 
 
 class Unchanged(Enum):
-    """The type of ``UNCHANGED``: leave what is shown as it is."""
+    """The type of ``UNCHANGED``: do not change what is shown."""
 
     UNCHANGED = "unchanged"
 

@@ -18,7 +18,7 @@ from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import Change, Done, Failed, Outcome, Refused, SetPresence, Throttled
+from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Request, SetPresence
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE, ROTATE
@@ -37,8 +37,10 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """What one round sends. ``has_more``: other people may be due; ``wait_until``: nothing may be sent before;
-    ``has_messages``: status messages are to be checked.
+    """What one round sends.
+
+    ``has_more``: other people may be due. ``wait_until``: nothing may be sent before. ``has_messages``: status
+    messages are to be checked.
     """
 
     app: TeamsApp | None = None
@@ -126,7 +128,7 @@ class Reconciler:
     async def _send(self, service: PresenceService, pending: Sequence[PendingChange]) -> list[Outcome]:
         changes = [each.change for each in pending]
         batches = [changes[start : start + MAX_CHANGES] for start in range(0, len(changes), MAX_CHANGES)]
-        outcomes = await asyncio.gather(*(_send_batch(service, batch) for batch in batches))
+        outcomes = await asyncio.gather(*(send_batch(service, batch) for batch in batches))
         return [outcome for batch in outcomes for outcome in batch]
 
     async def _store(
@@ -172,9 +174,7 @@ class Reconciler:
                 await people.make_pending_due(session, integration.id, now)
         elif failures:
             retry_at = await self._back_off(session, integration, failures, now)
-        waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
-        if waits:
-            self._quota.block(integration, now + timedelta(seconds=max(waits)))
+        self._quota.block_if_throttled(integration, outcomes, now)
         return retry_at
 
     async def _back_off(
@@ -217,7 +217,10 @@ class Reconciler:
         )
 
 
-async def _send_batch(service: PresenceService, changes: Sequence[Change]) -> list[Outcome]:
+async def send_batch(service: PresenceService, changes: Sequence[Request]) -> list[Outcome]:
+    """Send at most ``MAX_CHANGES``; if all failed, ``Failed`` for each."""
+    if not changes:
+        return []
     try:
         return await service.push(changes)
     except SyncError as error:

@@ -20,8 +20,9 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.jobs import PUSH_STATUS_MESSAGE
 from sync.domain.model import TeamsApp
-from sync.domain.services import MAX_CHANGES, PresenceService
+from sync.domain.services import MAX_CHANGES
 from sync.presence import status_message_plan as plan
+from sync.presence.reconciler import send_batch
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 
@@ -61,7 +62,7 @@ class StatusMessageWriter:
                 await self._postpone(integration_id, check, error)
                 return
             pending = await self._prepare(integration_id, check, found)
-            outcomes = await _send(service, [change for _, change in pending])
+            outcomes = await send_batch(service, [change for _, change in pending])
             await self._store(integration_id, pending, outcomes)
 
     async def read(self, integration_id: str, user_ids: Sequence[str]) -> dict[str, str]:
@@ -146,7 +147,7 @@ class StatusMessageWriter:
                 if integration and person:
                     self._apply(person, integration, change, outcome, now)
             if integration:
-                self._block_throttled(integration, outcomes, now)
+                self._quota.block_if_throttled(integration, outcomes, now)  # for presence too: one quota
 
     def _apply(
         self, person: Person, integration: Integration, change: MessageChange, outcome: Outcome, now: datetime
@@ -164,12 +165,6 @@ class StatusMessageWriter:
                 plan.forget_message(person)
                 person.status_due_at = None
 
-    def _block_throttled(self, integration: Integration, outcomes: Sequence[Outcome], now: datetime) -> None:
-        """Graph's Retry-After applies to presence too."""
-        waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
-        if waits:
-            self._quota.block(integration, now + timedelta(seconds=max(waits)))
-
     async def _postpone(self, integration_id: str, check: MessageCheck, error: SyncError) -> None:
         wait = timedelta(seconds=getattr(error, "retry_after", None) or 0)
         again = self._clock() + max(wait, RETRY_DELAY * self._random.uniform(0.75, 1.5))
@@ -178,12 +173,3 @@ class StatusMessageWriter:
             await integrations.get_for_update(session, integration_id)
             for person in (await people.by_ids(session, list(check.users))).values():
                 person.status_due_at = again
-
-
-async def _send(service: PresenceService, changes: Sequence[MessageChange]) -> list[Outcome]:
-    if not changes:
-        return []
-    try:
-        return await service.push(changes)
-    except SyncError as error:
-        return [Failed(error)] * len(changes)

@@ -2,8 +2,8 @@
 
 The database guarantees "exactly once": a notice is unique by integration, topic, stage and audience. So several
 processes may plan at the same time, before and after a crash, and with a clock that jumps: a notice that exists is
-not added again. Only the threshold that applies today is due, so after a long absence there is one notice. A clock
-that goes back finds its thresholds notified; one that runs ahead gets the latest.
+not added again. Only the threshold that applies today is due, so after a long absence there is one notice. If the
+clock is set back, its thresholds are notified already; if it runs ahead, the latest threshold is due.
 """
 
 from collections import defaultdict

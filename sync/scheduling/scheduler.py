@@ -1,4 +1,4 @@
-"""Finds the jobs that are due for every integration in the database, so any process may run it at any time."""
+"""Finds in the database the jobs that are due for every integration: any process may do so at any time."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -189,5 +189,5 @@ class Scheduler:
         return self._every.recheck_credentials
 
     def _is_past(self, since: datetime | None, seconds: float, now: datetime) -> bool:
-        """Also when ``since`` is so far ahead that the clock must have been set back."""
+        """Also true when ``since`` is so far in the future that the clock must have been set back."""
         return since is None or abs(now - since) >= timedelta(seconds=seconds)

@@ -65,7 +65,7 @@ class Applications:
         return NewPassword(added.key_id, secret, added.expires_on)
 
     async def remove_password(self, key_id: str) -> None:
-        """Remove a secret; one that is not there (any more) is success."""
+        """Remove a secret; it is success if the secret does not exist (any more)."""
         refused: CredentialsWrong | None = None
         try:
             await self._request("POST", "/removePassword", {"keyId": key_id})

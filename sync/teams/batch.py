@@ -83,7 +83,7 @@ def iso_duration(seconds: int) -> str:
 def outcomes_of(changes: Sequence[Request], response: object, now: datetime) -> list[Outcome]:
     """The outcome of each change, in their order. All that were throttled wait for the longest Retry-After.
 
-    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``response`` is no batch response at all.
+    Raises ``ServiceUnavailable`` (GRAPH_UNREADABLE) when ``response`` is not a batch response.
     """
     responses = response.get("responses") if isinstance(response, Mapping) else None
     if not isinstance(responses, list):

@@ -39,7 +39,7 @@ class TeamsUser:
     proxy_addresses: tuple[str, ...] = ()
 
 
-class Directory:
+class GraphDirectory:
     """Reads the tenant's directory. Made by ``open_directory``.
 
     Every call raises ``CredentialsWrong`` (GRAPH_FORBIDDEN, ENTRA_*) and ``ServiceUnavailable`` (GRAPH_THROTTLED,
@@ -77,7 +77,7 @@ class Directory:
 @asynccontextmanager
 async def open_directory(
     tokens: Tokens, graph_url: str, clock: Clock, metrics: Metrics
-) -> AsyncIterator[Directory]:
+) -> AsyncIterator[GraphDirectory]:
     """A directory to read while the context lasts. ``graph_url`` may be plain http on this machine only."""
     graph_class = await asyncio.to_thread(_imported)
     async with httpx.AsyncClient(
@@ -86,7 +86,7 @@ async def open_directory(
         follow_redirects=False,
         trust_env=not is_loopback(graph_url),
     ) as http:
-        yield Directory(graph_class(http, tokens, graph_url, clock, metrics), tokens, graph_url)
+        yield GraphDirectory(graph_class(http, tokens, graph_url, clock, metrics), tokens, graph_url)
 
 
 async def _read_page(send: Callable[[], Awaitable[bytes | None]]) -> dict[str, Any] | SyncError:

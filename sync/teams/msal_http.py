@@ -107,7 +107,7 @@ def authority(entra_url: str, tenant: str) -> str:
 
 
 def _text(response: httpx.Response) -> str:
-    """The body; empty for one that is too large, which is then no JSON object."""
+    """The body; empty if it is too large, and so not a JSON object."""
     try:
         return read_capped_blocking(response.iter_bytes(), LARGEST_BODY).decode(errors="replace")
     except TooLarge:

@@ -5,12 +5,13 @@ request in a ``$batch`` counts. Spending is stored with the integration as pairs
 another process continues where this one stopped.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from core.metrics import Metrics
+from sync.domain.changes import Outcome, Throttled
 
 Spent = list[list[int]]
 
@@ -79,6 +80,12 @@ class QuotaLedger:
     def block(self, spender: Spender, until: datetime) -> None:
         """Send nothing before ``until`` (Graph's Retry-After, a backoff); an earlier time shortens no block."""
         spender.quota_blocked_until = max(until, spender.quota_blocked_until or until)
+
+    def block_if_throttled(self, spender: Spender, outcomes: Iterable[Outcome], now: datetime) -> None:
+        """Send nothing before the longest Retry-After among ``outcomes`` is over, if Graph throttled any."""
+        waits = [outcome.retry_after for outcome in outcomes if isinstance(outcome, Throttled)]
+        if waits:
+            self.block(spender, now + timedelta(seconds=max(waits)))
 
 
 def recent(spent: Sequence[Sequence[int]], now: datetime) -> Spent:

@@ -36,7 +36,7 @@ class Tokens(Protocol):
     """Where bearer tokens come from."""
 
     async def token(self) -> str:
-        """A token that is good now. Raises ``CredentialsWrong`` and ``ServiceUnavailable``."""
+        """A token that is valid now. Raises ``CredentialsWrong`` and ``ServiceUnavailable``."""
         ...
 
     def forget(self) -> None:
@@ -55,7 +55,7 @@ class ProvenToken:
         return self.value
 
     def forget(self) -> None:
-        """Does nothing: there is no other token, and whatever refuses this one refuses the application."""
+        """Does nothing: there is no other token, and a service that refuses it refuses the application."""
 
 
 class EntraTokens:
@@ -83,8 +83,8 @@ async def prove(app: TeamsApp, entra: Entra) -> ProvenToken:
     """A fresh token with the two roles we need in it, from an unused msal client.
 
     Raises ``CredentialsWrong`` with the fault Entra named, or GRAPH_CONSENT_MISSING with ``permissions`` saying
-    which; ``ServiceUnavailable`` (ENTRA_UNREACHABLE). Missing consent is no error of Entra's: the token comes
-    without the role ("Application permissions" in the Microsoft identity platform's documentation).
+    which; ``ServiceUnavailable`` (ENTRA_UNREACHABLE). For missing consent Entra returns no error:
+    the token lacks the role ("Application permissions" in the Microsoft identity platform's documentation).
     """
     value = await _Client(app, entra).token()
     roles = roles_in(value)

@@ -1,4 +1,4 @@
-"""What is stored is stored alike on SQLite and on PostgreSQL."""
+"""Every test of the storage runs on SQLite and on PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -36,7 +36,7 @@ async def use(database: Database, name: str = "ABCD") -> bool:
 
 
 async def attempts(database: Database, tenant: str, person: str, times: int, **later: float) -> int:
-    """How many of so many are let through."""
+    """How many of so many attempts are accepted."""
     let_through = 0
     for _ in range(times):
         async with database.writing() as session:

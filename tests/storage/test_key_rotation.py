@@ -32,7 +32,7 @@ def secret_of(column: Column[Any]) -> str:
 
 
 def values_of(table: Any, encryption: Encryption) -> dict[str, Any]:
-    """A row of ``table`` with a secret in every sealed column, sealed by ``encryption``."""
+    """A row of ``table`` with a secret in every encrypted column, encrypted by ``encryption``."""
     rows: Mapping[str, SQLModel] = {
         "integration": integration(),
         "draft": Draft(tenant_id="t1", user_object_id="ada", step="azure", updated_at=NOON),
@@ -70,7 +70,7 @@ async def test_every_encrypted_column_of_every_table_is_re_encrypted(tmp_path: P
         assert await re_encrypt_all(database, BOTH, no_progress) == RotationCounts(unchanged=len(COLUMNS))
 
 
-async def test_what_no_key_decrypts_is_counted_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_what_no_key_decrypts_is_counted_and_not_changed(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await fill(database, Encryption([FOREIGN]))
         before = await secrets_in(database)

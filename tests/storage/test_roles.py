@@ -16,7 +16,7 @@ from tests.support.shared_store import two_processes
 from tests.support.stores import empty_store, stored
 
 Change = tuple[str, Role, Role | None, str]
-"""The member, the role before, the role after, and who asks for it."""
+"""The member, the role before, the role after, and who changes it."""
 
 
 def member(person: str, role: Role = Role.VIEWER, **changed: Any) -> Member:
@@ -207,7 +207,7 @@ async def test_a_member_whose_role_changed_is_left_alone(tmp_path: Path, name: s
 
 
 async def while_another_is_not_done(one: Database, other: Database, first: Change, second: Change) -> list[str]:
-    """What becomes of two changes, of which the second begins before the first has ended."""
+    """The outcomes of two changes, of which the second begins before the first has ended."""
     async with one.writing() as session:
         await roles.change_role(session, "t1", *first, ())
         later = asyncio.create_task(change(other, *second))

@@ -1,4 +1,4 @@
-"""Everything comes over as it was, or nothing does."""
+"""Everything is copied unchanged, or nothing is."""
 
 import sqlite3
 from collections.abc import Iterator

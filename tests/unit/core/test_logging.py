@@ -29,7 +29,7 @@ from tests.support.captured_log import captured_log
 
 KEY = Fernet.generate_key().decode()
 SEALED = Fernet(KEY).encrypt(b"a client's secret").decode()
-TOKEN = jwt.encode({"oid": "somebody", "roles": ["Presence.ReadWrite.All"]}, "k" * 32)
+TOKEN = jwt.encode({"oid": "a person", "roles": ["Presence.ReadWrite.All"]}, "k" * 32)
 WEBHOOK = "Zq3x-0d9sKf_2LmVbT7yPqRw8uEoHnJc5aGiXtB1M4k"
 SECRET = "Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0"
 SECRETS = (KEY, SEALED, TOKEN, WEBHOOK, SECRET)
@@ -143,7 +143,7 @@ def test_a_short_secret_is_recognised_by_its_context(text: str, hidden: str) -> 
         "Não foi possível ligar ao inquilino",
     ],
 )
-def test_what_is_no_secret_stays_as_it_is(text: str) -> None:
+def test_what_is_no_secret_is_not_changed(text: str) -> None:
     assert cleaned(said=text) == {"said": text}
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.cloudlink import addresses
-from sync.cloudlink.addresses import Service, service_url
+from sync.cloudlink.addresses import CloudLinkService, service_url
 from sync.domain.errors import CredentialsWrong, Fault
 
 DEFAULT = "https://{service}.api.mitel.io"
@@ -26,7 +26,7 @@ DEFAULT = "https://{service}.api.mitel.io"
     ],
 )
 def test_a_region_goes_between_service_and_api(pattern: str, region: str, url: str) -> None:
-    assert service_url(pattern, region, Service.MEDIA) == url
+    assert service_url(pattern, region, CloudLinkService.MEDIA) == url
 
 
 @pytest.mark.parametrize(
@@ -36,14 +36,14 @@ def test_a_region_goes_between_service_and_api(pattern: str, region: str, url: s
 @pytest.mark.parametrize("pattern", [DEFAULT, "http://127.0.0.1:9000/{service}"])
 def test_a_region_that_could_make_another_host_is_refused(pattern: str, region: str) -> None:
     with pytest.raises(CredentialsWrong) as caught:
-        service_url(pattern, region, Service.MEDIA)
+        service_url(pattern, region, CloudLinkService.MEDIA)
     assert caught.value.fault is Fault.CLOUDLINK_REGION_INVALID
 
 
 @given(st.text())
 def test_the_host_stays_mitels_for_any_region(region: str) -> None:
     try:
-        url = service_url(DEFAULT, region, Service.ADMIN)
+        url = service_url(DEFAULT, region, CloudLinkService.ADMIN)
     except CredentialsWrong:
         return
     assert url.startswith("https://admin.")

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
-from sync.teams.directory import Directory, TeamsUser, open_directory
+from sync.teams.directory import GraphDirectory, TeamsUser, open_directory
 from sync.teams.tokens import Tokens
 from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
@@ -41,13 +41,13 @@ ANA = {
 class Bench:
     graph: StubServer
     tokens: CountedTokens
-    directory: Directory
+    directory: GraphDirectory
     registry: CollectorRegistry
 
 
 def opened(
     tokens: Tokens, url: str, registry: CollectorRegistry | None = None
-) -> AbstractAsyncContextManager[Directory]:
+) -> AbstractAsyncContextManager[GraphDirectory]:
     return open_directory(tokens, url, utc_now, Metrics(registry or CollectorRegistry()))
 
 
