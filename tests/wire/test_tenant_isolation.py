@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 
 from bot.commands import COMMANDS
-from sync.credentials import service as credential_changes
+from sync.credentials import service as credential_service
 from sync.domain.roles import Role
 from sync.phones.subscriptions import hashed
 from sync.teams.host_credentials import HostCredentials
@@ -136,7 +136,7 @@ async def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
         is_sqlite = request.param == "sqlite"
         url = sqlite_url(folder) if is_sqlite else databases.enter_context(fresh_database())
         async with AsyncExitStack() as stack:
-            monkeypatch.setattr(credential_changes, "FOLLOWED", 0)
+            monkeypatch.setattr(credential_service, "FOLLOW_TIMEOUT", 0)
             surroundings = await stack.enter_async_context(open_surroundings(monkeypatch))
             host = HostCredentials(folder / "host.pem", federated_token_file=folder / "token")
             admins = (ADA.object_id, RUI.object_id, BIA.object_id)
