@@ -63,7 +63,7 @@ class WrongSetting(CloudLinkPresenceError):
 
 
 class Role(StrEnum):
-    """What a process does: everything, or a part, beside other processes that share a PostgreSQL database."""
+    """What a process does: everything, or a part, while other processes share the PostgreSQL database."""
 
     ALL = "serve"
     WEB = "web"

@@ -1,4 +1,4 @@
-"""Brings a database to the schema this release knows, with Alembic; refuses one of a newer release."""
+"""Migrates a database to the schema of this release, with Alembic; refuses a database of a newer release."""
 
 import asyncio
 from pathlib import Path

@@ -90,7 +90,7 @@ class EngineConfig:
 
 @dataclass(frozen=True)
 class Engine(Operations):
-    """The running sync: the operations of administrators, and what runs beside them.
+    """The running sync: the operations of administrators, the webhooks and the jobs.
 
     ``webhooks`` receives CloudLink's notifications. The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in
     ``jobs`` with its own functions.

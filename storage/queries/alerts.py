@@ -113,7 +113,7 @@ async def add_channel(
 
 
 async def remove_channel(session: AsyncSession, owner_tenant: str, conversation_id: str) -> bool:
-    """Whether the channel was one of those that are warned."""
+    """Remove a channel; returns whether it was warned until now."""
     query = delete(AlertChannel).where(
         col(AlertChannel.owner_tenant) == owner_tenant, col(AlertChannel.conversation_id) == conversation_id
     )

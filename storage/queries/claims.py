@@ -28,7 +28,7 @@ async def find_valid(session: AsyncSession, tenant_id: str, code_id: str, now: d
 
 
 async def consume(session: AsyncSession, code: ClaimCode) -> bool:
-    """Delete it, with the tenant's other codes: True for exactly one of any number of concurrent calls."""
+    """Delete it, with the tenant's other codes: True for exactly one of the concurrent calls."""
     await advisory_lock(session, "claims")
     used = await session.exec(
         delete(ClaimCode).where(col(ClaimCode.tenant_id) == code.tenant_id, col(ClaimCode.id) == code.id)

@@ -84,7 +84,7 @@ def _due(now: datetime) -> tuple[Any, ...]:
 
 
 async def claim(session: AsyncSession, notice_id: str, now: datetime) -> bool:
-    """Claim a waiting notice for sending: True for exactly one of any number of processes."""
+    """Claim a waiting notice for sending: True for exactly one process."""
     return await transition(session, notice_id, State.WAITING, state=State.SENDING, due_at=now)
 
 

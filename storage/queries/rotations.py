@@ -47,7 +47,7 @@ async def integrations_with_due(session: AsyncSession, now: datetime) -> list[st
 
 
 async def cancel_open(session: AsyncSession, integration_id: str, now: datetime) -> None:
-    """End an open rotation with the fault ``edited``: its credentials were replaced by hand."""
+    """End an open rotation with the fault ``edited``: an administrator replaced its credentials."""
     is_open = col(Rotation.integration_id) == integration_id, col(Rotation.finished_at).is_(None)
     ended = {"finished_at": now, "due_at": None, "secret_sealed": None, "fault": "edited"}
     await session.exec(update(Rotation).where(*is_open).values(**ended))

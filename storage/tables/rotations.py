@@ -34,7 +34,7 @@ class Rotation(SQLModel, table=True):
 
 
 class Monitor(SQLModel, table=True):
-    """A presence monitor of the other direction that may use the same secret; listed by hand."""
+    """A presence monitor of the other direction that may use the same secret; administrators list it."""
 
     id: str = Field(default_factory=new_id, primary_key=True)
     owner_tenant: str = Field(index=True)

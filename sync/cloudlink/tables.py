@@ -70,7 +70,7 @@ class WireTables:
         return plain(event_type) in self.endpoint_events
 
     def endpoint_state(self, name: str) -> str:
-        """``name``, or ``OFFLINE`` when it is one of the words for that."""
+        """``name``, or ``OFFLINE`` when it is one of ``offline_states``."""
         return OFFLINE if plain(name) in self.offline_states else name
 
 

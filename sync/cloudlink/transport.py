@@ -1,4 +1,4 @@
-"""One request to CloudLink and its response, with every failure on the way translated.
+"""One request to CloudLink and its response, with every failure translated to ours.
 
 Throttling follows Mitel's published sample: honour Retry-After, at most three tries, two seconds plus jitter.
 An application that misbehaves can get the customer's whole account locked, so retries are few.

@@ -232,7 +232,7 @@ class CredentialService:
         return rotation_view(rotation)
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:
-        """End a rotation by hand that has not been proven yet. Raises ``RotationUnderWay`` for one by the bot."""
+        """End a manual rotation that is not proven yet. Raises ``RotationUnderWay`` for a rotation by the bot."""
         rotation = await rotations.get_open(session, integration_id)
         if rotation is None:
             return

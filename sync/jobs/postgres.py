@@ -169,7 +169,7 @@ class PostgresJobs:
                 log.warning("rescue_postponed", error=describe_error(error))
 
     async def _abandoned(self) -> list[Job]:
-        """Stalled jobs, and own ones that two consecutive searches found started but not running."""
+        """Stalled jobs, and this worker's jobs that two consecutive searches found started but not running."""
         stalled = await self._queue.stalled(STALLED_AFTER)
         started = await self._queue.started_by(self._worker_id)
         lost = {job.id for job in started if job.id} - self._running.keys()

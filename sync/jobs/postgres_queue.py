@@ -67,7 +67,7 @@ class PostgresQueue:
         return [job for job in started if job.worker_id == worker_id]
 
     async def stalled(self, seconds: float) -> list[Job]:
-        """The started jobs of workers without a heartbeat for so many seconds."""
+        """The started jobs of workers without a heartbeat for ``seconds``."""
         return list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds))
 
     async def requeue(self, job: Job) -> None:

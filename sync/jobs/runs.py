@@ -57,7 +57,7 @@ def job_run(job: str, metrics: Metrics) -> Iterator[None]:
 
 
 def retry_delay(failures: int, random: Random) -> timedelta:
-    """How long to wait after so many consecutive failures: exponential backoff with jitter."""
+    """How long to wait after ``failures`` consecutive failures: exponential backoff with jitter."""
     return timedelta(seconds=min(LAST_RETRY, FIRST_RETRY * 2 ** min(failures - 1, 10)) * random.uniform(0.5, 1.5))
 
 

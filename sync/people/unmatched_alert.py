@@ -41,7 +41,7 @@ async def check(
 
 
 def tolerated(matched: int) -> int:
-    """How many of so many matched people may be lost in one run."""
+    """How many of ``matched`` people may be lost in one run."""
     return max(MIN_TOLERATED, int(matched * TOLERATED_SHARE))
 
 

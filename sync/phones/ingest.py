@@ -216,7 +216,7 @@ def _line_of(person: Person, rows: dict[str, Call]) -> Line:
         do_not_disturb=person.do_not_disturb,
         offline=person.offline,
         phone_at=person.phone_at,
-        phone_heard_at=person.phone_heard_at,
+        phone_received_at=person.phone_heard_at,
         calls={
             name: LineCall(CallState(row.state), row.conference, row.at, row.heard_at) for name, row in rows.items()
         },
@@ -225,13 +225,18 @@ def _line_of(person: Person, rows: dict[str, Call]) -> Line:
 
 def _store_line(person: Person, line: Line) -> None:
     person.do_not_disturb, person.offline = line.do_not_disturb, line.offline
-    person.phone_at, person.phone_heard_at = line.phone_at, line.phone_heard_at
+    person.phone_at, person.phone_heard_at = line.phone_at, line.phone_received_at
 
 
 def _store_calls(session: AsyncSession, person_id: str, line: Line, rows: dict[str, Call]) -> None:
     for name, call in line.calls.items():
         row = rows.get(name)
         if row is None:
-            row = Call(person_id=person_id, call_id=name, state="", at=0, heard_at=call.heard_at)
+            row = Call(person_id=person_id, call_id=name, state="", at=0, heard_at=call.received_at)
             session.add(row)
-        row.state, row.conference, row.at, row.heard_at = call.state.value, call.conference, call.at, call.heard_at
+        row.state, row.conference, row.at, row.heard_at = (
+            call.state.value,
+            call.conference,
+            call.at,
+            call.received_at,
+        )

@@ -22,23 +22,23 @@ CALLING = frozenset({CallState.ORIGINATED, CallState.RINGING})
 
 @dataclass(frozen=True, slots=True)
 class LineCall:
-    """A call as last reported: ``at`` by CloudLink's clock in milliseconds, ``heard_at`` by ours."""
+    """A call as last reported: ``at`` by CloudLink's clock in milliseconds, ``received_at`` by ours."""
 
     state: CallState
     conference: bool
     at: int
-    heard_at: datetime
+    received_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What is known of a phone. ``phone_at`` and ``phone_heard_at`` apply to its flags, not to its calls."""
+    """What is known of a phone. ``phone_at`` and ``phone_received_at`` apply to its flags, not to its calls."""
 
     known: bool = False
     do_not_disturb: bool = False
     offline: bool = False
     phone_at: int = 0
-    phone_heard_at: datetime | None = None
+    phone_received_at: datetime | None = None
     calls: Mapping[str, LineCall] = field(default_factory=dict)
 
 
@@ -75,7 +75,7 @@ def _apply_endpoint_event(line: Line, event: EndpointEvent, now: datetime) -> tu
         do_not_disturb=line.do_not_disturb if flag is None else flag,
         offline=_is_offline(event.state_name),
         phone_at=event.at,
-        phone_heard_at=now,
+        phone_received_at=now,
     )
     return changed, Verdict.APPLIED
 
@@ -94,7 +94,7 @@ def apply_snapshot(line: Line, snapshot: LineSnapshot, asked_at: datetime, now: 
         if applied:
             calls[name] = applied
     line = _with_calls(line, calls)
-    if _has_precedence(line.phone_at, line.phone_heard_at, snapshot, asked_at):
+    if _has_precedence(line.phone_at, line.phone_received_at, snapshot, asked_at):
         line = replace(
             line,
             do_not_disturb=snapshot.do_not_disturb,
@@ -117,14 +117,14 @@ def _apply_call(known: LineCall | None, seen: CallSnapshot, now: datetime) -> Li
 
 def _apply_absence(call: LineCall, snapshot: LineSnapshot, asked_at: datetime) -> LineCall:
     """A call that the snapshot does not contain has ended, unless it is newer than the snapshot."""
-    if call.state is CallState.ENDED or not _has_precedence(call.at, call.heard_at, snapshot, asked_at):
+    if call.state is CallState.ENDED or not _has_precedence(call.at, call.received_at, snapshot, asked_at):
         return call
     return replace(call, state=CallState.ENDED, at=max(call.at, snapshot.at))
 
 
-def _has_precedence(at: int, heard_at: datetime | None, snapshot: LineSnapshot, asked_at: datetime) -> bool:
-    """Whether the snapshot counts for more than what was reported ``at`` and arrived at ``heard_at``."""
-    return at <= snapshot.at or heard_at is None or heard_at + EVENT_PRECEDENCE <= asked_at
+def _has_precedence(at: int, received_at: datetime | None, snapshot: LineSnapshot, asked_at: datetime) -> bool:
+    """Whether the snapshot counts for more than what was reported ``at`` and arrived at ``received_at``."""
+    return at <= snapshot.at or received_at is None or received_at + EVENT_PRECEDENCE <= asked_at
 
 
 def _with_calls(line: Line, calls: Mapping[str, LineCall]) -> Line:

@@ -30,7 +30,7 @@ PAUSE = 1.0
 """Seconds between chunks: about 25 phones a second, for CloudLink locks accounts that send too many requests."""
 
 SAMPLES = 12
-"""A sample contains one of so many shares of the people who are not on the phone."""
+"""A sample contains one share in ``SAMPLES`` of the people who are not on the phone."""
 
 
 class Poller:
@@ -74,7 +74,7 @@ class Poller:
         await self._jobs.defer(PUSH, integration_id)
 
     async def refresh(self, integration: Integration, at_most: int | None = None) -> None:
-        """Read and store the phones now; with ``at_most``, only so many and without pauses.
+        """Read and store the phones now; with ``at_most``, no more than that and without pauses.
 
         Raises ``SyncError``.
         """

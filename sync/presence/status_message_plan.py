@@ -57,7 +57,7 @@ def change_for(person: Person, integration: Integration, found: str | None, now:
 
 
 def mark_message(person: Person, change: MessageChange | None) -> None:
-    """Before the request: record what may be shown from now on. Without a change nothing of ours is."""
+    """Before the request: record what may be shown from now on. Without a change, no message of ours is shown."""
     if isinstance(change, SetMessage):
         person.status_message, person.status_user_id = change.text, change.user_id
         person.status_until = max(change.until + plan.LEEWAY, person.status_until or change.until)

@@ -7,7 +7,7 @@ from random import Random
 from sync.domain.jobs import JobName
 
 MIN_BATCH = 20
-"""So many of a job always start together."""
+"""At least this many runs of a job may start together."""
 
 CATCH_UP_FACTOR = 2
 """How much faster than the steady rate a backlog is worked off."""

@@ -47,13 +47,13 @@ def checked_tenant(tenant_id: str) -> str:
     raise CredentialsWrong(Fault.ENTRA_TENANT_UNKNOWN)
 
 
-def refusal(answer: dict[str, object], secret: str) -> SyncError:
+def refusal(response: dict[str, object], secret: str) -> SyncError:
     """What a response without a token means; ``secret`` is only checked for the shape of a GUID."""
-    code = code_in(str(answer.get("error_description") or ""))
-    codes = answer.get("error_codes")
+    code = code_in(str(response.get("error_description") or ""))
+    codes = response.get("error_codes")
     if not code and isinstance(codes, list) and codes and isinstance(codes[0], int):
         code = codes[0]
-    return _fault_of(code, cleaned(answer.get("error"), 60), secret)
+    return _fault_of(code, cleaned(response.get("error"), 60), secret)
 
 
 def discovery_refusal(text: str, secret: str) -> SyncError:

@@ -16,7 +16,7 @@ TIMEOUT = 10.0
 
 
 def acquire_token(client_id: str, resource: str) -> Mapping[str, Any]:
-    """msal's answer for a token of the user-assigned identity ``client_id``; blocks, so call it in a thread.
+    """msal's response for a token of the user-assigned identity ``client_id``; blocks, so call it in a thread.
 
     Raises httpx's and msal's errors and ``ValueError``, unchanged.
     """
@@ -25,8 +25,8 @@ def acquire_token(client_id: str, resource: str) -> Mapping[str, Any]:
     with httpx.Client(timeout=TIMEOUT, trust_env=False) as http:
         identity = msal.UserAssignedManagedIdentity(client_id=client_id)
         client = msal.ManagedIdentityClient(identity, http_client=http)
-        answer: Mapping[str, Any] = client.acquire_token_for_client(resource=resource)
-        return answer
+        response: Mapping[str, Any] = client.acquire_token_for_client(resource=resource)
+        return response
 
 
 def managed_identity(client_id: str) -> Callable[[], str]:

@@ -37,7 +37,7 @@ class PresenceWriter:
         self._client_id = client_id
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
-        """Send at most 20 changes; the outcome of each, in their order."""
+        """Send at most ``MAX_CHANGES``; the outcome of each, in their order."""
         if len(changes) > MAX_CHANGES:
             raise ValueError(f"a batch holds at most {MAX_CHANGES} changes")
         if not changes:
@@ -49,11 +49,11 @@ class PresenceWriter:
         return outcomes
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Availability and activity of at most 650 people, by the requested ids; unknown words unchanged."""
+        """Availability and activity of at most ``MAX_READ`` people, by requested id; unknown words unchanged."""
         return {user_id: _words(each) for user_id, each in (await self._read(user_ids)).items()}
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
-        """The status messages of at most 650 people, by the requested ids, empty for none."""
+        """The status messages of at most ``MAX_READ`` people, by the requested ids, empty for none."""
         return {user_id: _message(each) for user_id, each in (await self._read(user_ids)).items()}
 
     async def _read(self, user_ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:

@@ -145,13 +145,13 @@ class _Client:
         try:
             if self._msal is None:
                 self._msal = self._connect()
-            answer = self._msal.acquire_token_for_client(scopes=[GRAPH_SCOPE])
+            response = self._msal.acquire_token_for_client(scopes=[GRAPH_SCOPE])
         except Exception as error:
             return _translate(error, self._app.client_secret)
-        token = answer.get("access_token") if isinstance(answer, dict) else None
+        token = response.get("access_token") if isinstance(response, dict) else None
         if not isinstance(token, str) or not token:
-            return refusal(answer or {}, self._app.client_secret)
-        return _Token(token, answer.get("token_source") == "cache")
+            return refusal(response or {}, self._app.client_secret)
+        return _Token(token, response.get("token_source") == "cache")
 
     def _connect(self) -> Any:
         import msal  # slow to import, and its constructor asks Entra about the tenant

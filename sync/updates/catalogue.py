@@ -1,4 +1,4 @@
-"""All feature updates by version. A new one is a module beside this one and an entry here."""
+"""All feature updates by version. A new update is a module in this folder and an entry here."""
 
 from collections.abc import Mapping
 
