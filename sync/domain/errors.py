@@ -51,7 +51,12 @@ class Fault(StrEnum):
 
 
 class SyncError(CloudLinkPresenceError):
-    """A failure with its key and context; ``str()`` shows both and nothing else."""
+    """A failure with its key and context; ``str()`` shows both and nothing else.
+
+    ``retry_after`` is in seconds, None when the service gave none.
+    """
+
+    retry_after: float | None = None
 
     def __init__(self, fault: Fault, **context: str | int) -> None:
         super().__init__(fault, context)
@@ -68,7 +73,7 @@ class CredentialsWrong(SyncError):
 
 
 class ServiceUnavailable(SyncError):
-    """The service is down, slow or throttling. ``retry_after`` in seconds, None when the service gave none."""
+    """The service is down, slow or throttling."""
 
     def __init__(self, fault: Fault, retry_after: float | None = None, **context: str | int) -> None:
         super().__init__(fault, **context)

@@ -183,7 +183,7 @@ class Reconciler:
         """All requests failed: wrong credentials block pushing, an unavailable service delays it."""
         worst = next((error for error in failures if isinstance(error, CredentialsWrong)), failures[0])
         problem = await health.mark_unhealthy(session, integration.id, worst, now)
-        requested = max((getattr(error, "retry_after", None) or 0.0 for error in failures), default=0.0)
+        requested = max((error.retry_after or 0.0 for error in failures), default=0.0)
         backoff = health.backoff(problem, now) * self._random.uniform(0.75, 1.25)
         retry_at = now + max(backoff, timedelta(seconds=requested))
         if not problem.lasting:

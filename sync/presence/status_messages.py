@@ -166,7 +166,7 @@ class StatusMessageWriter:
                 person.status_due_at = None
 
     async def _postpone(self, integration_id: str, check: MessageCheck, error: SyncError) -> None:
-        wait = timedelta(seconds=getattr(error, "retry_after", None) or 0)
+        wait = timedelta(seconds=error.retry_after or 0)
         again = self._clock() + max(wait, RETRY_DELAY * self._random.uniform(0.75, 1.5))
         log.info("status_messages_not_read", fault=error.fault.value, people=len(check.users))
         async with self._database.writing() as session:
