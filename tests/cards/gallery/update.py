@@ -85,7 +85,7 @@ def _installations() -> Iterator[tuple[str, tuple[UpdateProgress, ...]]]:
 
 
 def _progress(version: int, state: InstallationState, **values: object) -> UpdateProgress:
-    given: dict[str, object] = {"step": "read", "place": 0, "steps": 3, "done": 0, "total": 25}
+    given: dict[str, object] = {"step": "read", "step_index": 0, "steps": 3, "done": 0, "total": 25}
     return UpdateProgress(version, state, **{**given, **values})  # type: ignore[arg-type]
 
 
