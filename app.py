@@ -44,7 +44,6 @@ from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
-from sync.audit import AuditLog
 from sync.cloudlink.tables import WireTables, load_tables
 from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
@@ -227,7 +226,6 @@ async def open_application(
             links=Links(),
             previews=PreviewCache(utc_now),
             exports=exports,
-            audit=AuditLog(database, utc_now),
             commands=BOT_COMMANDS,
         )
         pipeline = Pipeline(services, metrics)

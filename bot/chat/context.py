@@ -21,7 +21,7 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import history, presses
 from storage.tables.conversations import Press
-from sync.audit import Act, AuditLog
+from sync.audit import Act
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
 from sync.domain.roles import Role
@@ -66,7 +66,6 @@ class Services:
     links: Links
     previews: PreviewCache
     exports: HistoryExport
-    audit: AuditLog
     commands: Sequence[Command]
     new_press_id: Callable[[], str] = lambda: secrets.token_hex(8)
 

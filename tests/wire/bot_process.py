@@ -34,7 +34,6 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.schema import migrate
-from sync.audit import AuditLog
 from sync.domain.features import FIRST
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
@@ -210,7 +209,6 @@ async def open_bot_process(
             links=Links(),
             previews=PreviewCache(utc_now),
             exports=exports,
-            audit=AuditLog(database, utc_now),
             commands=COMMANDS,
         )
         pipeline = Pipeline(services, metrics)

@@ -22,7 +22,6 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
-from sync.audit import AuditLog
 from sync.operations import Operations
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
@@ -49,7 +48,6 @@ def services_for(
         links=Links(),
         previews=PreviewCache(clock),
         exports=HistoryExport(database, encryption, clock, languages, access),
-        audit=AuditLog(database, clock),
         commands=COMMANDS,
     )
 
