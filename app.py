@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
+from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
@@ -212,36 +213,30 @@ async def open_application(
                 engine_config, database, encryption, http, utc_now, random.SystemRandom(), metrics, jobs, skew
             )
         )
-        access, texts = _access(settings), load_texts()
-        exports = HistoryExport(
-            database, encryption, utc_now, texts, access, settings.public_url, settings.local_url
-        )
         services = Services(
             database=database,
             encryption=encryption,
             operations=engine,
-            access=access,
+            access=_access(settings),
             clock=utc_now,
-            languages=texts,
+            languages=load_texts(),
             links=Links(),
             previews=PreviewCache(utc_now),
-            exports=exports,
+            export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
             commands=BOT_COMMANDS,
         )
         pipeline = Pipeline(services, metrics)
         host = await stack.enter_async_context(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )
-        notifier = Notifier(
-            database, host.messenger, access, utc_now, random.SystemRandom(), services.languages, services.links
-        )
+        notifier = Notifier(services, host.messenger, random.SystemRandom())
         await notifier.start()
         engine.jobs.replace(NOTIFY, notifier.notify)
-        cards = UpdateCards(database, engine.updates, host.messenger, texts, access, services.links)
+        cards = UpdateCards(services, engine.updates, host.messenger)
         engine.jobs.replace(SHOW_UPDATE, cards.show)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
-            add_public_routes(application, host, engine, exports)
+            add_public_routes(application, host, engine, HistoryExport(services, services.export_links))
         yield application
 
 

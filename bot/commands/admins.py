@@ -30,8 +30,7 @@ async def _list(context: TurnContext, done: str = "") -> Card:
         members = await roles.list_members(session, context.tenant)
         by_setting = await _owners_by_setting(context, session)
     last = max(0, (len(members) - 1) // cards.PAGE)
-    wanted = context.data.get("page", "")
-    page = min(int(wanted), last) if wanted.isdecimal() and len(wanted) < 7 else 0
+    page = min(context.number("page"), last)
     return cards.listed(context.texts, _names(context, by_setting), members, page, context.now, done)
 
 

@@ -162,8 +162,7 @@ async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
 
 def revision_of(context: TurnContext) -> int:
     """The revision the form was opened with; 0, which no integration has, if it is missing."""
-    revision = context.data.get("revision", "")
-    return int(revision) if revision.isdecimal() and len(revision) < 10 else 0
+    return context.number("revision")
 
 
 COMMAND = Command(

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.cards.field_errors import Links
+from bot.chat.bot_context import BotContext
 from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
@@ -141,15 +142,8 @@ class Year:
             )
             self.power.apply_to(running.database)
             rules = AdminsSetting(ADMINS)
-            notifier = Notifier(
-                running.database,
-                self.bot.host.messenger,
-                rules,
-                self.bot.clock,
-                Random(len(rules.admins)),
-                load_texts(),
-                Links(),
-            )
+            context = BotContext(running.database, rules, self.bot.clock, load_texts(), Links())
+            notifier = Notifier(context, self.bot.host.messenger, Random(len(rules.admins)))
             await notifier.start()
             running.engine.jobs.replace(NOTIFY, notifier.notify)
             self.processes.append(running)

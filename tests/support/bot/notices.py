@@ -15,6 +15,7 @@ from sqlmodel import select
 
 from bot.activity import Card
 from bot.cards.field_errors import Links
+from bot.chat.bot_context import BotContext
 from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
@@ -177,9 +178,8 @@ def title(card: Card) -> str:
 def make_process(bot: Bot, database: Database) -> Process:
     jobs, registry = RecordedJobs(), CollectorRegistry()
     metrics = Metrics(registry)
-    notifier = Notifier(
-        database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3), load_texts(), Links()
-    )
+    bot_context = BotContext(database, AdminsSetting(ADMINS), bot.clock, load_texts(), Links())
+    notifier = Notifier(bot_context, bot.host.messenger, Random(3))
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
         context, timedelta(seconds=10), lambda _: process.update, lambda: process.skew

@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.history_export import BYTE_ORDER_MARK, ExportRequest, HistoryExport, csv_line
-from bot.languages import Language, load_texts
-from bot.roles.admins_setting import AdminsSetting
+from bot.chat.export_links import ExportLinks, ExportRequest
+from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport, csv_line
+from bot.languages import Language
 from storage.encryption import Encryption
 from storage.queries import history
 from storage.tables.history import HistoryEntry
@@ -213,12 +213,9 @@ async def server(chat: Chat) -> AsyncIterator[TestServer]:
     running = TestServer(application)
     async with running:
         url = str(running.make_url("")).rstrip("/")
-        rules = AdminsSetting(chat.admins, TENANT)
-        handler.append(
-            HistoryExport(chat.database, Encryption([KEY]), chat.clock, load_texts(), rules, public_url=url)
-        )
-        chat.exports = handler[0]
+        chat.export_links = ExportLinks(Encryption([KEY]), chat.clock, public_url=url)
         chat.restart()
+        handler.append(HistoryExport(chat.services, chat.export_links))
         yield running
 
 
@@ -335,18 +332,11 @@ async def test_asking_for_the_head_gives_no_body(chat: Chat, server: TestServer)
 
 
 async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
-    exports = HistoryExport(
-        chat.database,
-        Encryption([KEY]),
-        chat.clock,
-        load_texts(),
-        AdminsSetting(()),
-        own_url="http://127.0.0.1:3978",
-    )
+    links = ExportLinks(Encryption([KEY]), chat.clock, own_url="http://127.0.0.1:3978")
     request = ExportRequest(TENANT, ADMIN, Language.ENGLISH, "")
-    assert exports.link(request, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
-    assert exports.link(request, "https://smba.trafficmanager.net/emea/") == ""
-    assert exports.link(request, "https://localhost.evil.example/") == ""
+    assert links.create(request, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
+    assert links.create(request, "https://smba.trafficmanager.net/emea/") == ""
+    assert links.create(request, "https://localhost.evil.example/") == ""
 
 
 async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:

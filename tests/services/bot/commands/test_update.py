@@ -1,4 +1,4 @@
-"""``install update``: the dialog, the bar, the end; and the cards that are told of them."""
+"""``install update``: the dialog, its progress and its result; and the update of cards elsewhere."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from bot.activity import Address, Card, Undelivered, Unreachable
 from bot.cards.field_errors import Links
 from bot.cards.update import SEGMENTS, bar
+from bot.chat.bot_context import BotContext
 from bot.languages import Language, load_texts
 from bot.proactive.update_cards import UpdateCards
 from bot.roles.admins_setting import AdminsSetting
@@ -168,19 +169,19 @@ def test_every_update_has_its_words_and_every_step_its_name(language: Language) 
 
 
 class RecordingMessenger:
-    """Keeps what cards are told; refuses while ``trouble`` is set."""
+    """Keeps the updates of cards; raises ``error`` while it is set."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Address, str, Card]] = []
-        self.trouble: Exception | None = None
+        self.updated: list[tuple[Address, str, Card]] = []
+        self.error: Exception | None = None
 
     async def send(self, address: Address, card: Card, summary: str) -> str:
-        raise AssertionError("nothing is sent anew")
+        raise AssertionError("only sent cards are updated")
 
     async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None:
-        if self.trouble:
-            raise self.trouble
-        self.told.append((address, activity_id, card))
+        if self.error:
+            raise self.error
+        self.updated.append((address, activity_id, card))
 
 
 class Following:
@@ -189,9 +190,8 @@ class Following:
     def __init__(self, chat: Chat) -> None:
         self.chat, self.messenger, self.slept = chat, RecordingMessenger(), list[float]()
         rules = AdminsSetting((ADMIN, "rui"))
-        self.cards = UpdateCards(
-            chat.database, chat.updates, self.messenger, TEXTS, rules, Links(), sleep=self._sleep
-        )
+        context = BotContext(chat.database, rules, chat.clock, TEXTS, Links())
+        self.cards = UpdateCards(context, chat.updates, self.messenger, sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -206,7 +206,7 @@ class Following:
         self.chat.updates.followers = [CardAddress(TENANT, ADMIN, "card-a"), CardAddress(TENANT, "rui", "card-r")]
 
     def seen(self) -> dict[str, str]:
-        return {activity: words(card) for _, activity, card in self.messenger.told}
+        return {activity: words(card) for _, activity, card in self.messenger.updated}
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ async def test_every_card_is_updated_in_its_own_language_and_chat(following: Fol
     await following.cards.show("i1")
     assert "Installing the update" in following.seen()["card-a"]
     assert "A instalar a atualização" in following.seen()["card-r"]
-    assert [address.conversation_id for address, _, _ in following.messenger.told] == [
+    assert [address.conversation_id for address, _, _ in following.messenger.updated] == [
         f"conversation-of-{ADMIN}",
         "conversation-of-rui",
     ]
@@ -234,29 +234,29 @@ async def test_the_result_is_shown_once_and_the_cards_are_released(following: Fo
     assert "Atualização de funcionalidade concluída" in following.seen()["card-r"]
     assert "100 %" in following.seen()["card-a"]
     await following.cards.show("i1")
-    assert len(following.messenger.told) == 2
+    assert len(following.messenger.updated) == 2
 
 
 async def test_an_undelivered_result_is_retried(following: Following) -> None:
     await following.begin(InstallationState.COMPLETED)
-    following.messenger.trouble = Undelivered(502)
+    following.messenger.error = Undelivered(502)
     with pytest.raises(Undelivered):
         await following.cards.show("i1")
-    following.messenger.trouble = None
+    following.messenger.error = None
     await following.cards.show("i1")
     assert set(following.seen()) == {"card-a", "card-r"}
 
 
 async def test_undelivered_progress_is_left_to_the_next_update(following: Following) -> None:
     await following.begin(InstallationState.RUNNING)
-    following.messenger.trouble = Undelivered(502)
+    following.messenger.error = Undelivered(502)
     await following.cards.show("i1")
     assert following.chat.updates.released == 0
 
 
 async def test_a_blocked_chat_is_marked_unreachable(following: Following) -> None:
     await following.begin(InstallationState.COMPLETED)
-    following.messenger.trouble = Unreachable()
+    following.messenger.error = Unreachable()
     await following.cards.show("i1")
     async with following.chat.database.session() as session:
         chat = await conversations.find(session, TENANT, ADMIN)
