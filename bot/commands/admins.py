@@ -61,7 +61,7 @@ async def _form(context: TurnContext, form_error: str = "") -> Card:
     person = context.data.get("person", "")
     typed = {
         "address": cleaned(context.data.get("address", ""))[:MAX_ID],
-        "person": person if person in known else cards.NOBODY,
+        "person": person if person in known else cards.NO_PERSON,
         "role": _role(context) or Role.VIEWER,
     }
     texts = context.texts
@@ -76,7 +76,7 @@ def _field_error(context: TurnContext, key: str) -> FormError:
 async def add(context: TurnContext) -> None:
     """Invite a person by name, or give a role to a known person: exactly one of the two."""
     address = cleaned(context.data.get("address", "")).casefold()
-    person = context.data.get("person", "").replace(cards.NOBODY, "")
+    person = context.data.get("person", "").replace(cards.NO_PERSON, "")
     role = _role(context)
     if role is None or bool(address) == bool(person):
         return await context.show(await _form(context, "invite_whom"))

@@ -40,11 +40,11 @@ async def is_warned(chat: Playground, wording: Wording, days: int) -> Message:
     return warning
 
 
-async def asks_who_else_is_told(chat: Playground, wording: Wording, warning: Message) -> None:
+async def shows_the_recipients(chat: Playground, wording: Wording, warning: Message) -> None:
     await chat.press_on(warning, wording("notice.told"))
-    told = await chat.card_with(wording("notice.told.title"))
-    assert told.id != warning.id
-    assert [ADMINISTRATOR, wording("alerts.state.told")] == told.words.splitlines()[-2:]
+    recipients = await chat.card_with(wording("notice.told.title"))
+    assert recipients.id != warning.id
+    assert [ADMINISTRATOR, wording("alerts.state.told")] == recipients.words.splitlines()[-2:]
 
 
 async def lists_monitors(chat: Playground, wording: Wording) -> None:
@@ -124,7 +124,7 @@ async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path:
     ):
         values = await connect(chat, sandbox, wording, day_in(5))
         warning = await is_warned(chat, wording, 5)
-        await asks_who_else_is_told(chat, wording, warning)
+        await shows_the_recipients(chat, wording, warning)
         await lists_monitors(chat, wording)
 
         old = (await sandbox.state())["registration"]["secrets"][-1]

@@ -31,7 +31,7 @@ from storage.tables.rotations import Rotation
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
 from sync.domain.rotation import RotationStep
 from sync.scheduling.scheduler import Intervals
-from tests.support.bot.hosting import Bot, FakeClock, open_bot
+from tests.support.bot.hosting import Bot, SleepingClock, open_bot
 from tests.support.connectors import Call
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
@@ -62,7 +62,7 @@ class Killed(Exception):
 class TrueTime:
     """The true time: the product's clock, unless that has been set wrong."""
 
-    clock: FakeClock
+    clock: SleepingClock
     ahead: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:

@@ -51,7 +51,7 @@ async def test_a_call_shows_as_in_a_call_and_hanging_up_clears_it(tmp_path: Path
 async def test_ringing_changes_nothing(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.ring("2001")
-        await eventually(lambda: heard(running, "ringing"))
+        await eventually(lambda: has_state(running, "ringing"))
         await quiet(running)
         assert await presence_requests(sandbox) == []
         await sandbox.hangup("2001")
@@ -59,7 +59,7 @@ async def test_ringing_changes_nothing(tmp_path: Path) -> None:
         assert await presence_requests(sandbox) == []
 
 
-async def heard(running: RunningEngine, state: str, extension: str = "2001") -> bool:
+async def has_state(running: RunningEngine, state: str, extension: str = "2001") -> bool:
     return (await person_by_extension(running, extension)).line == state
 
 

@@ -69,7 +69,7 @@ class Process:
     skew: float | None = None
     update: int | None = None
 
-    async def look(self) -> None:
+    async def schedule_and_send(self) -> None:
         """Schedule the notices, then send those that are due."""
         await self.notice_scheduler.run("all")
         await self.send_due()
@@ -99,8 +99,8 @@ class NoticeHarness:
     def now(self) -> datetime:
         return self.bot.clock.now
 
-    async def look(self) -> None:
-        await self.process.look()
+    async def schedule_and_send(self) -> None:
+        await self.process.schedule_and_send()
 
     async def another(self) -> Process:
         database = await self.stack.enter_async_context(open_database(self.url))

@@ -67,7 +67,7 @@ async def test_enable_can_wait(chat: Chat) -> None:
     assert "enable" not in chat.integrations.calls
 
 
-async def test_enable_what_is_enabled(chat: Chat) -> None:
+async def test_enabling_twice_says_so(chat: Chat) -> None:
     await stored(chat, enabled=True)
     assert "enabled already" in words(await chat.say("enable presence"))
     assert chat.integrations.calls == []
@@ -82,7 +82,7 @@ async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> No
     assert chat.integrations.calls == ["disable"]
 
 
-async def test_disable_thought_better_of(chat: Chat) -> None:
+async def test_disabling_can_be_cancelled(chat: Chat) -> None:
     await stored(chat, enabled=True)
     assert "Nothing was changed" in words(await chat.press(await chat.say("disable presence"), "disable.keep"))
     assert chat.integrations.calls == []
@@ -110,7 +110,7 @@ async def test_removing_twice_is_harmless(chat: Chat) -> None:
     assert chat.integrations.calls == ["remove"]
 
 
-async def test_remove_thought_better_of(chat: Chat) -> None:
+async def test_removing_can_be_cancelled(chat: Chat) -> None:
     await stored(chat)
     assert "Nothing was changed" in words(await chat.press(await chat.say("remove integration"), "remove.keep"))
 
@@ -134,7 +134,7 @@ async def test_status_refreshes_in_its_place_and_offers_what_fits(chat: Chat) ->
     assert turn.sent == []
 
 
-async def test_status_tells_wrong_credentials_from_an_unwell_service(chat: Chat) -> None:
+async def test_status_distinguishes_wrong_credentials_from_an_unavailable_service(chat: Chat) -> None:
     await stored(chat, enabled=True)
     since = chat.now - timedelta(hours=2)
     chat.integrations.service_health = (
@@ -216,8 +216,8 @@ def test_a_commands_verbs_begin_with_its_key() -> None:
     assert all(verb.startswith(f"{command.key}.") for command in COMMANDS for verb in command.actions)
 
 
-async def test_every_button_ever_shown_leads_somewhere(chat: Chat) -> None:
-    """Whatever cards a walk through everything shows, no button of theirs is unknown."""
+async def test_every_button_shown_has_a_handler(chat: Chat) -> None:
+    """Follow every button from every command: none has an unknown verb."""
     await stored(chat, enabled=True)
     for command in COMMANDS:
         await chat.say(command.titles["en"])

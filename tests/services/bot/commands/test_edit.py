@@ -18,7 +18,7 @@ BEN = "66666666-0000-4000-8000-000000000006"
 
 @pytest.fixture
 async def one(chat: Chat) -> IntegrationView:
-    """The only integration there is."""
+    """The only integration."""
     await chat.press(await at_preview(chat), "setup.later")
     chat.integrations.calls.clear()
     (view,) = await chat.integrations.list(TENANT)
@@ -74,7 +74,7 @@ async def test_the_cloudlink_side(chat: Chat, one: IntegrationView) -> None:
     )
 
 
-async def test_an_empty_secret_is_handed_on_as_empty(chat: Chat, one: IntegrationView) -> None:
+async def test_an_empty_secret_is_passed_on_as_empty(chat: Chat, one: IntegrationView) -> None:
     await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink")
     await chat.press(await form(chat, "teams"), "edit.save_teams")
     assert (chat.integrations.accounts[-1].client_secret, chat.integrations.apps[-1].client_secret) == ("", "")
@@ -143,10 +143,10 @@ async def test_the_second_of_two_edits_is_shown_the_first(
     await _recorded(chat, one, "rename", {"from": "Head office", "to": "Ben's name"})
     chat.now += timedelta(minutes=3)
     card = await chat.press(slow, "edit.save_name", {"name": "My name"})
-    told = words(card)
-    assert said in told
+    shown = words(card)
+    assert said in shown
     for expected in ("Ben Example", "Ben's name", "3 min"):
-        assert expected in told
+        assert expected in shown
     assert (await stored(chat)).name == "Ben's name"
     assert set(buttons(card)) == {"edit.open", "history.show"}
 

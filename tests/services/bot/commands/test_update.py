@@ -46,7 +46,7 @@ async def dialog(chat: Chat) -> Card:
     return await chat.say("install update")
 
 
-async def test_nothing_to_install_says_where_it_stands(chat: Chat, integration_id: str) -> None:
+async def test_nothing_to_install_shows_the_installed_version(chat: Chat, integration_id: str) -> None:
     card = await chat.say("install update")
     assert "There is no update to install" in words(card)
     assert "update.install" not in buttons(card)
@@ -68,7 +68,7 @@ async def test_the_dialog_shows_notes_and_what_would_change_here(chat: Chat, int
     assert chat.updates.begun == []
 
 
-async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_id: str) -> None:
+async def test_an_installation_starts_once_and_shows_its_progress(chat: Chat, integration_id: str) -> None:
     card = await dialog(chat)
     shown = await chat.press(card, "update.install")
     assert "Installing the update" in words(shown)
@@ -80,7 +80,7 @@ async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_
     assert set(chat.updates.followers) == {CardAddress(TENANT, ADMIN, CARD_ID)}
 
 
-async def test_who_installs_in_portuguese_gives_portuguese_words(chat: Chat, integration_id: str) -> None:
+async def test_an_installation_started_in_portuguese_uses_portuguese_words(chat: Chat, integration_id: str) -> None:
     chat.locale = PORTUGUESE
     chat.updates.pending = DUE
     card = await chat.say("Instalar Atualização")
@@ -95,7 +95,7 @@ async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:
     assert chat.updates.begun == []
 
 
-async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id: str) -> None:
+async def test_an_old_dialog_is_replaced_by_the_current_offer(chat: Chat, integration_id: str) -> None:
     card = await dialog(chat)
     chat.updates.pending = DUE[:1]
     shown = await chat.press(card, "update.install")
@@ -105,7 +105,7 @@ async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id:
 
 
 @pytest.mark.parametrize("version", ["", "-1", "x", "9" * 40, "²"])
-async def test_a_version_nobody_offered_begins_nothing(chat: Chat, integration_id: str, version: str) -> None:
+async def test_a_version_that_was_not_offered_starts_nothing(chat: Chat, integration_id: str, version: str) -> None:
     chat.updates.pending = DUE
     await chat.act("update.install", integration=integration_id, version=version)
     assert chat.updates.begun == []
@@ -121,7 +121,7 @@ async def test_another_tenant_s_integration_does_not_exist(chat: Chat, integrati
     assert (chat.updates.begun, chat.updates.undone) == ([], [])
 
 
-async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integration_id: str) -> None:
+async def test_an_unreadable_service_is_reported_and_nothing_is_offered(chat: Chat, integration_id: str) -> None:
     chat.updates.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
     card = await dialog(chat)
     assert "update.install" not in buttons(card)
@@ -129,7 +129,7 @@ async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integrati
     assert "update.install" in buttons(await chat.press(card, "update.show"))
 
 
-async def test_asking_again_meanwhile_shows_how_far_it_is_on_a_card_that_follows(
+async def test_the_command_shows_the_progress_of_a_running_installation_on_a_card_that_is_updated(
     chat: Chat, integration_id: str
 ) -> None:
     await chat.press(await dialog(chat), "update.install")
