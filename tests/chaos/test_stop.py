@@ -200,12 +200,12 @@ class SlowTeams:
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
-        self.said.append(await request.json())
+        self.received.append(await request.json())
         await self.go_on.wait()
-        return web.json_response({"id": f"said-{len(self.said)}"}, status=201)
+        return web.json_response({"id": f"said-{len(self.received)}"}, status=201)
 
-    async def has_heard(self) -> bool:
-        return bool(self.said)
+    async def has_received(self) -> bool:
+        return bool(self.received)
 
 
 @asynccontextmanager
@@ -250,7 +250,7 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
     ):
         said = said_to_the_bot("help", service_url)
         asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
-        await eventually(teams.has_heard)
+        await eventually(teams.has_received)
         await running.terminate()
         teams.go_on.set()
         assert await asking == 200
@@ -273,7 +273,7 @@ async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cle
             await eventually(lambda: is_held(gate))
             said = said_to_the_bot("help", service_url)
             asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
-            await eventually(teams.has_heard)
+            await eventually(teams.has_received)
             await running.terminate()
             assert await running.ended() == 0
             await asyncio.gather(asking, return_exceptions=True)

@@ -186,11 +186,11 @@ class Year:
         since = self.bot.clock()
         for running in self.processes:
             await running.engine.jobs.defer(WARN, EVERYTHING)
-        await eventually(lambda: self._has_told(since))
+        await eventually(lambda: self._have_sent_notices(since))
 
-    async def _has_told(self, since: datetime) -> bool:
-        looked = [running.metric("warned_timestamp_seconds") - since.timestamp() for running in self.processes]
-        if not all(0 <= after < LEASE.total_seconds() for after in looked):
+    async def _have_sent_notices(self, since: datetime) -> bool:
+        ages = [running.metric("warned_timestamp_seconds") - since.timestamp() for running in self.processes]
+        if not all(0 <= age < LEASE.total_seconds() for age in ages):
             return False
         async with self.engine.database.session() as session:
             due = await notices.integrations_with_due(session, self.bot.clock())
