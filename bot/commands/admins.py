@@ -6,9 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Card
 from bot.cards import admins as cards
-from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
-from bot.cards.validation import cleaned
+from bot.cards.validation import cleaned, failed_check
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from storage.queries import conversations, drafts, roles
@@ -65,12 +64,8 @@ async def _form(context: TurnContext, form_error: str = "") -> Card:
         "role": _role(context) or Role.VIEWER,
     }
     texts = context.texts
-    wrong = _field_error(context, form_error) if form_error else None
+    wrong = failed_check(texts, form_error, "address") if form_error else None
     return cards.invite(texts, strangers, context.now, typed if form_error else {}, wrong)
-
-
-def _field_error(context: TurnContext, key: str) -> FormError:
-    return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="address")
 
 
 async def add(context: TurnContext) -> None:
