@@ -163,13 +163,13 @@ async def test_a_reminder_pauses_the_alert_until_tomorrow(tmp_path: Path) -> Non
         await chat.press_on(warning, ENGLISH("notice.remind"))
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         assert ENGLISH("notice.reminded.when", day=ENGLISH.texts.date(tomorrow)) in warning.words
-        rows = stored(bot, "SELECT stage, state, due_at FROM notice WHERE topic = 'expiry'")
+        rows = query_rows(bot, "SELECT stage, state, due_at FROM notice WHERE topic = 'expiry'")
         assert sorted(str(row[1]) for row in rows) == ["sent", "waiting"]
         [due] = [row[2] for row in rows if row[1] == "waiting"]
         assert str(due).startswith(tomorrow.isoformat())
 
 
-def stored(bot: Bot, query: str) -> list[tuple[object, ...]]:
+def query_rows(bot: Bot, query: str) -> list[tuple[object, ...]]:
     """Rows of the bot's database file."""
     with closing(sqlite3.connect(f"file:{bot.data / 'presence.db'}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()

@@ -552,13 +552,16 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
         ]
         captured = capsys.readouterr()
         everything = (
-            captured.out + captured.err + await stored(running) + generate_latest(running.registry).decode()
+            captured.out
+            + captured.err
+            + await all_stored_values(running)
+            + generate_latest(running.registry).decode()
         )
         assert "service_unhealthy" in everything
         assert not [secret for secret in secrets if secret in everything]
 
 
-async def stored(running: RunningEngine) -> str:
+async def all_stored_values(running: RunningEngine) -> str:
     """Every value of every row, and of an SQLite file every byte."""
     async with running.database.engine.connect() as connection:
         tables = [await connection.execute(table.select()) for table in SQLModel.metadata.sorted_tables]
