@@ -20,6 +20,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
+from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
@@ -44,7 +45,6 @@ from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
-from sync.audit import AuditLog
 from sync.cloudlink.tables import WireTables, load_tables
 from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
@@ -221,37 +221,32 @@ async def open_application(
         await _start_notifications(services, engine, host)
         application = build_application(engine, registry)
         if role is not Role.WORKER:
-            add_public_routes(application, host, engine, services.exports)
+            add_public_routes(application, host, engine, HistoryExport(services, services.export_links))
         yield application
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
     """What the bot's commands use."""
-    access, texts = _access(settings), load_texts()
     return Services(
         database=database,
         encryption=encryption,
         operations=engine,
-        access=access,
+        access=_access(settings),
         clock=utc_now,
-        languages=texts,
+        languages=load_texts(),
         links=Links(),
         previews=PreviewCache(utc_now),
-        exports=HistoryExport(
-            database, encryption, utc_now, texts, access, settings.public_url, settings.local_url
-        ),
-        audit=AuditLog(database, utc_now),
+        export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
         commands=BOT_COMMANDS,
     )
 
 
 async def _start_notifications(services: Services, engine: Engine, host: Host) -> None:
-    """Have the bot run the jobs that send notices and update cards."""
-    database, access, texts, links = services.database, services.access, services.languages, services.links
-    notifier = Notifier(database, host.messenger, access, utc_now, random.SystemRandom(), texts, links)
+    """Have the bot send what sync asks for: notices, and update cards with their progress."""
+    notifier = Notifier(services, host.messenger, random.SystemRandom())
     await notifier.start()
     engine.jobs.replace(NOTIFY, notifier.notify)
-    cards = UpdateCards(database, engine.updates, host.messenger, texts, access, links)
+    cards = UpdateCards(services, engine.updates, host.messenger)
     engine.jobs.replace(SHOW_UPDATE, cards.show)
 
 

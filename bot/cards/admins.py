@@ -16,8 +16,8 @@ from sync.domain.roles import GRANTABLE, Role, is_expired_invitation
 
 PAGE = 10
 SUGGESTED = 20
-NOBODY = "nobody"
-"""The choice of no one from the list."""
+NO_PERSON = "nobody"
+"""The choice of no person from the list."""
 
 
 class Member(Protocol):
@@ -119,8 +119,8 @@ def invite(
     body: list[CardElement] = [header("✉️", title), text(texts("admins.invite.what"), subtle=True), address]
     if people:
         known = [(one.user_object_id, _seen(texts, one, now)) for one in people]
-        choices = [(NOBODY, texts("admins.nobody")), *known]
-        body.append(_chooser("person", texts("admins.or_pick"), choices, typed.get("person") or NOBODY))
+        choices = [(NO_PERSON, texts("admins.nobody")), *known]
+        body.append(_chooser("person", texts("admins.or_pick"), choices, typed.get("person") or NO_PERSON))
     if form_error:
         body.append(error_note(form_error))
     body += [_roles(texts, Role(typed.get("role") or Role.VIEWER)), *_what_roles_may(texts)]

@@ -252,7 +252,7 @@ def reminded(texts: Texts, day: date) -> Card:
     return card(texts, title, [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))])
 
 
-def told(texts: Texts, name: str, listeners: Sequence[Listener]) -> Card:
+def recipients_card(texts: Texts, name: str, listeners: Sequence[Listener]) -> Card:
     """Who else receives a notice, and whether it reached them."""
     title = texts("notice.told.title")
     return card(texts, title, [header("👥", title, capped(name)), *_listeners(texts, listeners)])

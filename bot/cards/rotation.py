@@ -30,7 +30,7 @@ def form(
     title = texts("rotate.title")
     data = {"integration": view.id}
     page = _secrets_page(texts, view, links)
-    told = [replace(one, link=None) if one.link == page else one for one in form_errors]
+    shown = [replace(one, link=None) if one.link == page else one for one in form_errors]
     fields: list[TextInput | DateInput] = [
         field(texts, "description", values, required=True, length=MAX_NAME),
         secret(texts, "client_secret", required=True, hint="field.secret.again" if form_errors else ""),
@@ -41,7 +41,7 @@ def form(
         text(texts("rotate.intro")),
         fact(texts("field.tenant_id"), capped(view.tenant_id)),
         fact(texts("field.client_id"), capped(view.client_id)),
-        *with_errors(fields, told),
+        *with_errors(fields, shown),
         safe(texts),
     ]
     save = {**data, "revision": str(view.revision)}

@@ -39,27 +39,22 @@ def check_lengths(texts: Texts, values: Mapping[str, str]) -> list[FormError]:
     return [form_error for form_error in found if form_error]
 
 
-def name_taken(texts: Texts) -> FormError:
-    """Names are unique within an organisation."""
-    return FormError(texts("check.name_taken"), texts("check.name_taken.remedy"), field="name")
+def failed_check(texts: Texts, check: str, field: str, label: str = "") -> FormError:
+    """The error of a check, from the texts ``check.<check>``, which may contain ``label``, and its ``.remedy``."""
+    return FormError(texts(f"check.{check}", field=label), texts(f"check.{check}.remedy"), field=field)
 
 
 def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
     if not typed:
-        name = texts(f"field.{field}")
-        return FormError(texts("check.required", field=name), texts("check.required.remedy"), field=field)
+        return failed_check(texts, "required", field, texts(f"field.{field}"))
     if len(typed) > _LENGTHS.get(field, MAX_ID):
-        return FormError(texts("check.too_long"), texts("check.too_long.remedy"), field=field)
+        return failed_check(texts, "too_long", field)
     return None
 
 
 def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[FormError]:
     """An error for each non-empty field that is not a GUID."""
-    return [
-        FormError(texts("check.guid"), texts("check.guid.remedy"), field=field)
-        for field in fields
-        if values[field] and not is_guid(values[field])
-    ]
+    return [failed_check(texts, "guid", field) for field in fields if values[field] and not is_guid(values[field])]
 
 
 def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
@@ -68,9 +63,9 @@ def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
         return []
     day = day_of(typed)
     if day is None:
-        return [FormError(texts("check.date"), texts("check.date.remedy"), field="expires_on")]
+        return [failed_check(texts, "date", "expires_on")]
     if day < today:
-        return [FormError(texts("check.past"), texts("check.past.remedy"), field="expires_on")]
+        return [failed_check(texts, "past", "expires_on")]
     return []
 
 

@@ -8,24 +8,24 @@ from datetime import datetime, timedelta
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Card, Turn
-from bot.cards.field_errors import FormError, Links, form_error
+from bot.cards.field_errors import FormError, form_error
 from bot.cards.parts import capped, summary, verbs, with_banner, without_buttons
-from bot.chat.history_export import HistoryExport
+from bot.chat.bot_context import BotContext
+from bot.chat.export_links import ExportLinks
 from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn
-from bot.languages import Language, Texts
-from bot.roles.admins_setting import AdminsSetting
-from core.clock import Clock
-from storage.database import Database
+from bot.languages import Texts
 from storage.encryption import Encryption
 from storage.queries import history, presses
 from storage.tables.conversations import Press
-from sync.audit import Act, AuditLog
+from sync.audit import Act
 from sync.domain.errors import SyncError
 from sync.domain.model import Actor, IntegrationView, UnknownIntegration
 from sync.domain.roles import Role
 from sync.operations import Operations
+
+MAX_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +54,13 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class Services(BotContext):
     """The collaborators of all commands."""
 
-    database: Database
     encryption: Encryption
     operations: Operations
-    access: AdminsSetting
-    clock: Clock
-    languages: Mapping[Language, Texts]
-    links: Links
     previews: PreviewCache
-    exports: HistoryExport
-    audit: AuditLog
+    export_links: ExportLinks
     commands: Sequence[Command]
     new_press_id: Callable[[], str] = lambda: secrets.token_hex(8)
 
@@ -142,6 +136,11 @@ class TurnContext:
 
     def form_error(self, error: SyncError, tenant_id: str = "", client_id: str = "") -> FormError:
         return form_error(error, self.texts, self.services.links, tenant_id, client_id)
+
+    def number(self, name: str) -> int:
+        """The number of at most nine digits in ``data``; 0 if it is missing or malformed."""
+        text = self.data.get(name, "")
+        return int(text) if text.isdecimal() and len(text) <= MAX_DIGITS else 0
 
     async def record(
         self, session: AsyncSession, view: IntegrationView | None, act: Act, **facts: str | int

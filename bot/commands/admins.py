@@ -6,9 +6,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Card
 from bot.cards import admins as cards
-from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
-from bot.cards.validation import cleaned
+from bot.cards.validation import cleaned, failed_check
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from storage.queries import conversations, drafts, roles
@@ -30,8 +29,7 @@ async def _list(context: TurnContext, done: str = "") -> Card:
         members = await roles.list_members(session, context.tenant)
         by_setting = await _owners_by_setting(context, session)
     last = max(0, (len(members) - 1) // cards.PAGE)
-    wanted = context.data.get("page", "")
-    page = min(int(wanted), last) if wanted.isdecimal() and len(wanted) < 7 else 0
+    page = min(context.number("page"), last)
     return cards.listed(context.texts, _names(context, by_setting), members, page, context.now, done)
 
 
@@ -62,22 +60,18 @@ async def _form(context: TurnContext, form_error: str = "") -> Card:
     person = context.data.get("person", "")
     typed = {
         "address": cleaned(context.data.get("address", ""))[:MAX_ID],
-        "person": person if person in known else cards.NOBODY,
+        "person": person if person in known else cards.NO_PERSON,
         "role": _role(context) or Role.VIEWER,
     }
     texts = context.texts
-    wrong = _field_error(context, form_error) if form_error else None
+    wrong = failed_check(texts, form_error, "address") if form_error else None
     return cards.invite(texts, strangers, context.now, typed if form_error else {}, wrong)
-
-
-def _field_error(context: TurnContext, key: str) -> FormError:
-    return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="address")
 
 
 async def add(context: TurnContext) -> None:
     """Invite a person by name, or give a role to a known person: exactly one of the two."""
     address = cleaned(context.data.get("address", "")).casefold()
-    person = context.data.get("person", "").replace(cards.NOBODY, "")
+    person = context.data.get("person", "").replace(cards.NO_PERSON, "")
     role = _role(context)
     if role is None or bool(address) == bool(person):
         return await context.show(await _form(context, "invite_whom"))

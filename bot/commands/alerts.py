@@ -83,7 +83,7 @@ async def remind(context: TurnContext) -> None:
     return await context.show(cards.reminded(context.texts, local(at, zone).date()))
 
 
-async def told(context: TurnContext) -> None:
+async def show_recipients(context: TurnContext) -> None:
     """Show who else receives the notice, in a new card, so that the notice keeps its buttons."""
     notice = await _notice(context)
     if notice is None:
@@ -95,7 +95,7 @@ async def told(context: TurnContext) -> None:
         muted = await alerts.list_muted(session, context.tenant, notice.integration_id)
         recipients = await _recipients(session, context.tenant, muted, about)
     name = integration.name if integration else ""
-    await context.send(cards.told(context.texts, name, recipients))
+    await context.send(cards.recipients_card(context.texts, name, recipients))
 
 
 async def _notice(context: TurnContext) -> Notice | None:
@@ -115,14 +115,14 @@ async def _view(context: TurnContext) -> AlertsView:
         recipients = await _recipients(session, tenant, set(), {})
     views = await context.operations.integrations.list(tenant)
     general = mine.get(ANY_INTEGRATION)
-    told_zone = known.time_zone if known else ""
-    zone = zone_of(general.time_zone if general else "", told_zone, context.texts.language)
+    client_zone = known.time_zone if known else ""
+    zone = zone_of(general.time_zone if general else "", client_zone, context.texts.language)
     return AlertsView(
         integrations=[(one.id, one.name, not (one.id in mine and mine[one.id].muted)) for one in views],
         quiet_from=general.quiet_from if general else "",
         quiet_until=general.quiet_until if general else "",
         zone=zone,
-        zones=ZONES if not told_zone or told_zone in ZONES else (told_zone, *ZONES),
+        zones=ZONES if not client_zone or client_zone in ZONES else (client_zone, *ZONES),
         listeners=recipients,
     )
 
@@ -159,5 +159,5 @@ COMMAND = Command(
     listed=False,
     open=open_alerts,
     least=Role.ADMINISTRATOR,
-    actions={"alerts.save": save, "alerts.remind": remind, "alerts.told": told},
+    actions={"alerts.save": save, "alerts.remind": remind, "alerts.told": show_recipients},
 )

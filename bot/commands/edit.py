@@ -56,7 +56,7 @@ async def save_name(context: TurnContext) -> None:
     try:
         await _save(context, view, renaming, "edit.renamed")
     except NameTaken:
-        taken = validation.name_taken(context.texts)
+        taken = validation.failed_check(context.texts, "name_taken", "name")
         await context.show(cards.rename_form(context.texts, view, typed, [taken]))
 
 
@@ -127,7 +127,7 @@ def _check_fields(
         found += validation.check_expiry(texts, typed["expires_on"], context.now.date())
     has_moved = any(typed[name].lower() != known[name].lower() for name in ("tenant_id", "client_id"))
     if has_moved and not secret and view.credential is CredentialKind.SECRET:
-        needed = FormError(texts("check.secret_moves"), texts("check.secret_moves.remedy"), field="client_secret")
+        needed = validation.failed_check(texts, "secret_moves", "client_secret")
         found.append(needed)
     return found
 
@@ -162,8 +162,7 @@ async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
 
 def revision_of(context: TurnContext) -> int:
     """The revision the form was opened with; 0, which no integration has, if it is missing."""
-    revision = context.data.get("revision", "")
-    return int(revision) if revision.isdecimal() and len(revision) < 10 else 0
+    return context.number("revision")
 
 
 COMMAND = Command(

@@ -40,8 +40,7 @@ async def show_page(context: TurnContext, view: IntegrationView, wizard: bool = 
     if found is None:
         found = await context.operations.overview.preview(context.tenant, view.id)
         context.services.previews.put(context.tenant, view.id, found)
-    wanted = context.data.get("page", "")
-    page = min(int(wanted), cards.pages(found) - 1) if wanted.isdecimal() and len(wanted) < 7 else 0
+    page = min(context.number("page"), cards.pages(found) - 1)
     await context.show(cards.preview_card(context.texts, view, found, page, wizard))
 
 

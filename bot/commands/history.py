@@ -3,7 +3,8 @@
 from bot.cards import history as cards
 from bot.cards.field_errors import Link
 from bot.chat.context import Command, TurnContext
-from bot.chat.history_export import ExportRequest, csv_line
+from bot.chat.export_links import ExportRequest
+from bot.chat.history_export import csv_line
 from storage.queries import history
 from sync.domain.roles import Role
 
@@ -24,7 +25,8 @@ async def export(context: TurnContext) -> None:
     chosen = _chosen(context)
     async with context.services.database.session() as session:
         total = await history.count(session, context.tenant, chosen)
-    url = context.services.exports.link(_export_request(context, chosen), context.turn.incoming.address.service_url)
+    request = ExportRequest(context.tenant, context.person, context.texts.language, chosen)
+    url = context.services.export_links.create(request, context.turn.incoming.address.service_url)
     link = Link(context.texts("export.download"), url) if url else None
     await context.show(cards.export_card(context.texts, total, link, chosen))
 
@@ -40,10 +42,6 @@ async def as_text(context: TurnContext) -> None:
     await context.show(cards.export_text(context.texts, lines, total, page, chosen))
 
 
-def _export_request(context: TurnContext, chosen: str) -> ExportRequest:
-    return ExportRequest(context.tenant, context.person, context.texts.language, chosen)
-
-
 def _chosen(context: TurnContext) -> str:
     """An integration's id, which may be removed by now; history is filtered by tenant in any case."""
     chosen = context.data.get("integration", "")
@@ -51,9 +49,7 @@ def _chosen(context: TurnContext) -> str:
 
 
 def _page(context: TurnContext, total: int, size: int) -> int:
-    wanted = context.data.get("page", "")
-    last = max(0, (total - 1) // size)
-    return min(int(wanted), last) if wanted.isdecimal() and len(wanted) < 7 else 0
+    return min(context.number("page"), max(0, (total - 1) // size))
 
 
 COMMAND = Command(

@@ -11,7 +11,7 @@ async def open_integrations(context: TurnContext) -> None:
     views = await context.operations.integrations.list(context.tenant)
     if not views:
         return await context.show(cards.none_yet(context.texts))
-    page = _page(context, len(views))
+    page = min(context.number("page"), (len(views) - 1) // cards.SHOWN)
     shown = views[page * cards.SHOWN : (page + 1) * cards.SHOWN]
     service_health = {view.id: await _service_health(context, view) for view in shown}
     return await context.show(cards.listed(context.texts, shown, service_health, len(views), page))
@@ -28,12 +28,6 @@ async def _service_health(context: TurnContext, view: IntegrationView) -> tuple[
         return (await context.operations.overview.status(context.tenant, view.id)).service_health
     except UnknownIntegration:
         return ()
-
-
-def _page(context: TurnContext, total: int) -> int:
-    wanted = context.data.get("page", "")
-    last = (total - 1) // cards.SHOWN
-    return min(int(wanted), last) if wanted.isdecimal() and len(wanted) < 7 else 0
 
 
 COMMAND = Command(

@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.cards import monitors as cards
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
-from bot.cards.validation import cleaned
+from bot.cards.validation import cleaned, failed_check
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import monitors
@@ -50,9 +50,9 @@ async def add(context: TurnContext) -> None:
     view = await context.integration()
     names = [name for line in context.data.get("names", "").splitlines() if (name := cleaned(line))]
     if not names:
-        return await show_for(context, view, _field_error(context, "names_needed"))
+        return await show_for(context, view, failed_check(context.texts, "names_needed", "names"))
     if any(len(name) > MAX_NAME for name in names):
-        return await show_for(context, view, _field_error(context, "names_too_long"))
+        return await show_for(context, view, failed_check(context.texts, "names_too_long", "names"))
     async with _changing(context, view) as session:
         added = await monitors.add(session, context.tenant, view.id, names, context.now)
         for name in added:
@@ -151,10 +151,6 @@ async def _changing(context: TurnContext, view: IntegrationView) -> AsyncIterato
 
 def _chosen(context: TurnContext) -> list[str]:
     return context.data.get(cards.CHOSEN, "").split(",")
-
-
-def _field_error(context: TurnContext, key: str) -> FormError:
-    return FormError(context.texts(f"check.{key}"), context.texts(f"check.{key}.remedy"), field="names")
 
 
 COMMAND = Command(

@@ -73,7 +73,8 @@ async def save(context: TurnContext) -> None:
     except SyncError as error:
         return await show_form(context, view, typed, [_form_error(context, view, error)])
     except NameTaken:
-        return await show_form(context, view, typed, [_taken(context)])
+        taken = validation.failed_check(context.texts, "name_taken", "description")
+        return await show_form(context, view, typed, [taken])
     except EditedMeanwhile:
         return await show_outdated(context, view)
     except RotationUnderWay:
@@ -96,11 +97,6 @@ def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -
         texts = context.texts
         said = replace(said, sentence=texts("rotate.other_app"), remedy=texts("rotate.other_app.remedy"))
     return said if said.field in cards.FIELDS else replace(said, field="")
-
-
-def _taken(context: TurnContext) -> FormError:
-    texts = context.texts
-    return FormError(texts("check.name_taken"), texts("check.name_taken.remedy"), field="description")
 
 
 # By the bot

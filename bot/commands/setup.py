@@ -146,7 +146,7 @@ async def save(context: TurnContext, draft: Draft) -> None:
             context.texts("update.3.words"),
         )
     except NameTaken:
-        return await show_teams(context, draft, [validation.name_taken(context.texts)])
+        return await show_teams(context, draft, [validation.failed_check(context.texts, "name_taken", "name")])
     except SyncError as error:
         form_error = context.form_error(error, typed["tenant_id"], typed["client_id"])
         return await show_teams(context, draft, [form_error])
@@ -163,7 +163,7 @@ async def _check_fields(context: TurnContext, typed: dict[str, str], secret: str
     ]
     names = {view.name.casefold() for view in await context.operations.integrations.list(context.tenant)}
     if typed["name"].casefold() in names:
-        found.append(validation.name_taken(texts))
+        found.append(validation.failed_check(texts, "name_taken", "name"))
     return found
 
 
@@ -176,10 +176,7 @@ async def _saved(context: TurnContext, draft: Draft, view: IntegrationView) -> N
 async def _request_cloudlink_secret_again(context: TurnContext, draft: Draft) -> None:
     draft.step, draft.cloudlink_secret_sealed = "cloudlink", None
     await setup_draft.save(context, draft)
-    texts = context.texts
-    again = FormError(
-        texts("check.cloudlink_again"), texts("check.cloudlink_again.remedy"), field="cloudlink_secret"
-    )
+    again = validation.failed_check(context.texts, "cloudlink_again", "cloudlink_secret")
     await show_cloudlink(context, draft, [again])
 
 

@@ -93,8 +93,7 @@ def _place(context: TurnContext, card_id: str = "") -> CardAddress:
 
 def _version(context: TurnContext) -> int:
     """The version in the button's data; 0, which is never due, if it is malformed."""
-    said = context.data.get("version", "")
-    return int(said) if said.isdecimal() and len(said) < 7 else 0
+    return context.number("version")
 
 
 COMMAND = Command(

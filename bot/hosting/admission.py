@@ -7,9 +7,9 @@ import orjson
 from aiohttp import web
 
 from bot.hosting.activity_parser import ParsedActivity, parse_activity
+from bot.hosting.auth.verifier import Verifier
 from bot.hosting.config import HostingConfig
 from bot.hosting.refusals import Refused
-from bot.hosting.verifier import Verifier
 from core.http import TooLarge, is_loopback_host, read_capped
 
 TEAMS = "msteams"

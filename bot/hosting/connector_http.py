@@ -7,7 +7,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from bot.hosting.bot_token import TokenSource
+from bot.hosting.auth.bot_token import TokenSource
 from bot.hosting.delivery import ChannelFailure
 from core.http import read_capped
 

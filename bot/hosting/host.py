@@ -13,7 +13,9 @@ from aiohttp import web
 from bot.activity import Event, Handler, Messenger
 from bot.hosting.activity_parser import ParsedActivity, invoke_error
 from bot.hosting.admission import Admission
-from bot.hosting.bot_token import TokenSource, token_source
+from bot.hosting.auth.bot_token import TokenSource, token_source
+from bot.hosting.auth.signing_keys import SigningKeys
+from bot.hosting.auth.verifier import Verifier
 from bot.hosting.config import HostingConfig
 from bot.hosting.delivery import Delivery, Sleep
 from bot.hosting.framework import ConversationChannel, Framework
@@ -22,10 +24,8 @@ from bot.hosting.messenger import ProactiveMessenger
 from bot.hosting.rate_limit import RateLimit
 from bot.hosting.refusals import Refused, json_answer, refuse
 from bot.hosting.sdk import botbuilder
-from bot.hosting.signing_keys import SigningKeys
 from bot.hosting.turn import ActivityTurn
 from bot.hosting.turn_runner import ANSWER_SECONDS, TurnFailed, TurnRunner, log_failure
-from bot.hosting.verifier import Verifier
 from core.clock import Clock
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline

@@ -15,7 +15,7 @@ class ActivityTurn:
     """Implements ``bot.activity.Turn``."""
 
     def __init__(self, channel: ConversationChannel, parsed: ParsedActivity, event: Event) -> None:
-        self._run_logic = channel
+        self._channel = channel
         self._parsed = parsed
         self._incoming = parsed.incoming(event)
         self._shown_id = event.card_id if isinstance(event, Action) else ""
@@ -27,7 +27,7 @@ class ActivityTurn:
         return self._incoming
 
     async def send(self, card: Card, summary: str) -> str:
-        return await self._run_logic.send(card, summary)
+        return await self._channel.send(card, summary)
 
     async def replace(self, card: Card, summary: str) -> None:
         self._answer = card
@@ -39,7 +39,7 @@ class ActivityTurn:
     async def _update(self, card: Card, summary: str) -> bool:
         """Whether the stored message now shows ``card``. An invoke's response shows it in any case."""
         try:
-            await self._run_logic.update(card, summary, self._shown_id)
+            await self._channel.update(card, summary, self._shown_id)
         except Undelivered as failure:
             if not self._parsed.invoked and failure.status not in _CANNOT_UPDATE:
                 raise
@@ -48,13 +48,13 @@ class ActivityTurn:
 
     async def principal_name(self) -> str:
         if self._principal_name is None:
-            self._principal_name = await self._run_logic.principal_name(self._incoming.address)
+            self._principal_name = await self._channel.principal_name(self._incoming.address)
         return self._principal_name
 
     async def answer_invoke(self, body: dict[str, Any] | None = None) -> None:
         """Answer the invoke with ``body`` or with the card shown last; does nothing for other activities."""
         if self._parsed.invoked:
-            await self._run_logic.answer(200, body or _invoke_answer(self._answer))
+            await self._channel.answer(200, body or _invoke_answer(self._answer))
 
 
 def _invoke_answer(card: Card | None) -> dict[str, Any]:

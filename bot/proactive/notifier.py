@@ -8,31 +8,24 @@ nothing is retried with growing pauses. Updating a card twice does no harm, so f
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from random import Random
 
 import structlog
-from sqlmodel.ext.asyncio.session import AsyncSession
 
-from bot.activity import Address, Messenger, Undelivered, Unreachable
-from bot.cards.field_errors import Link, Links
+from bot.activity import Messenger, Undelivered, Unreachable
 from bot.cards.notices import Done, NoticeView, closed_card, notice_card
 from bot.cards.parts import summary
+from bot.chat.bot_context import BotContext
 from bot.chat.idempotency import with_press_id
-from bot.languages import Language, Texts, language_of
-from bot.languages.quiet_hours import quiet_until, zone_of
-from bot.roles.admins_setting import AdminsSetting
-from core.clock import Clock
-from storage.database import Database
+from bot.languages.quiet_hours import quiet_until
+from bot.proactive.recipients import Recipient, Recipients
 from storage.queries import alerts, conversations, integrations, notices
-from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
+from storage.queries.alerts import CHANNEL_PREFIX
 from storage.queries.notices import State
-from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
-from storage.tables.notices import AlertChannel, AlertPreference, Notice
-from sync.domain.roles import NOTIFIED_ROLES
+from storage.tables.notices import Notice
 from sync.integrations.views import integration_view
 
 log = structlog.get_logger()
@@ -46,45 +39,21 @@ MAX_UPDATES = 12
 """The attempts to update a card that cannot be reached."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Where a notice goes, in which language, and the quiet hours."""
-
-    address: Address
-    texts: Texts
-    zone: str
-    is_reachable: bool
-    is_muted: bool = False
-    quiet_from: str = ""
-    quiet_until: str = ""
-    chat_link: Link | None = None
-
-
 class Notifier:
     """The job ``NOTIFY``: sends everything due for one integration. Any number of processes may run it."""
 
-    def __init__(
-        self,
-        database: Database,
-        messenger: Messenger,
-        access: AdminsSetting,
-        clock: Clock,
-        random: Random,
-        languages: Mapping[Language, Texts],
-        links: Links,
-    ) -> None:
-        self._database = database
+    def __init__(self, context: BotContext, messenger: Messenger, random: Random) -> None:
+        self._database = context.database
+        self._clock = context.clock
+        self._context = context
+        self._recipients = Recipients(context)
         self._messenger = messenger
-        self._access = access
-        self._clock = clock
         self._random = random
-        self._links = links
-        self._languages = languages
 
     async def start(self) -> None:
         """Forget administrators that the setting no longer names, so that they receive no notices."""
         async with self._database.writing() as session:
-            await conversations.revoke_administrators(session, self._access.entries())
+            await conversations.revoke_administrators(session, self._context.access.entries())
 
     async def notify(self, integration_id: str) -> None:
         """Run the job: audiences in parallel, the notices of one audience one after the other."""
@@ -101,7 +70,7 @@ class Notifier:
     async def _process(self, integration: Integration, rows: list[Notice]) -> None:
         for row in rows:
             async with self._database.session() as session:
-                recipient = await self._recipient(session, integration, row.audience)
+                recipient = await self._recipients.find(session, integration, row.audience)
             if row.state == State.WAITING:
                 await self._deliver(integration, row, recipient)
             else:
@@ -189,65 +158,7 @@ class Notifier:
             topic=row.topic,
             facts=row.facts,
             integration=integration_view(integration),
-            links=self._links,
+            links=self._context.links,
             zone=recipient.zone,
             chat_link=recipient.chat_link,
         )
-
-    async def _recipient(self, session: AsyncSession, integration: Integration, audience: str) -> Recipient | None:
-        """None for a person who is no longer an administrator, or a channel that no longer receives notices."""
-        tenant = integration.owner_tenant
-        if audience.startswith(CHANNEL_PREFIX):
-            channels = await alerts.list_channels(session, tenant)
-            found = [one for one in channels if CHANNEL_PREFIX + one.conversation_id == audience]
-            return self._channel(found[0]) if found else None
-        person = await conversations.find(session, tenant, audience)
-        if person is None or await self._access.role_of(session, tenant, audience) not in NOTIFIED_ROLES:
-            return None
-        preferences = await alerts.preferences_by_integration(session, tenant, audience)
-        return self._person(person, preferences, integration.id)
-
-    def _person(
-        self, person: Conversation, preferences: Mapping[str, AlertPreference], integration_id: str
-    ) -> Recipient:
-        texts = self._languages[language_for(person)]
-        mine, general = preferences.get(integration_id), preferences.get(ANY_INTEGRATION)
-        return Recipient(
-            address=Address(
-                service_url=person.service_url,
-                conversation_id=person.conversation_id,
-                tenant_id=person.tenant_id,
-                user_id=person.user_id,
-                bot_id=person.bot_id,
-                channel_id=person.channel_id,
-            ),
-            texts=texts,
-            zone=zone_of(general.time_zone if general else "", person.time_zone, texts.language),
-            is_reachable=not person.unreachable,
-            is_muted=mine is not None and mine.muted,
-            quiet_from=general.quiet_from if general else "",
-            quiet_until=general.quiet_until if general else "",
-        )
-
-    def _channel(self, channel: AlertChannel) -> Recipient:
-        language = Language(channel.language) if channel.language in list(Language) else Language.ENGLISH
-        texts = self._languages[language]
-        return Recipient(
-            address=Address(
-                service_url=channel.service_url,
-                conversation_id=channel.conversation_id,
-                tenant_id=channel.owner_tenant,
-                user_id="",
-                bot_id=channel.bot_id,
-                channel_id=channel.channel_id,
-            ),
-            texts=texts,
-            zone=zone_of("", "", language),
-            is_reachable=not channel.unreachable,
-            chat_link=Link(texts("personal.open"), self._links.personal_chat(channel.bot_id)),
-        )
-
-
-def language_for(person: Conversation) -> Language:
-    """The language the person chose, or else their client's."""
-    return Language(person.language) if person.language in list(Language) else language_of(person.locale)

@@ -1,20 +1,19 @@
 """Keeps the cards that show an installation up to date, wherever they are; the job ``SHOW_UPDATE``."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from bot.activity import Address, Messenger, Undelivered, Unreachable
+from bot.activity import Messenger, Undelivered, Unreachable
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.parts import summary
 from bot.cards.update import installation_card
+from bot.chat.bot_context import BotContext
 from bot.chat.idempotency import with_press_id
-from bot.languages import Language, Texts, language_of
-from bot.roles.admins_setting import AdminsSetting
-from storage.database import Database
+from bot.languages import Texts
+from bot.proactive.recipients import address_of, language_for
 from storage.queries import conversations
-from storage.tables.conversations import Conversation
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.roles import Role
 from sync.updates.model import CardAddress, Installation
@@ -31,27 +30,19 @@ class UpdateCards:
 
     def __init__(
         self,
-        database: Database,
+        context: BotContext,
         updates: UpdateService,
         messenger: Messenger,
-        languages: Mapping[Language, Texts],
-        access: AdminsSetting,
-        links: Links,
-        pause: float = PAUSE_SECONDS,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        self._database = database
+        self._context = context
         self._updates = updates
         self._messenger = messenger
-        self._languages = languages
-        self._access = access
-        self._links = links
-        self._pause = pause
         self._sleep = sleep
 
     async def show(self, integration_id: str) -> None:
         """Run the job. Raises ``Undelivered`` when a card could not show the result, so that the job is retried."""
-        await self._sleep(self._pause)
+        await self._sleep(PAUSE_SECONDS)
         found = await self._updates.cards_to_update(integration_id)
         if found is None or not found[1]:
             return
@@ -64,18 +55,18 @@ class UpdateCards:
         await self._updates.release_cards(integration_id, installation)
 
     async def _update(self, place: CardAddress, installation: Installation) -> Undelivered | None:
-        async with self._database.session() as session:
+        async with self._context.database.session() as session:
             chat = await conversations.find(session, place.tenant_id, place.user_object_id)
-            role = await self._access.role_of(session, place.tenant_id, place.user_object_id)
+            role = await self._context.access.role_of(session, place.tenant_id, place.user_object_id)
         if chat is None or chat.unreachable or not place.activity_id or not role.covers(Role.ADMINISTRATOR):
             return None
-        texts = self._languages[_language(chat)]
-        shown = installation_card(texts, installation, form_error_of(installation, texts, self._links))
+        texts = self._context.languages[language_for(chat)]
+        shown = installation_card(texts, installation, form_error_of(installation, texts, self._context.links))
         card = with_press_id(shown, f"{installation.integration_id} {installation.started_at:%y%m%d%H%M%S%f}")
         try:
-            await self._messenger.update(_address(chat), place.activity_id, card, summary(card))
+            await self._messenger.update(address_of(chat), place.activity_id, card, summary(card))
         except Unreachable:
-            async with self._database.writing() as session:
+            async with self._context.database.writing() as session:
                 await conversations.mark_unreachable(session, place.tenant_id, place.user_object_id)
         except Undelivered as error:
             log.info("update_card_undelivered", integration=installation.integration_id, status=error.status)
@@ -90,13 +81,3 @@ def form_error_of(installation: Installation, texts: Texts, links: Links) -> For
         return None
     error = CredentialsWrong(Fault(fault), **installation.current.fault_facts)
     return form_error(error, texts, links)
-
-
-def _language(chat: Conversation) -> Language:
-    return Language(chat.language) if chat.language in list(Language) else language_of(chat.locale)
-
-
-def _address(chat: Conversation) -> Address:
-    return Address(
-        chat.service_url, chat.conversation_id, chat.tenant_id, chat.user_id, chat.bot_id, chat.channel_id
-    )

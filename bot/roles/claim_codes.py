@@ -56,7 +56,7 @@ async def print_new(database: Database, clock: Clock, tenant: str) -> None:
 
 
 async def print_offer(database: Database, rules: AdminsSetting, clock: Clock) -> None:
-    """At the start: print how a first owner comes in while nobody can use the bot."""
+    """At the start: print how to become the first owner, while no person can use the bot."""
     offered = await offer(database, rules, clock, new_code())
     if offered:
         print(offered, flush=True)

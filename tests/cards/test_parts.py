@@ -47,8 +47,8 @@ def test_external_text_stays_on_one_short_line() -> None:
 
 
 def test_a_form_error_has_sentence_remedy_and_link() -> None:
-    made = json_of(error_note(FormError("Wrong.", "Mend it.", Link("Here", "https://contoso.example"))))
+    made = json_of(error_note(FormError("Wrong.", "Fix it.", Link("Here", "https://contoso.example"))))
     assert made["style"] == "attention"
     assert "Wrong." in str(made)
-    assert "Mend it." in str(made)
+    assert "Fix it." in str(made)
     assert made["items"][1]["actions"][0]["url"] == "https://contoso.example"

@@ -77,7 +77,7 @@ async def started_while_graph_is_down(
 
 
 async def every_result_is_stored(folder: Path) -> bool:
-    """Whether the other process has stored what became of everything it sent."""
+    """Whether the other process has stored the result of everything it sent."""
     query = "SELECT applied FROM person WHERE applied IS NOT NULL"
     process = await asyncio.create_subprocess_exec(
         sys.executable,

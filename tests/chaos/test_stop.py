@@ -196,16 +196,16 @@ async def test_a_webhook_in_flight_is_stored(tmp_path: Path) -> None:
 class SlowTeams:
     """Plays ``serviceUrl`` and responds slowly."""
 
-    said: list[dict[str, Any]] = field(default_factory=list)
+    received: list[dict[str, Any]] = field(default_factory=list)
     go_on: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def take(self, request: web.Request) -> web.Response:
-        self.said.append(await request.json())
+        self.received.append(await request.json())
         await self.go_on.wait()
-        return web.json_response({"id": f"said-{len(self.said)}"}, status=201)
+        return web.json_response({"id": f"sent-{len(self.received)}"}, status=201)
 
-    async def has_heard(self) -> bool:
-        return bool(self.said)
+    async def has_received(self) -> bool:
+        return bool(self.received)
 
 
 @asynccontextmanager
@@ -221,7 +221,7 @@ async def slow_teams() -> AsyncIterator[tuple[SlowTeams, str]]:
             teams.go_on.set()
 
 
-def said_to_the_bot(text: str, service_url: str) -> dict[str, Any]:
+def message_to_the_bot(text: str, service_url: str) -> dict[str, Any]:
     return {
         "type": "message",
         "id": "activity-1",
@@ -248,14 +248,14 @@ async def test_a_turn_in_flight_is_answered(tmp_path: Path) -> None:
         aiohttp.ClientSession() as http,
         product(sandbox, sandbox.url, tmp_path) as running,
     ):
-        said = said_to_the_bot("help", service_url)
-        asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
-        await eventually(teams.has_heard)
+        message = message_to_the_bot("help", service_url)
+        asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", message))
+        await eventually(teams.has_received)
         await running.terminate()
         teams.go_on.set()
         assert await asking == 200
         assert await running.ended() == 0
-        assert [activity["type"] for activity in teams.said] == ["message"]
+        assert [activity["type"] for activity in teams.received] == ["message"]
 
 
 async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cleared(tmp_path: Path) -> None:
@@ -271,9 +271,9 @@ async def test_work_that_never_ends_is_left_to_the_next_start_and_nothing_is_cle
         gate.closed = True
         async with product(sandbox, graph_url, tmp_path) as running:
             await eventually(lambda: is_held(gate))
-            said = said_to_the_bot("help", service_url)
-            asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", said))
-            await eventually(teams.has_heard)
+            message = message_to_the_bot("help", service_url)
+            asking = asyncio.create_task(status_of_post(http, f"{running.url}/api/messages", message))
+            await eventually(teams.has_received)
             await running.terminate()
             assert await running.ended() == 0
             await asyncio.gather(asking, return_exceptions=True)

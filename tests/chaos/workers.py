@@ -18,7 +18,7 @@ from tests.support.tools import ROOT
 async def worker(
     sandbox: SandboxHandle, graph_url: str, folder: Path, entra_url: str = ""
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """The engine in another process, killed at the end unless the test did so."""
+    """The engine in another process, killed at the end unless the test has killed it."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

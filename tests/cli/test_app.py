@@ -1,4 +1,4 @@
-"""The application as a whole: what it refuses at start, what it answers to the uninvited, what it logs."""
+"""The application as a whole: refused starts, answers to unauthenticated requests, the log."""
 
 import os
 import re

@@ -23,7 +23,7 @@ def target() -> Iterator[str]:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Where a bot has long been at work: its history is long."""
+    """The database of a bot with a long history."""
     assert run_app(tmp_path, "migrate")[0] == 0
     acts = ((str(number), "t1", "", "", "ada", "Ada", "enable", "done", "{}") for number in range(ACTS))
     with closing(sqlite3.connect(tmp_path / "data/presence.db")) as store, store:

@@ -1,4 +1,4 @@
-"""``python app.py rotate-keys``, as a process: killed and resumed, beside a bot at work, with a vault's keys."""
+"""``python app.py rotate-keys``, as a process: killed and resumed, while a bot is running, with a vault's keys."""
 
 import asyncio
 import signal

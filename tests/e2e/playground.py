@@ -163,7 +163,7 @@ async def running_playground(bot_url: str, logs: Path, locale: str = "en-US") ->
     """The Playground in front of the bot, on a port of its own. Skips the test when Node or it is missing.
 
     The Playground always says that its locale is en-US (fixed in its source, 0.2.28); for another ``locale`` a
-    relay between the two says so in its stead.
+    relay between the two replaces it.
     """
     require("node")
     require("playground")
@@ -185,7 +185,7 @@ async def running_playground(bot_url: str, logs: Path, locale: str = "en-US") ->
 
 @asynccontextmanager
 async def _speaking(locale: str, bot_url: str) -> AsyncIterator[str]:
-    """An address that hands every activity to the bot, its locale changed."""
+    """A relay that passes every activity to the bot with another locale."""
 
     async def relay(request: web.Request) -> web.Response:
         activity = {**await request.json(), "locale": locale}

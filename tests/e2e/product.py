@@ -44,7 +44,8 @@ class Bot:
 async def running_product(directory: Path) -> AsyncIterator[tuple[Switchboard, Bot]]:
     """A new sandbox and a bot with empty data.
 
-    Under ``directory``: ``bot/`` is the bot's data, ``logs/`` what all printed, ``world/`` the sandbox's own.
+    Under ``directory``: ``bot/`` is the bot's data, ``logs/`` the output of all
+    processes, ``world/`` the sandbox's data.
     """
     data, logs, world = (directory / name for name in ("bot", "logs", "world"))
     for each in (data, logs, world):

@@ -40,11 +40,11 @@ async def is_warned(chat: Playground, wording: Wording, days: int) -> Message:
     return warning
 
 
-async def asks_who_else_is_told(chat: Playground, wording: Wording, warning: Message) -> None:
+async def shows_the_recipients(chat: Playground, wording: Wording, warning: Message) -> None:
     await chat.press_on(warning, wording("notice.told"))
-    told = await chat.card_with(wording("notice.told.title"))
-    assert told.id != warning.id
-    assert [ADMINISTRATOR, wording("alerts.state.told")] == told.words.splitlines()[-2:]
+    recipients = await chat.card_with(wording("notice.told.title"))
+    assert recipients.id != warning.id
+    assert [ADMINISTRATOR, wording("alerts.state.told")] == recipients.words.splitlines()[-2:]
 
 
 async def lists_monitors(chat: Playground, wording: Wording) -> None:
@@ -124,7 +124,7 @@ async def test_a_proactive_alert_has_a_button_that_replaces_the_secret(tmp_path:
     ):
         values = await connect(chat, sandbox, wording, day_in(5))
         warning = await is_warned(chat, wording, 5)
-        await asks_who_else_is_told(chat, wording, warning)
+        await shows_the_recipients(chat, wording, warning)
         await lists_monitors(chat, wording)
 
         old = (await sandbox.state())["registration"]["secrets"][-1]
@@ -163,13 +163,13 @@ async def test_a_reminder_pauses_the_alert_until_tomorrow(tmp_path: Path) -> Non
         await chat.press_on(warning, ENGLISH("notice.remind"))
         tomorrow = datetime.now(UTC).date() + timedelta(days=1)
         assert ENGLISH("notice.reminded.when", day=ENGLISH.texts.date(tomorrow)) in warning.words
-        rows = stored(bot, "SELECT stage, state, due_at FROM notice WHERE topic = 'expiry'")
+        rows = query_rows(bot, "SELECT stage, state, due_at FROM notice WHERE topic = 'expiry'")
         assert sorted(str(row[1]) for row in rows) == ["sent", "waiting"]
         [due] = [row[2] for row in rows if row[1] == "waiting"]
         assert str(due).startswith(tomorrow.isoformat())
 
 
-def stored(bot: Bot, query: str) -> list[tuple[object, ...]]:
+def query_rows(bot: Bot, query: str) -> list[tuple[object, ...]]:
     """Rows of the bot's database file."""
     with closing(sqlite3.connect(f"file:{bot.data / 'presence.db'}?mode=ro", uri=True)) as connection:
         return connection.execute(query).fetchall()

@@ -60,8 +60,8 @@ class Outcome:
     """``before`` and ``half`` are the machine while nothing was killed.
 
     ``late`` are the latencies while a worker was dead, ``latencies`` the others. ``wrong`` are the people of whom
-    Teams shows something else than their phone does, in the end; ``settled_after`` is how long after the last event
-    nobody was, None for never. ``failures`` are jobs that failed.
+    Teams shows something else than their phone does, in the end; ``settled_after`` is the time from the
+    last event until there were none, None for never. ``failures`` are jobs that failed.
     """
 
     plan: Plan
@@ -119,17 +119,17 @@ async def _measured(
 ) -> Outcome:
     postmaster = await asyncio.to_thread(postmaster_of, database_url)
 
-    async def look() -> Sample:
+    async def take_sample() -> Sample:
         return await asyncio.to_thread(sample, processes.pids(), database_url, postmaster)
 
     calls = asyncio.create_task(traffic.run(plan.warm_up + plan.seconds))
     await asyncio.sleep(plan.warm_up)
     services.forget()
     traffic.forget()
-    before = await look()
+    before = await take_sample()
     await asyncio.sleep(plan.seconds / 2)
-    half = await look()
-    dead_from, dead_until = await _one_dies(plan, processes) if plan.kill else (0.0, 0.0)
+    half = await take_sample()
+    dead_from, dead_until = await _replace_killed_worker(plan, processes) if plan.kill else (0.0, 0.0)
     await calls
     settled_after = await _settled(fleet, plan.settle)
     return Outcome(
@@ -146,7 +146,7 @@ async def _measured(
     )
 
 
-async def _one_dies(plan: Plan, processes: "Processes") -> tuple[float, float]:
+async def _replace_killed_worker(plan: Plan, processes: "Processes") -> tuple[float, float]:
     """Kill a worker and replace it after a while; returns the start and end of the gap."""
     died_at = monotonic()
     await processes.kill_one()

@@ -1,7 +1,7 @@
 """Entra ID, Microsoft Graph and CloudLink for a whole fleet, kept cheap: they share the machine.
 
 They check what a load could break: a token is valid for its own tenant only, and no tenant gets more of Graph than
-the quota. What is asked of them otherwise is taken as it comes; the sandbox is the strict one.
+the quota. They accept any other request; the sandbox is the strict one.
 """
 
 import base64
@@ -22,7 +22,7 @@ ROLES = ["User.Read.All", "Presence.ReadWrite.All"]
 
 
 class Services:
-    """Serves the fleet; ``counts`` is what was asked, ``latencies`` when Graph was told and how long that took."""
+    """Serves the fleet; ``counts`` are the requests; ``latencies`` pair a time with its delay at Graph."""
 
     def __init__(self, fleet: list[Tenant], quota: int) -> None:
         self._quota = quota

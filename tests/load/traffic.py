@@ -25,7 +25,8 @@ TIMEOUT = aiohttp.ClientTimeout(total=10)
 class Traffic:
     """Calls at ``rate`` a second over the whole fleet, each of ``talk`` seconds in the mean.
 
-    ``accepted`` tells how long each webhook took until it was taken; ``counts`` how they were answered.
+    ``accepted`` are the seconds until each webhook was accepted; ``counts`` are the calls, and the
+    webhooks by status.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What the product's code never does, checked in the source itself."""
+"""Patterns that the product's code must not contain, checked in its source."""
 
 import ast
 import importlib
@@ -22,7 +22,7 @@ RUNS_WHAT_IT_READS = {"pickle", "marshal", "shelve", "jsonpickle", "dill", "subp
 UNCHECKED = {"CERT_NONE", "_create_unverified_context", "check_hostname"}
 
 LONG = 4_000
-"""As long as a message or an input may be."""
+"""The maximum length of a message or an input."""
 TEMPTING = [
     piece * (LONG // len(piece)) + end
     for piece in ("a", "a.", "a-", "-", ".", "0", "0-", " ", "\t ", "a@", "A0", "00:", "%2", "AADSTS1", "://", "/?")

@@ -1,9 +1,8 @@
-"""Small clients for the sandbox's services, and a clock that tests move."""
+"""Small clients for the sandbox's services."""
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from multidict import CIMultiDictProxy
@@ -11,24 +10,7 @@ from multidict import CIMultiDictProxy
 from tests.support.sandboxes import SandboxHandle
 
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
-
-
-class FakeClock:
-    def __init__(self) -> None:
-        self.now = datetime(2026, 3, 2, 9, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **by: float) -> None:
-        self.now += timedelta(**by)
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 60.0) -> None:
-    """Wait until a condition holds; raises ``TimeoutError`` when it does not in time."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
 @dataclass

@@ -4,13 +4,14 @@ from random import Random
 import pytest
 
 from sandbox.state import World
-from tests.sandbox.callers import CloudLink, FakeClock, Graph, connected, signed_in
+from tests.sandbox.callers import MORNING, CloudLink, Graph, connected, signed_in
+from tests.support.clocks import FakeClock
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 
 @pytest.fixture
 def clock() -> FakeClock:
-    return FakeClock()
+    return FakeClock(MORNING)
 
 
 @pytest.fixture

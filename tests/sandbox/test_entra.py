@@ -7,7 +7,8 @@ import pytest
 import requests
 
 from sandbox.state import World
-from tests.sandbox.callers import GRAPH_SCOPE, FakeClock, ask_entra, call
+from tests.sandbox.callers import GRAPH_SCOPE, ask_entra, call
+from tests.support.clocks import FakeClock
 from tests.support.sandboxes import SandboxHandle
 
 

@@ -3,11 +3,12 @@ from random import Random
 from uuid import UUID
 
 from sandbox.registration import Registration, SecretVerdict
-from tests.sandbox.callers import FakeClock
+from tests.sandbox.callers import MORNING
+from tests.support.clocks import FakeClock
 
 
 def test_a_secret_looks_like_entras_and_its_id_is_a_guid() -> None:
-    secret = Registration().add_secret("Laptop", 90, FakeClock().now, Random(1))
+    secret = Registration().add_secret("Laptop", 90, FakeClock(MORNING).now, Random(1))
     assert len(secret.value) == 40
     assert secret.value[3:6] == "8Q~"
     assert secret.hint == secret.value[:3]
@@ -16,7 +17,7 @@ def test_a_secret_looks_like_entras_and_its_id_is_a_guid() -> None:
 
 
 def test_a_secret_is_good_until_it_ends_and_its_id_never() -> None:
-    clock, registration = FakeClock(), Registration()
+    clock, registration = FakeClock(MORNING), Registration()
     secret = registration.add_secret("Laptop", 1, clock.now, Random(1))
     assert registration.check_secret(secret.value, clock.now) is SecretVerdict.GOOD
     assert registration.check_secret(secret.key_id, clock.now) is SecretVerdict.WRONG
@@ -25,7 +26,7 @@ def test_a_secret_is_good_until_it_ends_and_its_id_never() -> None:
 
 
 def test_two_secrets_work_side_by_side() -> None:
-    clock, random, registration = FakeClock(), Random(1), Registration()
+    clock, random, registration = FakeClock(MORNING), Random(1), Registration()
     both = [registration.add_secret(name, 1, clock.now, random) for name in ("old", "new")]
     assert {registration.check_secret(each.value, clock.now) for each in both} == {SecretVerdict.GOOD}
     registration.secrets.remove(both[0])

@@ -3,7 +3,9 @@ import time
 from pathlib import Path
 
 from sandbox.state import World, read_saved
-from tests.sandbox.callers import FakeClock, ask_entra, call, connected, eventually, signed_in
+from tests.sandbox.callers import ask_entra, call, connected, signed_in
+from tests.support.clocks import FakeClock
+from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox.presence import Session
 from sandbox.state import Subscription, UnreadableState, World, read_saved, write_saved
-from tests.sandbox.callers import FakeClock
+from tests.support.clocks import FakeClock
 
 
 def test_everything_survives_the_file(world: World, clock: FakeClock, tmp_path: Path) -> None:
@@ -54,11 +54,11 @@ def test_cloudlinks_milliseconds_always_increase(world: World, clock: FakeClock)
 
 
 def test_listeners_receive_the_phone_event_and_then_the_change(world: World) -> None:
-    heard: list[str] = []
-    world.on_phone.append(lambda person, call: heard.append(f"{person.extension} {call and call.state}"))
-    world.on_change.append(lambda: heard.append("changed"))
+    changes: list[str] = []
+    world.on_phone.append(lambda person, call: changes.append(f"{person.extension} {call and call.state}"))
+    world.on_change.append(lambda: changes.append("changed"))
     world.desk_phone(world.saved.people[0]).ring("a", "+351")
-    assert heard == ["2001 ringing", "changed"]
+    assert changes == ["2001 ringing", "changed"]
 
 
 def test_the_same_random_seed_makes_the_same_state(clock: FakeClock) -> None:

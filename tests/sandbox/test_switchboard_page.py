@@ -39,7 +39,7 @@ class Board:
     async def click(self, name: str) -> None:
         await self.part(name).click()
 
-    def heard(self, message: ConsoleMessage) -> None:
+    def on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
             self.errors.append(message.text)
 
@@ -72,7 +72,7 @@ async def open_board(browser: Browser, running: SandboxHandle) -> AsyncIterator[
         )
         board = Board(await context.new_page(), running)
         boards.append(board)
-        board.page.on("console", board.heard)
+        board.page.on("console", board.on_console)
         board.page.on("pageerror", lambda error: board.errors.append(str(error)))
         await board.page.goto(f"{running.url}/switchboard")
         await expect(board.part("person-2001")).to_be_attached()
@@ -258,7 +258,7 @@ async def test_what_to_paste_is_copied_whole(board: Board, name: str, path: tupl
     assert await clipboard(board) == (await board.sandbox.state())[path[0]][path[1]]
 
 
-async def test_a_new_secret_appears_and_its_value_and_id_are_told_apart(board: Board) -> None:
+async def test_a_new_secret_appears_and_its_value_and_id_are_distinguished(board: Board) -> None:
     await board.part("secret-description").fill("For the chat")
     await board.part("secret-days").select_option("7")
     await board.click("new-secret")

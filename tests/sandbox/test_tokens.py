@@ -3,7 +3,7 @@ import pytest
 
 from sandbox import tokens
 from sandbox.state import World
-from tests.sandbox.callers import FakeClock
+from tests.support.clocks import FakeClock
 
 
 def test_a_token_is_read_until_it_ends(world: World, clock: FakeClock) -> None:

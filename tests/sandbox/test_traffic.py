@@ -3,7 +3,7 @@ from pathlib import Path
 
 from sandbox.state import World, read_saved, write_saved
 from sandbox.traffic import TrafficGenerator
-from tests.sandbox.callers import FakeClock
+from tests.support.clocks import FakeClock
 
 
 def run(world: World, clock: FakeClock, seconds: int) -> Counter[str]:

@@ -157,12 +157,12 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await year.pass_days(64)
     today, past = "The client secret expires today", "The client secret expired {} ago"
     english = [*soon(60, 30, 14, 7, 3, 1), today, past.format("1 day"), past.format("2 days")]
-    heard = await year.arrived()
-    assert heard["ada"] == heard["cleo"] == heard["fay"] == english
+    titles = await year.arrived()
+    assert titles["ada"] == titles["cleo"] == titles["fay"] == english
     expired = [f"O segredo do cliente expirou há {n} dia{'' if n == 1 else 's'}" for n in (1, 2)]
-    assert heard["ben"] == [*em_breve(60, 30, 14, 7, 3, 1), "O segredo do cliente expira hoje", *expired]
-    assert "dan" not in heard
-    assert "eve" not in heard
+    assert titles["ben"] == [*em_breve(60, 30, 14, 7, 3, 1), "O segredo do cliente expira hoje", *expired]
+    assert "dan" not in titles
+    assert "eve" not in titles
     await it_is_refused(year)
 
     # Replaced: the phones' changes since are shown; one all-clear each.
@@ -210,8 +210,8 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     await year.pass_days(15)
     await year.skip_days(25)
     await year.pass_days(3)
-    heard = await year.arrived()
-    assert heard == {"ada": soon(60), "ben": em_breve(60), "cleo": soon(60), "fay": soon(60)}
+    titles = await year.arrived()
+    assert titles == {"ada": soon(60), "ben": em_breve(60), "cleo": soon(60), "fay": soon(60)}
     before, old = len(year.bot.connector.sent("PUT")), await secret_of(year, integration_id)
 
     year.advance_to_hour(12)
@@ -229,8 +229,8 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     used = await secret_of(year, integration_id)
     assert used != old
     assert live_secrets(year) == [used]
-    told = {"ada": [*soon(30), REPLACED], "ben": [*em_breve(30), SUBSTITUIDO]}
-    assert await year.arrived() == told | {"cleo": told["ada"], "fay": told["ada"]}
+    reminded = {"ada": [*soon(30), REPLACED], "ben": [*em_breve(30), SUBSTITUIDO]}
+    assert await year.arrived() == reminded | {"cleo": reminded["ada"], "fay": reminded["ada"]}
     english = "The bot replaced the secret by itself on"
     portuguese = "O bot substituiu o segredo sozinho em"
     changed = await changed_cards(year, before, ada=english, ben=portuguese, cleo=english, fay=english)

@@ -17,6 +17,7 @@ from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.cards.field_errors import Links
+from bot.chat.bot_context import BotContext
 from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
@@ -30,7 +31,7 @@ from storage.tables.rotations import Rotation
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
 from sync.domain.rotation import RotationStep
 from sync.scheduling.scheduler import Intervals
-from tests.support.bot.hosting import Bot, FakeClock, open_bot
+from tests.support.bot.hosting import Bot, SleepingClock, open_bot
 from tests.support.connectors import Call
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
@@ -61,7 +62,7 @@ class Killed(Exception):
 class TrueTime:
     """The true time: the product's clock, unless that has been set wrong."""
 
-    clock: FakeClock
+    clock: SleepingClock
     ahead: timedelta = timedelta(0)
 
     def __call__(self) -> datetime:
@@ -141,15 +142,8 @@ class Year:
             )
             self.power.apply_to(running.database)
             rules = AdminsSetting(ADMINS)
-            notifier = Notifier(
-                running.database,
-                self.bot.host.messenger,
-                rules,
-                self.bot.clock,
-                Random(len(rules.admins)),
-                load_texts(),
-                Links(),
-            )
+            context = BotContext(running.database, rules, self.bot.clock, load_texts(), Links())
+            notifier = Notifier(context, self.bot.host.messenger, Random(len(rules.admins)))
             await notifier.start()
             running.engine.jobs.replace(NOTIFY, notifier.notify)
             self.processes.append(running)
@@ -192,11 +186,11 @@ class Year:
         since = self.bot.clock()
         for running in self.processes:
             await running.engine.jobs.defer(WARN, EVERYTHING)
-        await eventually(lambda: self._has_told(since))
+        await eventually(lambda: self._have_sent_notices(since))
 
-    async def _has_told(self, since: datetime) -> bool:
-        looked = [running.metric("warned_timestamp_seconds") - since.timestamp() for running in self.processes]
-        if not all(0 <= after < LEASE.total_seconds() for after in looked):
+    async def _have_sent_notices(self, since: datetime) -> bool:
+        ages = [running.metric("warned_timestamp_seconds") - since.timestamp() for running in self.processes]
+        if not all(0 <= age < LEASE.total_seconds() for age in ages):
             return False
         async with self.engine.database.session() as session:
             due = await notices.integrations_with_due(session, self.bot.clock())

@@ -5,10 +5,15 @@ from collections.abc import Awaitable, Callable
 from time import monotonic
 
 
-async def eventually(check: Callable[[], Awaitable[bool]], within: float = 60.0) -> None:
-    """Return as soon as ``check`` holds; fail if it does not within so many seconds."""
+async def eventually(check: Callable[[], bool | Awaitable[bool]], within: float = 60.0) -> None:
+    """Return as soon as ``check`` returns True; fail if it does not within so many seconds."""
     deadline = monotonic() + within
-    while not await check():
+    while not await _holds(check):
         if monotonic() > deadline:
-            raise AssertionError(f"did not come about within {within} s")
+            raise AssertionError(f"did not happen within {within} s")
         await asyncio.sleep(0.02)
+
+
+async def _holds(check: Callable[[], bool | Awaitable[bool]]) -> bool:
+    found = check()
+    return found if isinstance(found, bool) else await found

@@ -22,7 +22,7 @@ STATUS_TEXT = "On the phone"
 
 @asynccontextmanager
 async def connected_engine(folder: Path, **options: Any) -> AsyncIterator[tuple[SandboxHandle, RunningEngine]]:
-    """A sandbox and an engine with an enabled integration; it hardly polls unless asked to."""
+    """A sandbox and an engine with an enabled integration; it polls rarely by default."""
     clock = options.get("clock")
     world = {"clock": clock} if clock else {}
     async with running_sandbox(**world) as sandbox, running_engine(sandbox, folder, **options) as running:

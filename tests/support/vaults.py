@@ -55,7 +55,7 @@ class Vault:
             return web.Response(status=401, headers={"WWW-Authenticate": challenge})
         name = request.match_info["name"]
         if self.status != 200:
-            return web.json_response({"error": {"code": "Trouble", "message": "hunter2"}}, status=self.status)
+            return web.json_response({"error": {"code": "InternalError", "message": "hunter2"}}, status=self.status)
         if name not in self.secrets or "api-version" not in request.query:
             return web.json_response({"error": {"code": "SecretNotFound", "message": name}}, status=404)
         return web.json_response({"value": self.secrets[name], "id": self.secret_url(name), "attributes": {}})
@@ -72,19 +72,19 @@ class Vault:
 @asynccontextmanager
 async def open_vault(folder: Path) -> AsyncIterator[Vault]:
     vault = Vault(authorities=str(folder / "authority.pem"))
-    doors = web.Application()
-    doors.router.add_get("/secrets/{name}/", vault.get_secret)
-    doors.router.add_get("/secrets/{name}/{version}", vault.get_secret)
-    identities = web.Application()
-    identities.router.add_get("/token", vault.give_token)
+    secrets = web.Application()
+    secrets.router.add_get("/secrets/{name}/", vault.get_secret)
+    secrets.router.add_get("/secrets/{name}/{version}", vault.get_secret)
+    tokens = web.Application()
+    tokens.router.add_get("/token", vault.give_token)
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(_certificate(folder))
-    runner = web.AppRunner(doors, access_log=None, shutdown_timeout=1)
+    runner = web.AppRunner(secrets, access_log=None, shutdown_timeout=1)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
         vault.url = f"https://127.0.0.1:{runner.addresses[0][1]}"
-        async with TestServer(identities, host="127.0.0.1") as platform:
+        async with TestServer(tokens, host="127.0.0.1") as platform:
             vault.identity_url = str(platform.make_url("/token"))
             yield vault
     finally:

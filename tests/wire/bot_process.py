@@ -21,6 +21,7 @@ from app import add_public_routes, build_application
 from bot.activity import Card
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
+from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS
@@ -34,7 +35,6 @@ from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.schema import migrate
-from sync.audit import AuditLog
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
@@ -199,7 +199,6 @@ async def open_bot_process(
                 ClockSkewMonitor(utc_now),
             )
         )
-        exports = HistoryExport(database, encryption, utc_now, load_texts(), access, own_url="http://127.0.0.1")
         services = Services(
             database=database,
             encryption=encryption,
@@ -209,8 +208,7 @@ async def open_bot_process(
             languages=load_texts(),
             links=Links(),
             previews=PreviewCache(utc_now),
-            exports=exports,
-            audit=AuditLog(database, utc_now),
+            export_links=ExportLinks(encryption, utc_now, own_url="http://127.0.0.1"),
             commands=COMMANDS,
         )
         pipeline = Pipeline(services, metrics)
@@ -226,11 +224,9 @@ async def open_bot_process(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
         )
         application = build_application(engine, registry)
-        add_public_routes(application, chat_host, engine, exports)
+        add_public_routes(application, chat_host, engine, HistoryExport(services, services.export_links))
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
-        notifier = Notifier(
-            database, chat_host.messenger, access, utc_now, Random(7), services.languages, services.links
-        )
+        notifier = Notifier(services, chat_host.messenger, Random(7))
         yield BotProcess(surroundings, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 

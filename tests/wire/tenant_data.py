@@ -153,7 +153,7 @@ def _notices(owner: Person, *views: IntegrationView) -> list[Notice | Problem]:
     now = utc_now()
     about: dict[str, Any] = {"owner_tenant": owner.tenant, "audience": owner.object_id, "created_at": now}
     expiry = {"expires_on": "2027-01-31", "credential": "secret"}
-    trouble: dict[str, Any] = {
+    problem: dict[str, Any] = {
         "service": Service.ENTRA.value,
         "fault": Fault.ENTRA_SECRET_EXPIRED.value,
         "facts": {},
@@ -164,11 +164,11 @@ def _notices(owner: Person, *views: IntegrationView) -> list[Notice | Problem]:
             integration_id=views[1].id,
             topic="problem",
             stage="problem-1",
-            facts={**trouble, "since": now.isoformat()},
+            facts={**problem, "since": now.isoformat()},
             **about,
         ),
         Notice(integration_id=views[1].id, topic="update", stage="3", facts={"version": 3}, **about),
-        Problem(id="problem-1", integration_id=views[1].id, since=now, checked_at=now, lasting=True, **trouble),
+        Problem(id="problem-1", integration_id=views[1].id, since=now, checked_at=now, lasting=True, **problem),
     ]
 
 

@@ -168,8 +168,10 @@ async def test_another_account_gets_a_new_webhook_endpoint(running: RunningEngin
     assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
     await eventually(running._is_live)
     assert before.subscription_id not in running.sandbox.world.saved.subscriptions
-    old_door = f"{running.public_url}/webhooks/cloudlink/{Encryption([KEY]).decrypt(before.webhook_token_sealed)}"
-    async with running.http.post(old_door, json={}) as answer:
+    old_webhook_url = (
+        f"{running.public_url}/webhooks/cloudlink/{Encryption([KEY]).decrypt(before.webhook_token_sealed)}"
+    )
+    async with running.http.post(old_webhook_url, json={}) as answer:
         assert answer.status == 404
     await running.wait_until_shown(ANA, "Available", "Available")
     await running.sandbox.call("2001")

@@ -51,7 +51,7 @@ async def test_a_call_shows_as_in_a_call_and_hanging_up_clears_it(tmp_path: Path
 async def test_ringing_changes_nothing(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         await sandbox.ring("2001")
-        await eventually(lambda: heard(running, "ringing"))
+        await eventually(lambda: has_state(running, "ringing"))
         await quiet(running)
         assert await presence_requests(sandbox) == []
         await sandbox.hangup("2001")
@@ -59,7 +59,7 @@ async def test_ringing_changes_nothing(tmp_path: Path) -> None:
         assert await presence_requests(sandbox) == []
 
 
-async def heard(running: RunningEngine, state: str, extension: str = "2001") -> bool:
+async def has_state(running: RunningEngine, state: str, extension: str = "2001") -> bool:
     return (await person_by_extension(running, extension)).line == state
 
 
@@ -552,13 +552,16 @@ async def test_no_secret_is_readable_in_the_store_the_log_or_the_metrics(
         ]
         captured = capsys.readouterr()
         everything = (
-            captured.out + captured.err + await stored(running) + generate_latest(running.registry).decode()
+            captured.out
+            + captured.err
+            + await all_stored_values(running)
+            + generate_latest(running.registry).decode()
         )
         assert "service_unhealthy" in everything
         assert not [secret for secret in secrets if secret in everything]
 
 
-async def stored(running: RunningEngine) -> str:
+async def all_stored_values(running: RunningEngine) -> str:
     """Every value of every row, and of an SQLite file every byte."""
     async with running.database.engine.connect() as connection:
         tables = [await connection.execute(table.select()) for table in SQLModel.metadata.sorted_tables]

@@ -133,16 +133,16 @@ async def test_presence_changes_during_an_expired_secret_are_sent_immediately_af
         await sandbox.expire_secret(secret.key_id)
     sandbox.world.saved.signing_key += "x"  # Graph no longer accepts earlier tokens
     await sandbox.call("2001")
-    await eventually(lambda: is_in_trouble(running))
+    await eventually(lambda: has_problem(running))
     assert await sandbox.shown("2001") == AVAILABLE
     new = await sandbox.new_secret()
     rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
     await running.wait_until_shown("2001", *IN_A_CALL)
     assert (await finished(running, rotation)).step is RotationStep.DONE
-    assert not await is_in_trouble(running)
+    assert not await has_problem(running)
 
 
-async def is_in_trouble(running: RunningEngine) -> bool:
+async def has_problem(running: RunningEngine) -> bool:
     return any(health.error for health in (await running.status()).service_health)
 
 

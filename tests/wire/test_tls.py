@@ -22,8 +22,8 @@ from prometheus_client import CollectorRegistry
 
 from bot.activity import Undelivered
 from bot.hosting import HostingConfig
-from bot.hosting.bot_token import token_source
-from bot.hosting.signing_keys import SigningKeys
+from bot.hosting.auth.bot_token import token_source
+from bot.hosting.auth.signing_keys import SigningKeys
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.cloudlink.transport import Transport

@@ -10,7 +10,7 @@ from botbuilder.schema import Activity, ActivityTypes, DeliveryModes
 
 from bot.activity import Address, Card
 from bot.hosting.activity_parser import ParsedActivity
-from bot.hosting.bot_token import TokenSource
+from bot.hosting.auth.bot_token import TokenSource
 from bot.hosting.config import HostingConfig
 from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery

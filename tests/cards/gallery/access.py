@@ -49,7 +49,7 @@ def _people(texts: Texts) -> Iterator[tuple[str, Card]]:
 def _inviting(texts: Texts) -> Iterator[tuple[str, Card]]:
     few, most = [stranger("Rui Costa")], [stranger(LONG) for _ in range(admins.SUGGESTED)]
     wrong = FormError(texts("check.address"), texts("check.address.remedy"), field="address")
-    typed = {"address": "rui", "person": admins.NOBODY, "role": Role.OWNER}
+    typed = {"address": "rui", "person": admins.NO_PERSON, "role": Role.OWNER}
     yield "invite", admins.invite(texts, few, NOW)
     yield "invite_nobody_known", admins.invite(texts, [], NOW)
     yield "invite_wrong", admins.invite(texts, most, NOW, typed, wrong)

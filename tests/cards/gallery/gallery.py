@@ -179,7 +179,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def _status(
     texts: Texts,
-    troubles: list[SyncError | None],
+    errors: list[SyncError | None],
     *,
     enabled: bool = True,
     expires: date | None = date(2027, 5, 31),
@@ -189,8 +189,8 @@ def _status(
 ) -> Card:
     since = NOW - timedelta(minutes=12)
     service_health = tuple(
-        ServiceHealth(service, trouble, since if trouble else None)
-        for service, trouble in zip(Service, troubles, strict=True)
+        ServiceHealth(service, error, since if error else None)
+        for service, error in zip(Service, errors, strict=True)
     )
     said = {
         health.service: form_error(health.error, texts, LINKS, GUID, GUID)

@@ -8,7 +8,7 @@ from bot.activity import Card
 from bot.cards import edit, history, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.monitors import MonitorList
-from bot.cards.validation import name_taken
+from bot.cards.validation import failed_check
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
@@ -40,7 +40,10 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
     yield "edit_menu", edit.menu(texts, one)
     yield "edit_saved", edit.menu(texts, replace(one, name=LONG), "edit.saved.teams")
     yield "edit_rename", edit.rename_form(texts, one)
-    yield "edit_rename_taken", edit.rename_form(texts, one, {"name": LONG[:60]}, [name_taken(texts)])
+    yield (
+        "edit_rename_taken",
+        edit.rename_form(texts, one, {"name": LONG[:60]}, [failed_check(texts, "name_taken", "name")]),
+    )
     yield "edit_cloudlink", edit.cloudlink_form(texts, one)
     refused = form_error(CredentialsWrong(Fault.CLOUDLINK_REFUSED), texts, Links())
     yield "edit_cloudlink_refused", edit.cloudlink_form(texts, one, VALUES, [refused])

@@ -34,15 +34,15 @@ CLOSINGS = (
 
 def samples(texts: Texts) -> Iterator[tuple[str, Card]]:
     """The cards by name."""
-    for name, one in (*_warnings(texts), *_troubles(), *_news()):
+    for name, one in (*_warnings(texts), *_problems(), *_news()):
         yield f"notice_{name}", notices.notice_card(texts, one, NOW)
     for name, how, by in CLOSINGS:
         yield f"notice_closed_{name}", notices.closed_card(texts, notice(EXPIRY), Done(how, by, NOW))
     in_channel = notice(EXPIRY, chat_link=_way_in(texts))
     yield "notice_closed_channel", notices.closed_card(texts, in_channel, Done("replaced", LONG, NOW))
     yield "notice_reminded", notices.reminded(texts, date(2026, 11, 23))
-    yield "notice_told", notices.told(texts, "Head office", listeners(1))
-    yield "notice_told_most", notices.told(texts, LONG, listeners(200))
+    yield "notice_told", notices.recipients_card(texts, "Head office", listeners(1))
+    yield "notice_told_most", notices.recipients_card(texts, LONG, listeners(200))
     yield "alerts", notices.alerts(texts, view(1))
     yield "alerts_none", notices.alerts(texts, view(0), "alerts.both_times")
     yield "alerts_most", notices.alerts(texts, view(100), "alerts.saved")
@@ -59,12 +59,12 @@ def _warnings(texts: Texts) -> Iterator[tuple[str, NoticeView]]:
     yield "expiry_channel", notice(EXPIRY, _expires(7), chat_link=_way_in(texts))
 
 
-def _troubles() -> Iterator[tuple[str, NoticeView]]:
+def _problems() -> Iterator[tuple[str, NoticeView]]:
     for fault in Fault:
-        yield f"{fault}", notice(PROBLEM, _trouble(fault))
-        yield f"clear_{fault}", notice(CLEAR, _trouble(fault))
+        yield f"{fault}", notice(PROBLEM, _problem(fault))
+        yield f"clear_{fault}", notice(CLEAR, _problem(fault))
     for of in (Service.ENTRA, Service.CLOUDLINK):
-        facts = {**_trouble(Fault.SECRET_UNREADABLE), "service": of.value, "context": {"service": of.value}}
+        facts = {**_problem(Fault.SECRET_UNREADABLE), "service": of.value, "context": {"service": of.value}}
         yield f"{Fault.SECRET_UNREADABLE}_{of}", notice(PROBLEM, facts)
     for service, fault_name, context in OWN:
         facts = {**_over(), "service": service, "fault": fault_name, "lasting": False, "context": context}
@@ -117,7 +117,7 @@ def _over() -> dict[str, str]:
     return {"since": began.isoformat(), "ended_at": (began + timedelta(minutes=25)).isoformat()}
 
 
-def _trouble(fault: Fault) -> dict[str, Any]:
+def _problem(fault: Fault) -> dict[str, Any]:
     lasting = not fault.value.endswith(TRANSIENT) or fault is Fault.SECRET_UNREADABLE
     service = fault.value.partition(".")[0]
     context = {"permissions": "User.Read.All, Presence.ReadWrite.All", "code": 7000215}

@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.callers import CloudLink, FakeClock, ask_cloudlink, ask_entra, call
+from tests.sandbox.callers import CloudLink, ask_cloudlink, ask_entra, call
+from tests.support.clocks import FakeClock
 from tests.support.sandboxes import SandboxHandle
 
 TOKEN = "/authentication/2017-09-01/token"

@@ -1,5 +1,6 @@
 from sandbox.state import World
-from tests.sandbox.callers import CloudLink, FakeClock, call
+from tests.sandbox.callers import CloudLink, call
+from tests.support.clocks import FakeClock
 from tests.support.sandboxes import SandboxHandle
 
 ENDPOINT = "/media/2017-09-01/endpoints/2001"

@@ -10,7 +10,8 @@ from aiohttp import web
 
 from sandbox.cloudlink.webhooks import running_webhooks
 from sandbox.state import Subscription, World
-from tests.sandbox.callers import CloudLink, eventually
+from tests.sandbox.callers import CloudLink
+from tests.support.eventually import eventually
 
 
 @dataclass

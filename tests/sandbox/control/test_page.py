@@ -8,7 +8,8 @@ import aiohttp
 import pytest
 
 from sandbox.control import page
-from tests.sandbox.callers import FakeClock, signed_in
+from tests.sandbox.callers import signed_in
+from tests.support.clocks import FakeClock
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
 

@@ -1,7 +1,7 @@
 from sandbox.control.view import world_json
 from sandbox.presence import Chosen, Session
 from sandbox.state import World
-from tests.sandbox.callers import FakeClock
+from tests.support.clocks import FakeClock
 
 
 def test_each_person_is_listed_once(world: World) -> None:

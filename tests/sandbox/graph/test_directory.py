@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from sandbox.state import World
-from tests.sandbox.callers import Answer, FakeClock, Graph, signed_in
+from tests.sandbox.callers import Answer, Graph, signed_in
+from tests.support.clocks import FakeClock
 
 
 async def pages(graph: Graph, answer: Answer) -> list[Answer]:

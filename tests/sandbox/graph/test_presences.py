@@ -3,7 +3,8 @@ from typing import Any
 import pytest
 
 from sandbox.state import World
-from tests.sandbox.callers import Answer, FakeClock, Graph
+from tests.sandbox.callers import Answer, Graph
+from tests.support.clocks import FakeClock
 
 IN_A_CALL = {"availability": "Busy", "activity": "InACall", "expirationDuration": "PT1H"}
 

@@ -1,6 +1,7 @@
 import pytest
 
-from tests.sandbox.callers import FakeClock, Graph, ask_cloudlink, call, signed_in
+from tests.sandbox.callers import Graph, ask_cloudlink, call, signed_in
+from tests.support.clocks import FakeClock
 from tests.support.sandboxes import SandboxHandle
 
 

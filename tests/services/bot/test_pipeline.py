@@ -221,7 +221,7 @@ async def test_every_title_is_understood_in_either_language(
             assert cards[0]["fallbackText"] not in ("That was not understood", "Não foi possível compreender")
 
 
-# Words and buttons nobody knows
+# Unknown words and buttons
 
 
 async def test_unknown_words_get_the_nearest_command_as_a_button(chat: Chat) -> None:

@@ -75,5 +75,5 @@ class Connectors:
         return Connector(service_url, self._connector_http)
 
     async def create_user_token_client(self, *_ignored: Any) -> Connector:
-        """The bot signs nobody in; the SDK closes whatever it is given here."""
+        """The bot signs no user in; the SDK closes what this returns."""
         return Connector("", self._connector_http)

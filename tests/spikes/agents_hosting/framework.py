@@ -9,7 +9,7 @@ from microsoft_agents.hosting.core import ChannelServiceAdapter, ClaimsIdentity,
 
 from bot.activity import Address, Card
 from bot.hosting.activity_parser import ParsedActivity
-from bot.hosting.bot_token import TokenSource
+from bot.hosting.auth.bot_token import TokenSource
 from bot.hosting.config import HostingConfig
 from bot.hosting.connector_http import ConnectorHttp
 from bot.hosting.delivery import Delivery

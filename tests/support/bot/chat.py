@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from bot.activity import Action, Card, Event, Message
 from bot.cards.field_errors import Links
 from bot.chat.context import Services, TurnContext
-from bot.chat.history_export import HistoryExport
+from bot.chat.export_links import ExportLinks
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS
 from bot.languages import language_of, load_texts
@@ -22,7 +22,6 @@ from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
-from sync.audit import AuditLog
 from sync.operations import Operations
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
@@ -38,18 +37,16 @@ def services_for(
     database: Database, operations: Operations, access: AdminsSetting, clock: Clock, encryption: Encryption
 ) -> Services:
     """What commands work with, over a real database."""
-    languages = load_texts()
     return Services(
         database=database,
         encryption=encryption,
         operations=operations,
         access=access,
         clock=clock,
-        languages=languages,
+        languages=load_texts(),
         links=Links(),
         previews=PreviewCache(clock),
-        exports=HistoryExport(database, encryption, clock, languages, access),
-        audit=AuditLog(database, clock),
+        export_links=ExportLinks(encryption, clock),
         commands=COMMANDS,
     )
 
@@ -68,7 +65,7 @@ class Chat:
     principal_name: str = ""
     admins: tuple[str, ...] = (ADMIN,)
     key: str = KEY
-    exports: HistoryExport | None = None
+    export_links: ExportLinks | None = None
     shown: list[Card] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -92,8 +89,8 @@ class Chat:
             self.clock,
             Encryption([self.key]),
         )
-        if self.exports:
-            self.services = replace(self.services, exports=self.exports)
+        if self.export_links:
+            self.services = replace(self.services, export_links=self.export_links)
         self.pipeline = Pipeline(self.services, self.metrics, new_reference=lambda: "ref-1")
 
     def context(self, event: Event) -> TurnContext:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
@@ -17,6 +17,7 @@ from bot.hosting import Host, HostingConfig, open_host
 from bot.hosting.host import MakeFramework
 from bot.hosting.sdk import botbuilder
 from core.metrics import Metrics
+from tests.support.clocks import FakeClock
 from tests.support.connectors import BotEntra, Connector, open_bot_entra, open_connector
 from tests.support.issuers import Issuer, open_issuer
 
@@ -30,18 +31,12 @@ make_framework: MakeFramework = botbuilder
 """The fixture ``framework`` replaces it."""
 
 
-class FakeClock:
-    """A clock that moves only by ``sleep`` and ``advance``."""
+class SleepingClock(FakeClock):
+    """A clock that ``sleep`` advances too."""
 
     def __init__(self) -> None:
-        self.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+        super().__init__(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
         self.slept: list[float] = []
-
-    def __call__(self) -> datetime:
-        return self.now
-
-    def advance(self, **span: float) -> None:
-        self.now += timedelta(**span)
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -55,7 +50,7 @@ class Bot:
     host: Host
     config: HostingConfig
     url: str
-    clock: FakeClock
+    clock: SleepingClock
     issuer: Issuer
     connector: Connector
     entra: BotEntra
@@ -117,7 +112,7 @@ async def open_bot(
 ) -> AsyncIterator[Bot]:
     """A bot with ``settings`` of its ``HostingConfig`` changed; turns are record_turn, then go to ``handler``."""
     async with AsyncExitStack() as stack:
-        clock, turns, registry = FakeClock(), list[Incoming](), CollectorRegistry()
+        clock, turns, registry = SleepingClock(), list[Incoming](), CollectorRegistry()
         issuer = await stack.enter_async_context(open_issuer())
         connector = await stack.enter_async_context(open_connector())
         entra = await stack.enter_async_context(open_bot_entra())

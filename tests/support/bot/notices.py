@@ -15,6 +15,7 @@ from sqlmodel import select
 
 from bot.activity import Card
 from bot.cards.field_errors import Links
+from bot.chat.bot_context import BotContext
 from bot.languages import load_texts
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
@@ -68,7 +69,7 @@ class Process:
     skew: float | None = None
     update: int | None = None
 
-    async def look(self) -> None:
+    async def schedule_and_send(self) -> None:
         """Schedule the notices, then send those that are due."""
         await self.notice_scheduler.run("all")
         await self.send_due()
@@ -98,8 +99,8 @@ class NoticeHarness:
     def now(self) -> datetime:
         return self.bot.clock.now
 
-    async def look(self) -> None:
-        await self.process.look()
+    async def schedule_and_send(self) -> None:
+        await self.process.schedule_and_send()
 
     async def another(self) -> Process:
         database = await self.stack.enter_async_context(open_database(self.url))
@@ -177,9 +178,8 @@ def title(card: Card) -> str:
 def make_process(bot: Bot, database: Database) -> Process:
     jobs, registry = RecordedJobs(), CollectorRegistry()
     metrics = Metrics(registry)
-    notifier = Notifier(
-        database, bot.host.messenger, AdminsSetting(ADMINS), bot.clock, Random(3), load_texts(), Links()
-    )
+    bot_context = BotContext(database, AdminsSetting(ADMINS), bot.clock, load_texts(), Links())
+    notifier = Notifier(bot_context, bot.host.messenger, Random(3))
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
         context, timedelta(seconds=10), lambda _: process.update, lambda: process.skew

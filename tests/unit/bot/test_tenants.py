@@ -1,4 +1,4 @@
-"""What the bot asks of the store names the tenant: a function that does not take one is not called from here."""
+"""Every query of the bot names the tenant: it calls no function of the store that does not take one."""
 
 import ast
 import importlib
@@ -23,13 +23,13 @@ WITHOUT = {
     (
         "proactive/notifier.py",
         "storage.queries.conversations.revoke_administrators",
-    ),  # a job, on nobody's behalf: as all below
+    ),  # a job, for no user; as all below
     ("proactive/notifier.py", "storage.queries.integrations.get"),
     ("proactive/notifier.py", "storage.queries.notices.claim"),
     ("proactive/notifier.py", "storage.queries.notices.list_due"),
     ("proactive/notifier.py", "storage.queries.notices.transition"),
 }
-"""Where none is named, and why that is right."""
+"""The calls that name no tenant, each with the reason."""
 
 
 def calls() -> Iterator[tuple[str, str, Callable[..., Any]]]:

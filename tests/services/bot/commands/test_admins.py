@@ -50,7 +50,7 @@ async def opened(chat: Chat, person: str) -> Card:
 
 
 async def speak(chat: Chat, person: str, name: str = "", text: str = "status") -> Card:
-    """Somebody else says something; then it is the first one's turn again."""
+    """Another person writes; afterwards the chat is the first person's again."""
     before = chat.person, chat.principal_name
     chat.person, chat.principal_name = person, name
     card = await chat.say(text)

@@ -1,4 +1,4 @@
-"""``alerts``: what is saved, what a notice's buttons do, and the one thing that is obeyed in a channel."""
+"""``alerts``: what is saved, what a notice's buttons do, and the only command that works in a channel."""
 
 from datetime import date, timedelta
 
@@ -18,7 +18,7 @@ OTHER_TENANT = "99999999-0000-4000-8000-000000000009"
 
 
 async def connected(chat: Chat, name: str = "Head office", tenant: str = TENANT) -> str:
-    """An integration that both the stand-in and the store know; returns its id."""
+    """An integration in both the fake and the store; returns its id."""
     account, app = CloudLinkAccount("", "1", "c", "s"), TeamsApp(TENANT, "app", "s")
     view = await chat.integrations.add(tenant, name, account, app, date(2027, 5, 1), Actor(ADMIN))
     row = integration(id=view.id, owner_tenant=tenant, name=name, secret_expires_on=view.secret_expires_on)
@@ -58,7 +58,7 @@ async def saved(chat: Chat, **typed: str) -> Card:
     return await chat.press(await chat.say("alerts"), "alerts.save", typed)
 
 
-async def test_all_is_on_and_no_hours_are_quiet_at_first(chat: Chat) -> None:
+async def test_at_first_all_alerts_are_on_without_quiet_hours(chat: Chat) -> None:
     key = await connected(chat)
     fields = inputs(await chat.say("alertas"))
     assert fields[f"on_{key}"]["value"] == "true"
@@ -94,7 +94,7 @@ async def test_what_is_saved_is_there_the_next_time(chat: Chat) -> None:
         assert await alerts.list_muted(session, TENANT, two) == set()
 
 
-async def test_on_again_is_on(chat: Chat) -> None:
+async def test_a_muted_integration_can_be_unmuted(chat: Chat) -> None:
     key = await connected(chat)
     await saved(chat, **{f"on_{key}": "false"})
     await saved(chat, **{f"on_{key}": "true"})
@@ -112,7 +112,7 @@ async def test_on_again_is_on(chat: Chat) -> None:
         {"time_zone": ""},
     ],
 )
-async def test_what_cannot_be_right_saves_nothing(chat: Chat, typed: dict[str, str]) -> None:
+async def test_an_invalid_form_saves_nothing(chat: Chat, typed: dict[str, str]) -> None:
     key = await connected(chat)
     card = await saved(chat, **{f"on_{key}": "false", **typed})
     assert "Nothing was saved" in words(card)
@@ -128,7 +128,7 @@ async def test_another_tenants_integration_cannot_be_muted(chat: Chat) -> None:
         assert await alerts.list_muted(session, TENANT, theirs) == set()
 
 
-async def test_a_reminder_comes_tomorrow_once_and_to_who_asked_for_it(chat: Chat) -> None:
+async def test_a_reminder_comes_tomorrow_once_and_only_to_the_person_who_asked(chat: Chat) -> None:
     key = await connected(chat)
     notice = await noticed(chat, key, audience="somebody-else")
     for _ in range(2):
@@ -160,7 +160,7 @@ async def test_a_notice_that_is_not_ours_does_not_exist(chat: Chat, verb: str, w
     assert await waiting(chat, theirs) == []
 
 
-async def test_who_else_is_told_is_a_card_of_its_own(chat: Chat) -> None:
+async def test_the_recipients_are_shown_in_a_card_of_their_own(chat: Chat) -> None:
     key = await connected(chat)
     notice = await noticed(chat, key)
     async with chat.database.writing() as session:
@@ -192,7 +192,7 @@ async def test_who_else_is_told_is_a_card_of_its_own(chat: Chat) -> None:
         assert words_expected in said
 
 
-async def test_an_administrator_has_a_channel_told_and_no_longer(chat: Chat) -> None:
+async def test_an_administrator_starts_and_stops_the_notices_of_a_channel(chat: Chat) -> None:
     chat.personal = False
     on = await chat.say("Alerts here!")
     assert buttons(on) == {}
@@ -209,7 +209,7 @@ async def test_an_administrator_has_a_channel_told_and_no_longer(chat: Chat) -> 
         assert await alerts.list_channels(session, TENANT) == []
 
 
-async def test_in_portuguese_the_channel_is_told_in_portuguese(chat: Chat) -> None:
+async def test_a_channel_is_answered_in_portuguese(chat: Chat) -> None:
     chat.personal, chat.locale = False, "pt-PT"
     await chat.say("alertas aqui")
     async with chat.database.session() as session:
@@ -230,7 +230,7 @@ async def test_nothing_else_is_answered_in_a_channel(chat: Chat) -> None:
         assert "Head office" not in words(await chat.say(said))
 
 
-async def test_who_is_admitted_is_known_as_an_administrator_until_refused(chat: Chat) -> None:
+async def test_an_admitted_user_is_an_administrator_until_refused(chat: Chat) -> None:
     await chat.say("help")
     async with chat.database.session() as session:
         assert [row.user_object_id for row in await conversations.list_administrators(session, TENANT)] == [ADMIN]

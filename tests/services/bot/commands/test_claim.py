@@ -46,8 +46,8 @@ async def codes(chat: Chat) -> int:
 
 
 @pytest.fixture
-async def nobodys(chat: Chat) -> Chat:
-    """A bot that nobody owns, and somebody who speaks."""
+async def ownerless(chat: Chat) -> Chat:
+    """A bot without an owner, and a person without a role who writes to it."""
     chat.admins = ()
     chat.restart()
     chat.person = STRANGER
@@ -77,43 +77,43 @@ def test_what_is_no_code_is_read_as_none(typed: str) -> None:
     assert claim_codes.read(typed) == ""
 
 
-async def test_only_a_salted_hash_is_stored(nobodys: Chat) -> None:
-    await make(nobodys)
-    await make(nobodys, OTHER)
-    async with nobodys.database.session() as session:
+async def test_only_a_salted_hash_is_stored(ownerless: Chat) -> None:
+    await make(ownerless)
+    await make(ownerless, OTHER)
+    async with ownerless.database.session() as session:
         one, other = (await session.exec(select(ClaimCode))).all()
     assert one.hashed != other.hashed
     assert (len(one.salt), len(one.hashed), one.id) == (16, 32, "ABCD")
     assert repr(one.hashed) not in repr(one)
     for shape in (CODE, SHOWN, CODE[4:]):
-        assert shape.encode() not in nobodys.stored_bytes()
+        assert shape.encode() not in ownerless.stored_bytes()
 
 
 # At the start
 
 
-async def test_without_an_owner_each_start_prints_a_code_for_the_home_tenant(nobodys: Chat) -> None:
-    told = await offer(nobodys)
+async def test_without_an_owner_each_start_prints_a_code_for_the_home_tenant(ownerless: Chat) -> None:
+    printed = await offer(ownerless)
     for expected in (f"claim {SHOWN}", f"reclamar {SHOWN}", TENANT, "24 hours"):
-        assert expected in told
-    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
-    assert await offer(nobodys) == ""
+        assert expected in printed
+    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert await offer(ownerless) == ""
 
 
-async def test_with_owners_by_the_setting_there_is_no_code(nobodys: Chat) -> None:
-    assert await offer(nobodys, (ADMIN,)) == ""
-    assert await codes(nobodys) == 0
+async def test_with_owners_by_the_setting_there_is_no_code(ownerless: Chat) -> None:
+    assert await offer(ownerless, (ADMIN,)) == ""
+    assert await codes(ownerless) == 0
 
 
-async def test_an_owner_in_any_tenant_is_enough(nobodys: Chat) -> None:
-    row = Member(owner_tenant=OTHER, user_object_id="x", role=Role.OWNER, invited_at=nobodys.now)
-    await stored(nobodys.database, row)
-    assert await offer(nobodys) == ""
+async def test_an_owner_in_any_tenant_is_enough(ownerless: Chat) -> None:
+    row = Member(owner_tenant=OTHER, user_object_id="x", role=Role.OWNER, invited_at=ownerless.now)
+    await stored(ownerless.database, row)
+    assert await offer(ownerless) == ""
 
 
-async def test_without_a_home_tenant_it_prints_how_to_make_a_code(nobodys: Chat) -> None:
-    assert "claim-code --tenant" in await offer(nobodys, home="")
-    assert await codes(nobodys) == 0
+async def test_without_a_home_tenant_it_prints_how_to_make_a_code(ownerless: Chat) -> None:
+    assert "claim-code --tenant" in await offer(ownerless, home="")
+    assert await codes(ownerless) == 0
 
 
 # In the chat
@@ -122,49 +122,49 @@ async def test_without_a_home_tenant_it_prints_how_to_make_a_code(nobodys: Chat)
 @pytest.mark.parametrize(
     "said", [f"claim {SHOWN}", f"RECLAMAR {SHOWN.lower()}", f"reclamar  {SHOWN.replace('-', ' ')}"]
 )
-async def test_a_person_with_the_code_owns_the_tenant(nobodys: Chat, said: str) -> None:
-    await make(nobodys)
-    card = await nobodys.say(said)
+async def test_a_person_with_the_code_owns_the_tenant(ownerless: Chat, said: str) -> None:
+    await make(ownerless)
+    card = await ownerless.say(said)
     assert "You are an owner now" in words(card)
     assert set(buttons(card)) == {"command.setup", "command.admins", "command.help"}
-    assert "Step 1 of 4" in words(await nobodys.press(card, "command.setup"))
-    assert await owners(nobodys) == [STRANGER]
-    async with nobodys.database.session() as session:
+    assert "Step 1 of 4" in words(await ownerless.press(card, "command.setup"))
+    assert await owners(ownerless) == [STRANGER]
+    async with ownerless.database.session() as session:
         (act,) = (await session.exec(select(HistoryEntry))).all()
     assert (act.act, act.actor_id, act.owner_tenant, act.facts) == ("claim", STRANGER, TENANT, {})
 
 
-async def test_without_the_code_it_is_asked_for(nobodys: Chat) -> None:
-    await make(nobodys)
-    card = await nobodys.say("claim")
+async def test_without_the_code_it_is_asked_for(ownerless: Chat) -> None:
+    await make(ownerless)
+    card = await ownerless.say("claim")
     assert inputs(card)["code"]["style"] == "Password"
-    card = await nobodys.press(card, "claim.now", {"code": WRONG})
+    card = await ownerless.press(card, "claim.now", {"code": WRONG})
     assert "This code is not good." in words(card)
     assert "value" not in inputs(card)["code"]
-    assert "You are an owner now" in words(await nobodys.press(card, "claim.now", {"code": SHOWN}))
+    assert "You are an owner now" in words(await ownerless.press(card, "claim.now", {"code": SHOWN}))
 
 
-async def test_it_works_once(nobodys: Chat) -> None:
-    await make(nobodys)
-    await make(nobodys, code="WXYZ" + CODE[4:])
-    pressed = press(await nobodys.say("claim"), "claim.now", {"code": SHOWN})
-    await nobodys.turn(pressed)
-    assert "You are an owner already" in words((await nobodys.turn(pressed)).answer)
-    nobodys.person = "somebody else"
+async def test_it_works_once(ownerless: Chat) -> None:
+    await make(ownerless)
+    await make(ownerless, code="WXYZ" + CODE[4:])
+    pressed = press(await ownerless.say("claim"), "claim.now", {"code": SHOWN})
+    await ownerless.turn(pressed)
+    assert "You are an owner already" in words((await ownerless.turn(pressed)).answer)
+    ownerless.person = "another person"
     for code in (SHOWN, f"WXYZ{SHOWN[4:]}"):
-        assert "This code is not good." in words(await nobodys.say(f"claim {code}"))
-    assert await owners(nobodys) == [STRANGER]
+        assert "This code is not good." in words(await ownerless.say(f"claim {code}"))
+    assert await owners(ownerless) == [STRANGER]
 
 
-async def test_of_two_racing_claims_one_succeeds(nobodys: Chat) -> None:
-    await make(nobodys)
+async def test_of_two_racing_claims_one_succeeds(ownerless: Chat) -> None:
+    await make(ownerless)
     turns = [
         RecordingTurn(incoming(Message(f"claim {SHOWN}"), person=person)) for person in ("ana", "rui", "eve", "zoe")
     ]
-    await asyncio.gather(*(nobodys.pipeline(turn) for turn in turns))
+    await asyncio.gather(*(ownerless.pipeline(turn) for turn in turns))
     titles = sorted(turn.answer["fallbackText"] for turn in turns)
     assert titles == ["Become the first owner"] * 3 + ["You are an owner now"]
-    assert len(await owners(nobodys)) == 1
+    assert len(await owners(ownerless)) == 1
 
 
 @pytest.mark.parametrize(
@@ -177,69 +177,69 @@ async def test_of_two_racing_claims_one_succeeds(nobodys: Chat) -> None:
     ],
 )
 async def test_an_invalid_code_is_refused_without_the_reason(
-    nobodys: Chat, code: str, tenant: str, later: timedelta
+    ownerless: Chat, code: str, tenant: str, later: timedelta
 ) -> None:
-    await make(nobodys)
-    nobodys.tenant = tenant
-    nobodys.now += later
+    await make(ownerless)
+    ownerless.tenant = tenant
+    ownerless.now += later
     with capture_logs() as logs:
-        card = await nobodys.say(f"claim {code}")
-    nobodys.tenant = "nowhere"
-    assert card == await nobodys.say(f"claim {SHOWN}")
-    assert await owners(nobodys) == []
+        card = await ownerless.say(f"claim {code}")
+    ownerless.tenant = "nowhere"
+    assert card == await ownerless.say(f"claim {SHOWN}")
+    assert await owners(ownerless) == []
     assert [line["event"] for line in logs] == ["claim_refused", "turn"]
 
 
-async def test_a_code_outlasts_a_restart_but_not_a_day(nobodys: Chat) -> None:
-    await make(nobodys)
-    nobodys.restart()
-    nobodys.now += LIFETIME - timedelta(seconds=1)
-    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+async def test_a_code_outlasts_a_restart_but_not_a_day(ownerless: Chat) -> None:
+    await make(ownerless)
+    ownerless.restart()
+    ownerless.now += LIFETIME - timedelta(seconds=1)
+    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
 
 
-async def test_a_code_is_not_accepted_outside_a_personal_chat(nobodys: Chat) -> None:
-    await make(nobodys)
-    nobodys.personal = False
-    assert "personal chat" in words(await nobodys.say(f"claim {SHOWN}"))
-    assert "personal chat" in words(await nobodys.act("claim.now", code=SHOWN))
-    assert await owners(nobodys) == []
-    assert await codes(nobodys) == 1
+async def test_a_code_is_not_accepted_outside_a_personal_chat(ownerless: Chat) -> None:
+    await make(ownerless)
+    ownerless.personal = False
+    assert "personal chat" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert "personal chat" in words(await ownerless.act("claim.now", code=SHOWN))
+    assert await owners(ownerless) == []
+    assert await codes(ownerless) == 1
 
 
-async def test_a_person_without_an_entra_id_cannot_become_an_owner(nobodys: Chat) -> None:
-    await make(nobodys)
-    nobodys.person = ""
-    assert "This code is not good." in words(await nobodys.say(f"claim {SHOWN}"))
-    assert await codes(nobodys) == 1
+async def test_a_person_without_an_entra_id_cannot_become_an_owner(ownerless: Chat) -> None:
+    await make(ownerless)
+    ownerless.person = ""
+    assert "This code is not good." in words(await ownerless.say(f"claim {SHOWN}"))
+    assert await codes(ownerless) == 1
 
 
-async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(nobodys: Chat) -> None:
-    await make(nobodys)
+async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(ownerless: Chat) -> None:
+    await make(ownerless)
     for _ in range(MAX_PER_PERSON):
-        assert "This code is not good." in words(await nobodys.say(f"claim {WRONG}"))
-    nobodys.restart()
-    assert "Too many codes were tried." in words(await nobodys.say(f"claim {SHOWN}"))
-    assert await owners(nobodys) == []
-    nobodys.now += timedelta(hours=1)
-    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+        assert "This code is not good." in words(await ownerless.say(f"claim {WRONG}"))
+    ownerless.restart()
+    assert "Too many codes were tried." in words(await ownerless.say(f"claim {SHOWN}"))
+    assert await owners(ownerless) == []
+    ownerless.now += timedelta(hours=1)
+    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
 
 
-async def test_asking_for_the_form_is_no_attempt(nobodys: Chat) -> None:
-    await make(nobodys)
+async def test_asking_for_the_form_is_no_attempt(ownerless: Chat) -> None:
+    await make(ownerless)
     for _ in range(MAX_PER_PERSON + 1):
-        await nobodys.say("claim")
-    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
+        await ownerless.say("claim")
+    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
 
 
-async def test_a_lesser_role_is_raised(nobodys: Chat) -> None:
-    await make(nobodys)
+async def test_a_lesser_role_is_raised(ownerless: Chat) -> None:
+    await make(ownerless)
     await stored(
-        nobodys.database,
-        Member(owner_tenant=TENANT, user_object_id=STRANGER, role=Role.VIEWER, invited_at=nobodys.now),
+        ownerless.database,
+        Member(owner_tenant=TENANT, user_object_id=STRANGER, role=Role.VIEWER, invited_at=ownerless.now),
     )
-    await nobodys.say("hello")
-    assert "You are an owner now" in words(await nobodys.say(f"claim {SHOWN}"))
-    assert await owners(nobodys) == [STRANGER]
+    await ownerless.say("hello")
+    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert await owners(ownerless) == [STRANGER]
 
 
 async def test_an_owner_uses_up_no_code(chat: Chat) -> None:
@@ -249,21 +249,21 @@ async def test_an_owner_uses_up_no_code(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("code", [SHOWN, WRONG])
-async def test_the_code_appears_nowhere(nobodys: Chat, code: str, capsys: pytest.CaptureFixture[str]) -> None:
-    await make(nobodys)
+async def test_the_code_appears_nowhere(ownerless: Chat, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    await make(ownerless)
     with capture_logs() as logs:
-        await nobodys.say(f"claim {code}")
-        await nobodys.press(await nobodys.say("claim"), "claim.now", {"code": code})
-    seen: list[Card | object] = [*nobodys.shown, *logs]
+        await ownerless.say(f"claim {code}")
+        await ownerless.press(await ownerless.say("claim"), "claim.now", {"code": code})
+    seen: list[Card | object] = [*ownerless.shown, *logs]
     captured = capsys.readouterr()
     everything = json.dumps(seen, default=str) + captured.out + captured.err
     for shape in (code, code.replace("-", ""), code[5:]):
         assert shape not in everything
-        assert shape.encode() not in nobodys.stored_bytes()
+        assert shape.encode() not in ownerless.stored_bytes()
 
 
-async def test_a_word_that_only_begins_like_the_command_is_not_it(nobodys: Chat) -> None:
-    await make(nobodys)
+async def test_a_word_that_only_begins_like_the_command_is_not_it(ownerless: Chat) -> None:
+    await make(ownerless)
     for said in (f"claims {SHOWN}", f"please claim {SHOWN}", SHOWN):
-        assert "For administrators only" in words(await nobodys.say(said))
-    assert await owners(nobodys) == []
+        assert "For administrators only" in words(await ownerless.say(said))
+    assert await owners(ownerless) == []

@@ -16,7 +16,7 @@ from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_u
 from tests.support.bot.setup_wizard import APP, at_preview, at_teams
 
 
-async def stored(chat: Chat, *, enabled: bool = False) -> str:
+async def add_integration(chat: Chat, *, enabled: bool = False) -> str:
     """One integration, through the wizard; its id."""
     await chat.press(await at_preview(chat), "setup.now" if enabled else "setup.later")
     (view,) = await chat.integrations.list(TENANT)
@@ -25,7 +25,7 @@ async def stored(chat: Chat, *, enabled: bool = False) -> str:
 
 
 async def two(chat: Chat) -> list[str]:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "Branch"})
     await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
@@ -53,7 +53,7 @@ async def test_of_several_it_asks_which(chat: Chat, command: str) -> None:
 
 
 async def test_enable_previews_first(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("enable presence")
     assert chat.integrations.calls == ["preview"]
     assert "Step" not in words(card)
@@ -62,19 +62,19 @@ async def test_enable_previews_first(chat: Chat) -> None:
 
 
 async def test_enable_can_wait(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     assert "Nothing is sent" in words(await chat.press(await chat.say("habilitar presença"), "enable.later"))
     assert "enable" not in chat.integrations.calls
 
 
-async def test_enable_what_is_enabled(chat: Chat) -> None:
-    await stored(chat, enabled=True)
+async def test_enabling_twice_says_so(chat: Chat) -> None:
+    await add_integration(chat, enabled=True)
     assert "enabled already" in words(await chat.say("enable presence"))
     assert chat.integrations.calls == []
 
 
 async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> None:
-    await stored(chat, enabled=True)
+    await add_integration(chat, enabled=True)
     card = await chat.say("disable presence")
     assert chat.integrations.calls == []
     assert "3 people" in words(await chat.press(card, "disable.now"))
@@ -82,14 +82,14 @@ async def test_disable_asks_once_and_says_how_many_are_cleared(chat: Chat) -> No
     assert chat.integrations.calls == ["disable"]
 
 
-async def test_disable_thought_better_of(chat: Chat) -> None:
-    await stored(chat, enabled=True)
+async def test_disabling_can_be_cancelled(chat: Chat) -> None:
+    await add_integration(chat, enabled=True)
     assert "Nothing was changed" in words(await chat.press(await chat.say("disable presence"), "disable.keep"))
     assert chat.integrations.calls == []
 
 
 async def test_remove_needs_the_name(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("remover integração")
     assert "cannot be undone" in words(card)
     card = await chat.press(card, "remove.now", {"typed_name": "Head"})
@@ -102,7 +102,7 @@ async def test_remove_needs_the_name(chat: Chat) -> None:
 
 
 async def test_removing_twice_is_harmless(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("remove integration")
     action = press(card, "remove.now", {"typed_name": "Head office"})
     await chat.turn(action)
@@ -110,13 +110,13 @@ async def test_removing_twice_is_harmless(chat: Chat) -> None:
     assert chat.integrations.calls == ["remove"]
 
 
-async def test_remove_thought_better_of(chat: Chat) -> None:
-    await stored(chat)
+async def test_removing_can_be_cancelled(chat: Chat) -> None:
+    await add_integration(chat)
     assert "Nothing was changed" in words(await chat.press(await chat.say("remove integration"), "remove.keep"))
 
 
 async def test_status_in_words(chat: Chat) -> None:
-    await stored(chat, enabled=True)
+    await add_integration(chat, enabled=True)
     said = words(await chat.say("estado"))
     for expected in ("Presence sync is running", "Mitel CloudLink · working", "of 27 people matched", "parked × 4"):
         assert expected in said
@@ -125,7 +125,7 @@ async def test_status_in_words(chat: Chat) -> None:
 
 
 async def test_status_refreshes_in_its_place_and_offers_what_fits(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("status")
     assert set(buttons(card)) == {"status.show", "test.run", "enable.preview"}
     chat.integrations.calls.clear()
@@ -134,8 +134,8 @@ async def test_status_refreshes_in_its_place_and_offers_what_fits(chat: Chat) ->
     assert turn.sent == []
 
 
-async def test_status_tells_wrong_credentials_from_an_unwell_service(chat: Chat) -> None:
-    await stored(chat, enabled=True)
+async def test_status_distinguishes_wrong_credentials_from_an_unavailable_service(chat: Chat) -> None:
+    await add_integration(chat, enabled=True)
     since = chat.now - timedelta(hours=2)
     chat.integrations.service_health = (
         ServiceHealth(Service.CLOUDLINK, ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE), since),
@@ -157,7 +157,7 @@ async def test_status_tells_wrong_credentials_from_an_unwell_service(chat: Chat)
     [(None, "not known when"), (-1, "expired on"), (0, "in 0 days"), (1, "in 1 day,"), (90, "expires in 90 days")],
 )
 async def test_status_counts_the_secrets_days(chat: Chat, days: int | None, expected: str) -> None:
-    identity = await stored(chat)
+    identity = await add_integration(chat)
     owner, view = chat.integrations.stored[identity]
     expires: date | None = None if days is None else chat.now.date() + timedelta(days=days)
     chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=expires))
@@ -165,7 +165,7 @@ async def test_status_counts_the_secrets_days(chat: Chat, days: int | None, expe
 
 
 async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.integrations.probes = (
         Probe(Service.CLOUDLINK, "users", 0.234),
         Probe(Service.ENTRA, "token", 12.6, CredentialsWrong(Fault.ENTRA_APP_DISABLED)),
@@ -180,7 +180,7 @@ async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) ->
 
 
 async def test_a_step_without_a_name_here_is_shown_as_it_is(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.integrations.probes = (Probe(Service.GRAPH, "something_new", 0.1),)
     said = words(await chat.say("test connection"))
     assert "something_new" in said
@@ -216,9 +216,9 @@ def test_a_commands_verbs_begin_with_its_key() -> None:
     assert all(verb.startswith(f"{command.key}.") for command in COMMANDS for verb in command.actions)
 
 
-async def test_every_button_ever_shown_leads_somewhere(chat: Chat) -> None:
-    """Whatever cards a walk through everything shows, no button of theirs is unknown."""
-    await stored(chat, enabled=True)
+async def test_every_button_shown_has_a_handler(chat: Chat) -> None:
+    """Follow every button from every command: none has an unknown verb."""
+    await add_integration(chat, enabled=True)
     for command in COMMANDS:
         await chat.say(command.titles["en"])
     answers = {f"command.{command.key}" for command in COMMANDS} | {v for c in COMMANDS for v in c.actions}

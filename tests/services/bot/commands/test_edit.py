@@ -18,7 +18,7 @@ BEN = "66666666-0000-4000-8000-000000000006"
 
 @pytest.fixture
 async def one(chat: Chat) -> IntegrationView:
-    """The only integration there is."""
+    """The only integration."""
     await chat.press(await at_preview(chat), "setup.later")
     chat.integrations.calls.clear()
     (view,) = await chat.integrations.list(TENANT)
@@ -29,7 +29,7 @@ async def form(chat: Chat, side: str) -> Card:
     return await chat.press(await chat.say("edit integration"), f"edit.{side}")
 
 
-async def stored(chat: Chat) -> IntegrationView:
+async def stored_view(chat: Chat) -> IntegrationView:
     (view,) = await chat.integrations.list(TENANT)
     return view
 
@@ -46,7 +46,7 @@ async def test_rename(chat: Chat, one: IntegrationView) -> None:
     assert inputs(card)["name"]["value"] == "Head office"
     card = await chat.press(card, "edit.save_name", {"name": "  Lisbon \u200b office "})
     assert "The name is changed" in words(card)
-    assert (await stored(chat)).name == "Lisbon office"
+    assert (await stored_view(chat)).name == "Lisbon office"
 
 
 async def test_a_name_that_is_taken_or_missing(chat: Chat, one: IntegrationView) -> None:
@@ -74,7 +74,7 @@ async def test_the_cloudlink_side(chat: Chat, one: IntegrationView) -> None:
     )
 
 
-async def test_an_empty_secret_is_handed_on_as_empty(chat: Chat, one: IntegrationView) -> None:
+async def test_an_empty_secret_is_passed_on_as_empty(chat: Chat, one: IntegrationView) -> None:
     await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink")
     await chat.press(await form(chat, "teams"), "edit.save_teams")
     assert (chat.integrations.accounts[-1].client_secret, chat.integrations.apps[-1].client_secret) == ("", "")
@@ -96,7 +96,7 @@ async def test_a_refused_value_is_shown_at_its_field(
     secret = "cloudlink_secret" if side == "cloudlink" else "client_secret"
     card = await chat.press(await form(chat, side), f"edit.save_{side}", {secret: "s3cret-wrong"})
     assert error_below(card, field)
-    assert await stored(chat) == one
+    assert await stored_view(chat) == one
     assert "s3cret-wrong" not in str(chat.shown)
 
 
@@ -105,7 +105,7 @@ async def test_the_teams_side(chat: Chat, one: IntegrationView) -> None:
     typed = {"client_id": OTHER, "client_secret": "s3cret-new", "expires_on": "2028-01-31"}
     card = await chat.press(card, "edit.save_teams", typed)
     assert "Microsoft accepts it" in words(card)
-    view = await stored(chat)
+    view = await stored_view(chat)
     assert (view.client_id, view.secret_expires_on) == (OTHER, date(2028, 1, 31))
 
 
@@ -143,11 +143,11 @@ async def test_the_second_of_two_edits_is_shown_the_first(
     await _recorded(chat, one, "rename", {"from": "Head office", "to": "Ben's name"})
     chat.now += timedelta(minutes=3)
     card = await chat.press(slow, "edit.save_name", {"name": "My name"})
-    told = words(card)
-    assert said in told
+    shown = words(card)
+    assert said in shown
     for expected in ("Ben Example", "Ben's name", "3 min"):
-        assert expected in told
-    assert (await stored(chat)).name == "Ben's name"
+        assert expected in shown
+    assert (await stored_view(chat)).name == "Ben's name"
     assert set(buttons(card)) == {"edit.open", "history.show"}
 
 
@@ -171,7 +171,7 @@ async def _recorded(chat: Chat, view: IntegrationView, act: str, facts: dict[str
 async def test_a_forged_revision_equals_none(chat: Chat, one: IntegrationView, revision: str) -> None:
     card = await chat.act("edit.save_name", integration=one.id, revision=revision, name="Mine")
     assert "faster" in words(card)
-    assert await stored(chat) == one
+    assert await stored_view(chat) == one
 
 
 @pytest.mark.parametrize(
@@ -199,4 +199,4 @@ async def test_a_double_press_saves_once(chat: Chat, one: IntegrationView) -> No
     action: Action = press(await form(chat, "rename"), "edit.save_name", {"name": "Once"})
     await chat.turn(action)
     assert "pressed this button already" in words((await chat.turn(action)).answer)
-    assert (await stored(chat)).revision == one.revision + 1
+    assert (await stored_view(chat)).revision == one.revision + 1

@@ -13,9 +13,9 @@ from aiohttp.test_utils import TestServer
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.history_export import BYTE_ORDER_MARK, ExportRequest, HistoryExport, csv_line
-from bot.languages import Language, load_texts
-from bot.roles.admins_setting import AdminsSetting
+from bot.chat.export_links import ExportLinks, ExportRequest
+from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport, csv_line
+from bot.languages import Language
 from storage.encryption import Encryption
 from storage.queries import history
 from storage.tables.history import HistoryEntry
@@ -38,8 +38,8 @@ async def acts(chat: Chat) -> list[HistoryEntry]:
         return await history.page(session, TENANT, 0, 1000)
 
 
-async def told(chat: Chat) -> list[tuple[str, str]]:
-    """Acts and results, by name: the chat's clock stands still."""
+async def recorded(chat: Chat) -> list[tuple[str, str]]:
+    """Acts and results, sorted by name: the chat's clock does not move, so all have the same time."""
     return sorted((act.act, act.result) for act in await acts(chat))
 
 
@@ -57,7 +57,7 @@ def clients(chat: Chat) -> FakeServiceClients:
     return clients
 
 
-async def test_a_life_is_recorded_act_by_act(chat: Chat, clients: FakeServiceClients) -> None:
+async def test_every_act_on_an_integration_is_recorded(chat: Chat, clients: FakeServiceClients) -> None:
     await chat.press(await at_preview(chat), "setup.now")
     await chat.say("test connection")
     await chat.press(await chat.say("disable presence"), "disable.now")
@@ -65,7 +65,7 @@ async def test_a_life_is_recorded_act_by_act(chat: Chat, clients: FakeServiceCli
     await chat.press(card, "edit.save_name", {"name": "Head office"})
     await chat.press(await chat.say("remove integration"), "remove.now", {"typed_name": "Head office"})
     done = ("setup", "enable", "test", "disable", "rename", "remove")
-    assert await told(chat) == sorted((act, "done") for act in done)
+    assert await recorded(chat) == sorted((act, "done") for act in done)
     for act in await acts(chat):
         assert (act.actor_id, act.actor_name, act.integration_name) == (ADMIN, "Somebody", "Head office")
         assert act.at == chat.now
@@ -83,7 +83,7 @@ async def test_a_failure_is_recorded_with_its_fault(chat: Chat, clients: FakeSer
     await chat.press(card, "setup.save", APP)
     clients.graph.error = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All")
     await chat.say("test connection")
-    assert await told(chat) == [
+    assert await recorded(chat) == [
         ("check_cloudlink", "cloudlink.refused"),
         ("check_teams", "entra.secret_wrong"),
         ("setup", "done"),
@@ -97,16 +97,16 @@ async def test_a_failure_is_recorded_with_its_fault(chat: Chat, clients: FakeSer
 
 async def test_reading_is_not_recorded(chat: Chat, clients: FakeServiceClients) -> None:
     await chat.press(await at_preview(chat), "setup.later")
-    before = await told(chat)
+    before = await recorded(chat)
     for said in ("status", "integrations", "enable presence", "history", "export history", "help"):
         await chat.say(said)
-    assert await told(chat) == before
+    assert await recorded(chat) == before
 
 
 async def test_an_act_on_a_missing_integration_is_not_recorded(chat: Chat, clients: FakeServiceClients) -> None:
     for verb in ("enable.now", "disable.now", "test.run", "remove.now", "edit.save_name"):
         await chat.act(verb, integration="no such id", name="x", typed_name="x")
-    assert await told(chat) == []
+    assert await recorded(chat) == []
 
 
 # How it is shown
@@ -166,7 +166,7 @@ async def test_of_several_integrations_one_can_be_chosen(chat: Chat, clients: Fa
 
 
 @pytest.mark.parametrize("page", ["-1", "x", "9" * 30, "999", "٣"])
-async def test_a_page_that_is_none(chat: Chat, page: str) -> None:
+async def test_an_unknown_page(chat: Chat, page: str) -> None:
     await fill_history(chat, 12)
     assert "of 2" in words(await chat.act("history.page", page=page))
 
@@ -213,12 +213,9 @@ async def server(chat: Chat) -> AsyncIterator[TestServer]:
     running = TestServer(application)
     async with running:
         url = str(running.make_url("")).rstrip("/")
-        rules = AdminsSetting(chat.admins, TENANT)
-        handler.append(
-            HistoryExport(chat.database, Encryption([KEY]), chat.clock, load_texts(), rules, public_url=url)
-        )
-        chat.exports = handler[0]
+        chat.export_links = ExportLinks(Encryption([KEY]), chat.clock, public_url=url)
         chat.restart()
+        handler.append(HistoryExport(chat.services, chat.export_links))
         yield running
 
 
@@ -275,7 +272,7 @@ async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> Non
     assert found[0]["Time (UTC)"] == "2026-11-22T11:59:00+00:00"
 
 
-async def test_it_is_in_the_language_of_who_asked(chat: Chat, server: TestServer) -> None:
+async def test_it_is_in_the_language_of_the_person_who_asked(chat: Chat, server: TestServer) -> None:
     await fill_history(chat, 1)
     chat.locale = "pt-PT"
     (row,) = rows((await fetch(await exported(chat, "exportar histórico")))[2])
@@ -305,7 +302,7 @@ async def test_the_link_is_valid_for_ten_minutes(chat: Chat, server: TestServer)
     assert "Head office" not in text
 
 
-async def test_a_forged_link_leads_nowhere(chat: Chat, server: TestServer) -> None:
+async def test_a_forged_link_is_refused(chat: Chat, server: TestServer) -> None:
     await fill_history(chat, 1)
     url = await exported(chat)
     base = url.rpartition("/")[0]
@@ -335,18 +332,11 @@ async def test_asking_for_the_head_gives_no_body(chat: Chat, server: TestServer)
 
 
 async def test_only_this_machine_is_given_a_loopback_link(chat: Chat) -> None:
-    exports = HistoryExport(
-        chat.database,
-        Encryption([KEY]),
-        chat.clock,
-        load_texts(),
-        AdminsSetting(()),
-        own_url="http://127.0.0.1:3978",
-    )
+    links = ExportLinks(Encryption([KEY]), chat.clock, own_url="http://127.0.0.1:3978")
     request = ExportRequest(TENANT, ADMIN, Language.ENGLISH, "")
-    assert exports.link(request, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
-    assert exports.link(request, "https://smba.trafficmanager.net/emea/") == ""
-    assert exports.link(request, "https://localhost.evil.example/") == ""
+    assert links.create(request, "http://localhost:56150/connector").startswith("http://127.0.0.1:3978/exports/")
+    assert links.create(request, "https://smba.trafficmanager.net/emea/") == ""
+    assert links.create(request, "https://localhost.evil.example/") == ""
 
 
 async def test_without_an_address_it_is_shown_as_text(chat: Chat) -> None:

@@ -1,4 +1,4 @@
-"""Names that somebody else chose, on every card that shows one: they are words there, and nothing more."""
+"""Names chosen by other people, on every card that shows one: they are plain text there."""
 
 import json
 from collections.abc import Iterator

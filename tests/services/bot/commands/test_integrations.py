@@ -80,7 +80,7 @@ async def test_many_are_paged(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("page", ["-1", "x", "9" * 30, "7"])
-async def test_a_page_that_is_none(chat: Chat, page: str) -> None:
+async def test_an_unknown_page(chat: Chat, page: str) -> None:
     await connected(chat, "Head office")
     assert "Head office" in words(await chat.act("integrations.page", page=page))
 
@@ -94,7 +94,7 @@ async def test_another_tenants_cannot_be_opened(chat: Chat) -> None:
     assert "no integration yet" in words(await chat.say("integrations"))
 
 
-async def test_every_button_of_an_integrations_card_leads_somewhere(chat: Chat) -> None:
+async def test_every_button_of_an_integrations_card_has_a_handler(chat: Chat) -> None:
     (identity,) = await connected(chat, "Head office")
     router = Router(COMMANDS)
     for card in (

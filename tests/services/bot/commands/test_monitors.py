@@ -22,7 +22,7 @@ from tests.support.bot.setup_wizard import at_preview
 
 @pytest.fixture
 async def one(chat: Chat) -> IntegrationView:
-    """The only integration, with a row of its own for what hangs on it."""
+    """The only integration, with a stored row that its monitors refer to."""
     await chat.press(await at_preview(chat), "setup.later")
     (view,) = await chat.integrations.list(TENANT)
     await keep(chat, _row(view))
@@ -74,8 +74,8 @@ async def checklist(chat: Chat, view: IntegrationView, *names: str) -> Card:
 async def acts(chat: Chat) -> list[tuple[str, str]]:
     async with chat.database.session() as session:
         found = await history.page(session, TENANT, 0, 50)
-    told = [(act.act, str(act.facts.get("monitor", ""))) for act in found if act.act.startswith("monitors")]
-    return sorted(told)
+    recorded = [(act.act, str(act.facts.get("monitor", ""))) for act in found if act.act.startswith("monitors")]
+    return sorted(recorded)
 
 
 @pytest.mark.parametrize(("locale", "said"), [("en-US", "monitors"), ("pt-PT", "monitores de presença")])
@@ -122,7 +122,7 @@ async def test_after_a_rotation_it_asks_in_a_card_of_its_own(chat: Chat, one: In
 
 
 async def offered(chat: Chat, view: IntegrationView) -> list[Card]:
-    """What a command says besides, that calls ``offer`` at its end."""
+    """The cards that ``offer`` sends at the end of another command."""
     turn: RecordingTurn = chat.new_turn(Message("x"))
     services = chat.services
     await command.offer(TurnContext(turn, services, services.languages[Language.ENGLISH], role=Role.OWNER), view)

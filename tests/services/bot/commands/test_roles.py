@@ -1,4 +1,4 @@
-"""Each role against each command and each button, whatever words or button there may be."""
+"""Each role against every command and every button."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -33,7 +33,7 @@ REFUSED = ("For administrators only", "This takes another role")
 
 @pytest.fixture
 async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
-    """An integration there is, and an owner by the setting."""
+    """An integration, and an owner by the setting."""
     async with open_chat(tmp_path) as opened:
         await opened.press(await at_preview(opened), "setup.now")
         await opened.say("hello")
@@ -41,7 +41,7 @@ async def chat(tmp_path: Path) -> AsyncIterator[Chat]:
 
 
 async def become(chat: Chat, role: Role) -> None:
-    """From now on somebody else speaks, who has this role."""
+    """From now on another person, with this role, writes."""
     if role is not Role.EVERYONE:
         await stored(
             chat.database, Member(owner_tenant=TENANT, user_object_id=PERSON, role=role, invited_at=chat.now)
@@ -109,7 +109,7 @@ async def test_a_viewer_is_welcomed_without_the_setup(chat: Chat) -> None:
     assert set(buttons(card)) == {"command.help"}
 
 
-async def test_help_names_only_what_one_may(chat: Chat) -> None:
+async def test_help_lists_only_the_allowed_commands(chat: Chat) -> None:
     await become(chat, Role.VIEWER)
     said = words(await chat.say("help"))
     assert "export history" in said

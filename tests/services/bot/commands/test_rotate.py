@@ -24,7 +24,7 @@ BY = Actor(ADMIN, "Somebody")
 PT = load_texts()[Language.PORTUGUESE]
 
 
-async def stored(chat: Chat, name: str = "Head office", owner: str = TENANT) -> IntegrationView:
+async def add_integration(chat: Chat, name: str = "Head office", owner: str = TENANT) -> IntegrationView:
     account = CloudLinkAccount("", "1000", "reader", "cloudlink-secret")
     view = await chat.integrations.add(owner, name, account, TeamsApp(TENANT_ID, CLIENT_ID, "old~secret"), None, BY)
     chat.integrations.calls.clear()
@@ -41,7 +41,7 @@ def said(chat: Chat) -> list[str]:
 
 @pytest.mark.parametrize("typed", ["rotate secret", "renew secret", "Substituir segredo", "renovar segredo"])
 async def test_the_card_asks_for_three_things_and_says_for_which_application(chat: Chat, typed: str) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say(typed)
     assert list(inputs(card)) == ["description", "client_secret", "expires_on"]
     assert inputs(card)["description"]["value"] == "Head office"
@@ -53,7 +53,7 @@ async def test_the_card_asks_for_three_things_and_says_for_which_application(cha
 
 
 async def test_a_proven_secret_is_stored_and_the_card_shows_when_it_works(chat: Chat) -> None:
-    view = await stored(chat)
+    view = await add_integration(chat)
     chat.credentials.steps = (
         rotation(view.id, RotationKind.MANUAL, RotationStep.PROVE),
         rotation(view.id, RotationKind.MANUAL, RotationStep.DONE),
@@ -83,7 +83,7 @@ async def test_a_proven_secret_is_stored_and_the_card_shows_when_it_works(chat: 
 async def test_a_missing_or_wrong_value_is_shown_at_its_field(
     chat: Chat, typed: dict[str, str], field: str
 ) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.press(await chat.say("rotate secret"), "rotate.save", {**TYPED, **typed})
     assert error_below(card, field)
     assert said(chat) == []
@@ -103,7 +103,7 @@ async def test_a_missing_or_wrong_value_is_shown_at_its_field(
 async def test_a_refusal_by_microsoft_is_shown_and_the_rest_is_kept(
     chat: Chat, error: SyncError, field: str, sentence: str
 ) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.credentials.errors["replace_secret"] = error
     card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
     assert sentence in (error_below(card, field) if field else words(card))
@@ -113,7 +113,7 @@ async def test_a_refusal_by_microsoft_is_shown_and_the_rest_is_kept(
 
 
 async def test_a_name_that_is_taken(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.credentials.errors["replace_secret"] = NameTaken("x")
     card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
     assert "of this name already" in error_below(card, "description")
@@ -122,7 +122,7 @@ async def test_a_name_that_is_taken(chat: Chat) -> None:
 async def test_the_secret_is_on_no_card_and_not_on_disk(
     chat: Chat, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await stored(chat)
+    await add_integration(chat)
     for error in (None, CredentialsWrong(Fault.ENTRA_SECRET_WRONG), RuntimeError(SECRET)):
         chat.credentials.errors = {"replace_secret": error} if error else {}
         await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
@@ -132,8 +132,8 @@ async def test_the_secret_is_on_no_card_and_not_on_disk(
 
 
 async def test_another_tenants_integration_cannot_be_touched(chat: Chat) -> None:
-    await stored(chat)
-    foreign = await stored(chat, "Theirs", "another-tenant")
+    await add_integration(chat)
+    foreign = await add_integration(chat, "Theirs", "another-tenant")
     verbs = ("rotate.ask", "rotate.save", "rotate.start", "rotate.progress", "command.rotate", "auto_rotate.on")
     for verb in verbs:
         card = await chat.act(verb, integration=foreign.id, **TYPED)
@@ -144,15 +144,15 @@ async def test_another_tenants_integration_cannot_be_touched(chat: Chat) -> None
 
 
 async def test_of_several_it_asks_which_and_a_notices_button_names_one(chat: Chat) -> None:
-    await stored(chat)
-    second = await stored(chat, "Branch")
+    await add_integration(chat)
+    second = await add_integration(chat, "Branch")
     card = await chat.say("rotate secret")
     assert "Branch" in words(await chat.press(card, "rotate.ask", {"integration": second.id}))
     assert "Branch" in words(await chat.act("command.rotate", integration=second.id))
 
 
 async def test_cancelling_changes_nothing(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.press(await chat.say("rotate secret"), "rotate.cancel")
     assert "Nothing was changed" in words(card)
     assert said(chat) == []
@@ -162,7 +162,7 @@ async def test_cancelling_changes_nothing(chat: Chat) -> None:
 
 
 async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> None:
-    view = await stored(chat)
+    view = await add_integration(chat)
     chat.credentials.may = True
     asked = await chat.press(await chat.say("rotate secret"), "rotate.for_me")
     assert said(chat) == []
@@ -186,7 +186,7 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
 
 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
-    view = await stored(chat)
+    view = await add_integration(chat)
     waiting = rotation(
         view.id, RotationKind.ON_REQUEST, RotationStep.WAIT, error=CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
     )
@@ -200,14 +200,14 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
 
 
 async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("rotate secret")
     chat.credentials.errors["replace_secret"] = RotationUnderWay()
     assert "just now" in words(await chat.press(card, "rotate.save", TYPED))
 
 
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
-    view = await stored(chat)
+    view = await add_integration(chat)
     error = CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
     chat.credentials.steps = (rotation(view.id, RotationKind.ON_REQUEST, RotationStep.FAILED, error=error),)
     card = await chat.act("rotate.start", integration=view.id)
@@ -217,7 +217,7 @@ async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
 
 
 async def test_after_it_the_monitors_are_asked_about(chat: Chat) -> None:
-    view = await stored(chat)
+    view = await add_integration(chat)
     await add(chat, integration(id=view.id, owner_tenant=TENANT))
     await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
     done = rotation(view.id, RotationKind.MANUAL, RotationStep.DONE)
@@ -239,7 +239,7 @@ async def add(chat: Chat, row: Integration | Monitor | Rotation) -> None:
 
 
 async def test_auto_rotate_is_switched_on_and_off_by_words_and_by_buttons(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.credentials.may = True
     card = await chat.say("auto-rotate")
     assert "not replaced automatically" in words(card)
@@ -254,7 +254,7 @@ async def test_auto_rotate_is_switched_on_and_off_by_words_and_by_buttons(chat: 
 
 
 async def test_auto_rotate_needs_the_permission(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("auto-rotate on")
     assert "Application.ReadWrite.OwnedBy" in words(card)
     assert said(chat) == []
@@ -264,7 +264,7 @@ async def test_auto_rotate_needs_the_permission(chat: Chat) -> None:
 
 
 async def test_a_certificate_is_shown_and_used_once_it_is_accepted(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     card = await chat.say("certificado")
     assert set(buttons(card)) == {"certificate.make", "certificate.cancel"}
     card = await chat.press(card, "certificate.make")
@@ -281,7 +281,7 @@ async def test_a_certificate_is_shown_and_used_once_it_is_accepted(chat: Chat) -
 
 
 async def test_what_the_host_offers_is_offered(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.credentials.offered = CredentialChoices(host_certificate=True, federated=True)
     card = await chat.say("certificate")
     chat.credentials.errors["use_host_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
@@ -290,7 +290,7 @@ async def test_what_the_host_offers_is_offered(chat: Chat) -> None:
 
 
 async def test_in_portuguese(chat: Chat) -> None:
-    await stored(chat)
+    await add_integration(chat)
     chat.locale = "pt-PT"
     card = await chat.say("substituir segredo")
     assert PT("rotate.title") in words(card)

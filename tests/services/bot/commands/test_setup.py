@@ -390,7 +390,7 @@ async def test_a_page_shown_much_later_is_read_again(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("page", ["-1", "99999999999999", "x", "", "²"])
-async def test_a_page_that_is_none_shows_one_that_is(chat: Chat, page: str) -> None:
+async def test_an_unknown_page_shows_an_existing_one(chat: Chat, page: str) -> None:
     chat.integrations.found = Preview(0, left_out(25), ())
     card = await at_preview(chat)
     (view,) = await chat.integrations.list(TENANT)
@@ -415,7 +415,7 @@ async def test_later_says_how_to_come_back(chat: Chat) -> None:
 
 
 async def test_names_from_outside_are_shown_literally(chat: Chat) -> None:
-    """An account's name is no Markdown: only text runs show it."""
+    """An account's name is not Markdown: it is shown in text runs only."""
     card = await at_register(chat)
     assert "[Telephony](https://evil.example)" in words(card)
     blocks = json.dumps([part for part in card["body"] if part["type"] == "TextBlock"])

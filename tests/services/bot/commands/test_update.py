@@ -1,4 +1,4 @@
-"""``install update``: the dialog, the bar, the end; and the cards that are told of them."""
+"""``install update``: the dialog, its progress and its result; and the update of cards elsewhere."""
 
 from dataclasses import replace
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from bot.activity import Address, Card, Undelivered, Unreachable
 from bot.cards.field_errors import Links
 from bot.cards.update import SEGMENTS, bar
+from bot.chat.bot_context import BotContext
 from bot.languages import Language, load_texts
 from bot.proactive.update_cards import UpdateCards
 from bot.roles.admins_setting import AdminsSetting
@@ -45,7 +46,7 @@ async def dialog(chat: Chat) -> Card:
     return await chat.say("install update")
 
 
-async def test_nothing_to_install_says_where_it_stands(chat: Chat, integration_id: str) -> None:
+async def test_nothing_to_install_shows_the_installed_version(chat: Chat, integration_id: str) -> None:
     card = await chat.say("install update")
     assert "There is no update to install" in words(card)
     assert "update.install" not in buttons(card)
@@ -67,7 +68,7 @@ async def test_the_dialog_shows_notes_and_what_would_change_here(chat: Chat, int
     assert chat.updates.begun == []
 
 
-async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_id: str) -> None:
+async def test_an_installation_starts_once_and_shows_its_progress(chat: Chat, integration_id: str) -> None:
     card = await dialog(chat)
     shown = await chat.press(card, "update.install")
     assert "Installing the update" in words(shown)
@@ -79,7 +80,7 @@ async def test_installing_begins_once_and_shows_the_bar(chat: Chat, integration_
     assert set(chat.updates.followers) == {CardAddress(TENANT, ADMIN, CARD_ID)}
 
 
-async def test_who_installs_in_portuguese_gives_portuguese_words(chat: Chat, integration_id: str) -> None:
+async def test_an_installation_started_in_portuguese_uses_portuguese_words(chat: Chat, integration_id: str) -> None:
     chat.locale = PORTUGUESE
     chat.updates.pending = DUE
     card = await chat.say("Instalar Atualização")
@@ -94,7 +95,7 @@ async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:
     assert chat.updates.begun == []
 
 
-async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id: str) -> None:
+async def test_an_old_dialog_is_replaced_by_the_current_offer(chat: Chat, integration_id: str) -> None:
     card = await dialog(chat)
     chat.updates.pending = DUE[:1]
     shown = await chat.press(card, "update.install")
@@ -104,7 +105,7 @@ async def test_an_old_dialog_shows_what_is_due_today(chat: Chat, integration_id:
 
 
 @pytest.mark.parametrize("version", ["", "-1", "x", "9" * 40, "²"])
-async def test_a_version_nobody_offered_begins_nothing(chat: Chat, integration_id: str, version: str) -> None:
+async def test_a_version_that_was_not_offered_starts_nothing(chat: Chat, integration_id: str, version: str) -> None:
     chat.updates.pending = DUE
     await chat.act("update.install", integration=integration_id, version=version)
     assert chat.updates.begun == []
@@ -120,7 +121,7 @@ async def test_another_tenant_s_integration_does_not_exist(chat: Chat, integrati
     assert (chat.updates.begun, chat.updates.undone) == ([], [])
 
 
-async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integration_id: str) -> None:
+async def test_an_unreadable_service_is_reported_and_nothing_is_offered(chat: Chat, integration_id: str) -> None:
     chat.updates.error = ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503)
     card = await dialog(chat)
     assert "update.install" not in buttons(card)
@@ -128,7 +129,7 @@ async def test_what_cannot_be_read_is_said_and_not_offered(chat: Chat, integrati
     assert "update.install" in buttons(await chat.press(card, "update.show"))
 
 
-async def test_asking_again_meanwhile_shows_how_far_it_is_on_a_card_that_follows(
+async def test_the_command_shows_the_progress_of_a_running_installation_on_a_card_that_is_updated(
     chat: Chat, integration_id: str
 ) -> None:
     await chat.press(await dialog(chat), "update.install")
@@ -168,19 +169,19 @@ def test_every_update_has_its_words_and_every_step_its_name(language: Language) 
 
 
 class RecordingMessenger:
-    """Keeps what cards are told; refuses while ``trouble`` is set."""
+    """Keeps the updates of cards; raises ``error`` while it is set."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[Address, str, Card]] = []
-        self.trouble: Exception | None = None
+        self.updated: list[tuple[Address, str, Card]] = []
+        self.error: Exception | None = None
 
     async def send(self, address: Address, card: Card, summary: str) -> str:
-        raise AssertionError("nothing is sent anew")
+        raise AssertionError("only sent cards are updated")
 
     async def update(self, address: Address, activity_id: str, card: Card, summary: str) -> None:
-        if self.trouble:
-            raise self.trouble
-        self.told.append((address, activity_id, card))
+        if self.error:
+            raise self.error
+        self.updated.append((address, activity_id, card))
 
 
 class Following:
@@ -189,9 +190,8 @@ class Following:
     def __init__(self, chat: Chat) -> None:
         self.chat, self.messenger, self.slept = chat, RecordingMessenger(), list[float]()
         rules = AdminsSetting((ADMIN, "rui"))
-        self.cards = UpdateCards(
-            chat.database, chat.updates, self.messenger, TEXTS, rules, Links(), sleep=self._sleep
-        )
+        context = BotContext(chat.database, rules, chat.clock, TEXTS, Links())
+        self.cards = UpdateCards(context, chat.updates, self.messenger, sleep=self._sleep)
 
     async def _sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -206,7 +206,7 @@ class Following:
         self.chat.updates.followers = [CardAddress(TENANT, ADMIN, "card-a"), CardAddress(TENANT, "rui", "card-r")]
 
     def seen(self) -> dict[str, str]:
-        return {activity: words(card) for _, activity, card in self.messenger.told}
+        return {activity: words(card) for _, activity, card in self.messenger.updated}
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ async def test_every_card_is_updated_in_its_own_language_and_chat(following: Fol
     await following.cards.show("i1")
     assert "Installing the update" in following.seen()["card-a"]
     assert "A instalar a atualização" in following.seen()["card-r"]
-    assert [address.conversation_id for address, _, _ in following.messenger.told] == [
+    assert [address.conversation_id for address, _, _ in following.messenger.updated] == [
         f"conversation-of-{ADMIN}",
         "conversation-of-rui",
     ]
@@ -234,29 +234,29 @@ async def test_the_result_is_shown_once_and_the_cards_are_released(following: Fo
     assert "Atualização de funcionalidade concluída" in following.seen()["card-r"]
     assert "100 %" in following.seen()["card-a"]
     await following.cards.show("i1")
-    assert len(following.messenger.told) == 2
+    assert len(following.messenger.updated) == 2
 
 
 async def test_an_undelivered_result_is_retried(following: Following) -> None:
     await following.begin(InstallationState.COMPLETED)
-    following.messenger.trouble = Undelivered(502)
+    following.messenger.error = Undelivered(502)
     with pytest.raises(Undelivered):
         await following.cards.show("i1")
-    following.messenger.trouble = None
+    following.messenger.error = None
     await following.cards.show("i1")
     assert set(following.seen()) == {"card-a", "card-r"}
 
 
 async def test_undelivered_progress_is_left_to_the_next_update(following: Following) -> None:
     await following.begin(InstallationState.RUNNING)
-    following.messenger.trouble = Undelivered(502)
+    following.messenger.error = Undelivered(502)
     await following.cards.show("i1")
     assert following.chat.updates.released == 0
 
 
 async def test_a_blocked_chat_is_marked_unreachable(following: Following) -> None:
     await following.begin(InstallationState.COMPLETED)
-    following.messenger.trouble = Unreachable()
+    following.messenger.error = Unreachable()
     await following.cards.show("i1")
     async with following.chat.database.session() as session:
         chat = await conversations.find(session, TENANT, ADMIN)

@@ -45,7 +45,7 @@ async def test_each_administrator_is_notified_once_in_their_own_language(world: 
     await world.admin("ben", locale="pt-PT")
     await world.integration(30)
     for _ in range(3):
-        await world.look()
+        await world.schedule_and_send()
     assert world.said("ada") == ["The client secret expires in 30 days"]
     assert world.said("ben") == ["O segredo do cliente expira dentro de 30 dias"]
     assert await world.states() == {"ada": [State.SENT], "ben": [State.SENT]}
@@ -55,14 +55,14 @@ async def test_each_administrator_is_notified_once_in_their_own_language(world: 
 async def test_a_chosen_language_overrides_the_clients(world: NoticeHarness) -> None:
     await world.admin("ada", language="pt")
     await world.integration(1)
-    await world.look()
+    await world.schedule_and_send()
     assert world.said("ada") == ["O segredo do cliente expira dentro de 1 dia"]
 
 
 async def test_a_notice_carries_its_remedy(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7)
-    await world.look()
+    await world.schedule_and_send()
     pressed = buttons(world.arrived("ada")[0].card)
     assert pressed["command.rotate"]["data"] == {"integration": "i1"}
     (notice,) = await world.notices()
@@ -78,7 +78,7 @@ async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: Notic
         await problems.upsert_open(session, "i1", "graph", "graph.consent_missing", facts, True, world.now)
         await problems.upsert_open(session, "i1", "cloudlink", "cloudlink.unreachable", {}, False, world.now)
     world.bot.clock.advance(minutes=16)
-    await world.look()
+    await world.schedule_and_send()
     consent, outage = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(consent), title(outage)] == [
         "Microsoft Graph needs you",
@@ -96,7 +96,7 @@ async def test_a_refusal_by_cloudlink_offers_to_edit_cloudlinks_values(world: No
     async with world.database.writing() as session:
         await problems.upsert_open(session, "i1", "cloudlink", "cloudlink.refused", {}, True, world.now)
     world.bot.clock.advance(minutes=1)
-    await world.look()
+    await world.schedule_and_send()
     assert buttons(world.arrived("ada")[0].card)["edit.cloudlink"]["data"] == {"integration": "i1"}
 
 
@@ -108,7 +108,7 @@ async def test_a_secret_that_cannot_be_decrypted_is_entered_again_on_its_own_sid
             context = {"service": service}
             await problems.upsert_open(session, "i1", service, "secret.unreadable", context, True, world.now)
     world.bot.clock.advance(seconds=31)
-    await world.look()
+    await world.schedule_and_send()
     entra, cloudlink = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(entra), title(cloudlink)] == ["Microsoft Entra ID needs you", "Mitel CloudLink needs you"]
     remedies = ("edit.cloudlink", "command.rotate")
@@ -123,22 +123,22 @@ async def test_former_administrators_are_not_notified(world: NoticeHarness) -> N
     await world.admin("eve", admin_as="eve")
     await world.integration(30)
     await world.process.notifier.start()
-    await world.look()
+    await world.schedule_and_send()
     assert [chat_of(call) for call in world.arrived()] == ["a:ben"]
 
 
 @pytest.mark.parametrize(
-    ("role", "told"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
+    ("role", "expected"), [(Role.OWNER, 1), (Role.ADMINISTRATOR, 1), (Role.VIEWER, 0), (Role.EVERYONE, 0)]
 )
 async def test_owners_and_administrators_are_notified_and_viewers_are_not(
-    world: NoticeHarness, role: Role, told: int
+    world: NoticeHarness, role: Role, expected: int
 ) -> None:
     await world.admin("cleo", admin_as="")
     if role is not Role.EVERYONE:
         await world.role("cleo", role)
     await world.integration(30)
-    await world.look()
-    assert len(world.arrived("cleo")) == told
+    await world.schedule_and_send()
+    assert len(world.arrived("cleo")) == expected
 
 
 async def test_a_person_who_lost_the_role_before_sending_is_not_notified(world: NoticeHarness) -> None:
@@ -146,12 +146,12 @@ async def test_a_person_who_lost_the_role_before_sending_is_not_notified(world: 
     await world.role("cleo", Role.ADMINISTRATOR)
     await quiet(world, "cleo")
     await world.integration(30)
-    await world.look()
+    await world.schedule_and_send()
     assert await world.states() == {"cleo": [State.WAITING]}
     async with world.database.writing() as session:
         await roles.change_role(session, TENANT, "cleo", Role.ADMINISTRATOR, Role.VIEWER, "ada", ("ada",))
     world.bot.clock.advance(hours=2)
-    await world.look()
+    await world.schedule_and_send()
     assert await world.states() == {"cleo": [State.DROPPED]}
 
 
@@ -159,14 +159,14 @@ async def test_a_role_in_another_tenant_does_not_count(world: NoticeHarness) -> 
     await world.admin("cleo", admin_as="")
     await world.role("cleo", Role.OWNER, owner_tenant="another")
     await world.integration(30)
-    await world.look()
+    await world.schedule_and_send()
     assert world.arrived() == []
 
 
 async def test_another_tenants_administrator_is_not_notified(world: NoticeHarness) -> None:
     await world.admin("ada", tenant_id="another")
     await world.integration(30)
-    await world.look()
+    await world.schedule_and_send()
     assert world.arrived() == []
 
 
@@ -176,7 +176,7 @@ async def test_muting_an_integration_stops_its_notices_only(world: NoticeHarness
     await world.integration(30, id="i2", name="Porto")
     async with world.database.writing() as session:
         await alerts.set_muted(session, TENANT, "ada", "i1", True)
-    await world.look()
+    await world.schedule_and_send()
     assert ["Porto" in words(call.card) for call in world.arrived("ada")] == [True]
 
 
@@ -185,13 +185,13 @@ async def test_a_warning_waits_for_the_end_of_quiet_hours(world: NoticeHarness) 
     await world.admin("ben")
     await world.integration(30)
     await quiet(world)
-    await world.look()
+    await world.schedule_and_send()
     assert (len(world.arrived("ada")), len(world.arrived("ben"))) == (0, 1)
     world.bot.clock.advance(minutes=59)
-    await world.look()
+    await world.schedule_and_send()
     assert world.arrived("ada") == []
     world.bot.clock.advance(minutes=1)
-    await world.look()
+    await world.schedule_and_send()
     assert len(world.arrived("ada")) == 1
 
 
@@ -199,7 +199,7 @@ async def test_quiet_hours_are_those_of_the_persons_own_zone(world: NoticeHarnes
     await world.admin("ada")
     await world.integration(30)
     await quiet(world, zone="Asia/Tokyo")
-    await world.look()
+    await world.schedule_and_send()
     assert len(world.arrived("ada")) == 1
 
 
@@ -208,7 +208,7 @@ async def test_a_refused_secret_does_not_wait(world: NoticeHarness) -> None:
     await world.integration(None)
     await quiet(world)
     await refused(world)
-    await world.look()
+    await world.schedule_and_send()
     assert world.said("ada") == ["Microsoft Entra ID needs you"]
 
 
@@ -216,10 +216,10 @@ async def test_muting_drops_a_waiting_notice(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(30)
     await quiet(world)
-    await world.look()
+    await world.schedule_and_send()
     await world.change(AlertPreference(owner_tenant=TENANT, user_object_id="ada", integration_id="i1"), muted=True)
     world.bot.clock.advance(hours=2)
-    await world.look()
+    await world.schedule_and_send()
     assert world.arrived() == []
     assert await world.states() == {"ada": [State.DROPPED]}
 
@@ -244,11 +244,11 @@ async def test_a_temporary_refusal_is_retried_with_growing_pauses(world: NoticeH
         world.bot.connector.answer(500)
     pauses = []
     while not await world.states() or await world.states() == {"ada": [State.WAITING]}:
-        await world.look()
+        await world.schedule_and_send()
         (notice,) = await world.notices()
         if notice.state == State.WAITING and notice.due_at:
             pauses.append((notice.due_at - world.now).total_seconds())
-            await world.look()
+            await world.schedule_and_send()
             world.bot.clock.now = notice.due_at
     assert len(world.arrived("ada")) == 4
     assert 15 <= pauses[0] <= 30 < pauses[2] <= 120
@@ -261,7 +261,7 @@ async def test_a_blocked_chat_is_not_retried_until_the_person_writes(world: Noti
     world.bot.connector.answer(403)
     with capture_logs() as logs:
         for _ in range(3):
-            await world.look()
+            await world.schedule_and_send()
     assert len(world.arrived("ada")) == 1
     assert await world.states() == {"ada": [State.UNREACHABLE]}
     assert [entry["event"] for entry in logs].count("no_recipient_reachable") == 1
@@ -273,7 +273,7 @@ async def test_a_blocked_chat_is_not_retried_until_the_person_writes(world: Noti
         assert known is not None
         known.unreachable = False
         session.add(known)
-    await world.look()
+    await world.schedule_and_send()
     assert len(world.arrived("ada")) == 2
     assert await world.process.metric("nobody_reachable") == 0
 
@@ -286,13 +286,13 @@ async def test_a_crash_while_sending_never_sends_twice_but_notifies_a_day_later(
         (notice,) = await notices.list_due(session, "i1", world.now)
         assert await notices.claim(session, notice.id, world.now)
     for _ in range(5):
-        await world.look()
+        await world.schedule_and_send()
         world.bot.clock.advance(hours=4)
     assert world.arrived() == []
     assert await world.process.metric("notices", state="sending") == 1
     world.bot.clock.advance(hours=4)
-    await world.look()
-    await world.look()
+    await world.schedule_and_send()
+    await world.schedule_and_send()
     assert world.said("ada") == ["The client secret expires in 59 days"]
 
 
@@ -300,10 +300,10 @@ async def test_a_lost_response_counts_as_possibly_sent(world: NoticeHarness) -> 
     await world.admin("ada")
     await world.integration(60)
     world.bot.connector.body = b"{"
-    await world.look()
+    await world.schedule_and_send()
     world.bot.connector.body = None
     world.bot.clock.advance(hours=2)
-    await world.look()
+    await world.schedule_and_send()
     assert len(world.arrived()) == 1
 
 
@@ -311,9 +311,9 @@ async def test_a_closed_notice_shows_by_whom_and_when_on_every_card(world: Notic
     await world.admin("ada")
     await world.admin("ben", locale="pt-PT", time_zone="Europe/Lisbon")
     row = await world.integration(60)
-    await world.look()
+    await world.schedule_and_send()
     world.bot.clock.advance(days=30)
-    await world.look()
+    await world.schedule_and_send()
     assert len(world.arrived()) == 4
     done = Rotation(
         integration_id="i1",
@@ -329,7 +329,7 @@ async def test_a_closed_notice_shows_by_whom_and_when_on_every_card(world: Notic
     await world.change(row, secret_expires_on=world.now.date() + timedelta(days=365))
     world.bot.clock.advance(minutes=1)
     for _ in range(3):
-        await world.look()
+        await world.schedule_and_send()
     assert len(world.arrived()) == 4
     assert sorted(
         "Ada Example replaced the secret on March 31, 2026 at 12:00" in said for said in world.changed()
@@ -350,14 +350,14 @@ async def test_a_closed_notice_shows_by_whom_and_when_on_every_card(world: Notic
 async def test_a_card_that_cannot_be_changed_now_is_changed_later(world: NoticeHarness) -> None:
     await world.admin("ada")
     row = await world.integration(60)
-    await world.look()
+    await world.schedule_and_send()
     await world.change(row, secret_expires_on=None)
     world.bot.connector.update_status = 500
-    await world.look()
+    await world.schedule_and_send()
     world.bot.connector.update_status = 200
     assert await world.states() == {"ada": [State.CLOSING]}
     world.bot.clock.advance(minutes=5)
-    await world.look()
+    await world.schedule_and_send()
     assert await world.states() == {"ada": [State.CLOSED]}
 
 
@@ -365,12 +365,12 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notic
     await world.admin("ada")
     await world.integration(None)
     await refused(world)
-    await world.look()
+    await world.schedule_and_send()
     async with world.database.writing() as session:
         await problems.close_open(session, "i1", ["entra"], world.now)
     world.bot.clock.advance(minutes=3)
     for _ in range(3):
-        await world.look()
+        await world.schedule_and_send()
     assert world.said("ada") == ["Microsoft Entra ID needs you", "All clear: Microsoft Entra ID works again"]
     assert len(world.changed()) == 1
 
@@ -389,7 +389,7 @@ async def test_a_channel_receives_notices_without_buttons(world: NoticeHarness) 
             added_by="ada",
             now=world.now,
         )
-    await world.look()
+    await world.schedule_and_send()
     (call,) = world.arrived()
     assert chat_of(call) == "19:channel@thread.tacv2"
     assert title(call.card) == "O segredo do cliente expira dentro de 7 dias"
@@ -397,7 +397,7 @@ async def test_a_channel_receives_notices_without_buttons(world: NoticeHarness) 
     assert len(link_urls(call.card)) == 1
     world.bot.connector.answer(403)
     world.bot.clock.advance(days=4)
-    await world.look()
+    await world.schedule_and_send()
     assert await world.process.metric("nobody_reachable") == 1
 
 
@@ -406,16 +406,16 @@ async def test_a_wrong_clock_is_notified_once_per_tenant(world: NoticeHarness) -
     await world.integration(None)
     await world.integration(None, id="i2", created_at=world.now + timedelta(seconds=1))
     world.process.skew = 540.0
-    await world.look()
+    await world.schedule_and_send()
     world.bot.clock.advance(minutes=16)
     for _ in range(2):
-        await world.look()
+        await world.schedule_and_send()
     assert world.said("ada") == ["This bot's clock is wrong"]
     assert "9 minutes" in words(world.arrived("ada")[0].card)
     world.process.skew = 1.0
-    await world.look()
+    await world.schedule_and_send()
     world.bot.clock.advance(minutes=3)
-    await world.look()
+    await world.schedule_and_send()
     assert world.said("ada")[1:] == ["All clear: the clock is right again"]
 
 
@@ -424,21 +424,21 @@ async def test_an_update_is_offered(world: NoticeHarness) -> None:
     await world.integration(None)
     world.process.update = 2
     for _ in range(2):
-        await world.look()
+        await world.schedule_and_send()
     assert world.said("ada") == ["A feature update is available"]
 
 
 async def test_an_integration_being_removed_sends_no_notices(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7, removing_since=world.now)
-    await world.look()
+    await world.schedule_and_send()
     assert world.arrived() == []
 
 
 async def test_a_hostile_name_stays_a_name(world: NoticeHarness) -> None:
     await world.admin("ada")
     await world.integration(7, name="[Click](https://evil.example)" + "x" * 5_000)
-    await world.look()
+    await world.schedule_and_send()
     card = world.arrived("ada")[0].card
     assert link_urls(card) == []
     assert not any(part.get("type") == "TextBlock" and "evil" in part["text"] for part in card["body"])
@@ -459,5 +459,5 @@ async def test_old_problems_are_not_notified(world: NoticeHarness) -> None:
             healed_at=old + timedelta(days=1),
         )
     )
-    await world.look()
+    await world.schedule_and_send()
     assert world.arrived() == []

@@ -1,22 +1,16 @@
 """A preview is cached for some minutes, for its own tenant only."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from bot.chat.preview_cache import MAX_PREVIEWS, PreviewCache
 from sync.domain.model import Preview
+from tests.support.clocks import FakeClock
 
 FOUND = Preview(1, (), ())
 
 
-class Clock:
-    now = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.now
-
-
 def test_a_preview_is_cached_for_five_minutes() -> None:
-    clock = Clock()
+    clock = FakeClock()
     previews = PreviewCache(clock)
     previews.put("tenant", "one", FOUND)
     clock.now += timedelta(minutes=5)
@@ -26,7 +20,7 @@ def test_a_preview_is_cached_for_five_minutes() -> None:
 
 
 def test_it_is_the_tenants_own_and_can_be_dropped() -> None:
-    previews = PreviewCache(Clock())
+    previews = PreviewCache(FakeClock())
     previews.put("tenant", "one", FOUND)
     assert previews.get("other", "one") is None
     previews.drop("tenant", "one")
@@ -35,7 +29,7 @@ def test_it_is_the_tenants_own_and_can_be_dropped() -> None:
 
 
 def test_there_are_never_many() -> None:
-    previews = PreviewCache(Clock())
+    previews = PreviewCache(FakeClock())
     for number in range(MAX_PREVIEWS + 1):
         previews.put("tenant", str(number), FOUND)
     assert previews.get("tenant", "0") is None

@@ -1,4 +1,4 @@
-"""What words mean a command."""
+"""Which typed words are a command."""
 
 from dataclasses import replace
 

@@ -47,7 +47,7 @@ def test_no_time_of_day(typed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("chosen", "told", "language", "expected"),
+    ("chosen", "client_zone", "language", "expected"),
     [
         ("Asia/Tokyo", "Europe/Paris", Language.ENGLISH, "Asia/Tokyo"),
         ("", "Europe/Paris", Language.ENGLISH, "Europe/Paris"),
@@ -55,8 +55,8 @@ def test_no_time_of_day(typed: str) -> None:
         ("gone", "", Language.ENGLISH, "UTC"),
     ],
 )
-def test_a_persons_time_zone(chosen: str, told: str, language: Language, expected: str) -> None:
-    assert zone_of(chosen, told, language) == expected
+def test_a_persons_time_zone(chosen: str, client_zone: str, language: Language, expected: str) -> None:
+    assert zone_of(chosen, client_zone, language) == expected
 
 
 def test_every_zone_on_offer_is_known_here() -> None:

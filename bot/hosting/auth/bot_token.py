@@ -55,7 +55,7 @@ class BotToken:
             return self._token
 
     async def _fetch(self) -> None:
-        asked_at = self._clock()
+        requested_at = self._clock()
         try:
             answer = await asyncio.to_thread(self._acquire)
         except (httpx.HTTPError, EntraUnavailable, msal.exceptions.MsalError, ValueError) as error:
@@ -66,7 +66,7 @@ class BotToken:
             log.error("bot_token_refused", error=cleaned(answer.get("error"), 100))
             raise Undelivered(401)
         self._token = token
-        self._good_until = asked_at + max(timedelta(seconds=lifetime) - EARLY, timedelta(seconds=lifetime / 2))
+        self._good_until = requested_at + max(timedelta(seconds=lifetime) - EARLY, timedelta(seconds=lifetime / 2))
 
 
 def token_source(config: HostingConfig, clock: Clock) -> TokenSource:
@@ -78,7 +78,7 @@ def token_source(config: HostingConfig, clock: Clock) -> TokenSource:
 
 
 def _client_secret(config: HostingConfig) -> Callable[[], TokenAnswer]:
-    """Builds the msal client at the first call, in the thread: its constructor asks Entra about the tenant."""
+    """Builds the msal client at the first call, in the thread: its constructor calls Entra."""
     tenant = _BOT_FRAMEWORK_TENANT if config.app_type is AppType.MULTI_TENANT else config.tenant_id
 
     @cache

@@ -7,8 +7,8 @@ from typing import Any
 
 import jwt
 
+from bot.hosting.auth.signing_keys import SigningKey, SigningKeys
 from bot.hosting.refusals import Refused
-from bot.hosting.signing_keys import SigningKey, SigningKeys
 from core.clock import Clock
 
 LEEWAY = timedelta(minutes=5)

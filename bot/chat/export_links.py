@@ -1,0 +1,66 @@
+"""Links to history as a file: each is valid for ten minutes.
+
+A link contains the request encrypted: it cannot be guessed or altered, and nothing has to be stored for it.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+from bot.languages import Language
+from core.clock import Clock
+from core.http import is_loopback_host
+from storage.encryption import Encryption, SecretUnreadable
+
+PATH = "/exports/"
+LIFETIME = timedelta(minutes=10)
+PURPOSE = "history.csv"
+MAX_TOKEN_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class ExportRequest:
+    """The history a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
+
+    tenant: str
+    person: str
+    language: Language
+    integration_id: str
+
+
+class ExportLinks:
+    """``public_url`` is the bot's public address; ``own_url`` is reachable from this machine only. Empty: none."""
+
+    def __init__(self, encryption: Encryption, clock: Clock, public_url: str = "", own_url: str = "") -> None:
+        self._encryption = encryption
+        self._clock = clock
+        self._public_url = public_url
+        self._own_url = own_url
+
+    def create(self, request: ExportRequest, service_url: str) -> str:
+        """The file's address; empty if the reader, whose chat is at ``service_url``, cannot reach the bot."""
+        is_here = is_loopback_host(urlsplit(service_url).hostname or "")
+        base = self._public_url or (self._own_url if is_here else "")
+        if not base:
+            return ""
+        payload = {
+            "for": PURPOSE,
+            "until": (self._clock() + LIFETIME).isoformat(),
+            "tenant": request.tenant,
+            "person": request.person,
+            "language": request.language.value,
+            "integration": request.integration_id,
+        }
+        return base + PATH + self._encryption.encrypt(json.dumps(payload))
+
+    def read(self, token: str) -> ExportRequest | None:
+        """The request in a link's token; None for a forged or expired token."""
+        try:
+            payload = json.loads(self._encryption.decrypt(token[:MAX_TOKEN_LENGTH]))
+            if payload["for"] != PURPOSE or datetime.fromisoformat(payload["until"]) <= self._clock():
+                return None
+            language = Language(payload["language"])
+            return ExportRequest(payload["tenant"], payload["person"], language, payload["integration"])
+        except (SecretUnreadable, ValueError, KeyError, TypeError):
+            return None
