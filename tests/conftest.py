@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 LONG_FOLDERS = {"bench", "chaos", "load", "spikes"}
+SLOWEST_FIRST = ("e2e", "scenarios", "chaos", "load", "test_tenant_isolation.py")
+"""Of the longer tier these begin first: no worker starts one of minutes when the others have finished."""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -14,6 +16,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     folders = item.path.relative_to(Path(__file__).parent).parts
     if LONG_FOLDERS & set(folders):
         item.add_marker(pytest.mark.long)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_turn)
+
+
+def _turn(item: pytest.Item) -> int:
+    parts = item.path.relative_to(Path(__file__).parent).parts
+    slow = [turn for turn, name in enumerate(SLOWEST_FIRST) if name in parts]
+    return slow[0] if slow and item.get_closest_marker("long") else len(SLOWEST_FIRST)
 
 
 def pytest_collection_finish() -> None:
