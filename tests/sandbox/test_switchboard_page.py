@@ -295,7 +295,8 @@ async def test_the_cloudlink_secret_is_replaced(board: Board) -> None:
 
 async def test_consent_is_revoked_and_granted_again(board: Board) -> None:
     for on in (False, True):
-        await board.click("permission-Presence.ReadWrite.All")
+        async with board.page.expect_response("**/switchboard/registration/**"):
+            await board.click("permission-Presence.ReadWrite.All")
         await expect(board.part("permission-Presence.ReadWrite.All")).to_be_checked(checked=on)
         permissions = (await board.sandbox.state())["registration"]["permissions"]
         assert permissions["Presence.ReadWrite.All"] is on
