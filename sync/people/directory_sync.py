@@ -88,7 +88,7 @@ class DirectorySync:
         """Both directories responded. Only a probe closes a blocking problem: reading does not prove writing."""
         services = [Service.CLOUDLINK]
         if not health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS):
-            services.append(Service.ENTRA)
+            services += health.TEAMS
         await health.mark_healthy(session, integration_id, services, now)
 
 

@@ -215,9 +215,23 @@ async def test_wrong_credentials_block_pushing(tmp_path: Path) -> None:
         at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, aadsts=7000222)
         await at.push()
         assert await at.faults() == ["entra.secret_expired"]
+        at.clock.advance(seconds=3)
+        await at.push()
+        assert await at.faults() == ["entra.secret_expired"]
         at.clients.graph.error = None
         at.clock.advance(minutes=30)
         assert await at.push() == []
+
+
+async def test_a_refusal_that_passes_is_tried_again_within_seconds_and_blocks_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        for fault in (Fault.GRAPH_FORBIDDEN, Fault.ENTRA_SECRET_WRONG):
+            at.clients.graph.error = CredentialsWrong(fault)
+            await at.push()
+            at.clock.advance(seconds=2)
+        at.clients.graph.error = None
+        assert await at.push() == [SetPresence("teams p1", CALL, 3600)]
+        assert await at.faults() == []
 
 
 async def test_an_undecryptable_secret_opens_a_problem_and_nothing_is_sent(tmp_path: Path) -> None:
