@@ -41,7 +41,7 @@ class Admission:
     """Checks method, caller, body, fields, channel, service and tenant, in this order.
 
     Without a ``verifier`` only callers on this machine are admitted, and not through a proxy or a tunnel that adds
-    a header. One that adds none cannot be told apart from a local caller.
+    a header. One that adds none cannot be distinguished from a local caller.
     """
 
     def __init__(self, config: HostingConfig, verifier: Verifier | None) -> None:
