@@ -99,7 +99,9 @@ class Settings(BaseSettings):
         "`TEAMS_TENANT/ENTRA_TENANT`.",
     )
     presence_quota: int = Field(
-        1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
+        10_000,
+        ge=1,
+        description="The most presence requests per 30 s, per application and tenant. What each takes is learned.",
     )
     feature_version: int = Field(
         NEWEST, ge=1, le=NEWEST, description="Feature version on which new integrations start."
