@@ -78,6 +78,7 @@ class IntegrationService:
                 await self._check_room(session, owner_tenant)
                 session.add(integration)
                 await self._audit.record(session, Act.SETUP, by, integration)
+                await self._audit.record_use(session, owner_tenant, app)
         return integration_view(integration)
 
     async def check_room(self, owner_tenant: str) -> None:
