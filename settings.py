@@ -103,6 +103,7 @@ class Settings(BaseSettings):
         ge=1,
         description="The most presence requests per 30 s, per application and tenant. What each takes is learned.",
     )
+    max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(
         NEWEST, ge=1, le=NEWEST, description="Feature version on which new integrations start."
     )
