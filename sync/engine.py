@@ -82,12 +82,8 @@ class EngineConfig:
     graph_url: str
     cloudlink_url: str
     public_url: str = ""
-<<<<<<< HEAD
     presence_quota: int = 10_000
-=======
-    presence_quota: int = 1500
     max_integrations: int = 20
->>>>>>> people
     tables: WireTables = field(default_factory=WireTables)
     intervals: Intervals = field(default_factory=Intervals)
     host: HostCredentials = field(default_factory=HostCredentials)

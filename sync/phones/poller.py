@@ -129,34 +129,10 @@ class Poller:
             return extensions
         always = await people.extensions_to_poll_always(session, integration_id)
         turn = int(now.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
-        return [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+        sample = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+        return sample or extensions[:1]  # an answer proves that CloudLink responds
 
-<<<<<<< HEAD
-        Raises ``SyncError``.
-        """
-        began = self._clock()
-        async with self._database.session() as session:
-            extensions = await people.extensions_to_poll(session, integration.id)
-        polled = extensions[:at_most]
-        await self._read(integration, polled, PAUSE if at_most is None else 0)
-        if len(polled) == len(extensions):
-            await self._mark_polled(integration.id, began, bool(polled))
-
-    async def _refresh_sample(self, integration: Integration) -> None:
-        began = self._clock()
-        turn = int(began.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
-        async with self._database.session() as session:
-            extensions = await people.extensions_to_poll(session, integration.id)
-            always = await people.extensions_to_poll_always(session, integration.id)
-        polled = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
-        polled = polled or extensions[:1]  # an answer proves that CloudLink responds
-        await self._read(integration, polled, PAUSE)
-        await self._mark_polled(integration.id, began, bool(polled))
-
-    async def _read(self, integration: Integration, extensions: Sequence[str], pause: float) -> None:
-=======
     async def _read(self, integration: Integration, extensions: Sequence[str]) -> None:
->>>>>>> people
         phones = self._clients.phones(self._credentials.account(integration))
         asked_at = self._clock()
         snapshots = await phones.lines(extensions)
