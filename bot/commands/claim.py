@@ -34,10 +34,11 @@ async def _try(context: TurnContext, typed: str) -> None:
     if context.role is Role.OWNER:
         return await context.show(cards.owner_already(context.texts))
     async with context.services.database.writing() as session:
-        if not await rows.record_attempt(session, context.tenant, context.person, context.now):
-            return await context.show(cards.too_often(context.texts))
         code = claim_codes.read(typed)
-        row = await rows.find_valid(session, context.tenant, code[: claim_codes.GROUP], context.now)
+        code_id = code[: claim_codes.GROUP]
+        if not await rows.record_attempt(session, context.tenant, context.person, code_id, context.now):
+            return await context.show(cards.too_often(context.texts))
+        row = await rows.find_valid(session, context.tenant, code_id, context.now)
     if await claim_codes.verify(row, code) and row and await _use(context, row):
         context.role = Role.OWNER
         return await context.show(cards.claimed(context.texts))
