@@ -1,7 +1,9 @@
 import asyncio
 from collections.abc import Collection, Sequence
 
-from core.coalescing import Batcher, BatchLoader, Cached
+import pytest
+
+from core.coalescing import LOAD_LIMIT, BatchLoader, Cached
 
 
 class Squares:
