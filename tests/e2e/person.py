@@ -14,7 +14,8 @@ INVOKE = re.compile(r"/invoke$")
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 AT_REST = """async () => {
-  const positions = () => [...document.querySelectorAll("*")].map((each) => [each.scrollTop, each.scrollHeight]).join();
+  const all = () => [...document.querySelectorAll("*")];
+  const positions = () => all().map((each) => [each.scrollTop, each.scrollHeight]).join();
   for (let still = 0, last = positions(); still < 5; ) {
     await new Promise(requestAnimationFrame);
     const now = positions();
