@@ -14,7 +14,7 @@ from sandbox.demo import bot_service, free_port
 from sandbox.processes import start
 from tests.support.sandboxes import running_sandbox
 
-STARTS = 5
+STARTS = 3
 LIBRARIES = "import aiohttp, sqlmodel, botbuilder.core, microsoft_teams.cards, structlog, pydantic_settings"
 """The product's required imports; their time shows how fast the machine is now."""
 

@@ -3,7 +3,7 @@ from collections.abc import Collection, Sequence
 
 import pytest
 
-from core.coalescing import LOAD_LIMIT, BatchLoader, Cached
+from core.coalescing import LOAD_LIMIT, Batcher, BatchLoader, Cached
 
 
 class Squares:
