@@ -13,6 +13,7 @@ from storage.tables import (
     problems,
     roles,
     rotations,
+    secrets,
     updates,
 )
 
@@ -26,5 +27,6 @@ __all__ = [
     "problems",
     "roles",
     "rotations",
+    "secrets",
     "updates",
 ]
