@@ -318,8 +318,15 @@ def _engine_config(settings: Settings) -> EngineConfig:
             settings.certificate_password.get_secret_value(),
             settings.federated_token_file,
             managed_identity(identity) if identity else None,
+            frozenset(_pair(entry) for entry in settings.host_credential_tenants),
         ),
     )
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    """A Teams tenant and the Entra tenant listed for it."""
+    owner, _, entra = entry.lower().partition("/")
+    return owner, entra
 
 
 def _tables(settings: Settings) -> WireTables:

@@ -125,7 +125,7 @@ async def open_engine(
     clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
     metrics.quota_limit.set(config.presence_quota)
-    parts = _Parts(config, context, CredentialStore(encryption), skew)
+    parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     scheduler = parts.register_jobs(jobs)
     engine = parts.engine(jobs)
     async with jobs.running():

@@ -72,6 +72,14 @@ async def latest(
     return (await session.exec(query)).first()
 
 
+async def has_since(session: AsyncSession, owner_tenant: str, act: str, result: str, since: datetime) -> bool:
+    """Whether an act with this result was recorded for the tenant after ``since``."""
+    query = _acts(owner_tenant, "").where(
+        HistoryEntry.act == act, HistoryEntry.result == result, col(HistoryEntry.at) > since
+    )
+    return (await session.exec(query.limit(1))).first() is not None
+
+
 async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
 ) -> dict[tuple[str, str], HistoryEntry]:

@@ -49,7 +49,8 @@ class TeamsApp:
     """An application registered in Entra ID, with its client secret (the Value, not the ID).
 
     With another ``kind`` there is no secret: ``certificate`` is the private key and certificate as PEM, empty
-    for the one that the host keeps in a file; a federated token always comes from the host.
+    for the one that the host keeps in a file; a federated token always comes from the host. What comes from the
+    host is used only if ``host_allowed``, which ``sync.credentials.store`` decides.
     """
 
     tenant_id: str
@@ -57,6 +58,13 @@ class TeamsApp:
     client_secret: str = field(repr=False)
     kind: CredentialKind = CredentialKind.SECRET
     certificate: str = field(default="", repr=False)
+    host_allowed: bool = False
+
+    @property
+    def uses_host(self) -> bool:
+        """Whether the credentials are the host's, which prove the host and not the tenant's administrator."""
+        has_own = self.kind is CredentialKind.SECRET or bool(self.certificate)
+        return not has_own or self.kind is CredentialKind.FEDERATED
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,7 @@ class IntegrationService:
                     raise NameTaken(name)
                 session.add(integration)
                 await self._audit.record(session, Act.SETUP, by, integration)
+                await self._audit.record_use(session, owner_tenant, app)
         return integration_view(integration)
 
     async def list(self, owner_tenant: str) -> list_of[IntegrationView]:

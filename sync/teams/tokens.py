@@ -166,7 +166,12 @@ class _Client:
         )
 
     def _credential(self) -> str | dict[str, Any]:
-        """As msal takes it; a certificate file of the host is read now, a federated token again at each sign-in."""
+        """As msal takes it; a certificate file of the host is read now, a federated token again at each sign-in.
+
+        Raises ``CredentialsWrong`` (ENTRA_HOST_NOT_ALLOWED) before the host's own are read.
+        """
+        if self._app.uses_host and not self._app.host_allowed:
+            raise CredentialsWrong(Fault.ENTRA_HOST_NOT_ALLOWED)
         if self._app.kind is CredentialKind.FEDERATED:
             return {"client_assertion": self._entra.host.federated_token}
         if self._app.kind is CredentialKind.CERTIFICATE:
