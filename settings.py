@@ -101,6 +101,7 @@ class Settings(BaseSettings):
     presence_quota: int = Field(
         1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
     )
+    max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(
         NEWEST, ge=1, le=NEWEST, description="Feature version on which new integrations start."
     )

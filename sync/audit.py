@@ -18,10 +18,19 @@ from storage.database import Database
 from storage.queries import history, integrations
 from storage.tables.integrations import Integration
 from sync.domain.errors import Fault, SyncError
-from sync.domain.model import BOT, Actor, EditedMeanwhile, NameTaken, TeamsApp, UnknownIntegration
+from sync.domain.model import (
+    BOT,
+    Actor,
+    EditedMeanwhile,
+    NameTaken,
+    TeamsApp,
+    TooManyIntegrations,
+    UnknownIntegration,
+)
 
 EDITED_MEANWHILE = "edited_meanwhile"
 NAME_TAKEN = "name_taken"
+TOO_MANY = "too_many_integrations"
 FAILED = "failed"
 """Results other than ``history.DONE`` and the keys of faults."""
 
@@ -180,5 +189,7 @@ def _result(error: Exception | None) -> str:
             return EDITED_MEANWHILE
         case NameTaken():
             return NAME_TAKEN
+        case TooManyIntegrations():
+            return TOO_MANY
         case _:
             return FAILED

@@ -63,6 +63,7 @@ class CredentialStore:
             integration.cloudlink_account_id,
             integration.cloudlink_client_id,
             self.decrypt(integration, "cloudlink_secret_sealed", Service.CLOUDLINK),
+            integration.owner_tenant,
         )
 
     def app(self, integration: Integration) -> TeamsApp:

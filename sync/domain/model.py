@@ -11,12 +11,16 @@ from sync.domain.presence import LineState, Presence
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkAccount:
-    """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one."""
+    """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one.
+
+    ``owner_tenant`` is the tenant whose share of requests its calls use.
+    """
 
     region: str
     account_id: str
     client_id: str
     client_secret: str = field(repr=False)
+    owner_tenant: str = ""
 
 
 class EditedMeanwhile(CloudLinkPresenceError):
@@ -25,6 +29,14 @@ class EditedMeanwhile(CloudLinkPresenceError):
 
 class NameTaken(CloudLinkPresenceError):
     """The tenant has another integration with this name."""
+
+
+class TooManyIntegrations(CloudLinkPresenceError):
+    """The tenant has as many integrations as one tenant may have: ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit}")
+        self.limit = limit
 
 
 class CredentialKind(StrEnum):
