@@ -160,7 +160,7 @@ class Editor:
             if has_moved or app.client_secret:
                 await rotations.cancel_open(session, before.id, now)
             await health.mark_healthy(session, before.id, health.TEAMS, now)
-            await people.make_pending_due(session, before.id, now)
+            await people.make_pending_due(session, before.id, now, refused=True)
         return edited, left
 
     def _teams_values(

@@ -103,7 +103,7 @@ class IntegrationService:
         ):
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             integration.enabled = True
-            await people.make_pending_due(session, integration_id, self._clock())
+            await people.make_pending_due(session, integration_id, self._clock(), refused=True)
             await self._audit.record(session, Act.ENABLE, by, integration)
         for job in (PUSH, POLL, MATCH, SUBSCRIBE):
             await self._jobs.defer(job, integration_id)
