@@ -148,19 +148,19 @@ async def bring_up_to_date(settings: Settings) -> None:
 
 
 async def claim_code(settings: Settings, tenant: str = "") -> None:
-    """Print a one-time code that makes a person a tenant's first owner (--tenant ID), and end"""
+    """Make a one-time code for a tenant's first owner (--tenant ID): on the terminal, or in DATA_DIR, and end"""
     tenant = tenant.strip().lower() or settings.home_tenant
     if not tenant or not _hosting_config(settings).allows_tenant(tenant):
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
     async with open_store(settings) as database:
         await migrate(database)
-        await claim_codes.print_new(database, utc_now, tenant)
+        await claim_codes.hand_over_new(database, utc_now, tenant, settings.data_dir)
 
 
 async def offer_claim(settings: Settings) -> None:
-    """While no one may use the bot, print how the first owner gets access: on the terminal, never in the log."""
+    """While no one may use the bot, make a code for the first owner: on the terminal or in a private file."""
     async with open_store(settings) as database:
-        await claim_codes.print_offer(database, _access(settings), utc_now)
+        await claim_codes.hand_over_offer(database, _access(settings), utc_now, settings.data_dir)
 
 
 async def copy_database(settings: Settings) -> None:
