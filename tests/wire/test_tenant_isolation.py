@@ -23,6 +23,7 @@ from sync.domain.roles import Role
 from sync.phones.subscriptions import hashed
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words
+from tests.support.bot.texts import EN
 from tests.support.postgres import fresh_database
 from tests.support.stores import EACH, integration, stored, with_secrets
 from tests.wire import tenant_data
@@ -218,7 +219,7 @@ async def test_a_role_cannot_do_more_than_it_allows(
 
 def refused(reply: Reply) -> None:
     assert reply.status == 200
-    assert {"This takes another role" in words(card) for card in reply.cards} == {True}
+    assert {EN("not_for_role.title") in words(card) for card in reply.cards} == {True}
 
 
 def least_role(verb: str) -> Role | None:
