@@ -54,7 +54,7 @@ async def matched(running: RunningEngine) -> int:
 
 
 @pytest.mark.parametrize("lose", [empty_cloudlink, halved_cloudlink, empty_entra, halved_entra])
-async def test_an_empty_or_halved_list_changes_nothing_and_is_told(
+async def test_an_empty_or_halved_list_changes_nothing_and_opens_a_problem(
     tmp_path: Path, lose: Callable[[SandboxHandle], None]
 ) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
