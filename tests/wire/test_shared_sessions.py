@@ -55,7 +55,7 @@ async def person_of(running: RunningEngine, integration_id: str, name: str = "An
 
 
 async def wish(running: RunningEngine, integration_id: str, presence: Presence | None) -> None:
-    """Have this integration wish a presence for Ana, as another phone system would, and wait until it is applied."""
+    """Have this integration wish a presence for Ana, as another phone system would, until it is applied."""
     person_id = (await person_of(running, integration_id)).id
     async with running.database.writing() as session:
         row = await session.get(Person, person_id)
