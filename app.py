@@ -7,8 +7,9 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -44,6 +45,7 @@ from storage.database import Database, database_url, make_private_folder, open_d
 from storage.encryption import Encryption
 from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
+from storage.queries import integrations
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
 from sync.cloudlink.tables import WireTables, load_tables
@@ -51,10 +53,13 @@ from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
-from sync.monitoring.routes import monitoring_routes
+from sync.monitoring.routes import liveness_route, operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import managed_identity
+
+MAX_CONNECTIONS = 400
+"""Outgoing connections of a process: more than CloudLink may use (``sync.cloudlink.request_limit``)."""
 
 log = structlog.get_logger()
 
@@ -122,12 +127,15 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     deadline = ShutdownDeadline()
-    async with (
-        open_application(settings, role, deadline) as application,
-        listening(application, settings.host, settings.port) as port,
-    ):
-        log.info("listening", role=role.value, host=settings.host, port=port)
-        if role is not Role.WORKER:
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(open_applications(settings, role, deadline))
+        at = settings.operations_host, settings.operations_port
+        operations = await stack.enter_async_context(listening(served.operations, *at))
+        port = None
+        if served.public:
+            port = await stack.enter_async_context(listening(served.public, settings.host, settings.port))
+        log.info("listening", role=role.value, host=settings.host, port=port, operations_port=operations)
+        if served.public:
             await offer_claim(settings)
         await stop.wait()
         deadline.begin()
@@ -151,19 +159,19 @@ async def bring_up_to_date(settings: Settings) -> None:
 
 
 async def claim_code(settings: Settings, tenant: str = "") -> None:
-    """Print a one-time code that makes a person a tenant's first owner (--tenant ID), and end"""
+    """Make a one-time code for a tenant's first owner (--tenant ID): on the terminal, or in DATA_DIR, and end"""
     tenant = tenant.strip().lower() or settings.home_tenant
     if not tenant or not _hosting_config(settings).allows_tenant(tenant):
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
     async with open_store(settings) as database:
         await migrate(database)
-        await claim_codes.print_new(database, utc_now, tenant)
+        await claim_codes.hand_over_new(database, utc_now, tenant, settings.data_dir)
 
 
 async def offer_claim(settings: Settings) -> None:
-    """While no one may use the bot, print how the first owner gets access: on the terminal, never in the log."""
+    """While no one may use the bot, make a code for the first owner: on the terminal or in a private file."""
     async with open_store(settings) as database:
-        await claim_codes.print_offer(database, _access(settings), utc_now)
+        await claim_codes.hand_over_offer(database, _access(settings), utc_now, settings.data_dir)
 
 
 async def copy_database(settings: Settings) -> None:
@@ -192,11 +200,19 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Applications:
+    """``public`` is for Teams, CloudLink and browsers, not in a worker; ``operations`` for probes and metrics."""
+
+    public: web.Application | None
+    operations: web.Application
+
+
 @asynccontextmanager
-async def open_application(
+async def open_applications(
     settings: Settings, role: Role = Role.ALL, deadline: ShutdownDeadline | None = None
-) -> AsyncIterator[web.Application]:
-    """The application, composed: storage, then sync, then the bot, and the HTTP routes to them.
+) -> AsyncIterator[Applications]:
+    """The program, composed: storage, then sync, then the bot, and the HTTP routes to them.
 
     What the settings forbid is refused before the database is touched. ``deadline`` limits how long work in flight
     may take on leaving the block.
@@ -212,7 +228,11 @@ async def open_application(
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
         traces = [skew.tracing(), tracing(metrics)]
         http = await stack.enter_async_context(
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces)
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=traces,
+            )
         )
         jobs = _job_queue(database, metrics, role, deadline)
         engine = await stack.enter_async_context(
@@ -226,10 +246,11 @@ async def open_application(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )
         await _start_notifications(services, engine, host)
-        application = build_application(engine, registry)
-        if role is not Role.WORKER:
-            add_public_routes(application, host, engine, HistoryExport(services, services.export_links))
-        yield application
+        operations = web.Application()
+        operations.add_routes(operations_routes(engine.readiness, registry))
+        exports = HistoryExport(services, services.export_links)
+        public = None if role is Role.WORKER else public_application(host, engine, exports)
+        yield Applications(public, operations)
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
@@ -257,17 +278,13 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
     engine.jobs.replace(SHOW_UPDATE, cards.show)
 
 
-def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: HistoryExport) -> None:
-    """The routes that Teams, CloudLink and browsers call."""
+def public_application(host: Host, engine: Engine, exports: HistoryExport) -> web.Application:
+    """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
+    application = web.Application(client_max_size=256 * 1024)
+    application.add_routes([liveness_route()])
     application.router.add_route("*", "/api/messages", host.messages)
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
-
-
-def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
-    """An application with the routes of every process: liveness, readiness and metrics."""
-    application = web.Application(client_max_size=256 * 1024)
-    application.add_routes(monitoring_routes(engine.readiness, registry))
     return application
 
 
@@ -281,7 +298,12 @@ def _check_role(settings: Settings, role: Role) -> None:
 
 def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: ShutdownDeadline | None) -> JobQueue:
     """The jobs' queue: in PostgreSQL for any number of processes, or in this process with SQLite."""
-    config = QueueConfig(utc_now, random.SystemRandom(), metrics, deadline=deadline)
+
+    async def find_owners(keys: Collection[str]) -> Mapping[str, str]:
+        async with database.session() as session:
+            return await integrations.owners(session, keys)
+
+    config = QueueConfig(utc_now, random.SystemRandom(), metrics, deadline=deadline, find_owners=find_owners)
     if database.is_sqlite:
         return LocalJobs(config)
     from sync.jobs.postgres import PostgresJobs  # slow to import, and not needed with SQLite
@@ -318,6 +340,7 @@ def _engine_config(settings: Settings) -> EngineConfig:
         cloudlink_url=settings.cloudlink_url,
         public_url=settings.public_url,
         presence_quota=settings.presence_quota,
+        max_integrations=settings.max_integrations,
         initial_version=settings.feature_version,
         tables=_tables(settings),
         host=HostCredentials(
@@ -325,8 +348,15 @@ def _engine_config(settings: Settings) -> EngineConfig:
             settings.certificate_password.get_secret_value(),
             settings.federated_token_file,
             managed_identity(identity) if identity else None,
+            frozenset(_pair(entry) for entry in settings.host_credential_tenants),
         ),
     )
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    """A Teams tenant and the Entra tenant listed for it."""
+    owner, _, entra = entry.lower().partition("/")
+    return owner, entra
 
 
 def _tables(settings: Settings) -> WireTables:

@@ -15,17 +15,25 @@ REQUEST_SECONDS = SHUTDOWN_SECONDS / 2 - 0.5
 """How long requests in flight get when the process stops. aiohttp 3.14 waits twice: to answer, then to cancel."""
 
 
+SETTINGS = "HOST and PORT; for probes and metrics OPERATIONS_HOST and OPERATIONS_PORT"
+
+
 class CannotListen(CloudLinkPresenceError):
     """The address or the port cannot be used; the message says why, for the operator."""
 
     def __init__(self, host: str, port: int, error: OSError) -> None:
         if error.errno == errno.EADDRINUSE:
-            reason = f"another program listens on port {port}. Stop it, or set another PORT."
+            reason = "another program listens there. Stop it, or set another port"
         elif isinstance(error, socket.gaierror):
-            reason = "HOST is not an address of this machine."
+            reason = "this is no address of this machine. Set another one"
         else:
-            reason = f"{os.strerror(error.errno or 0)}. Set another HOST or PORT."
-        super().__init__(f"It cannot listen on {host}, port {port}: {reason}")
+            reason = f"{os.strerror(error.errno or 0)}. Set another address or port"
+        super().__init__(f"It cannot listen on {host}, port {port}: {reason} ({SETTINGS}).")
+
+
+async def _hide_version(_: web.Request, response: web.StreamResponse) -> None:
+    """Say nothing of the software: aiohttp names itself, Python and both versions."""
+    response.headers.pop("Server", None)
 
 
 @asynccontextmanager
@@ -34,6 +42,7 @@ async def listening(application: web.Application, host: str, port: int) -> Async
 
     Raises ``CannotListen``.
     """
+    application.on_response_prepare.append(_hide_version)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=REQUEST_SECONDS)
     await runner.setup()
     try:

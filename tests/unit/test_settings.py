@@ -43,6 +43,13 @@ def test_a_name_needs_no_tenant_before_it_where_only_one_can_be_meant(
     assert settings(bot_tenant_id=bot_tenant, allowed_tenants=allowed).home_tenant == home
 
 
+@pytest.mark.parametrize("entry", ["contoso", "contoso/", "/fabrikam", "a/b/c", "a b/c"])
+def test_an_entry_that_is_no_pair_of_tenants_is_refused(entry: str) -> None:
+    with pytest.raises(ValidationError, match="TEAMS_TENANT/ENTRA_TENANT"):
+        settings(host_credential_tenants=entry)
+    assert settings(host_credential_tenants="a/b, c/d").host_credential_tenants == ("a/b", "c/d")
+
+
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=4000\nLOG_LEVEL=DEBUG\n")
     read = Settings(_env_file=tmp_path / ".env")
@@ -138,3 +145,9 @@ def test_without_files_no_warning_is_given(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
     assert settings(host=host, port=port).local_url == url
+
+
+def test_operations_have_a_port_of_their_own() -> None:
+    with pytest.raises(ValidationError, match="OPERATIONS_PORT must differ from PORT"):
+        settings(port=3979)
+    assert settings(port=0, operations_port=0)
