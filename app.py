@@ -34,6 +34,7 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
 from core.http_server import CannotListen, listening
@@ -133,7 +134,8 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
         operations = await stack.enter_async_context(listening(served.operations, *at))
         port = None
         if served.public:
-            port = await stack.enter_async_context(listening(served.public, settings.host, settings.port))
+            listener = listening(served.public, settings.host, settings.port, served.gate)
+            port = await stack.enter_async_context(listener)
         log.info("listening", role=role.value, host=settings.host, port=port, operations_port=operations)
         if served.public:
             await offer_claim(settings)
@@ -202,10 +204,14 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 
 @dataclass(frozen=True, slots=True)
 class Applications:
-    """``public`` is for Teams, CloudLink and browsers, not in a worker; ``operations`` for probes and metrics."""
+    """``public``, behind ``gate``, is for Teams, CloudLink and browsers; a worker has none.
+
+    ``operations`` is for probes and metrics.
+    """
 
     public: web.Application | None
     operations: web.Application
+    gate: ConnectionGate
 
 
 @asynccontextmanager
@@ -250,7 +256,7 @@ async def open_applications(
         operations.add_routes(operations_routes(engine.readiness, registry))
         exports = HistoryExport(services, services.export_links)
         public = None if role is Role.WORKER else public_application(host, engine, exports)
-        yield Applications(public, operations)
+        yield Applications(public, operations, _gate(settings, metrics))
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
@@ -286,6 +292,12 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
     return application
+
+
+def _gate(settings: Settings, metrics: Metrics) -> ConnectionGate:
+    """What limits the public port's connections, and counts those that it closes."""
+    limits = ConnectionLimits(settings.connections, settings.connections_per_peer)
+    return ConnectionGate(limits, lambda reason: metrics.connections_closed.labels(reason=reason).inc())
 
 
 def _check_role(settings: Settings, role: Role) -> None:
