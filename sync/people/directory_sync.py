@@ -73,22 +73,32 @@ class DirectorySync:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
+            integration.matched_at = now
             before = await people.list_with_gone(session, integration_id)
             loss = None if is_expected else sudden_loss.find(before, matchings)
-            if not await sudden_loss.is_believed(session, integration_id, loss, now):
-                integration.matched_at = now
-                await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
-                return False
-            matched_before = {person.teams_user_id for person in before}
-            was_matched = {person.id for person in before if person.teams_user_id}
-            after = await _store_people(session, integration_id, before, matchings, now)
-            _transfer_shown(after, now)
-            integration.matched_at = now
-            await session.flush()
-            if integration.enabled:
-                await people.make_pending_due(session, integration_id, now)
-            await self._mark_healthy(session, integration_id, now)
-            await unmatched_alert.check(session, integration_id, was_matched, after, now)
+            is_believed = await sudden_loss.is_believed(session, integration_id, loss, now)
+            has_new = is_believed and await self._store(session, integration, before, matchings)
+        if not is_believed:
+            await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
+        return has_new
+
+    async def _store(
+        self,
+        session: AsyncSession,
+        integration: Integration,
+        before: Sequence[Person],
+        matchings: Sequence[Matching],
+    ) -> bool:
+        now, integration_id = self._clock(), integration.id
+        matched_before = {person.teams_user_id for person in before}
+        was_matched = {person.id for person in before if person.teams_user_id}
+        after = await _store_people(session, integration_id, before, matchings, now)
+        _transfer_shown(after, now)
+        await session.flush()
+        if integration.enabled:
+            await people.make_pending_due(session, integration_id, now)
+        await self._mark_healthy(session, integration_id, now)
+        await unmatched_alert.check(session, integration_id, was_matched, after, now)
         return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
 
     async def _mark_healthy(self, session: AsyncSession, integration_id: str, now: datetime) -> None:
