@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
+from itertools import product
 from typing import Any
 
 import aiohttp
@@ -58,6 +59,9 @@ from sync.teams.managed_identity import managed_identity
 
 MAX_CONNECTIONS = 400
 """Outgoing connections of a process: more than CloudLink may use (``sync.cloudlink.request_limit``)."""
+
+ENGINE = web.AppKey("engine", Engine)
+"""The application's engine, to be started once the application listens."""
 
 log = structlog.get_logger()
 
@@ -124,6 +128,7 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
         listening(application, settings.host, settings.port) as port,
     ):
         log.info("listening", role=role.value, host=settings.host, port=port)
+        await application[ENGINE].start()
         if role is not Role.WORKER:
             await offer_claim(settings)
         await stop.wait()
@@ -228,6 +233,7 @@ async def open_application(
         )
         await _start_notifications(services, engine, host)
         application = build_application(engine, registry)
+        application[ENGINE] = engine
         if role is not Role.WORKER:
             add_public_routes(application, host, engine, HistoryExport(services, services.export_links))
         yield application
@@ -261,7 +267,8 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
 def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: HistoryExport) -> None:
     """The routes that Teams, CloudLink and browsers call."""
     application.router.add_route("*", "/api/messages", host.messages)
-    application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
+    for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
+        application.router.add_route(method, path, engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
 
 

@@ -168,12 +168,22 @@ class IntegrationView:
     feature_version: int = 1
 
 
+class Freshness(StrEnum):
+    """Whether CloudLink's events arrive (``LIVE``), or why everybody is polled instead."""
+
+    LIVE = "live"
+    NO_URL = "no_url"
+    NOT_SUBSCRIBED = "not_subscribed"
+    NO_EVENT = "no_event"
+    MISSED = "missed"
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """An integration's state, as the command ``status`` shows it.
 
-    ``worst_age`` is how old a state can be, in seconds: the polling interval when no webhook reaches us, about
-    a second when they do (``live``). ``update`` is the feature version that could be installed, None for none.
+    ``worst_age`` is how old a state can be, in seconds: about a second when events arrive, the polling interval
+    otherwise. ``update`` is the feature version that could be installed, None for none.
     """
 
     integration: IntegrationView
@@ -183,7 +193,7 @@ class Status:
     in_a_call: int
     waiting: int
     last_change_at: datetime | None
-    live: bool
+    freshness: Freshness
     worst_age: int
     unknown_states: tuple[tuple[str, int], ...]
     monitors_open: int = 0

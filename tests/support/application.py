@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
-from app import open_application
+from app import ENGINE, open_application
 from settings import Settings
 from tests.support.sandboxes import running_sandbox
 
@@ -25,4 +25,5 @@ async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, ai
         } | changed
         settings = Settings(_env_file=None, **values)
         async with open_application(settings) as application, TestServer(application) as server:
+            await application[ENGINE].start()
             yield str(server.make_url("")).rstrip("/"), http

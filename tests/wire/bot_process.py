@@ -227,6 +227,7 @@ async def open_bot_process(
         add_public_routes(application, chat_host, engine, HistoryExport(services, services.export_links))
         server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
         notifier = Notifier(services, chat_host.messenger, Random(7))
+        await engine.start()
         yield BotProcess(surroundings, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
 
 
