@@ -152,7 +152,7 @@ class ConnectionTest:
             for problem in await problems.list_open(session, integration_id):
                 problem.checked_at = now
             if healing and not failed & set(health.TEAMS):
-                await people.make_pending_due(session, integration_id, now)
+                await people.make_pending_due(session, integration_id, now, refused=True)
         await self._jobs.defer(PUSH, integration_id)
 
 

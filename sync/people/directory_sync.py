@@ -20,7 +20,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account
 from sync.people import unmatched_alert
 from sync.people.matching import Matching, match
-from sync.presence.plan import mark_nothing_shown
+from sync.presence.plan import forget_refusal, mark_nothing_shown
 from sync.presence.status_message_plan import transfer_message
 from sync.problems import health
 
@@ -145,7 +145,9 @@ def _updated(person: Person | None, matching: Matching, integration_id: str) -> 
     user = matching.person
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
-    row.teams_user_id = matching.teams_user_id
+    if row.teams_user_id != matching.teams_user_id:
+        row.teams_user_id = matching.teams_user_id
+        forget_refusal(row)
     row.unmatched = matching.reason.value if matching.reason else None
     return row
 

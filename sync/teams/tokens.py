@@ -17,7 +17,8 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, MsalHttp, authority
 
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
-NEEDED_ROLES = ("User.Read.All", "Presence.ReadWrite.All")
+PRESENCE_ROLE = "Presence.ReadWrite.All"
+NEEDED_ROLES = ("User.Read.All", PRESENCE_ROLE)
 REQUESTS_PER_TOKEN = 3
 """Discovery, the token, and one spare: the most that acquiring a token may take, in timeouts."""
 

@@ -22,7 +22,7 @@ from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_eng
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL, answer_call
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.stores import database_in, integration, person, stored
+from tests.support.stores import database_in, integration, person, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -122,10 +122,12 @@ async def test_it_listens_before_it_polls(tmp_path: Path) -> None:
     cloudlink.router.add_route("*", "/{anything:.*}", asked)
     url = database_in(tmp_path)
     async with open_database(url) as database, TestServer(cloudlink) as server:
-        await stored(database, integration(cloudlink_secret_sealed=Encryption([KEY]).encrypt("s")), person())
+        row = with_secrets(integration(), Encryption([KEY]), cloudlink_secret_sealed="s")
+        await stored(database, row, person())
         settings = Settings(
             _env_file=None,
             port=port,
+            operations_port=0,
             data_dir=tmp_path,
             database_url=url,
             secret_keys=(KEY,),

@@ -19,7 +19,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored
+from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -64,8 +64,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *rows: Person) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        secret = ENCRYPTION.encrypt("secret")
-        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), *rows)
+        secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
+        await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), *rows)
         yield Bench(database)
 
 
@@ -125,13 +125,16 @@ async def test_what_teams_shows_is_transferred_to_the_person_matched_now(tmp_pat
         assert (bob.applied, bob.applied_user_id, bob.due_at) == (UNSURE, "teams x", NOON)
 
 
-async def test_a_match_deletes_refusals(tmp_path: Path) -> None:
+async def test_a_match_with_another_user_deletes_the_refusal(tmp_path: Path) -> None:
     async with bench(tmp_path, person("ana", desired=CALL, refusal="404 gone")) as at:
         at.set_people("ana")
         at.set_users(ana="teams ana")
         await at.directory_sync.match("i1")
         row = await read_person(at.database, "ana")
-        assert (row.refusal, row.due_at) == ("", NOON)
+        assert (row.refusal, row.due_at) == ("404 gone", NOON)
+        at.set_users(ana="another ana")
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database, "ana")).refusal == ""
 
 
 async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_problem(tmp_path: Path) -> None:

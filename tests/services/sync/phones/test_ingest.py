@@ -115,12 +115,12 @@ async def test_events_of_a_disabled_integration_are_stored_and_not_pushed(tmp_pa
         assert (row.desired, row.due_at, at.jobs.deferred) == (CALL, None, [])
 
 
-async def test_a_change_deletes_the_refusal(tmp_path: Path) -> None:
+async def test_a_change_does_not_forget_a_refusal(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await stored(at.database, person("p3", refusal="404 gone", desired=CALL, line="on_call"))
         await at.apply(call(CallState.CONFERENCED, 1, "p3"))
         row = await read_person(at.database, "p3")
-        assert (row.refusal, row.due_at) == ("", NOON)
+        assert (row.refusal, row.due_at) == ("404 gone", NOON)
 
 
 async def test_overlapping_calls_survive_a_restart_between_their_events(tmp_path: Path) -> None:

@@ -26,13 +26,21 @@ from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import recorded_statements
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.stores import (
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+    with_secrets,
+)
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 CALL = Presence.IN_A_CALL
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
-SECRET = ENCRYPTION.encrypt("the client's secret")
+SECRET = "the client's secret"
 
 
 def calling(name: str = "p1", **values: Any) -> Person:
@@ -78,7 +86,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *people: Person, quota: int = 1500, **values: Any) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        await stored(database, integration(client_secret_sealed=SECRET, **values), *people)
+        row = with_secrets(integration(**values), ENCRYPTION, client_secret_sealed=SECRET)
+        await stored(database, row, *people)
         yield Bench(database, quota)
 
 
@@ -161,21 +170,28 @@ async def test_only_the_throttled_request_is_sent_again_after_retry_after(tmp_pa
         assert await at.push() == [SetPresence("teams b", CALL, 3600)]
 
 
-async def test_after_a_refusal_nothing_is_sent_before_a_change(tmp_path: Path) -> None:
+async def test_a_refused_person_is_tried_again_later(tmp_path: Path) -> None:
     async with bench(tmp_path, calling("a"), calling("b")) as at:
         at.clients.graph.answer = only("teams b", Refused(404, "NotFound"))
         await at.push()
         row = await read_person(at.database, "b")
-        assert (row.refusal, row.due_at, row.applied) == ("404 NotFound", None, None)
+        assert (row.refusal, row.due_at, row.applied) == ("404 NotFound", NOON + timedelta(seconds=5), None)
         assert await at.faults() == []
+        at.clock.advance(seconds=5)
+        at.clients.graph.answer = only("", Throttled(1))
+        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+        assert (await read_person(at.database, "b")).refusal == ""
 
 
-async def test_a_refused_clear_counts_as_cleared(tmp_path: Path) -> None:
+async def test_a_refused_clear_is_tried_again_until_the_session_has_ended(tmp_path: Path) -> None:
     async with bench(tmp_path, shown(desired=None)) as at:
         at.clients.graph.answer = only("teams p1", Refused(400, "BadRequest"))
         assert len(await at.push()) == 1
         row = await read_person(at.database)
-        assert (row.applied, row.due_at) == (None, None)
+        assert (row.applied, row.due_at) == (UNSURE, NOON + timedelta(seconds=5))
+        at.clock.advance(hours=1)
+        assert await at.push() == []
+        assert (await read_person(at.database)).applied is None
 
 
 async def test_an_unavailable_service_opens_a_problem_and_delays_the_next_push(tmp_path: Path) -> None:
@@ -232,7 +248,7 @@ async def test_two_integrations_of_one_application_share_its_quota(tmp_path: Pat
 
 async def test_integrations_that_share_a_quota_push_concurrently_without_a_deadlock(tmp_path: Path) -> None:
     async with bench(tmp_path, quota=1000) as at:
-        await stored(at.database, integration(id="i2", client_secret_sealed=SECRET))
+        await stored(at.database, with_secrets(integration(id="i2"), ENCRYPTION, client_secret_sealed=SECRET))
         for number in range(5):
             names = {f"{of} {number}": of for of in ("i1", "i2")}
             await stored(at.database, *(calling(name, integration_id=of) for name, of in names.items()))

@@ -5,8 +5,8 @@ from alembic import op
 
 from storage.tables.columns import UtcDateTime
 
-revision = '0009'
-down_revision = '0008'
+revision = '0012'
+down_revision = '0011'
 
 
 def upgrade() -> None:
