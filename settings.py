@@ -107,7 +107,9 @@ class Settings(BaseSettings):
         "`TEAMS_TENANT/ENTRA_TENANT`.",
     )
     presence_quota: int = Field(
-        1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
+        10_000,
+        ge=1,
+        description="The most presence requests per 30 s, per application and tenant. What each takes is learned.",
     )
     max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(

@@ -206,8 +206,19 @@ def _status(
     }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None
+    left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
     sample = Status(
-        view, service_health, 27, 25, 3, 1, changed, freshness, 1 if freshness is Freshness.LIVE else 30, states
+        view,
+        service_health,
+        27,
+        25,
+        3,
+        1,
+        changed,
+        freshness,
+        1 if freshness is Freshness.LIVE else 30,
+        states,
+        not_shown=left_out,
     )
     return status.status_card(texts, sample, said, NOW)
 
