@@ -115,7 +115,7 @@ class Subscriptions:
             integration.subscription_checked_at = now
             if renewed:
                 integration.subscribed_at = now if subscription else None
-                freshness.subscribed_anew(integration, now)
+                freshness.mark_subscribed(integration, now)
 
 
 def new_webhook_endpoint(credentials: CredentialStore, integration: Integration) -> tuple[str, dict[str, Any]]:

@@ -67,7 +67,7 @@ LOST = (WebhookResult.NOT_STORED, WebhookResult.TOO_SLOW)
 class Webhooks:
     """Receives notifications; ``receive`` is the aiohttp handler for ``.../{token}``, whatever the method.
 
-    Whoever knows the token is CloudLink, so the door is wide: any content type and encoding, and several
+    A request with the token is CloudLink's, so any content type and encoding are accepted, and several
     notifications at once. A body must arrive within ``read_timeout`` seconds.
     """
 

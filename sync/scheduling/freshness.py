@@ -90,7 +90,7 @@ def _is_mistrusted(integration: Integration, now: datetime) -> bool:
     return missed is not None and (missed + MISTRUST > now or heard is None or heard <= missed)
 
 
-def subscribed_anew(integration: Integration, now: datetime) -> None:
+def mark_subscribed(integration: Integration, now: datetime) -> None:
     """A subscription was made: nothing is known of it yet, and what happened before it was not reported."""
     integration.live_since = None
     integration.unreported = {}

@@ -5,7 +5,7 @@ import pytest
 from storage.tables.integrations import Integration
 from sync.domain.model import Freshness
 from sync.scheduling.freshness import GRACE, MAX_UNREPORTED, MISTRUST, event_arrived, freshness_of, poll_found
-from sync.scheduling.freshness import subscribed_anew as subscribe
+from sync.scheduling.freshness import mark_subscribed as subscribe
 from tests.support.clocks import NOON, FakeClock
 from tests.support.stores import integration
 
