@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import random
 import signal
 import sys
@@ -18,7 +19,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
@@ -37,7 +38,7 @@ from core.clock import utc_now
 from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
-from core.http_server import listening
+from core.http_server import CannotListen, listening
 from core.logging import configure_logging
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
@@ -78,7 +79,11 @@ class Role(StrEnum):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Exit code 2: the settings or the database do not allow it."""
+    """Run the command. Exit code 2: the settings, the database or the machine do not allow it.
+
+    Every file that this process makes is its owner's alone.
+    """
+    os.umask(0o077)
     options = _command_line().parse_args(arguments)
     gc.freeze()  # imported modules are never freed; searching them costs each full collection, and the exit, 0.5 s
     try:
@@ -88,12 +93,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(settings.log_level, settings.log_format)
     try:
         return asyncio.run(_run(settings, options)) or 0
-    except (InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
+    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
     except CannotCopy as error:
         return _refuse(str(error), what="copy")
     except OperationalError as error:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
+    except ProgrammingError:
+        return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> Coroutine[Any, Any, int | None]:

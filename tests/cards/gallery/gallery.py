@@ -130,7 +130,10 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
-    if fault.value.endswith(("unreachable", "throttled", "unreadable")) and fault is not Fault.SECRET_UNREADABLE:
+    if (
+        fault.value.endswith(("unreachable", "throttled", "unreadable", "list_too_long"))
+        and fault is not Fault.SECRET_UNREADABLE
+    ):
         return ServiceUnavailable(fault, 30.0, status=503)
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
     return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
