@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapp
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -22,6 +23,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
+from bot.chat.crowd_limit import CrowdLimit
 from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
@@ -247,7 +249,7 @@ async def open_applications(
             )
         )
         services = _services(settings, database, encryption, engine)
-        pipeline = Pipeline(services, metrics)
+        pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
         host = await stack.enter_async_context(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )

@@ -77,6 +77,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "refused", welcome.refused(texts, ["admin@contoso.example"])
     yield "refused_nobody", welcome.refused(texts, [])
     yield "not_recognised", welcome.not_recognised(texts, "command.status")
+    yield "limited", welcome.limited(texts)
     yield "personal", welcome.meet_in_personal(texts, Link(texts("personal.open"), LINKS.personal_chat("28:bot")))
     yield "personal_no_link", welcome.meet_in_personal(texts, None)
     yield "stale", welcome.stale(texts)
