@@ -16,6 +16,9 @@ EVENT_PRECEDENCE = timedelta(seconds=60)
 """How long an event takes precedence over snapshots with an older timestamp that contradict it."""
 
 TALKING = frozenset({CallState.CONNECTED, CallState.HELD, CallState.CONFERENCED})
+MAX_CALLS = 50
+"""Calls of one phone at the same time: events come from outside, and every call is read with each event."""
+
 PHONE_STATES = frozenset({"idle", "busy", OFFLINE})
 CALLING = frozenset({CallState.ORIGINATED, CallState.RINGING})
 
@@ -47,6 +50,7 @@ class Verdict(StrEnum):
 
     APPLIED = "applied"
     LATE = "late"
+    TOO_MANY_CALLS = "too_many_calls"
     UNKNOWN_STATE = "unknown_state"
 
 
@@ -59,6 +63,8 @@ def apply_event(line: Line, event: Event, now: datetime) -> tuple[Line, Verdict]
     known = line.calls.get(event.call_id)
     if known and (known.state is CallState.ENDED or event.at < known.at):
         return line, Verdict.LATE
+    if known is None and sum(each.state is not CallState.ENDED for each in line.calls.values()) >= MAX_CALLS:
+        return line, Verdict.TOO_MANY_CALLS
     call = LineCall(event.state, event.conference, event.at, now)
     return _with_calls(line, {**line.calls, event.call_id: call}), Verdict.APPLIED
 

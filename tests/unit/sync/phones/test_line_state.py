@@ -9,6 +9,7 @@ from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, Endpoin
 from sync.domain.presence import LineState
 from sync.phones.line_state import (
     EVENT_PRECEDENCE,
+    MAX_CALLS,
     Line,
     Verdict,
     apply_event,
@@ -177,3 +178,11 @@ def test_without_endings_the_newest_event_of_each_call_counts_whatever_the_order
     assert {name: each.state for name, each in after(*shuffled).calls.items()} == {
         name: each.state for name, each in in_order.calls.items()
     }
+
+
+def test_a_line_has_so_many_calls_and_further_ones_change_nothing_until_one_ends() -> None:
+    line = after(*(call(CallState.CONNECTED, 1, f"call {number}") for number in range(MAX_CALLS)))
+    assert apply_event(line, call(CallState.CONNECTED, 2, "more"), NOON) == (line, Verdict.TOO_MANY_CALLS)
+    line, verdict = apply_event(line, call(CallState.ENDED, 2, "call 7"), NOON)
+    assert verdict is Verdict.APPLIED
+    assert apply_event(line, call(CallState.CONNECTED, 3, "more"), NOON)[1] is Verdict.APPLIED
