@@ -1,12 +1,12 @@
 """An integration's people: both directories are read, matched, and stored."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import integrations, people, problems
+from storage.queries import endpoints, integrations, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
@@ -14,9 +14,10 @@ from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.features import matches_proxies
-from sync.domain.jobs import POLL, PUSH
+from sync.domain.jobs import POLL, POLL_NOW, PUSH
 from sync.domain.model import Service
 from sync.domain.phone_events import CloudLinkUser
+from sync.domain.presence import LineState
 from sync.domain.services import Account
 from sync.people import unmatched_alert
 from sync.people.matching import Matching, match
@@ -47,8 +48,7 @@ class DirectorySync:
             await health.record_failure(self._database, integration, error, self._clock())
             return
         await self._jobs.defer(PUSH, integration_id)
-        if has_new:
-            await self._jobs.defer(POLL, integration_id)
+        await self._jobs.defer(POLL if has_new else POLL_NOW, integration_id)
 
     async def refresh(self, integration: Integration) -> bool:
         """Read both directories, match and store; returns whether people are newly matched.
@@ -74,7 +74,7 @@ class DirectorySync:
             before = await people.list_with_gone(session, integration_id)
             matched_before = {person.teams_user_id for person in before}
             was_matched = {person.id for person in before if person.teams_user_id}
-            after = await _store_people(session, integration_id, before, matchings)
+            after = await _store_people(session, integration_id, before, matchings, now)
             _transfer_shown(after, now)
             integration.matched_at = now
             await session.flush()
@@ -93,7 +93,11 @@ class DirectorySync:
 
 
 async def _store_people(
-    session: AsyncSession, integration_id: str, before: Sequence[Person], matchings: Sequence[Matching]
+    session: AsyncSession,
+    integration_id: str,
+    before: Sequence[Person],
+    matchings: Sequence[Matching],
+    now: datetime,
 ) -> list[Person]:
     """Store a row for each CloudLink user; returns the rows that matter for Teams.
 
@@ -101,36 +105,31 @@ async def _store_people(
     """
     known = {person.cloudlink_user_id: person for person in before}
     present = {matching.person.user_id: matching for matching in matchings}
-    extensions = _extensions(matchings)
-    await _free_extensions(session, before, extensions)
+    extensions = {person.id: person.extension for person in before}
     for user_id, person in known.items():
         if user_id not in present:
             await _retire(session, person)
     after = [_updated(known.get(user_id), matching, integration_id) for user_id, matching in present.items()]
-    for person in after:
-        person.extension = extensions[person.cloudlink_user_id]
     session.add_all(person for person in after if person.cloudlink_user_id not in known)
+    await session.flush()
+    await _move_phones(session, after, extensions, now)
     return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
 
 
-def _extensions(matchings: Sequence[Matching]) -> dict[str, str | None]:
-    """Each user's extension; if two have the same one, the first keeps it."""
-    owners: dict[str, str] = {}
-    for matching in matchings:
-        if matching.person.extension:
-            owners.setdefault(matching.person.extension, matching.person.user_id)
-    owned = {user_id: extension for extension, user_id in owners.items()}
-    return {matching.person.user_id: owned.get(matching.person.user_id) for matching in matchings}
-
-
-async def _free_extensions(
-    session: AsyncSession, rows: Iterable[Person], extensions: Mapping[str, str | None]
+async def _move_phones(
+    session: AsyncSession, rows: Sequence[Person], before: Mapping[str, str | None], now: datetime
 ) -> None:
-    """Extensions are unique in the table: those that change are cleared before new ones are stored."""
+    """Somebody whose extension was taken away has no calls there; whose extension changed, is read out of turn."""
     for person in rows:
-        if person.extension != extensions.get(person.cloudlink_user_id):
-            person.extension = None
-    await session.flush()
+        former = before.get(person.id, person.extension)
+        if former != person.extension:
+            await endpoints.move(session, person, former, now)
+    without_phone = [person for person in rows if person.extension is None and person.desired]
+    seen = await endpoints.endpoints_by_person(session, [person.id for person in without_phone])
+    for person in without_phone:
+        if not seen[person.id]:
+            person.line, person.desired, person.desired_at = LineState.UNKNOWN, None, now
+            person.desired_because = current_cause()
 
 
 async def _retire(session: AsyncSession, person: Person) -> None:
@@ -145,6 +144,7 @@ def _updated(person: Person | None, matching: Matching, integration_id: str) -> 
     user = matching.person
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
+    row.extension, row.site_id = user.extension, user.site_id
     row.teams_user_id = matching.teams_user_id
     row.unmatched = matching.reason.value if matching.reason else None
     return row

@@ -11,12 +11,12 @@ from datetime import datetime, timedelta
 from zlib import crc32
 
 from core.clock import Sleep
-from storage.queries import integrations, people
+from storage.queries import endpoints, integrations, people
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.domain.jobs import PUSH
+from sync.domain.jobs import POLL_NOW, PUSH
 from sync.domain.model import Service
 from sync.domain.services import Phones
 from sync.phones.ingest import EventIngestor
@@ -61,6 +61,10 @@ class Poller:
         """The job: read the phones of a sample, with pauses. A failure marks CloudLink unhealthy."""
         await self._poll(integration_id, self._refresh_sample)
 
+    async def poll_now(self, integration_id: str) -> None:
+        """The job: read the phones whose state is in doubt, and come back for those that are to be read later."""
+        await self._poll(integration_id, self._refresh_doubtful)
+
     async def _poll(self, integration_id: str, refresh: Callable[[Integration], Awaitable[None]]) -> None:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
@@ -96,6 +100,15 @@ class Poller:
         await self._read(integration, polled, PAUSE)
         await self._mark_polled(integration.id, began, bool(polled))
 
+    async def _refresh_doubtful(self, integration: Integration) -> None:
+        async with self._database.session() as session:
+            extensions = await endpoints.to_poll_now(session, integration.id, self._clock())
+        await self._read(integration, extensions, PAUSE)
+        async with self._database.session() as session:
+            next_at = await endpoints.next_poll(session, integration.id)
+        if next_at:
+            await self._jobs.defer(POLL_NOW, integration.id, at=next_at)
+
     async def _read(self, integration: Integration, extensions: Sequence[str], pause: float) -> None:
         phones = self._clients.phones(self._credentials.account(integration))
         for start in range(0, len(extensions), CHUNK):
@@ -107,7 +120,7 @@ class Poller:
         asked_at = self._clock()
         snapshots = await phones.lines(extensions)
         found = {snapshot.extension for snapshot in snapshots}
-        missing = [unknown_phone(extension, "") for extension in extensions if extension not in found]
+        missing = [unknown_phone(extension) for extension in extensions if extension not in found]
         await self._ingestor.apply_snapshots(integration_id, [*snapshots, *missing], asked_at)
 
     async def _mark_polled(self, integration_id: str, began: datetime, has_responded: bool) -> None:

@@ -38,7 +38,7 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
         return (
             None if has_ended(person, now) else ClearPresence(person.applied_user_id or "", person.desired_because)
         )
-    if wanted is None or is_shown(person, wanted, now) or is_stale(person, integration, now):
+    if wanted is None or is_shown(person, wanted, now) or is_stale(person, now):
         return None
     return SetPresence(person.teams_user_id or "", wanted, seconds_of(wanted), person.desired_because)
 
@@ -54,8 +54,9 @@ def is_shown(person: Person, wanted: Presence, now: datetime) -> bool:
     return person.applied == wanted and renewal is not None and now < renewal
 
 
-def is_stale(person: Person, integration: Integration, now: datetime) -> bool:
-    known = [at for at in (person.desired_at, integration.polled_at) if at]
+def is_stale(person: Person, now: datetime) -> bool:
+    """Whether nobody told us for long what this person's phones do."""
+    known = [at for at in (person.desired_at, person.heard_at) if at]
     return not known or max(known) + STALE_AFTER < now
 
 

@@ -71,7 +71,8 @@ def test_a_change_that_a_crash_interrupted_is_sent_or_cleared_again() -> None:
     calling.desired = None
     assert plan.change_for(calling, integration(), NOON) == ClearPresence("teams p1")
     at_expiry = NOON + HOUR
-    assert plan.change_for(calling, integration(polled_at=at_expiry), at_expiry) == ClearPresence("teams p1")
+    calling.heard_at = at_expiry
+    assert plan.change_for(calling, integration(), at_expiry) == ClearPresence("teams p1")
 
 
 def test_while_a_clear_is_being_sent_the_presence_does_not_count_as_shown() -> None:
@@ -90,7 +91,9 @@ def test_while_a_renewal_is_being_sent_the_presence_counts_as_shown() -> None:
 def test_a_stale_state_is_not_sent_but_cleared() -> None:
     later = NOON + timedelta(hours=2)
     assert plan.change_for(shown(applied_until=later), integration(), later) is None
-    assert plan.change_for(shown(applied_until=later), integration(polled_at=later), later) is not None
+    polled_without_this_person = integration(polled_at=later)
+    assert plan.change_for(shown(applied_until=later), polled_without_this_person, later) is None
+    assert plan.change_for(shown(applied_until=later, heard_at=later), integration(), later) is not None
     assert plan.change_for(shown(applied_until=later, desired=None), integration(), NOON) is not None
 
 

@@ -82,7 +82,7 @@ def test_a_new_text_replaces_our_former_message() -> None:
 
 def test_a_message_is_renewed_before_the_presence() -> None:
     assert not plan.needs_check(showing(), with_messages(), NOON + timedelta(minutes=23))
-    assert plan.needs_check(showing(), with_messages(polled_at=NOON + HOUR), NOON + timedelta(minutes=25))
+    assert plan.needs_check(showing(heard_at=NOON + HOUR), with_messages(), NOON + timedelta(minutes=25))
 
 
 def test_for_a_stale_state_no_message_is_set_but_ours_is_cleared() -> None:
