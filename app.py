@@ -6,7 +6,7 @@ import gc
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import StrEnum
 from typing import Any
@@ -43,6 +43,7 @@ from storage.database import Database, database_url, make_private_folder, open_d
 from storage.encryption import Encryption
 from storage.keys import KeySource, KeysUnavailable, load_keys, open_encryption
 from storage.maintenance import copy_and_report, re_encrypt_and_report
+from storage.queries import integrations
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
 from sync.cloudlink.tables import WireTables, load_tables
@@ -54,6 +55,9 @@ from sync.monitoring.routes import monitoring_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import managed_identity
+
+MAX_CONNECTIONS = 400
+"""Outgoing connections of a process: more than CloudLink may use (``sync.cloudlink.request_limit``)."""
 
 log = structlog.get_logger()
 
@@ -144,19 +148,19 @@ async def bring_up_to_date(settings: Settings) -> None:
 
 
 async def claim_code(settings: Settings, tenant: str = "") -> None:
-    """Print a one-time code that makes a person a tenant's first owner (--tenant ID), and end"""
+    """Make a one-time code for a tenant's first owner (--tenant ID): on the terminal, or in DATA_DIR, and end"""
     tenant = tenant.strip().lower() or settings.home_tenant
     if not tenant or not _hosting_config(settings).allows_tenant(tenant):
         raise WrongSetting("claim-code needs --tenant with the ID of a tenant in BOT_TENANT_ID or ALLOWED_TENANTS.")
     async with open_store(settings) as database:
         await migrate(database)
-        await claim_codes.print_new(database, utc_now, tenant)
+        await claim_codes.hand_over_new(database, utc_now, tenant, settings.data_dir)
 
 
 async def offer_claim(settings: Settings) -> None:
-    """While no one may use the bot, print how the first owner gets access: on the terminal, never in the log."""
+    """While no one may use the bot, make a code for the first owner: on the terminal or in a private file."""
     async with open_store(settings) as database:
-        await claim_codes.print_offer(database, _access(settings), utc_now)
+        await claim_codes.hand_over_offer(database, _access(settings), utc_now, settings.data_dir)
 
 
 async def copy_database(settings: Settings) -> None:
@@ -205,7 +209,11 @@ async def open_application(
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
         traces = [skew.tracing(), tracing(metrics)]
         http = await stack.enter_async_context(
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trace_configs=traces)
+            aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=traces,
+            )
         )
         jobs = _job_queue(database, metrics, role, deadline)
         engine = await stack.enter_async_context(
@@ -274,7 +282,12 @@ def _check_role(settings: Settings, role: Role) -> None:
 
 def _job_queue(database: Database, metrics: Metrics, role: Role, deadline: ShutdownDeadline | None) -> JobQueue:
     """The jobs' queue: in PostgreSQL for any number of processes, or in this process with SQLite."""
-    config = QueueConfig(utc_now, random.SystemRandom(), metrics, deadline=deadline)
+
+    async def find_owners(keys: Collection[str]) -> Mapping[str, str]:
+        async with database.session() as session:
+            return await integrations.owners(session, keys)
+
+    config = QueueConfig(utc_now, random.SystemRandom(), metrics, deadline=deadline, find_owners=find_owners)
     if database.is_sqlite:
         return LocalJobs(config)
     from sync.jobs.postgres import PostgresJobs  # slow to import, and not needed with SQLite
@@ -311,6 +324,7 @@ def _engine_config(settings: Settings) -> EngineConfig:
         cloudlink_url=settings.cloudlink_url,
         public_url=settings.public_url,
         presence_quota=settings.presence_quota,
+        max_integrations=settings.max_integrations,
         initial_version=settings.feature_version,
         tables=_tables(settings),
         host=HostCredentials(
@@ -318,8 +332,15 @@ def _engine_config(settings: Settings) -> EngineConfig:
             settings.certificate_password.get_secret_value(),
             settings.federated_token_file,
             managed_identity(identity) if identity else None,
+            frozenset(_pair(entry) for entry in settings.host_credential_tenants),
         ),
     )
+
+
+def _pair(entry: str) -> tuple[str, str]:
+    """A Teams tenant and the Entra tenant listed for it."""
+    owner, _, entra = entry.lower().partition("/")
+    return owner, entra
 
 
 def _tables(settings: Settings) -> WireTables:

@@ -93,9 +93,15 @@ class Settings(BaseSettings):
     managed_identity_client_id: str = Field(
         "", description="The platform's user-assigned managed identity, where there is no such file."
     )
+    host_credential_tenants: Names = Field(
+        (),
+        description="Other Entra tenants for which integrations may use that certificate, token or identity: "
+        "`TEAMS_TENANT/ENTRA_TENANT`.",
+    )
     presence_quota: int = Field(
         1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
     )
+    max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(
         NEWEST, ge=1, le=NEWEST, description="Feature version on which new integrations start."
     )
@@ -140,7 +146,14 @@ class Settings(BaseSettings):
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"http://{host}:{self.port}" if self.port and is_loopback(f"//{host}") else ""
 
-    @field_validator("admins", "allowed_tenants", "allowed_service_hosts", "secret_keys", mode="before")
+    @field_validator(
+        "admins",
+        "allowed_tenants",
+        "allowed_service_hosts",
+        "host_credential_tenants",
+        "secret_keys",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
@@ -155,6 +168,13 @@ class Settings(BaseSettings):
     def _are_fernet_keys(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         check_keys([key.get_secret_value() for key in keys])
         return keys
+
+    @field_validator("host_credential_tenants")
+    @classmethod
+    def _are_pairs_of_tenants(cls, pairs: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(re.fullmatch(r"[^/\s]+/[^/\s]+", pair) for pair in pairs):
+            raise ValueError("each entry is TEAMS_TENANT/ENTRA_TENANT")
+        return pairs
 
     @field_validator("key_vault_secret")
     @classmethod

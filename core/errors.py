@@ -30,6 +30,7 @@ CloudLinkPresenceError
 │   └── ServiceUnavailable             sync.domain.errors
 ├── EditedMeanwhile                    sync.domain.model
 ├── NameTaken                          sync.domain.model
+├── TooManyIntegrations                sync.domain.model
 ├── UnknownIntegration (LookupError)   sync.domain.model
 ├── RotationUnderWay                   sync.domain.rotation
 ├── NoCertificate (ValueError)         sync.teams.certificates

@@ -18,7 +18,10 @@ def stable_id(name: str) -> str:
 
 @dataclass
 class TeamsUser:
-    """A user of the Entra tenant and their presence in Teams. ``changed`` numbers directory changes."""
+    """A user of the Entra tenant and their presence in Teams. ``changed`` numbers directory changes.
+
+    ``refusal`` is the status of Graph's answer to presence calls about this user (no licence, say), 0 for none.
+    """
 
     id: str
     name: str
@@ -28,6 +31,7 @@ class TeamsUser:
     enabled: bool = True
     removed: bool = False
     changed: int = 0
+    refusal: int = 0
     client: TeamsClient | None = "Available"
     chosen: Chosen | None = None
     session: Session | None = None

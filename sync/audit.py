@@ -7,6 +7,7 @@ is recorded by ``AuditLog.attempt``, after that transaction was rolled back. Rea
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -16,13 +17,25 @@ from core.clock import Clock
 from storage.database import Database
 from storage.queries import history, integrations
 from storage.tables.integrations import Integration
-from sync.domain.errors import SyncError
-from sync.domain.model import Actor, EditedMeanwhile, NameTaken, UnknownIntegration
+from sync.domain.errors import Fault, SyncError
+from sync.domain.model import (
+    BOT,
+    Actor,
+    EditedMeanwhile,
+    NameTaken,
+    TeamsApp,
+    TooManyIntegrations,
+    UnknownIntegration,
+)
 
 EDITED_MEANWHILE = "edited_meanwhile"
 NAME_TAKEN = "name_taken"
+TOO_MANY = "too_many_integrations"
 FAILED = "failed"
 """Results other than ``history.DONE`` and the keys of faults."""
+
+REFUSED_USE_EVERY = timedelta(days=1)
+"""How often a refused use of an Entra tenant is recorded for its owner, however often it is tried."""
 
 
 class Act(StrEnum):
@@ -46,6 +59,7 @@ class Act(StrEnum):
     AUTO_ROTATE = "auto_rotate"
     MAKE_CERTIFICATE = "make_certificate"
     SWITCH_CREDENTIAL = "switch_credential"
+    ENTRA_TENANT_USED = "entra_tenant_used"
     UPDATE_INSTALLED = "update_installed"
     UPDATE_UNDONE = "update_undone"
     MONITORS_ADD = "monitors_add"
@@ -102,6 +116,35 @@ class AuditLog:
             now=self._clock(),
         )
 
+    async def record_use(
+        self, session: AsyncSession, owner_tenant: str, app: TeamsApp, result: str = history.DONE
+    ) -> None:
+        """Record in the history of an Entra tenant that an integration of another tenant uses it.
+
+        Neither that tenant nor its people are named. Whether the Entra tenant is a tenant here is not looked up:
+        nobody can tell it from the time this takes.
+        """
+        if app.tenant_id.lower() != owner_tenant.lower():
+            facts = {"client_id": app.client_id}
+            await self.record(session, Act.ENTRA_TENANT_USED, BOT, Subject(app.tenant_id.lower()), facts, result)
+
+    @asynccontextmanager
+    async def using(self, owner_tenant: str, app: TeamsApp) -> AsyncIterator[None]:
+        """Record for the owner of the Entra tenant, once a day, if the block may not use the host's credentials."""
+        try:
+            yield
+        except SyncError as error:
+            if error.fault is Fault.ENTRA_HOST_NOT_ALLOWED:
+                await self._record_refused_use(owner_tenant, app, error.fault)
+            raise
+
+    async def _record_refused_use(self, owner_tenant: str, app: TeamsApp, fault: Fault) -> None:
+        since = self._clock() - REFUSED_USE_EVERY
+        touched, act = app.tenant_id.lower(), Act.ENTRA_TENANT_USED
+        async with self._database.writing() as session:
+            if not await history.has_since(session, touched, act.value, fault.value, since):
+                await self.record_use(session, owner_tenant, app, fault.value)
+
     @asynccontextmanager
     async def attempt(
         self, act: Act, actor: Actor, subject: Subject, facts: Mapping[str, Any] | None = None
@@ -146,5 +189,7 @@ def _result(error: Exception | None) -> str:
             return EDITED_MEANWHILE
         case NameTaken():
             return NAME_TAKEN
+        case TooManyIntegrations():
+            return TOO_MANY
         case _:
             return FAILED

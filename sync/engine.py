@@ -26,6 +26,7 @@ from sync.domain.jobs import (
     MATCH,
     NOTIFY,
     POLL,
+    POLL_CHUNK,
     POLL_NOW,
     POLL_SAMPLE,
     PROBE,
@@ -74,8 +75,8 @@ class EngineConfig:
     """The services' addresses, and the limits for their use.
 
     ``cloudlink_url`` contains ``{service}``; ``public_url`` is empty when CloudLink cannot reach us;
-    ``presence_quota`` is in requests per 30 seconds, for each tenant and application. ``initial_version`` is the
-    feature version of new integrations.
+    ``presence_quota`` is in requests per 30 seconds, for each tenant and application; ``max_integrations`` for each
+    tenant. ``initial_version`` is the feature version of new integrations.
     """
 
     entra_url: str
@@ -83,6 +84,7 @@ class EngineConfig:
     cloudlink_url: str
     public_url: str = ""
     presence_quota: int = 1500
+    max_integrations: int = 20
     tables: WireTables = field(default_factory=WireTables)
     intervals: Intervals = field(default_factory=Intervals)
     host: HostCredentials = field(default_factory=HostCredentials)
@@ -126,7 +128,7 @@ async def open_engine(
     clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
     metrics.quota_limit.set(config.presence_quota)
-    parts = _Parts(config, context, CredentialStore(encryption), skew)
+    parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     scheduler = parts.register_jobs(jobs)
     engine = parts.engine(jobs)
     async with jobs.running():
@@ -173,6 +175,7 @@ class _Parts:
             Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
             Job(POLL, self.poller.poll, paced=True),
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
+            Job(POLL_CHUNK, self.poller.poll_chunk),
             Job(POLL_NOW, self.poller.poll_now),
             Job(MATCH, self.directory_sync.match, paced=True),
             Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
@@ -202,7 +205,7 @@ class _Parts:
         reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
         teardown = TenantTeardown(context, store, self.quota)
         return Engine(
-            integrations=IntegrationService(context, store, config.initial_version),
+            integrations=IntegrationService(context, store, config.initial_version, config.max_integrations),
             editor=Editor(context, store, self.directory_sync, teardown),
             overview=Overview(context, self.directory_sync, self.poller, reach),
             connection_test=self.connection_test,

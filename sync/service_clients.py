@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Generic, TypeVar
 
@@ -11,6 +12,7 @@ import aiohttp
 from core.clock import Clock
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
+from sync.cloudlink.request_limit import RequestLimit
 from sync.cloudlink.tables import WireTables
 from sync.cloudlink.transport import Transport
 from sync.domain.model import CloudLinkAccount, TeamsApp
@@ -54,6 +56,7 @@ class HttpServiceClients:
         self._clock = clock
         self._random = random
         self._metrics = metrics
+        self._limit = RequestLimit()
         self._entra = Entra(config.entra_url, config.host, metrics)
         self._phones = _ClientCache[CloudLinkAccount, CloudLink](self._connect, config.max_clients)
         self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.max_clients)
@@ -85,7 +88,8 @@ class HttpServiceClients:
         self._tokens.drop((app.tenant_id, app.client_id))
 
     def _connect(self, account: CloudLinkAccount) -> CloudLink:
-        transport = Transport(self._http, self._clock, self._random)
+        slot = partial(self._limit.request_of, account.owner_tenant or account.account_id)
+        transport = Transport(self._http, self._clock, self._random, slot=slot)
         return CloudLink(transport, self._config.cloudlink_url, account, self._config.tables, self._clock)
 
     def _sign_in(self, app: TeamsApp) -> EntraTokens:

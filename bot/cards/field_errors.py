@@ -89,6 +89,7 @@ FIELD_OF = {
     Fault.ENTRA_SECRET_WRONG: "client_secret",
     Fault.ENTRA_SECRET_IS_ID: "client_secret",
     Fault.ENTRA_SECRET_EXPIRED: "client_secret",
+    Fault.ENTRA_HOST_NOT_ALLOWED: "client_secret",
     Fault.ENTRA_APP_DISABLED: "client_id",
     Fault.ENTRA_CONDITIONAL_ACCESS: "client_id",
     Fault.GRAPH_CONSENT_MISSING: "client_id",
@@ -120,7 +121,7 @@ def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
         case Fault.SECRET_UNREADABLE | Fault.ENTRA_CERTIFICATE_UNKNOWN | Fault.ENTRA_CERTIFICATE_EXPIRED:
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
-        case Fault.ENTRA_FEDERATION_UNKNOWN:
+        case Fault.ENTRA_FEDERATION_UNKNOWN | Fault.ENTRA_HOST_NOT_ALLOWED:
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
         case Fault.ENTRA_NO_SERVICE_PRINCIPAL | Fault.GRAPH_CONSENT_MISSING:
             return Link(texts("link.consent"), links.admin_consent(tenant_id, client_id))

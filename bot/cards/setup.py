@@ -55,6 +55,16 @@ def cloudlink_step(
     return card(texts, texts("setup.cloudlink.title"), body, actions)
 
 
+def too_many(texts: Texts, limit: int) -> Card:
+    """The tenant has as many integrations as it may have."""
+    title = texts("setup.full")
+    remedy = text(texts("setup.full.remedy"))
+    body = [header("🧩", title), text(texts("setup.full.limit", count=texts.number(limit))), remedy]
+    return card(
+        texts, title, body, [button(texts("button.integrations"), "command.integrations", style="positive")]
+    )
+
+
 def register_step(texts: Texts, draft: str, values: Values, links: Links) -> Card:
     """Step 2: what to do in the Azure portal, in the order and words of Mitel's guide, with links."""
     body: list[CardElement] = [step_header(texts, 2, "🗝️", texts("setup.register.title"))]

@@ -33,11 +33,13 @@ async def _try(context: TurnContext, typed: str) -> None:
     """Count the attempt, verify the code, then use it: a code works once, and guessing is limited."""
     if context.role is Role.OWNER:
         return await context.show(cards.owner_already(context.texts))
+    code = claim_codes.read(typed)
+    code_id = code[: claim_codes.GROUP]
     async with context.services.database.writing() as session:
-        if not await rows.record_attempt(session, context.tenant, context.person, context.now):
-            return await context.show(cards.too_often(context.texts))
-        code = claim_codes.read(typed)
-        row = await rows.find_valid(session, context.tenant, code[: claim_codes.GROUP], context.now)
+        is_allowed = await rows.record_attempt(session, context.tenant, context.person, code_id, context.now)
+        row = await rows.find_valid(session, context.tenant, code_id, context.now)
+    if not is_allowed:
+        return await context.show(cards.too_often(context.texts))
     if await claim_codes.verify(row, code) and row and await _use(context, row):
         context.role = Role.OWNER
         return await context.show(cards.claimed(context.texts))

@@ -3,8 +3,8 @@
 from bot.cards import history as cards
 from bot.cards.field_errors import Link
 from bot.chat.context import Command, TurnContext
+from bot.chat.csv_lines import csv_line
 from bot.chat.export_links import ExportRequest
-from bot.chat.history_export import csv_line
 from storage.queries import history
 from sync.domain.roles import Role
 
@@ -38,7 +38,7 @@ async def as_text(context: TurnContext) -> None:
         page = _page(context, total, cards.LINES)
         acts = await history.page(session, context.tenant, page * cards.LINES, cards.LINES, chosen)
     cells = [cards.columns(context.texts), *(cards.line(context.texts, act) for act in acts)]
-    lines = [csv_line(line).rstrip() for line in cells]
+    lines = [csv_line(line, context.texts.language).rstrip() for line in cells]
     await context.show(cards.export_text(context.texts, lines, total, page, chosen))
 
 

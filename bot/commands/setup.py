@@ -13,7 +13,14 @@ from bot.chat.context import Command, CommandHandler, TurnContext
 from bot.commands import enable, setup_draft
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, SyncError
-from sync.domain.model import CloudLinkAccount, IntegrationView, NameTaken, TeamsApp, UnknownIntegration
+from sync.domain.model import (
+    CloudLinkAccount,
+    IntegrationView,
+    NameTaken,
+    TeamsApp,
+    TooManyIntegrations,
+    UnknownIntegration,
+)
 from sync.domain.roles import Role
 
 STEPS = ("cloudlink", "register", "teams", "enable")
@@ -25,6 +32,11 @@ DraftHandler = Callable[[TurnContext, Draft], Awaitable[None]]
 
 async def open_setup(context: TurnContext) -> None:
     """Show the first step, or ask whether to continue an unfinished setup."""
+    try:
+        await context.operations.integrations.check_room(context.tenant)
+    except TooManyIntegrations as error:
+        await context.show(cards.too_many(context.texts, error.limit))
+        return
     draft = await setup_draft.load(context)
     if draft is None or not draft.values:
         await show_cloudlink(context, draft or await setup_draft.begin(context))
@@ -147,6 +159,8 @@ async def save(context: TurnContext, draft: Draft) -> None:
         )
     except NameTaken:
         return await show_teams(context, draft, [validation.failed_check(context.texts, "name_taken", "name")])
+    except TooManyIntegrations as error:
+        return await context.show(cards.too_many(context.texts, error.limit))
     except SyncError as error:
         form_error = context.form_error(error, typed["tenant_id"], typed["client_id"])
         return await show_teams(context, draft, [form_error])

@@ -1,13 +1,18 @@
 """One-time codes that make a tenant's first owner: created for the operator of the bot, verified in the chat.
 
 A code is five groups of letters and digits. The first finds the stored hash; the other four, 80 random bits, are
-the secret. A code is shown once, where it was requested, and never logged.
+the secret. A code is shown once, on the terminal where it was requested or in a file that its owner alone may read:
+what a process prints without a terminal is collected in a log.
 """
 
 import asyncio
 import hmac
+import os
 import secrets
+import sys
 from datetime import timedelta
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
@@ -22,6 +27,9 @@ LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 """Without characters that look alike."""
 
 GROUP, GROUPS = 4, 5
+
+FILE = "claim-code.txt"
+"""In ``DATA_DIR``: where the code is when there is no terminal."""
 
 
 def new_code() -> str:
@@ -50,26 +58,43 @@ async def make(database: Database, clock: Clock, tenant: str, code: str) -> str:
     return grouped(code)
 
 
-async def print_new(database: Database, clock: Clock, tenant: str) -> None:
-    """Make a code for ``tenant`` and print it with what to do with it."""
-    print(instructions(await make(database, clock, tenant, new_code()), tenant))
+async def hand_over_new(database: Database, clock: Clock, tenant: str, folder: Path) -> None:
+    """Make a code for ``tenant`` and hand it over with what to do with it."""
+    hand_over(instructions(await make(database, clock, tenant, new_code()), tenant), folder)
 
 
-async def print_offer(database: Database, rules: AdminsSetting, clock: Clock) -> None:
-    """At the start: print how to become the first owner, while no person can use the bot."""
-    offered = await offer(database, rules, clock, new_code())
-    if offered:
-        print(offered, flush=True)
+async def hand_over_offer(database: Database, rules: AdminsSetting, clock: Clock, folder: Path) -> None:
+    """At the start: hand over a code for the home tenant while no person can use the bot."""
+    if not await is_ownerless(database, rules):
+        (folder / FILE).unlink(missing_ok=True)
+    elif rules.home:
+        await hand_over_new(database, clock, rules.home, folder)
+    else:
+        print(f"Nobody may use this bot yet. {ANOTHER}", flush=True)
 
 
-async def offer(database: Database, rules: AdminsSetting, clock: Clock, code: str) -> str:
-    """At the start: the message for the operator while no person can use the bot; empty when one can."""
+async def is_ownerless(database: Database, rules: AdminsSetting) -> bool:
+    """Whether no person can use the bot."""
     async with database.session() as session:
-        if rules.entries() or await roles.has_owner_anywhere(session):
-            return ""
-    if not rules.home:
-        return "Nobody may use this bot yet. python app.py claim-code --tenant ID makes a code for a first owner."
-    return instructions(await make(database, clock, rules.home, code), rules.home)
+        return not rules.entries() and not await roles.has_owner_anywhere(session)
+
+
+def hand_over(message: str, folder: Path) -> None:
+    """Print a message with a code on the terminal; without one, write it to a file and print where that is."""
+    if sys.stdout.isatty():
+        print(message, flush=True)
+        return
+    try:
+        with NamedTemporaryFile("w", dir=folder, delete=False) as file:  # mode 0600, whatever the umask
+            file.write(message + "\n")
+        os.replace(file.name, folder / FILE)
+    except OSError:
+        print(f"{folder / FILE} cannot be written. On a terminal, {ANOTHER}", flush=True)
+    else:
+        print(f"The one-time code for the first owner is in {folder / FILE}. {ANOTHER}", flush=True)
+
+
+ANOTHER = "python app.py claim-code --tenant ID makes a code for a first owner."
 
 
 def instructions(code: str, tenant: str) -> str:

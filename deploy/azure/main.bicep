@@ -32,7 +32,7 @@ param secretKeys string
 @minLength(24)
 param databasePassword string
 
-@description('Who may administer: Entra object ids, comma-separated. Empty: the first start prints a one-time code.')
+@description('Who may administer: Entra object ids, comma-separated. Empty: python app.py claim-code makes a one-time code.')
 param admins string = ''
 
 @description('Tenants whose people may talk to the bot, comma-separated. Empty: this tenant alone.')

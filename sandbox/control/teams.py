@@ -54,6 +54,15 @@ async def _enabled(request: web.Request) -> web.Response:
     return _changed_in_directory(request, _user(request), enabled=on)
 
 
+async def _refusal(request: web.Request) -> web.Response:
+    """Have Graph answer presence calls about this person with a status, 0 for as usual."""
+    status = (await fields_sent(request, "status")).get("status")
+    if not isinstance(status, int) or not (status == 0 or 400 <= status < 500):
+        raise ControlError(400, "status must be 0 or one of 400 to 499.")
+    _user(request).refusal = status
+    return _done(request.app[WORLD])
+
+
 async def _removed(request: web.Request) -> web.Response:
     await fields_sent(request)
     return _changed_in_directory(request, _user(request), removed=True)
@@ -74,5 +83,6 @@ def routes() -> list[web.RouteDef]:
         web.post(f"{user}/client", _client),
         web.post(f"{user}/chosen", _chosen),
         web.post(f"{user}/enabled", _enabled),
+        web.post(f"{user}/refusal", _refusal),
         web.post(f"{user}/removed", _removed),
     ]

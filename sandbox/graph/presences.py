@@ -29,6 +29,8 @@ def _user(world: World, found: Match[str]) -> TeamsUser:
     user = world.teams_user(found["id"])
     if user is None:
         raise not_found(found["id"])
+    if user.refusal:
+        raise GraphError(user.refusal, "Forbidden", "The user has no licence for Microsoft Teams.")
     return user
 
 

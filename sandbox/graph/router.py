@@ -84,8 +84,6 @@ def _check_faults(world: World) -> None:
     faults = world.saved.faults
     if faults.graph_throttle:
         raise _throttled(world, faults.retry_after)
-    if faults.graph_forbidden:
-        raise GraphError(403, "Forbidden", "Access to this resource is blocked.")
 
 
 def _check_quota(world: World, route: Route) -> None:

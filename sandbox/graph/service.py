@@ -43,6 +43,8 @@ async def _respond(request: web.Request, world: World) -> GraphResponse:
     roles = _roles(world, request)
     if world.saved.faults.graph_outage:
         raise GraphError(503, "serviceNotAvailable", "Service unavailable.")
+    if world.saved.faults.graph_forbidden:
+        raise GraphError(403, "Forbidden", "Access to this resource is blocked.")
     path = "/" + request.match_info["path"]
     call = GraphCall(
         request.method, path, dict(request.query), await _body(request), origin(request) + PREFIX, roles

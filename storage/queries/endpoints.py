@@ -50,10 +50,11 @@ async def endpoints_by_person(session: AsyncSession, person_ids: Collection[str]
     return found
 
 
-async def to_poll_now(session: AsyncSession, integration_id: str, now: datetime) -> list[str]:
-    """The extensions to be read out of turn by now, each once."""
+async def to_poll_now(session: AsyncSession, integration_id: str, now: datetime, limit: int) -> list[str]:
+    """At most so many of the extensions to be read out of turn by now, each once."""
     due = (Endpoint.integration_id == integration_id, col(Endpoint.poll_at) <= now)
-    return sorted((await session.exec(select(Endpoint.extension).where(*due).distinct())).all())
+    query = select(Endpoint.extension).where(*due).distinct().order_by(col(Endpoint.extension)).limit(limit)
+    return list((await session.exec(query)).all())
 
 
 async def next_poll(session: AsyncSession, integration_id: str) -> datetime | None:
@@ -70,20 +71,22 @@ async def mark_polled(
     await session.exec(update(Endpoint).where(*here, col(Endpoint.poll_at) <= asked_at).values(poll_at=None))
 
 
-async def move(session: AsyncSession, person: Person, former: str | None, now: datetime) -> None:
-    """The person's own extension is no longer ``former``: all their endpoints are to be read out of turn.
+async def move(session: AsyncSession, former: Mapping[str, str], people: Collection[Person], now: datetime) -> None:
+    """These people's own extension is no longer their ``former`` one: their endpoints are to be read out of turn.
 
-    Without a new one, what was known of the former is forgotten.
+    Of those without a new one, what was known of the former is forgotten.
     """
-    rows = {row.extension: row for row in (await endpoints_by_person(session, [person.id]))[person.id]}
-    if person.extension is None and former in rows:
-        await forget(session, rows.pop(former))
-    elif person.extension and person.extension not in rows:
-        row = Endpoint(person_id=person.id, extension=person.extension, integration_id=person.integration_id)
-        session.add(row)
-        rows[row.extension] = row
-    for row in rows.values():
-        row.poll_at = now
+    seen = await endpoints_by_person(session, former)
+    for person in people:
+        rows = {row.extension: row for row in seen[person.id]}
+        if person.extension is None and former[person.id] in rows:
+            await forget(session, rows.pop(former[person.id]))
+        elif person.extension and person.extension not in rows:
+            row = Endpoint(person_id=person.id, extension=person.extension, integration_id=person.integration_id)
+            session.add(row)
+            rows[row.extension] = row
+        for row in rows.values():
+            row.poll_at = now
 
 
 async def forget(session: AsyncSession, endpoint: Endpoint) -> None:

@@ -1,10 +1,10 @@
 """The audit log: who did what to the integrations, when, with which result. It outlives them; never a secret."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import and_, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -14,7 +14,6 @@ from storage.tables.history import HistoryEntry
 MAX_NAME = 120
 """Names come from outside: this many characters of one are kept."""
 
-BATCH = 500
 DONE = "done"
 
 
@@ -72,6 +71,14 @@ async def latest(
     return (await session.exec(query)).first()
 
 
+async def has_since(session: AsyncSession, owner_tenant: str, act: str, result: str, since: datetime) -> bool:
+    """Whether an act with this result was recorded for the tenant after ``since``."""
+    query = _acts(owner_tenant, "").where(
+        HistoryEntry.act == act, HistoryEntry.result == result, col(HistoryEntry.at) > since
+    )
+    return (await session.exec(query.limit(1))).first() is not None
+
+
 async def latest_by_integration(
     session: AsyncSession, owner_tenants: Collection[str], integration_ids: Collection[str], acts: Collection[str]
 ) -> dict[tuple[str, str], HistoryEntry]:
@@ -93,15 +100,15 @@ async def latest_by_integration(
     return {(act.owner_tenant, act.integration_id): act for act in (await session.exec(query)).all()}
 
 
-async def iterate_all(
-    session: AsyncSession, owner_tenant: str, integration_id: str = ""
-) -> AsyncIterator[HistoryEntry]:
-    """Every act, newest first, read in batches."""
-    offset = 0
-    while acts := await page(session, owner_tenant, offset, BATCH, integration_id):
-        for act in acts:
-            yield act
-        offset += BATCH
+async def slice_after(
+    session: AsyncSession, owner_tenant: str, integration_id: str, last: HistoryEntry | None, limit: int
+) -> list[HistoryEntry]:
+    """The next ``limit`` acts after ``last``, newest first: other sessions continue the list, whatever is added."""
+    query = _acts(owner_tenant, integration_id).limit(limit)
+    if last:
+        is_older = and_(col(HistoryEntry.at) == last.at, col(HistoryEntry.id) > last.id)
+        query = query.where(or_(col(HistoryEntry.at) < last.at, is_older))
+    return list((await session.exec(query)).all())
 
 
 _NEWEST_FIRST = (col(HistoryEntry.at).desc(), col(HistoryEntry.id))

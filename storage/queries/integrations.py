@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import bindparam
 from sqlalchemy.orm import aliased
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -136,6 +136,18 @@ async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> di
         Integration.subscription_id,
     ).where(col(Integration.webhook_token_hash).in_(token_hashes))
     return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
+
+
+async def owners(session: AsyncSession, integration_ids: Collection[str]) -> dict[str, str]:
+    """The tenants that own these integrations, by id; those that do not exist are left out."""
+    query = select(Integration.id, Integration.owner_tenant).where(col(Integration.id).in_(integration_ids))
+    return {integration_id: owner for integration_id, owner in await session.exec(query)}  # noqa: C416 rows
+
+
+async def count_enabled(session: AsyncSession, owner_tenant: str) -> int:
+    """How many enabled integrations the tenant has."""
+    query = select(func.count()).where(Integration.owner_tenant == owner_tenant, col(Integration.enabled))
+    return (await session.exec(query)).one()
 
 
 async def delete_one(session: AsyncSession, integration_id: str) -> None:

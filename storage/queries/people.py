@@ -16,6 +16,9 @@ from storage.tables.people import Call, Endpoint, Person
 
 Value = TypeVar("Value")
 
+NOT_REFUSED = {"refusal": "", "refused_since": None, "refused_until": None}
+"""The columns of a person whom Graph does not refuse."""
+
 BATCH = 500
 """Values in one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
 
@@ -119,15 +122,18 @@ async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[
     return {key: due_at for key, due_at in (await session.exec(query)).all() if due_at}
 
 
-async def make_pending_due(session: AsyncSession, integration_id: str, now: datetime) -> int:
-    """Make everyone whose desired and applied differ due now, refused ones too; returns how many.
+async def make_pending_due(
+    session: AsyncSession, integration_id: str, now: datetime, *, refused: bool = False
+) -> int:
+    """Make everyone whose desired and applied differ due now; returns how many.
 
-    So is everyone for whose former Teams user something is shown.
+    So is everyone for whose former Teams user something is shown. With ``refused``, those whom Graph refused are
+    tried again without waiting longer.
     """
+    values: dict[str, datetime | None] = {"due_at": now} | ({"refused_until": None} if refused else {})
+    differs = or_(_differs(), _is_former())
     result = await session.exec(
-        update(Person)
-        .where(col(Person.integration_id) == integration_id, or_(_differs(), _is_former()))
-        .values(due_at=now, refusal="")
+        update(Person).where(col(Person.integration_id) == integration_id, differs).values(**values)
     )
     return int(result.rowcount)
 
@@ -149,7 +155,7 @@ async def clear_desired(session: AsyncSession, integration_id: str, because: str
             line="unknown",
             heard_at=None,
             due_at=None,
-            refusal="",
+            **NOT_REFUSED,
         )
     )
     with_message = everyone.where(col(Person.status_message) != "")
@@ -176,7 +182,7 @@ async def unmatch_all(session: AsyncSession, integration_id: str) -> list[str]:
     query = select(Person.applied_user_id).where(Person.integration_id == integration_id, *since)
     user_ids = (await session.exec(query)).all()
     everyone = update(Person).where(col(Person.integration_id) == integration_id)
-    unknown = {"teams_user_id": None, "unmatched": None, "due_at": None, "refusal": ""}
+    unknown = {"teams_user_id": None, "unmatched": None, "due_at": None, **NOT_REFUSED}
     nothing = dict.fromkeys(("applied", "applied_user_id", "applied_at", "applied_until"))
     nothing |= {"status_message": "", "status_user_id": None, "status_until": None, "status_due_at": None}
     await session.exec(everyone.values(**unknown, **nothing))
@@ -240,6 +246,7 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
         _differs(),
         or_(matched, col(Person.applied).is_not(None)),
         col(Person.due_at).is_not(None),
+        col(Person.refusal) == "",
     )
     return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
 

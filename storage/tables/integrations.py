@@ -16,6 +16,8 @@ class Integration(SQLModel, table=True):
     ``status_text`` is the status message shown during a call (from feature version 3). ``previous_secret_sealed``
     holds the former credentials (``sync.credentials.store``) until the new ones are proven;
     ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
+    ``host_proven_for`` is the tenant and application of which control was proved, by credentials of its own, when
+    the host's credentials were taken into use; empty for none.
     """
 
     __table_args__ = (Index("ix_integration_quota", "tenant_id", "client_id"),)
@@ -40,6 +42,7 @@ class Integration(SQLModel, table=True):
     secret_key_id: str = ""
     auto_rotate: bool = False
     credential: str = "secret"
+    host_proven_for: str = ""
     certificate_sealed: str | None = Field(default=None, repr=False)
     pending_certificate_sealed: str | None = Field(default=None, repr=False)
     previous_secret_sealed: str | None = Field(default=None, repr=False)

@@ -20,6 +20,9 @@ class Person(SQLModel, table=True):
     ``extension`` is the person's own in the directory, at ``site_id``; several people may have the same. ``line``
     is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of.
 
+    ``refusal`` is the status and code with which Graph last refused this person (no licence, no Teams, a policy):
+    nothing is sent again before ``refused_until``.
+
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
     when it is processed next.
@@ -54,6 +57,8 @@ class Person(SQLModel, table=True):
     applied_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
     refusal: str = ""
+    refused_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    refused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_message: str = ""
     status_user_id: str | None = None
     status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -50,9 +50,13 @@ class ClaimCode(SQLModel, table=True):
 
 
 class ClaimAttempt(SQLModel, table=True):
-    """A code was entered, right or wrong: kept for as long as attempts are counted."""
+    """A code was entered, right or wrong: kept for as long as attempts are counted.
+
+    ``code_id`` is the ``ClaimCode`` that it names, which need not exist.
+    """
 
     id: str = Field(default_factory=new_id, primary_key=True)
     tenant_id: str
     user_object_id: str
+    code_id: str = ""
     at: datetime = Field(sa_type=UtcDateTime, index=True)

@@ -6,7 +6,8 @@ An application that misbehaves can get the customer's whole account locked, so r
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -43,15 +44,24 @@ class CloudLinkResponse:
 
 
 class Transport:
-    """Sends requests to CloudLink over the session ``http``, which belongs to the caller."""
+    """Sends requests to CloudLink over the session ``http``, which belongs to the caller.
+
+    ``slot`` is entered for the length of each request, such as ``RequestLimit.request_of`` a tenant.
+    """
 
     def __init__(
-        self, http: aiohttp.ClientSession, clock: Clock, random: Random, sleep: Sleep = asyncio.sleep
+        self,
+        http: aiohttp.ClientSession,
+        clock: Clock,
+        random: Random,
+        sleep: Sleep = asyncio.sleep,
+        slot: Callable[[], AbstractAsyncContextManager[None]] = nullcontext,
     ) -> None:
         self._http = http
         self._clock = clock
         self._random = random
         self._sleep = sleep
+        self._slot = slot
         self._app = f"{APP};platform=python;session={uuid4()};"
 
     async def send(
@@ -75,15 +85,18 @@ class Transport:
     ) -> CloudLinkResponse | ServiceUnavailable:
         """A response, or the error of a throttled request as a value."""
         try:
-            async with self._http.request(
-                method,
-                URL(url, encoded=True),
-                headers=headers,
-                json=body,
-                timeout=TIMEOUT,
-                allow_redirects=False,
-                trace_request_ctx=Service.CLOUDLINK,
-            ) as response:
+            async with (
+                self._slot(),
+                self._http.request(
+                    method,
+                    URL(url, encoded=True),
+                    headers=headers,
+                    json=body,
+                    timeout=TIMEOUT,
+                    allow_redirects=False,
+                    trace_request_ctx=Service.CLOUDLINK,
+                ) as response,
+            ):
                 self._log(response)
                 return await self._read(response)
         except (aiohttp.ClientError, TimeoutError, OSError, TooLarge) as error:

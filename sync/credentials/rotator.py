@@ -105,7 +105,7 @@ class Rotator:
     async def _wait(self, claim: Claim) -> None:
         """Wait until Entra accepts the new secret: it must first reach all of its servers."""
         try:
-            await self._clients.prove(self._new(claim).app_of(claim.integration))
+            await self._clients.prove(self._credentials.app_with(claim.integration, self._new(claim)))
         except CredentialsWrong as error:
             if error.fault not in PERMISSION_FAULTS:
                 raise
@@ -160,7 +160,7 @@ class Rotator:
         previous = self._credentials.previous(claim.integration)
         if previous is None:
             raise why
-        await self._clients.prove(previous.app_of(claim.integration))
+        await self._clients.prove(self._credentials.app_with(claim.integration, previous))
         async with self._rotations.locked(claim) as locked:
             if locked is None or locked.integration.previous_secret_sealed is None:
                 return

@@ -5,17 +5,19 @@ New credentials are tested with a fresh token, for the same tenant and applicati
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import integrations, rotations
 from storage.tables.integrations import Integration
-from sync.audit import Act, AuditLog
+from storage.tables.rotations import Rotation
+from sync.audit import Act, AuditLog, Subject
 from sync.credentials.rotation_store import RotationStore, end
-from sync.credentials.store import Credentials, CredentialStore
+from sync.credentials.store import Credentials, CredentialStore, application_of
 from sync.domain.context import Context
-from sync.domain.errors import SyncError
+from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.jobs import EXPIRY, PUSH, ROTATE
 from sync.domain.model import (
     Actor,
@@ -24,6 +26,7 @@ from sync.domain.model import (
     ExpirySource,
     NameTaken,
     Service,
+    TeamsApp,
     UnknownIntegration,
 )
 from sync.domain.rotation import (
@@ -211,8 +214,32 @@ class CredentialService:
         revision: int | None,
         name: str = "",
     ) -> RotationView:
-        before = await self._read(owner_tenant, integration_id, revision)
-        await self._clients.prove(new.app_of(before))
+        async with self._audit.attempt(_act_of(new), by, Subject(owner_tenant, integration_id)):
+            before = await self._read(owner_tenant, integration_id, revision)
+            app = await self._prove(before, new)
+            rotation = await self._store(before, app, new, by, name)
+        for job in (PUSH, ROTATE, EXPIRY):
+            await self._jobs.defer(job, integration_id)
+        return rotation_view(rotation)
+
+    async def _prove(self, before: Integration, new: Credentials) -> TeamsApp:
+        """Test the new credentials. The host's need a proof too, from credentials of its own that are in use now.
+
+        The host's credentials would be accepted wherever an application trusts the host.
+        """
+        app = self._credentials.app_with(before, new)
+        async with self._audit.using(before.owner_tenant, app):
+            if app.uses_host and not self._credentials.host_is_allowed(before):
+                in_use = self._credentials.app(before)
+                if in_use.uses_host:
+                    raise CredentialsWrong(Fault.ENTRA_HOST_NOT_ALLOWED)
+                await self._clients.prove(in_use)
+                app = replace(app, host_allowed=True)
+            await self._clients.prove(app)
+        return app
+
+    async def _store(self, before: Integration, app: TeamsApp, new: Credentials, by: Actor, name: str) -> Rotation:
+        owner_tenant, integration_id = before.owner_tenant, before.id
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, before.revision, lock=True)
             if name and await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
@@ -222,14 +249,14 @@ class CredentialService:
             if new.certificate:
                 integration.pending_certificate_sealed = None
             await self._credentials.replace(session, integration, new, self._clock())
+            if app.uses_host:
+                integration.host_proven_for = application_of(integration)
+                await self._audit.record_use(session, owner_tenant, app)
             rotation = self._rotations.begin(session, integration, RotationKind.MANUAL, RotationStep.PROVE, by)
             rotation.expires_on = new.expires_on
             rotation.secret_sealed = self._credentials.encrypt(new.secret) if new.secret else None
-            act = Act.ROTATE if new.kind is CredentialKind.SECRET else Act.SWITCH_CREDENTIAL
-            await self._rotations.record(session, act, integration, rotation)
-        for job in (PUSH, ROTATE, EXPIRY):
-            await self._jobs.defer(job, integration_id)
-        return rotation_view(rotation)
+            await self._rotations.record(session, _act_of(new), integration, rotation)
+        return rotation
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:
         """End a manual rotation that is not proven yet. Raises ``RotationUnderWay`` for a rotation by the bot."""
@@ -249,6 +276,10 @@ class CredentialService:
     async def _read(self, owner_tenant: str, integration_id: str, revision: int | None = None) -> Integration:
         async with self._database.session() as session:
             return await owned(session, owner_tenant, integration_id, revision)
+
+
+def _act_of(new: Credentials) -> Act:
+    return Act.ROTATE if new.kind is CredentialKind.SECRET else Act.SWITCH_CREDENTIAL
 
 
 def _public(certificate: certificates.Certificate) -> NewCertificate:

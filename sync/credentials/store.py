@@ -17,6 +17,7 @@ from storage.tables.integrations import Integration
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CloudLinkAccount, CredentialKind, ExpirySource, Service, TeamsApp
 from sync.problems import health
+from sync.teams.host_credentials import HostCredentials
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,16 @@ class Credentials:
     expiry_source: ExpirySource = ExpirySource.UNKNOWN
     key_id: str = ""
 
-    def app_of(self, integration: Integration) -> TeamsApp:
-        """The integration's application with these credentials."""
-        return TeamsApp(integration.tenant_id, integration.client_id, self.secret, self.kind, self.certificate)
-
 
 class CredentialStore:
-    """Reads and writes the encrypted columns of integrations. Reading raises ``CredentialsWrong``."""
+    """Reads and writes the encrypted columns of integrations. Reading raises ``CredentialsWrong``.
 
-    def __init__(self, encryption: Encryption) -> None:
+    ``host`` says which Teams tenant may use the host's credentials for which Entra tenant.
+    """
+
+    def __init__(self, encryption: Encryption, host: HostCredentials | None = None) -> None:
         self._encryption = encryption
+        self._host = host or HostCredentials()
 
     def encrypt(self, secret: str) -> str:
         return self._encryption.encrypt(secret)
@@ -61,6 +62,7 @@ class CredentialStore:
             integration.cloudlink_account_id,
             integration.cloudlink_client_id,
             self.decrypt(integration.cloudlink_secret_sealed, Service.CLOUDLINK),
+            integration.owner_tenant,
         )
 
     def app(self, integration: Integration) -> TeamsApp:
@@ -71,7 +73,22 @@ class CredentialStore:
             secret = self.decrypt(integration.client_secret_sealed, Service.ENTRA)
         elif kind is CredentialKind.CERTIFICATE and integration.certificate_sealed:
             certificate = self.decrypt(integration.certificate_sealed, Service.ENTRA)
-        return TeamsApp(integration.tenant_id, integration.client_id, secret, kind, certificate)
+        return self.app_with(integration, Credentials(kind, secret, certificate))
+
+    def app_with(self, integration: Integration, credentials: Credentials) -> TeamsApp:
+        """The integration's application with ``credentials``; the host's only if it may use them."""
+        return TeamsApp(
+            integration.tenant_id,
+            integration.client_id,
+            credentials.secret,
+            credentials.kind,
+            credentials.certificate,
+            self.host_is_allowed(integration) or integration.host_proven_for == application_of(integration),
+        )
+
+    def host_is_allowed(self, integration: Integration, tenant_id: str = "") -> bool:
+        """Whether its owner may use the host's credentials for its Entra tenant (or another) without a proof."""
+        return self._host.are_allowed(integration.owner_tenant, tenant_id or integration.tenant_id)
 
     def current(self, integration: Integration) -> Credentials:
         """The credentials in use."""
@@ -151,3 +168,8 @@ class CredentialStore:
             "key_id": previous.key_id,
         }
         integration.previous_secret_sealed = self.encrypt(json.dumps(values))
+
+
+def application_of(integration: Integration) -> str:
+    """The Entra tenant and application, as ``Integration.host_proven_for`` names them."""
+    return f"{integration.tenant_id}/{integration.client_id}".lower()

@@ -37,6 +37,7 @@ class Fault(StrEnum):
     ENTRA_CERTIFICATE_UNREADABLE = "entra.certificate_unreadable"
     ENTRA_FEDERATION_UNKNOWN = "entra.federation_unknown"
     ENTRA_FEDERATION_UNREADABLE = "entra.federation_unreadable"
+    ENTRA_HOST_NOT_ALLOWED = "entra.host_not_allowed"
     ENTRA_REFUSED = "entra.refused"
     ENTRA_UNREACHABLE = "entra.unreachable"
 

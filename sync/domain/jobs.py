@@ -12,6 +12,7 @@ from typing import Final, Protocol
 PUSH: Final = "push"
 POLL: Final = "poll"
 POLL_SAMPLE: Final = "poll_sample"
+POLL_CHUNK: Final = "poll_chunk"
 POLL_NOW: Final = "poll_now"
 MATCH: Final = "match"
 SUBSCRIBE: Final = "subscribe"

@@ -11,12 +11,16 @@ from sync.domain.presence import LineState, Presence
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkAccount:
-    """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one."""
+    """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one.
+
+    ``owner_tenant`` is the tenant whose share of requests its calls use.
+    """
 
     region: str
     account_id: str
     client_id: str
     client_secret: str = field(repr=False)
+    owner_tenant: str = ""
 
 
 class EditedMeanwhile(CloudLinkPresenceError):
@@ -25,6 +29,14 @@ class EditedMeanwhile(CloudLinkPresenceError):
 
 class NameTaken(CloudLinkPresenceError):
     """The tenant has another integration with this name."""
+
+
+class TooManyIntegrations(CloudLinkPresenceError):
+    """The tenant has as many integrations as one tenant may have: ``limit``."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"at most {limit}")
+        self.limit = limit
 
 
 class CredentialKind(StrEnum):
@@ -49,7 +61,8 @@ class TeamsApp:
     """An application registered in Entra ID, with its client secret (the Value, not the ID).
 
     With another ``kind`` there is no secret: ``certificate`` is the private key and certificate as PEM, empty
-    for the one that the host keeps in a file; a federated token always comes from the host.
+    for the one that the host keeps in a file; a federated token always comes from the host. What comes from the
+    host is used only if ``host_allowed``, which ``sync.credentials.store`` decides.
     """
 
     tenant_id: str
@@ -57,6 +70,13 @@ class TeamsApp:
     client_secret: str = field(repr=False)
     kind: CredentialKind = CredentialKind.SECRET
     certificate: str = field(default="", repr=False)
+    host_allowed: bool = False
+
+    @property
+    def uses_host(self) -> bool:
+        """Whether the credentials are the host's, which prove the host and not the tenant's administrator."""
+        has_own = self.kind is CredentialKind.SECRET or bool(self.certificate)
+        return not has_own or self.kind is CredentialKind.FEDERATED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ the result opens or closes the problems of its services.
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 
@@ -47,7 +48,7 @@ class ConnectionTest:
         """
         facts = {"account_id": account.account_id}
         async with self._audit.attempt(Act.CHECK_CLOUDLINK, by, Subject(owner_tenant), facts):
-            phones = self._clients.fresh_phones(account)
+            phones = self._clients.fresh_phones(replace(account, owner_tenant=owner_tenant))
             name = await phones.account_name()
             return CloudLinkCheck(name, len(await phones.users()))
 
@@ -151,7 +152,7 @@ class ConnectionTest:
             for problem in await problems.list_open(session, integration_id):
                 problem.checked_at = now
             if healing and not failed & set(health.TEAMS):
-                await people.make_pending_due(session, integration_id, now)
+                await people.make_pending_due(session, integration_id, now, refused=True)
         await self._jobs.defer(PUSH, integration_id)
 
 

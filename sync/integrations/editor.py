@@ -132,7 +132,7 @@ class Editor:
             before = await self._read(owner_tenant, integration_id, revision)
             has_moved = app_facts(before) != _facts_of_app(app)
             tested = self._with_stored_credentials(before, app, has_moved)
-            async with self._clients.fresh_directory(tested) as directory:
+            async with self._audit.using(owner_tenant, tested), self._clients.fresh_directory(tested) as directory:
                 await directory.organisation()
             if has_moved:
                 await self._teardown.clear_all(before)
@@ -153,10 +153,12 @@ class Editor:
             current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
             edited = await self._revise(session, current, values, Act.EDIT_TEAMS, facts, by)
             left = await people.unmatch_all(session, before.id) if has_moved else []
+            if has_moved:
+                await self._audit.record_use(session, before.owner_tenant, app)
             if has_moved or app.client_secret:
                 await rotations.cancel_open(session, before.id, now)
             await health.mark_healthy(session, before.id, health.TEAMS, now)
-            await people.make_pending_due(session, before.id, now)
+            await people.make_pending_due(session, before.id, now, refused=True)
         return edited, left
 
     def _teams_values(
@@ -175,6 +177,7 @@ class Editor:
                 "previous_secret_sealed": None,
                 "pending_certificate_sealed": None,
                 "expiry_checked_at": None,
+                "host_proven_for": "",
             }
         if app.client_secret or expires_on != before.secret_expires_on:
             source = ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN
@@ -182,12 +185,17 @@ class Editor:
         return values
 
     def _with_stored_credentials(self, before: Integration, app: TeamsApp, has_moved: bool) -> TeamsApp:
-        """``app``, with the stored credentials if it has no secret. A secret is valid for its application alone."""
+        """``app``, with the stored credentials if it has no secret. A secret is valid for its application alone.
+
+        What allowed the host's credentials for one application allows them for no other.
+        """
         if app.client_secret:
             return app
         kept = self._credentials.app(before)
         if has_moved and kept.kind is CredentialKind.SECRET:
             raise CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
+        if has_moved:
+            kept = replace(kept, host_allowed=self._credentials.host_is_allowed(before, app.tenant_id))
         return replace(kept, tenant_id=app.tenant_id, client_id=app.client_id)
 
     async def _follow_up(self, edited: Integration) -> None:

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from storage.queries import events as event_store
-from storage.queries import monitors, people, problems
+from storage.queries import integrations, monitors, people, problems
 from sync.domain.context import Context
 from sync.domain.model import Preview, Status
 from sync.domain.presence import LineState
 from sync.integrations.views import integration_view, preview_of
 from sync.people.directory_sync import DirectorySync
-from sync.phones.poller import CHUNK, PAUSE, Poller
+from sync.phones.poller import CHUNK, Poller, pause_between_chunks
 from sync.problems import health
 from sync.tenancy import owned
 from sync.updates import available
@@ -60,6 +60,7 @@ class Overview:
             counts = await people.counts(session, integration_id, IN_A_CALL)
             unknown = await event_store.list_unknown_states(session, integration_id)
             monitors_open = await monitors.count_open_tasks(session, integration_id)
+            enabled = await integrations.count_enabled(session, owner_tenant)
         live = self._reach.has_public_url and bool(integration.subscription_id)
         return Status(
             integration=integration_view(integration),
@@ -70,12 +71,13 @@ class Overview:
             waiting=counts.waiting,
             last_change_at=integration.last_change_at,
             live=live,
-            worst_age=WEBHOOK_AGE if live else self._poll_seconds(counts.matched),
+            worst_age=WEBHOOK_AGE if live else self._poll_seconds(counts.matched, enabled),
             unknown_states=tuple(unknown),
             monitors_open=monitors_open,
             update=available(integration),
         )
 
-    def _poll_seconds(self, phones: int) -> int:
+    def _poll_seconds(self, phones: int, enabled: int) -> int:
         """Seconds between two polls of a phone: the interval, or how long a round over all phones takes."""
-        return int(max(self._reach.poll_every.total_seconds(), phones / CHUNK * PAUSE))
+        pause = pause_between_chunks(enabled).total_seconds()
+        return int(max(self._reach.poll_every.total_seconds(), phones / CHUNK * pause))

@@ -9,14 +9,22 @@ from datetime import date
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import integrations, people
+from storage.queries import integrations, people, polls
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain import features
 from sync.domain.context import Context
 from sync.domain.jobs import MATCH, POLL, PUSH, REMOVE, SUBSCRIBE
-from sync.domain.model import Actor, CloudLinkAccount, ExpirySource, IntegrationView, NameTaken, TeamsApp
+from sync.domain.model import (
+    Actor,
+    CloudLinkAccount,
+    ExpirySource,
+    IntegrationView,
+    NameTaken,
+    TeamsApp,
+    TooManyIntegrations,
+)
 from sync.integrations.views import integration_view
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.tenancy import owned
@@ -25,11 +33,15 @@ from sync.tenancy import owned
 class IntegrationService:
     """All methods but ``add`` and ``list`` raise ``UnknownIntegration``. Each change is recorded as done ``by``.
 
-    ``initial_version`` is the feature version of new integrations.
+    ``initial_version`` is the feature version of new integrations, ``limit`` how many a tenant may have.
     """
 
     def __init__(
-        self, context: Context, credentials: CredentialStore, initial_version: int = features.NEWEST
+        self,
+        context: Context,
+        credentials: CredentialStore,
+        initial_version: int = features.NEWEST,
+        limit: int = 20,
     ) -> None:
         self._database = context.database
         self._credentials = credentials
@@ -37,6 +49,7 @@ class IntegrationService:
         self._clock = context.clock
         self._audit = AuditLog(context.database, context.clock)
         self._initial_version = initial_version
+        self._limit = limit
 
     async def add(
         self,
@@ -48,7 +61,9 @@ class IntegrationService:
         by: Actor,
         status_text: str = "",
     ) -> IntegrationView:
-        """Store a new integration, not yet enabled; test both sets of credentials first. Raises ``NameTaken``.
+        """Store a new integration, not yet enabled; test both sets of credentials first.
+
+        Raises ``NameTaken`` and ``TooManyIntegrations``.
 
         ``status_text`` is the status message of people on the phone; if empty, none is set.
         """
@@ -60,9 +75,20 @@ class IntegrationService:
             async with self._database.writing() as session:
                 if await integrations.is_name_taken(session, owner_tenant, name):
                     raise NameTaken(name)
+                await self._check_room(session, owner_tenant)
                 session.add(integration)
                 await self._audit.record(session, Act.SETUP, by, integration)
+                await self._audit.record_use(session, owner_tenant, app)
         return integration_view(integration)
+
+    async def check_room(self, owner_tenant: str) -> None:
+        """Raises ``TooManyIntegrations`` when the tenant may not have another one."""
+        async with self._database.session() as session:
+            await self._check_room(session, owner_tenant)
+
+    async def _check_room(self, session: AsyncSession, owner_tenant: str) -> None:
+        if len(await integrations.list_owned(session, owner_tenant)) >= self._limit:
+            raise TooManyIntegrations(self._limit)
 
     async def list(self, owner_tenant: str) -> list_of[IntegrationView]:
         """The tenant's integrations, oldest first."""
@@ -77,7 +103,7 @@ class IntegrationService:
         ):
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             integration.enabled = True
-            await people.make_pending_due(session, integration_id, self._clock())
+            await people.make_pending_due(session, integration_id, self._clock(), refused=True)
             await self._audit.record(session, Act.ENABLE, by, integration)
         for job in (PUSH, POLL, MATCH, SUBSCRIBE):
             await self._jobs.defer(job, integration_id)
@@ -135,4 +161,5 @@ class IntegrationService:
     async def _stop(self, session: AsyncSession, integration: Integration) -> int:
         integration.enabled = False
         integration.polled_at = None
+        await polls.clear(session, integration.id)
         return await people.clear_desired(session, integration.id, current_cause(), self._clock())

@@ -1,18 +1,27 @@
 """A job queue in this process.
 
 It guarantees only what a queue in a database can guarantee too: of each job and key at most one is waiting and one
-running, and a timer never delays a job that is due now. A job must be idempotent, and may find nothing to do: it
-reads from the database what there is to do.
+running, a timer never delays a job that is due now, and one tenant's jobs do not take more than their share. A job
+must be idempotent, and may find nothing to do: it reads from the database what there is to do.
 """
 
 import asyncio
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from core.shutdown import ShutdownDeadline
 from sync.domain.jobs import JobFunction, JobName
-from sync.jobs.runs import DRAIN_SECONDS, QueueConfig, job_run, record_failure, retry_delay
+from sync.jobs.runs import DRAIN_SECONDS, SHARE, Owners, QueueConfig, job_run, record_failure, retry_delay
+
+
+class _Share(NamedTuple):
+    """Jobs that are counted together: a tenant's urgent ones, or its others."""
+
+    owner: str
+    urgent: bool
 
 
 class LocalJobs:
@@ -26,8 +35,11 @@ class LocalJobs:
         self._metrics = config.metrics
         self._tick = config.tick
         self._deadline = config.deadline or ShutdownDeadline(DRAIN_SECONDS)
+        self._owners = Owners(config.find_owners)
         self._functions: dict[str, JobFunction] = {}
-        self._waiting: set[JobName] = set()
+        self._urgent: set[str] = set()
+        self._waiting: defaultdict[_Share, dict[JobName, None]] = defaultdict(dict)
+        self._in_use: Counter[_Share] = Counter()
         self._running: dict[JobName, asyncio.Task[None]] = {}
         self._timers: dict[JobName, datetime] = {}
         self._failures: dict[JobName, int] = {}
@@ -35,8 +47,9 @@ class LocalJobs:
         self._metrics.jobs_running.set_function(lambda: len(self._running))
 
     def register(self, job: str, function: JobFunction, *, urgent: bool = False) -> None:
-        """As in ``JobQueue``; no job waits for another here, so none is urgent."""
         self._functions[job] = function
+        if urgent:
+            self._urgent.add(job)
         self._metrics.create_job_series(job)
 
     def replace(self, job: str, function: JobFunction) -> None:
@@ -45,20 +58,23 @@ class LocalJobs:
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if job not in self._functions:
             raise KeyError(job)
+        await self._owners.load([key])
         if at is None or at <= self._clock():
             self._start((job, key))
         else:
             self._timers[job, key] = min(at, self._timers.get((job, key), at))
 
     async def defer_all(self, names: Iterable[JobName]) -> None:
-        for job, key in names:
+        wanted = list(names)
+        await self._owners.load(key for _, key in wanted)
+        for job, key in wanted:
             await self.defer(job, key)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run jobs for the length of the block; jobs deferred before it start now."""
         self._open = True
-        for name in sorted(self._waiting):
+        for name in [name for names in self._waiting.values() for name in names]:
             self._start(name)
         timers = asyncio.create_task(self._run_timers())
         try:
@@ -72,16 +88,23 @@ class LocalJobs:
         return self._open
 
     async def waiting(self) -> int:
-        return len(self._waiting)
+        return sum(map(len, self._waiting.values()))
 
     def _start(self, name: JobName) -> None:
-        if name in self._running or not self._open:
-            self._waiting.add(name)
+        """Run the job now, or let it wait: for its own run to end, or for one of its tenant's."""
+        share = self._share_of(name)
+        if name in self._running or not self._open or (share.owner and self._in_use[share] >= SHARE):
+            self._waiting[share][name] = None
             return
-        self._waiting.discard(name)
-        self._running[name] = asyncio.create_task(self._run(name))
+        self._waiting[share].pop(name, None)
+        self._in_use[share] += 1
+        self._running[name] = asyncio.create_task(self._run(name, share))
 
-    async def _run(self, name: JobName) -> None:
+    def _share_of(self, name: JobName) -> "_Share":
+        job, key = name
+        return _Share(self._owners.of(key), job in self._urgent)
+
+    async def _run(self, name: JobName, share: "_Share") -> None:
         job, key = name
         try:
             with job_run(job, self._metrics):
@@ -91,8 +114,18 @@ class LocalJobs:
             self._retry(name, error)
         finally:
             del self._running[name]
-            if name in self._waiting and self._open:
+            self._in_use[share] -= 1
+            self._start_waiting(share)
+
+    def _start_waiting(self, share: "_Share") -> None:
+        """Run what waited for this share, in order of arrival."""
+        if self._open:
+            for name in list(self._waiting[share]):
                 self._start(name)
+        if not self._waiting[share]:
+            del self._waiting[share]
+        if not self._in_use[share]:
+            del self._in_use[share]
 
     def _retry(self, name: JobName, error: Exception) -> None:
         failures = self._failures[name] = self._failures.get(name, 0) + 1

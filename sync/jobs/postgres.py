@@ -18,8 +18,8 @@ from procrastinate.jobs import DeleteJobCondition, Job
 from core.logging import describe_error
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from sync.domain.jobs import JobFunction, JobName
-from sync.jobs.postgres_queue import PostgresQueue, create_tables
-from sync.jobs.runs import DRAIN_SECONDS, QueueConfig, job_run, record_failure, retry_delay
+from sync.jobs.postgres_queue import ORDINARY, URGENT, FairJobManager, PostgresQueue, create_tables
+from sync.jobs.runs import DRAIN_SECONDS, Owners, QueueConfig, job_run, record_failure, retry_delay
 
 HEARTBEAT = 2.0
 """Seconds between two heartbeats of a worker."""
@@ -30,9 +30,9 @@ RESCUE_INTERVAL = 2.0
 RESTART_DELAY = 1.0
 """Seconds until a worker that lost its database starts again."""
 
-CONCURRENCY = 16
-"""Jobs that one process runs at the same time."""
-CONNECTIONS = 6
+SLOTS = {URGENT: 16, ORDINARY: 16}
+"""Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
+CONNECTIONS = 8
 CONNECT_TIMEOUT = 3.0
 
 log = structlog.get_logger()
@@ -55,11 +55,12 @@ class PostgresJobs:
         self._app = App(
             connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS, timeout=CONNECT_TIMEOUT)
         )
-        self._queue = PostgresQueue(self._app, config.clock)
+        self._app.job_manager = FairJobManager(self._app.connector)
+        self._queue = PostgresQueue(self._app, config.clock, Owners(config.find_owners))
         self._functions: dict[str, JobFunction] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
         self._suspects: set[int] = set()
-        self._worker_id: int | None = None
+        self._worker_ids: dict[tuple[str, ...], int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self._metrics.jobs_running.set_function(lambda: len(self._running))
@@ -92,7 +93,8 @@ class PostgresJobs:
         await create_tables(self._conninfo)
         async with self._app.open_async():
             if self.works:
-                self._tasks = [asyncio.create_task(self._work()), asyncio.create_task(self._rescue())]
+                workers = [self._work(lane, slots) for lane, slots in SLOTS.items()]
+                self._tasks = [asyncio.create_task(each) for each in (*workers, self._rescue())]
             try:
                 yield
             finally:
@@ -118,15 +120,16 @@ class PostgresJobs:
             job.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _work(self) -> None:
-        """Run jobs until the end: procrastinate's worker ends when its database goes away, so start another.
+    async def _work(self, lane: str, slots: int) -> None:
+        """Run a lane's jobs until the end: a worker ends when its database goes away, so start another.
 
         Cancelled while its database is away, procrastinate's worker raises the database's error instead.
         """
         while not self._closing:
             try:
                 await self._app.run_worker_async(
-                    concurrency=CONCURRENCY,
+                    queues=[lane],
+                    concurrency=slots,
                     fetch_job_polling_interval=self._tick,
                     delete_jobs=DeleteJobCondition.ALWAYS,
                     install_signal_handlers=False,
@@ -142,7 +145,8 @@ class PostgresJobs:
     async def _run(self, context: JobContext, name: JobName, failures: int) -> None:
         job, key = name
         job_id = context.job.id or 0
-        self._worker_id = context.job.worker_id
+        if context.job.worker_id is not None:
+            self._worker_ids[tuple(context.worker_queues or ())] = context.job.worker_id
         if task := asyncio.current_task():
             self._running[job_id] = task
         try:
@@ -171,7 +175,7 @@ class PostgresJobs:
     async def _abandoned(self) -> list[Job]:
         """Stalled jobs, and this worker's jobs that two consecutive searches found started but not running."""
         stalled = await self._queue.stalled(STALLED_AFTER)
-        started = await self._queue.started_by(self._worker_id)
+        started = await self._queue.started_by(self._worker_ids.values())
         lost = {job.id for job in started if job.id} - self._running.keys()
         confirmed = lost & self._suspects
         self._suspects = lost

@@ -1,17 +1,25 @@
 """The table of queued jobs in PostgreSQL: of each job and key at most one is waiting and one set for later."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Final
 
 import structlog
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, PsycopgConnector, sql
+from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Job, Status
+from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import AsyncConnection
 
 from core.clock import Clock
 from sync.domain.jobs import JobName
+from sync.jobs.runs import SHARE, Owners
+
+URGENT: Final = "urgent"
+ORDINARY: Final = "default"
+"""The lanes: each has slots of its own. A job's queue is its lane and the tenant whose job it is."""
 
 SCHEMA_LOCK: Final = 0xC10E
 """The advisory lock held while the tables are created."""
@@ -19,19 +27,77 @@ SCHEMA_LOCK: Final = 0xC10E
 log = structlog.get_logger()
 
 
+_OPEN_QUEUES = """ARRAY(
+    SELECT DISTINCT queue_name FROM procrastinate_jobs
+        WHERE status = 'todo' AND (scheduled_at IS NULL OR scheduled_at <= now())
+            AND split_part(queue_name, ':', 1) = ANY(%(queues)s::varchar[])
+            AND queue_name <> ALL(%(full)s::varchar[])
+)::varchar[]"""
+"""The queues of the worker's lanes that have due jobs, without those of tenants that have their share."""
+
+
+class FairJobManager(JobManager):
+    """Gives a worker, which names its lanes, jobs of tenants that have less than ``SHARE`` of its slots."""
+
+    fetch_query = sql.queries["fetch_job"].replace("%(queues)s::varchar[]", _OPEN_QUEUES)
+
+    def __init__(self, connector: BaseConnector) -> None:
+        super().__init__(connector)
+        self._in_use: Counter[tuple[int | None, str]] = Counter()
+        self._listeners: list[NotificationCallback] = []
+
+    async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
+        full = [queue for (worker, queue), count in self._in_use.items() if worker == worker_id and count >= SHARE]
+        row = await self.connector.execute_query_one_async(
+            query=self.fetch_query, queues=queues, full=full, worker_id=worker_id
+        )
+        if row["id"] is None:
+            return None
+        job = Job.from_row(row)
+        if ":" in job.queue:
+            self._in_use[worker_id, job.queue] += 1
+        return job
+
+    async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
+        """As the base class; the next job of a tenant that had its share starts without waiting for a poll."""
+        try:
+            await super().finish_job(job, status, delete_job)
+        finally:
+            name = (job.worker_id, job.queue)
+            had_share = self._in_use[name] >= SHARE
+            self._in_use[name] -= 1
+            if self._in_use[name] <= 0:
+                del self._in_use[name]
+        if had_share:
+            for listener in self._listeners:
+                await listener(channel=job.queue, notification={"type": "job_inserted", "job_id": job.id or 0})
+
+    async def listen_for_jobs(
+        self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
+    ) -> None:
+        """Listen for every queue: the names of the tenants' queues are not known in advance."""
+        self._listeners.append(on_notification)
+        try:
+            await super().listen_for_jobs(on_notification=on_notification)
+        finally:
+            self._listeners.remove(on_notification)
+
+
 class PostgresQueue:
     """Adds jobs to the table of ``app``, counts those that are due, and finds those whose worker died.
 
-    The names in ``urgent`` run before the others.
+    The names in ``urgent`` have slots of their own. ``owners`` says which tenant's share a job counts against.
     """
 
-    def __init__(self, app: App, clock: Clock) -> None:
+    def __init__(self, app: App, clock: Clock, owners: Owners) -> None:
         self._app = app
         self._clock = clock
+        self._owners = owners
         self.urgent: set[str] = set()
 
     async def enqueue(self, name: JobName, at: datetime | None = None, failures: int = 0) -> None:
         """Queue the job, now or at ``at``; a timer that is set already is brought forward."""
+        await self._owners.load([name[1]])
         try:
             await self._app.job_manager.defer_job_async(self._row(name, at, failures))
         except AlreadyEnqueued:
@@ -41,6 +107,7 @@ class PostgresQueue:
     async def enqueue_all(self, names: Iterable[JobName]) -> None:
         """Queue these now, in one statement: those that wait already are left out."""
         wanted = list(dict.fromkeys(names))
+        await self._owners.load(key for _, key in wanted)
         waiting = await self._waiting_locks(_waiting_lock(name) for name in wanted)
         rows = [self._row(name) for name in wanted if _waiting_lock(name) not in waiting]
         try:
@@ -61,10 +128,10 @@ class PostgresQueue:
         except ConnectorException:
             return None
 
-    async def started_by(self, worker_id: int | None) -> list[Job]:
-        """The jobs that the database says this worker is running."""
+    async def started_by(self, worker_ids: Collection[int]) -> list[Job]:
+        """The jobs that the database says these workers are running."""
         started = await self._app.job_manager.list_jobs_async(status="doing")
-        return [job for job in started if job.worker_id == worker_id]
+        return [job for job in started if job.worker_id in worker_ids]
 
     async def stalled(self, seconds: float) -> list[Job]:
         """The started jobs of workers without a heartbeat for ``seconds``."""
@@ -97,13 +164,14 @@ class PostgresQueue:
     def _row(self, name: JobName, at: datetime | None = None, failures: int = 0) -> Job:
         """A job that is due has priority over timers: an older timer of the same lock would block it."""
         job, key = name
+        lane, owner = URGENT if job in self.urgent else ORDINARY, self._owners.of(key)
         return Job(
             id=None,
-            queue="default",
+            queue=f"{lane}:{owner}" if owner else lane,
             task_name=job,
             lock=f"{job}:{key}",
             queueing_lock=_waiting_lock(name) if at is None else _timer_lock(name),
-            priority=2 * (job in self.urgent) + (at is None),
+            priority=2 * (lane == URGENT) + (at is None),
             task_kwargs={"key": key, "failures": failures} if failures else {"key": key},
             scheduled_at=at,
         )

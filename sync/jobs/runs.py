@@ -1,6 +1,6 @@
 """What both queues share: their configuration, and for one run of a job its metrics, correlation id and retry."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,6 +14,7 @@ from core.correlation import caused
 from core.logging import describe_error, where
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
+from sync.domain.jobs import EVERYTHING
 
 FIRST_RETRY = 1.0
 LAST_RETRY = 60.0
@@ -21,7 +22,35 @@ LAST_RETRY = 60.0
 DRAIN_SECONDS = 3.0
 """How long running jobs may take to finish when a queue closes without a ``ShutdownDeadline``."""
 
+SHARE = 4
+"""Jobs of one tenant that a process runs at the same time, of the urgent ones and of the others each."""
+
+FindOwners = Callable[[Collection[str]], Awaitable[Mapping[str, str]]]
+"""The tenants that own integrations, by the integration's id (``storage.queries.integrations.owners``)."""
+
 log = structlog.get_logger()
+
+
+async def no_owners(_keys: Collection[str]) -> Mapping[str, str]:
+    """No key has an owner: nothing is shared out."""
+    return {}
+
+
+class Owners:
+    """The tenant of each job's key. An integration never changes its owner, so each is looked up once."""
+
+    def __init__(self, find: FindOwners) -> None:
+        self._find = find
+        self._known: dict[str, str] = {EVERYTHING: ""}
+
+    async def load(self, keys: Iterable[str]) -> None:
+        """Look up the owners of keys that are not known yet."""
+        if unknown := set(keys) - self._known.keys():
+            self._known.update(await self._find(unknown))
+
+    def of(self, key: str) -> str:
+        """The owner of a loaded key; empty for a key without one."""
+        return self._known.get(key, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +59,8 @@ class QueueConfig:
 
     ``tick`` is how often, in seconds, the timers are checked: the clock may be set and a machine may sleep.
     ``deadline`` limits how long running jobs may take to finish when the queue closes; without it they have
-    ``DRAIN_SECONDS``.
+    ``DRAIN_SECONDS``. ``find_owners`` says whose integration a job's key is, so that no tenant gets more than its
+    ``SHARE``.
     """
 
     clock: Clock
@@ -38,6 +68,7 @@ class QueueConfig:
     metrics: Metrics
     tick: float = 1.0
     deadline: ShutdownDeadline | None = None
+    find_owners: FindOwners = no_owners
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from sync.domain.presence import LineState
 from sync.domain.services import Account
 from sync.people import unmatched_alert
 from sync.people.matching import Matching, match
-from sync.presence.plan import mark_nothing_shown
+from sync.presence.plan import forget_refusal, mark_nothing_shown
 from sync.presence.status_message_plan import transfer_message
 from sync.problems import health
 
@@ -120,10 +120,9 @@ async def _move_phones(
     session: AsyncSession, rows: Sequence[Person], before: Mapping[str, str | None], now: datetime
 ) -> None:
     """Somebody whose extension was taken away has no calls there; whose extension changed, is read out of turn."""
-    for person in rows:
-        former = before.get(person.id, person.extension)
-        if former != person.extension:
-            await endpoints.move(session, person, former, now)
+    moved = [person for person in rows if before.get(person.id) not in (None, person.extension)]
+    former = {person.id: before[person.id] or "" for person in moved}
+    await endpoints.move(session, former, moved, now)
     without_phone = [person for person in rows if person.extension is None and person.desired]
     seen = await endpoints.endpoints_by_person(session, [person.id for person in without_phone])
     for person in without_phone:
@@ -145,7 +144,9 @@ def _updated(person: Person | None, matching: Matching, integration_id: str) -> 
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
     row.extension, row.site_id = user.extension, user.site_id
-    row.teams_user_id = matching.teams_user_id
+    if row.teams_user_id != matching.teams_user_id:
+        row.teams_user_id = matching.teams_user_id
+        forget_refusal(row)
     row.unmatched = matching.reason.value if matching.reason else None
     return row
 

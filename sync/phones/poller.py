@@ -3,22 +3,25 @@
 Where webhooks arrive, most of what is polled is known already. So a sample suffices: everyone who is on the phone,
 and in turns a share of the others. A call whose start was missed is mostly over by then; one whose end was missed
 is found.
+
+A round of polling is stored, in chunks. A job reads one chunk and is queued again for the next: in between it holds
+no slot of the queue, and after a crash the round continues where it was.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from zlib import crc32
 
-from core.clock import Sleep
-from storage.queries import endpoints, integrations, people
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.queries import endpoints, integrations, people, polls
 from storage.tables.integrations import Integration
+from storage.tables.polls import PollChunk
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.domain.jobs import POLL_NOW, PUSH
+from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
-from sync.domain.services import Phones
 from sync.phones.ingest import EventIngestor
 from sync.phones.line_state import unknown_phone
 from sync.problems import health
@@ -29,8 +32,16 @@ CHUNK = 25
 PAUSE = 1.0
 """Seconds between chunks: about 25 phones a second, for CloudLink locks accounts that send too many requests."""
 
+UNDELAYED = 4
+"""Integrations of a tenant that polling does not slow down: with more, each takes longer pauses."""
+
 SAMPLES = 12
 """A sample contains one share in ``SAMPLES`` of the people who are not on the phone."""
+
+
+def pause_between_chunks(enabled: int) -> timedelta:
+    """The pause in the polls of a tenant with so many enabled integrations."""
+    return timedelta(seconds=PAUSE * max(1.0, enabled / UNDELAYED))
 
 
 class Poller:
@@ -41,7 +52,6 @@ class Poller:
         context: Context,
         credentials: CredentialStore,
         ingestor: EventIngestor,
-        sleep: Sleep = asyncio.sleep,
         poll_sample_every: timedelta = timedelta(minutes=5),
     ) -> None:
         self._database = context.database
@@ -50,84 +60,128 @@ class Poller:
         self._ingestor = ingestor
         self._jobs = context.jobs
         self._clock = context.clock
-        self._sleep = sleep
         self._poll_sample_every = poll_sample_every
 
     async def poll(self, integration_id: str) -> None:
-        """The job: read every matched person's phone, with pauses. A failure marks CloudLink unhealthy."""
-        await self._poll(integration_id, self.refresh)
+        """The job: begin to read every matched person's phone, unless that is under way."""
+        await self._begin_round(integration_id, whole=True)
 
     async def poll_sample(self, integration_id: str) -> None:
-        """The job: read the phones of a sample, with pauses. A failure marks CloudLink unhealthy."""
-        await self._poll(integration_id, self._refresh_sample)
+        """The job: begin to read the phones of a sample, unless a round is under way."""
+        await self._begin_round(integration_id, whole=False)
 
     async def poll_now(self, integration_id: str) -> None:
-        """The job: read the phones whose state is in doubt, and come back for those that are to be read later."""
-        await self._poll(integration_id, self._refresh_doubtful)
-
-    async def _poll(self, integration_id: str, refresh: Callable[[Integration], Awaitable[None]]) -> None:
+        """The job: read phones whose state is in doubt, out of turn. A failure marks CloudLink unhealthy."""
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
+            extensions = await endpoints.to_poll_now(session, integration_id, self._clock(), CHUNK)
         if integration is None or not integration.enabled:
             return
         try:
-            await refresh(integration)
+            await self._read(integration, extensions)
         except SyncError as error:
             await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
             return
-        await self._jobs.defer(PUSH, integration_id)
-
-    async def refresh(self, integration: Integration, at_most: int | None = None) -> None:
-        """Read and store the phones now; with ``at_most``, no more than that and without pauses.
-
-        Raises ``SyncError``.
-        """
-        began = self._clock()
         async with self._database.session() as session:
-            extensions = await people.extensions_to_poll(session, integration.id)
-        polled = extensions[:at_most]
-        await self._read(integration, polled, PAUSE if at_most is None else 0)
-        if len(polled) == len(extensions):
-            await self._mark_polled(integration.id, began, bool(polled))
-
-    async def _refresh_sample(self, integration: Integration) -> None:
-        began = self._clock()
-        turn = int(began.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
-        async with self._database.session() as session:
-            extensions = await people.extensions_to_poll(session, integration.id)
-            always = await people.extensions_to_poll_always(session, integration.id)
-        polled = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
-        await self._read(integration, polled, PAUSE)
-        await self._mark_polled(integration.id, began, bool(polled))
-
-    async def _refresh_doubtful(self, integration: Integration) -> None:
-        async with self._database.session() as session:
-            extensions = await endpoints.to_poll_now(session, integration.id, self._clock())
-        await self._read(integration, extensions, PAUSE)
-        async with self._database.session() as session:
-            next_at = await endpoints.next_poll(session, integration.id)
+            next_at = await endpoints.next_poll(session, integration_id)
+            pause = await self._pause(session, integration)
         if next_at:
-            await self._jobs.defer(POLL_NOW, integration.id, at=next_at)
+            await self._jobs.defer(POLL_NOW, integration_id, at=max(next_at, self._clock() + pause))
 
-    async def _read(self, integration: Integration, extensions: Sequence[str], pause: float) -> None:
+    async def _begin_round(self, integration_id: str, *, whole: bool) -> None:
+        now = due_at = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.get_for_update(session, integration_id)
+            if integration is None or not integration.enabled:
+                return
+            current = await polls.next_chunk(session, integration_id)
+            if current and current.whole >= whole:
+                due_at = now + await self._pause(session, integration)
+            else:
+                extensions = await self._extensions(session, integration_id, whole, now)
+                await polls.begin(session, integration_id, _chunks(extensions), now, whole=whole)
+                if not extensions:
+                    integration.polled_at = now
+        await self._jobs.defer(POLL_CHUNK, integration_id, at=due_at)
+
+    async def poll_chunk(self, integration_id: str) -> None:
+        """The job: read the round's next phones, and queue its next run. A failure marks CloudLink unhealthy."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+            chunk = await polls.next_chunk(session, integration_id)
+        if integration is None or not integration.enabled:
+            return
+        next_at = None
+        if chunk:
+            try:
+                await self._read(integration, chunk.extensions)
+            except SyncError as error:
+                await self._postpone(integration, chunk, error)
+                return
+            next_at = await self._finish(chunk)
+        if next_at:
+            await self._jobs.defer(POLL_CHUNK, integration_id, at=next_at)
+        else:
+            await self._jobs.defer(PUSH, integration_id)
+
+    async def refresh(self, integration: Integration, at_most: int) -> None:
+        """Read and store these many phones now, without pauses. Raises ``SyncError``."""
+        began = self._clock()
+        async with self._database.session() as session:
+            extensions = await people.extensions_to_poll(session, integration.id)
+        for chunk in _chunks(extensions[:at_most]):
+            await self._read(integration, chunk)
+        if len(extensions) > at_most:
+            return
+        async with self._database.writing() as session:
+            if locked := await integrations.get_for_update(session, integration.id):
+                locked.polled_at = began
+                if extensions:
+                    await health.mark_healthy(session, integration.id, [Service.CLOUDLINK], self._clock())
+
+    async def _extensions(
+        self, session: AsyncSession, integration_id: str, whole: bool, now: datetime
+    ) -> Sequence[str]:
+        extensions = await people.extensions_to_poll(session, integration_id)
+        if whole:
+            return extensions
+        always = await people.extensions_to_poll_always(session, integration_id)
+        turn = int(now.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
+        return [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+
+    async def _read(self, integration: Integration, extensions: Sequence[str]) -> None:
         phones = self._clients.phones(self._credentials.account(integration))
-        for start in range(0, len(extensions), CHUNK):
-            if start and pause:
-                await self._sleep(pause)
-            await self._read_chunk(phones, integration.id, extensions[start : start + CHUNK])
-
-    async def _read_chunk(self, phones: Phones, integration_id: str, extensions: Sequence[str]) -> None:
         asked_at = self._clock()
         snapshots = await phones.lines(extensions)
         found = {snapshot.extension for snapshot in snapshots}
         missing = [unknown_phone(extension) for extension in extensions if extension not in found]
-        await self._ingestor.apply_snapshots(integration_id, [*snapshots, *missing], asked_at)
+        await self._ingestor.apply_snapshots(integration.id, [*snapshots, *missing], asked_at)
 
-    async def _mark_polled(self, integration_id: str, began: datetime, has_responded: bool) -> None:
+    async def _postpone(self, integration: Integration, chunk: PollChunk, error: SyncError) -> None:
+        """The schedule continues the round once the backoff is over, with the phones that did not fail."""
+        now = self._clock()
         async with self._database.writing() as session:
-            integration = await integrations.get_for_update(session, integration_id)
+            if await health.is_unchanged(session, integration):
+                await health.mark_unhealthy(session, integration.id, error, now, Service.CLOUDLINK)
+            await polls.postpone(session, chunk)
+
+    async def _finish(self, chunk: PollChunk) -> datetime | None:
+        """The chunk was read; returns when to read the next one, None after the last."""
+        now = self._clock()
+        async with self._database.writing() as session:
+            integration = await integrations.get_for_update(session, chunk.integration_id)
             if integration is None:
-                return
-            integration.polled_at = began
-            if has_responded:
-                await health.mark_healthy(session, integration_id, [Service.CLOUDLINK], self._clock())
+                return None
+            await polls.remove(session, chunk)
+            if await polls.next_chunk(session, chunk.integration_id):
+                return now + await self._pause(session, integration)
+            integration.polled_at = chunk.began_at
+            await health.mark_healthy(session, integration.id, [Service.CLOUDLINK], now)
+        return None
+
+    async def _pause(self, session: AsyncSession, integration: Integration) -> timedelta:
+        return pause_between_chunks(await integrations.count_enabled(session, integration.owner_tenant))
+
+
+def _chunks(extensions: Sequence[str]) -> list[Sequence[str]]:
+    return [extensions[start : start + CHUNK] for start in range(0, len(extensions), CHUNK)]

@@ -6,7 +6,7 @@ from random import Random
 
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.domain.changes import Change, ClearPresence, Done, Failed, Outcome, Refused, Throttled
+from sync.domain.changes import Change, Done, Failed, Outcome, Refused, SetPresence, Throttled
 from sync.presence import plan
 
 
@@ -53,15 +53,7 @@ class Outcomes:
             case Failed():
                 person.due_at = self.retry_at
             case Refused(status, code, _):
-                self._refuse(person, pending, f"{status} {code}")
-
-    def _refuse(self, person: Person, pending: PendingChange, refusal: str) -> None:
-        """Not sent again until something changes. A session that cannot be cleared does not exist."""
-        if isinstance(pending.change, ClearPresence):
-            plan.mark_nothing_shown(person)
-            person.due_at = plan.next_due(person, self.integration, self.now, self.random)
-            return
-        pending.previous.restore(person)
-        is_still_wanted = plan.wanted_presence(person, self.integration) == pending.change.presence
-        person.refusal = refusal if is_still_wanted else ""
-        person.due_at = None if is_still_wanted else self.now
+                if isinstance(pending.change, SetPresence):
+                    pending.previous.restore(person)
+                plan.mark_refused(person, f"{status} {code}".rstrip(), self.now)
+                person.due_at = plan.next_due(person, self.integration, self.now, self.random)

@@ -20,6 +20,9 @@ RENEW_FROM, RENEW_UNTIL = 0.45, 0.5
 STALE_AFTER = timedelta(hours=1)
 """A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
 
+SHORTEST_REFUSAL, LONGEST_REFUSAL = timedelta(seconds=5), timedelta(hours=1)
+"""What Graph refuses for one person is sent again after as long as it is refused already, within these bounds."""
+
 RECHECK = timedelta(seconds=30)
 """When a person for whom nothing can be sent, because the state is stale, is checked again."""
 
@@ -35,10 +38,13 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
     """The next request for this person. The presence of a former Teams user is cleared before another is set."""
     wanted = wanted_presence(person, integration)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
-        return (
-            None if has_ended(person, now) else ClearPresence(person.applied_user_id or "", person.desired_because)
-        )
-    if wanted is None or is_shown(person, wanted, now) or is_stale(person, now):
+        is_refused_clear = person.applied == UNSURE and is_refused(person, now)
+        if has_ended(person, now) or is_refused_clear:
+            return None
+        return ClearPresence(person.applied_user_id or "", person.desired_because)
+    if wanted is None or is_refused(person, now):
+        return None
+    if is_shown(person, wanted, now) or is_stale(person, now):
         return None
     return SetPresence(person.teams_user_id or "", wanted, seconds_of(wanted), person.desired_because)
 
@@ -52,6 +58,11 @@ def is_shown(person: Person, wanted: Presence, now: datetime) -> bool:
     """Whether Teams shows it from us, and it needs no renewal yet."""
     renewal = _at_fraction(person, RENEW_FROM)
     return person.applied == wanted and renewal is not None and now < renewal
+
+
+def is_refused(person: Person, now: datetime) -> bool:
+    """Whether Graph refused this person, and nothing is to be tried yet."""
+    return person.refused_until is not None and now < person.refused_until
 
 
 def is_stale(person: Person, now: datetime) -> bool:
@@ -68,8 +79,10 @@ def seconds_of(presence: Presence) -> int:
 def next_due(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:
     """When the person is due next, after a request or when none was needed; None for not before a change."""
     if change_for(person, integration, now) is not None:
-        return None if person.refusal else now
+        return now
     wanted = wanted_presence(person, integration)
+    if is_refused(person, now) and (wanted or person.applied):
+        return person.refused_until
     if wanted is None:
         return None
     if is_shown(person, wanted, now):
@@ -96,7 +109,17 @@ def mark_accepted(person: Person, change: Change, now: datetime) -> None:
         person.applied_at, person.applied_until = now, now + timedelta(seconds=change.seconds)
     else:
         mark_nothing_shown(person)
-    person.refusal = ""
+    forget_refusal(person)
+
+
+def mark_refused(person: Person, refusal: str, now: datetime) -> None:
+    """Graph refused the request for this person: it is tried again, ever more rarely."""
+    person.refusal, person.refused_since = refusal, person.refused_since or now
+    person.refused_until = now + min(LONGEST_REFUSAL, max(SHORTEST_REFUSAL, now - person.refused_since))
+
+
+def forget_refusal(person: Person) -> None:
+    person.refusal, person.refused_since, person.refused_until = "", None, None
 
 
 def mark_nothing_shown(person: Person) -> None:

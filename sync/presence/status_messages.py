@@ -55,15 +55,17 @@ class StatusMessageWriter:
     async def push(self, integration_id: str) -> None:
         """The job: rounds until no one is due, or until it must wait and is queued for later."""
         while check := await self._select(integration_id):
+            if isinstance(check, datetime):
+                return await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=check)
             service = self._clients.presence(check.app)
             try:
                 found = await service.messages(sorted(set(check.users.values())))
             except SyncError as error:
-                await self._postpone(integration_id, check, error)
-                return
+                return await self._postpone(integration_id, check, error)
             pending = await self._prepare(integration_id, check, found)
             outcomes = await send_batch(service, [change for _, change in pending])
             await self._store(integration_id, pending, outcomes)
+        return None
 
     async def read(self, integration_id: str, user_ids: Sequence[str]) -> dict[str, str]:
         """The status messages of at most ``MAX_READ`` Teams users, within the quota. Raises ``SyncError``."""
@@ -81,7 +83,8 @@ class StatusMessageWriter:
             app = self._credentials.app(integration)
         return await self._clients.presence(app).messages(user_ids)
 
-    async def _select(self, integration_id: str) -> MessageCheck | None:
+    async def _select(self, integration_id: str) -> MessageCheck | datetime | None:
+        """Whom to check next; without quota for it, when to try again."""
         now = self._clock()
         async with self._database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
@@ -92,8 +95,7 @@ class StatusMessageWriter:
             rows = await people.lock_status_message_due(session, integration_id, now, MAX_CHANGES)
             wait_until, left = self._allowance(sharing.values(), now)
             if rows and left < 2:
-                await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id, at=wait_until or now + RETRY_DELAY)
-                return None
+                return wait_until or now + RETRY_DELAY
             try:
                 app = self._credentials.app(integration)
             except CredentialsWrong:

@@ -23,7 +23,7 @@ from sync.domain.changes import (
     SetMessage,
     Throttled,
 )
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.errors import Fault, ServiceUnavailable
 from sync.teams.graph_client import CLIENT_REQUEST_ID, TRANSIENT, error_code
 
 DEFAULT_WAIT = 10.0
@@ -103,8 +103,6 @@ def _outcome(change: Request, inner: Mapping[str, Any] | None, now: datetime) ->
     wait = retry_after(_header(inner, "retry-after"), now)
     if status == 429:
         return Throttled(DEFAULT_WAIT if wait is None else wait)
-    if status in {401, 403}:
-        return Failed(CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=status), _request_id(inner))
     if 400 <= status < 500 and status not in TRANSIENT:
         return Refused(status, error_code(inner.get("body")), _request_id(inner))
     return Failed(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, wait, status=status), _request_id(inner))

@@ -17,12 +17,21 @@ class HostCredentials:
     Entra accepts the token where the application has a federated credential for it ("Workload identity
     federation"); Kubernetes and Azure write such a file and renew it. Without a file, ``platform_token`` fetches
     one (a managed identity). Reading blocks: call in a thread.
+
+    They prove the host, not the administrator who uses them. ``allowed`` are the pairs, in lower case, of a Teams
+    tenant and the other Entra tenant for which its administrators may use them.
     """
 
     certificate_path: Path | None = None
     certificate_password: str = field(default="", repr=False)
     federated_token_file: Path | None = None
     platform_token: Callable[[], str] | None = field(default=None, repr=False)
+    allowed: frozenset[tuple[str, str]] = frozenset()
+
+    def are_allowed(self, owner_tenant: str, tenant_id: str) -> bool:
+        """Whether a Teams tenant may use them for an Entra tenant: its own, or one that the operator listed."""
+        owner, entra = owner_tenant.lower(), tenant_id.lower()
+        return owner == entra or (owner, entra) in self.allowed
 
     @property
     def is_federated(self) -> bool:

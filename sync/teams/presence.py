@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.http import cleaned
-from sync.domain.changes import Failed, Outcome, Request
+from sync.domain.changes import Done, Failed, Outcome, Refused, Request
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.domain.services import MAX_CHANGES, MAX_READ
 from sync.teams.batch import batch_of, outcomes_of
 from sync.teams.graph_client import GraphClient
+from sync.teams.tokens import PRESENCE_ROLE, roles_in
 
 MAX_MESSAGE = 2000
 PINNED = "<pinnednote></pinnednote>"
@@ -37,16 +38,30 @@ class PresenceWriter:
         self._client_id = client_id
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
-        """Send at most ``MAX_CHANGES``; the outcome of each, in their order."""
+        """Send at most ``MAX_CHANGES``; the outcome of each, in their order.
+
+        A refusal inside the batch is that person's (no licence, no Teams, a policy). When none was accepted and
+        some were forbidden, a fresh token says whether the application lost its permission: then they ``Failed``.
+        """
         if len(changes) > MAX_CHANGES:
             raise ValueError(f"a batch holds at most {MAX_CHANGES} changes")
         if not changes:
             return []
         response = await self._graph.request("POST", "/$batch", batch_of(changes, self._client_id))
         outcomes = outcomes_of(changes, response, self._graph.clock())
-        if any(isinstance(each, Failed) and isinstance(each.error, CredentialsWrong) for each in outcomes):
-            self._graph.tokens.forget()
-        return outcomes
+        if not any(map(_is_forbidden, outcomes)):
+            return outcomes
+        self._graph.tokens.forget()
+        is_proven = any(isinstance(each, Done) for each in outcomes)
+        if is_proven or await self._has_consent():
+            return outcomes
+        error = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions=PRESENCE_ROLE)
+        return [Failed(error, each.request_id) if isinstance(each, Refused) else each for each in outcomes]
+
+    async def _has_consent(self) -> bool:
+        """Whether a fresh token holds the role; a token that cannot be read proves nothing against it."""
+        roles = roles_in(await self._graph.tokens.token())
+        return roles is None or PRESENCE_ROLE in roles
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
         """Availability and activity of at most ``MAX_READ`` people, by requested id; unknown words unchanged."""
@@ -70,6 +85,10 @@ class PresenceWriter:
         requested = {user_id.casefold(): user_id for user_id in user_ids}
         shown = {str(each.get("id")).casefold(): each for each in found if isinstance(each, Mapping)}
         return {requested[key]: each for key, each in shown.items() if key in requested}
+
+
+def _is_forbidden(outcome: Outcome) -> bool:
+    return isinstance(outcome, Refused) and outcome.status in {401, 403}
 
 
 def _words(presence: Mapping[str, Any]) -> tuple[str, str]:

@@ -17,7 +17,8 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, MsalHttp, authority
 
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
-NEEDED_ROLES = ("User.Read.All", "Presence.ReadWrite.All")
+PRESENCE_ROLE = "Presence.ReadWrite.All"
+NEEDED_ROLES = ("User.Read.All", PRESENCE_ROLE)
 REQUESTS_PER_TOKEN = 3
 """Discovery, the token, and one spare: the most that acquiring a token may take, in timeouts."""
 
@@ -166,7 +167,12 @@ class _Client:
         )
 
     def _credential(self) -> str | dict[str, Any]:
-        """As msal takes it; a certificate file of the host is read now, a federated token again at each sign-in."""
+        """As msal takes it; a certificate file of the host is read now, a federated token again at each sign-in.
+
+        Raises ``CredentialsWrong`` (ENTRA_HOST_NOT_ALLOWED) before the host's own are read.
+        """
+        if self._app.uses_host and not self._app.host_allowed:
+            raise CredentialsWrong(Fault.ENTRA_HOST_NOT_ALLOWED)
         if self._app.kind is CredentialKind.FEDERATED:
             return {"client_assertion": self._entra.host.federated_token}
         if self._app.kind is CredentialKind.CERTIFICATE:

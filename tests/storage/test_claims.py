@@ -6,7 +6,7 @@ import pytest
 
 from storage.database import Database
 from storage.queries import claims
-from storage.queries.claims import ATTEMPT_WINDOW, MAX_OVERALL, MAX_PER_PERSON, MAX_PER_TENANT
+from storage.queries.claims import ATTEMPT_WINDOW, MAX_PER_CODE, MAX_PER_PERSON
 from storage.tables.roles import ClaimCode
 from tests.support.clocks import NOON
 from tests.support.shared_store import two_processes
@@ -35,12 +35,14 @@ async def use(database: Database, name: str = "ABCD") -> bool:
         return await claims.consume(session, code(name))
 
 
-async def attempts(database: Database, tenant: str, person: str, times: int, **later: float) -> int:
+async def attempts(
+    database: Database, tenant: str, person: str, times: int, name: str = "ABCD", **later: float
+) -> int:
     """How many of so many attempts are accepted."""
     let_through = 0
     for _ in range(times):
         async with database.writing() as session:
-            let_through += await claims.record_attempt(session, tenant, person, NOON + timedelta(**later))
+            let_through += await claims.record_attempt(session, tenant, person, name, NOON + timedelta(**later))
     return let_through
 
 
@@ -89,20 +91,19 @@ async def test_a_person_has_few_attempts_an_hour(tmp_path: Path) -> None:
         assert await attempts(database, "t1", "eve", MAX_PER_PERSON + 1, seconds=just_before + 1) == MAX_PER_PERSON
 
 
-async def test_all_people_of_a_tenant_have_a_limit_and_other_tenants_their_own(tmp_path: Path) -> None:
+async def test_a_code_that_many_name_may_be_tried_once_by_each(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         tried = [await attempts(database, "t1", f"eve {number}", MAX_PER_PERSON) for number in range(6)]
-        assert sum(tried) == MAX_PER_TENANT
-        assert await attempts(database, "t2", "ana", 1) == 1
+        assert tried == [MAX_PER_PERSON] * 4 + [1, 1]
+        assert await attempts(database, "t1", "ana", 1) == 1
 
 
-async def test_all_tenants_together_have_a_limit(tmp_path: Path) -> None:
+async def test_guesses_that_name_no_code_or_are_of_another_tenant_limit_only_who_guesses(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        tried = [
-            await attempts(database, f"t{number // 4}", f"eve {number}", MAX_PER_PERSON) for number in range(24)
-        ]
-        assert sum(tried) == MAX_OVERALL
-        assert await attempts(database, "another", "ana", 1) == 0
+        for tenant, name in (("t1", ""), ("t1", "WXYZ"), ("t2", "ABCD")):
+            for number in range(2 * MAX_PER_CODE):
+                await attempts(database, tenant, f"{name} {number}", 1, name=name)
+        assert await attempts(database, "t1", "ana", MAX_PER_PERSON + 1) == MAX_PER_PERSON
 
 
 async def test_concurrent_attempts_on_two_processes_are_all_counted(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ async def test_another_tenant_sees_nothing_of_it(database: Database) -> None:
     async with database.session() as session:
         assert await history.count(session, "t2") == 0
         assert await history.latest(session, "t2", "i1", ["enable"]) is None
-        assert [act async for act in history.iterate_all(session, "t2")] == []
+        assert await history.slice_after(session, "t2", "", None, 10) == []
 
 
 async def test_of_one_integration(database: Database) -> None:
@@ -82,12 +82,22 @@ async def test_the_latest_act_succeeded_and_is_of_the_given_acts(database: Datab
     assert found.act == "rename"
 
 
-async def test_everything_is_read_in_batches(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(history, "BATCH", 2)
-    for number in range(5):
-        await record(database, str(number), NOON + timedelta(minutes=number))
-    async with database.session() as session:
-        assert [act.act async for act in history.iterate_all(session, "t1")] == ["4", "3", "2", "1", "0"]
+async def test_slices_hold_each_act_once_also_when_acts_are_added_between_them(database: Database) -> None:
+    for number in range(7):
+        await record(database, str(number), NOON + timedelta(minutes=number // 3))
+    await record(database, "of another tenant", owner_tenant="t2")
+    found: list[str] = []
+    last = None
+    while True:
+        async with database.session() as session:
+            acts = await history.slice_after(session, "t1", "", last, 2)
+        if not acts:
+            break
+        found += [act.act for act in acts]
+        last = acts[-1]
+        await record(database, "added meanwhile", NOON + timedelta(hours=1))
+    assert [set(found[:1]), set(found[1:4]), set(found[4:])] == [set("6"), set("345"), set("012")]
+    assert len(found) == 7
 
 
 async def test_names_from_outside_are_capped(database: Database) -> None:

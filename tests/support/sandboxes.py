@@ -91,6 +91,10 @@ class Switchboard:
         choice = availability and {"availability": availability, "activity": activity or availability}
         await self.post(f"teams/{(await self.teams(who))['id']}/chosen", choice)
 
+    async def refuse(self, who: str, status: int = 403) -> None:
+        """Have Graph refuse presence calls about a person, as without a licence; 0 ends that."""
+        await self.post(f"teams/{(await self.teams(who))['id']}/refusal", {"status": status})
+
     async def new_secret(self, description: str = "From a test", days: float = 180) -> dict[str, Any]:
         """A new client secret: ``keyId, description, hint, value, endDateTime, expired``."""
         secret: dict[str, Any] = await self.post("registration/secrets", {"description": description, "days": days})

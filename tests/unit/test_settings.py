@@ -43,6 +43,13 @@ def test_a_name_needs_no_tenant_before_it_where_only_one_can_be_meant(
     assert settings(bot_tenant_id=bot_tenant, allowed_tenants=allowed).home_tenant == home
 
 
+@pytest.mark.parametrize("entry", ["contoso", "contoso/", "/fabrikam", "a/b/c", "a b/c"])
+def test_an_entry_that_is_no_pair_of_tenants_is_refused(entry: str) -> None:
+    with pytest.raises(ValidationError, match="TEAMS_TENANT/ENTRA_TENANT"):
+        settings(host_credential_tenants=entry)
+    assert settings(host_credential_tenants="a/b, c/d").host_credential_tenants == ("a/b", "c/d")
+
+
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("PORT=4000\nLOG_LEVEL=DEBUG\n")
     read = Settings(_env_file=tmp_path / ".env")

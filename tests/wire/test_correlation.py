@@ -160,9 +160,9 @@ async def test_disabling_is_logged_as_the_cause_of_the_clearing(tmp_path: Path) 
 
 async def test_what_graph_refuses_is_logged_with_the_id_its_support_asks_for(tmp_path: Path) -> None:
     async with watched(tmp_path) as (sandbox, _, log):
-        await sandbox.set_faults(graphForbidden=True)
+        await sandbox.refuse("2001")
         await sandbox.call("2001")
         await eventually(lambda: noted(log, "presence_sent"))
         line = log.lines("presence_sent")[0]
-        assert (line["outcome"], line["fault"], line["level"]) == ("failed", "graph.forbidden", "debug")
+        assert (line["outcome"], line["status"], line["level"]) == ("refused", 403, "info")
         assert line["request_id"]

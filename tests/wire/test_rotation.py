@@ -25,6 +25,7 @@ from cryptography.x509 import load_pem_x509_certificate
 
 from core.clock import utc_now
 from storage.encryption import Encryption
+from storage.queries import history
 from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
@@ -506,6 +507,24 @@ async def test_a_missing_file_is_reported(sandbox: SandboxHandle, running: Runni
         with pytest.raises(CredentialsWrong) as caught:
             await use(TENANT, view.id, ADMIN)
         assert caught.value.fault is fault
+
+
+async def test_a_refused_replacement_is_recorded(sandbox: SandboxHandle, running: RunningEngine) -> None:
+    view = await running.connect(enabled=False)
+    used = sandbox.world.saved.registration.secrets[0]
+    refused = {
+        "not~the-s3cret-value": Fault.ENTRA_SECRET_WRONG,
+        used.key_id: Fault.ENTRA_SECRET_IS_ID,
+        used.value: Fault.ENTRA_SECRET_EXPIRED,
+    }
+    await sandbox.expire_secret(used.key_id)
+    for secret, fault in refused.items():
+        with pytest.raises(CredentialsWrong):
+            await running.engine.credentials.replace_secret(TENANT, view.id, "New", secret, None, ADMIN)
+        async with running.database.session() as session:
+            (last,) = await history.page(session, TENANT, 0, 1)
+        assert (last.act, last.result, last.integration_name) == ("rotate", fault.value, view.name)
+        assert secret not in str(last.facts)
 
 
 async def test_back_to_a_secret(sandbox: SandboxHandle, running: RunningEngine) -> None:

@@ -33,6 +33,7 @@ async def test_choosing_by_hand(sandbox: SandboxHandle) -> None:
         ("chosen", {"availability": 1, "activity": 2}),
         ("chosen", "Busy"),
         ("enabled", {"on": 1}),
+        ("refusal", {"status": 500}),
     ],
 )
 async def test_wrong_input(sandbox: SandboxHandle, ana: str, path: str, body: Any) -> None:

@@ -150,6 +150,10 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         self.stored[view.id] = (owner_tenant, view)
         return view
 
+    async def check_room(self, owner_tenant: str) -> None:
+        if "check_room" in self.errors:
+            raise self.errors["check_room"]
+
     async def list(self, owner_tenant: str) -> list_of[IntegrationView]:
         return [view for owner, view in self.stored.values() if owner == owner_tenant]
 

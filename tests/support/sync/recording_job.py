@@ -1,6 +1,12 @@
 """A job for tests of a queue."""
 
 import asyncio
+from collections.abc import Collection, Mapping
+
+
+async def owner_in_key(keys: Collection[str]) -> Mapping[str, str]:
+    """The tenant in front of ``/``; a key without one has no owner."""
+    return {key: key.partition("/")[0] for key in keys if "/" in key}
 
 
 class RecordingJob:

@@ -22,13 +22,14 @@ TOKEN = f"POST /{TENANT}/oauth2/v2.0/token"
 
 
 class CountedTokens:
-    """``Tokens`` that returns ``token-1`` until ``forget`` is called, then ``token-2``."""
+    """``Tokens`` that returns ``token-1`` until ``forget`` is called, then ``token-2``; with ``roles``, a JWT."""
 
     def __init__(self) -> None:
         self.number = 1
+        self.roles: list[str] | None = None
 
     async def token(self) -> str:
-        return f"token-{self.number}"
+        return f"token-{self.number}" if self.roles is None else jwt(roles=self.roles)
 
     def forget(self) -> None:
         self.number += 1

@@ -1,15 +1,21 @@
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from random import Random
 
 import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
 from core.metrics import Metrics
+from sync.cloudlink.request_limit import OF_A_TENANT
 from sync.cloudlink.tables import load_tables
 from sync.domain.model import CloudLinkAccount
 from sync.service_clients import HttpServiceClients, ServiceConfig
+from tests.support.eventually import eventually
 
 NOWHERE = "http://127.0.0.1"
 
@@ -19,8 +25,8 @@ def account(number: int, secret: str = "") -> CloudLinkAccount:
 
 
 @asynccontextmanager
-async def service_clients(max_clients: int = 10) -> AsyncIterator[HttpServiceClients]:
-    config = ServiceConfig(NOWHERE, NOWHERE, NOWHERE + "/{service}", load_tables(None), max_clients=max_clients)
+async def service_clients(max_clients: int = 10, url: str = NOWHERE) -> AsyncIterator[HttpServiceClients]:
+    config = ServiceConfig(NOWHERE, NOWHERE, url + "/{service}", load_tables(None), max_clients=max_clients)
     async with aiohttp.ClientSession() as http:
         yield HttpServiceClients(http, config, utc_now, Random(1), Metrics(CollectorRegistry()))
 
@@ -47,3 +53,42 @@ async def test_a_fresh_client_is_shared_with_no_one() -> None:
         shared = clients.phones(account(1))
         assert clients.fresh_phones(account(1)) is not shared
         assert clients.phones(account(1)) is shared
+
+
+@pytest.mark.parametrize("tenants", [1, 3])
+async def test_a_slow_cloudlink_of_one_tenant_does_not_delay_the_others(tenants: int) -> None:
+    """Of each noisy tenant: twenty accounts, each read by four requests that are never answered."""
+    waiting, released = 0, asyncio.Event()
+
+    async def answer(request: web.Request) -> web.Response:
+        nonlocal waiting
+        if "noisy" in (await request.json())["account_id"]:
+            waiting += 1
+            await released.wait()
+        return web.json_response({"access_token": "t", "expires_in": 3600})
+
+    async def phone(request: web.Request) -> web.Response:
+        items = {"_embedded": {"items": []}, "count": 0}
+        return web.json_response(items if request.path.endswith("calls") else {"endpointId": "1", "state": "idle"})
+
+    application = web.Application()
+    application.router.add_post("/{anything:.*}", answer)
+    application.router.add_get("/{anything:.*}", phone)
+    async with (
+        TestServer(application) as server,
+        service_clients(url=str(server.make_url("")).rstrip("/")) as clients,
+    ):
+        noisy = [
+            asyncio.create_task(
+                clients.fresh_phones(
+                    CloudLinkAccount("", f"noisy {number}", "c", "s", f"noisy {number % tenants}")
+                ).lines(["1"])
+            )
+            for number in range(200)
+        ]
+        await eventually(lambda: waiting == tenants * OF_A_TENANT)
+        quiet = CloudLinkAccount("", "quiet", "c", "s", "quiet")
+        assert len(await asyncio.wait_for(clients.phones(quiet).lines(["1"]), 10)) == 1
+        assert waiting == tenants * OF_A_TENANT
+        released.set()
+        assert len(await asyncio.gather(*noisy)) == 200

@@ -2,7 +2,12 @@
 
 import asyncio
 import json
+import os
+import re
+import sys
 from datetime import timedelta
+from io import StringIO
+from pathlib import Path
 
 import pytest
 from sqlmodel import select
@@ -11,8 +16,8 @@ from structlog.testing import capture_logs
 from bot.activity import Card, Message
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
-from bot.roles.claim_codes import LIFETIME
-from storage.queries.claims import MAX_PER_PERSON
+from bot.roles.claim_codes import FILE, LIFETIME
+from storage.queries.claims import MAX_PER_CODE, MAX_PER_PERSON
 from storage.tables.history import HistoryEntry
 from storage.tables.roles import ClaimCode, Member
 from sync.domain.roles import Role
@@ -26,8 +31,8 @@ WRONG = "ABCD-EFGH-JKLM-NPQR-STU2"
 OTHER = "99999999-0000-4000-8000-000000000009"
 
 
-async def offer(chat: Chat, admins: tuple[str, ...] = (), home: str = TENANT) -> str:
-    return await claim_codes.offer(chat.database, AdminsSetting(admins, home), chat.clock, CODE)
+async def offer(chat: Chat, folder: Path, admins: tuple[str, ...] = (), home: str = TENANT) -> None:
+    await claim_codes.hand_over_offer(chat.database, AdminsSetting(admins, home), chat.clock, folder)
 
 
 async def make(chat: Chat, tenant: str = TENANT, code: str = CODE) -> None:
@@ -92,27 +97,68 @@ async def test_only_a_salted_hash_is_stored(ownerless: Chat) -> None:
 # At the start
 
 
-async def test_without_an_owner_each_start_prints_a_code_for_the_home_tenant(ownerless: Chat) -> None:
-    printed = await offer(ownerless)
-    for expected in (f"claim {SHOWN}", f"reclamar {SHOWN}", TENANT, "24 hours"):
-        assert expected in printed
-    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
-    assert await offer(ownerless) == ""
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
-async def test_with_owners_by_the_setting_there_is_no_code(ownerless: Chat) -> None:
-    assert await offer(ownerless, (ADMIN,)) == ""
+async def test_without_an_owner_each_start_makes_a_code_for_the_home_tenant(
+    ownerless: Chat, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdout", printed := Terminal())
+    await offer(ownerless, tmp_path)
+    for expected in ("claim ", "reclamar ", TENANT, "24 hours"):
+        assert expected in printed.getvalue()
+    assert not (tmp_path / FILE).exists()
+    (code,) = re.findall(r"claim ([A-Z2-9-]{24})", printed.getvalue())
+    assert "You are an owner now" in words(await ownerless.say(f"claim {code}"))
+    await offer(ownerless, tmp_path)
     assert await codes(ownerless) == 0
 
 
-async def test_an_owner_in_any_tenant_is_enough(ownerless: Chat) -> None:
+async def test_without_a_terminal_the_code_is_in_a_private_file_and_not_in_what_is_collected(
+    ownerless: Chat, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = os.umask(0)
+    try:
+        await offer(ownerless, tmp_path)
+    finally:
+        os.umask(before)
+    file = tmp_path / FILE
+    (code,) = re.findall(r"claim ([A-Z2-9-]{24})", file.read_text())
+    printed = capsys.readouterr().out
+    assert str(file) in printed
+    assert code not in printed
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert "You are an owner now" in words(await ownerless.say(f"claim {code}"))
+    await offer(ownerless, tmp_path)
+    assert not file.exists()
+
+
+async def test_where_nothing_can_be_written_it_says_how_to_make_a_code(
+    ownerless: Chat, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await offer(ownerless, tmp_path / "missing")
+    assert "claim-code --tenant" in capsys.readouterr().out
+
+
+async def test_with_owners_by_the_setting_there_is_no_code(ownerless: Chat, tmp_path: Path) -> None:
+    await offer(ownerless, tmp_path, (ADMIN,))
+    assert await codes(ownerless) == 0
+
+
+async def test_an_owner_in_any_tenant_is_enough(ownerless: Chat, tmp_path: Path) -> None:
     row = Member(owner_tenant=OTHER, user_object_id="x", role=Role.OWNER, invited_at=ownerless.now)
     await stored(ownerless.database, row)
-    assert await offer(ownerless) == ""
+    await offer(ownerless, tmp_path)
+    assert await codes(ownerless) == 0
 
 
-async def test_without_a_home_tenant_it_prints_how_to_make_a_code(ownerless: Chat) -> None:
-    assert "claim-code --tenant" in await offer(ownerless, home="")
+async def test_without_a_home_tenant_it_prints_how_to_make_a_code(
+    ownerless: Chat, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await offer(ownerless, tmp_path, home="")
+    assert "claim-code --tenant" in capsys.readouterr().out
     assert await codes(ownerless) == 0
 
 
@@ -221,6 +267,15 @@ async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(
     assert "Too many codes were tried." in words(await ownerless.say(f"claim {SHOWN}"))
     assert await owners(ownerless) == []
     ownerless.now += timedelta(hours=1)
+    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+
+
+async def test_guesses_of_colleagues_never_shut_out_the_right_code(ownerless: Chat) -> None:
+    await make(ownerless)
+    for number in range(3 * MAX_PER_CODE):
+        ownerless.person = f"colleague {number // MAX_PER_PERSON}"
+        await ownerless.say(f"claim {WRONG if number % 2 else 'WXYZ' + WRONG[4:]}")
+    ownerless.person = STRANGER
     assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
 
 

@@ -14,7 +14,7 @@ from bot.languages import Language, load_texts
 from storage.queries import drafts
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Preview, Unmatched, UnmatchedPerson, WouldSend
+from sync.domain.model import Preview, TooManyIntegrations, Unmatched, UnmatchedPerson, WouldSend
 from sync.domain.presence import LineState, Presence
 from tests.cards.gallery.gallery import example
 from tests.support.bot.chat import Chat
@@ -420,3 +420,21 @@ async def test_names_from_outside_are_shown_literally(chat: Chat) -> None:
     assert "[Telephony](https://evil.example)" in words(card)
     blocks = json.dumps([part for part in card["body"] if part["type"] == "TextBlock"])
     assert "evil.example" not in blocks
+
+
+FULL = {
+    "en-US": ("setup integration", "Your organization already has 20 integrations"),
+    "pt-PT": ("configurar integração", "A sua organização já tem 20 integrações"),
+}
+
+
+@pytest.mark.parametrize("locale", FULL)
+async def test_a_tenant_with_too_many_integrations_learns_so_first_and_at_the_end(chat: Chat, locale: str) -> None:
+    chat.locale = locale
+    typed, expected = FULL[locale]
+    form = await at_teams(chat)
+    chat.integrations.errors["add"] = chat.integrations.errors["check_room"] = TooManyIntegrations(20)
+    for card in (await chat.press(form, "setup.save", APP), await chat.say(typed)):
+        assert expected in words(card)
+        assert "MAX_INTEGRATIONS" in words(card)
+        assert list(buttons(card)) == ["command.integrations"]

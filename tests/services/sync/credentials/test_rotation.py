@@ -145,7 +145,7 @@ def test_credentials_are_stored_and_read_back(credentials: Credentials) -> None:
     for secret in filter(None, (credentials.secret, credentials.certificate)):
         assert secret not in str(row.model_dump()) + repr(credentials)
     expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
-    assert STORE.app(row) == credentials.app_of(row) == expected
+    assert STORE.app(row) == STORE.app_with(row, credentials) == expected
 
 
 def test_previous_credentials_of_another_key_are_not_found() -> None:

@@ -1,5 +1,6 @@
 """Each operation on integrations is recorded: a success with the change, a failure with its key."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,10 +11,21 @@ from cryptography.fernet import Fernet
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import history
+from storage.queries import history, integrations
 from sync.audit import Act, AuditLog, Subject
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
-from sync.domain.model import Actor, CloudLinkAccount, EditedMeanwhile, NameTaken, TeamsApp, UnknownIntegration
+from sync.domain.model import (
+    Actor,
+    CloudLinkAccount,
+    EditedMeanwhile,
+    NameTaken,
+    TeamsApp,
+    TooManyIntegrations,
+    UnknownIntegration,
+)
+from sync.integrations.service import IntegrationService
 from sync.operations import Operations
 from tests.support.bot.fake_operations import real_operations
 from tests.support.clocks import NOON
@@ -48,6 +60,7 @@ class Site:
     """One integration with two others in its tenant, and what is recorded of them."""
 
     database: Database
+    context: Context
     clients: FakeServiceClients
     operations: Operations
 
@@ -65,7 +78,8 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(**sealed), integration(id="i2", name="Lisbon", **sealed))
         clients = FakeServiceClients()
-        yield Site(database, clients, real_operations(context_of(database, clients), ENCRYPTION))
+        context = context_of(database, clients)
+        yield Site(database, context, clients, real_operations(context, ENCRYPTION))
 
 
 @pytest.mark.parametrize("act", CHANGES)
@@ -171,3 +185,17 @@ async def test_an_unexpected_error_is_recorded_as_failed_without_its_message(sit
         async with audit.attempt(Act.TEST, ADA, Subject("t1", "i1")):
             raise RuntimeError("s3cret")
     assert await site.acts() == [("test", "failed", "Vale Verde", "Ada Example")]
+
+
+async def test_a_tenant_has_no_more_integrations_than_the_setting_allows(site: Site) -> None:
+    async with site.database.session() as session:
+        limit = len(await integrations.list_owned(session, "t1")) + 1
+    service = IntegrationService(site.context, CredentialStore(ENCRYPTION), limit=limit)
+    await service.check_room("t1")
+    both = [service.add("t1", name, ACCOUNT, APP, None, ADA) for name in ("Porto", "Faro")]
+    outcomes = await asyncio.gather(*both, return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["IntegrationView", "TooManyIntegrations"]
+    with pytest.raises(TooManyIntegrations):
+        await service.check_room("t1")
+    await service.add("another tenant", "Porto", ACCOUNT, APP, None, ADA)
+    assert "too_many_integrations" in {result for _, result, *_ in await site.acts()}

@@ -14,13 +14,13 @@ from prometheus_client import CollectorRegistry
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.domain.jobs import PUSH
-from sync.jobs.postgres import PostgresJobs
-from sync.jobs.postgres_queue import create_tables
-from sync.jobs.runs import QueueConfig
+from sync.jobs.postgres import SLOTS, PostgresJobs
+from sync.jobs.postgres_queue import ORDINARY, create_tables
+from sync.jobs.runs import SHARE, QueueConfig
 from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
-from tests.support.sync.recording_job import RecordingJob
+from tests.support.sync.recording_job import RecordingJob, owner_in_key
 from tests.support.tools import ROOT
 
 
@@ -31,10 +31,13 @@ def conninfo() -> Iterator[str]:
 
 
 @asynccontextmanager
-async def process(conninfo: str, work: RecordingJob, *, works: bool = True) -> AsyncIterator[PostgresJobs]:
+async def process(
+    conninfo: str, work: RecordingJob, *, works: bool = True, tick: float = 0.05
+) -> AsyncIterator[PostgresJobs]:
     """One of the processes that share the queue."""
     metrics = Metrics(CollectorRegistry())
-    jobs = PostgresJobs(conninfo, QueueConfig(utc_now, Random(1), metrics, 0.05), works=works)
+    config = QueueConfig(utc_now, Random(1), metrics, tick, find_owners=owner_in_key)
+    jobs = PostgresJobs(conninfo, config, works=works)
     jobs.register("work", work)
     jobs.register(PUSH, work, urgent=True)
     async with jobs.running():
@@ -172,6 +175,54 @@ async def test_a_job_cancelled_at_the_end_is_queued_for_the_next_worker(
     work.released.set()
     async with process(conninfo, work):
         await eventually(lambda: work.has_started(1))
+
+
+async def test_jobs_that_fill_all_slots_do_not_delay_an_urgent_one(conninfo: str) -> None:
+    work = RecordingJob()
+    async with process(conninfo, work) as jobs:
+        await jobs.defer_all(("work", f"{number}") for number in range(2 * SLOTS[ORDINARY]))
+        await eventually(lambda: work.has_started(SLOTS[ORDINARY]))
+        await jobs.defer(PUSH, "a")
+        await eventually(lambda: work.has_started(SLOTS[ORDINARY] + 1))
+        assert work.started_keys[-1] == "a"
+
+
+@pytest.mark.parametrize("job", ["work", PUSH])
+async def test_a_tenant_has_its_share_of_a_worker_and_no_more(conninfo: str, job: str) -> None:
+    """The worker polls once a minute here: that the next job starts is due to the one that ended."""
+    work = RecordingJob()
+    async with process(conninfo, work, tick=60) as jobs:
+        noisy = [f"noisy/{number}" for number in range(3 * SHARE)]
+        await jobs.defer_all((job, key) for key in noisy)
+        await jobs.defer(job, "quiet/1")
+        await eventually(lambda: work.has_started(SHARE + 1))
+        assert sorted(work.started_keys) == sorted([*noisy[:SHARE], "quiet/1"])
+        work.released.set()
+        await eventually(lambda: is_empty(conninfo))
+        assert set(work.started_keys) == {*noisy, "quiet/1"}
+        assert work.max_concurrent == SHARE + 1
+
+
+async def test_several_noisy_tenants_leave_slots_free_for_a_quiet_one(conninfo: str) -> None:
+    work = RecordingJob()
+    async with process(conninfo, work) as jobs:
+        noisy = SLOTS[ORDINARY] // SHARE - 1
+        await jobs.defer_all(("work", f"noisy{number % noisy}/{number}") for number in range(60))
+        await eventually(lambda: work.has_started(noisy * SHARE))
+        await jobs.defer("work", "quiet/1")
+        await eventually(lambda: work.has_started(noisy * SHARE + 1))
+        assert work.started_keys[-1] == "quiet/1"
+
+
+async def test_the_jobs_of_an_earlier_release_are_run(conninfo: str) -> None:
+    work = RecordingJob()
+    work.released.set()
+    async with process(conninfo, work, works=False) as jobs:
+        await jobs.defer_all([("work", "noisy/1"), (PUSH, "noisy/2")])
+        async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+            await connection.execute("UPDATE procrastinate_jobs SET queue_name = 'default'")
+    async with process(conninfo, work):
+        await eventually(lambda: work.has_started(2))
 
 
 KILLED = """

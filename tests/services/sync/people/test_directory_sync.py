@@ -194,13 +194,16 @@ async def test_what_teams_shows_is_transferred_to_the_person_matched_now(tmp_pat
         assert (bob.applied, bob.applied_user_id, bob.due_at) == (UNSURE, "teams x", NOON)
 
 
-async def test_a_match_deletes_refusals(tmp_path: Path) -> None:
+async def test_a_match_with_another_user_deletes_the_refusal(tmp_path: Path) -> None:
     async with bench(tmp_path, person("ana", desired=CALL, refusal="404 gone")) as at:
         at.set_people("ana")
         at.set_users(ana="teams ana")
         await at.directory_sync.match("i1")
         row = await read_person(at.database, "ana")
-        assert (row.refusal, row.due_at) == ("", NOON)
+        assert (row.refusal, row.due_at) == ("404 gone", NOON)
+        at.set_users(ana="another ana")
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database, "ana")).refusal == ""
 
 
 async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_problem(tmp_path: Path) -> None:

@@ -207,12 +207,12 @@ async def test_a_doubtful_end_is_believed_and_the_phone_is_read(tmp_path: Path) 
         assert (await read_person(at.database)).desired is None
         assert at.jobs.deferred == [("push", "i1", None), ("poll_now", "i1", NOON)]
         async with at.database.session() as session:
-            assert await endpoints.to_poll_now(session, "i1", NOON) == ["ext p1"]
+            assert await endpoints.to_poll_now(session, "i1", NOON, 9) == ["ext p1"]
         talk = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=0)
         await at.apply_snapshots(replace(idle("p1"), calls=(talk,)))
         assert (await read_person(at.database)).desired == CALL
         async with at.database.session() as session:
-            assert await endpoints.to_poll_now(session, "i1", NOON) == []
+            assert await endpoints.to_poll_now(session, "i1", NOON, 9) == []
 
 
 async def test_a_poll_that_contradicts_what_was_just_heard_is_repeated_when_that_has_settled(
@@ -260,12 +260,12 @@ async def test_events_of_a_disabled_integration_are_stored_and_not_pushed(tmp_pa
         assert (row.desired, row.due_at, at.jobs.deferred) == (CALL, None, [])
 
 
-async def test_a_change_deletes_the_refusal(tmp_path: Path) -> None:
+async def test_a_change_does_not_forget_a_refusal(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await stored(at.database, person("p3", refusal="404 gone", desired=CALL, line="on_call"))
         await at.apply(call(CallState.CONFERENCED, 1, "p3"))
         row = await read_person(at.database, "p3")
-        assert (row.refusal, row.due_at) == ("", NOON)
+        assert (row.refusal, row.due_at) == ("404 gone", NOON)
 
 
 async def test_overlapping_calls_survive_a_restart_between_their_events(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ from storage.encryption import Encryption
 from storage.queries import problems
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.jobs import POLL_CHUNK
+from sync.domain.model import Actor
 from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
+from sync.integrations.service import IntegrationService
 from sync.phones.ingest import EventIngestor
-from sync.phones.poller import CHUNK, PAUSE, SAMPLES, Poller
+from sync.phones.poller import CHUNK, PAUSE, SAMPLES, UNDELAYED, Poller
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
@@ -30,12 +34,23 @@ class Bench:
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
         self.clock = FakeClock()
-        self.pauses: list[float] = []
-        context = context_of(database, self.clients, self.jobs, self.clock)
-        self.poller = Poller(context, CredentialStore(ENCRYPTION), EventIngestor(context), self._sleep)
+        self.context = context = context_of(database, self.clients, self.jobs, self.clock)
+        self.poller = Poller(context, CredentialStore(ENCRYPTION), EventIngestor(context))
 
-    async def _sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
+    async def poll(self, *, whole: bool = True, chunks: int = 1000) -> list[float]:
+        """A round, or as many of its chunks; returns the seconds before each chunk."""
+        pauses: list[float] = []
+        await (self.poller.poll if whole else self.poller.poll_sample)("i1")
+        while len(pauses) < chunks and (due := self._next_chunk()):
+            pauses.append((due - self.clock()).total_seconds())
+            self.clock.advance(seconds=pauses[-1])
+            await self.poller.poll_chunk("i1")
+        return pauses
+
+    def _next_chunk(self) -> datetime | None:
+        times = [at for job, _, at in self.jobs.deferred if job == POLL_CHUNK]
+        self.jobs.deferred = [each for each in self.jobs.deferred if each[0] != POLL_CHUNK]
+        return times[0] if times else None
 
     def connected(self, extension: str) -> None:
         call = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=5)
@@ -55,7 +70,7 @@ async def bench(folder: Path, *people: Person, **values: object) -> AsyncIterato
 async def test_a_poll_sets_the_desired_presence_and_queues_a_push(tmp_path: Path) -> None:
     async with bench(tmp_path, person()) as at:
         at.connected("ext p1")
-        await at.poller.poll("i1")
+        await at.poll()
         assert (await read_person(at.database)).desired == CALL
         assert (await read_integration(at.database)).polled_at == NOON
         assert at.jobs.now() == ["push", "push"]
@@ -64,47 +79,96 @@ async def test_a_poll_sets_the_desired_presence_and_queues_a_push(tmp_path: Path
 async def test_many_phones_are_read_in_chunks_with_pauses_and_the_busy_ones_first(tmp_path: Path) -> None:
     people = [person(f"{n:03}") for n in range(60)] + [person("zzz", desired=CALL)]
     async with bench(tmp_path, *people) as at:
-        await at.poller.poll("i1")
+        assert await at.poll() == [0, PAUSE, PAUSE]
         asked = at.clients.cloudlink.asked
         assert [len(chunk) for chunk in asked] == [CHUNK, CHUNK, 61 - 2 * CHUNK]
         assert asked[0][0] == "ext zzz"
-        assert at.pauses == [PAUSE, PAUSE]
+        assert (await read_integration(at.database)).polled_at == NOON
+
+
+async def test_a_round_that_was_interrupted_continues_where_it_was(tmp_path: Path) -> None:
+    """A crash loses the queued job; the schedule queues a poll again, and then again while the round lasts."""
+    async with bench(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
+        await at.poll(chunks=1)
+        at.jobs.deferred.clear()
+        await at.poller.poll("i1")
+        assert await at.poll() == [PAUSE, PAUSE]
+        asked = [extension for chunk in at.clients.cloudlink.asked for extension in chunk]
+        assert asked == [f"ext {n:03}" for n in range(60)]
+        assert (await read_integration(at.database)).polled_at == NOON
+
+
+async def test_a_sample_does_not_interrupt_a_round_and_a_round_replaces_a_sample(tmp_path: Path) -> None:
+    people = [person(f"{n:03}") for n in range(60)]
+    async with bench(tmp_path, *people) as at:
+        await at.poll(whole=False, chunks=1)
+        await at.poll(chunks=1)
+        assert [len(chunk) for chunk in at.clients.cloudlink.asked] == [CHUNK, CHUNK]
+        await at.poll(whole=False)
+        assert sum(map(len, at.clients.cloudlink.asked)) == CHUNK + 60
+
+
+async def test_phones_that_cannot_be_read_are_tried_again_after_the_others(tmp_path: Path) -> None:
+    async with bench(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
+        at.clients.cloudlink.error = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+        await at.poll()
+        at.clients.cloudlink.error = None
+        assert await at.poll() == [PAUSE, PAUSE, PAUSE]
+        assert [chunk[0] for chunk in at.clients.cloudlink.asked] == ["ext 025", "ext 050", "ext 000"]
+
+
+async def test_a_round_of_before_a_pause_is_not_continued_after_it(tmp_path: Path) -> None:
+    async with bench(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
+        await at.poll(chunks=1)
+        service = IntegrationService(at.context, CredentialStore(ENCRYPTION))
+        await service.disable("t1", "i1", Actor("a"))
+        await at.poller.poll_chunk("i1")
+        await service.enable("t1", "i1", Actor("a"))
+        at.clients.cloudlink.asked.clear()
+        await at.poll()
+        assert sum(map(len, at.clients.cloudlink.asked)) == 60
+
+
+async def test_a_tenant_with_many_integrations_polls_each_more_slowly(tmp_path: Path) -> None:
+    async with bench(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
+        await stored(at.database, *(integration(id=f"other{n}") for n in range(2 * UNDELAYED - 1)))
+        await stored(at.database, integration(id="off", enabled=False), integration(id="x", owner_tenant="t2"))
+        assert await at.poll() == [0, 2 * PAUSE, 2 * PAUSE]
 
 
 async def test_a_preview_reads_some_phones_without_pauses_and_is_not_a_poll(tmp_path: Path) -> None:
     async with bench(tmp_path, *(person(f"{n:03}") for n in range(60))) as at:
         await at.poller.refresh(await read_integration(at.database), at_most=30)
         assert sum(len(chunk) for chunk in at.clients.cloudlink.asked) == 30
-        assert at.pauses == []
         assert (await read_integration(at.database)).polled_at is None
 
 
 async def test_a_phone_unknown_to_cloudlink_does_not_stay_busy(tmp_path: Path) -> None:
     async with bench(tmp_path, person()) as at:
         at.connected("ext p1")
-        await at.poller.poll("i1")
+        await at.poll()
         at.clients.cloudlink.phones.clear()
         at.clock.advance(minutes=2)
-        await at.poller.poll("i1")
+        await at.poll()
         assert (await read_person(at.database)).desired is None
 
 
 async def test_refused_credentials_open_a_problem_that_the_next_successful_poll_closes(tmp_path: Path) -> None:
     async with bench(tmp_path, person()) as at:
         at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
-        await at.poller.poll("i1")
+        await at.poll()
         assert (await read_integration(at.database)).polled_at is None
         async with at.database.session() as session:
             assert [row.lasting for row in await problems.list_open(session, "i1")] == [True]
         at.clients.cloudlink.error = None
-        await at.poller.poll("i1")
+        await at.poll()
         async with at.database.session() as session:
             assert await problems.list_open(session, "i1") == []
 
 
 async def test_a_disabled_integration_is_not_polled(tmp_path: Path) -> None:
     async with bench(tmp_path, person(), enabled=False) as at:
-        await at.poller.poll("i1")
+        await at.poll()
         assert at.clients.cloudlink.asked == []
 
 
@@ -117,9 +181,11 @@ async def test_a_sample_contains_who_is_on_the_phone_and_all_samples_everyone(tm
         samples = []
         for _ in range(SAMPLES):
             at.clients.cloudlink.asked.clear()
-            await at.poller.poll_sample("i1")
+            await at.poll(whole=False)
             samples.append({extension for chunk in at.clients.cloudlink.asked for extension in chunk})
-            assert (await read_integration(at.database)).polled_at == at.clock()
+            began = (await read_integration(at.database)).polled_at
+            assert began is not None
+            assert at.clock() - began < timedelta(seconds=len(at.clients.cloudlink.asked))
             at.clock.advance(minutes=5)
         assert all({"ext busy", "ext new"} <= sample for sample in samples)
         assert max(map(len, samples)) < 40
@@ -129,7 +195,7 @@ async def test_a_sample_contains_who_is_on_the_phone_and_all_samples_everyone(tm
 async def test_a_sample_finds_the_missed_end_of_a_call(tmp_path: Path) -> None:
     async with bench(tmp_path, person(desired=CALL, line="on_call")) as at:
         at.connected("ext p1")
-        await at.poller.poll_sample("i1")
+        await at.poll(whole=False)
         at.clients.cloudlink.phones["ext p1"] = LineSnapshot("ext p1", "", "idle", False, (), 6)
-        await at.poller.poll_sample("i1")
+        await at.poll(whole=False)
         assert (await read_person(at.database)).desired is None

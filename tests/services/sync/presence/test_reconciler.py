@@ -161,21 +161,28 @@ async def test_only_the_throttled_request_is_sent_again_after_retry_after(tmp_pa
         assert await at.push() == [SetPresence("teams b", CALL, 3600)]
 
 
-async def test_after_a_refusal_nothing_is_sent_before_a_change(tmp_path: Path) -> None:
+async def test_a_refused_person_is_tried_again_later(tmp_path: Path) -> None:
     async with bench(tmp_path, calling("a"), calling("b")) as at:
         at.clients.graph.answer = only("teams b", Refused(404, "NotFound"))
         await at.push()
         row = await read_person(at.database, "b")
-        assert (row.refusal, row.due_at, row.applied) == ("404 NotFound", None, None)
+        assert (row.refusal, row.due_at, row.applied) == ("404 NotFound", NOON + timedelta(seconds=5), None)
         assert await at.faults() == []
+        at.clock.advance(seconds=5)
+        at.clients.graph.answer = only("", Throttled(1))
+        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+        assert (await read_person(at.database, "b")).refusal == ""
 
 
-async def test_a_refused_clear_counts_as_cleared(tmp_path: Path) -> None:
+async def test_a_refused_clear_is_tried_again_until_the_session_has_ended(tmp_path: Path) -> None:
     async with bench(tmp_path, shown(desired=None)) as at:
         at.clients.graph.answer = only("teams p1", Refused(400, "BadRequest"))
         assert len(await at.push()) == 1
         row = await read_person(at.database)
-        assert (row.applied, row.due_at) == (None, None)
+        assert (row.applied, row.due_at) == (UNSURE, NOON + timedelta(seconds=5))
+        at.clock.advance(hours=1)
+        assert await at.push() == []
+        assert (await read_person(at.database)).applied is None
 
 
 async def test_an_unavailable_service_opens_a_problem_and_delays_the_next_push(tmp_path: Path) -> None:

@@ -9,17 +9,18 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from sync.jobs.local import LocalJobs
-from sync.jobs.runs import QueueConfig
+from sync.jobs.runs import SHARE, QueueConfig
 from tests.support.clocks import FakeClock
 from tests.support.eventually import eventually
-from tests.support.sync.recording_job import RecordingJob
+from tests.support.sync.recording_job import RecordingJob, owner_in_key
 
 
 @asynccontextmanager
 async def running_queue(clock: FakeClock) -> AsyncIterator[tuple[LocalJobs, RecordingJob]]:
-    config = QueueConfig(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005)
+    config = QueueConfig(clock, Random(1), Metrics(CollectorRegistry()), tick=0.005, find_owners=owner_in_key)
     jobs, work = LocalJobs(config), RecordingJob()
     jobs.register("work", work)
+    jobs.register("urgent work", work, urgent=True)
     async with jobs.running():
         yield jobs, work
 
@@ -118,3 +119,33 @@ async def test_a_clock_set_back_by_a_day_does_not_delay_a_timer_by_a_day() -> No
         clock.advance(seconds=10)
         await eventually(lambda: work.has_started(1))
         work.released.set()
+
+
+async def test_a_tenant_has_its_share_and_no_more_of_both_kinds_of_jobs() -> None:
+    async with running_queue(FakeClock()) as (jobs, work):
+        noisy = [f"noisy/{number}" for number in range(3 * SHARE)]
+        await jobs.defer_all(("work", key) for key in noisy)
+        await jobs.defer("work", "quiet/1")
+        await jobs.defer("urgent work", "noisy/1")
+        await eventually(lambda: work.has_started(SHARE + 2))
+        assert work.started_keys == [*noisy[:SHARE], "quiet/1", "noisy/1"]
+        assert await jobs.waiting() == 2 * SHARE
+        work.released.set()
+        await eventually(lambda: work.has_started(3 * SHARE + 2))
+        assert work.started_keys[SHARE + 2 :] == noisy[SHARE:]
+
+
+async def test_a_timer_and_a_retry_count_against_the_share() -> None:
+    clock = FakeClock()
+    async with running_queue(clock) as (jobs, work):
+        for number in range(2 * SHARE):
+            await jobs.defer("work", f"noisy/{number}", at=clock() + timedelta(minutes=1))
+        clock.advance(minutes=1)
+        await eventually(lambda: work.has_started(SHARE))
+        await asyncio.sleep(0.03)
+        assert work.concurrent == SHARE
+        work.failures = 1
+        work.released.set()
+        await eventually(lambda: work.has_started(2 * SHARE))
+        clock.advance(minutes=1)
+        await eventually(lambda: work.has_started(2 * SHARE + 1))

@@ -106,7 +106,36 @@ def test_next_due_is_now_after_a_change_and_before_half_of_the_duration_for_a_sh
     assert min(minutes) >= 27
     assert max(minutes) <= 30
     assert plan.next_due(person(), integration(), NOON, random) is None
-    assert (
-        plan.next_due(person(desired=CALL.value, desired_at=NOON, refusal="404"), integration(), NOON, random)
-        is None
-    )
+
+
+def test_what_is_refused_for_one_person_is_tried_again_ever_more_rarely() -> None:
+    calling = person(desired=CALL.value, desired_at=NOON)
+    waits, now = [], NOON
+    while now < NOON + timedelta(hours=3):
+        plan.mark_refused(calling, "403 Forbidden", now)
+        assert plan.change_for(calling, integration(polled_at=now), now) is None
+        due_at = plan.next_due(calling, integration(polled_at=now), now, Random(7))
+        assert due_at
+        assert plan.change_for(calling, integration(polled_at=due_at), due_at) is not None
+        waits.append(due_at - now)
+        now = due_at
+    assert waits[:4] == [timedelta(seconds=each) for each in (5, 5, 10, 20)]
+    assert max(waits) == HOUR
+    plan.mark_accepted(calling, SetPresence("teams p1", CALL, 3600), now)
+    assert (calling.refusal, calling.refused_since, calling.refused_until) == ("", None, None)
+
+
+def test_a_refused_renewal_does_not_delay_clearing_what_is_shown() -> None:
+    hanging_up = shown(desired=None)
+    plan.mark_refused(hanging_up, "403 Forbidden", NOON)
+    assert plan.change_for(hanging_up, integration(), NOON) == ClearPresence("teams p1")
+
+
+def test_a_refused_clear_is_tried_again_until_the_session_has_ended() -> None:
+    hanging_up = shown(desired=None, applied=UNSURE)
+    plan.mark_refused(hanging_up, "403 Forbidden", NOON)
+    assert plan.change_for(hanging_up, integration(), NOON) is None
+    due_at = plan.next_due(hanging_up, integration(), NOON, Random(7))
+    assert due_at == NOON + timedelta(seconds=5)
+    assert plan.change_for(hanging_up, integration(), due_at) == ClearPresence("teams p1")
+    assert plan.change_for(hanging_up, integration(), NOON + HOUR) is None

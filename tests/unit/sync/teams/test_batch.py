@@ -18,7 +18,7 @@ from sync.domain.changes import (
     SetPresence,
     Throttled,
 )
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.teams.batch import batch_of, iso_duration, outcomes_of
 
@@ -130,10 +130,10 @@ def test_a_retry_after_of_zero_is_zero() -> None:
     assert outcome_of(SET, 429, headers={"Retry-After": 0}) == Throttled(0.0)
 
 
-@pytest.mark.parametrize("status", [401, 403])
-def test_refused_credentials(status: int) -> None:
-    error = outcome_of(CLEAR, status).error
-    assert (type(error), error.fault) == (CredentialsWrong, Fault.GRAPH_FORBIDDEN)
+@pytest.mark.parametrize("change", [SET, CLEAR])
+@pytest.mark.parametrize("status", [400, 401, 403, 410])
+def test_what_is_refused_inside_a_batch_is_refused_for_one_person(change: Change, status: int) -> None:
+    assert outcome_of(change, status) == Refused(status, "")
 
 
 @pytest.mark.parametrize("status", [408, 409, 423, 500, 502, 503, 504, 302])

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from core.clock import utc_now
-from sync.domain.changes import Change, ClearPresence, Done, Failed, SetPresence, Throttled
+from sync.domain.changes import Change, ClearPresence, Done, Failed, Refused, SetPresence, Throttled
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.presence import Presence
 from sync.teams.graph_client import GraphClient
@@ -71,12 +71,33 @@ async def test_a_batch_holds_twenty_changes_and_none_sends_nothing(bench: Bench)
 async def test_after_a_refusal_the_next_push_has_a_fresh_token(bench: Bench) -> None:
     inner = {"responses": [{"id": "0", "status": 403, "body": {"error": {"code": "Forbidden"}}}]}
     bench.graph.on(BATCH, Reply(inner), Reply({}, 403), Reply(GOOD))
-    (outcome,) = await bench.writer.push([SET])
-    assert isinstance(outcome, Failed)
-    assert outcome.error.fault is Fault.GRAPH_FORBIDDEN
+    assert await bench.writer.push([SET]) == [Refused(403, "Forbidden")]
     await failure_of(bench.writer.push([SET]))
     assert await bench.writer.push([SET]) == [Done()]
     assert [seen.headers["authorization"][-1] for seen in bench.graph.seen] == ["1", "2", "3"]
+
+
+FORBIDDEN = {"status": 403, "body": {"error": {"code": "Forbidden"}}}
+
+
+@pytest.mark.parametrize("size", [1, 20])
+async def test_only_a_token_without_the_role_makes_a_refusal_the_applications(bench: Bench, size: int) -> None:
+    changes = [SetPresence(f"u{n}", Presence.IN_A_CALL, 3600) for n in range(size)]
+    bench.graph.on(BATCH, {"responses": [{"id": str(n), **FORBIDDEN} for n in range(size)]})
+    bench.tokens.roles = ["User.Read.All", "Presence.ReadWrite.All"]
+    assert await bench.writer.push(changes) == [Refused(403, "Forbidden")] * size
+    assert bench.tokens.number == 2
+    bench.tokens.roles = ["User.Read.All"]
+    outcomes = await bench.writer.push(changes)
+    failures = [each.error for each in outcomes if isinstance(each, Failed)]
+    assert {each.fault for each in failures} == {Fault.GRAPH_CONSENT_MISSING}
+    assert (len(failures), failures[0].context) == (size, {"permissions": "Presence.ReadWrite.All"})
+
+
+async def test_a_success_in_the_batch_proves_the_permission(bench: Bench) -> None:
+    bench.tokens.roles = []
+    bench.graph.on(BATCH, {"responses": [{"id": "0", "status": 200}, {"id": "1", **FORBIDDEN}]})
+    assert await bench.writer.push([SET, ClearPresence("u2")]) == [Done(), Refused(403, "Forbidden")]
 
 
 async def test_a_throttled_change_is_an_outcome_of_its_own(bench: Bench) -> None:

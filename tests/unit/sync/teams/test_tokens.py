@@ -12,6 +12,7 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import CredentialKind
 from sync.teams.msal_http import TIMEOUT
 from sync.teams.tokens import EntraTokens, ProvenToken, prove, roles_in
 from tests.support.sync.error_output import error_output
@@ -53,6 +54,15 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert b"grant_type=client_credentials" in asked.body
     assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+@pytest.mark.parametrize("kind", [CredentialKind.CERTIFICATE, CredentialKind.FEDERATED])
+async def test_the_hosts_own_credentials_are_not_used_unless_allowed(
+    entra: StubServer, kind: CredentialKind
+) -> None:
+    error = await failure_of(prove(replace(APP, client_secret="", kind=kind), entra_at(entra.url)))
+    assert (type(error), error.fault) == (CredentialsWrong, Fault.ENTRA_HOST_NOT_ALLOWED)
+    assert not entra.asked(DISCOVERY)
 
 
 async def test_a_trailing_slash_and_blanks_around_ids_are_ignored(entra: StubServer) -> None:

@@ -1,0 +1,144 @@
+"""Downloads by people who do not read: on real sockets, beside others who want something of the same process."""
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from bot.cards.field_errors import Links
+from bot.chat.bot_context import BotContext
+from bot.chat.export_links import ExportLinks, ExportRequest
+from bot.chat.history_export import DownloadLimits, HistoryExport
+from bot.languages import Language, load_texts
+from bot.roles.admins_setting import AdminsSetting
+from core.clock import utc_now
+from core.http_server import listening
+from core.metrics import Metrics
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.tables.history import HistoryEntry
+from storage.tables.roles import Member
+from sync.domain.roles import Role
+from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
+from sync.monitoring.readiness import ReadinessProbe
+from sync.monitoring.store_gauges import StoreGauges
+from tests.support.captured_log import captured_log
+from tests.support.eventually import eventually
+from tests.support.slow_readers import SlowReader, ask_slowly
+from tests.support.stores import empty_store
+
+BUSY, QUIET = "busy-tenant", "quiet-tenant"
+ACTS = 1000
+LONG = "x" * 4_000
+"""All acts are more than the buffers of a connection hold."""
+
+READERS = 25
+"""More than the database's connections."""
+
+
+@dataclass
+class Served:
+    """A store with the history of two tenants, and its downloads."""
+
+    database: Database
+    links: ExportLinks
+    readers: ExitStack
+
+    def link_of(self, tenant: str) -> str:
+        return self.links.create(ExportRequest(tenant, "ada", Language.PORTUGUESE, ""), "")
+
+    async def slow_reader(self) -> tuple[SlowReader, bytes]:
+        """A reader of the busy tenant's file who has read its first line."""
+        reader, line = await ask_slowly(self.link_of(BUSY))
+        self.readers.callback(reader.close)
+        return reader, line
+
+
+@asynccontextmanager
+async def serving(folder: Path, limits: DownloadLimits) -> AsyncIterator[Served]:
+    async with empty_store(folder) as database:
+        await _fill(database)
+        encryption, application = Encryption([Fernet.generate_key().decode()]), web.Application()
+        context = BotContext(database, AdminsSetting(()), utc_now, load_texts(), Links())
+        exports = HistoryExport(context, ExportLinks(encryption, utc_now), limits)
+        application.router.add_get("/exports/{token}", exports.serve)
+        async with listening(application, "127.0.0.1", 0) as port:
+            with ExitStack() as readers:
+                links = ExportLinks(encryption, utc_now, public_url=f"http://127.0.0.1:{port}")
+                yield Served(database, links, readers)
+
+
+async def _fill(database: Database) -> None:
+    async with database.writing() as session:
+        for tenant in (BUSY, QUIET):
+            session.add(Member(owner_tenant=tenant, user_object_id="ada", role=Role.VIEWER, invited_at=utc_now()))
+        session.add_all(_act(BUSY, str(number), LONG) for number in range(ACTS))
+        session.add(_act(QUIET, "0", "Lisbon"))
+
+
+def _act(tenant: str, actor: str, name: str) -> HistoryEntry:
+    facts: dict[str, Any] = {"to": name}
+    return HistoryEntry(
+        owner_tenant=tenant,
+        actor_id=actor,
+        actor_name=actor,
+        act="rename",
+        result="done",
+        facts=facts,
+        at=utc_now(),
+    )
+
+
+async def is_ready(database: Database) -> bool:
+    metrics = Metrics(CollectorRegistry())
+    jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics))
+    async with jobs.running():
+        probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
+        ready = await probe.ready()
+        await probe.close()
+    return ready
+
+
+async def test_readers_that_read_nothing_stop_nobody(tmp_path: Path, each_database: str) -> None:
+    async with serving(tmp_path, DownloadLimits(per_tenant=READERS)) as served:
+        for _ in range(READERS):
+            assert (await served.slow_reader())[1] == b"HTTP/1.1 200 OK"
+        assert await is_ready(served.database)
+        async with aiohttp.ClientSession() as http, http.get(served.link_of(QUIET)) as response:
+            assert "Lisbon" in await response.text()
+
+
+async def test_a_tenant_has_a_few_downloads_at_the_same_time(tmp_path: Path) -> None:
+    async with serving(tmp_path, DownloadLimits()) as served, aiohttp.ClientSession() as http:
+
+        async def status(tenant: str) -> int:
+            async with http.get(served.link_of(tenant)) as response:
+                return response.status
+
+        async def is_free() -> bool:
+            return await status(BUSY) == 200
+
+        readers = [(await served.slow_reader())[0] for _ in range(DownloadLimits().per_tenant)]
+        async with http.get(served.link_of(BUSY)) as response:
+            assert (response.status, response.headers["Retry-After"]) == (429, "60")
+            assert "Espere que um termine" in await response.text()
+        assert await status(QUIET) == 200
+        readers[0].close()
+        await eventually(is_free)
+
+
+async def test_a_download_has_a_time_limit_and_its_part_is_not_taken_for_the_whole(tmp_path: Path) -> None:
+    async with serving(tmp_path, DownloadLimits(seconds=0.5)) as served:
+        with captured_log() as log:
+            reader, _ = await served.slow_reader()
+            await eventually(lambda: bool(log.lines("export_too_slow")))
+            assert not (await reader.read_to_end()).endswith(b"\r\n0\r\n\r\n")
+        assert LONG not in log.text
