@@ -74,8 +74,8 @@ async def extensions_to_poll(session: AsyncSession, integration_id: str) -> list
 
 
 async def extensions_to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
-    """The extensions of people who are on the phone, and of those whose line is unknown."""
-    matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
+    """The extensions of people who are or may soon be on the phone, and of those whose line is unknown."""
+    matters = or_(col(Person.desired).is_not(None), col(Person.line).in_(("unknown", "ringing")))
     rows = await _extensions(session, matters, Person.integration_id == integration_id, matters)
     return {extension for extension, _ in rows}
 

@@ -152,8 +152,10 @@ async def test_one_extension_at_two_sites_is_two_phones_and_without_a_site_nobod
         wanted = [(await read_person(at.database, name)).desired for name in ("lisbon", "porto")]
         assert wanted == [None, CALL]
         await at.apply(at_extension("7", call(CallState.CONNECTED, 2, call_id="d"), user_id=""))
+        at.clock.advance(hours=1)
         await at.apply_snapshots(LineSnapshot("ext 7", "", "idle", True, (), 9))
         assert [(await read_person(at.database, name)).desired for name in ("lisbon", "porto")] == wanted
+        assert (await read_person(at.database, "porto")).heard_at == NOON
         assert at.counted("ambiguous") == 1
 
 

@@ -113,10 +113,11 @@ def test_what_is_refused_for_one_person_is_tried_again_ever_more_rarely() -> Non
     waits, now = [], NOON
     while now < NOON + timedelta(hours=3):
         plan.mark_refused(calling, "403 Forbidden", now)
-        assert plan.change_for(calling, integration(polled_at=now), now) is None
-        due_at = plan.next_due(calling, integration(polled_at=now), now, Random(7))
+        assert plan.change_for(calling, integration(), now) is None
+        due_at = plan.next_due(calling, integration(), now, Random(7))
         assert due_at
-        assert plan.change_for(calling, integration(polled_at=due_at), due_at) is not None
+        calling.heard_at = due_at
+        assert plan.change_for(calling, integration(), due_at) is not None
         waits.append(due_at - now)
         now = due_at
     assert waits[:4] == [timedelta(seconds=each) for each in (5, 5, 10, 20)]
