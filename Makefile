@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=20
-# Much of the longer tier waits for processes and intervals: one more worker than there are cores. Its tests go to the
+# Much of the longer tier waits for processes and intervals: two more workers than there are cores. Its tests go to the
 # workers one at a time, the slowest first (tests/conftest.py).
-PYTEST_LONG = $(PYTEST) --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist=load --maxschedchunk=1 -m long
+PYTEST_LONG = $(PYTEST) --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist=load --maxschedchunk=1 -m long
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 .PHONY: help demo demo-reset test test-all lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools python-version

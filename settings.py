@@ -32,6 +32,10 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    operations_host: str = Field(
+        "127.0.0.1", description="Address for probes and Prometheus: `/healthz`, `/readyz`, `/metrics`."
+    )
+    operations_port: int = Field(3979, ge=0, le=65535, description="Port for these; 0 takes a free one.")
     public_url: str = Field(
         "", description="Where CloudLink reaches this bot from outside; without it there are no webhooks."
     )
@@ -196,6 +200,12 @@ class Settings(BaseSettings):
         if url:
             parse_database_url(url)
         return url
+
+    @model_validator(mode="after")
+    def _operations_have_a_port_of_their_own(self) -> "Settings":
+        if self.port and self.port == self.operations_port:
+            raise ValueError("OPERATIONS_PORT must differ from PORT")
+        return self
 
     @model_validator(mode="after")
     def _keys_from_one_source(self) -> "Settings":

@@ -13,6 +13,18 @@ TIMEOUT_MS = 15_000
 INVOKE = re.compile(r"/invoke$")
 TWO_FRAMES = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
+AT_REST = """async () => {
+  const all = () => [...document.querySelectorAll("*")];
+  const positions = () => all().map((each) => [each.scrollTop, each.scrollHeight]).join();
+  for (let still = 0, last = positions(); still < 5; ) {
+    await new Promise(requestAnimationFrame);
+    const now = positions();
+    still = now === last ? still + 1 : 0;
+    last = now;
+  }
+}"""
+"""Resolves when nothing has scrolled or grown for five frames."""
+
 
 class Person:
     """Two tabs of one browser: ``chat`` is the Playground's window, ``switchboard`` the sandbox's page."""
@@ -44,7 +56,9 @@ class Person:
     async def pastes(self, value: str, label: str) -> None:
         """Copy ``value`` (the switchboard's name for it) by its button there, and paste it into the field here."""
         await self._switchboard.bring_to_front()
-        await self._switchboard.get_by_test_id(f"copy-{value}").click()
+        button = self._switchboard.get_by_test_id(f"copy-{value}")
+        await button.click()
+        await expect(button).to_contain_class("done")
         await self._chat.bring_to_front()
         await self._field(label).click()
         await self._chat.keyboard.press("ControlOrMeta+A")
@@ -79,8 +93,8 @@ class Person:
 
     async def _capture(self, page: Page, name: str) -> None:
         await page.bring_to_front()
-        await page.wait_for_timeout(400)
-        await page.screenshot(path=PICTURES / f"{name}.png")
+        await page.evaluate(AT_REST)
+        await page.screenshot(path=PICTURES / f"{name}.png", animations="disabled")
 
 
 @asynccontextmanager

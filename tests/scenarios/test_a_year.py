@@ -26,12 +26,13 @@ from sync.domain.model import Actor
 from sync.domain.rotation import RotationStep
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, chat_of, start_year
 from tests.support.bot.fakes import words
+from tests.support.bot.texts import EN
 from tests.support.engines import KEY, TENANT, account_of, app_of
 from tests.support.eventually import eventually
 from tests.support.stores import read_integration, stored
 
 ADA = Actor("ada", "Ada Example")
-REPLACED = "The client secret was replaced automatically"
+REPLACED = EN("notice.rotation.done")
 SUBSTITUIDO = "O segredo do cliente foi substituído automaticamente"
 STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """The next step after each step of a rotation: the power is cut between them."""
@@ -173,7 +174,7 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await year.settle()
     await year.pass_days(2)
     clear = await year.arrived()
-    assert clear["ada"] == clear["cleo"] == ["All clear: Microsoft Entra ID works again"]
+    assert clear["ada"] == clear["cleo"] == [EN("notice.clear", service="Microsoft Entra ID")]
     assert clear["ben"] == ["Tudo em ordem: Microsoft Entra ID volta a funcionar"]
 
 
@@ -192,7 +193,7 @@ async def it_is_refused(year: Year) -> None:
     await year.send_due_notices()
     await year.send_due_notices()
     urgent = await year.arrived()
-    assert urgent["ada"] == ["Microsoft Entra ID needs you"]
+    assert urgent["ada"] == [EN("notice.problem.wrong", service="Microsoft Entra ID")]
     assert urgent["ben"] == ["Microsoft Entra ID precisa de si"]
     assert len(await year.wrong_presence()) == len(CALLERS)
 
@@ -231,7 +232,7 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     assert live_secrets(year) == [used]
     reminded = {"ada": [*soon(30), REPLACED], "ben": [*em_breve(30), SUBSTITUIDO]}
     assert await year.arrived() == reminded | {"cleo": reminded["ada"], "fay": reminded["ada"]}
-    english = "The bot replaced the secret by itself on"
+    english = "The bot renewed the secret automatically on"
     portuguese = "O bot substituiu o segredo sozinho em"
     changed = await changed_cards(year, before, ada=english, ben=portuguese, cleo=english, fay=english)
     assert changed == ["ada"] * 2 + ["ben"] * 2 + ["cleo"] * 2 + ["fay"] * 2

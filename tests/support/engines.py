@@ -106,7 +106,10 @@ class RunningEngine:
         await eventually(nothing_is_waiting)
 
     def metric(self, name: str, **labels: str) -> float:
-        return self.registry.get_sample_value(f"cloudlink_presence_{name}", labels) or 0.0
+        sample = f"cloudlink_presence_{name}"
+        found = self.registry.restricted_registry([sample]).collect()  # to collect all of them takes a millisecond
+        values = [each.value for metric in found for each in metric.samples if each.labels == labels]
+        return values[0] if values else 0.0
 
 
 @asynccontextmanager

@@ -28,6 +28,7 @@ from sync.domain.roles import Role
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import words
+from tests.support.bot.texts import EN
 from tests.support.engines import account_of
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
@@ -393,7 +394,7 @@ async def test_pressed_many_times_it_is_done_once_and_the_card_says_so(pair: Two
     once = await done_in_tenant(alone)
     assert await done_in_tenant(crowd) == once
     assert once != before
-    refusals = ["pressed this button already" in words(reply.answer) for reply in (*at_once, *later)]
+    refusals = ["already pressed this button" in words(reply.answer) for reply in (*at_once, *later)]
     assert refusals.count(True) == len(refusals) - 1
     assert all(refusals[3:])
 
@@ -453,7 +454,7 @@ async def test_of_two_setups_with_one_name_one_is_refused(pair: TwoProcesses) ->
     )
     names = [view.name for view in await scene.bot.engine.integrations.list(scene.tenant)]
     assert sorted(names) == ["Head office", "Warehouse"]
-    assert sorted("of this name already" in words(each.answer) for each in replies) == [False, True]
+    assert sorted(EN("check.name_taken") in words(each.answer) for each in replies) == [False, True]
 
 
 async def test_two_who_start_a_rotation_see_the_same_one(pair: TwoProcesses) -> None:
@@ -472,9 +473,9 @@ async def test_the_second_of_two_secret_replacements_is_refused(pair: TwoProcess
     replies = await asyncio.gather(
         pair.one.press(scene.who, "rotate.save", mine), pair.two.press(other.who, "rotate.save", theirs)
     )
-    assert sorted("Somebody else was faster" in words(each.answer) for each in replies) == [False, True]
+    assert sorted(EN("edit.outdated") in words(each.answer) for each in replies) == [False, True]
     late = await pair.one.press(other.who, "rotate.save", {**theirs, "press": "another-card"})
-    assert "Somebody else was faster" in words(late.answer)
+    assert EN("edit.outdated") in words(late.answer)
     assert (await done_in_tenant(scene))["Rotation"] == 1
 
 

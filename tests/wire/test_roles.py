@@ -30,6 +30,7 @@ from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations, buttons
 from tests.support.bot.hosting import TENANT, Bot, open_bot
+from tests.support.bot.texts import EN
 from tests.support.stores import empty_store, stored
 
 OTHER = "bbbbbbbb-0000-0000-0000-00000000000b"
@@ -112,7 +113,7 @@ def stored_bytes(folder: Path) -> bytes:
 async def test_the_first_owner_gets_access_in_every_process(both: tuple[Process, Process]) -> None:
     one, other = both
     assert await one.say("status") == "For administrators only"
-    assert await one.say(f"reclamar {SHOWN.lower()}") == "You are an owner now"
+    assert await one.say(f"reclamar {SHOWN.lower()}") == EN("claimed.title")
     assert await other.say("admins") == "Administrators"
     assert await role_of(one, "object-1") == "owner"
 
@@ -133,7 +134,7 @@ async def test_the_code_is_not_echoed_logged_or_stored(both: tuple[Process, Proc
 async def test_of_two_people_who_use_the_code_at_two_processes_one_succeeds(both: tuple[Process, Process]) -> None:
     one, other = both
     said = await asyncio.gather(one.say(f"claim {SHOWN}", "ana"), other.press("claim.now", {"code": SHOWN}, "rui"))
-    assert sorted(said) == ["Become the first owner", "You are an owner now"]
+    assert sorted(said) == ["Become the first owner", EN("claimed.title")]
     assert sorted([await role_of(one, "ana"), await role_of(one, "rui")]) == ["", "owner"]
 
 
@@ -145,7 +146,7 @@ async def test_guesses_are_counted_by_all_processes_together(both: tuple[Process
     assert await role_of(one, "object-1") == ""
     for process in both:
         process.bot.clock.advance(minutes=61)
-    assert await other.say(f"claim {SHOWN}") == "You are an owner now"
+    assert await other.say(f"claim {SHOWN}") == EN("claimed.title")
 
 
 async def test_a_tenant_that_is_not_allowed_cannot_use_a_code(both: tuple[Process, Process]) -> None:
@@ -161,7 +162,7 @@ async def test_another_allowed_tenant_needs_a_code_of_its_own(url: str) -> None:
         there: dict[str, Any] = {"channelData": {"tenant": {"id": OTHER}}}
         assert await one.say(f"claim {SHOWN}", **there) == "Become the first owner"
         await claim_codes.make(one.database, one.bot.clock, OTHER, "WXYZ" + CODE[4:])
-        assert await one.say(f"claim WXYZ{CODE[4:]}", **there) == "You are an owner now"
+        assert await one.say(f"claim WXYZ{CODE[4:]}", **there) == EN("claimed.title")
         assert await one.say("status") == "For administrators only"
         assert [await role_of(one, "object-1", tenant) for tenant in (OTHER, TENANT)] == ["owner", ""]
 
@@ -211,7 +212,7 @@ async def test_a_changed_sign_in_name_gives_no_role(both: tuple[Process, Process
     assert await one.say("help") == "Welcome to CloudLink Presence"
     assert await other.say("status", "object-2") == "For administrators only"
     one.bot.connector.members = [{**ROSTER, "userPrincipalName": "renamed@example.com"}]
-    assert await one.say("help") == "What can be said here"
+    assert await one.say("help") == EN("help.title")
 
 
 async def test_a_roster_outage_removes_no_role(url: str) -> None:
@@ -220,7 +221,7 @@ async def test_a_roster_outage_removes_no_role(url: str) -> None:
         one.bot.connector.members = [ROSTER]
         assert await one.say("help") == "Welcome to CloudLink Presence"
         one.bot.connector.members_status = 503
-        assert await one.say("setup integration") == "I could not check who you are"
+        assert await one.say("setup integration") == EN("not_recognised.title")
         assert list(buttons(one.bot.connector.calls[-1].card)) == ["command.setup", "command.help"]
         before = len(one.bot.connector.calls)
         _, answer = await one.bot.post(
@@ -246,4 +247,4 @@ async def test_a_stored_role_needs_no_roster(url: str) -> None:
         await stored(one.database, Member(owner_tenant=TENANT, invited_at=now, joined_at=now, **joined))
         one.bot.connector.members_status = 503
         assert await one.say("help") == "Welcome to CloudLink Presence"
-        assert await one.say("setup integration") == "This takes another role"
+        assert await one.say("setup integration") == EN("not_for_role.title")

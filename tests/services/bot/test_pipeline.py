@@ -15,6 +15,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
 from tests.support.bot.setup_wizard import at_preview, at_teams
+from tests.support.bot.texts import EN
 
 
 async def known(chat: Chat) -> KnownConversation | None:
@@ -53,7 +54,7 @@ async def test_a_command_in_the_first_message_runs_after_the_welcome(new_chat: C
 async def test_the_welcome_comes_once_even_after_a_restart(new_chat: Chat) -> None:
     await new_chat.turn(Installed())
     new_chat.restart()
-    assert "What can be said here" in words(await new_chat.say("hi"))
+    assert EN("help.title") in words(await new_chat.say("hi"))
 
 
 async def test_added_again_it_welcomes_again(chat: Chat) -> None:
@@ -124,7 +125,7 @@ async def test_access_is_checked_at_every_press(chat: Chat) -> None:
     chat.restart()
     refused = words(await chat.press(card, "setup.save", {}))
     assert "For administrators only" in refused
-    assert "Please ask whoever hosts this bot." in refused
+    assert EN("refused.nobody_named") in refused
 
 
 async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
@@ -137,7 +138,9 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
     people = ("admins.list", "admins.invite", "admins.add")
     for verb in all_verbs():
         said = words(await chat.act(verb, integration=view.id, typed_name="Head office"))
-        assert verb.startswith((*general, *people)) or "out of date" in said or "This setup is over" in said, verb
+        assert verb.startswith((*general, *people)) or "out of date" in said or EN("setup.ended.title") in said, (
+            verb
+        )
         assert "Head office" not in said
     assert chat.integrations.calls == before
 
@@ -185,7 +188,7 @@ async def test_a_group_is_not_stored_as_a_conversation(new_chat: Chat) -> None:
         ("pt-BR", "O que se pode"),
         ("pt", "O que"),
         ("PT_pt", "O que"),
-        ("fr", "What can"),
+        ("fr", EN("help.title")),
     ],
 )
 async def test_the_clients_locale_chooses_the_language(chat: Chat, locale: str, expected: str) -> None:
@@ -218,7 +221,7 @@ async def test_every_title_is_understood_in_either_language(
         with subtests.test(command.key):
             cards = [await chat.say(title) for title in command.titles.values()]
             assert words(cards[0]) == words(cards[1])
-            assert cards[0]["fallbackText"] not in ("That was not understood", "Não foi possível compreender")
+            assert cards[0]["fallbackText"] not in (EN("unknown.title"), "Não foi possível compreender")
 
 
 # Unknown words and buttons

@@ -15,6 +15,7 @@ from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, press, words
 from tests.support.bot.setup_wizard import at_teams
+from tests.support.bot.texts import EN
 from tests.support.stores import stored
 
 RUI = "55555555-0000-4000-8000-000000000005"
@@ -66,7 +67,7 @@ async def test_owners_by_the_setting_are_shown_as_such_and_cannot_be_chosen(chat
     chat.restart()
     card = await chat.say("admins")
     said = words(card)
-    assert "Somebody\nOwner · by the setting ADMINS" in said
+    assert f"Somebody\nOwner · {EN('admins.by_setting')}" in said
     assert "Ines.Rocha@valeverde.example" in said
     assert "2 people have a role" in said
     for foreign in ("eve@", OTHER, RUI):
@@ -108,7 +109,7 @@ async def test_another_tenants_people_are_not_there(chat: Chat) -> None:
 async def test_a_person_invited_by_name_has_the_role_from_the_first_message(chat: Chat) -> None:
     card = await invite(chat, address=f"  {ADDRESS.upper()} ", role="administrator")
     assert "Invited" in words(card)
-    assert f"{ADDRESS}\nAdministrator · has not written yet · by Somebody" in words(card)
+    assert f"{ADDRESS}\nAdministrator · {EN('admins.invited_only')} · given by Somebody" in words(card)
     assert "Administrators" not in words(await speak(chat, RUI, "somebody.else@valeverde.example"))
     assert "no integration yet" in words(await speak(chat, RUI, ADDRESS.title()))
     assert await members(chat) == {RUI: "administrator"}
@@ -148,7 +149,7 @@ async def test_an_invitation_ends_after_a_month(chat: Chat) -> None:
     await invite(chat, address=ADDRESS)
     chat.now += INVITATION_LIFETIME
     assert "For administrators only" in words(await speak(chat, RUI, ADDRESS))
-    assert "void" in words(await chat.say("admins"))
+    assert EN("admins.invitation_void") in words(await chat.say("admins"))
     assert "Invited" in words(await invite(chat, address=ADDRESS))
 
 
@@ -178,7 +179,7 @@ async def test_a_known_person_is_chosen(chat: Chat) -> None:
     card = await chat.press(await chat.say("admins"), "admins.invite")
     assert [choice["value"] for choice in inputs(card)["person"]["choices"]] == ["nobody", RUI]
     card = await chat.press(card, "admins.add", {"person": RUI, "role": "owner"})
-    assert "The role is given" in words(card)
+    assert EN("admins.given") in words(card)
     assert await members(chat) == {RUI: "owner"}
     assert "person" not in inputs(await chat.press(card, "admins.invite"))
 
@@ -186,16 +187,16 @@ async def test_a_known_person_is_chosen(chat: Chat) -> None:
 @pytest.mark.parametrize(
     ("typed", "form_error"),
     [
-        ({}, "not clear who is meant"),
-        ({"address": ADDRESS, "person": STRANGER}, "not clear who is meant"),
-        ({"address": ADDRESS, "role": "god"}, "not clear who is meant"),
-        ({"address": ADDRESS, "role": "everyone"}, "not clear who is meant"),
-        ({"address": "rui"}, "no sign-in name"),
-        ({"address": "rui@x"}, "no sign-in name"),
-        ({"address": f"{OTHER}/rui@x.example"}, "no sign-in name"),
-        ({"address": f"{'x' * 100}@valeverde.example"}, "no sign-in name"),
-        ({"address": "known@valeverde.example"}, "a role already"),
-        ({"person": RUI}, "a role already"),
+        ({}, EN("check.invite_whom")),
+        ({"address": ADDRESS, "person": STRANGER}, EN("check.invite_whom")),
+        ({"address": ADDRESS, "role": "god"}, EN("check.invite_whom")),
+        ({"address": ADDRESS, "role": "everyone"}, EN("check.invite_whom")),
+        ({"address": "rui"}, EN("check.address")),
+        ({"address": "rui@x"}, EN("check.address")),
+        ({"address": f"{OTHER}/rui@x.example"}, EN("check.address")),
+        ({"address": f"{'x' * 100}@valeverde.example"}, EN("check.address")),
+        ({"address": "known@valeverde.example"}, EN("check.listed_already")),
+        ({"person": RUI}, EN("check.listed_already")),
     ],
 )
 async def test_what_cannot_be_an_invitation_is_refused(chat: Chat, typed: dict[str, str], form_error: str) -> None:
@@ -220,7 +221,7 @@ async def test_a_person_who_never_wrote_cannot_be_chosen(chat: Chat) -> None:
 async def test_a_higher_role_is_given_immediately_and_a_lower_one_is_confirmed(chat: Chat) -> None:
     await stored(chat.database, member(RUI, Role.VIEWER, name="Rui"))
     card = await chat.press(await opened(chat, RUI), "admins.change", {"role": "administrator"})
-    assert "The role is changed" in words(card)
+    assert EN("admins.changed") in words(card)
     assert await members(chat) == {RUI: "administrator"}
     card = await chat.press(card, "admins.change", {"role": "viewer"})
     assert "From Administrator to Viewer" in words(card)
@@ -238,10 +239,10 @@ async def test_removing_is_confirmed_and_takes_effect_immediately(chat: Chat) ->
     card = await chat.press(await opened(chat, RUI), "admins.ask_remove")
     assert await members(chat) == {RUI: "administrator"}
     removal = press(card, "admins.remove")
-    assert "The role is taken away" in words((await chat.turn(removal)).answer)
+    assert EN("admins.removed") in words((await chat.turn(removal)).answer)
     assert "For administrators only" in words(await speak(chat, RUI))
     assert await acts(chat) == [(ADMIN, "admins_remove", {"person": "Rui", "role": "administrator"})]
-    assert "pressed this button already" in words((await chat.turn(removal)).answer)
+    assert "already pressed this button" in words((await chat.turn(removal)).answer)
     assert len(await acts(chat)) == 1
 
 
@@ -306,7 +307,7 @@ async def test_the_second_of_two_changes_to_a_role_is_refused(chat: Chat) -> Non
     first, second = await opened(chat, RUI), await opened(chat, RUI)
     await chat.press(first, "admins.change", {"role": "owner"})
     card = await chat.press(second, "admins.change", {"role": "owner"})
-    assert "Somebody else changed this role meanwhile." in words(card)
+    assert EN("check.meanwhile") in words(card)
     assert len(await acts(chat)) == 1
 
 
@@ -314,7 +315,7 @@ async def test_history_shows_role_changes_in_words(chat: Chat) -> None:
     await invite(chat, address=ADDRESS, role="administrator")
     await speak(chat, RUI, ADDRESS)
     said = words(await chat.say("history"))
-    for expected in ("Role given", f"Person: {ADDRESS}, Role: administrator", "Invitation taken up"):
+    for expected in ("Role given", f"Person: {ADDRESS}, Role: administrator", EN("act.admins_join")):
         assert expected in said
     chat.locale = "pt-PT"
     assert "Função: administrador" in words(await chat.say("histórico"))
@@ -322,6 +323,6 @@ async def test_history_shows_role_changes_in_words(chat: Chat) -> None:
 
 async def test_a_refused_form_keeps_what_was_typed(chat: Chat) -> None:
     card = await invite(chat, address="rui", role="owner")
-    assert "no sign-in name" in words(card)
+    assert EN("check.address") in words(card)
     assert inputs(card)["address"]["value"] == "rui"
     assert inputs(card)["role"]["value"] == "owner"

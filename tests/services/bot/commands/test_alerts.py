@@ -12,6 +12,7 @@ from storage.tables.notices import Notice
 from sync.domain.model import Actor, CloudLinkAccount, TeamsApp
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, link_urls, words
+from tests.support.bot.texts import EN
 from tests.support.stores import integration, stored
 
 OTHER_TENANT = "99999999-0000-4000-8000-000000000009"
@@ -185,9 +186,9 @@ async def test_the_recipients_are_shown_in_a_card_of_their_own(chat: Chat) -> No
     assert turn.replaced == []
     said = words(turn.answer)
     for words_expected in (
-        "Somebody\nwas told",
-        "The muted one\ndoes not want to be told",
-        "The gone one\ntakes no",
+        f"Somebody\n{EN('alerts.state.told')}",
+        f"The muted one\n{EN('alerts.state.muted')}",
+        f"The gone one\n{EN('alerts.state.unreachable')}",
     ):
         assert words_expected in said
 

@@ -23,6 +23,7 @@ from storage.tables.roles import ClaimCode, Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, inputs, press, words
+from tests.support.bot.texts import EN
 from tests.support.stores import stored
 
 CODE = "ABCDEFGHJKLMNPQRSTUV"
@@ -111,7 +112,7 @@ async def test_without_an_owner_each_start_makes_a_code_for_the_home_tenant(
         assert expected in printed.getvalue()
     assert not (tmp_path / FILE).exists()
     (code,) = re.findall(r"claim ([A-Z2-9-]{24})", printed.getvalue())
-    assert "You are an owner now" in words(await ownerless.say(f"claim {code}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {code}"))
     await offer(ownerless, tmp_path)
     assert await codes(ownerless) == 0
 
@@ -130,7 +131,7 @@ async def test_without_a_terminal_the_code_is_in_a_private_file_and_not_in_what_
     assert str(file) in printed
     assert code not in printed
     assert file.stat().st_mode & 0o777 == 0o600
-    assert "You are an owner now" in words(await ownerless.say(f"claim {code}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {code}"))
     await offer(ownerless, tmp_path)
     assert not file.exists()
 
@@ -171,7 +172,7 @@ async def test_without_a_home_tenant_it_prints_how_to_make_a_code(
 async def test_a_person_with_the_code_owns_the_tenant(ownerless: Chat, said: str) -> None:
     await make(ownerless)
     card = await ownerless.say(said)
-    assert "You are an owner now" in words(card)
+    assert EN("claimed.title") in words(card)
     assert set(buttons(card)) == {"command.setup", "command.admins", "command.help"}
     assert "Step 1 of 4" in words(await ownerless.press(card, "command.setup"))
     assert await owners(ownerless) == [STRANGER]
@@ -185,9 +186,9 @@ async def test_without_the_code_it_is_asked_for(ownerless: Chat) -> None:
     card = await ownerless.say("claim")
     assert inputs(card)["code"]["style"] == "Password"
     card = await ownerless.press(card, "claim.now", {"code": WRONG})
-    assert "This code is not good." in words(card)
+    assert EN("check.claim_refused") in words(card)
     assert "value" not in inputs(card)["code"]
-    assert "You are an owner now" in words(await ownerless.press(card, "claim.now", {"code": SHOWN}))
+    assert EN("claimed.title") in words(await ownerless.press(card, "claim.now", {"code": SHOWN}))
 
 
 async def test_it_works_once(ownerless: Chat) -> None:
@@ -195,10 +196,10 @@ async def test_it_works_once(ownerless: Chat) -> None:
     await make(ownerless, code="WXYZ" + CODE[4:])
     pressed = press(await ownerless.say("claim"), "claim.now", {"code": SHOWN})
     await ownerless.turn(pressed)
-    assert "You are an owner already" in words((await ownerless.turn(pressed)).answer)
+    assert EN("claim.owner_already") in words((await ownerless.turn(pressed)).answer)
     ownerless.person = "another person"
     for code in (SHOWN, f"WXYZ{SHOWN[4:]}"):
-        assert "This code is not good." in words(await ownerless.say(f"claim {code}"))
+        assert EN("check.claim_refused") in words(await ownerless.say(f"claim {code}"))
     assert await owners(ownerless) == [STRANGER]
 
 
@@ -209,7 +210,7 @@ async def test_of_two_racing_claims_one_succeeds(ownerless: Chat) -> None:
     ]
     await asyncio.gather(*(ownerless.pipeline(turn) for turn in turns))
     titles = sorted(turn.answer["fallbackText"] for turn in turns)
-    assert titles == ["Become the first owner"] * 3 + ["You are an owner now"]
+    assert titles == ["Become the first owner"] * 3 + [EN("claimed.title")]
     assert len(await owners(ownerless)) == 1
 
 
@@ -240,7 +241,7 @@ async def test_a_code_outlasts_a_restart_but_not_a_day(ownerless: Chat) -> None:
     await make(ownerless)
     ownerless.restart()
     ownerless.now += LIFETIME - timedelta(seconds=1)
-    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {SHOWN}"))
 
 
 async def test_a_code_is_not_accepted_outside_a_personal_chat(ownerless: Chat) -> None:
@@ -255,19 +256,19 @@ async def test_a_code_is_not_accepted_outside_a_personal_chat(ownerless: Chat) -
 async def test_a_person_without_an_entra_id_cannot_become_an_owner(ownerless: Chat) -> None:
     await make(ownerless)
     ownerless.person = ""
-    assert "This code is not good." in words(await ownerless.say(f"claim {SHOWN}"))
+    assert EN("check.claim_refused") in words(await ownerless.say(f"claim {SHOWN}"))
     assert await codes(ownerless) == 1
 
 
 async def test_attempts_are_limited_also_after_a_restart_and_for_the_right_code(ownerless: Chat) -> None:
     await make(ownerless)
     for _ in range(MAX_PER_PERSON):
-        assert "This code is not good." in words(await ownerless.say(f"claim {WRONG}"))
+        assert EN("check.claim_refused") in words(await ownerless.say(f"claim {WRONG}"))
     ownerless.restart()
     assert "Too many codes were tried." in words(await ownerless.say(f"claim {SHOWN}"))
     assert await owners(ownerless) == []
     ownerless.now += timedelta(hours=1)
-    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {SHOWN}"))
 
 
 async def test_guesses_of_colleagues_never_shut_out_the_right_code(ownerless: Chat) -> None:
@@ -276,14 +277,14 @@ async def test_guesses_of_colleagues_never_shut_out_the_right_code(ownerless: Ch
         ownerless.person = f"colleague {number // MAX_PER_PERSON}"
         await ownerless.say(f"claim {WRONG if number % 2 else 'WXYZ' + WRONG[4:]}")
     ownerless.person = STRANGER
-    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {SHOWN}"))
 
 
 async def test_asking_for_the_form_is_no_attempt(ownerless: Chat) -> None:
     await make(ownerless)
     for _ in range(MAX_PER_PERSON + 1):
         await ownerless.say("claim")
-    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {SHOWN}"))
 
 
 async def test_a_lesser_role_is_raised(ownerless: Chat) -> None:
@@ -293,13 +294,13 @@ async def test_a_lesser_role_is_raised(ownerless: Chat) -> None:
         Member(owner_tenant=TENANT, user_object_id=STRANGER, role=Role.VIEWER, invited_at=ownerless.now),
     )
     await ownerless.say("hello")
-    assert "You are an owner now" in words(await ownerless.say(f"claim {SHOWN}"))
+    assert EN("claimed.title") in words(await ownerless.say(f"claim {SHOWN}"))
     assert await owners(ownerless) == [STRANGER]
 
 
 async def test_an_owner_uses_up_no_code(chat: Chat) -> None:
     await make(chat)
-    assert "You are an owner already" in words(await chat.say(f"claim {SHOWN}"))
+    assert EN("claim.owner_already") in words(await chat.say(f"claim {SHOWN}"))
     assert await codes(chat) == 1
 
 

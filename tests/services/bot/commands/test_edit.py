@@ -11,6 +11,7 @@ from sync.domain.model import Actor, IntegrationView, NameTaken
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
+from tests.support.bot.texts import EN
 
 OTHER = "55555555-0000-4000-8000-000000000005"
 BEN = "66666666-0000-4000-8000-000000000006"
@@ -45,16 +46,16 @@ async def test_rename(chat: Chat, one: IntegrationView) -> None:
     card = await form(chat, "rename")
     assert inputs(card)["name"]["value"] == "Head office"
     card = await chat.press(card, "edit.save_name", {"name": "  Lisbon \u200b office "})
-    assert "The name is changed" in words(card)
+    assert EN("edit.renamed") in words(card)
     assert (await stored_view(chat)).name == "Lisbon office"
 
 
 async def test_a_name_that_is_taken_or_missing(chat: Chat, one: IntegrationView) -> None:
     card = await chat.press(await form(chat, "rename"), "edit.save_name", {"name": "  "})
-    assert "is needed" in error_below(card, "name")
+    assert "is required" in error_below(card, "name")
     chat.integrations.errors["rename"] = NameTaken("Branch")
     card = await chat.press(card, "edit.save_name", {"name": "Branch"})
-    assert "of this name already" in error_below(card, "name")
+    assert EN("check.name_taken") in error_below(card, "name")
     assert inputs(card)["name"]["value"] == "Branch"
 
 
@@ -64,7 +65,7 @@ async def test_the_cloudlink_side(chat: Chat, one: IntegrationView) -> None:
     assert "value" not in inputs(card)["cloudlink_secret"]
     typed = {"account_id": "42", "cloudlink_client_id": "other", "region": "eu", "cloudlink_secret": "s3cret-new"}
     card = await chat.press(card, "edit.save_cloudlink", typed)
-    assert "CloudLink accepts it" in words(card)
+    assert EN("edit.saved.cloudlink") in words(card)
     given = chat.integrations.accounts[-1]
     assert (given.region, given.account_id, given.client_id, given.client_secret) == (
         "eu",
@@ -104,7 +105,7 @@ async def test_the_teams_side(chat: Chat, one: IntegrationView) -> None:
     card = await form(chat, "teams")
     typed = {"client_id": OTHER, "client_secret": "s3cret-new", "expires_on": "2028-01-31"}
     card = await chat.press(card, "edit.save_teams", typed)
-    assert "Microsoft accepts it" in words(card)
+    assert EN("edit.saved.teams") in words(card)
     view = await stored_view(chat)
     assert (view.client_id, view.secret_expires_on) == (OTHER, date(2028, 1, 31))
 
@@ -121,7 +122,7 @@ async def test_another_tenant_needs_a_secret_of_its_own(chat: Chat, one: Integra
 async def test_a_day_that_is_past_matters_only_when_it_is_new(chat: Chat, one: IntegrationView) -> None:
     chat.now += timedelta(days=400)
     card = await chat.press(await form(chat, "teams"), "edit.save_teams")
-    assert "Microsoft accepts it" in words(card)
+    assert EN("edit.saved.teams") in words(card)
     card = await chat.press(await form(chat, "teams"), "edit.save_teams", {"expires_on": "2027-06-01"})
     assert error_below(card, "expires_on")
 
@@ -133,7 +134,7 @@ async def test_a_malformed_value_calls_no_service(chat: Chat, one: IntegrationVi
     assert chat.integrations.calls == []
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en-US", "Somebody else was faster"), ("pt-PT", "mais rápido")])
+@pytest.mark.parametrize(("locale", "said"), [("en-US", EN("edit.outdated")), ("pt-PT", "mais rápido")])
 async def test_the_second_of_two_edits_is_shown_the_first(
     chat: Chat, one: IntegrationView, locale: str, said: str
 ) -> None:
@@ -170,7 +171,7 @@ async def _recorded(chat: Chat, view: IntegrationView, act: str, facts: dict[str
 @pytest.mark.parametrize("revision", ["", "x", "-1", "9" * 40, "٣"])
 async def test_a_forged_revision_equals_none(chat: Chat, one: IntegrationView, revision: str) -> None:
     card = await chat.act("edit.save_name", integration=one.id, revision=revision, name="Mine")
-    assert "faster" in words(card)
+    assert EN("edit.outdated") in words(card)
     assert await stored_view(chat) == one
 
 
@@ -198,5 +199,5 @@ async def test_no_secret_is_kept_shown_or_recorded(chat: Chat, one: IntegrationV
 async def test_a_double_press_saves_once(chat: Chat, one: IntegrationView) -> None:
     action: Action = press(await form(chat, "rename"), "edit.save_name", {"name": "Once"})
     await chat.turn(action)
-    assert "pressed this button already" in words((await chat.turn(action)).answer)
+    assert "already pressed this button" in words((await chat.turn(action)).answer)
     assert (await stored_view(chat)).revision == one.revision + 1

@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.export_links import ExportLinks, ExportRequest
+from bot.chat.export_links import FILE, PURPOSE, ExportLinks, ExportRequest
 from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport
 from bot.languages import Language
 from storage.encryption import Encryption
@@ -29,6 +30,7 @@ from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
 from tests.support.bot.history import fill_history
 from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
+from tests.support.bot.texts import EN
 from tests.support.fake_services import FakeServiceClients, context_of
 from tests.support.stores import stored
 
@@ -142,13 +144,13 @@ async def test_a_failure_says_what_was_wrong(chat: Chat) -> None:
     )
     card = words(await chat.say("history"))
     assert "❌" in card
-    assert "Admin consent is missing for: User.Read.All" in card
+    assert EN("fault.graph.consent_missing", permissions="User.Read.All") in card
 
 
 async def test_an_act_of_a_newer_version_and_the_bots_own(chat: Chat) -> None:
     await fill_history(chat, 1, act="painted_blue", result="no_paint", actor_id="bot", actor_name="")
     card = words(await chat.say("history"))
-    for piece in ("painted_blue", "no_paint", "CloudLink Presence, by itself"):
+    for piece in ("painted_blue", "no_paint", EN("history.bot")):
         assert piece in card
 
 
@@ -173,7 +175,7 @@ async def test_an_unknown_page(chat: Chat, page: str) -> None:
 
 async def test_nothing_yet(chat: Chat) -> None:
     card = await chat.say("history")
-    assert "Nothing was done yet" in words(card)
+    assert EN("history.empty") in words(card)
     assert buttons(card) == {}
 
 
@@ -266,8 +268,8 @@ async def test_the_link_leads_to_the_file(chat: Chat, server: TestServer) -> Non
         "What was done": "Presence enabled",
         "Result": "Done",
         "Details": "",
-        "Act key": "enable",
-        "Result key": "done",
+        EN("export.column.act"): "enable",
+        EN("export.column.outcome"): "done",
     }
     assert found[0]["Time (UTC)"] == "2026-11-22T11:59:00+00:00"
 
@@ -308,15 +310,19 @@ async def test_a_forged_link_is_refused(chat: Chat, server: TestServer) -> None:
     await fill_history(chat, 1)
     url = await exported(chat)
     base = url.rpartition("/")[0]
-    sealed_for_another_use = Encryption([KEY]).encrypt("a client secret")
-    for token in (
+    token = url.rpartition("/")[2]
+    links = Encryption([KEY]).for_purpose(PURPOSE)
+    request = links.decrypt(token, FILE)
+    for forged in (
         "x",
         "x" * 5000,
-        url.rpartition("/")[2][:-4],
-        sealed_for_another_use,
-        Encryption([KEY]).encrypt("{}"),
+        token[:-4],
+        links.encrypt("{}", FILE),
+        links.encrypt(request, b"people.csv"),
+        Encryption([KEY]).encrypt(request, FILE),
+        Fernet(KEY).encrypt(request.encode()).decode(),
     ):
-        assert (await fetch(f"{base}/{token}"))[0] == 404
+        assert (await fetch(f"{base}/{forged}"))[0] == 404
 
 
 async def test_the_file_is_the_tenants_own(chat: Chat, server: TestServer) -> None:

@@ -11,6 +11,7 @@ from sync.domain.model import Actor, Service, ServiceHealth
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, words
 from tests.support.bot.setup_wizard import APP, at_teams
+from tests.support.bot.texts import EN
 
 
 async def connected(chat: Chat, *names: str) -> list[str]:
@@ -64,7 +65,7 @@ async def test_another_can_be_set_up(chat: Chat) -> None:
 async def test_the_same_name_is_refused_at_its_field(chat: Chat) -> None:
     await connected(chat, "Head office")
     card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "HEAD office"})
-    assert "of this name already" in error_below(card, "name")
+    assert EN("check.name_taken") in error_below(card, "name")
 
 
 async def test_many_are_paged(chat: Chat) -> None:

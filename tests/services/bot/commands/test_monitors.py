@@ -18,6 +18,7 @@ from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import at_preview
+from tests.support.bot.texts import EN
 
 
 @pytest.fixture
@@ -95,7 +96,9 @@ async def test_the_list_is_kept(chat: Chat, one: IntegrationView, locale: str, s
 TOO_LONG = "Lobby\n" + "x" * 61
 
 
-@pytest.mark.parametrize(("names", "said"), [("  \n ", "At least one name"), (TOO_LONG, "longer than 60")])
+@pytest.mark.parametrize(
+    ("names", "said"), [("  \n ", EN("check.names_needed")), (TOO_LONG, EN("check.names_too_long"))]
+)
 async def test_empty_names_are_refused(chat: Chat, one: IntegrationView, names: str, said: str) -> None:
     card = await chat.press(await chat.say("monitors"), "monitors.add", {"names": names})
     assert said in error_below(card, "names")
@@ -183,7 +186,7 @@ async def test_a_second_answer_does_not_count(chat: Chat, one: IntegrationView) 
 async def test_the_list_says_how_many_are_open(chat: Chat, one: IntegrationView) -> None:
     await checklist(chat, one, "Lobby", "Attic")
     card = await chat.say("monitors")
-    assert "2 monitors still hold the old secret" in words(card)
+    assert EN.plural("monitors.open", 2) in words(card)
     assert "monitors.checklist" in buttons(card)
     chat.locale = "pt-PT"
     assert "2 monitores ainda têm o segredo antigo" in words(await chat.say("monitores"))
@@ -191,7 +194,7 @@ async def test_the_list_says_how_many_are_open(chat: Chat, one: IntegrationView)
 
 async def test_status_says_it_too(chat: Chat, one: IntegrationView) -> None:
     chat.integrations.monitors_open = 2
-    assert "2 monitors still hold the old secret" in words(await chat.say("status"))
+    assert EN.plural("monitors.open", 2) in words(await chat.say("status"))
 
 
 @pytest.mark.parametrize("verb", command.COMMAND.actions)

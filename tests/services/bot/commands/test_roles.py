@@ -15,6 +15,7 @@ from sync.domain.roles import Role
 from tests.support.bot.chat import Chat, open_chat
 from tests.support.bot.fakes import TENANT, buttons, words
 from tests.support.bot.setup_wizard import at_preview
+from tests.support.bot.texts import EN
 from tests.support.cards.checks import problems_of_all
 from tests.support.stores import stored
 
@@ -28,7 +29,7 @@ DECIDED = {
     },
     Role.OWNER: {"remove", "admins"},
 }
-REFUSED = ("For administrators only", "This takes another role")
+REFUSED = ("For administrators only", EN("not_for_role.title"))
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ async def test_a_removed_person_is_refused_on_an_open_card(chat: Chat) -> None:
 
 
 async def test_only_an_administrator_turns_on_a_channels_alerts(chat: Chat) -> None:
-    for role, expected in ((Role.VIEWER, "personal chat"), (Role.ADMINISTRATOR, "This channel is told")):
+    for role, expected in ((Role.VIEWER, "personal chat"), (Role.ADMINISTRATOR, EN("channel.on"))):
         chat.personal = True
         await become(chat, role)
         chat.personal = False

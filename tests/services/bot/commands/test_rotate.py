@@ -14,6 +14,7 @@ from sync.domain.rotation import CredentialChoices, RotationKind, RotationStep, 
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fake_credentials import PEM, rotation
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, words
+from tests.support.bot.texts import EN
 from tests.support.stores import integration
 
 TENANT_ID = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -64,7 +65,7 @@ async def test_a_proven_secret_is_stored_and_the_card_shows_when_it_works(chat: 
     shown = [words(card) for card in turn.replaced]
     assert "Testing" in shown[0]
     assert "is kept until" in shown[1]
-    assert "has proven good" in shown[2]
+    assert EN("rotate.proven") in shown[2]
     assert "Second secret" in shown[2]
     assert "monitors.show" in buttons(turn.answer)
 
@@ -97,7 +98,7 @@ async def test_a_missing_or_wrong_value_is_shown_at_its_field(
         (CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), "client_secret", "Client secret expired"),
         (CredentialsWrong(Fault.ENTRA_CLIENT_UNKNOWN), "", "no application with this client ID"),
         (CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), "", "User.Read.All"),
-        (ServiceUnavailable(Fault.ENTRA_UNREACHABLE), "", "cannot be reached"),
+        (ServiceUnavailable(Fault.ENTRA_UNREACHABLE), "", "can't be reached"),
     ],
 )
 async def test_a_refusal_by_microsoft_is_shown_and_the_rest_is_kept(
@@ -116,7 +117,7 @@ async def test_a_name_that_is_taken(chat: Chat) -> None:
     await add_integration(chat)
     chat.credentials.errors["replace_secret"] = NameTaken("x")
     card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
-    assert "of this name already" in error_below(card, "description")
+    assert EN("check.name_taken") in error_below(card, "description")
 
 
 async def test_the_secret_is_on_no_card_and_not_on_disk(
@@ -182,7 +183,7 @@ async def test_where_the_application_may_the_bot_offers_to_do_it(chat: Chat) -> 
     assert said(chat) == ["start_rotation"]
     done = [words(card).count("✅") for card in turn.replaced]
     assert done == [0, 1, 2, 3, 4, 5]
-    assert "The bot has replaced" in words(turn.answer)
+    assert EN("rotate.for_me.done") in words(turn.answer)
 
 
 async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
@@ -192,7 +193,7 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     )
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
-    assert "goes on by itself" in words(card)
+    assert EN("rotate.held_up") in words(card)
     chat.credentials.going = replace(waiting, step=RotationStep.DONE, finished_at=NOW, error=None, old_left=True)
     card = await chat.press(card, "rotate.progress")
     assert "old secret is still in Azure" in words(card)
@@ -203,7 +204,7 @@ async def test_typing_a_secret_during_a_rotation_is_refused(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("rotate secret")
     chat.credentials.errors["replace_secret"] = RotationUnderWay()
-    assert "just now" in words(await chat.press(card, "rotate.save", TYPED))
+    assert EN("rotate.under_way") in words(await chat.press(card, "rotate.save", TYPED))
 
 
 async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
@@ -242,9 +243,9 @@ async def test_auto_rotate_is_switched_on_and_off_by_words_and_by_buttons(chat: 
     await add_integration(chat)
     chat.credentials.may = True
     card = await chat.say("auto-rotate")
-    assert "not replaced automatically" in words(card)
+    assert EN("auto_rotate.is_off") in words(card)
     card = await chat.press(card, "auto_rotate.on")
-    assert "by itself" in words(card)
+    assert EN("auto_rotate.is_on") in words(card)
     assert "auto_rotate.on" not in buttons(card)
     await chat.press(card, "auto_rotate.off")
     for typed in ("auto-rotate on", "Auto-rotate off", "ligar rotação automática", "desligar rotação automática"):
@@ -272,7 +273,7 @@ async def test_a_certificate_is_shown_and_used_once_it_is_accepted(chat: Chat) -
     assert "AB" * 20 in words(card)
     chat.credentials.errors["use_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN)
     card = await chat.press(card, "certificate.use")
-    assert "does not know this certificate" in words(card)
+    assert EN("fault.entra.certificate_unknown") in words(card)
     assert "AB" * 20 in words(card)
     chat.credentials.errors.clear()
     assert "The certificate was tested and is in use" in words(await chat.press(card, "certificate.use"))
@@ -286,7 +287,7 @@ async def test_what_the_host_offers_is_offered(chat: Chat) -> None:
     card = await chat.say("certificate")
     chat.credentials.errors["use_host_certificate"] = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
     assert "CERTIFICATE_PATH" in words(await chat.press(card, "certificate.host"))
-    assert "Nothing expires" in words(await chat.press(card, "certificate.federated"))
+    assert EN("certificate.now.federated") in words(await chat.press(card, "certificate.federated"))
 
 
 async def test_in_portuguese(chat: Chat) -> None:

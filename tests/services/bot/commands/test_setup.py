@@ -29,6 +29,7 @@ from tests.support.bot.setup_wizard import (
     at_register,
     at_teams,
 )
+from tests.support.bot.texts import EN
 
 
 async def draft_of(chat: Chat) -> Draft | None:
@@ -120,7 +121,7 @@ async def at_register_failing(chat: Chat) -> Card:
 
 async def test_cancel_keeps_nothing(chat: Chat) -> None:
     card = await chat.press(await at_teams(chat), "setup.cancel")
-    assert "Setup cancelled" in words(card)
+    assert EN("setup.cancelled.title") in words(card)
     assert await draft_of(chat) is None
     assert not chat.integrations.stored
 
@@ -169,14 +170,14 @@ async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(
 @pytest.mark.parametrize(
     ("field", "typed", "expected"),
     [
-        ("name", "  ", "Name is needed"),
-        ("client_secret", "", "is needed"),
-        ("tenant_id", "contoso", "not in the shape of an ID"),
-        ("client_id", CLIENT[:-1], "not in the shape of an ID"),
-        ("expires_on", "2026-11-21", "This day has passed"),
-        ("expires_on", "soon", "This is not a date"),
-        ("name", "x" * 61, "longer than"),
-        ("client_secret", "x" * 513, "longer than"),
+        ("name", "  ", "Name is required"),
+        ("client_secret", "", "is required"),
+        ("tenant_id", "contoso", EN("check.guid")),
+        ("client_id", CLIENT[:-1], EN("check.guid")),
+        ("expires_on", "2026-11-21", EN("check.past")),
+        ("expires_on", "soon", EN("check.date")),
+        ("name", "x" * 61, EN("check.too_long")),
+        ("client_secret", "x" * 513, EN("check.too_long")),
     ],
 )
 async def test_a_malformed_value_is_refused_without_a_call(
@@ -285,7 +286,7 @@ async def test_starting_over_forgets_and_makes_older_cards_stale(chat: Chat) -> 
     old = await at_teams(chat)
     fresh = await chat.press(await chat.say("setup integration"), "setup.restart")
     assert "value" not in inputs(fresh)["account_id"]
-    assert "This setup is over" in words(await chat.press(old, "setup.save", APP))
+    assert EN("setup.ended.title") in words(await chat.press(old, "setup.save", APP))
     assert not chat.integrations.stored
 
 
@@ -299,7 +300,7 @@ async def test_a_lost_key_asks_for_the_cloudlink_secret_again(chat: Chat) -> Non
     chat.key = Fernet.generate_key().decode()
     chat.restart()
     card = await chat.press(card, "setup.save", APP)
-    assert "once more" in error_below(card, "cloudlink_secret")
+    assert EN("check.cloudlink_again") in error_below(card, "cloudlink_secret")
     assert not chat.integrations.stored
 
 
@@ -316,8 +317,8 @@ async def test_saving_twice_concurrently_stores_one(chat: Chat) -> None:
 
 async def test_enabling_twice_is_harmless(chat: Chat) -> None:
     card = await at_preview(chat)
-    for _ in range(2):
-        assert "is enabled" in words(await chat.press(card, "setup.now"))
+    for title in ("enabled.title", "enabled.already"):
+        assert EN(title) in words(await chat.press(card, "setup.now"))
 
 
 async def test_an_old_card_of_a_saved_setup_leads_to_its_last_step(chat: Chat) -> None:
@@ -331,7 +332,7 @@ async def test_an_old_card_of_a_saved_setup_leads_to_its_last_step(chat: Chat) -
 async def test_a_finished_setups_cards_say_so(chat: Chat) -> None:
     old = await at_teams(chat)
     await chat.press(await chat.press(old, "setup.save", APP), "setup.now")
-    assert "This setup is over" in words(await chat.press(old, "setup.save", APP))
+    assert EN("setup.ended.title") in words(await chat.press(old, "setup.save", APP))
 
 
 async def test_a_saved_setup_whose_integration_was_removed_starts_over(chat: Chat) -> None:
@@ -348,7 +349,7 @@ async def test_another_administrators_draft_is_out_of_reach(chat: Chat) -> None:
     chat.restart()
     chat.person = "other-admin"
     await chat.say("hello")
-    assert "This setup is over" in words(await chat.press(card, "setup.save", APP))
+    assert EN("setup.ended.title") in words(await chat.press(card, "setup.save", APP))
     assert not chat.integrations.stored
 
 
@@ -363,7 +364,14 @@ async def test_the_preview_counts_explains_and_warns(chat: Chat) -> None:
     sent = (WouldSend("Ada", LineState.ON_CALL, Presence.IN_A_CALL),)
     chat.integrations.found = Preview(25, left_out(2), sent)
     said = words(await at_preview(chat))
-    for expected in ("27", "25", "Person 1", "no such address in Teams", "on a call → In a call", "by hand"):
+    for expected in (
+        "27",
+        "25",
+        "Person 1",
+        EN("unmatched.not_found"),
+        "on a call → In a call",
+        EN("preview.by_hand"),
+    ):
         assert expected in said
 
 
@@ -401,7 +409,7 @@ async def test_an_unknown_page_shows_an_existing_one(chat: Chat, page: str) -> N
 async def test_a_preview_that_fails_keeps_what_was_saved(chat: Chat) -> None:
     chat.integrations.errors["preview"] = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
     card = await at_preview(chat)
-    assert "Microsoft Graph cannot be reached" in words(card)
+    assert EN("fault.graph.unreachable") in words(card)
     assert "The integration is saved" in words(card)
     del chat.integrations.errors["preview"]
     assert "setup.now" in buttons(await chat.press(card, "setup.preview"))

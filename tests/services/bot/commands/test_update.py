@@ -24,6 +24,7 @@ from sync.updates.model import (
 from tests.support.bot.chat import Chat
 from tests.support.bot.fake_updates import DUE, STARTED, progress
 from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, words
+from tests.support.bot.texts import EN
 
 TEXTS = load_texts()
 PORTUGUESE = "pt-PT"
@@ -48,7 +49,7 @@ async def dialog(chat: Chat) -> Card:
 
 async def test_nothing_to_install_shows_the_installed_version(chat: Chat, integration_id: str) -> None:
     card = await chat.say("install update")
-    assert "There is no update to install" in words(card)
+    assert EN("update.nothing") in words(card)
     assert "update.install" not in buttons(card)
     assert "update.undo" not in buttons(card)
 
@@ -56,7 +57,7 @@ async def test_nothing_to_install_shows_the_installed_version(chat: Chat, integr
 async def test_the_dialog_shows_notes_and_what_would_change_here(chat: Chat, integration_id: str) -> None:
     said = words(await dialog(chat))
     for expected in (
-        "Match by every mail address",
+        EN("update.2.name"),
         "14 more people would match",
         "Person 0, Person 1",
         "and 2 more",
@@ -75,7 +76,7 @@ async def test_an_installation_starts_once_and_shows_its_progress(chat: Chat, in
     assert "0 %" in words(shown)
     again = await chat.press(card, "update.install")
     assert "Installing the update" in words(again)
-    assert "pressed this button already" in words(again)
+    assert "already pressed this button" in words(again)
     assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", BY)]
     assert set(chat.updates.followers) == {CardAddress(TENANT, ADMIN, CARD_ID)}
 
@@ -147,7 +148,7 @@ async def test_the_newest_can_be_undone(chat: Chat, integration_id: str) -> None
     chat.updates.undoable = 3
     card = await chat.say("install update")
     shown = await chat.press(card, "update.undo")
-    assert "Taking the update back" in words(shown)
+    assert EN("update.going_back") in words(shown)
     assert chat.updates.undone == [(TENANT, integration_id, 3, BY)]
 
 

@@ -17,6 +17,7 @@ from sync.domain.roles import Role
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
+from tests.support.bot.texts import EN
 from tests.support.stores import each_database as each_database
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -81,8 +82,8 @@ async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: Notic
     await world.schedule_and_send()
     consent, outage = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(consent), title(outage)] == [
-        "Microsoft Graph needs you",
-        "Mitel CloudLink has been having trouble",
+        EN("notice.problem.wrong", service="Microsoft Graph"),
+        EN("notice.problem.unwell", service="Mitel CloudLink"),
     ]
     assert any("adminconsent?client_id=app" in url for url in link_urls(consent))
     assert "User.Read.All" in words(consent)
@@ -110,7 +111,10 @@ async def test_a_secret_that_cannot_be_decrypted_is_entered_again_on_its_own_sid
     world.bot.clock.advance(seconds=31)
     await world.schedule_and_send()
     entra, cloudlink = sorted((call.card for call in world.arrived("ada")), key=title)
-    assert [title(entra), title(cloudlink)] == ["Microsoft Entra ID needs you", "Mitel CloudLink needs you"]
+    assert [title(entra), title(cloudlink)] == [
+        EN("notice.problem.wrong", service="Microsoft Entra ID"),
+        EN("notice.problem.wrong", service="Mitel CloudLink"),
+    ]
     remedies = ("edit.cloudlink", "command.rotate")
     assert [verb for verb in remedies if verb in buttons(cloudlink)] == ["edit.cloudlink"]
     assert [verb for verb in remedies if verb in buttons(entra)] == ["command.rotate"]
@@ -209,7 +213,7 @@ async def test_a_refused_secret_does_not_wait(world: NoticeHarness) -> None:
     await quiet(world)
     await refused(world)
     await world.schedule_and_send()
-    assert world.said("ada") == ["Microsoft Entra ID needs you"]
+    assert world.said("ada") == [EN("notice.problem.wrong", service="Microsoft Entra ID")]
 
 
 async def test_muting_drops_a_waiting_notice(world: NoticeHarness) -> None:
@@ -371,7 +375,10 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notic
     world.bot.clock.advance(minutes=3)
     for _ in range(3):
         await world.schedule_and_send()
-    assert world.said("ada") == ["Microsoft Entra ID needs you", "All clear: Microsoft Entra ID works again"]
+    assert world.said("ada") == [
+        EN("notice.problem.wrong", service="Microsoft Entra ID"),
+        EN("notice.clear", service="Microsoft Entra ID"),
+    ]
     assert len(world.changed()) == 1
 
 
@@ -410,13 +417,13 @@ async def test_a_wrong_clock_is_notified_once_per_tenant(world: NoticeHarness) -
     world.bot.clock.advance(minutes=16)
     for _ in range(2):
         await world.schedule_and_send()
-    assert world.said("ada") == ["This bot's clock is wrong"]
+    assert world.said("ada") == [EN("notice.problem.clock")]
     assert "9 minutes" in words(world.arrived("ada")[0].card)
     world.process.skew = 1.0
     await world.schedule_and_send()
     world.bot.clock.advance(minutes=3)
     await world.schedule_and_send()
-    assert world.said("ada")[1:] == ["All clear: the clock is right again"]
+    assert world.said("ada")[1:] == [EN("notice.clear.clock")]
 
 
 async def test_an_update_is_offered(world: NoticeHarness) -> None:

@@ -20,7 +20,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored
+from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -65,8 +65,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *rows: SQLModel) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        secret = ENCRYPTION.encrypt("secret")
-        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), *rows)
+        secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
+        await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), *rows)
         yield Bench(database)
 
 

@@ -26,13 +26,21 @@ from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import recorded_statements
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.stores import (
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+    with_secrets,
+)
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 CALL = Presence.IN_A_CALL
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
-SECRET = ENCRYPTION.encrypt("the client's secret")
+SECRET = "the client's secret"
 
 
 def calling(name: str = "p1", **values: Any) -> Person:
@@ -78,7 +86,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *people: Person, quota: int = 1500, **values: Any) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        await stored(database, integration(client_secret_sealed=SECRET, **values), *people)
+        row = with_secrets(integration(**values), ENCRYPTION, client_secret_sealed=SECRET)
+        await stored(database, row, *people)
         yield Bench(database, quota)
 
 
@@ -239,7 +248,7 @@ async def test_two_integrations_of_one_application_share_its_quota(tmp_path: Pat
 
 async def test_integrations_that_share_a_quota_push_concurrently_without_a_deadlock(tmp_path: Path) -> None:
     async with bench(tmp_path, quota=1000) as at:
-        await stored(at.database, integration(id="i2", client_secret_sealed=SECRET))
+        await stored(at.database, with_secrets(integration(id="i2"), ENCRYPTION, client_secret_sealed=SECRET))
         for number in range(5):
             names = {f"{of} {number}": of for of in ("i1", "i2")}
             await stored(at.database, *(calling(name, integration_id=of) for name, of in names.items()))

@@ -139,12 +139,12 @@ def test_dates_numbers_and_ages_as_the_language_has_them() -> None:
 def test_an_unknown_key_is_a_fault_of_ours_and_a_missing_fact_a_dash() -> None:
     with pytest.raises(KeyError):
         ENGLISH("no.such.key")
-    assert ENGLISH.lenient("fault.graph.consent_missing", {}) == "Admin consent is missing for: –"
+    assert ENGLISH.lenient("fault.graph.consent_missing", {}) == "Admin consent is missing for –."
 
 
 def test_a_fact_from_outside_cannot_reach_into_the_sentence() -> None:
     said = ENGLISH.lenient("fault.graph.consent_missing", {"permissions": "{self.__class__}"})
-    assert said.endswith("{self.__class__}")
+    assert "{self.__class__}" in said
 
 
 @pytest.mark.parametrize(
