@@ -119,7 +119,7 @@ async def _store_people(
 async def _move_phones(
     session: AsyncSession, rows: Sequence[Person], before: Mapping[str, str | None], now: datetime
 ) -> None:
-    """Somebody whose extension was taken away has no calls there; whose extension changed, is read out of turn."""
+    """Someone whose extension was taken away has no calls there; whose extension changed, is read out of turn."""
     moved = [person for person in rows if before.get(person.id) not in (None, person.extension)]
     former = {person.id: before[person.id] or "" for person in moved}
     await endpoints.move(session, former, moved, now)

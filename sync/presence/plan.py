@@ -66,7 +66,7 @@ def is_refused(person: Person, now: datetime) -> bool:
 
 
 def is_stale(person: Person, now: datetime) -> bool:
-    """Whether nobody told us for long what this person's phones do."""
+    """Whether this person's phones were not heard of for long."""
     known = [at for at in (person.desired_at, person.heard_at) if at]
     return not known or max(known) + STALE_AFTER < now
 

@@ -190,9 +190,9 @@ async def test_a_poll_that_names_another_user_is_that_users(tmp_path: Path) -> N
         await case.shows(BRUNO, AVAILABLE)
 
 
-async def test_an_event_of_somebody_unknown_at_a_known_extension_is_nobodys(tmp_path: Path) -> None:
+async def test_an_event_of_someone_unknown_at_a_known_extension_is_nobodys(tmp_path: Path) -> None:
     async with real_case(tmp_path) as case:
-        await case.call(ANA, "connected", userId="somebody-new")
+        await case.call(ANA, "connected", userId="someone-new")
         await case.shows_still(ANA, AVAILABLE)
         assert case.running.metric("events_total", verdict="unknown_person") == 1
         await case.call(ANA, "connected", "c2", userId="")
@@ -213,7 +213,7 @@ async def test_one_extension_at_two_sites_is_two_people_and_never_guessed(tmp_pa
         assert await case.sent() == [("Bruno", SET)]
 
 
-async def test_somebody_whose_extension_is_taken_away_during_a_call_is_cleared(tmp_path: Path) -> None:
+async def test_someone_whose_extension_is_taken_away_during_a_call_is_cleared(tmp_path: Path) -> None:
     async with real_case(tmp_path) as case:
         await case.call(ANA, "connected")
         await case.shows(ANA, IN_A_CALL)
@@ -226,7 +226,7 @@ async def test_somebody_whose_extension_is_taken_away_during_a_call_is_cleared(t
         assert await case.sent() == [("Ana", SET), ("Ana", CLEAR)]
 
 
-async def test_a_call_goes_on_at_the_former_extension_of_somebody_who_got_another(tmp_path: Path) -> None:
+async def test_a_call_goes_on_at_the_former_extension_of_someone_who_got_another(tmp_path: Path) -> None:
     async with real_case(tmp_path) as case:
         await case.call(ANA, "connected")
         await case.shows(ANA, IN_A_CALL)
@@ -315,7 +315,7 @@ async def test_do_not_disturb_of_the_softphone_is_not_undone_by_a_poll_of_the_de
         assert await case.sent() == [("Ana", SET)]
 
 
-async def test_a_hot_desk_that_somebody_else_uses_now_holds_no_call_of_the_former(tmp_path: Path) -> None:
+async def test_a_hot_desk_that_someone_else_uses_now_holds_no_call_of_the_former(tmp_path: Path) -> None:
     async with real_case(tmp_path) as case:
         await case.call("5001", "connected", userId=case.user_id(ANA))
         await case.shows(ANA, IN_A_CALL)

@@ -58,7 +58,7 @@ def _create_endpoints() -> None:
 def _give_calls_an_endpoint() -> None:
     """Their person's own, unless the call's id is a path that names another; of equal ids the newest is kept.
 
-    A call of somebody without an extension is not kept: what is desired for them stays until something is reported.
+    A call of someone without an extension is not kept: what is desired for them stays until something is reported.
     """
     person = sa.table('person', sa.column('id'), sa.column('extension'))
     before = sa.table('call', *_call_columns())

@@ -114,7 +114,7 @@ async def seen_at(database: Database) -> dict[str, datetime | None]:
     return {row.extension: row.poll_at for row in rows["ana"]}
 
 
-async def test_somebody_whose_extension_is_taken_away_has_no_calls_from_then_on(tmp_path: Path) -> None:
+async def test_someone_whose_extension_is_taken_away_has_no_calls_from_then_on(tmp_path: Path) -> None:
     ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
     async with bench(tmp_path, ana, *on_the_phone("ext ana")) as at:
         at.set_people("ana")
@@ -138,7 +138,7 @@ async def test_without_an_extension_a_softphone_that_was_seen_is_asked(tmp_path:
         assert "poll_now" in at.jobs.now()
 
 
-async def test_somebody_with_another_extension_is_asked_at_both(tmp_path: Path) -> None:
+async def test_someone_with_another_extension_is_asked_at_both(tmp_path: Path) -> None:
     ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
     async with bench(tmp_path, ana, *on_the_phone("ext ana")) as at:
         at.set_people("ana", ana="2009")

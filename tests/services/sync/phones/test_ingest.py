@@ -128,7 +128,7 @@ async def test_where_user_and_extension_disagree_the_user_counts_and_the_directo
         assert at.jobs.deferred == [("push", "i1", None)]
 
 
-async def test_a_call_that_was_taken_for_somebody_elses_moves_to_its_person(tmp_path: Path) -> None:
+async def test_a_call_that_was_taken_for_someone_elses_moves_to_its_person(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await at.apply(at_extension("p1", call(CallState.CONNECTED, 1), user_id=""))
         assert (await read_person(at.database)).desired == CALL
@@ -138,7 +138,7 @@ async def test_a_call_that_was_taken_for_somebody_elses_moves_to_its_person(tmp_
 
 async def test_an_unknown_user_at_a_known_extension_is_nobody_and_the_directory_is_read(tmp_path: Path) -> None:
     async with bench(tmp_path, enabled=True) as at:
-        await at.apply(at_extension("p1", call(CallState.CONNECTED, 1), user_id="somebody new"))
+        await at.apply(at_extension("p1", call(CallState.CONNECTED, 1), user_id="someone new"))
         assert (await read_person(at.database)).desired is None
         assert at.counted("unknown_person") == 1
         assert at.jobs.deferred == [("match", "i1", NOON)]
@@ -181,7 +181,7 @@ def idle(name: str, user_id: str = "") -> LineSnapshot:
     return LineSnapshot(f"ext {name}", user_id, "idle", do_not_disturb=False, calls=(), at=0)
 
 
-async def test_somebody_whose_last_device_is_forgotten_has_no_calls(tmp_path: Path) -> None:
+async def test_someone_whose_last_device_is_forgotten_has_no_calls(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await stored(at.database, person("p3", extension=None))
         await at.apply(at_extension("softphone", call(CallState.CONNECTED, 1, "p3")))
@@ -192,7 +192,7 @@ async def test_somebody_whose_last_device_is_forgotten_has_no_calls(tmp_path: Pa
         assert (row.desired, row.line, row.due_at) == (None, "unknown", at.clock())
 
 
-async def test_a_hot_desk_that_somebody_else_uses_now_leaves_nothing_with_the_former(tmp_path: Path) -> None:
+async def test_a_hot_desk_that_someone_else_uses_now_leaves_nothing_with_the_former(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await at.apply(at_extension("desk", call(CallState.CONNECTED, 1)))
         at.clock.advance(minutes=5)

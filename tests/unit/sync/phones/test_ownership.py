@@ -67,33 +67,42 @@ def test_what_was_seen_before_is_no_news() -> None:
     assert not is_disagreement(place("2003", "u-ana"), [guest, EVA])
 
 
-def told(parts: Sequence[tuple[Resident, LineSnapshot]]) -> dict[str, tuple[bool, list[str]]]:
+def shared_out(parts: Sequence[tuple[Resident, LineSnapshot]]) -> dict[str, tuple[bool, list[str]]]:
     """By person: whether the endpoint exists for them, and the calls they have there."""
     return {one.id: (part.exists, [call.call_id for call in part.calls]) for one, part in parts}
 
 
 def test_a_named_user_gets_the_snapshot_and_who_was_only_seen_there_gets_nothing() -> None:
-    assert told(shares(place("3001", "u-eva", "", "c"), ALL, {})) == {"eva": (True, ["c"]), "tim": (False, [])}
-    assert told(shares(place("2003", "u-tim", "", "c"), ALL, {})) == {"tim": (True, ["c"]), "eva": (False, [])}
+    assert shared_out(shares(place("3001", "u-eva", "", "c"), ALL, {})) == {
+        "eva": (True, ["c"]),
+        "tim": (False, []),
+    }
+    assert shared_out(shares(place("2003", "u-tim", "", "c"), ALL, {})) == {
+        "tim": (True, ["c"]),
+        "eva": (False, []),
+    }
 
 
 def test_two_who_own_an_extension_may_have_two_phones() -> None:
     one, other = Resident("x", "u-x", "", "2001"), Resident("y", "u-y", "", "2001")
-    assert told(shares(place("2001", "u-x", "", "c"), [one, other], {})) == {"x": (True, ["c"])}
-    assert told(shares(place("2001", "", "", "c"), [one, other], {})) == {}
+    assert shared_out(shares(place("2001", "u-x", "", "c"), [one, other], {})) == {"x": (True, ["c"])}
+    assert shared_out(shares(place("2001", "", "", "c"), [one, other], {})) == {}
 
 
 def test_without_a_user_a_call_stays_with_who_has_it_and_a_new_one_is_the_owners() -> None:
     guest = Resident("ana", "u-ana", "", "2001", frozenset({"2003"}))
     parts = shares(place("2003", "", "", "c", "d", dnd=True), [guest, EVA], {"ana": {"c", "x"}})
-    assert told(parts) == {"ana": (True, ["c"]), "eva": (True, ["d"])}
+    assert shared_out(parts) == {"ana": (True, ["c"]), "eva": (True, ["d"])}
     assert {one.id: part.do_not_disturb for one, part in parts} == {"ana": None, "eva": True}
 
 
 def test_of_several_guests_each_keeps_their_calls_and_a_new_one_is_nobodys() -> None:
     parts = shares(place("3001", "", "", "c", "d", "e"), [EVA, TIM], {"eva": {"c"}, "tim": {"d"}})
-    assert told(parts) == {"eva": (True, ["c"]), "tim": (True, ["d"])}
+    assert shared_out(parts) == {"eva": (True, ["c"]), "tim": (True, ["d"])}
 
 
 def test_a_phone_that_cloudlink_does_not_know_is_nobodys() -> None:
-    assert told(shares(unknown_phone("2001"), ALL, {"ana": {"c"}})) == {"ana": (False, []), "bob": (False, [])}
+    assert shared_out(shares(unknown_phone("2001"), ALL, {"ana": {"c"}})) == {
+        "ana": (False, []),
+        "bob": (False, []),
+    }
