@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import random
 import signal
 import sys
@@ -17,7 +18,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
@@ -33,9 +34,10 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
-from core.http_server import listening
+from core.http_server import CannotListen, listening
 from core.logging import configure_logging
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
@@ -76,7 +78,11 @@ class Role(StrEnum):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Exit code 2: the settings or the database do not allow it."""
+    """Run the command. Exit code 2: the settings, the database or the machine do not allow it.
+
+    Every file that this process makes is its owner's alone.
+    """
+    os.umask(0o077)
     options = _command_line().parse_args(arguments)
     gc.freeze()  # imported modules are never freed; searching them costs each full collection, and the exit, 0.5 s
     try:
@@ -86,12 +92,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(settings.log_level, settings.log_format)
     try:
         return asyncio.run(_run(settings, options)) or 0
-    except (InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
+    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
     except CannotCopy as error:
         return _refuse(str(error), what="copy")
     except OperationalError as error:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
+    except ProgrammingError:
+        return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> Coroutine[Any, Any, int | None]:
@@ -126,7 +134,8 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
         operations = await stack.enter_async_context(listening(served.operations, *at))
         port = None
         if served.public:
-            port = await stack.enter_async_context(listening(served.public, settings.host, settings.port))
+            listener = listening(served.public, settings.host, settings.port, served.gate)
+            port = await stack.enter_async_context(listener)
         log.info("listening", role=role.value, host=settings.host, port=port, operations_port=operations)
         if served.public:
             await offer_claim(settings)
@@ -195,10 +204,14 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 
 @dataclass(frozen=True, slots=True)
 class Applications:
-    """``public`` is for Teams, CloudLink and browsers, not in a worker; ``operations`` for probes and metrics."""
+    """``public``, behind ``gate``, is for Teams, CloudLink and browsers; a worker has none.
+
+    ``operations`` is for probes and metrics.
+    """
 
     public: web.Application | None
     operations: web.Application
+    gate: ConnectionGate
 
 
 @asynccontextmanager
@@ -243,7 +256,7 @@ async def open_applications(
         operations.add_routes(operations_routes(engine.readiness, registry))
         exports = HistoryExport(services, services.export_links)
         public = None if role is Role.WORKER else public_application(host, engine, exports)
-        yield Applications(public, operations)
+        yield Applications(public, operations, _gate(settings, metrics))
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
@@ -279,6 +292,12 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
     return application
+
+
+def _gate(settings: Settings, metrics: Metrics) -> ConnectionGate:
+    """What limits the public port's connections, and counts those that it closes."""
+    limits = ConnectionLimits(settings.connections, settings.connections_per_peer)
+    return ConnectionGate(limits, lambda reason: metrics.connections_closed.labels(reason=reason).inc())
 
 
 def _check_role(settings: Settings, role: Role) -> None:

@@ -36,6 +36,10 @@ class Settings(BaseSettings):
         "127.0.0.1", description="Address for probes and Prometheus: `/healthz`, `/readyz`, `/metrics`."
     )
     operations_port: int = Field(3979, ge=0, le=65535, description="Port for these; 0 takes a free one.")
+    connections: int = Field(800, ge=1, description="Connections to `PORT` at the same time, in all.")
+    connections_per_peer: int = Field(
+        400, ge=1, description="Connections of one address; behind a proxy all are the proxy's."
+    )
     public_url: str = Field(
         "", description="Where CloudLink reaches this bot from outside; without it there are no webhooks."
     )
@@ -103,7 +107,9 @@ class Settings(BaseSettings):
         "`TEAMS_TENANT/ENTRA_TENANT`.",
     )
     presence_quota: int = Field(
-        1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
+        10_000,
+        ge=1,
+        description="The most presence requests per 30 s, per application and tenant. What each takes is learned.",
     )
     max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(

@@ -8,12 +8,14 @@ CloudLinkPresenceError
 ├── RosterUnavailable                  bot.activity
 ├── Undelivered                        bot.activity
 ├── Unreachable                        bot.activity
+├── RoleWithdrawn                      bot.chat.authority
 ├── InsecureHosting (ValueError)       bot.hosting.config
 ├── ChannelFailure                     bot.hosting.delivery
 ├── UnreadableResponse (ValueError)    bot.hosting.delivery
 ├── Refused                            bot.hosting.refusals
 ├── TurnFailed                         bot.hosting.turn_runner
 ├── TooLarge (ValueError)              core.http
+├── CannotListen                       core.http_server
 ├── Refused (ValueError)               manifest.packer
 ├── SecretUnreadable                   storage.encryption
 ├── KeyVaultUnavailable                storage.key_vault

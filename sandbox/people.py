@@ -32,6 +32,7 @@ class TeamsUser:
     removed: bool = False
     changed: int = 0
     refusal: int = 0
+    guest: bool = False
     client: TeamsClient | None = "Available"
     chosen: Chosen | None = None
     session: Session | None = None

@@ -1,8 +1,10 @@
 """Opens the database and provides sessions: SQLite by default (WAL, one writer at a time), or PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +18,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 Row = TypeVar("Row")
+
+Guard = Callable[[AsyncSession], Awaitable[None]]
+"""Checks, first in a transaction, whether it may write; raises if not."""
+
+_guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
 
 CONNECTIONS = 10
 """How many connections a process keeps open: opening one costs more than most statements do."""
@@ -48,11 +55,29 @@ class Database:
         """
         if not self.is_sqlite:
             async with self.session() as session:
+                await _check(session)
                 yield session
             return
         async with self._writer, self.session() as session:
             await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
+            await _check(session)
             yield session
+
+
+@contextmanager
+def guarded(guard: Guard | None) -> Iterator[None]:
+    """Have ``guard`` check every writing session of the block, instead of any outer one; None checks none."""
+    token = _guard.set(guard)
+    try:
+        yield
+    finally:
+        _guard.reset(token)
+
+
+async def _check(session: AsyncSession) -> None:
+    guard = _guard.get()
+    if guard:
+        await guard(session)
 
 
 def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool = False) -> SelectOfScalar[Row]:
@@ -81,6 +106,9 @@ async def advisory_lock(session: AsyncSession, *name: str) -> None:
         await session.exec(select(func.pg_advisory_xact_lock(number)))
 
 
+PASSWORD = re.compile(r"(?<=://)([^:/@]*:[^@]*|[^:/@]*)@")
+"""A user, with or without a password, before the host of an address."""
+
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -90,10 +118,12 @@ def database_url(url: str) -> URL:
     Raises ``ValueError`` for another kind of database and for text that is not a database address. The message
     does not repeat the address, which may contain a password.
     """
+    if not url.startswith("sqlite") and PASSWORD.sub("", url).count("@") > 0:
+        raise ValueError("has an @ in the user's name or password: write @ as %40")
     try:
         read = make_url(url)
         return read.set(drivername=DRIVERS[read.drivername.partition("+")[0]])
-    except (ArgumentError, KeyError):
+    except (ArgumentError, KeyError, ValueError):
         raise ValueError("is no address of an SQLite or PostgreSQL database (postgresql://...)") from None
 
 

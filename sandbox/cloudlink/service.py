@@ -29,6 +29,8 @@ def _with_errors(handler: Handler) -> Handler:
 
 def _check_faults(request: web.Request) -> None:
     faults = request.app[WORLD].saved.faults
+    if request.app[WORLD].takes_refusal("cloudlink"):
+        raise CloudLinkError(401, "invalid_client", "The client is not known.")
     if faults.cloudlink_outage:
         raise CloudLinkError(503, "unavailable", "The service is not available.")
     if faults.cloudlink_throttle:

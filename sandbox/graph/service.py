@@ -41,6 +41,8 @@ async def _body(request: web.Request) -> Any:
 
 async def _respond(request: web.Request, world: World) -> GraphResponse:
     roles = _roles(world, request)
+    if world.takes_refusal("graph"):
+        raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")
     if world.saved.faults.graph_outage:
         raise GraphError(503, "serviceNotAvailable", "Service unavailable.")
     if world.saved.faults.graph_forbidden:

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from core.errors import CloudLinkPresenceError
+from core.text import visible
 from sync.cloudlink.tables import WireTables
 from sync.domain.phone_events import (
     CallEvent,
@@ -130,10 +131,10 @@ def parse_user(item: object) -> CloudLinkUser | None:
     """One item of an account's users; None when it is not one. Its SIP password is dropped here."""
     if not isinstance(item, Mapping) or not (user_id := text_of(item.get("userId"))):
         return None
-    address = text_of(item.get("email"), 320)
-    name = text_of(item.get("displayName")) or text_of(item.get("name")) or address or user_id
+    address = _visible(item.get("email"), 320).replace(" ", "")
+    name = _visible(item.get("displayName")) or _visible(item.get("name")) or address or user_id
     site_id = id_of(item.get("siteId"))
-    return CloudLinkUser(user_id, name, address, text_of(item.get("extension")) or None, site_id)
+    return CloudLinkUser(user_id, name, address, _visible(item.get("extension")) or None, site_id)
 
 
 def parse_snapshot(endpoint: object, calls: object, tables: WireTables) -> LineSnapshot:
@@ -187,9 +188,17 @@ def page_items(page: object) -> list[Any]:
 
 
 def next_link(page: object) -> str:
-    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``."""
+    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``.
+
+    Raises ``Malformed`` for a link that cannot be read: without it the list would seem to end here.
+    """
     link = _optional_object(_object(page, "collection").get("_links")).get("next")
-    return text_of(_optional_object(link).get("href") or link, 4000)
+    if isinstance(link, Mapping):
+        link = link.get("href")
+    address = text_of(link, 4000)
+    if link and not address:
+        raise Malformed("_links.next")
+    return address
 
 
 def text_of(value: object, limit: int = LONGEST_TEXT) -> str:
@@ -205,6 +214,11 @@ def text_of(value: object, limit: int = LONGEST_TEXT) -> str:
 def id_of(value: object) -> str:
     """An id: of a path its last segment."""
     return text_of(text_of(value, 1000).rstrip("/").rpartition("/")[2])
+
+
+def _visible(value: object, limit: int = LONGEST_TEXT) -> str:
+    """As ``text_of``, without the invisible characters that come with pasted text."""
+    return text_of(visible(value) if isinstance(value, str) else value, limit)
 
 
 def _in_conference(fields: Fields, state: CallState | None, tables: WireTables) -> bool:

@@ -23,6 +23,7 @@ class Fault(StrEnum):
     CLOUDLINK_UNREACHABLE = "cloudlink.unreachable"
     CLOUDLINK_THROTTLED = "cloudlink.throttled"
     CLOUDLINK_UNREADABLE = "cloudlink.unreadable"
+    CLOUDLINK_LIST_TOO_LONG = "cloudlink.list_too_long"
 
     ENTRA_TENANT_UNKNOWN = "entra.tenant_unknown"
     ENTRA_CLIENT_UNKNOWN = "entra.client_unknown"
@@ -47,8 +48,34 @@ class Fault(StrEnum):
     GRAPH_UNREACHABLE = "graph.unreachable"
     GRAPH_THROTTLED = "graph.throttled"
     GRAPH_UNREADABLE = "graph.unreadable"
+    GRAPH_LIST_TOO_LONG = "graph.list_too_long"
 
     SECRET_UNREADABLE = "secret.unreadable"  # noqa: S105
+
+
+OUTAGES = frozenset(
+    {
+        Fault.CLOUDLINK_UNREACHABLE,
+        Fault.CLOUDLINK_THROTTLED,
+        Fault.CLOUDLINK_UNREADABLE,
+        Fault.ENTRA_UNREACHABLE,
+        Fault.GRAPH_UNREACHABLE,
+        Fault.GRAPH_THROTTLED,
+        Fault.GRAPH_UNREADABLE,
+    }
+)
+"""The faults of ``ServiceUnavailable``; all others are refusals."""
+
+CERTAIN = frozenset(
+    {
+        Fault.SECRET_UNREADABLE,
+        Fault.ENTRA_CERTIFICATE_UNREADABLE,
+        Fault.ENTRA_FEDERATION_UNREADABLE,
+        Fault.ENTRA_HOST_NOT_ALLOWED,
+        Fault.CLOUDLINK_REGION_INVALID,
+    }
+)
+"""The refusals that no service pronounced: found here, they do not pass."""
 
 
 class SyncError(CloudLinkPresenceError):

@@ -1,11 +1,12 @@
 """An integration's people: both directories are read, matched, and stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
+from core.grouping import grouped
 from storage.queries import endpoints, integrations, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -15,7 +16,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.features import matches_proxies
 from sync.domain.jobs import POLL, POLL_NOW, PUSH
-from sync.domain.model import Service
+from sync.domain.model import Service, Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import LineState
 from sync.domain.services import Account
@@ -88,7 +89,7 @@ class DirectorySync:
         """Both directories responded. Only a probe closes a blocking problem: reading does not prove writing."""
         services = [Service.CLOUDLINK]
         if not health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS):
-            services.append(Service.ENTRA)
+            services += health.TEAMS
         await health.mark_healthy(session, integration_id, services, now)
 
 
@@ -108,12 +109,28 @@ async def _store_people(
     extensions = {person.id: person.extension for person in before}
     for user_id, person in known.items():
         if user_id not in present:
-            await _retire(session, person)
-    after = [_updated(known.get(user_id), matching, integration_id) for user_id, matching in present.items()]
+            await _retire(session, person, now)
+    after = [_updated(known.get(user_id), matching, integration_id, now) for user_id, matching in present.items()]
+    shared = _with_shared_extension([matching.person for matching in matchings])
+    for person in after:
+        person.unmatched = _reason(present[person.cloudlink_user_id], shared)
     session.add_all(person for person in after if person.cloudlink_user_id not in known)
     await session.flush()
     await _move_phones(session, after, extensions, now)
     return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
+
+
+def _with_shared_extension(users: Sequence[CloudLinkUser]) -> set[str]:
+    """The ids of users whose extension another one has at the same site, or may have."""
+    sites = grouped(users, lambda user: user.extension)
+    return {
+        user.user_id
+        for user in users
+        if any(
+            other is not user and (other.site_id == user.site_id or not (other.site_id and user.site_id))
+            for other in sites[user.extension]
+        )
+    }
 
 
 async def _move_phones(
@@ -131,23 +148,33 @@ async def _move_phones(
             person.desired_because = current_cause()
 
 
-async def _retire(session: AsyncSession, person: Person) -> None:
+async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
     if not person.applied and not person.status_message:
         await session.delete(person)
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
-    person.desired_because = current_cause()
+    person.desired_because, person.due_at = current_cause(), now
 
 
-def _updated(person: Person | None, matching: Matching, integration_id: str) -> Person:
+def _reason(matching: Matching, shared: Set[str]) -> str | None:
+    """Why this user's calls cannot be shown, or not all of them; None when they can."""
+    if matching.reason:
+        return matching.reason.value
+    if matching.person.extension is None:
+        return Unmatched.NO_EXTENSION.value
+    return Unmatched.SHARED_EXTENSION.value if matching.person.user_id in shared else None
+
+
+def _updated(person: Person | None, matching: Matching, integration_id: str, now: datetime) -> Person:
+    """Who stops matching is due now, for what is shown must be cleared, in a call or not."""
     user = matching.person
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
     row.extension, row.site_id = user.extension, user.site_id
     if row.teams_user_id != matching.teams_user_id:
         row.teams_user_id = matching.teams_user_id
+        row.due_at = now if row.applied or row.status_message else row.due_at
         forget_refusal(row)
-    row.unmatched = matching.reason.value if matching.reason else None
     return row
 
 

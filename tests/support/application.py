@@ -39,7 +39,7 @@ async def both_ports(data: Path, **changed: Any) -> AsyncIterator[RunningApp]:
         async with open_applications(settings) as served:
             assert served.public
             async with (
-                listening(served.public, LOOPBACK, 0) as port,
+                listening(served.public, LOOPBACK, 0, served.gate) as port,
                 listening(served.operations, LOOPBACK, 0) as operations,
             ):
                 yield RunningApp(f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{operations}", http)

@@ -1,6 +1,6 @@
 """The product's bot side, whole: signed requests in, cards out. Its scheduler is off: nothing happens by itself."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -20,7 +20,7 @@ from sqlmodel import SQLModel
 from app import public_application
 from bot.activity import Card
 from bot.cards.field_errors import Links
-from bot.chat.context import Services
+from bot.chat.context import Command, Services
 from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
@@ -171,6 +171,7 @@ async def open_bot_process(
     tenants: tuple[str, ...],
     *,
     host: HostCredentials | None = None,
+    commands: Sequence[Command] = COMMANDS,
 ) -> AsyncIterator[BotProcess]:
     """A process on the store at ``database_url``; any number of them may share it."""
     async with AsyncExitStack() as stack:
@@ -212,7 +213,7 @@ async def open_bot_process(
             links=Links(),
             previews=PreviewCache(utc_now),
             export_links=ExportLinks(encryption, utc_now, own_url="http://127.0.0.1"),
-            commands=COMMANDS,
+            commands=commands,
         )
         pipeline = Pipeline(services, metrics)
         hosting = HostingConfig(

@@ -129,7 +129,10 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
-    if fault.value.endswith(("unreachable", "throttled", "unreadable")) and fault is not Fault.SECRET_UNREADABLE:
+    if (
+        fault.value.endswith(("unreachable", "throttled", "unreadable", "list_too_long"))
+        and fault is not Fault.SECRET_UNREADABLE
+    ):
         return ServiceUnavailable(fault, 30.0, status=503)
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
     return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
@@ -200,7 +203,20 @@ def _status(
     }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None
-    sample = Status(view, service_health, 27, 25, 3, 1, changed, not polling, 30 if polling else 1, states)
+    left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
+    sample = Status(
+        view,
+        service_health,
+        27,
+        25,
+        3,
+        1,
+        changed,
+        not polling,
+        30 if polling else 1,
+        states,
+        not_shown=left_out,
+    )
     return status.status_card(texts, sample, said, NOW)
 
 

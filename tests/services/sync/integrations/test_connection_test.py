@@ -85,7 +85,7 @@ async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tm
         assert await at.faults() == []
         assert (await read_person(at.database)).due_at == NOON
         assert at.jobs.now() == ["push"]
-        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1]]
+        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1, 90]]
         assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 

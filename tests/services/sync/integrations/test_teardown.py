@@ -36,5 +36,5 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
             ClearPresence("p1"),
             ClearPresence("p2"),
         ]
-        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2]]
+        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2, 90]]
     assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 2

@@ -15,7 +15,7 @@ from storage.queries import endpoints, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
@@ -36,6 +36,7 @@ class User:
     mail: str = ""
     enabled: bool = True
     proxy_addresses: tuple[str, ...] = ()
+    guest: bool = False
 
 
 class Bench:
@@ -92,7 +93,7 @@ async def test_two_people_can_exchange_their_extensions(tmp_path: Path) -> None:
         assert (rows["ana"].extension, rows["bob"].extension) == ("ext bob", "ext ana")
 
 
-async def test_two_people_may_have_the_same_extension_at_one_or_two_sites(tmp_path: Path) -> None:
+async def test_two_people_with_one_extension_both_keep_it(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.set_people("ana", "bob", ana="2001", bob="2001")
         at.clients.cloudlink.people[1] = replace(at.clients.cloudlink.people[1], site_id="Porto")
@@ -148,24 +149,35 @@ async def test_someone_with_another_extension_is_asked_at_both(tmp_path: Path) -
         assert await seen_at(at.database) == {"ext ana": NOON, "2009": NOON}
 
 
-@pytest.mark.parametrize("state", ["connected", "ended"])
-async def test_who_stops_matching_is_cleared_now_in_a_call_or_not(tmp_path: Path, state: str) -> None:
-    later = NOON + timedelta(minutes=27)
-    calling = {**APPLIED, "line": "on_call", "applied_user_id": "teams ana", "due_at": later}
-    async with bench(tmp_path, person("ana", **calling), *on_the_phone("ext ana", state)) as at:
-        at.set_people("ana")
+async def test_a_match_without_a_phone_of_its_own_has_its_reason(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.cloudlink.people = [
+            CloudLinkUser(name, name, f"{name}@example.com", extension, site)
+            for name, extension, site in (
+                ("ana", "2001", ""),
+                ("bob", "2001", "Porto"),
+                ("eve", None, ""),
+                ("tom", "2002", ""),
+                ("ida", "2003", "Porto"),
+                ("leo", "2003", "Lisbon"),
+            )
+        ]
+        at.set_users(**{name: f"teams {name}" for name in ("ana", "bob", "eve", "tom", "ida", "leo")})
+        await at.directory_sync.match("i1")
+        reasons = {name: row.unmatched for name, row in (await at.rows()).items()}
+        shared = dict.fromkeys(("ana", "bob"), "shared_extension")
+        assert reasons == {**shared, "eve": "no_extension", "tom": None, "ida": None, "leo": None}
+
+
+async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_path: Path) -> None:
+    async with bench(
+        tmp_path, person("ana", **APPLIED, applied_user_id="teams ana", teams_user_id="teams ana")
+    ) as at:
+        at.set_people("ana", "bob")
+        at.set_users(bob="teams bob")
         await at.directory_sync.match("i1")
         row = await read_person(at.database, "ana")
-        assert (row.teams_user_id, row.applied, row.due_at) == (None, CALL, NOON)
-
-
-async def test_who_matches_another_user_is_cleared_for_the_former_one_now(tmp_path: Path) -> None:
-    later = NOON + timedelta(minutes=27)
-    async with bench(tmp_path, person("ana", **APPLIED, applied_user_id="teams ana", due_at=later)) as at:
-        at.set_people("ana")
-        at.set_users(ana="teams new")
-        await at.directory_sync.match("i1")
-        assert (await read_person(at.database, "ana")).due_at == NOON
+        assert (row.teams_user_id, row.applied_user_id, row.due_at) == (None, "teams ana", NOON)
 
 
 async def test_a_person_who_is_gone_is_deleted_once_teams_shows_nothing(tmp_path: Path) -> None:
@@ -204,6 +216,23 @@ async def test_a_match_with_another_user_deletes_the_refusal(tmp_path: Path) -> 
         at.set_users(ana="another ana")
         await at.directory_sync.match("i1")
         assert (await read_person(at.database, "ana")).refusal == ""
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOUDLINK_LIST_TOO_LONG, Fault.GRAPH_LIST_TOO_LONG])
+async def test_a_list_that_was_cut_short_unmatches_nobody(tmp_path: Path, fault: Fault) -> None:
+    async with bench(tmp_path, person("ana", **APPLIED)) as at:
+        service = at.clients.graph if fault is Fault.GRAPH_LIST_TOO_LONG else at.clients.cloudlink
+        service.error = ServiceUnavailable(fault, pages=2001)
+        await at.directory_sync.match("i1")
+        row = await read_person(at.database, "ana")
+        assert (row.teams_user_id, row.gone, row.desired, row.applied) == (
+            "teams ana",
+            False,
+            CALL,
+            APPLIED["applied"],
+        )
+        async with at.database.session() as session:
+            assert [problem.fault for problem in await problems.list_open(session, "i1")] == [fault.value]
 
 
 async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_problem(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ async def test_refused_credentials_open_a_problem_that_the_next_successful_poll_
         await at.poll()
         assert (await read_integration(at.database)).polled_at is None
         async with at.database.session() as session:
-            assert [row.lasting for row in await problems.list_open(session, "i1")] == [True]
+            assert [row.lasting for row in await problems.list_open(session, "i1")] == [False]
         at.clients.cloudlink.error = None
         await at.poll()
         async with at.database.session() as session:
