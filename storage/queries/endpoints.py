@@ -65,10 +65,17 @@ async def next_poll(session: AsyncSession, integration_id: str) -> datetime | No
 
 async def mark_polled(
     session: AsyncSession, integration_id: str, extensions: Collection[str], asked_at: datetime
-) -> None:
-    """These were read at ``asked_at``: what was to be read by then, out of turn, no longer is."""
+) -> set[str]:
+    """These were read at ``asked_at``: what was to be read by then, out of turn, no longer is.
+
+    Returns the ids of the people for whom it was to be.
+    """
     here = (col(Endpoint.integration_id) == integration_id, col(Endpoint.extension).in_(sorted(extensions)))
-    await session.exec(update(Endpoint).where(*here, col(Endpoint.poll_at) <= asked_at).values(poll_at=None))
+    due = (*here, col(Endpoint.poll_at) <= asked_at)
+    found = set((await session.exec(select(Endpoint.person_id).where(*due))).all())
+    if found:
+        await session.exec(update(Endpoint).where(*due).values(poll_at=None))
+    return found
 
 
 async def move(session: AsyncSession, former: Mapping[str, str], people: Collection[Person], now: datetime) -> None:

@@ -21,6 +21,7 @@ from sync.domain.jobs import MATCH, POLL_NOW, PUSH
 from sync.domain.phone_events import Event, LineSnapshot
 from sync.phones.line_session import LineSession
 from sync.phones.line_state import Verdict
+from sync.scheduling import freshness
 
 log = structlog.get_logger()
 
@@ -55,8 +56,8 @@ class EventIngestor:
             verdicts = Counter({DUPLICATE: duplicates})
             changed = []
             for row in rows:
-                row.last_webhook_at = now
                 verdicts += await self._apply(session, row.id, lines[row.id], news[row.id], now)
+                freshness.event_arrived(row, lines[row.id].reported, now)
                 if await lines[row.id].flush(session, row, now) and row.enabled:
                     changed.append((PUSH, row.id))
         for verdict, count in verdicts.items():
@@ -91,14 +92,16 @@ class EventIngestor:
             if integration is None:
                 return
             extensions = {each.extension for each in snapshots}
-            await endpoint_store.mark_polled(session, integration_id, extensions, asked_at)
+            in_doubt = await endpoint_store.mark_polled(session, integration_id, extensions, asked_at)
             lines = (await LineSession.load(session, {integration_id: snapshots}))[integration_id]
+            before = {name: state for name, state in lines.states().items() if name not in in_doubt}
             for snapshot in snapshots:
                 lines.apply_snapshot(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
             if unknown:
                 await event_store.add_unknown_states(session, integration_id, unknown, now)
             changed = await lines.flush(session, integration, now)
+            freshness.poll_found(integration, before, lines.states(), now)
         await self._look_again(integration, lines, now)
         if not changed:
             return

@@ -47,7 +47,8 @@ class Rows:
 class LineSession:
     """The lines of an integration's people: loaded once, changed in memory, written back by ``flush``.
 
-    ``needs_match``: a report contradicts the directory as it was last read.
+    ``needs_match``: a report contradicts the directory as it was last read. ``reported`` holds the ids of people of
+    whom an event arrived.
     """
 
     def __init__(self, rows: Sequence[Rows]) -> None:
@@ -57,6 +58,7 @@ class LineSession:
         self._causes: dict[str, str] = {}
         self._polls: dict[tuple[str, str], datetime] = {}
         self.needs_match = False
+        self.reported: set[str] = set()
 
     @classmethod
     async def load(cls, session: AsyncSession, reports: Mapping[str, Sequence[Report]]) -> dict[str, "LineSession"]:
@@ -90,6 +92,7 @@ class LineSession:
         owner = owner_of(event, known)
         if isinstance(owner, Nobody):
             return owner
+        self.reported.add(owner.id)
         line, verdict = apply_event(self._lines[owner.id], event, now)
         is_doubtful = isinstance(event, CallEvent) and event.doubtful
         if verdict is Verdict.UNKNOWN_STATE or (verdict is Verdict.APPLIED and is_doubtful):
@@ -124,6 +127,10 @@ class LineSession:
     def _change(self, name: str, line: Line, cause: str) -> None:
         self._lines[name], self._causes[name] = line, cause
         self._residents[name] = replace(self._residents[name], seen_at=frozenset(line.endpoints))
+
+    def states(self) -> dict[str, str]:
+        """People's line states, by id, as of loading or the last ``flush``."""
+        return {name: rows.person.line for name, rows in self._rows.items()}
 
     @property
     def polls(self) -> Collection[datetime]:

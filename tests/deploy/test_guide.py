@@ -31,7 +31,7 @@ def test_both_languages_have_the_same_commands() -> None:
 
 @pytest.mark.parametrize("block", blocks(PAGES[0]))
 def test_every_file_of_ours_that_is_named_exists(block: str) -> None:
-    made = ("deploy/presence.env", "deploy/secrets")
+    made = ("deploy/presence.env", "deploy/.env", "deploy/secrets")
     named = re.findall(r"(?<![\w/.-])(?:deploy|requirements)/[\w./@*-]+", block)
     assert [name for name in named if not name.startswith(made) and not (ROOT / name).exists()] == []
 
@@ -59,7 +59,9 @@ def test_the_secrets_it_makes_are_settings_that_the_program_takes(
     assert read.bot_app_password.get_secret_value() == "the bot's own password"
     address = database_url(read.database_url)
     assert (address.host, address.database) == ("database", "presence")
-    assert address.password == (folder / "postgres_password").read_text().strip()
+    assert address.username == "presence_app"
+    assert address.password == (folder / "database_password").read_text().strip()
+    assert address.password != (folder / "postgres_password").read_text().strip()
 
 
 def test_the_guides_package_command_works(tmp_path: Path) -> None:

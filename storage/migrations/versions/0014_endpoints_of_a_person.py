@@ -7,8 +7,8 @@ from alembic import op
 
 from storage.tables.columns import UtcDateTime
 
-revision = '0013'
-down_revision = '0012'
+revision = '0014'
+down_revision = '0013'
 
 NAMES = {'uq': 'uq_%(table_name)s_%(column_0_N_name)s'}
 """Of the constraint that is dropped, in SQLite, where it has none."""
