@@ -21,7 +21,7 @@ from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
-from sync.problems.incidents import CLOCK, EVENTS, OWN, PEOPLE
+from sync.problems.incidents import CLOCK, EVENTS, LISTS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
@@ -33,7 +33,7 @@ REPLACES_SECRET = frozenset(
 """The faults that a new client secret fixes."""
 
 
-COUNTED = {PEOPLE: "people", CLOCK: "minutes", EVENTS: "calls"}
+COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls"}
 """The fact that the sentence of such a problem counts."""
 
 
@@ -172,10 +172,12 @@ def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> 
     context = notice.facts.get("context", {})
     title = texts(f"notice.problem.{service}")
     count = int(context.get(COUNTED[service], 0))
+    before = texts.number(int(context.get("before", 0)))
+    side = _service(texts, str(context.get("side", Service.CLOUDLINK)))
     box = note(
         "warning",
         "⚠️",
-        texts.plural(f"notice.problem.{service}.what", count),
+        texts.plural(f"notice.problem.{service}.what", count, before=before, side=side),
         texts(f"notice.problem.{service}.remedy"),
         since,
     )
@@ -189,8 +191,12 @@ def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     span = texts.span(int((ended - began).total_seconds()))
     service = str(facts["service"])
     key = f"notice.clear.{service}" if service in OWN else "notice.clear"
-    title = texts(key, service=_service(texts, service))
-    box = note("good", "✅", texts("notice.clear.after", span=span))
+    if facts.get("context", {}).get("believed"):
+        title = texts("notice.clear.lists.believed")
+        box = note("accent", "ℹ️", texts("notice.clear.lists.believed.what"))
+    else:
+        title = texts(key, service=_service(texts, service))
+        box = note("good", "✅", texts("notice.clear.after", span=span))
     return (
         title,
         "✅",

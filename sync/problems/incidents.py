@@ -13,12 +13,14 @@ from storage.tables.problems import Problem
 
 PEOPLE: Final = "people"
 UNMATCHED_RISING: Final = "people.unmatched_rising"
+LISTS: Final = "lists"
+LISTS_SHRUNK: Final = "lists.shrunk"
 CLOCK: Final = "clock"
 CLOCK_SKEWED: Final = "clock.skewed"
 EVENTS: Final = "events"
 EVENTS_MISSED: Final = "events.missed"
 
-OWN = (PEOPLE, CLOCK, EVENTS)
+OWN = (PEOPLE, LISTS, CLOCK, EVENTS)
 """What is no service, and has problems and sentences of its own."""
 
 OUTAGE: Final = "outage"
@@ -56,7 +58,7 @@ class Incident:
     @property
     def notice_delay(self) -> timedelta:
         """How long after ``since`` it is notified."""
-        if self.service in (PEOPLE, EVENTS):
+        if self.service in (PEOPLE, LISTS, EVENTS):
             return timedelta(0)
         if self.lasting:
             return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY
