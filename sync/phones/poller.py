@@ -22,6 +22,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
+from sync.phones import missed_alert
 from sync.phones.ingest import EventIngestor
 from sync.phones.line_state import unknown_phone
 from sync.problems import health
@@ -180,6 +181,7 @@ class Poller:
             if _covers(chunk, integration, whole=True):
                 integration.catch_up_since = None
             await health.mark_healthy(session, integration.id, [Service.CLOUDLINK], now)
+            await missed_alert.check(session, integration, now)
         return None
 
     async def _pause(self, session: AsyncSession, integration: Integration) -> timedelta:
