@@ -41,7 +41,7 @@ def _properties(user: TeamsUser) -> dict[str, Any]:
         "mail": user.mail,
         "proxyAddresses": user.proxy_addresses,
         "accountEnabled": user.enabled,
-        "userType": "Member",
+        "userType": "Guest" if user.guest else "Member",
         "businessPhones": [],
         "mobilePhone": None,
         "jobTitle": None,

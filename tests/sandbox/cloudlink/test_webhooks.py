@@ -155,7 +155,7 @@ def subscribe(world: World, url: str) -> None:
 
 
 def dial_and_hang_up(world: World) -> None:
-    services = world.desk_phone(world.saved.people[0])
+    services = world.phone_of(world.saved.people[0], world.saved.people[0].devices[0])
     services.dial("a", "+351")
     services.hang_up()
 
