@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -32,6 +33,7 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
 from core.http_server import listening
@@ -51,7 +53,7 @@ from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
-from sync.monitoring.routes import monitoring_routes
+from sync.monitoring.routes import liveness_route, operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import managed_identity
@@ -119,12 +121,16 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     deadline = ShutdownDeadline()
-    async with (
-        open_application(settings, role, deadline) as application,
-        listening(application, settings.host, settings.port) as port,
-    ):
-        log.info("listening", role=role.value, host=settings.host, port=port)
-        if role is not Role.WORKER:
+    async with AsyncExitStack() as stack:
+        served = await stack.enter_async_context(open_applications(settings, role, deadline))
+        at = settings.operations_host, settings.operations_port
+        operations = await stack.enter_async_context(listening(served.operations, *at))
+        port = None
+        if served.public:
+            listener = listening(served.public, settings.host, settings.port, served.gate)
+            port = await stack.enter_async_context(listener)
+        log.info("listening", role=role.value, host=settings.host, port=port, operations_port=operations)
+        if served.public:
             await offer_claim(settings)
         await stop.wait()
         deadline.begin()
@@ -189,11 +195,23 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Applications:
+    """``public``, behind ``gate``, is for Teams, CloudLink and browsers; a worker has none.
+
+    ``operations`` is for probes and metrics.
+    """
+
+    public: web.Application | None
+    operations: web.Application
+    gate: ConnectionGate
+
+
 @asynccontextmanager
-async def open_application(
+async def open_applications(
     settings: Settings, role: Role = Role.ALL, deadline: ShutdownDeadline | None = None
-) -> AsyncIterator[web.Application]:
-    """The application, composed: storage, then sync, then the bot, and the HTTP routes to them.
+) -> AsyncIterator[Applications]:
+    """The program, composed: storage, then sync, then the bot, and the HTTP routes to them.
 
     What the settings forbid is refused before the database is touched. ``deadline`` limits how long work in flight
     may take on leaving the block.
@@ -227,10 +245,11 @@ async def open_application(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )
         await _start_notifications(services, engine, host)
-        application = build_application(engine, registry)
-        if role is not Role.WORKER:
-            add_public_routes(application, host, engine, HistoryExport(services, services.export_links))
-        yield application
+        operations = web.Application()
+        operations.add_routes(operations_routes(engine.readiness, registry))
+        exports = HistoryExport(services, services.export_links)
+        public = None if role is Role.WORKER else public_application(host, engine, exports)
+        yield Applications(public, operations, _gate(settings, metrics))
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
@@ -258,18 +277,20 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
     engine.jobs.replace(SHOW_UPDATE, cards.show)
 
 
-def add_public_routes(application: web.Application, host: Host, engine: Engine, exports: HistoryExport) -> None:
-    """The routes that Teams, CloudLink and browsers call."""
+def public_application(host: Host, engine: Engine, exports: HistoryExport) -> web.Application:
+    """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
+    application = web.Application(client_max_size=256 * 1024)
+    application.add_routes([liveness_route()])
     application.router.add_route("*", "/api/messages", host.messages)
     application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
-
-
-def build_application(engine: Engine, registry: CollectorRegistry) -> web.Application:
-    """An application with the routes of every process: liveness, readiness and metrics."""
-    application = web.Application(client_max_size=256 * 1024)
-    application.add_routes(monitoring_routes(engine.readiness, registry))
     return application
+
+
+def _gate(settings: Settings, metrics: Metrics) -> ConnectionGate:
+    """What limits the public port's connections, and counts those that it closes."""
+    limits = ConnectionLimits(settings.connections, settings.connections_per_peer)
+    return ConnectionGate(limits, lambda reason: metrics.connections_closed.labels(reason=reason).inc())
 
 
 def _check_role(settings: Settings, role: Role) -> None:

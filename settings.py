@@ -32,6 +32,14 @@ class Settings(BaseSettings):
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    operations_host: str = Field(
+        "127.0.0.1", description="Address for probes and Prometheus: `/healthz`, `/readyz`, `/metrics`."
+    )
+    operations_port: int = Field(3979, ge=0, le=65535, description="Port for these; 0 takes a free one.")
+    connections: int = Field(800, ge=1, description="Connections to `PORT` at the same time, in all.")
+    connections_per_peer: int = Field(
+        400, ge=1, description="Connections of one address; behind a proxy all are the proxy's."
+    )
     public_url: str = Field(
         "", description="Where CloudLink reaches this bot from outside; without it there are no webhooks."
     )
@@ -99,7 +107,9 @@ class Settings(BaseSettings):
         "`TEAMS_TENANT/ENTRA_TENANT`.",
     )
     presence_quota: int = Field(
-        1500, ge=1, description="Presence requests per 30 s, per application and tenant (Microsoft's limit)."
+        10_000,
+        ge=1,
+        description="The most presence requests per 30 s, per application and tenant. What each takes is learned.",
     )
     max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(
@@ -196,6 +206,12 @@ class Settings(BaseSettings):
         if url:
             parse_database_url(url)
         return url
+
+    @model_validator(mode="after")
+    def _operations_have_a_port_of_their_own(self) -> "Settings":
+        if self.port and self.port == self.operations_port:
+            raise ValueError("OPERATIONS_PORT must differ from PORT")
+        return self
 
     @model_validator(mode="after")
     def _keys_from_one_source(self) -> "Settings":

@@ -1,13 +1,15 @@
 """Coalescing: what arrives while a batch is being processed forms the next batch.
 
 A single request is processed immediately; under load the batches grow, so that a hundred requests cost about as
-much as one. ``Batcher`` is the mechanism, ``BatchLoader`` its use for lookups by key.
+much as one. ``Batcher`` is the mechanism, ``BatchLoader`` its use for lookups by key. ``Cached`` is for one value
+that may be some seconds old.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from time import monotonic
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -80,3 +82,25 @@ class BatchLoader(Generic[Key, Value]):
     async def _load_batch(self, keys: Sequence[Key]) -> list[Value | None]:
         found = await self._find(set(keys))
         return [found.get(key) for key in keys]
+
+
+class Cached(Generic[Value]):
+    """What ``load`` returned last, at most ``seconds`` old; concurrent calls wait for the same load."""
+
+    def __init__(
+        self, load: Callable[[], Awaitable[Value]], seconds: float, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self._load = load
+        self._seconds = seconds
+        self._clock = clock
+        self._lock = asyncio.Lock()
+        self._loaded: tuple[float, Value] | None = None
+
+    async def get(self) -> Value:
+        """Raises what ``load`` raises; the next call loads again."""
+        async with self._lock:
+            if self._loaded is None or self._clock() - self._loaded[0] >= self._seconds:
+                self._loaded = None
+                value = await self._load()
+                self._loaded = self._clock(), value
+            return self._loaded[1]

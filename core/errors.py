@@ -8,6 +8,7 @@ CloudLinkPresenceError
 ├── RosterUnavailable                  bot.activity
 ├── Undelivered                        bot.activity
 ├── Unreachable                        bot.activity
+├── RoleWithdrawn                      bot.chat.authority
 ├── InsecureHosting (ValueError)       bot.hosting.config
 ├── ChannelFailure                     bot.hosting.delivery
 ├── UnreadableResponse (ValueError)    bot.hosting.delivery

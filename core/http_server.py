@@ -1,23 +1,132 @@
-"""Listens for HTTP requests, and ends in time when the process stops."""
+"""Listens for HTTP requests, closes what is silent or too much, and ends in time when the process stops."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from aiohttp import web
 
+from core.connections import Closed, ConnectionGate
 from core.shutdown import SHUTDOWN_SECONDS
 
 REQUEST_SECONDS = SHUTDOWN_SECONDS / 2 - 0.5
 """How long requests in flight get when the process stops. aiohttp 3.14 waits twice: to answer, then to cancel."""
 
 
+class GuardedConnection(web.RequestHandler):
+    """A connection within the gate's limits. While a request is handled, its handler limits the time."""
+
+    def __init__(self, server: web.Server, gate: ConnectionGate, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._gate = gate
+        self._peer = ""
+        self._socket: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_idle = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport = cast(asyncio.Transport, transport)
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        if not self._gate.admit(self._peer):
+            transport.abort()
+            return
+        self._socket = transport
+        super().connection_made(transport)
+        self._close_after(self._gate.limits.header_seconds)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_idle:
+            self._is_idle = False
+            self._close_after(self._gate.limits.header_seconds)
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._socket is None:
+            return
+        self._socket = None
+        self.begin()
+        self._gate.leave(self._peer)
+        super().connection_lost(exc)
+
+    def begin(self) -> None:
+        """A request has arrived: its handler decides how long it may take."""
+        self._is_idle = False
+        if self._timer:
+            self._timer.cancel()
+
+    def end(self) -> None:
+        """The request is answered, and the next may be awaited."""
+        if self._socket:
+            self._is_idle = True
+            self._close_after(self._gate.limits.idle_seconds)
+
+    def handle_error(self, *args: Any, **options: Any) -> web.StreamResponse:
+        """A response to what is no HTTP, which names no software either."""
+        response = super().handle_error(*args, **options)
+        response.headers["Server"] = ""
+        return response
+
+    def _close_after(self, seconds: float) -> None:
+        if self._timer:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._expire)
+
+    def _expire(self) -> None:
+        if self._socket:
+            if not self._is_idle:
+                self._gate.note(Closed.SILENT, self._peer)
+            self._socket.abort()
+
+
+class _GuardedServer(web.Server):
+    def __init__(self, server: web.Server, gate: ConnectionGate) -> None:
+        super().__init__(server.request_handler, request_factory=server.request_factory)
+        self._gate = gate
+
+    def __call__(self) -> web.RequestHandler:
+        return GuardedConnection(self, self._gate, loop=asyncio.get_running_loop(), access_log=None)
+
+
+class _GuardedRunner(web.AppRunner):
+    def __init__(self, application: web.Application, gate: ConnectionGate) -> None:
+        super().__init__(application, shutdown_timeout=REQUEST_SECONDS)
+        self._gate = gate
+
+    async def _make_server(self) -> web.Server:
+        return _GuardedServer(await super()._make_server(), self._gate)
+
+
+@web.middleware
+async def _timed(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    connection = cast(GuardedConnection, request.protocol)
+    connection.begin()
+    try:
+        return await handler(request)
+    finally:
+        connection.end()
+
+
+async def _hide_version(_: web.Request, response: web.StreamResponse) -> None:
+    """Say nothing of the software: aiohttp names itself, Python and both versions."""
+    response.headers.pop("Server", None)
+
+
 @asynccontextmanager
-async def listening(application: web.Application, host: str, port: int) -> AsyncIterator[int]:
+async def listening(
+    application: web.Application, host: str, port: int, gate: ConnectionGate | None = None
+) -> AsyncIterator[int]:
     """Serve ``application`` for the length of the block; yields the port, which matters when ``port`` is 0."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=REQUEST_SECONDS)
+    gate = gate or ConnectionGate()
+    application.middlewares.append(_timed)
+    application.on_response_prepare.append(_hide_version)
+    runner = _GuardedRunner(application, gate)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port).start()
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+        gate.close()

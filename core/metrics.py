@@ -34,6 +34,7 @@ JOB_OUTCOMES = ("done", "failed", "interrupted")
 TURN_KINDS = ("message", "action", "installed", "removed")
 TURN_OUTCOMES = ("done", "refused", "failed")
 STATUSES = ("400", "401", "403", "405", "408", "413", "415", "501", "503")
+CLOSED = ("too_many", "too_many_of_peer", "silent")
 PARTS = ("database", "jobs")
 STATES = ("running", "stopped", "disabled", "removing")
 NOTICES = ("waiting", "sending", "sent", "unreachable", "dropped", "closing", "closed")
@@ -130,6 +131,11 @@ class Metrics:
         )
         self.refused = self._counter(
             "refused_activities", "Requests to the bot that were rejected, by HTTP status", status=STATUSES
+        )
+        self.connections_closed = self._counter(
+            "connections_closed",
+            "Connections that were closed because there were too many, or no whole request arrived in time",
+            reason=CLOSED,
         )
         self.warned_at = self._gauge(
             "warned_timestamp_seconds",

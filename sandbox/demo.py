@@ -22,7 +22,7 @@ PLAYGROUND_CONFIG = ROOT / ".m365agentsplayground.yml"
 PLAYGROUND_PROGRAM = ROOT / "node_modules/@microsoft/m365agentsplayground/cli.js"
 PLAYGROUND_LISTENS = re.compile(r"^Listening on (\d+)$", re.MULTILINE)
 LOOPBACK_ONLY = Path(__file__).with_name("loopback.cjs")
-BOT_PORT, SANDBOX_PORT, PLAYGROUND_PORT = 3978, 3980, 56150
+BOT_PORT, OPERATIONS_PORT, SANDBOX_PORT, PLAYGROUND_PORT = 3978, 3979, 3980, 56150
 LEAST_NODE = 20
 READY_SECONDS = 60.0
 NO_PROXY = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}
@@ -118,6 +118,7 @@ def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
     settings = {
         "HOST": "127.0.0.1",
         "PORT": str(port),
+        "OPERATIONS_PORT": str(free_port(OPERATIONS_PORT)),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "DATA_DIR": str(data),
         "ENTRA_URL": sandbox_url,
@@ -129,7 +130,7 @@ def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
         "FEATURE_VERSION": "1",
     }
     blank = dict.fromkeys(("DATABASE_URL", "SECRET_KEYS", "BOT_APP_ID", "BOT_TENANT_ID", "ALLOWED_TENANTS"), "")
-    return Service("Bot", (sys.executable, "app.py"), port, "/readyz", {**blank, **settings, **NO_PROXY}, ROOT)
+    return Service("Bot", (sys.executable, "app.py"), port, "/healthz", {**blank, **settings, **NO_PROXY}, ROOT)
 
 
 def playground_service(port: int, bot_url: str) -> Service:

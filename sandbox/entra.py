@@ -180,6 +180,8 @@ async def token(request: web.Request) -> web.Response:
         if world.saved.faults.entra_transient:
             text = "A transient error has occurred. Please try again."
             raise EntraError(90033, "temporarily_unavailable", 503, text)
+        if world.takes_refusal("entra"):
+            raise EntraError(7000215, "invalid_client", 401, "Invalid client secret provided.")
         form = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
         return json_response(grant(world, request.match_info["tenant"], form, origin(request)))
     except EntraError as error:

@@ -10,7 +10,6 @@ _BOUNDS = {
     "secret_delay_seconds": (0, 3600.0),
     "graph_quota": (0, 1_000_000),
     "retry_after": (0, 3600),
-    "graph_unauthorized": (0, 100),
     "longest_secret_days": (0, 730),
     "cloudlink_clock_seconds": (-86400.0, 86400.0),
 }
@@ -25,8 +24,8 @@ class Faults:
     """The switches. ``slow_seconds`` delays every response; ``retry_after`` is a forced throttle's, in seconds;
     a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to replicate.
 
-    Graph answers the next ``graph_unauthorized`` requests with 401. An application may add itself secrets of
-    at most ``longest_secret_days`` (0: of any length), or none (``secrets_forbidden``): app management policies.
+    An application may add itself secrets of at most ``longest_secret_days`` (0: of any length), or none
+    (``secrets_forbidden``): app management policies.
     The phone system's clock is ``cloudlink_clock_seconds`` ahead. ``plain_calls`` are calls with a bare id in
     webhooks too, and with a time when they are asked for: Mitel's sources differ.
     """
@@ -35,7 +34,6 @@ class Faults:
     graph_outage: bool = False
     graph_forbidden: bool = False
     graph_drift: bool = False
-    graph_unauthorized: int = 0
     graph_quota: int = DEFAULT_LIMIT
     retry_after: int = 2
     entra_outage: bool = False

@@ -35,9 +35,9 @@ class TeamsUser:
     proxy_addresses: list[str] = field(default_factory=list)
     enabled: bool = True
     removed: bool = False
-    guest: bool = False
     changed: int = 0
     refusal: int = 0
+    guest: bool = False
     client: TeamsClient | None = "Available"
     chosen: Chosen | None = None
     session: Session | None = None
@@ -161,7 +161,7 @@ def _mismatched() -> list[tuple[Person, list[TeamsUser]]]:
 
 
 def _refused() -> list[tuple[Person, list[TeamsUser]]]:
-    """Who matches by address, and still cannot be shown as the others: unlicensed, a guest, one of an equal number."""
+    """Who matches by address, and still is not shown like others: unlicensed, a guest, one of an equal extension."""
     beatriz = _teams("Beatriz Ramos", client=None, refusal=403)
     chris = _teams("Chris Palmer", upn=f"chris.palmer_partner.example#EXT#@{CLOUD_DOMAIN}", guest=True, refusal=404)
     nuno = _teams("Nuno Vaz")

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,8 @@ from sandbox.quota import Quota
 from sandbox.registration import Registration
 
 DEFAULT_PAGE_SIZE = 10
+REFUSING = ("graph", "entra", "cloudlink")
+"""The services that can be told to refuse their next requests."""
 
 
 class UnreadableState(Exception):
@@ -98,7 +101,9 @@ def _utc_now() -> datetime:
 class World:
     """The state with its clock and random numbers.
 
-    The functions in ``on_change`` are called after each change, those in ``on_phone`` after each change of a phone.
+    ``refuse_next`` counts the coming requests that ``graph``, ``entra`` and ``cloudlink`` answer with 401, although
+    nothing is wrong with them. The functions in ``on_change`` are called after each change, those in ``on_phone``
+    after each change of a phone.
     """
 
     def __init__(
@@ -116,6 +121,7 @@ class World:
         self.saved.faults = faults or self.saved.faults
         self.journal = Journal()
         self.quota = Quota()
+        self.refuse_next: Counter[str] = Counter()
         self.on_change: list[Callable[[], None]] = []
         self.on_phone: list[Announced] = []
 
@@ -137,6 +143,14 @@ class World:
     def phone_time(self) -> datetime:
         """The time by the phone system's own clock."""
         return self.now() + timedelta(seconds=self.saved.faults.cloudlink_clock_seconds)
+
+    def takes_refusal(self, service: str) -> bool:
+        """Whether this request to the service is one of those to refuse."""
+        is_refused = self.refuse_next[service] > 0
+        if is_refused:
+            self.refuse_next[service] -= 1
+            self.changed()
+        return is_refused
 
     def new_id(self) -> str:
         return str(UUID(int=self.random.getrandbits(128), version=4))

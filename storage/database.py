@@ -1,8 +1,9 @@
 """Opens the database and provides sessions: SQLite by default (WAL, one writer at a time), or PostgreSQL."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +17,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 Row = TypeVar("Row")
+
+Guard = Callable[[AsyncSession], Awaitable[None]]
+"""Checks, first in a transaction, whether it may write; raises if not."""
+
+_guard: ContextVar[Guard | None] = ContextVar("guard", default=None)
 
 CONNECTIONS = 10
 """How many connections a process keeps open: opening one costs more than most statements do."""
@@ -48,11 +54,29 @@ class Database:
         """
         if not self.is_sqlite:
             async with self.session() as session:
+                await _check(session)
                 yield session
             return
         async with self._writer, self.session() as session:
             await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
+            await _check(session)
             yield session
+
+
+@contextmanager
+def guarded(guard: Guard | None) -> Iterator[None]:
+    """Have ``guard`` check every writing session of the block, instead of any outer one; None checks none."""
+    token = _guard.set(guard)
+    try:
+        yield
+    finally:
+        _guard.reset(token)
+
+
+async def _check(session: AsyncSession) -> None:
+    guard = _guard.get()
+    if guard:
+        await guard(session)
 
 
 def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool = False) -> SelectOfScalar[Row]:

@@ -11,11 +11,11 @@ from cryptography.fernet import Fernet
 from core.errors import CloudLinkPresenceError
 from storage.database import Database, make_private_folder
 from storage.encryption import Encryption
-from storage.key_rotation import has_unreadable_secrets
+from storage.key_rotation import bind_all, has_unreadable_secrets
 from storage.key_vault import KeyVaultUnavailable, keys_from_vault
 
 KEY_LOST = (
-    "Find the key they were sealed with and put it last in SECRET_KEYS, or enter the secrets again "
+    "Find the key they were encrypted with and put it last in SECRET_KEYS, or enter the secrets again "
     "(edit integration, rotate secret)."
 )
 
@@ -91,8 +91,12 @@ def key_from_file(path: Path) -> str:
 
 
 async def open_encryption(database: Database, keys: Sequence[str]) -> Encryption:
-    """Encryption with ``keys``. Logs ``secrets_unreadable`` when they do not decrypt what is stored."""
+    """Encryption with ``keys``; what an earlier release stored is bound to its place first.
+
+    Logs ``secrets_unreadable`` when the keys do not decrypt what is stored.
+    """
     encryption = Encryption(keys)
+    await bind_all(database, encryption)
     if await has_unreadable_secrets(database, encryption):
         log.error("secrets_unreadable", remedy=KEY_LOST)
     return encryption

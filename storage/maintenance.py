@@ -24,9 +24,9 @@ async def copy_and_report(source: Path, target: str) -> None:
 async def re_encrypt_and_report(database: Database, encryption: Encryption) -> bool:
     """Encrypt every secret with the first key; False when some cannot be decrypted with any key."""
     counts = await re_encrypt_all(database, encryption, _print_re_encrypted)
-    print(f"{counts.re_encrypted} secrets sealed anew with the first key, {counts.unchanged} had it already.")
+    print(f"{counts.re_encrypted} secrets encrypted again with the first key, {counts.unchanged} had it already.")
     if counts.unreadable:
-        print(f"{counts.unreadable} cannot be opened with any key at hand. {KEY_LOST}")
+        print(f"{counts.unreadable} cannot be decrypted with any of the keys. {KEY_LOST}")
     return not counts.unreadable
 
 
@@ -37,5 +37,5 @@ def _print_copied(name: str, done: int, total: int) -> None:
 
 
 def _print_re_encrypted(name: str, counts: RotationCounts) -> None:
-    changes = f"{counts.re_encrypted} anew, {counts.unchanged} already, {counts.unreadable} unreadable"
+    changes = f"{counts.re_encrypted} again, {counts.unchanged} already, {counts.unreadable} unreadable"
     print(f"{name}: {changes}", flush=True)

@@ -82,7 +82,7 @@ class EngineConfig:
     graph_url: str
     cloudlink_url: str
     public_url: str = ""
-    presence_quota: int = 1500
+    presence_quota: int = 10_000
     max_integrations: int = 20
     tables: WireTables = field(default_factory=WireTables)
     intervals: Intervals = field(default_factory=Intervals)

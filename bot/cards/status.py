@@ -25,6 +25,7 @@ def status_card(texts: Texts, status: Status, form_errors: Mapping[Service, Form
         _running(texts, status),
         *(_service_health(texts, health, form_errors.get(health.service), now) for health in status.service_health),
         _figures(texts, status),
+        *_not_shown(texts, status),
         *_facts(texts, status, now),
         *_monitors(texts, status),
         *_update(texts, status),
@@ -112,6 +113,15 @@ def _figures(texts: Texts, status: Status) -> CardElement:
         (texts("status.in_a_call"), texts.number(status.in_a_call)),
         (texts("status.waiting"), texts.number(status.waiting)),
     )
+
+
+def _not_shown(texts: Texts, status: Status) -> list[CardElement]:
+    """How many people cannot be shown, and why; the names are in the preview."""
+    if not status.not_shown:
+        return []
+    left_out = sum(count for _, count in status.not_shown)
+    reasons = [f"{texts.number(count)} · {texts(f'unmatched.{reason}')}" for reason, count in status.not_shown]
+    return [note("warning", "👤", texts.plural("status.not_shown", left_out), *reasons)]
 
 
 def _facts(texts: Texts, status: Status, now: datetime) -> list[CardElement]:

@@ -1,9 +1,10 @@
-"""What the user may do. Roles are read at each turn, so that removing a person takes effect immediately."""
+"""What the user may do. Roles are read at each turn, and again where an act is stored (``bot.chat.authority``)."""
 
 import structlog
 
 from bot.activity import Action, RosterUnavailable
 from bot.cards import welcome as cards
+from bot.chat.authority import RoleWithdrawn
 from bot.chat.context import Proceed, TurnContext
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.router import Router
@@ -51,10 +52,15 @@ class CommandPermission:
     async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
         needed = needed_role(context, self._router)
         if needed is None or context.role.covers(needed):
-            return await proceed()
+            try:
+                return await proceed()
+            except RoleWithdrawn:
+                await recognise(context)
         context.measured.outcome = Outcome.REFUSED
         log.info("command_refused", tenant=context.tenant, person=context.person, role=context.role.value)
         owners = await whom_to_ask(context)
+        if needed is None or context.role is Role.EVERYONE:
+            return await context.show(cards.refused(context.texts, owners))
         return await context.show(cards.not_for_role(context.texts, context.role, needed, owners))
 
 
@@ -82,7 +88,8 @@ async def role_of(context: TurnContext) -> Role:
     Raises ``RosterUnavailable`` when the role depends on a name that the channel does not provide now.
     """
     try:
-        if await _is_named_in_setting(context):
+        context.owner_by_setting = await _is_named_in_setting(context)
+        if context.owner_by_setting:
             return Role.OWNER
     except RosterUnavailable:
         member = await _member(context)

@@ -80,6 +80,7 @@ class TurnContext:
     welcomed: bool = False
     admin_as: str = ""
     role: Role = Role.EVERYONE
+    owner_by_setting: bool = False
     recognised: bool = True
     banner: tuple[str, ...] = ()
     measured: MeasuredTurn = field(default_factory=MeasuredTurn)

@@ -1,10 +1,12 @@
 """The middlewares about the conversation: personal chats only, stored address and language, welcome."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from bot.activity import Action, Incoming, Installed, Removed
 from bot.cards import welcome as cards
 from bot.cards.field_errors import Link
+from bot.chat.authority import RoleWithdrawn, acting
 from bot.chat.authorization import recognise
 from bot.chat.context import CommandHandler, Proceed, TurnContext
 from bot.chat.router import Router
@@ -28,7 +30,8 @@ class PersonalChatOnly:
             return await proceed()
         handler = self._channel_command(incoming)
         if handler is not None and (await recognise(context)).covers(Role.ADMINISTRATOR):
-            await handler(context)
+            with suppress(RoleWithdrawn), acting(context, Role.ADMINISTRATOR):
+                await handler(context)
         elif not isinstance(incoming.event, Removed):
             bot, texts = incoming.address.bot_id, context.texts
             link = Link(texts("personal.open"), context.services.links.personal_chat(bot)) if bot else None

@@ -2,6 +2,7 @@
 
 from bot.activity import Action, Message, Undelivered, Unreachable
 from bot.cards import welcome as cards
+from bot.chat.authority import acting
 from bot.chat.context import TurnContext
 from bot.chat.idempotency import ACTS
 from bot.chat.router import Router
@@ -24,7 +25,8 @@ class Dispatcher:
     async def _typed(self, context: TurnContext, text: str) -> None:
         command = self._router.command(text)
         if command:
-            return await command.open(context)
+            with acting(context, command.least):
+                return await command.open(context)
         language = context.texts.language
         nearest = [(found.key, found.titles[language]) for found in self._router.nearest(text)]
         return await context.show(cards.unknown(context.texts, nearest))
@@ -34,14 +36,15 @@ class Dispatcher:
         handler = self._router.handler(verb)
         if handler is None:
             return await context.show(cards.stale(context.texts))
-        if verb not in ACTS:
-            return await handler(context)
-        if not await context.claim_press(verb):
+        needed = context.needed(verb)
+        if verb in ACTS and not await context.claim_press(verb):
             return await self._router[ACTS[verb]](context)
         try:
-            return await handler(context)
+            with acting(context, needed):
+                return await handler(context)
         except (Unreachable, Undelivered):
             raise
         except Exception:
-            await context.release_press(verb)
+            if verb in ACTS:
+                await context.release_press(verb)
             raise

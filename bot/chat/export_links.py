@@ -1,6 +1,7 @@
 """Links to history as a file: each is valid for ten minutes.
 
-A link contains the request encrypted: it cannot be guessed or altered, and nothing has to be stored for it.
+A link contains the request, encrypted with a key for this purpose: it cannot be guessed or altered, and nothing has
+to be stored for it.
 """
 
 import json
@@ -15,7 +16,8 @@ from storage.encryption import Encryption, SecretUnreadable
 
 PATH = "/exports/"
 LIFETIME = timedelta(minutes=10)
-PURPOSE = "history.csv"
+PURPOSE = "export links"
+FILE = b"history.csv"
 MAX_TOKEN_LENGTH = 2000
 
 
@@ -33,7 +35,7 @@ class ExportLinks:
     """``public_url`` is the bot's public address; ``own_url`` is reachable from this machine only. Empty: none."""
 
     def __init__(self, encryption: Encryption, clock: Clock, public_url: str = "", own_url: str = "") -> None:
-        self._encryption = encryption
+        self._encryption = encryption.for_purpose(PURPOSE)
         self._clock = clock
         self._public_url = public_url
         self._own_url = own_url
@@ -45,20 +47,19 @@ class ExportLinks:
         if not base:
             return ""
         payload = {
-            "for": PURPOSE,
             "until": (self._clock() + LIFETIME).isoformat(),
             "tenant": request.tenant,
             "person": request.person,
             "language": request.language.value,
             "integration": request.integration_id,
         }
-        return base + PATH + self._encryption.encrypt(json.dumps(payload))
+        return base + PATH + self._encryption.encrypt(json.dumps(payload), FILE)
 
     def read(self, token: str) -> ExportRequest | None:
         """The request in a link's token; None for a forged or expired token."""
         try:
-            payload = json.loads(self._encryption.decrypt(token[:MAX_TOKEN_LENGTH]))
-            if payload["for"] != PURPOSE or datetime.fromisoformat(payload["until"]) <= self._clock():
+            payload = json.loads(self._encryption.decrypt(token[:MAX_TOKEN_LENGTH], FILE))
+            if datetime.fromisoformat(payload["until"]) <= self._clock():
                 return None
             language = Language(payload["language"])
             return ExportRequest(payload["tenant"], payload["person"], language, payload["integration"])

@@ -104,7 +104,7 @@ async def _check_at_cloudlink(context: TurnContext, draft: Draft, secret: str) -
             await setup_draft.save(context, draft)
         return await show_cloudlink(context, draft, [context.form_error(error)])
     draft.step = "register"
-    draft.cloudlink_secret_sealed = context.services.encryption.encrypt(secret)
+    setup_draft.hold_secret(context, draft, secret)
     await setup_draft.keep(context, draft, {"account_name": found.account_name, "people": str(found.people)})
     return await show_register(context, draft)
 

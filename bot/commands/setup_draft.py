@@ -2,7 +2,7 @@
 
 from bot.cards.fields import MAX_ID, MAX_NAME
 from bot.chat.context import TurnContext
-from storage.encryption import SecretUnreadable
+from storage.encryption import SecretUnreadable, place_of
 from storage.queries import drafts as rows
 from storage.tables.conversations import Draft
 
@@ -35,13 +35,16 @@ async def forget(context: TurnContext) -> None:
         await rows.delete_one(session, context.tenant, context.person)
 
 
+def hold_secret(context: TurnContext, draft: Draft, secret: str) -> None:
+    """Set CloudLink's proven secret, encrypted; ``keep`` stores it."""
+    place = place_of(draft, "cloudlink_secret_sealed")
+    draft.cloudlink_secret_sealed = context.services.encryption.encrypt(secret, place)
+
+
 def held_secret(context: TurnContext, draft: Draft) -> str:
     """CloudLink's proven secret; empty if there is none or it cannot be decrypted."""
+    place = place_of(draft, "cloudlink_secret_sealed")
     try:
-        return (
-            context.services.encryption.decrypt(draft.cloudlink_secret_sealed)
-            if draft.cloudlink_secret_sealed
-            else ""
-        )
+        return context.services.encryption.decrypt(draft.cloudlink_secret_sealed or "", place)
     except SecretUnreadable:
         return ""

@@ -51,6 +51,7 @@ var unique = uniqueString(resourceGroup().id, name)
 var databaseName = 'presence'
 var databaseUser = 'presence'
 var port = 3978
+var operationsPort = 3979
 var pullImages = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
 var readSecrets = '4633458b-17de-408a-b874-0445c86b69e6'
 var webName = '${name}-web'
@@ -231,6 +232,8 @@ var vaultSecrets = [
 var settings = [
   { name: 'HOST', value: '0.0.0.0' }
   { name: 'PORT', value: string(port) }
+  { name: 'OPERATIONS_HOST', value: '0.0.0.0' }
+  { name: 'OPERATIONS_PORT', value: string(operationsPort) }
   { name: 'PUBLIC_URL', value: url }
   { name: 'DATA_DIR', value: '/tmp/data' }
   { name: 'DATABASE_URL', secretRef: 'database-url' }
@@ -242,10 +245,11 @@ var settings = [
   { name: 'ADMINS', value: admins }
 ]
 
+// Probes come from inside the environment; ingress leads to the other port alone.
 var probes = [
-  { type: 'Startup', httpGet: { path: '/healthz', port: port }, periodSeconds: 2, failureThreshold: 30 }
-  { type: 'Liveness', httpGet: { path: '/healthz', port: port }, periodSeconds: 10, failureThreshold: 3 }
-  { type: 'Readiness', httpGet: { path: '/readyz', port: port }, periodSeconds: 5, failureThreshold: 3 }
+  { type: 'Startup', httpGet: { path: '/healthz', port: operationsPort }, periodSeconds: 2, failureThreshold: 30 }
+  { type: 'Liveness', httpGet: { path: '/healthz', port: operationsPort }, periodSeconds: 10, failureThreshold: 3 }
+  { type: 'Readiness', httpGet: { path: '/readyz', port: operationsPort }, periodSeconds: 5, failureThreshold: 3 }
 ]
 
 resource web 'Microsoft.App/containerApps@2024-03-01' = {

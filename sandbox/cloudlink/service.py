@@ -33,6 +33,8 @@ def _check_faults(request: web.Request) -> None:
     """Raises ``CloudLinkError``. The time to wait is a date, as Mitel's own sample reads it."""
     world = request.app[WORLD]
     faults = world.saved.faults
+    if world.takes_refusal("cloudlink"):
+        raise CloudLinkError(401, "invalid_client", "The client is not known.")
     if faults.cloudlink_outage:
         raise CloudLinkError(503, "unavailable", "The service is not available.")
     if faults.cloudlink_throttle:

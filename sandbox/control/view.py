@@ -7,7 +7,7 @@ from sandbox.people import Device, Person, TeamsUser
 from sandbox.phones import Phone, PhoneCall
 from sandbox.presence import live_chosen, live_message, live_session, shown
 from sandbox.registration import Secret
-from sandbox.state import World
+from sandbox.state import REFUSING, World
 
 _NO_PHONE = Phone(registered=False)
 
@@ -23,6 +23,7 @@ def world_json(world: World) -> dict[str, Any]:
         "cloudlink": _cloudlink_json(world),
         "registration": _registration_json(world),
         "faults": world.saved.faults.as_json(),
+        "refusals": {service: world.refuse_next[service] for service in REFUSING},
         "traffic": {"running": traffic.running, "callsPerMinute": traffic.calls_per_minute},
         "counts": world.journal.counts.as_json(),
     }

@@ -1,6 +1,5 @@
 """Graph's HTTP endpoint: checks the bearer token, reads the body, calls the router."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -42,9 +41,7 @@ async def _body(request: web.Request) -> Any:
 
 async def _respond(request: web.Request, world: World) -> GraphResponse:
     roles = _roles(world, request)
-    if (left := world.saved.faults.graph_unauthorized) > 0:
-        world.saved.faults = replace(world.saved.faults, graph_unauthorized=left - 1)
-        world.changed()
+    if world.takes_refusal("graph"):
         raise GraphError(401, "InvalidAuthenticationToken", "Access token validation failure.")
     if world.saved.faults.graph_outage:
         raise GraphError(503, "serviceNotAvailable", "Service unavailable.")

@@ -1,5 +1,6 @@
 """People of an integration: found by extension or id, due for the reconciler, and counted."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -231,23 +232,38 @@ async def integrations_with_status_message_due(session: AsyncSession, now: datet
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """``waiting`` counts changes not yet shown in Teams."""
+    """``matched`` can be shown; ``left_out`` counts the others by reason, empty for those not read yet.
+
+    ``waiting`` counts changes not yet shown in Teams.
+    """
 
     people: int
     matched: int
     in_a_call: int
     waiting: int
+    left_out: dict[str, int]
+
+
+REFUSED = "refused"
+"""The reason of those whom Teams refuses, besides those in ``Person.unmatched``."""
 
 
 async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
     """``in_a_call`` names the lines that count as a call."""
     matched = col(Person.teams_user_id).is_not(None)
-    query = select(
-        func.count(),
-        func.count(case((matched, 1))),
-        func.count(case((matched & col(Person.line).in_(in_a_call), 1))),
-    ).where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
-    people, with_teams, calling = (await session.exec(query)).one()
+    reason = case((col(Person.unmatched).is_not(None), col(Person.unmatched)), (col(Person.refusal) != "", REFUSED))
+    query = (
+        select(matched, reason, func.count(), func.count(case((matched & col(Person.line).in_(in_a_call), 1))))
+        .where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))
+        .group_by(matched, reason)
+    )
+    rows = (await session.exec(query)).all()
+    shown = sum(count for is_matched, why, count, _ in rows if is_matched and why is None)
+    left_out: Counter[str] = Counter()
+    for is_matched, why, count, _ in rows:
+        if why is not None or not is_matched:
+            left_out[why or ""] += count
+    people, calling = sum(row[2] for row in rows), sum(row[3] for row in rows)
     waiting = select(func.count()).where(
         col(Person.integration_id) == integration_id,
         _differs(),
@@ -255,7 +271,7 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
         col(Person.due_at).is_not(None),
         col(Person.refusal) == "",
     )
-    return Counts(people, with_teams, calling, (await session.exec(waiting)).one())
+    return Counts(people, shown, calling, (await session.exec(waiting)).one(), dict(left_out))
 
 
 def _batches(values: Sequence[Value]) -> list[Sequence[Value]]:

@@ -32,6 +32,11 @@ class AlreadyListed(CloudLinkPresenceError):
     """A person with this name or object id has a role, or is invited."""
 
 
+async def lock(session: AsyncSession, owner_tenant: str) -> None:
+    """Lock the tenant's roles until the session ends; it is locked before any integration."""
+    await advisory_lock(session, "roles", owner_tenant)
+
+
 async def find(session: AsyncSession, owner_tenant: str, user_object_id: str) -> Member | None:
     """The member with this object id; None for a person without a role."""
     query = _all(owner_tenant).where(Member.user_object_id == user_object_id)
@@ -62,7 +67,7 @@ async def has_owner_anywhere(session: AsyncSession) -> bool:
 
 async def add(session: AsyncSession, row: Member) -> None:
     """Add a member or an invitation. Raises ``AlreadyListed``; an expired invitation is replaced."""
-    await advisory_lock(session, "roles", row.owner_tenant)
+    await lock(session, row.owner_tenant)
     await session.exec(
         delete(Member).where(
             col(Member.owner_tenant) == row.owner_tenant,
@@ -83,7 +88,7 @@ async def accept_invitation(
     """Accept the invitation of ``address``, if any: from now on it belongs to this object id, whatever the name."""
     if not address or not user_object_id:
         return None
-    await advisory_lock(session, "roles", owner_tenant)
+    await lock(session, owner_tenant)
     accepted = await session.exec(
         update(Member)
         .where(col(Member.owner_tenant) == owner_tenant, col(Member.address) == address, *_open(now))
@@ -106,7 +111,7 @@ async def change_role(
     ``owners_by_setting`` are the object ids of owners that have no row. Of two owners who remove each other at the
     same time one is refused. Raises ``NotAnOwner``, ``RoleChanged`` and ``LastOwner``.
     """
-    await advisory_lock(session, "roles", owner_tenant)
+    await lock(session, owner_tenant)
     rows = {row.id: row for row in (await session.exec(_all(owner_tenant))).all()}
     owners = {row.user_object_id for row in rows.values() if row.role == OWNER and row.user_object_id}
     if by not in owners and by not in owners_by_setting:
@@ -127,7 +132,7 @@ async def make_owner(
     session: AsyncSession, owner_tenant: str, user_object_id: str, name: str, now: datetime
 ) -> None:
     """Make the person who claimed a tenant its owner, whatever role they had."""
-    await advisory_lock(session, "roles", owner_tenant)
+    await lock(session, owner_tenant)
     row = await find(session, owner_tenant, user_object_id)
     if row is None:
         row = Member(

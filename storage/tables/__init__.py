@@ -14,6 +14,7 @@ from storage.tables import (
     problems,
     roles,
     rotations,
+    secrets,
     updates,
 )
 
@@ -28,5 +29,6 @@ __all__ = [
     "problems",
     "roles",
     "rotations",
+    "secrets",
     "updates",
 ]

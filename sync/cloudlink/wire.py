@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import CloudLinkPresenceError
+from core.text import visible
 from sync.cloudlink.tables import WireTables
 from sync.domain.phone_events import (
     CallEvent,
@@ -108,9 +109,9 @@ def parse_user(item: object) -> CloudLinkUser | None:
     """One item of an account's users; None when it is not one. Its SIP password is dropped here."""
     if not isinstance(item, Mapping) or not (user_id := text_of(item.get("userId"))):
         return None
-    address = text_of(item.get("email"), 320)
-    name = text_of(item.get("displayName")) or text_of(item.get("name")) or address or user_id
-    return CloudLinkUser(user_id, name, address, text_of(item.get("extension")) or None)
+    address = _visible(item.get("email"), 320).replace(" ", "")
+    name = _visible(item.get("displayName")) or _visible(item.get("name")) or address or user_id
+    return CloudLinkUser(user_id, name, address, _visible(item.get("extension")) or None)
 
 
 def parse_snapshot(endpoint: object, calls: object, tables: WireTables) -> LineSnapshot:
@@ -172,6 +173,11 @@ def text_of(value: object, limit: int = LONGEST_TEXT) -> str:
         return ""
     text = value.strip()
     return text if len(text) <= limit and text.isprintable() else ""
+
+
+def _visible(value: object, limit: int = LONGEST_TEXT) -> str:
+    """As ``text_of``, without the invisible characters that come with pasted text."""
+    return text_of(visible(value) if isinstance(value, str) else value, limit)
 
 
 def _in_conference(fields: Fields, state: CallState | None, tables: WireTables) -> bool:

@@ -96,7 +96,7 @@ class Rotator:
         await self._rotations.advance(
             claim,
             RotationStep.WAIT,
-            secret_sealed=self._credentials.encrypt(added.secret),
+            secret_sealed=self._credentials.encrypt(added.secret, rotation, "secret_sealed"),
             new_key_id=added.key_id,
             old_key_id=old.key_id if old else "",
             expires_on=added.expires_on,
@@ -199,7 +199,7 @@ class Rotator:
         source = ExpirySource.ADMIN if rotation.kind == RotationKind.MANUAL else ExpirySource.GRAPH
         return Credentials(
             CredentialKind.SECRET,
-            self._credentials.decrypt(rotation.secret_sealed or "", Service.ENTRA),
+            self._credentials.decrypt(rotation, "secret_sealed", Service.ENTRA),
             expires_on=rotation.expires_on,
             expiry_source=source if rotation.expires_on else ExpirySource.UNKNOWN,
             key_id=rotation.new_key_id,

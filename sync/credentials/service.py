@@ -164,7 +164,9 @@ class CredentialService:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             if self._has_pending(integration):
                 return _public(certificates.parse(self._pending(integration)))
-            integration.pending_certificate_sealed = self._credentials.encrypt(made.pem)
+            integration.pending_certificate_sealed = self._credentials.encrypt(
+                made.pem, integration, "pending_certificate_sealed"
+            )
             facts = {"thumbprint": made.thumbprint}
             await self._audit.record(session, Act.MAKE_CERTIFICATE, by, integration, facts)
         return _public(made)
@@ -254,7 +256,8 @@ class CredentialService:
                 await self._audit.record_use(session, owner_tenant, app)
             rotation = self._rotations.begin(session, integration, RotationKind.MANUAL, RotationStep.PROVE, by)
             rotation.expires_on = new.expires_on
-            rotation.secret_sealed = self._credentials.encrypt(new.secret) if new.secret else None
+            if new.secret:
+                rotation.secret_sealed = self._credentials.encrypt(new.secret, rotation, "secret_sealed")
             await self._rotations.record(session, _act_of(new), integration, rotation)
         return rotation
 
@@ -268,10 +271,10 @@ class CredentialService:
         end(rotation, RotationStep.DONE, self._clock())
 
     def _has_pending(self, integration: Integration) -> bool:
-        return self._credentials.can_decrypt(integration.pending_certificate_sealed or "")
+        return self._credentials.can_decrypt(integration, "pending_certificate_sealed")
 
     def _pending(self, integration: Integration) -> str:
-        return self._credentials.decrypt(integration.pending_certificate_sealed or "", Service.ENTRA)
+        return self._credentials.decrypt(integration, "pending_certificate_sealed", Service.ENTRA)
 
     async def _read(self, owner_tenant: str, integration_id: str, revision: int | None = None) -> Integration:
         async with self._database.session() as session:

@@ -7,11 +7,11 @@ Replaced credentials are kept, encrypted, until the new ones have worked. A valu
 import json
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
 
+from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.encryption import Encryption, SecretUnreadable
+from storage.encryption import Encryption, SecretUnreadable, place_of
 from storage.queries import people
 from storage.tables.integrations import Integration
 from sync.domain.errors import CredentialsWrong, Fault
@@ -42,18 +42,19 @@ class CredentialStore:
         self._encryption = encryption
         self._host = host or HostCredentials()
 
-    def encrypt(self, secret: str) -> str:
-        return self._encryption.encrypt(secret)
+    def encrypt(self, secret: str, row: SQLModel, column: str) -> str:
+        """What to store in ``column`` of ``row``; it decrypts nowhere else."""
+        return self._encryption.encrypt(secret, place_of(row, column))
 
-    def decrypt(self, sealed: str, service: Service) -> str:
-        """Raises ``CredentialsWrong``, naming ``service``, when no key decrypts ``sealed``."""
+    def decrypt(self, row: SQLModel, column: str, service: Service) -> str:
+        """Raises ``CredentialsWrong``, naming ``service``, when no key decrypts ``column`` of ``row``."""
         try:
-            return self._encryption.decrypt(sealed)
+            return self._encryption.decrypt(getattr(row, column) or "", place_of(row, column))
         except SecretUnreadable:
             raise CredentialsWrong(Fault.SECRET_UNREADABLE, service=service.value) from None
 
-    def can_decrypt(self, sealed: str) -> bool:
-        return self._encryption.can_decrypt(sealed)
+    def can_decrypt(self, row: SQLModel, column: str) -> bool:
+        return self._encryption.can_decrypt(getattr(row, column) or "", place_of(row, column))
 
     def account(self, integration: Integration) -> CloudLinkAccount:
         """The CloudLink account with its decrypted secret."""
@@ -61,7 +62,7 @@ class CredentialStore:
             integration.cloudlink_region,
             integration.cloudlink_account_id,
             integration.cloudlink_client_id,
-            self.decrypt(integration.cloudlink_secret_sealed, Service.CLOUDLINK),
+            self.decrypt(integration, "cloudlink_secret_sealed", Service.CLOUDLINK),
             integration.owner_tenant,
         )
 
@@ -70,9 +71,9 @@ class CredentialStore:
         kind = CredentialKind(integration.credential)
         secret = certificate = ""
         if kind is CredentialKind.SECRET:
-            secret = self.decrypt(integration.client_secret_sealed, Service.ENTRA)
+            secret = self.decrypt(integration, "client_secret_sealed", Service.ENTRA)
         elif kind is CredentialKind.CERTIFICATE and integration.certificate_sealed:
-            certificate = self.decrypt(integration.certificate_sealed, Service.ENTRA)
+            certificate = self.decrypt(integration, "certificate_sealed", Service.ENTRA)
         return self.app_with(integration, Credentials(kind, secret, certificate))
 
     def app_with(self, integration: Integration, credentials: Credentials) -> TeamsApp:
@@ -107,8 +108,8 @@ class CredentialStore:
         if not integration.previous_secret_sealed:
             return None
         try:
-            values: dict[str, Any] = json.loads(self._encryption.decrypt(integration.previous_secret_sealed))
-        except (SecretUnreadable, ValueError):
+            values = json.loads(self.decrypt(integration, "previous_secret_sealed", Service.ENTRA))
+        except (CredentialsWrong, ValueError):
             return None
         day = values["expires_on"]
         return Credentials(
@@ -150,8 +151,9 @@ class CredentialStore:
     def put(self, integration: Integration, credentials: Credentials) -> None:
         """Encrypt and set ``credentials``; their expiry is read again from Graph."""
         integration.credential = credentials.kind.value
-        integration.client_secret_sealed = self.encrypt(credentials.secret)
-        integration.certificate_sealed = self.encrypt(credentials.certificate) if credentials.certificate else None
+        integration.client_secret_sealed = self.encrypt(credentials.secret, integration, "client_secret_sealed")
+        certificate = self.encrypt(credentials.certificate, integration, "certificate_sealed")
+        integration.certificate_sealed = certificate if credentials.certificate else None
         integration.secret_expires_on = credentials.expires_on
         integration.expiry_source = credentials.expiry_source.value
         integration.secret_key_id = credentials.key_id
@@ -167,7 +169,7 @@ class CredentialStore:
             "expiry_source": previous.expiry_source.value,
             "key_id": previous.key_id,
         }
-        integration.previous_secret_sealed = self.encrypt(json.dumps(values))
+        integration.previous_secret_sealed = self.encrypt(json.dumps(values), integration, "previous_secret_sealed")
 
 
 def application_of(integration: Integration) -> str:

@@ -51,6 +51,31 @@ class Fault(StrEnum):
     SECRET_UNREADABLE = "secret.unreadable"  # noqa: S105
 
 
+OUTAGES = frozenset(
+    {
+        Fault.CLOUDLINK_UNREACHABLE,
+        Fault.CLOUDLINK_THROTTLED,
+        Fault.CLOUDLINK_UNREADABLE,
+        Fault.ENTRA_UNREACHABLE,
+        Fault.GRAPH_UNREACHABLE,
+        Fault.GRAPH_THROTTLED,
+        Fault.GRAPH_UNREADABLE,
+    }
+)
+"""The faults of ``ServiceUnavailable``; all others are refusals."""
+
+CERTAIN = frozenset(
+    {
+        Fault.SECRET_UNREADABLE,
+        Fault.ENTRA_CERTIFICATE_UNREADABLE,
+        Fault.ENTRA_FEDERATION_UNREADABLE,
+        Fault.ENTRA_HOST_NOT_ALLOWED,
+        Fault.CLOUDLINK_REGION_INVALID,
+    }
+)
+"""The refusals that no service pronounced: found here, they do not pass."""
+
+
 class SyncError(CloudLinkPresenceError):
     """A failure with its key and context; ``str()`` shows both and nothing else.
 

@@ -95,12 +95,16 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why no Teams user is matched to a CloudLink person."""
+    """Why the calls of a CloudLink person cannot be shown in Teams: no Teams user, no phone, or Teams refuses."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
     AMBIGUOUS = "ambiguous"
     DISABLED = "disabled"
+    GUEST = "guest"
+    NO_EXTENSION = "no_extension"
+    SHARED_EXTENSION = "shared_extension"
+    REFUSED = "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +177,8 @@ class Status:
     """An integration's state, as the command ``status`` shows it.
 
     ``worst_age`` is how old a state can be, in seconds: the polling interval when no webhook reaches us, about
-    a second when they do (``live``). ``update`` is the feature version that could be installed, None for none.
+    a second when they do (``live``). ``not_shown`` counts the people left out, by reason; with ``matched``, who are
+    shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     """
 
     integration: IntegrationView
@@ -187,6 +192,7 @@ class Status:
     worst_age: int
     unknown_states: tuple[tuple[str, int], ...]
     monitors_open: int = 0
+    not_shown: tuple[tuple[Unmatched, int], ...] = ()
     update: int | None = None
 
 

@@ -4,7 +4,7 @@ Credentials that are not stored yet are checked before they are saved. A stored 
 the result opens or closes the problems of its services.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -73,13 +73,13 @@ class ConnectionTest:
             async with self._database.session() as session:
                 integration = await owned(session, owner_tenant, integration_id)
             probes = (*await self._test_cloudlink(integration), *await self._test_teams(integration))
-            await self._store(integration, probes, healing=True)
+            await self._store(integration, probes, healing=set(Service))
         failure = next((probe.error for probe in probes if probe.error), None)
         await self._audit.record_outcome(Act.TEST, by, integration, failure)
         return probes
 
     async def probe(self, integration_id: str) -> None:
-        """The job, while credentials are wrong: test whether they still are, and with which fault.
+        """The job, while a service refuses: test whether it still does, and with which fault.
 
         An administrator may give consent in Azure without telling the bot. A problem younger than
         ``recheck_after`` may get a more exact fault, but is not closed: a problem that no probe detects would
@@ -88,11 +88,15 @@ class ConnectionTest:
         async with self._database.session() as session:
             integration = await integrations.get(session, integration_id)
             opened = await problems.list_open(session, integration_id)
-        problem = health.blocking_problem(opened, health.TEAMS)
-        if integration is None or problem is None:
+        refusals = [each for each in opened if each.lasting or health.is_suspected(each)]
+        if integration is None or not refusals:
             return
-        is_settled = problem.since + self._recheck_after <= self._clock()
-        await self._store(integration, await self._test_teams(integration), healing=is_settled)
+        refused = {Service(each.service) for each in refusals}
+        young = {each.service for each in refusals if each.since + self._recheck_after > self._clock()}
+        probes = await self._test_cloudlink(integration) if Service.CLOUDLINK in refused else []
+        if refused & set(health.TEAMS):
+            probes += await self._test_teams(integration)
+        await self._store(integration, probes, healing={each for each in Service if each not in young})
 
     async def _test_cloudlink(self, integration: Integration) -> list[Probe]:
         try:
@@ -133,8 +137,10 @@ class ConnectionTest:
                 self._quota.reserve(locked, len(found), self._clock())
         return found
 
-    async def _store(self, integration: Integration, probes: Sequence[Probe], *, healing: bool) -> None:
-        """Open a problem for each failure and, when ``healing``, close those of the services that responded."""
+    async def _store(
+        self, integration: Integration, probes: Sequence[Probe], *, healing: Collection[Service]
+    ) -> None:
+        """Open a problem for each failure; of the services in ``healing`` that responded, close the problems."""
         now, integration_id = self._clock(), integration.id
         failed = {probe.service for probe in probes if probe.error}
         healthy = {probe.service for probe in probes} - failed
@@ -147,11 +153,11 @@ class ConnectionTest:
                     healthy.discard(service)
                     failed.add(service)
                     await health.mark_unhealthy(session, integration_id, probe.error, now, service)
-            if healing and healthy:
-                await health.mark_healthy(session, integration_id, healthy, now)
+            await health.mark_healthy(session, integration_id, healthy & set(healing), now)
             for problem in await problems.list_open(session, integration_id):
-                problem.checked_at = now
-            if healing and not failed & set(health.TEAMS):
+                if problem.service in {probe.service for probe in probes}:
+                    problem.checked_at = now
+            if Service.GRAPH in healthy & set(healing) and not failed & set(health.TEAMS):
                 await people.make_pending_due(session, integration_id, now, refused=True)
         await self._jobs.defer(PUSH, integration_id)
 

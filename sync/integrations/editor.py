@@ -103,8 +103,10 @@ class Editor:
             "cloudlink_region": account.region,
             "cloudlink_account_id": account.account_id,
             "cloudlink_client_id": account.client_id,
-            "cloudlink_secret_sealed": self._credentials.encrypt(account.client_secret),
-            **(new_webhook_endpoint(self._credentials)[1] if has_changed else {}),
+            "cloudlink_secret_sealed": self._credentials.encrypt(
+                account.client_secret, before, "cloudlink_secret_sealed"
+            ),
+            **(new_webhook_endpoint(self._credentials, before)[1] if has_changed else {}),
         }
         async with self._database.writing() as session:
             current = await owned(session, before.owner_tenant, before.id, before.revision, lock=True)
@@ -167,7 +169,9 @@ class Editor:
         values: dict[str, Any] = {"tenant_id": app.tenant_id, "client_id": app.client_id}
         if app.client_secret:
             values |= {
-                "client_secret_sealed": self._credentials.encrypt(app.client_secret),
+                "client_secret_sealed": self._credentials.encrypt(
+                    app.client_secret, before, "client_secret_sealed"
+                ),
                 "credential": CredentialKind.SECRET.value,
                 "certificate_sealed": None,
                 "secret_key_id": "",

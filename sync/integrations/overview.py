@@ -1,12 +1,13 @@
 """Reads an integration for an administrator: its status, and a preview of what enabling it would do."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from storage.queries import events as event_store
 from storage.queries import integrations, monitors, people, problems
 from sync.domain.context import Context
-from sync.domain.model import Preview, Status
+from sync.domain.model import Preview, Status, Unmatched
 from sync.domain.presence import LineState
 from sync.integrations.views import integration_view, preview_of
 from sync.people.directory_sync import DirectorySync
@@ -74,6 +75,7 @@ class Overview:
             worst_age=WEBHOOK_AGE if live else self._poll_seconds(counts.matched, enabled),
             unknown_states=tuple(unknown),
             monitors_open=monitors_open,
+            not_shown=_by_reason(counts.left_out),
             update=available(integration),
         )
 
@@ -81,3 +83,9 @@ class Overview:
         """Seconds between two polls of a phone: the interval, or how long a round over all phones takes."""
         pause = pause_between_chunks(enabled).total_seconds()
         return int(max(self._reach.poll_every.total_seconds(), phones / CHUNK * pause))
+
+
+def _by_reason(left_out: Mapping[str, int]) -> tuple[tuple[Unmatched, int], ...]:
+    """The most frequent reason first; people who were not matched yet have none."""
+    known = [(Unmatched(reason), count) for reason, count in left_out.items() if reason]
+    return tuple(sorted(known, key=lambda pair: (-pair[1], pair[0])))

@@ -141,7 +141,7 @@ class IntegrationService:
         self, subject: Subject, account: CloudLinkAccount, app: TeamsApp, expires_on: date | None
     ) -> Integration:
         """The row of a new integration, not yet enabled, with a webhook endpoint of its own."""
-        return Integration(
+        integration = Integration(
             owner_tenant=subject.owner_tenant,
             name=subject.name,
             feature_version=self._initial_version,
@@ -149,14 +149,22 @@ class IntegrationService:
             cloudlink_region=account.region,
             cloudlink_account_id=account.account_id,
             cloudlink_client_id=account.client_id,
-            cloudlink_secret_sealed=self._credentials.encrypt(account.client_secret),
+            cloudlink_secret_sealed="",
             tenant_id=app.tenant_id,
             client_id=app.client_id,
-            client_secret_sealed=self._credentials.encrypt(app.client_secret),
+            client_secret_sealed="",
             secret_expires_on=expires_on,
             expiry_source=(ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN).value,
-            **new_webhook_endpoint(self._credentials)[1],
+            webhook_token_sealed="",
+            webhook_token_hash="",
         )
+        for column, secret in (
+            ("cloudlink_secret_sealed", account.client_secret),
+            ("client_secret_sealed", app.client_secret),
+        ):
+            setattr(integration, column, self._credentials.encrypt(secret, integration, column))
+        integration.sqlmodel_update(new_webhook_endpoint(self._credentials, integration)[1])
+        return integration
 
     async def _stop(self, session: AsyncSession, integration: Integration) -> int:
         integration.enabled = False

@@ -36,15 +36,23 @@ def integration_view(integration: Integration) -> IntegrationView:
     )
 
 
+def reason_of(person: Person) -> Unmatched | None:
+    """Why this person cannot be shown in Teams, None when they can."""
+    if person.unmatched:
+        return Unmatched(person.unmatched)
+    return Unmatched.REFUSED if person.refusal else None
+
+
 def preview_of(people: Sequence[Person]) -> Preview:
-    """Who is matched, who is not and why, and the presence that each matched person on the phone would get."""
-    matched = [person for person in people if person.teams_user_id]
+    """Who can be shown, who cannot and why, and the presence that each person on the phone would get."""
+    left_out = {person.id: reason for person in people if (reason := reason_of(person))}
+    matched = [person for person in people if person.teams_user_id and person.id not in left_out]
     return Preview(
         matched=len(matched),
         unmatched=tuple(
-            UnmatchedPerson(person.name, person.address, Unmatched(person.unmatched))
+            UnmatchedPerson(person.name, person.address, left_out[person.id])
             for person in people
-            if person.unmatched
+            if person.id in left_out
         ),
         would_send=tuple(
             WouldSend(person.name, LineState(person.line), Presence(person.desired))

@@ -14,6 +14,7 @@ from core.correlation import caused
 from core.logging import describe_error, where
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
+from storage.database import guarded
 from sync.domain.jobs import EVERYTHING
 
 FIRST_RETRY = 1.0
@@ -73,10 +74,13 @@ class QueueConfig:
 
 @contextmanager
 def job_run(job: str, metrics: Metrics) -> Iterator[None]:
-    """Measure the run of a job in the block; what it logs has the run's id, not the id of what deferred the job."""
+    """Measure the run of a job in the block; what it logs has the run's id, not the id of what deferred the job.
+
+    A job writes for itself: the guard of what deferred it does not apply.
+    """
     began, outcome = perf_counter(), "interrupted"
     try:
-        with caused(job=job):
+        with caused(job=job), guarded(None):
             yield
         outcome = "done"
     except Exception:

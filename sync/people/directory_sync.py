@@ -1,5 +1,6 @@
 """An integration's people: both directories are read, matched, and stored."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
@@ -15,7 +16,7 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.features import matches_proxies
 from sync.domain.jobs import POLL, PUSH
-from sync.domain.model import Service
+from sync.domain.model import Service, Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account
 from sync.people import unmatched_alert
@@ -74,7 +75,7 @@ class DirectorySync:
             before = await people.list_with_gone(session, integration_id)
             matched_before = {person.teams_user_id for person in before}
             was_matched = {person.id for person in before if person.teams_user_id}
-            after = await _store_people(session, integration_id, before, matchings)
+            after = await _store_people(session, integration_id, before, matchings, now)
             _transfer_shown(after, now)
             integration.matched_at = now
             await session.flush()
@@ -88,12 +89,16 @@ class DirectorySync:
         """Both directories responded. Only a probe closes a blocking problem: reading does not prove writing."""
         services = [Service.CLOUDLINK]
         if not health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS):
-            services.append(Service.ENTRA)
+            services += health.TEAMS
         await health.mark_healthy(session, integration_id, services, now)
 
 
 async def _store_people(
-    session: AsyncSession, integration_id: str, before: Sequence[Person], matchings: Sequence[Matching]
+    session: AsyncSession,
+    integration_id: str,
+    before: Sequence[Person],
+    matchings: Sequence[Matching],
+    now: datetime,
 ) -> list[Person]:
     """Store a row for each CloudLink user; returns the rows that matter for Teams.
 
@@ -105,22 +110,22 @@ async def _store_people(
     await _free_extensions(session, before, extensions)
     for user_id, person in known.items():
         if user_id not in present:
-            await _retire(session, person)
-    after = [_updated(known.get(user_id), matching, integration_id) for user_id, matching in present.items()]
+            await _retire(session, person, now)
+    after = [_updated(known.get(user_id), matching, integration_id, now) for user_id, matching in present.items()]
     for person in after:
         person.extension = extensions[person.cloudlink_user_id]
+        person.unmatched = _reason(present[person.cloudlink_user_id], person.extension)
     session.add_all(person for person in after if person.cloudlink_user_id not in known)
     return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
 
 
 def _extensions(matchings: Sequence[Matching]) -> dict[str, str | None]:
-    """Each user's extension; if two have the same one, the first keeps it."""
-    owners: dict[str, str] = {}
-    for matching in matchings:
-        if matching.person.extension:
-            owners.setdefault(matching.person.extension, matching.person.user_id)
-    owned = {user_id: extension for extension, user_id in owners.items()}
-    return {matching.person.user_id: owned.get(matching.person.user_id) for matching in matchings}
+    """Each user's extension; one that two users have says of neither who is on the phone."""
+    users = Counter(matching.person.extension for matching in matchings)
+    return {
+        matching.person.user_id: matching.person.extension if users[matching.person.extension] == 1 else None
+        for matching in matchings
+    }
 
 
 async def _free_extensions(
@@ -133,22 +138,32 @@ async def _free_extensions(
     await session.flush()
 
 
-async def _retire(session: AsyncSession, person: Person) -> None:
+async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
     if not person.applied and not person.status_message:
         await session.delete(person)
         return
     person.gone, person.teams_user_id, person.desired = True, None, None
-    person.desired_because = current_cause()
+    person.desired_because, person.due_at = current_cause(), now
 
 
-def _updated(person: Person | None, matching: Matching, integration_id: str) -> Person:
+def _reason(matching: Matching, extension: str | None) -> str | None:
+    """Why this user's calls cannot be shown, None when they can."""
+    if matching.reason:
+        return matching.reason.value
+    if matching.person.extension is None:
+        return Unmatched.NO_EXTENSION.value
+    return Unmatched.SHARED_EXTENSION.value if extension is None else None
+
+
+def _updated(person: Person | None, matching: Matching, integration_id: str, now: datetime) -> Person:
+    """Who stops matching is due now, for what is shown must be cleared, in a call or not."""
     user = matching.person
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
     if row.teams_user_id != matching.teams_user_id:
         row.teams_user_id = matching.teams_user_id
+        row.due_at = now if row.applied or row.status_message else row.due_at
         forget_refusal(row)
-    row.unmatched = matching.reason.value if matching.reason else None
     return row
 
 

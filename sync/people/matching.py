@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from core.text import visible
 from sync.domain.model import Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account
@@ -19,7 +20,9 @@ class Matching:
 
 
 def match(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool = False) -> list[Matching]:
-    """Match by address, ignoring case. An address that two users share, on either side, matches none of them.
+    """Match by address, ignoring case and what cannot be seen. Guests have no presence in this tenant.
+
+    An address that two users share, on either side, matches none of them.
 
     With ``proxies``, users not found by principal name or mail are matched by the other addresses of Teams users;
     that never removes a match.
@@ -55,6 +58,9 @@ def _match_one(person: CloudLinkUser, directory: Mapping[str, list[Account]], ow
     found = directory.get(address, [])
     if not found:
         return Matching(person, None, Unmatched.NOT_FOUND)
+    found = [account for account in found if not account.guest]
+    if not found:
+        return Matching(person, None, Unmatched.GUEST)
     if len(found) > 1 or owners[address] > 1:
         return Matching(person, None, Unmatched.AMBIGUOUS)
     if not found[0].enabled:
@@ -83,4 +89,4 @@ def _without_duplicates(matchings: Sequence[Matching]) -> list[Matching]:
 
 
 def _normalized(address: str) -> str:
-    return address.strip().casefold()
+    return visible(address).replace(" ", "").casefold()

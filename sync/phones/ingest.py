@@ -177,7 +177,7 @@ def set_desired(person: Person, integration: Integration, line: Line, now: datet
         return False
     person.desired = presence
     person.desired_at = now
-    if integration.enabled and person.teams_user_id:
+    if (integration.enabled and person.teams_user_id) or person.applied:
         person.due_at = now
     return True
 

@@ -129,7 +129,8 @@ class Poller:
             return extensions
         always = await people.extensions_to_poll_always(session, integration_id)
         turn = int(now.timestamp() / self._poll_sample_every.total_seconds()) % SAMPLES
-        return [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+        sample = [each for each in extensions if each in always or crc32(each.encode()) % SAMPLES == turn]
+        return sample or extensions[:1]  # an answer proves that CloudLink responds
 
     async def _read(self, integration: Integration, extensions: Sequence[str]) -> None:
         phones = self._clients.phones(self._credentials.account(integration))

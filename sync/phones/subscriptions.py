@@ -91,14 +91,14 @@ class Subscriptions:
     async def _token(self, integration: Integration) -> str:
         """The webhook's token; a new one is stored when no key decrypts it any more, for no one can enter it."""
         try:
-            return self._credentials.decrypt(integration.webhook_token_sealed, Service.CLOUDLINK)
+            return self._credentials.decrypt(integration, "webhook_token_sealed", Service.CLOUDLINK)
         except CredentialsWrong:
             log.warning("webhook_endpoint_replaced", integration=integration.id)
-        token, columns = new_webhook_endpoint(self._credentials)
+        token, columns = new_webhook_endpoint(self._credentials, integration)
         async with self._database.writing() as session:
             locked = await integrations.get_for_update(session, integration.id)
-            if locked and self._credentials.can_decrypt(locked.webhook_token_sealed):
-                return self._credentials.decrypt(locked.webhook_token_sealed, Service.CLOUDLINK)
+            if locked and self._credentials.can_decrypt(locked, "webhook_token_sealed"):
+                return self._credentials.decrypt(locked, "webhook_token_sealed", Service.CLOUDLINK)
             if locked:
                 locked.sqlmodel_update(columns)
         return token
@@ -116,11 +116,14 @@ class Subscriptions:
                 integration.subscribed_at = now if subscription else None
 
 
-def new_webhook_endpoint(credentials: CredentialStore) -> tuple[str, dict[str, Any]]:
-    """A new URL for webhooks: its token, and the values of its columns. Requests to the former URL are rejected."""
+def new_webhook_endpoint(credentials: CredentialStore, integration: Integration) -> tuple[str, dict[str, Any]]:
+    """A new URL for the webhooks of ``integration``: its token, and the values of its columns.
+
+    Requests to the former URL are rejected.
+    """
     token = secrets.token_urlsafe(32)
     return token, {
-        "webhook_token_sealed": credentials.encrypt(token),
+        "webhook_token_sealed": credentials.encrypt(token, integration, "webhook_token_sealed"),
         "webhook_token_hash": hashed(token),
         "subscription_id": "",
         "subscription_url_hash": "",

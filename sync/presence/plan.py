@@ -9,12 +9,13 @@ from storage.tables.people import Person
 from sync.domain.changes import Change, ClearPresence, SetPresence
 from sync.domain.presence import Presence
 
-CALL_SECONDS = 3600
-DO_NOT_DISTURB_SECONDS = 4 * 3600
+SESSION_SECONDS = 4 * 3600
+"""The longest session (Graph reference, presence: setPresence): cleared when the call ends, and rarely renewed."""
+
 LEEWAY = timedelta(seconds=60)
 """A session may start this much after its request was planned, and so end this much later."""
 
-RENEW_FROM, RENEW_UNTIL = 0.45, 0.5
+RENEW_FROM, RENEW_UNTIL = 0.7, 0.8
 """A presence is renewed at a random time between these fractions of its duration, to spread the requests."""
 
 STALE_AFTER = timedelta(hours=1)
@@ -46,7 +47,7 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
         return None
     if is_shown(person, wanted, now) or is_stale(person, integration, now):
         return None
-    return SetPresence(person.teams_user_id or "", wanted, seconds_of(wanted), person.desired_because)
+    return SetPresence(person.teams_user_id or "", wanted, SESSION_SECONDS, person.desired_because)
 
 
 def has_ended(person: Person, now: datetime) -> bool:
@@ -68,11 +69,6 @@ def is_refused(person: Person, now: datetime) -> bool:
 def is_stale(person: Person, integration: Integration, now: datetime) -> bool:
     known = [at for at in (person.desired_at, integration.polled_at) if at]
     return not known or max(known) + STALE_AFTER < now
-
-
-def seconds_of(presence: Presence) -> int:
-    """The session's duration, between PT5M and PT4H (Graph reference, presence: setPresence)."""
-    return DO_NOT_DISTURB_SECONDS if presence is Presence.PRESENTING else CALL_SECONDS
 
 
 def next_due(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:

@@ -40,7 +40,7 @@ class Round:
     """What one round sends.
 
     ``has_more``: other people may be due. ``wait_until``: nothing may be sent before. ``has_messages``: status
-    messages are to be checked.
+    messages are to be checked; ``selected_at`` is when the quota was reserved.
     """
 
     app: TeamsApp | None = None
@@ -48,6 +48,7 @@ class Round:
     has_more: bool = False
     wait_until: datetime | None = None
     has_messages: bool = False
+    selected_at: datetime | None = None
 
 
 class Reconciler:
@@ -73,8 +74,11 @@ class Reconciler:
                 self._metrics.quota_waits.inc()
                 await self._jobs.defer(PUSH, integration_id, at=this.wait_until)
             if this.app and this.changes:
+                if self._quota.is_too_late(this.selected_at, self._clock()):
+                    has_more = True  # as after a crash: selected again, with a new reservation
+                    continue
                 outcomes = await self._send(self._clients.presence(this.app), this.changes)
-                has_more |= await self._store(integration_id, this.app, this.changes, outcomes)
+                has_more |= await self._store(integration_id, this, outcomes)
             if this.has_messages:
                 await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id)
 
@@ -86,10 +90,13 @@ class Reconciler:
             if integration is None or await self._is_blocked(session, integration_id):
                 return Round()
             wait_until, left = self._quota.allowance(sharing.values(), now)
-            self._metrics.quota_used.observe(1 - left / self._quota.limit)
+            self._metrics.quota_used.observe(1 - left / self._quota.limit(sharing.values()))
             if wait_until:
-                has_due = await people.lock_due(session, integration, now, 1)
-                return Round(wait_until=wait_until if has_due else None)
+                if not await people.lock_due(session, integration, now, 1):
+                    return Round()
+                if not self._quota.grow(sharing.values(), now):
+                    return Round(wait_until=wait_until)
+                left = self._quota.allowance(sharing.values(), now)[1]
             try:
                 app = self._credentials.app(integration)
             except CredentialsWrong as error:
@@ -106,7 +113,7 @@ class Reconciler:
         if changes:
             self._quota.reserve(integration, len(changes), now)
         has_messages = any(person.status_due_at for person in rows)
-        return Round(app, tuple(changes), len(rows) == limit, has_messages=has_messages)
+        return Round(app, tuple(changes), len(rows) == limit, has_messages=has_messages, selected_at=now)
 
     async def _is_blocked(self, session: AsyncSession, integration_id: str) -> bool:
         return health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS) is not None
@@ -131,16 +138,16 @@ class Reconciler:
         outcomes = await asyncio.gather(*(send_batch(service, batch) for batch in batches))
         return [outcome for batch in outcomes for outcome in batch]
 
-    async def _store(
-        self, integration_id: str, app: TeamsApp, pending: Sequence[PendingChange], outcomes: Sequence[Outcome]
-    ) -> bool:
+    async def _store(self, integration_id: str, this: Round, outcomes: Sequence[Outcome]) -> bool:
         """Store the outcomes; returns whether some of these people are due again, for their state changed."""
-        now = self._clock()
+        now, pending = self._clock(), this.changes
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
-            is_current = self._is_current(integration, app)
+            if this.selected_at:
+                self._quota.settle(integration, len(pending), this.selected_at, now)
+            is_current = this.app is not None and self._is_current(integration, this.app)
             retry_at = await self._update_health(session, integration, outcomes, now) if is_current else now
             is_proven = is_current and _drop_former_secret(integration, outcomes)
             rows = await people.by_ids(session, [each.person_id for each in pending])

@@ -13,10 +13,10 @@ from sync.domain.features import shows_messages
 from sync.domain.presence import Presence
 from sync.presence import plan
 
-DURATION = timedelta(hours=1)
+DURATION = timedelta(seconds=plan.SESSION_SECONDS)
 """The duration of a call's presence, so that both are renewed together."""
 
-RENEW_AFTER = DURATION * 0.4
+RENEW_AFTER = DURATION * 0.65
 ON_THE_PHONE = frozenset({Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL})
 
 

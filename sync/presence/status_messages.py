@@ -62,9 +62,10 @@ class StatusMessageWriter:
                 found = await service.messages(sorted(set(check.users.values())))
             except SyncError as error:
                 return await self._postpone(integration_id, check, error)
-            pending = await self._prepare(integration_id, check, found)
+            prepared_at = self._clock()
+            pending = await self._prepare(integration_id, check, found, prepared_at)
             outcomes = await send_batch(service, [change for _, change in pending])
-            await self._store(integration_id, pending, outcomes)
+            await self._store(integration_id, pending, outcomes, prepared_at)
         return None
 
     async def read(self, integration_id: str, user_ids: Sequence[str]) -> dict[str, str]:
@@ -111,13 +112,12 @@ class StatusMessageWriter:
 
     def _allowance(self, sharing: Collection[Integration], now: datetime) -> tuple[datetime | None, int]:
         wait_until, left = self._quota.allowance(sharing, now)
-        return wait_until, left - self._quota.limit // 2
+        return wait_until, left - self._quota.limit(sharing) // 2
 
     async def _prepare(
-        self, integration_id: str, check: MessageCheck, found: Mapping[str, str]
+        self, integration_id: str, check: MessageCheck, found: Mapping[str, str], now: datetime
     ) -> list[tuple[str, MessageChange]]:
         """Decide by the current message and the newest state, and store what is about to be sent."""
-        now = self._clock()
         pending: list[tuple[str, MessageChange]] = []
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
@@ -136,7 +136,11 @@ class StatusMessageWriter:
         return pending
 
     async def _store(
-        self, integration_id: str, pending: Sequence[tuple[str, MessageChange]], outcomes: Sequence[Outcome]
+        self,
+        integration_id: str,
+        pending: Sequence[tuple[str, MessageChange]],
+        outcomes: Sequence[Outcome],
+        prepared_at: datetime,
     ) -> None:
         now = self._clock()
         async with self._database.writing() as session:
@@ -149,6 +153,7 @@ class StatusMessageWriter:
                 if integration and person:
                     self._apply(person, integration, change, outcome, now)
             if integration:
+                self._quota.settle(integration, len(pending), prepared_at, now)
                 self._quota.block_if_throttled(integration, outcomes, now)  # for presence too: one quota
 
     def _apply(

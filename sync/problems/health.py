@@ -13,7 +13,7 @@ from storage.database import Database
 from storage.queries import integrations, problems
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import Service, ServiceHealth
 
 log = structlog.get_logger()
@@ -21,6 +21,8 @@ log = structlog.get_logger()
 TEAMS = (Service.ENTRA, Service.GRAPH)
 LONGEST_BACKOFF = timedelta(seconds=30)
 SHORTEST_BACKOFF = timedelta(seconds=1)
+CONFIRM_AFTER = timedelta(seconds=3)
+"""A refusal this long after a first one, without a success in between, is the second proof."""
 
 
 async def mark_unhealthy(
@@ -28,10 +30,14 @@ async def mark_unhealthy(
 ) -> Problem:
     """Open a problem for ``error``, or update the open one; closes other problems of the service. Returns it.
 
-    ``service`` is for faults that do not name their service.
+    A refusal is lasting, and stops the use of the service, from its second proof on: a service that refused once
+    may accept a fresh token seconds later. ``service`` is for faults that do not name their service.
     """
     affected = service or service_of(error)
-    lasting = isinstance(error, CredentialsWrong)
+    earlier = [each for each in await problems.list_open(session, integration_id) if each.service == affected]
+    lasting = isinstance(error, CredentialsWrong) and (error.fault in CERTAIN or _is_proven(earlier, now))
+    if lasting and any(is_suspected(each) for each in earlier):
+        await problems.close_open(session, integration_id, [affected], now)
     is_new = await problems.upsert_open(
         session, integration_id, affected.value, error.fault.value, dict(error.context), lasting, now
     )
@@ -41,6 +47,8 @@ async def mark_unhealthy(
     for other in opened:
         if other.service == affected and other is not current:
             other.healed_at = now
+            if is_suspected(other) and is_suspected(current):
+                current.since = min(current.since, other.since)
     if is_new:
         log.warning(
             "service_unhealthy", integration=integration_id, service=affected.value, fault=error.fault.value
@@ -97,6 +105,16 @@ def service_health(opened: Collection[Problem]) -> tuple[ServiceHealth, ...]:
 def blocking_problem(opened: Iterable[Problem], services: Collection[Service]) -> Problem | None:
     """The open problem that stops the use of these services until an administrator fixes it."""
     return next((problem for problem in opened if problem.lasting and problem.service in services), None)
+
+
+def is_suspected(problem: Problem) -> bool:
+    """Whether it is a refusal with one proof, which nothing has confirmed yet."""
+    return not problem.lasting and problem.service in set(Service) and problem.fault not in OUTAGES
+
+
+def _is_proven(earlier: Iterable[Problem], now: datetime) -> bool:
+    """Whether a refusal confirms an earlier one of the same service."""
+    return any(each.lasting or (is_suspected(each) and each.since + CONFIRM_AFTER <= now) for each in earlier)
 
 
 def backoff(problem: Problem, now: datetime) -> timedelta:

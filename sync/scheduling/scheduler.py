@@ -136,12 +136,10 @@ class Scheduler:
             jobs.append(PUSH)
         if integration.removing_since:
             return [*jobs, REMOVE]
-        problem = health.blocking_problem(opened, health.TEAMS)
-        if problem and (
-            problem.checked_at == problem.since or self._is_past(problem.checked_at, self._recheck, now)
-        ):
+        if any(self._needs_probe(problem, now) for problem in opened):
             jobs.append(PROBE)
-        elif problem is None and self._is_past(integration.expiry_checked_at, self._every.read_expiry, now):
+        is_blocked = health.blocking_problem(opened, health.TEAMS) is not None
+        if not is_blocked and self._is_past(integration.expiry_checked_at, self._every.read_expiry, now):
             jobs.append(EXPIRY)
         if needs_automatic_rotation(integration, now):
             jobs.append(ROTATE)
@@ -152,6 +150,17 @@ class Scheduler:
         if integration.enabled and is_match_due and self._may_call(opened, list(Service), now):
             jobs.append(MATCH)
         return jobs
+
+    def _needs_probe(self, problem: Problem, now: datetime) -> bool:
+        """A suspected refusal is confirmed or disproved within seconds; a lasting one is named more exactly."""
+        if health.is_suspected(problem):
+            confirm_at = problem.since + health.CONFIRM_AFTER
+            is_new = problem.checked_at < confirm_at <= now
+        elif problem.lasting:
+            is_new = problem.checked_at == problem.since
+        else:
+            return False
+        return is_new or self._is_past(problem.checked_at, self._recheck, now)
 
     def _due_for_cloudlink(self, integration: Integration, now: datetime) -> list[str]:
         if not integration.enabled:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sync.teams.sdk import Graph
 
 PAGE = 999
-FIELDS = ["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled"]
+FIELDS = ["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled", "userType"]
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
 NEXT = "@odata.nextLink"
@@ -29,7 +29,10 @@ NEXT = "@odata.nextLink"
 
 @dataclass(frozen=True, slots=True)
 class TeamsUser:
-    """A user of the tenant. ``mail`` is empty without one; ``proxy_addresses`` are plain SMTP addresses."""
+    """A user of the tenant. ``mail`` is empty without one; ``proxy_addresses`` are plain SMTP addresses.
+
+    A ``guest`` has presence in another tenant, not in this one.
+    """
 
     id: str
     name: str
@@ -37,6 +40,7 @@ class TeamsUser:
     mail: str
     enabled: bool
     proxy_addresses: tuple[str, ...] = ()
+    guest: bool = False
 
 
 class GraphDirectory:
@@ -121,6 +125,7 @@ def _user(item: dict[str, Any]) -> TeamsUser:
         mail=_text(item, "mail"),
         enabled=item.get("accountEnabled") is not False,
         proxy_addresses=tuple(_smtp(item.get("proxyAddresses"))),
+        guest=_text(item, "userType").casefold() == "guest",
     )
 
 

@@ -55,6 +55,7 @@ class PresenceWriter:
         is_proven = any(isinstance(each, Done) for each in outcomes)
         if is_proven or await self._has_consent():
             return outcomes
+        self._graph.tokens.forget()  # the next push sees consent granted in between
         error = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions=PRESENCE_ROLE)
         return [Failed(error, each.request_id) if isinstance(each, Refused) else each for each in outcomes]
 

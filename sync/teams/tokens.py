@@ -73,7 +73,11 @@ class EntraTokens:
         async with self._lock:
             if self._client is None:
                 self._client = _Client(self._app, self._entra)
-            return await self._client.token()
+            try:
+                return await self._client.token()
+            except CredentialsWrong:
+                self._client = None  # msal returns a refusal from its cache for a minute
+                raise
 
     def forget(self) -> None:
         """Drop the msal client with all its caches; the next token is a new one."""

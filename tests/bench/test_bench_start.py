@@ -45,7 +45,7 @@ async def test_from_nothing_to_ready_and_to_the_end(tmp_path: Path) -> None:
             began = perf_counter()
             running = await start(bot_service(free_port(0), sandbox.url, tmp_path), tmp_path)
             async with asyncio.timeout(60):
-                while not await answers(http, f"{running.url}/readyz"):  # noqa: ASYNC110 a process has no event for it
+                while not await answers(http, f"{running.url}/healthz"):  # noqa: ASYNC110 a process has no event for it
                     await asyncio.sleep(0.005)
             ready.append(perf_counter() - began)
             busy.append(processor_seconds(running.process.pid))

@@ -59,7 +59,7 @@ class Cluster:
             self.web_url = f"http://127.0.0.1:{port}"
         environment = {
             "HOST": "127.0.0.1",
-            "PORT": str(port),
+            **({"PORT": str(port), "OPERATIONS_PORT": "0"} if role == "web" else {"OPERATIONS_PORT": str(port)}),
             "PUBLIC_URL": self.web_url,
             "DATABASE_URL": self.database_url,
             "DATA_DIR": str(self.folder / name),
@@ -72,7 +72,7 @@ class Cluster:
             "ADMINS": ADMIN,
             "NO_PROXY": "*",
         }
-        service = Service(name, (sys.executable, str(ROOT / "app.py"), role), port, "/readyz", environment, ROOT)
+        service = Service(name, (sys.executable, str(ROOT / "app.py"), role), port, "/healthz", environment, ROOT)
         process = await start(service, self.folder)
         self.running[name], self.gates[name] = process, gate
         self.stack.push_async_callback(process.stop)

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from app import bring_up_to_date, offer_claim
 from settings import Settings
-from tests.support.application import running_app
+from tests.support.application import both_ports, running_app
 from tests.support.postgres import fresh_database
 from tests.support.processes import run_app, run_command
 from tests.support.tools import ROOT
@@ -166,9 +166,9 @@ def test_slow_imports_are_deferred() -> None:
 
 
 async def test_it_is_alive_ready_and_measured(tmp_path: Path) -> None:
-    async with running_app(tmp_path) as (url, http):
+    async with both_ports(tmp_path) as running:
         for path, text in (("healthz", "alive"), ("readyz", "ready"), ("metrics", "cloudlink_presence_")):
-            async with http.get(f"{url}/{path}") as response:
+            async with running.http.get(f"{running.operations}/{path}") as response:
                 assert response.status == 200
                 assert text in await response.text()
 

@@ -91,8 +91,18 @@ def test_only_the_app_that_listens_is_reached_and_over_https() -> None:
 
 
 def test_the_probes_ask_what_the_program_answers() -> None:
-    assert set(re.findall(r"path: '(/\w+)'", CODE)) == {"/healthz", "/readyz"}
+    probes = re.findall(r"httpGet: \{ path: '(/\w+)', port: (\w+) \}", CODE)
+    assert set(probes) == {("/healthz", "operationsPort"), ("/readyz", "operationsPort")}
+    assert re.search(
+        rf"^var operationsPort = {Settings.model_fields['operations_port'].default}$", CODE, re.MULTILINE
+    )
     assert re.search(rf"^var port = {Settings.model_fields['port'].default}$", CODE, re.MULTILINE)
+
+
+def test_the_operations_port_is_not_reached_from_outside() -> None:
+    assert settings_given()["OPERATIONS_PORT"] == "value: string(operationsPort)"
+    assert "operationsPort" not in "".join(re.findall(r"ingress: \{.+\}", CODE))
+    assert "additionalPortMappings" not in CODE
 
 
 def test_teams_speaks_to_where_the_bot_listens() -> None:

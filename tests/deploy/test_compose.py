@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from app import COMMANDS
+from settings import Settings
 from tests.deploy.dockerfiles import read_stages
 from tests.deploy.settings_files import SECRETS, SETTINGS, read_env_file
 from tests.support.tools import ROOT
@@ -61,6 +62,14 @@ def test_the_program_may_write_to_two_places_in_memory_and_gets_time_to_stop(rol
     assert "volumes" not in container
     assert container["stop_grace_period"] == "15s"
     assert "cap_add" not in container
+
+
+@pytest.mark.parametrize("service", [*ROLES, "database"])
+def test_processes_and_files_are_limited(service: str, compose: Json) -> None:
+    container = compose["services"][service]
+    assert container["pids_limit"] == 256
+    if service != "database":
+        assert container["ulimits"]["nofile"] > 2 * Settings.model_fields["connections"].default
 
 
 def test_only_the_bot_is_reached_from_outside_and_only_through_this_machine(compose: Json) -> None:

@@ -85,7 +85,7 @@ def test_the_program_itself_gets_the_signal_to_stop(final: Stage) -> None:
 
 def test_what_it_sets_are_settings_and_no_secrets(final: Stage) -> None:
     own = {name for name in final.environment if not name.startswith(("PATH", "PYTHON"))}
-    assert own == {"HOST", "PORT", "DATA_DIR"}
+    assert own == {"HOST", "PORT", "OPERATIONS_HOST", "OPERATIONS_PORT", "DATA_DIR"}
     assert own < SETTINGS
     assert [each for stage in (final,) for each in stage.all("ARG")] == []
 
@@ -132,6 +132,7 @@ def container(stages: list[Stage], folder: Path, *arguments: str) -> Iterator[tu
     settings = {
         "HOST": "127.0.0.1",
         "PORT": "0",
+        "OPERATIONS_PORT": "0",
         "DATA_DIR": str(data),
         "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true",
     }
@@ -153,10 +154,10 @@ def container(stages: list[Stage], folder: Path, *arguments: str) -> Iterator[tu
         process.stdout.close()
 
 
-def port_of(process: subprocess.Popen[str]) -> int:
+def port_of(process: subprocess.Popen[str], name: str = "port") -> int:
     assert process.stdout is not None
     for line in process.stdout:
-        if found := re.search(r'"port": (\d+)', line):
+        if found := re.search(rf'"{name}": (\d+)', line):
             return int(found[1])
     raise AssertionError(f"it ended: {process.wait()}")
 
@@ -164,7 +165,7 @@ def port_of(process: subprocess.Popen[str]) -> int:
 def test_what_is_copied_suffices_and_it_writes_nowhere_else(stages: list[Stage], tmp_path: Path) -> None:
     with container(stages, tmp_path) as (process, tree):
         before = contents(tree)
-        url = f"http://127.0.0.1:{port_of(process)}/readyz"
+        url = f"http://127.0.0.1:{port_of(process, 'operations_port')}/readyz"
         with urllib.request.urlopen(url, timeout=30) as answer:
             assert answer.status == 200
         process.terminate()
@@ -204,9 +205,7 @@ def test_its_health_check_is_readyz(stages: list[Stage], tmp_path: Path) -> None
     check = stages[-1].last("HEALTHCHECK").__class__("CMD", text.partition(" CMD ")[2]).words
     assert check[0] == "python"
     with container(stages, tmp_path) as (process, _):
-        port = str(port_of(process))
-        healthy = [
-            subprocess.run([sys.executable, *check[1:]], env={"PORT": each}, check=False, capture_output=True)
-            for each in (port, "1")
-        ]
+        ports = (str(port_of(process, "operations_port")), "1")
+        command, given = [sys.executable, *check[1:]], [{"OPERATIONS_PORT": port} for port in ports]
+        healthy = [subprocess.run(command, env=each, check=False, capture_output=True) for each in given]
     assert [run.returncode for run in healthy] == [0, 1]

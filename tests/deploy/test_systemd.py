@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from app import COMMANDS
+from settings import Settings
 from tests.deploy.settings_files import SECRETS, SETTINGS
 from tests.support.tools import ROOT, require
 
@@ -65,6 +66,13 @@ def test_secrets_are_credentials_named_as_their_settings(name: str) -> None:
 def test_it_gets_a_stop_signal_and_time_to_stop(name: str) -> None:
     unit = service(name)
     assert (unit["KillSignal"], unit["TimeoutStopSec"], unit["Restart"]) == (["SIGTERM"], ["15"], ["on-failure"])
+
+
+@every_unit
+def test_its_files_and_tasks_are_limited_and_suffice_for_the_connections(name: str) -> None:
+    unit = service(name)
+    assert unit["TasksMax"] == ["256"]
+    assert int(unit["LimitNOFILE"][0]) > 2 * Settings.model_fields["connections"].default
 
 
 def test_all_units_have_the_same_isolation() -> None:

@@ -12,6 +12,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from bot.activity import Action, Installed, Message, Removed
 from bot.chat.turn_metrics import Outcome as Turned
 from core import metrics as measured
+from core.connections import Closed
 from core.http_metrics import OTHER, outcome_of
 from core.metrics import PREFIX
 from core.version import VERSION
@@ -77,6 +78,7 @@ def test_labels_have_exactly_the_programs_values() -> None:
     assert set(measured.TURN_KINDS) == {each.__name__.lower() for each in (Action, Installed, Message, Removed)}
     assert set(measured.TURN_OUTCOMES) == {outcome.value for outcome in Turned}
     assert set(measured.NOTICES) == {state.value for state in State}
+    assert set(measured.CLOSED) == {reason.value for reason in Closed}
     assert set(measured.PARTS) == {DATABASE, JOBS}
 
 

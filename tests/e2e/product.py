@@ -23,6 +23,7 @@ class Bot:
         self._service = bot_service(free_port(0), sandbox_url, data)
         self._running: RunningService | None = None
         self.url = f"http://127.0.0.1:{self._service.port}"
+        self.operations_url = f"http://127.0.0.1:{self._service.environment['OPERATIONS_PORT']}"
 
     async def start(self) -> None:
         self._running = await start(self._service, self._logs)

@@ -41,5 +41,5 @@ def leaks(found: Mapping[str, bytes], secrets: Iterable[str]) -> dict[str, str]:
 
 
 async def metrics(bot: Bot) -> bytes:
-    async with aiohttp.ClientSession() as http, http.get(f"{bot.url}/metrics") as response:
+    async with aiohttp.ClientSession() as http, http.get(f"{bot.operations_url}/metrics") as response:
         return await response.read()

@@ -82,7 +82,7 @@ async def test_the_demo_comes_up_keeps_its_state_and_ends_at_a_signal(tmp_path: 
     require("playground")
     async with demo(tmp_path / "data") as (process, urls):
         assert f":{BOT_PORT}" not in urls["Bot"]
-        assert "ready" in await answers(f"{urls['Bot']}/readyz")
+        assert "alive" in await answers(f"{urls['Bot']}/healthz")
         assert "Agents Playground" in await answers(urls["Chat"])
         first = (await world(urls))["cloudlink"]
         ports = {int(url.split(":")[2].split("/")[0]) for url in urls.values()}

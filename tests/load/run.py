@@ -174,12 +174,13 @@ class Processes:
         self.running: dict[str, RunningService] = {}
 
     async def begin(self, role: str, name: str, port: int) -> None:
+        ports = {"PORT": str(port), "OPERATIONS_PORT": "0"} if role != "worker" else {"OPERATIONS_PORT": str(port)}
         service = Service(
             name,
             [sys.executable, str(ROOT / "app.py"), role],
             port,
-            "/readyz",
-            {**self._environment, "PORT": str(port)},
+            "/healthz",
+            {**self._environment, **ports},
             self._logs,
         )
         self.running[name] = await start(service, self._logs)

@@ -17,6 +17,7 @@ from storage.tables.people import Person
 from sync.domain.features import NEWEST
 from sync.phones.subscriptions import PATH, hashed
 from tests.load.fleet import Phone, Tenant
+from tests.support.stores import with_secrets
 
 OWNER = "owner"
 """The owner of every tenant, by the setting ADMINS."""
@@ -65,14 +66,14 @@ def _integration(
         created_at=now - timedelta(days=1),
         cloudlink_account_id=tenant.account_id,
         cloudlink_client_id=tenant.account_id,
-        cloudlink_secret_sealed=encryption.encrypt(tenant.cloudlink_secret),
+        cloudlink_secret_sealed="",
         tenant_id=tenant.tenant_id,
         client_id=tenant.client_id,
-        client_secret_sealed=encryption.encrypt(tenant.client_secret),
+        client_secret_sealed="",
         secret_expires_on=(now + timedelta(days=365)).date(),
         feature_version=NEWEST,
         status_text=status_text,
-        webhook_token_sealed=encryption.encrypt(tenant.webhook_token),
+        webhook_token_sealed="",
         webhook_token_hash=hashed(tenant.webhook_token),
         subscription_id=next(iter(tenant.subscriptions)),
         subscription_url_hash=hashed(url),
@@ -81,6 +82,13 @@ def _integration(
         polled_at=lately(minutes=5),
         matched_at=lately(minutes=15),
         expiry_checked_at=lately(hours=24),
+    )
+    with_secrets(
+        row,
+        encryption,
+        cloudlink_secret_sealed=tenant.cloudlink_secret,
+        client_secret_sealed=tenant.client_secret,
+        webhook_token_sealed=tenant.webhook_token,
     )
     tenant.subscriptions[row.subscription_id] = url
     return row.model_dump()

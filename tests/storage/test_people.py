@@ -66,7 +66,9 @@ async def test_counts(tmp_path: Path) -> None:
         )
         async with database.session() as session:
             counts = await people.counts(session, "i1", ["on_call"])
-            assert counts == people.Counts(people=4, matched=3, in_a_call=3, waiting=1)
+            assert counts == people.Counts(
+                people=4, matched=2, in_a_call=3, waiting=1, left_out={"not_found": 1, "refused": 1}
+            )
             assert await people.count_shown(session, "i1") == 1
 
 

@@ -2,19 +2,31 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
-from aiohttp.test_utils import TestServer
 
-from app import open_application
+from app import open_applications
+from core.http_server import listening
 from settings import Settings
 from tests.support.sandboxes import running_sandbox
 
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass(frozen=True)
+class RunningApp:
+    """``url`` is the public address, ``operations`` that of the probes and metrics; ``http`` sends requests."""
+
+    url: str
+    operations: str
+    http: aiohttp.ClientSession
+
 
 @asynccontextmanager
-async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+async def both_ports(data: Path, **changed: Any) -> AsyncIterator[RunningApp]:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         values: dict[str, Any] = {
             "data_dir": data,
@@ -24,5 +36,17 @@ async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, ai
             "dangerously_allow_unauthenticated": True,
         } | changed
         settings = Settings(_env_file=None, **values)
-        async with open_application(settings) as application, TestServer(application) as server:
-            yield str(server.make_url("")).rstrip("/"), http
+        async with open_applications(settings) as served:
+            assert served.public
+            async with (
+                listening(served.public, LOOPBACK, 0, served.gate) as port,
+                listening(served.operations, LOOPBACK, 0) as operations,
+            ):
+                yield RunningApp(f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{operations}", http)
+
+
+@asynccontextmanager
+async def running_app(data: Path, **changed: Any) -> AsyncIterator[tuple[str, aiohttp.ClientSession]]:
+    """The public address, and what sends requests to it."""
+    async with both_ports(data, **changed) as running:
+        yield running.url, running.http

@@ -123,4 +123,4 @@ def run_command(folder: Path, *arguments: str, **settings: str) -> tuple[int, st
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    return {"PATH": os.environ["PATH"], "DATA_DIR": str(folder / "data"), "PORT": "0"}
+    return {"PATH": os.environ["PATH"], "DATA_DIR": str(folder / "data"), "PORT": "0", "OPERATIONS_PORT": "0"}

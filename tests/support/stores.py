@@ -8,16 +8,20 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
+from sqlmodel import SQLModel
 
 from storage.database import Database, configure_connections, open_database
+from storage.encryption import Encryption, place_of
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.clocks import NOON
+
+Encrypted = TypeVar("Encrypted", bound=SQLModel)
 
 SQLITE = "sqlite"
 POSTGRESQL = "postgresql"
@@ -136,6 +140,18 @@ def integration(**values: Any) -> Integration:
         "expiry_checked_at": NOON,
     }
     return Integration(**{**given, **values})
+
+
+def with_secrets(row: Encrypted, encryption: Encryption, **secrets: str) -> Encrypted:
+    """``row`` with these secrets in its columns, encrypted for their place."""
+    return row.sqlmodel_update(
+        {column: encryption.encrypt(secret, place_of(row, column)) for column, secret in secrets.items()}
+    )
+
+
+def decrypted(encryption: Encryption, row: SQLModel, column: str) -> str:
+    """The secret in this column of ``row``. Raises ``SecretUnreadable``."""
+    return encryption.decrypt(getattr(row, column), place_of(row, column))
 
 
 def person(name: str = "p1", **values: Any) -> Person:

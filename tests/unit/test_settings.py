@@ -145,3 +145,9 @@ def test_without_files_no_warning_is_given(tmp_path: Path, monkeypatch: pytest.M
 )
 def test_its_own_address_is_known_on_loopback_alone(host: str, port: int, url: str) -> None:
     assert settings(host=host, port=port).local_url == url
+
+
+def test_operations_have_a_port_of_their_own() -> None:
+    with pytest.raises(ValidationError, match="OPERATIONS_PORT must differ from PORT"):
+        settings(port=3979)
+    assert settings(port=0, operations_port=0)

@@ -1,6 +1,6 @@
 """The product's bot side, whole: signed requests in, cards out. Its scheduler is off: nothing happens by itself."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -12,15 +12,15 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import TestServer
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 from sqlmodel import SQLModel
 
-from app import add_public_routes, build_application
+from app import public_application
 from bot.activity import Card
 from bot.cards.field_errors import Links
-from bot.chat.context import Services
+from bot.chat.context import Command, Services
 from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
@@ -31,6 +31,7 @@ from bot.pipeline import Pipeline
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.http_server import listening
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
@@ -38,6 +39,7 @@ from storage.schema import migrate
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
+from sync.monitoring.routes import operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
@@ -103,6 +105,7 @@ class BotProcess:
 
     surroundings: Surroundings
     url: str
+    operations_url: str
     database: Database
     engine: Engine
     notifier: Notifier
@@ -168,6 +171,7 @@ async def open_bot_process(
     tenants: tuple[str, ...],
     *,
     host: HostCredentials | None = None,
+    commands: Sequence[Command] = COMMANDS,
 ) -> AsyncIterator[BotProcess]:
     """A process on the store at ``database_url``; any number of them may share it."""
     async with AsyncExitStack() as stack:
@@ -209,7 +213,7 @@ async def open_bot_process(
             links=Links(),
             previews=PreviewCache(utc_now),
             export_links=ExportLinks(encryption, utc_now, own_url="http://127.0.0.1"),
-            commands=COMMANDS,
+            commands=commands,
         )
         pipeline = Pipeline(services, metrics)
         hosting = HostingConfig(
@@ -223,11 +227,15 @@ async def open_bot_process(
         chat_host = await stack.enter_async_context(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
         )
-        application = build_application(engine, registry)
-        add_public_routes(application, chat_host, engine, HistoryExport(services, services.export_links))
-        server = await stack.enter_async_context(TestServer(application, host="127.0.0.1"))
+        public = public_application(chat_host, engine, HistoryExport(services, services.export_links))
+        operations = web.Application()
+        operations.add_routes(operations_routes(engine.readiness, registry))
+        url, operations_url = [
+            f"http://127.0.0.1:{await stack.enter_async_context(listening(each, '127.0.0.1', 0))}"
+            for each in (public, operations)
+        ]
         notifier = Notifier(services, chat_host.messenger, Random(7))
-        yield BotProcess(surroundings, str(server.make_url("")).rstrip("/"), database, engine, notifier, encryption)
+        yield BotProcess(surroundings, url, operations_url, database, engine, notifier, encryption)
 
 
 def sqlite_url(folder: Path) -> str:

@@ -24,7 +24,7 @@ from sync.domain.roles import Role
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
-from tests.support.stores import stored
+from tests.support.stores import stored, with_secrets
 from tests.wire.bot_process import BotProcess, Person, Reply, pressable
 from tests.wire.verb_effects import READS
 
@@ -93,7 +93,6 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
         integration_id=views[0].id,
         kind=RotationKind.ON_REQUEST,
         step=RotationStep.WAIT,
-        secret_sealed=bot.encryption.encrypt("a-secret"),
         new_key_id="key-of-the-new-secret",
         started_at=now,
         due_at=NEVER,
@@ -111,7 +110,7 @@ def _rotations(bot: BotProcess, owner: Person, *views: IntegrationView) -> list[
         )
         for view in views[1:]
     ]
-    return [under_way, *done]
+    return [with_secrets(under_way, bot.encryption, secret_sealed="a-secret"), *done]
 
 
 def _monitors(
@@ -197,13 +196,11 @@ def _drafts(bot: BotProcess, owner: Person, colleague: Person, saved: Integratio
         "cloudlink_client_id": account.client_id,
         "name": "Vale Verde, a fourth",
     }
-    sealed = bot.encryption.encrypt(account.client_secret)
     middle = Draft(
         tenant_id=owner.tenant,
         user_object_id=owner.object_id,
         step="teams",
         values=values,
-        cloudlink_secret_sealed=sealed,
         updated_at=utc_now(),
     )
     waiting = Draft(
@@ -214,6 +211,7 @@ def _drafts(bot: BotProcess, owner: Person, colleague: Person, saved: Integratio
         integration_id=saved.id,
         updated_at=utc_now(),
     )
+    middle = with_secrets(middle, bot.encryption, cloudlink_secret_sealed=account.client_secret)
     return [middle, waiting]
 
 

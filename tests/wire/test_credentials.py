@@ -247,7 +247,7 @@ async def test_consent_revoked_and_granted_again_while_a_token_lives(
     await sandbox.permissions(Presence_ReadWrite_All=False)
     (outcome,) = await writer.push([change])
     assert isinstance(outcome, Failed)
-    assert outcome.error.fault is Fault.GRAPH_FORBIDDEN
+    assert outcome.error.fault is Fault.GRAPH_CONSENT_MISSING
     await sandbox.permissions(Presence_ReadWrite_All=True)
     assert await writer.push([change]) == [Done()]
 

@@ -25,7 +25,7 @@ from tests.support.clocks import NOON
 from tests.support.engines import KEY, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.stores import stored
+from tests.support.stores import decrypted, stored
 from tests.support.tenant_router import TenantRouter, give_own_ids, running_tenant_router
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -122,7 +122,7 @@ async def test_a_new_cloudlink_secret_is_tested_and_stored(running: RunningEngin
     account = replace(account_of(running.sandbox), client_secret=secret)
     edited = await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     row = await row_of(running, edited)
-    assert Encryption([KEY]).decrypt(row.cloudlink_secret_sealed) == secret
+    assert decrypted(Encryption([KEY]), row, "cloudlink_secret_sealed") == secret
     assert (await edits(running))[0].facts == {"new_secret": "yes"}
     await running.sandbox.client(ANA, "Available")
     await running.sandbox.call("2001")
@@ -131,10 +131,10 @@ async def test_a_new_cloudlink_secret_is_tested_and_stored(running: RunningEngin
 
 async def test_an_empty_cloudlink_secret_keeps_the_stored_one(running: RunningEngine) -> None:
     view = await running.connect(enabled=False)
-    before = Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed)
+    before = decrypted(Encryption([KEY]), await row_of(running, view), "cloudlink_secret_sealed")
     kept = replace(account_of(running.sandbox), client_secret="")
     await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, kept, ADA)
-    assert Encryption([KEY]).decrypt((await row_of(running, view)).cloudlink_secret_sealed) == before
+    assert decrypted(Encryption([KEY]), await row_of(running, view), "cloudlink_secret_sealed") == before
 
 
 def cloudlink_side(row: Integration) -> dict[str, Any]:
@@ -168,9 +168,8 @@ async def test_another_account_gets_a_new_webhook_endpoint(running: RunningEngin
     assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
     await eventually(running._is_live)
     assert before.subscription_id not in running.sandbox.world.saved.subscriptions
-    old_webhook_url = (
-        f"{running.public_url}/webhooks/cloudlink/{Encryption([KEY]).decrypt(before.webhook_token_sealed)}"
-    )
+    old_token = decrypted(Encryption([KEY]), before, "webhook_token_sealed")
+    old_webhook_url = f"{running.public_url}/webhooks/cloudlink/{old_token}"
     async with running.http.post(old_webhook_url, json={}) as answer:
         assert answer.status == 404
     await running.wait_until_shown(ANA, "Available", "Available")
@@ -190,7 +189,7 @@ async def test_another_secret_of_the_same_application(running: RunningEngine) ->
     edited = await editor.edit_teams(TENANT, view.id, view.revision, app, date(2027, 5, 31), ADA)
     assert edited.secret_expires_on == date(2027, 5, 31)
     row = await row_of(running, view)
-    assert (Encryption([KEY]).decrypt(row.client_secret_sealed), row.expiry_source) == (secret, "admin")
+    assert (decrypted(Encryption([KEY]), row, "client_secret_sealed"), row.expiry_source) == (secret, "admin")
     async with running.database.session() as session:
         (rotation,) = (await session.exec(select(Rotation))).all()
     assert (rotation.fault, rotation.secret_sealed, rotation.due_at) == ("edited", None, None)

@@ -1,6 +1,6 @@
 """The encryption key is lost: a problem of the integrations it encrypted, fixed by entering the secrets again."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,15 +15,14 @@ from core.clock import utc_now
 from storage.encryption import Encryption
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
-from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Actor, CredentialKind, IntegrationView, Service
+from sync.domain.model import Actor, IntegrationView, Service
 from sync.domain.rotation import RotationKind, RotationStep, RotationView
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
 from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.stores import integration, read_integration, stored
+from tests.support.stores import decrypted, read_integration, stored, with_secrets
 
 ADMIN = Actor("admin-1", "Ada Admin")
 NEW_KEY = Fernet.generate_key().decode()
@@ -36,15 +35,17 @@ async def sandbox() -> AsyncIterator[SandboxHandle]:
         yield sandbox
 
 
-async def sealed_by_the_lost_key(sandbox: SandboxHandle, folder: Path, **values: Any) -> str:
-    """An enabled integration from before; returns its id. ``values`` overwrite stored columns."""
+async def sealed_by_the_lost_key(
+    sandbox: SandboxHandle, folder: Path, secrets: Mapping[str, str] | None = None, **values: Any
+) -> str:
+    """An enabled integration from before; returns its id. ``values`` and ``secrets`` overwrite stored columns."""
     async with running_engine(sandbox, folder) as before:
         view = await before.connect()
         await before.wait_until_sent()
         async with before.database.writing() as session:
             row = await session.get(Integration, view.id)
             assert row is not None
-            session.add(row.sqlmodel_update(values))
+            session.add(with_secrets(row.sqlmodel_update(values), Encryption([KEY]), **(secrets or {})))
     return view.id
 
 
@@ -124,8 +125,8 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
             await running.wait_until_shown("2002", *IN_A_CALL)
             assert running.metric("webhooks_total", answer="accepted") > before
             row = await read_integration(running.database, view_id)
-    for sealed in (row.cloudlink_secret_sealed, row.client_secret_sealed, row.webhook_token_sealed):
-        assert Encryption([NEW_KEY]).can_decrypt(sealed)
+    for column in ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed"):
+        assert decrypted(Encryption([NEW_KEY]), row, column)
     assert sorted(line["service"] for line in logs if line["event"] == "service_unhealthy") == [
         "cloudlink",
         "entra",
@@ -189,23 +190,19 @@ async def test_the_integration_can_be_removed_too(sandbox: SandboxHandle, tmp_pa
 async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
     kind: RotationKind, step: RotationStep, sandbox: SandboxHandle, tmp_path: Path
 ) -> None:
-    lost = Encryption([KEY])
-    kept = integration()
-    CredentialStore(lost).keep_previous(kept, Credentials(CredentialKind.SECRET, "the one before"))
-    previous = {"previous_secret_sealed": kept.previous_secret_sealed} if step is RotationStep.PROVE else {}
-    view_id = await sealed_by_the_lost_key(sandbox, tmp_path, **previous)
+    previous = {"previous_secret_sealed": "{}"} if step is RotationStep.PROVE else {}
+    view_id = await sealed_by_the_lost_key(sandbox, tmp_path, previous)
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         rotation = Rotation(
             integration_id=view_id,
             owner_tenant=TENANT,
             kind=kind,
             step=step,
-            secret_sealed=lost.encrypt("the new one"),
             new_key_id="key-1",
             started_at=utc_now(),
             due_at=utc_now(),
         )
-        await stored(running.database, rotation)
+        await stored(running.database, with_secrets(rotation, Encryption([KEY]), secret_sealed="the new one"))
         await running.engine.jobs.defer("rotate", view_id)
         begun = await running.engine.credentials.rotation(TENANT, view_id)
         assert begun is not None
@@ -219,20 +216,17 @@ async def test_a_rotation_in_progress_fails_immediately_and_blocks_nothing(
 
 
 async def test_a_certificate_that_was_handed_out_is_made_again(sandbox: SandboxHandle, tmp_path: Path) -> None:
-    view_id = await sealed_by_the_lost_key(
-        sandbox, tmp_path, pending_certificate_sealed=Encryption([KEY]).encrypt("the private key")
-    )
+    view_id = await sealed_by_the_lost_key(sandbox, tmp_path, {"pending_certificate_sealed": "the private key"})
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         made = await running.engine.credentials.make_certificate(TENANT, view_id, ADMIN)
         assert await running.engine.credentials.make_certificate(TENANT, view_id, ADMIN) == made
         row = await read_integration(running.database, view_id)
-        assert Encryption([NEW_KEY]).can_decrypt(row.pending_certificate_sealed or "")
+        assert decrypted(Encryption([NEW_KEY]), row, "pending_certificate_sealed")
 
 
 async def test_a_certificate_in_use_can_be_replaced_by_a_secret(sandbox: SandboxHandle, tmp_path: Path) -> None:
-    lost = Encryption([KEY])
     view_id = await sealed_by_the_lost_key(
-        sandbox, tmp_path, credential="certificate", certificate_sealed=lost.encrypt("the private key")
+        sandbox, tmp_path, {"certificate_sealed": "the private key"}, credential="certificate"
     )
     async with running_engine(sandbox, tmp_path, webhooks=False, keys=(NEW_KEY,)) as running:
         await running.engine.connection_test.test(TENANT, view_id, ADMIN)

@@ -292,19 +292,23 @@ SLOW_CLOCK = Intervals(
 HALF_HOURLY = replace(SLOW_CLOCK, poll_with_webhooks=600, poll=600)
 
 
-async def test_a_long_call_is_renewed_at_half_its_life_and_not_before(tmp_path: Path) -> None:
+async def test_a_long_call_is_renewed_before_its_session_ends_and_rarely(tmp_path: Path) -> None:
     clock = FakeClock()
     async with connected_engine(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
         await answer_call(sandbox, "2001")
         await eventually(lambda: accepted_at(running, "2001", clock()))
-        clock.advance(minutes=26)
+        [first] = await presence_requests(sandbox)
+        assert first["body"]["expirationDuration"] == "PT4H"
+        clock.advance(minutes=160)
         await eventually(lambda: polled_at(running, clock()))
         await quiet(running)
         assert len(await presence_requests(sandbox)) == 1
-        clock.advance(minutes=5)
+        clock.advance(minutes=35)
         await eventually(lambda: accepted_at(running, "2001", clock()))
         assert len(await presence_requests(sandbox)) == 2
-        clock.advance(minutes=40)
+        clock.advance(minutes=160)
+        await eventually(lambda: polled_at(running, clock()))
+        clock.advance(minutes=35)
         await eventually(lambda: sent_so_far(sandbox, 3))
         assert await sandbox.shown("2001") == IN_A_CALL
 
@@ -322,19 +326,6 @@ async def polled_at(running: RunningEngine, now: datetime) -> bool:
 
 async def sent_so_far(sandbox: SandboxHandle, count: int) -> bool:
     return len(await presence_requests(sandbox)) == count
-
-
-async def test_do_not_disturb_is_renewed_every_two_hours(tmp_path: Path) -> None:
-    clock = FakeClock()
-    async with connected_engine(tmp_path, clock=clock, intervals=HALF_HOURLY) as (sandbox, running):
-        await sandbox.dnd("2001")
-        await eventually(lambda: accepted_at(running, "2001", clock()))
-        clock.advance(minutes=105)
-        await eventually(lambda: polled_at(running, clock()))
-        await quiet(running)
-        assert len(await presence_requests(sandbox)) == 1
-        clock.advance(minutes=16)
-        await eventually(lambda: sent_so_far(sandbox, 2))
 
 
 async def test_a_presence_chosen_by_hand_wins(tmp_path: Path) -> None:

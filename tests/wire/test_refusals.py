@@ -4,7 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from sqlmodel import select
 
+from storage.tables.problems import Problem
 from sync.domain.errors import Fault
 from sync.domain.model import Service
 from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine
@@ -27,6 +29,10 @@ async def faults(running: RunningEngine) -> set[Fault]:
 
 async def is_refused(running: RunningEngine, extension: str, status: int) -> bool:
     return (await person_by_extension(running, extension)).refusal.startswith(str(status))
+
+
+async def is_accepted(running: RunningEngine, extension: str) -> bool:
+    return (await person_by_extension(running, extension)).refusal == ""
 
 
 async def requests_for(sandbox: SandboxHandle, who: str) -> list[int]:
@@ -74,7 +80,7 @@ async def test_a_passing_refusal_of_one_person_is_tried_again_within_seconds(tmp
         await eventually(lambda: is_refused(running, "2001", 401))
         await sandbox.refuse("2001", 0)
         await running.wait_until_shown("2001", *IN_A_CALL, within=20)
-        assert (await person_by_extension(running, "2001")).refusal == ""
+        await eventually(lambda: is_accepted(running, "2001"))
         assert await faults(running) == set()
 
 
@@ -118,3 +124,63 @@ async def test_when_all_are_forbidden_a_fresh_token_says_whether_consent_is_gone
 async def has_fault(running: RunningEngine, fault: Fault) -> bool:
     services = (await running.status()).service_health
     return any(each.error and each.error.fault is fault for each in services if each.service is Service.GRAPH)
+
+
+async def lasting(running: RunningEngine) -> list[str]:
+    """The faults that ever stopped a service."""
+    async with running.database.session() as session:
+        return [row.fault for row in (await session.exec(select(Problem))).all() if row.lasting]
+
+
+@pytest.mark.parametrize(
+    "refused", [{"graph": 2}, {"graph": 4}, {"graph": 1, "entra": 1}, {"graph": 1, "entra": 2}]
+)
+async def test_a_passing_refusal_by_microsoft_neither_stops_nor_warns(
+    tmp_path: Path, refused: dict[str, int]
+) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        sandbox.world.refuse_next.update(refused)
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await eventually(lambda: is_well(running))
+        assert await lasting(running) == []
+
+
+async def is_well(running: RunningEngine) -> bool:
+    return await faults(running) == set()
+
+
+async def test_a_passing_refusal_by_cloudlink_neither_stops_nor_warns(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path, webhooks=False) as (sandbox, running):
+        sandbox.world.refuse_next.update(cloudlink=4)
+        await eventually(lambda: not sandbox.world.refuse_next["cloudlink"])
+        await answer_call(sandbox, "2001")
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await eventually(lambda: is_well(running))
+        assert await lasting(running) == []
+
+
+async def test_a_lasting_refusal_is_called_so_after_a_second_proof(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        await sandbox.registration_switch("disabled")
+        await answer_call(sandbox, "2001")
+        await eventually(lambda: has_problem(running, Fault.ENTRA_APP_DISABLED))
+        await sandbox.registration_switch("disabled", False)
+        await running.wait_until_shown("2001", *IN_A_CALL)
+        await eventually(lambda: is_well(running))
+
+
+async def has_problem(running: RunningEngine, fault: Fault) -> bool:
+    return fault in await lasting(running)
+
+
+async def test_once_cloudlinks_credentials_are_good_again_the_problem_ends_though_no_phone_is_polled(
+    tmp_path: Path,
+) -> None:
+    intervals = replace(QUICK, recheck_credentials=1.0, poll=3600)
+    async with connected_engine(tmp_path, intervals=intervals) as (sandbox, running):
+        sandbox.world.refuse_next["cloudlink"] = 1_000_000
+        await running.engine.connection_test.test(TENANT, await running.integration_id(), ADMIN)
+        await eventually(lambda: has_problem(running, Fault.CLOUDLINK_REFUSED))
+        sandbox.world.refuse_next.clear()
+        await eventually(lambda: is_well(running))

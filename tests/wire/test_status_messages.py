@@ -161,7 +161,7 @@ async def test_half_of_the_quota_is_reserved_for_presence(tmp_path: Path) -> Non
             await running.wait_until_shown(f"20{number:02}", *IN_A_CALL)
         await asyncio.sleep(0.5)
         row = await only_integration(running)
-        assert sum(count for _, count in row.quota_spent) <= 8
+        assert sum(pair[1] for pair in row.quota_spent) <= 8
         assert (await requests(sandbox)).count("setStatusMessage") <= 3
 
 

@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from bot.chat.export_links import FILE
 from bot.commands import COMMANDS
 from sync.credentials import service as credential_service
 from sync.domain.roles import Role
@@ -24,7 +25,7 @@ from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words
 from tests.support.bot.texts import EN
 from tests.support.postgres import fresh_database
-from tests.support.stores import EACH, integration, stored
+from tests.support.stores import EACH, integration, stored, with_secrets
 from tests.wire import tenant_data
 from tests.wire.bot_process import (
     BotProcess,
@@ -262,7 +263,7 @@ async def test_an_export_link_returns_its_own_tenants_history_only(target: Targe
     token = (await _link(bot, ADA)).rpartition("/")[2]
     other = "B" if token[20] == "A" else "A"
     edited = [token[:-2], token[:20] + other + token[21:], token[::-1]]
-    for wrong in (*edited, bot.encryption.encrypt("{}"), bot.encryption.encrypt(TENANT)):
+    for wrong in (*edited, bot.encryption.encrypt("{}", FILE), bot.encryption.encrypt(TENANT, FILE)):
         async with bot.surroundings.http.get(f"{bot.url}/exports/{wrong}") as answer:
             assert answer.status == 404
             assert TENANT not in await answer.text()
@@ -283,8 +284,10 @@ async def _file(bot: BotProcess, url: str) -> str:
 @pytest.mark.parametrize("path", ["metrics", "readyz", "healthz", "", "api/messages", "exports/x", "robots.txt"])
 async def test_a_request_without_a_token_reads_no_private_data(target: Target, path: str) -> None:
     private = tenant_data.private_words(await all_rows(target.bot.database), Person("", "", ""))
-    async with target.bot.surroundings.http.get(f"{target.bot.url}/{path}") as answer:
-        said = await answer.text() + str(dict(answer.headers))
+    said = ""
+    for url in (target.bot.url, target.bot.operations_url):
+        async with target.bot.surroundings.http.get(f"{url}/{path}") as answer:
+            said += await answer.text() + str(dict(answer.headers))
     assert [word for word in (*private, TENANT, OTHER_TENANT) if word in said] == []
 
 
@@ -307,11 +310,11 @@ class Attack:
         self._private = tenant_data.private_words(await self.others_rows(), self._intruder.person)
         self._payloads = [(verb, self._without_names(data)) for verb, data in self._target.everything()]
         if self._intruder.owns:
-            sealed = self._bot.encryption.encrypt("secret")
-            own = dict.fromkeys(("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed"), sealed)
+            columns = ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed")
+            secrets = dict.fromkeys(columns, "secret")
             foreign = {"tenant_id": OTHER_TENANT, "client_id": str(uuid4()), "cloudlink_account_id": "900090009000"}
-            row = integration(id=OWN, owner_tenant=OTHER_TENANT, name="Elsewhere", enabled=False, **own, **foreign)
-            await stored(self._bot.database, row)
+            row = integration(id=OWN, owner_tenant=OTHER_TENANT, name="Elsewhere", enabled=False, **foreign)
+            await stored(self._bot.database, with_secrets(row, self._bot.encryption, **secrets))
 
     def _without_names(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Ids stay; private words on a form are replaced, since the response would echo them."""

@@ -200,7 +200,20 @@ def _status(
     }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None
-    sample = Status(view, service_health, 27, 25, 3, 1, changed, not polling, 30 if polling else 1, states)
+    left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
+    sample = Status(
+        view,
+        service_health,
+        27,
+        25,
+        3,
+        1,
+        changed,
+        not polling,
+        30 if polling else 1,
+        states,
+        not_shown=left_out,
+    )
     return status.status_card(texts, sample, said, NOW)
 
 

@@ -1,7 +1,9 @@
 import asyncio
 from collections.abc import Collection, Sequence
 
-from core.coalescing import LOAD_LIMIT, Batcher, BatchLoader
+import pytest
+
+from core.coalescing import LOAD_LIMIT, Batcher, BatchLoader, Cached
 
 
 class Squares:
@@ -63,3 +65,35 @@ async def test_items_are_processed_once_in_order_of_arrival_even_if_their_caller
     assert [outcomes[0], *outcomes[8:]] == [0, 8, 9, 10, 11]
     assert len(processed) == len(set(processed))
     assert {0, 8, 9, 10, 11} <= set(processed)
+
+
+async def test_a_cached_value_is_loaded_once_for_all_who_ask_and_again_when_it_is_old() -> None:
+    now, loads = 0.0, 0
+
+    async def load() -> int:
+        nonlocal loads
+        loads += 1
+        await asyncio.sleep(0)
+        return loads
+
+    cached = Cached(load, 5, lambda: now)
+    assert await asyncio.gather(*(cached.get() for _ in range(9))) == [1] * 9
+    now = 4.9
+    assert await cached.get() == 1
+    now = 5.0
+    assert await cached.get() == 2
+
+
+async def test_a_failed_load_is_tried_again() -> None:
+    results = iter([ValueError(), 7])
+
+    async def load() -> int:
+        match next(results):
+            case int(value):
+                return value
+        raise ValueError
+
+    cached = Cached(load, 5)
+    with pytest.raises(ValueError):
+        await cached.get()
+    assert await cached.get() == 7

@@ -10,10 +10,11 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography.fernet import Fernet
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.export_links import ExportLinks, ExportRequest
+from bot.chat.export_links import FILE, PURPOSE, ExportLinks, ExportRequest
 from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport
 from bot.languages import Language
 from storage.encryption import Encryption
@@ -309,15 +310,19 @@ async def test_a_forged_link_is_refused(chat: Chat, server: TestServer) -> None:
     await fill_history(chat, 1)
     url = await exported(chat)
     base = url.rpartition("/")[0]
-    sealed_for_another_use = Encryption([KEY]).encrypt("a client secret")
-    for token in (
+    token = url.rpartition("/")[2]
+    links = Encryption([KEY]).for_purpose(PURPOSE)
+    request = links.decrypt(token, FILE)
+    for forged in (
         "x",
         "x" * 5000,
-        url.rpartition("/")[2][:-4],
-        sealed_for_another_use,
-        Encryption([KEY]).encrypt("{}"),
+        token[:-4],
+        links.encrypt("{}", FILE),
+        links.encrypt(request, b"people.csv"),
+        Encryption([KEY]).encrypt(request, FILE),
+        Fernet(KEY).encrypt(request.encode()).decode(),
     ):
-        assert (await fetch(f"{base}/{token}"))[0] == 404
+        assert (await fetch(f"{base}/{forged}"))[0] == 404
 
 
 async def test_the_file_is_the_tenants_own(chat: Chat, server: TestServer) -> None:

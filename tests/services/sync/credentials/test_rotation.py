@@ -9,6 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from storage.encryption import Encryption
+from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.credentials.expiry import matched
 from sync.credentials.rotation_store import end, needs_automatic_rotation
@@ -146,6 +147,23 @@ def test_credentials_are_stored_and_read_back(credentials: Credentials) -> None:
         assert secret not in str(row.model_dump()) + repr(credentials)
     expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
     assert STORE.app(row) == STORE.app_with(row, credentials) == expected
+
+
+@pytest.mark.parametrize("credentials", [FIRST, CERTIFIED])
+@pytest.mark.parametrize("other", [{"id": "i2"}, {"owner_tenant": "t2"}])
+def test_credentials_moved_to_another_integration_or_tenant_are_unreadable(
+    credentials: Credentials, other: dict[str, str]
+) -> None:
+    row = integration()
+    STORE.put(row, credentials)
+    STORE.keep_previous(row, FIRST)
+    moved = Integration(**{**row.model_dump(), **other})
+    assert STORE.app(row).client_secret == credentials.secret
+    assert STORE.previous(row) == FIRST
+    with pytest.raises(CredentialsWrong) as caught:
+        STORE.app(moved)
+    assert caught.value.fault is Fault.SECRET_UNREADABLE
+    assert STORE.previous(moved) is None
 
 
 def test_previous_credentials_of_another_key_are_not_found() -> None:

@@ -30,7 +30,7 @@ from sync.operations import Operations
 from tests.support.bot.fake_operations import real_operations
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, read_integration, stored
+from tests.support.stores import empty_store, integration, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -73,10 +73,10 @@ class Site:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    secret = ENCRYPTION.encrypt("secret")
-    sealed = {"client_secret_sealed": secret, "cloudlink_secret_sealed": secret}
+    secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
+    rows = (integration(), integration(id="i2", name="Lisbon"))
     async with empty_store(tmp_path) as database:
-        await stored(database, integration(**sealed), integration(id="i2", name="Lisbon", **sealed))
+        await stored(database, *(with_secrets(row, ENCRYPTION, **secrets) for row in rows))
         clients = FakeServiceClients()
         context = context_of(database, clients)
         yield Site(database, context, clients, real_operations(context, ENCRYPTION))

@@ -19,7 +19,15 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.stores import (
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+    with_secrets,
+)
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -48,12 +56,12 @@ class Setting:
 @asynccontextmanager
 async def setting(folder: Path, since: datetime = NOON) -> AsyncIterator[Setting]:
     """An integration that Graph forbids to write presence, and a person whose presence is not sent yet."""
-    secret = ENCRYPTION.encrypt("secret")
+    secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
     problem = Problem(
         integration_id="i1", service="graph", fault="graph.forbidden", lasting=True, since=since, checked_at=since
     )
     async with empty_store(folder) as database:
-        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), problem)
+        await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), problem)
         await stored(database, person(desired="Busy/InACall"))
         yield Setting(database)
 
@@ -77,7 +85,7 @@ async def test_a_probe_closes_an_older_problem_and_makes_pending_presence_due(tm
         assert await at.faults() == []
         assert (await read_person(at.database)).due_at == NOON
         assert at.jobs.now() == ["push"]
-        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1]]
+        assert (await read_integration(at.database)).quota_spent == [[int(NOON.timestamp()), 1, 90]]
         assert at.registry.get_sample_value("cloudlink_presence_quota_spent_total") == 1
 
 

@@ -14,7 +14,7 @@ from sync.integrations.teardown import TenantTeardown
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_integration, stored
+from tests.support.stores import empty_store, integration, person, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -26,7 +26,7 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
     quota = QuotaLedger(Quota(1500), Metrics(registry))
     async with empty_store(tmp_path) as database:
         context = context_of(database, clients)
-        await stored(database, integration(client_secret_sealed=ENCRYPTION.encrypt("secret")))
+        await stored(database, with_secrets(integration(), ENCRYPTION, client_secret_sealed="secret"))
         await stored(
             database, *(person(name, applied="Busy/InACall", applied_user_id=name) for name in ("p1", "p2"))
         )
@@ -36,5 +36,5 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
             ClearPresence("p1"),
             ClearPresence("p2"),
         ]
-        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2]]
+        assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2, 90]]
     assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 2

@@ -19,7 +19,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored
+from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -35,6 +35,7 @@ class User:
     mail: str = ""
     enabled: bool = True
     proxy_addresses: tuple[str, ...] = ()
+    guest: bool = False
 
 
 class Bench:
@@ -64,8 +65,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *rows: Person) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        secret = ENCRYPTION.encrypt("secret")
-        await stored(database, integration(client_secret_sealed=secret, cloudlink_secret_sealed=secret), *rows)
+        secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
+        await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), *rows)
         yield Bench(database)
 
 
@@ -91,12 +92,35 @@ async def test_two_people_can_exchange_their_extensions(tmp_path: Path) -> None:
         assert (rows["ana"].extension, rows["bob"].extension) == ("ext bob", "ext ana")
 
 
-async def test_of_two_people_with_the_same_extension_the_first_keeps_it(tmp_path: Path) -> None:
+async def test_of_two_people_with_the_same_extension_neither_keeps_it(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.set_people("ana", "bob", ana="2001", bob="2001")
         await at.directory_sync.match("i1")
         rows = await at.rows()
-        assert (rows["ana"].extension, rows["bob"].extension) == ("2001", None)
+        assert (rows["ana"].extension, rows["bob"].extension) == (None, None)
+
+
+async def test_a_match_without_a_phone_of_its_own_has_its_reason(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.cloudlink.people = [
+            CloudLinkUser(name, name, f"{name}@example.com", extension)
+            for name, extension in (("ana", "2001"), ("bob", "2001"), ("eve", None), ("tom", "2002"))
+        ]
+        at.set_users(ana="teams ana", bob="teams bob", eve="teams eve", tom="teams tom")
+        await at.directory_sync.match("i1")
+        reasons = {name: row.unmatched for name, row in (await at.rows()).items()}
+        assert reasons == {"ana": "shared_extension", "bob": "shared_extension", "eve": "no_extension", "tom": None}
+
+
+async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_path: Path) -> None:
+    async with bench(
+        tmp_path, person("ana", **APPLIED, applied_user_id="teams ana", teams_user_id="teams ana")
+    ) as at:
+        at.set_people("ana", "bob")
+        at.set_users(bob="teams bob")
+        await at.directory_sync.match("i1")
+        row = await read_person(at.database, "ana")
+        assert (row.teams_user_id, row.applied_user_id, row.due_at) == (None, "teams ana", NOON)
 
 
 async def test_a_person_who_is_gone_is_deleted_once_teams_shows_nothing(tmp_path: Path) -> None:

@@ -20,7 +20,15 @@ from sync.phones.ingest import EventIngestor
 from sync.phones.poller import CHUNK, PAUSE, SAMPLES, UNDELAYED, Poller
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.stores import (
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+    with_secrets,
+)
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -60,8 +68,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *people: Person, **values: object) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        row = integration(**{"cloudlink_secret_sealed": ENCRYPTION.encrypt("secret"), "polled_at": None, **values})
-        await stored(database, row)
+        row = integration(**{"polled_at": None, **values})
+        await stored(database, with_secrets(row, ENCRYPTION, cloudlink_secret_sealed="secret"))
         async with database.writing() as session:
             session.add_all(people)
         yield Bench(database)
@@ -159,7 +167,7 @@ async def test_refused_credentials_open_a_problem_that_the_next_successful_poll_
         await at.poll()
         assert (await read_integration(at.database)).polled_at is None
         async with at.database.session() as session:
-            assert [row.lasting for row in await problems.list_open(session, "i1")] == [True]
+            assert [row.lasting for row in await problems.list_open(session, "i1")] == [False]
         at.clients.cloudlink.error = None
         await at.poll()
         async with at.database.session() as session:

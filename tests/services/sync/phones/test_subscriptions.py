@@ -14,11 +14,12 @@ from sync.domain.errors import Fault, ServiceUnavailable
 from sync.phones.subscriptions import Subscriptions, hashed
 from tests.support.clocks import FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, read_integration, stored
+from tests.support.stores import decrypted, empty_store, integration, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+LOST = Encryption([Fernet.generate_key().decode()]).encrypt("old", b"anywhere")
 URL = "https://bot.example"
 
 
@@ -40,12 +41,9 @@ class Bench:
 
 @asynccontextmanager
 async def bench(folder: Path, **values: object) -> AsyncIterator[Bench]:
-    sealed = {
-        "webhook_token_sealed": ENCRYPTION.encrypt("token"),
-        "cloudlink_secret_sealed": ENCRYPTION.encrypt("secret"),
-    }
+    row = with_secrets(integration(), ENCRYPTION, webhook_token_sealed="token", cloudlink_secret_sealed="secret")
     async with empty_store(folder) as database:
-        await stored(database, integration(**{**sealed, **values}))
+        await stored(database, row.sqlmodel_update(values))
         yield Bench(database)
 
 
@@ -105,24 +103,23 @@ async def test_a_failure_opens_a_problem_and_keeps_the_subscription(tmp_path: Pa
 
 async def test_a_token_that_no_key_decrypts_is_replaced(tmp_path: Path) -> None:
     undecryptable = {
-        "webhook_token_sealed": Encryption([Fernet.generate_key().decode()]).encrypt("old"),
+        "webhook_token_sealed": LOST,
         "subscription_id": "s0",
     }
     async with bench(tmp_path, **undecryptable) as at:
         at.cloudlink.subscribed["s0"] = f"{URL}/webhooks/cloudlink/old"
         assert [await at.ensure(), await at.ensure()] == ["s1", "s1"]
         row = await read_integration(at.database)
-        token = ENCRYPTION.decrypt(row.webhook_token_sealed)
+        token = decrypted(ENCRYPTION, row, "webhook_token_sealed")
         assert at.cloudlink.subscribed == {"s1": f"{URL}/webhooks/cloudlink/{token}"}
         assert (len(token) > 40, row.webhook_token_hash) == (True, hashed(token))
 
 
 async def test_while_the_secret_cannot_be_decrypted_the_token_stays(tmp_path: Path) -> None:
-    lost = Encryption([Fernet.generate_key().decode()]).encrypt("old")
-    async with bench(tmp_path, webhook_token_sealed=lost, cloudlink_secret_sealed=lost) as at:
+    async with bench(tmp_path, webhook_token_sealed=LOST, cloudlink_secret_sealed=LOST) as at:
         assert await at.ensure() == ""
         row = await read_integration(at.database)
-        assert row.webhook_token_sealed == lost
+        assert row.webhook_token_sealed == LOST
         async with at.database.session() as session:
             (problem,) = await problems.list_open(session, "i1")
         assert (problem.service, problem.fault, problem.lasting) == ("cloudlink", "secret.unreadable", True)

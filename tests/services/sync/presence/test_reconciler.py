@@ -26,13 +26,21 @@ from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import recorded_statements
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.stores import (
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+    with_secrets,
+)
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
 CALL = Presence.IN_A_CALL
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
-SECRET = ENCRYPTION.encrypt("the client's secret")
+SECRET = "the client's secret"
 
 
 def calling(name: str = "p1", **values: Any) -> Person:
@@ -44,7 +52,7 @@ def shown(name: str = "p1", **values: Any) -> Person:
         "applied": CALL.value,
         "applied_user_id": f"teams {name}",
         "applied_at": NOON,
-        "applied_until": NOON + timedelta(hours=1),
+        "applied_until": NOON + timedelta(hours=4),
     }
     return calling(name, **{**given, **values})
 
@@ -78,7 +86,8 @@ class Bench:
 @asynccontextmanager
 async def bench(folder: Path, *people: Person, quota: int = 1500, **values: Any) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
-        await stored(database, integration(client_secret_sealed=SECRET, **values), *people)
+        row = with_secrets(integration(**values), ENCRYPTION, client_secret_sealed=SECRET)
+        await stored(database, row, *people)
         yield Bench(database, quota)
 
 
@@ -92,18 +101,18 @@ def only(user_id: str, outcome: Outcome) -> Any:
 async def test_a_difference_is_sent_once_and_stored_as_applied(tmp_path: Path) -> None:
     async with bench(tmp_path, calling()) as at:
         at.clock.advance(seconds=2)
-        assert await at.push() == [SetPresence("teams p1", CALL, 3600)]
+        assert await at.push() == [SetPresence("teams p1", CALL, 14_400)]
         row = await read_person(at.database)
         assert (row.applied, row.applied_user_id) == (CALL, "teams p1")
-        assert row.applied_until == at.clock() + timedelta(hours=1)
+        assert row.applied_until == at.clock() + timedelta(hours=4)
         assert row.due_at
-        assert timedelta(minutes=27) <= row.due_at - at.clock() <= timedelta(minutes=30)
+        assert timedelta(minutes=168) <= row.due_at - at.clock() <= timedelta(minutes=192)
         assert await at.push() == []
         assert at.registry.get_sample_value("cloudlink_presence_latency_seconds_sum") == 2
 
 
 async def test_state_changes_go_in_batches_of_twenty_before_renewals(tmp_path: Path) -> None:
-    half_over = {"applied_at": NOON - timedelta(minutes=30), "applied_until": NOON + timedelta(minutes=30)}
+    half_over = {"applied_at": NOON - timedelta(hours=3), "applied_until": NOON + timedelta(hours=1)}
     renewals = [shown(f"r{n:02}", **half_over) for n in range(30)]
     changes = [calling(f"c{n:02}") for n in range(60)]
     async with bench(tmp_path, *renewals, *changes) as at:
@@ -124,7 +133,7 @@ async def test_while_a_request_is_being_sent_the_applied_presence_is_unsure(tmp_
 
         at.clients.graph.during_push = read
         await at.push()
-        assert seen == [(UNSURE, NOON + timedelta(hours=1, minutes=1))]
+        assert seen == [(UNSURE, NOON + timedelta(hours=4, minutes=1))]
 
 
 async def test_a_change_during_a_round_is_sent_in_the_next(tmp_path: Path) -> None:
@@ -138,7 +147,7 @@ async def test_a_change_during_a_round_is_sent_in_the_next(tmp_path: Path) -> No
                 row.desired, row.due_at = None, NOON
 
         at.clients.graph.during_push = hang_up
-        assert await at.push() == [SetPresence("teams p1", CALL, 3600), ClearPresence("teams p1")]
+        assert await at.push() == [SetPresence("teams p1", CALL, 14_400), ClearPresence("teams p1")]
         assert (await read_person(at.database)).applied is None
 
 
@@ -158,7 +167,7 @@ async def test_only_the_throttled_request_is_sent_again_after_retry_after(tmp_pa
         assert at.jobs.deferred[-1] == ("push", "i1", NOON + timedelta(seconds=7))
         at.clock.advance(seconds=1)
         at.clients.graph.answer = only("", Throttled(1))
-        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+        assert await at.push() == [SetPresence("teams b", CALL, 14_400)]
 
 
 async def test_a_refused_person_is_tried_again_later(tmp_path: Path) -> None:
@@ -170,7 +179,7 @@ async def test_a_refused_person_is_tried_again_later(tmp_path: Path) -> None:
         assert await at.faults() == []
         at.clock.advance(seconds=5)
         at.clients.graph.answer = only("", Throttled(1))
-        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+        assert await at.push() == [SetPresence("teams b", CALL, 14_400)]
         assert (await read_person(at.database, "b")).refusal == ""
 
 
@@ -180,7 +189,7 @@ async def test_a_refused_clear_is_tried_again_until_the_session_has_ended(tmp_pa
         assert len(await at.push()) == 1
         row = await read_person(at.database)
         assert (row.applied, row.due_at) == (UNSURE, NOON + timedelta(seconds=5))
-        at.clock.advance(hours=1)
+        at.clock.advance(hours=4)
         assert await at.push() == []
         assert (await read_person(at.database)).applied is None
 
@@ -207,7 +216,7 @@ async def test_one_failure_among_successes_affects_only_its_person(tmp_path: Pat
         assert await at.faults() == []
         at.clock.advance(seconds=5)
         at.clients.graph.answer = only("", Throttled(1))
-        assert await at.push() == [SetPresence("teams b", CALL, 3600)]
+        assert await at.push() == [SetPresence("teams b", CALL, 14_400)]
 
 
 async def test_wrong_credentials_block_pushing(tmp_path: Path) -> None:
@@ -215,9 +224,23 @@ async def test_wrong_credentials_block_pushing(tmp_path: Path) -> None:
         at.clients.graph.error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, aadsts=7000222)
         await at.push()
         assert await at.faults() == ["entra.secret_expired"]
+        at.clock.advance(seconds=3)
+        await at.push()
+        assert await at.faults() == ["entra.secret_expired"]
         at.clients.graph.error = None
         at.clock.advance(minutes=30)
         assert await at.push() == []
+
+
+async def test_a_refusal_that_passes_is_tried_again_within_seconds_and_blocks_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path, calling()) as at:
+        for fault in (Fault.GRAPH_FORBIDDEN, Fault.ENTRA_SECRET_WRONG):
+            at.clients.graph.error = CredentialsWrong(fault)
+            await at.push()
+            at.clock.advance(seconds=2)
+        at.clients.graph.error = None
+        assert await at.push() == [SetPresence("teams p1", CALL, 14_400)]
+        assert await at.faults() == []
 
 
 async def test_an_undecryptable_secret_opens_a_problem_and_nothing_is_sent(tmp_path: Path) -> None:
@@ -239,7 +262,7 @@ async def test_two_integrations_of_one_application_share_its_quota(tmp_path: Pat
 
 async def test_integrations_that_share_a_quota_push_concurrently_without_a_deadlock(tmp_path: Path) -> None:
     async with bench(tmp_path, quota=1000) as at:
-        await stored(at.database, integration(id="i2", client_secret_sealed=SECRET))
+        await stored(at.database, with_secrets(integration(id="i2"), ENCRYPTION, client_secret_sealed=SECRET))
         for number in range(5):
             names = {f"{of} {number}": of for of in ("i1", "i2")}
             await stored(at.database, *(calling(name, integration_id=of) for name, of in names.items()))

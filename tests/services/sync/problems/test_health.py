@@ -51,6 +51,7 @@ async def test_another_fault_of_the_same_service_replaces_the_first(tmp_path: Pa
         await stored(database, integration())
         await fail(database, CredentialsWrong(Fault.GRAPH_FORBIDDEN))
         await fail(database, CredentialsWrong(Fault.ENTRA_SECRET_WRONG))
+        assert await blocking(database) is False
         await fail(database, CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All"), LATER)
         found = await service_health(database)
         graph, entra = found[Service.GRAPH].error, found[Service.ENTRA].error
@@ -58,10 +59,40 @@ async def test_another_fault_of_the_same_service_replaces_the_first(tmp_path: Pa
         assert (graph.fault, graph.context) == (Fault.GRAPH_CONSENT_MISSING, {"permissions": "User.Read.All"})
         assert entra
         assert entra.fault is Fault.ENTRA_SECRET_WRONG
-        async with database.session() as session:
-            opened = await problems.list_open(session, "i1")
-        assert health.blocking_problem(opened, health.TEAMS) is not None
-        assert health.blocking_problem(opened, [Service.CLOUDLINK]) is None
+        assert await blocking(database) is True
+
+
+async def blocking(database: Database) -> bool:
+    async with database.session() as session:
+        opened = await problems.list_open(session, "i1")
+    assert health.blocking_problem(opened, [Service.CLOUDLINK]) is None
+    return health.blocking_problem(opened, health.TEAMS) is not None
+
+
+async def test_a_refusal_is_lasting_from_its_second_proof_and_a_success_between_them_counts(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        refused = CredentialsWrong(Fault.GRAPH_FORBIDDEN)
+        await fail(database, refused)
+        await fail(database, refused, NOON + timedelta(seconds=2))
+        assert await blocking(database) is False
+        async with database.writing() as session:
+            await health.mark_healthy(session, "i1", health.TEAMS, NOON + timedelta(seconds=2))
+        await fail(database, refused, NOON + timedelta(seconds=4))
+        assert await blocking(database) is False
+        await fail(database, DOWN, NOON + timedelta(seconds=8))
+        await fail(database, refused, NOON + timedelta(seconds=9))
+        assert await blocking(database) is False
+        await fail(database, refused, NOON + timedelta(seconds=12))
+        assert await blocking(database) is True
+
+
+@pytest.mark.parametrize("fault", [Fault.SECRET_UNREADABLE, Fault.ENTRA_CERTIFICATE_UNREADABLE])
+async def test_what_is_found_here_needs_no_second_proof(tmp_path: Path, fault: Fault) -> None:
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        await fail(database, CredentialsWrong(fault, service="entra"))
+        assert await blocking(database) is True
 
 
 async def test_the_backoff_grows_with_the_duration_of_the_problem_up_to_a_limit(tmp_path: Path) -> None:

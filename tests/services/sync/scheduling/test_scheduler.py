@@ -30,9 +30,14 @@ def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
     return Scheduler(context_of(database, jobs=jobs), Intervals(), paced=(), public=True)
 
 
-def problem(service: str, lasting: bool, since: datetime, checked: datetime) -> Problem:
+def problem(service: str, lasting: bool, since: datetime, checked: datetime, suspected: bool = False) -> Problem:
     return Problem(
-        integration_id="i1", service=service, fault="x", lasting=lasting, since=since, checked_at=checked
+        integration_id="i1",
+        service=service,
+        fault=f"{service}.{'refused' if lasting or suspected else 'unreachable'}",
+        lasting=lasting,
+        since=since,
+        checked_at=checked,
     )
 
 
@@ -55,10 +60,14 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(matched_at=ago(minutes=16)), [], ["match"]),
         (fresh(polled_at=OLD), [DOWN], []),
         (fresh(polled_at=OLD), [REFUSED], []),
-        (fresh(polled_at=OLD), [problem("cloudlink", True, OLD, ago(minutes=4))], ["poll"]),
+        (fresh(polled_at=OLD), [problem("cloudlink", True, OLD, ago(minutes=4))], ["probe", "poll"]),
         (fresh(matched_at=OLD, polled_at=OLD), [REVOKED], ["poll"]),
         (fresh(), [problem("graph", True, OLD, ago(minutes=4))], ["probe"]),
         (fresh(), [problem("graph", True, NEW, NEW)], ["probe"]),
+        (fresh(), [problem("graph", False, ago(seconds=2), ago(seconds=2), suspected=True)], []),
+        (fresh(), [problem("graph", False, ago(seconds=3), ago(seconds=1), suspected=True)], ["probe"]),
+        (fresh(), [problem("cloudlink", False, ago(seconds=9), ago(seconds=9), suspected=True)], ["probe"]),
+        (fresh(), [problem("graph", False, ago(seconds=9), ago(seconds=5), suspected=True)], []),
         (fresh(enabled=False, polled_at=None, matched_at=None), [], ["subscribe"]),
         (fresh(enabled=False, polled_at=None, subscription_id=""), [], []),
         (fresh(removing_since=NOON, polled_at=None), [], ["remove"]),

@@ -47,7 +47,14 @@ def rows_of(key: str, tenant: str) -> list[Any]:
     return [
         integration(id=key, owner_tenant=tenant, polled_at=None, auto_rotate=True, secret_expires_on=NOON.date()),
         person(f"p of {key}", integration_id=key, due_at=NOON, status_due_at=NOON),
-        Problem(id=f"problem of {key}", service="graph", fault="x", since=LONG_AGO, checked_at=NOON, **here),
+        Problem(
+            id=f"problem of {key}",
+            service="graph",
+            fault="graph.unreachable",
+            since=LONG_AGO,
+            checked_at=NOON,
+            **here,
+        ),
         Rotation(kind="for_me", step="wait", started_at=LONG_AGO, due_at=NOON, **here, **owned),
         conversation(tenant, "ada"),
         conversation(tenant, "ben", unreachable=True),

@@ -1,5 +1,7 @@
 from dataclasses import dataclass
 
+import pytest
+
 from sync.domain.model import Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.matching import match
@@ -12,6 +14,7 @@ class User:
     mail: str = ""
     enabled: bool = True
     proxy_addresses: tuple[str, ...] = ()
+    guest: bool = False
 
 
 def user(address: str, user_id: str = "u") -> CloudLinkUser:
@@ -93,3 +96,27 @@ def test_two_people_matched_to_one_user_by_its_aliases_are_ambiguous() -> None:
     both = User("rui", "rui@example.com", proxy_addresses=("a@example.com", "b@example.com"))
     people = [user("a@example.com", "first"), user("b@example.com", "second")]
     assert by_proxies(people, both) == [(None, Unmatched.AMBIGUOUS), (None, Unmatched.AMBIGUOUS)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "\ufeffana@example.com",
+        "ana@example.com\u200b",
+        "a\u00adna@example.com",
+        "\u200eana@example.com\u200f\u00a0",
+    ],
+)
+def test_what_cannot_be_seen_does_not_count_on_either_side(address: str) -> None:
+    assert matched(address, ANA) == ("ana", None)
+    assert matched("ana@example.com", User("ana", address)) == ("ana", None)
+
+
+def test_an_address_of_nothing_visible_is_none() -> None:
+    assert matched("\u200b\ufeff", ANA) == (None, Unmatched.NO_ADDRESS)
+
+
+def test_a_guest_is_left_out_and_takes_no_address_from_a_colleague() -> None:
+    guest = User("guest", "ana_example.com#EXT#@contoso.example", "ana@example.com", guest=True)
+    assert matched("ana@example.com", guest) == (None, Unmatched.GUEST)
+    assert matched("ana@example.com", guest, ANA) == ("ana", None)

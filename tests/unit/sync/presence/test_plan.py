@@ -11,7 +11,7 @@ from tests.support.clocks import NOON
 from tests.support.stores import integration, person
 
 CALL = Presence.IN_A_CALL
-HOUR = timedelta(hours=1)
+SESSION = timedelta(seconds=plan.SESSION_SECONDS)
 
 
 def shown(**values: Any) -> Person:
@@ -22,22 +22,23 @@ def shown(**values: Any) -> Person:
         "applied": CALL.value,
         "applied_user_id": "teams p1",
         "applied_at": NOON,
-        "applied_until": NOON + HOUR,
+        "applied_until": NOON + SESSION,
     }
     return person(**{**given, **values})
 
 
 def test_a_difference_is_sent_with_the_duration_of_its_presence() -> None:
     calling = person(desired=CALL.value, desired_at=NOON)
-    assert plan.change_for(calling, integration(), NOON) == SetPresence("teams p1", CALL, 3600)
+    assert plan.change_for(calling, integration(), NOON) == SetPresence("teams p1", CALL, 14_400)
     busy = person(desired="DoNotDisturb/Presenting", desired_at=NOON)
-    assert plan.change_for(busy, integration(), NOON) == SetPresence("teams p1", Presence.PRESENTING, 14400)
+    assert plan.change_for(busy, integration(), NOON) == SetPresence("teams p1", Presence.PRESENTING, 14_400)
 
 
-def test_a_shown_presence_is_renewed_before_half_of_its_duration() -> None:
-    assert plan.change_for(shown(), integration(), NOON + timedelta(minutes=26)) is None
-    renewal = plan.change_for(shown(), integration(), NOON + timedelta(minutes=28))
-    assert renewal == SetPresence("teams p1", CALL, 3600)
+def test_a_shown_presence_is_renewed_well_before_its_session_ends() -> None:
+    assert plan.change_for(shown(), integration(), NOON + timedelta(minutes=167)) is None
+    later = NOON + timedelta(minutes=169)
+    renewal = plan.change_for(shown(), integration(polled_at=later), later)
+    assert renewal == SetPresence("teams p1", CALL, 14_400)
 
 
 def test_a_presence_that_is_not_desired_any_more_is_cleared() -> None:
@@ -53,24 +54,24 @@ def test_disabled_removing_excluded_and_unmatched_are_cleared() -> None:
 
 
 def test_an_expired_presence_is_not_cleared() -> None:
-    assert plan.change_for(shown(desired=None), integration(), NOON + HOUR) is None
+    assert plan.change_for(shown(desired=None), integration(), NOON + SESSION) is None
 
 
 def test_the_presence_of_a_former_user_is_cleared_before_another_is_set() -> None:
     moved = shown(teams_user_id="another")
     assert plan.change_for(moved, integration(), NOON) == ClearPresence("teams p1")
     plan.mark_accepted(moved, ClearPresence("teams p1"), NOON)
-    assert plan.change_for(moved, integration(), NOON) == SetPresence("another", CALL, 3600)
+    assert plan.change_for(moved, integration(), NOON) == SetPresence("another", CALL, 14_400)
 
 
 def test_a_change_that_a_crash_interrupted_is_sent_or_cleared_again() -> None:
     calling = person(desired=CALL.value, desired_at=NOON)
-    plan.mark_sending(calling, SetPresence("teams p1", CALL, 3600), NOON)
+    plan.mark_sending(calling, SetPresence("teams p1", CALL, 14_400), NOON)
     assert calling.applied == UNSURE
-    assert plan.change_for(calling, integration(), NOON) == SetPresence("teams p1", CALL, 3600)
+    assert plan.change_for(calling, integration(), NOON) == SetPresence("teams p1", CALL, 14_400)
     calling.desired = None
     assert plan.change_for(calling, integration(), NOON) == ClearPresence("teams p1")
-    at_expiry = NOON + HOUR
+    at_expiry = NOON + SESSION
     assert plan.change_for(calling, integration(polled_at=at_expiry), at_expiry) == ClearPresence("teams p1")
 
 
@@ -78,12 +79,12 @@ def test_while_a_clear_is_being_sent_the_presence_does_not_count_as_shown() -> N
     hung_up = shown(desired=None)
     plan.mark_sending(hung_up, ClearPresence("teams p1"), NOON)
     hung_up.desired = CALL.value
-    assert plan.change_for(hung_up, integration(), NOON) == SetPresence("teams p1", CALL, 3600)
+    assert plan.change_for(hung_up, integration(), NOON) == SetPresence("teams p1", CALL, 14_400)
 
 
 def test_while_a_renewal_is_being_sent_the_presence_counts_as_shown() -> None:
     calling = shown()
-    plan.mark_sending(calling, SetPresence("teams p1", CALL, 3600), NOON + timedelta(minutes=30))
+    plan.mark_sending(calling, SetPresence("teams p1", CALL, 14_400), NOON + timedelta(minutes=30))
     assert calling.applied == CALL
 
 
@@ -94,14 +95,14 @@ def test_a_stale_state_is_not_sent_but_cleared() -> None:
     assert plan.change_for(shown(applied_until=later, desired=None), integration(), NOON) is not None
 
 
-def test_next_due_is_now_after_a_change_and_before_half_of_the_duration_for_a_shown_presence() -> None:
+def test_next_due_is_now_after_a_change_and_before_the_end_for_a_shown_presence() -> None:
     random = Random(1)
     assert plan.next_due(shown(desired="Busy/InAConferenceCall"), integration(), NOON, random) == NOON
     times = [plan.next_due(shown(), integration(), NOON, random) for _ in range(50)]
     minutes = [(at - NOON).total_seconds() / 60 for at in times if at]
     assert len(set(minutes)) > 40
-    assert min(minutes) >= 27
-    assert max(minutes) <= 30
+    assert min(minutes) >= 168
+    assert max(minutes) <= 192
     assert plan.next_due(person(), integration(), NOON, random) is None
 
 
@@ -117,8 +118,8 @@ def test_what_is_refused_for_one_person_is_tried_again_ever_more_rarely() -> Non
         waits.append(due_at - now)
         now = due_at
     assert waits[:4] == [timedelta(seconds=each) for each in (5, 5, 10, 20)]
-    assert max(waits) == HOUR
-    plan.mark_accepted(calling, SetPresence("teams p1", CALL, 3600), now)
+    assert max(waits) == timedelta(hours=1)
+    plan.mark_accepted(calling, SetPresence("teams p1", CALL, 14_400), now)
     assert (calling.refusal, calling.refused_since, calling.refused_until) == ("", None, None)
 
 
@@ -135,4 +136,4 @@ def test_a_refused_clear_is_tried_again_until_the_session_has_ended() -> None:
     due_at = plan.next_due(hanging_up, integration(), NOON, Random(7))
     assert due_at == NOON + timedelta(seconds=5)
     assert plan.change_for(hanging_up, integration(), due_at) == ClearPresence("teams p1")
-    assert plan.change_for(hanging_up, integration(), NOON + HOUR) is None
+    assert plan.change_for(hanging_up, integration(), NOON + SESSION) is None

@@ -13,7 +13,6 @@ from tests.support.stores import integration, person
 
 MESSAGE = "On the phone"
 OWN = "Back at three"
-HOUR = timedelta(hours=1)
 
 
 def talking(**values: Any) -> Person:
@@ -22,7 +21,7 @@ def talking(**values: Any) -> Person:
 
 def showing(**values: Any) -> Person:
     """A person whose status message is ours since ``NOON``."""
-    given = {"status_message": MESSAGE, "status_user_id": "teams p1", "status_until": NOON + HOUR}
+    given = {"status_message": MESSAGE, "status_user_id": "teams p1", "status_until": NOON + plan.DURATION}
     return talking(**{**given, **values})
 
 
@@ -30,9 +29,11 @@ def with_messages(**values: Any) -> Integration:
     return integration(**{"feature_version": 3, "status_text": MESSAGE, **values})
 
 
-def test_a_person_on_the_phone_gets_our_message_for_an_hour() -> None:
+def test_a_person_on_the_phone_gets_our_message_for_as_long_as_the_presence() -> None:
     assert plan.needs_check(talking(), with_messages(), NOON)
-    assert plan.change_for(talking(), with_messages(), "", NOON) == SetMessage("teams p1", MESSAGE, NOON + HOUR)
+    assert plan.change_for(talking(), with_messages(), "", NOON) == SetMessage(
+        "teams p1", MESSAGE, NOON + plan.DURATION
+    )
     conference = talking(desired=Presence.IN_A_CONFERENCE_CALL.value)
     assert plan.wanted_message(conference, with_messages()) == MESSAGE
 
@@ -76,13 +77,13 @@ def test_a_new_text_replaces_our_former_message() -> None:
     old = showing(status_message="Ao telefone")
     assert plan.needs_check(old, with_messages(), NOON)
     assert plan.change_for(old, with_messages(), "Ao telefone", NOON) == SetMessage(
-        "teams p1", MESSAGE, NOON + HOUR
+        "teams p1", MESSAGE, NOON + plan.DURATION
     )
 
 
 def test_a_message_is_renewed_before_the_presence() -> None:
-    assert not plan.needs_check(showing(), with_messages(), NOON + timedelta(minutes=23))
-    assert plan.needs_check(showing(), with_messages(polled_at=NOON + HOUR), NOON + timedelta(minutes=25))
+    assert not plan.needs_check(showing(), with_messages(), NOON + timedelta(minutes=155))
+    assert plan.needs_check(showing(), with_messages(polled_at=NOON + plan.DURATION), NOON + timedelta(minutes=157))
 
 
 def test_for_a_stale_state_no_message_is_set_but_ours_is_cleared() -> None:
@@ -102,7 +103,7 @@ def test_the_message_of_a_former_user_is_cleared_before_another_is_set() -> None
 
 def test_a_message_counts_as_ours_before_it_is_sent() -> None:
     someone = talking()
-    plan.mark_message(someone, SetMessage("teams p1", MESSAGE, NOON + HOUR))
+    plan.mark_message(someone, SetMessage("teams p1", MESSAGE, NOON + plan.DURATION))
     someone.desired = None
     assert plan.change_for(someone, with_messages(), MESSAGE, NOON) == ClearMessage("teams p1")
     plan.mark_message(someone, None)

@@ -92,7 +92,7 @@ async def test_people_of_all_pages(bench: Bench) -> None:
     first, second, _ = bench.graph.seen
     assert parse_qs(first.path.partition("?")[2]) == {
         "$top": ["999"],
-        "$select": ["id,displayName,userPrincipalName,mail,proxyAddresses,accountEnabled"],
+        "$select": ["id,displayName,userPrincipalName,mail,proxyAddresses,accountEnabled,userType"],
     }
     assert second.path == "/v1.0/users?$skiptoken=a%2Bb"
     assert second.headers["authorization"] == "Bearer token-1"

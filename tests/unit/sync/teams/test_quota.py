@@ -1,12 +1,15 @@
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
-from sync.teams.quota import MARGIN, WINDOW, Quota, QuotaLedger, Spent, recent, spend
+from sync.domain.changes import Done, Failed, Outcome, Throttled
+from sync.domain.errors import Fault, ServiceUnavailable
+from sync.teams.quota import IN_FLIGHT, MARGIN, SEND_WITHIN, WINDOW, Quota, QuotaLedger, Spent, recent, spend
 from tests.support.clocks import NOON
 
 
@@ -46,6 +49,8 @@ def test_no_thirty_seconds_ever_hold_more_than_the_limit(steps: list[tuple[float
 class Row:
     quota_spent: Spent = field(default_factory=list)
     quota_blocked_until: datetime | None = None
+    quota_limit: int = 1500
+    quota_changed_at: datetime | None = None
 
 
 def test_a_reservation_is_stored_and_counted_once_and_none_costs_nothing() -> None:
@@ -53,7 +58,7 @@ def test_a_reservation_is_stored_and_counted_once_and_none_costs_nothing() -> No
     ledger = QuotaLedger(Quota(10), Metrics(registry))
     for requests in (3, 0, 4):
         ledger.reserve(row, requests, NOON)
-    assert row.quota_spent == [[int(NOON.timestamp()), 7]]
+    assert row.quota_spent == [[int(NOON.timestamp()), 7, IN_FLIGHT]]
     assert ledger.allowance([row], NOON) == (None, 3)
     assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 7
 
@@ -64,3 +69,73 @@ def test_a_block_is_only_ever_extended() -> None:
         ledger.block(row, NOON + timedelta(seconds=seconds))
     assert row.quota_blocked_until == NOON + timedelta(seconds=30)
     assert ledger.allowance([row], NOON) == (row.quota_blocked_until, 0)
+
+
+def ledger_of(limit: int = 10_000) -> QuotaLedger:
+    return QuotaLedger(Quota(limit), Metrics(CollectorRegistry()))
+
+
+def test_the_limit_grows_by_a_tenth_for_each_window_in_which_it_was_the_bottleneck() -> None:
+    rows, ledger, now, limits = [Row(), Row()], ledger_of(1900), NOON, []
+    for _ in range(5):
+        ledger.grow(rows, now)
+        limits.append(ledger.limit(rows))
+        assert not ledger.grow(rows, now + timedelta(seconds=WINDOW - 1))
+        now += timedelta(seconds=WINDOW + MARGIN)
+    assert limits == [1500, 1650, 1815, 1900, 1900]
+
+
+@pytest.mark.parametrize(
+    "outcome", [Throttled(5.0), Failed(ServiceUnavailable(Fault.GRAPH_THROTTLED, retry_after=5.0))]
+)
+def test_a_429_halves_the_limit_once_and_it_is_remembered(outcome: Outcome) -> None:
+    row, ledger = Row(quota_limit=4000), ledger_of()
+    ledger.block_if_throttled(row, [Done(), outcome, outcome], NOON)
+    ledger.block_if_throttled(row, [outcome], NOON + timedelta(seconds=1))
+    assert (row.quota_limit, row.quota_blocked_until) == (2000, NOON + timedelta(seconds=6))
+    assert not ledger.grow([row], NOON + timedelta(seconds=10))
+    assert ledger.grow([row], NOON + timedelta(seconds=40))
+    assert row.quota_limit == 2200
+
+
+def test_of_two_who_share_a_quota_the_smaller_limit_counts() -> None:
+    assert ledger_of().limit([Row(quota_limit=3000), Row()]) == 1500
+    assert ledger_of(10).limit([Row()]) == 10
+
+
+def test_requests_count_from_their_response_on_and_while_they_are_in_flight() -> None:
+    row, ledger = Row(), ledger_of(10)
+    ledger.reserve(row, 10, NOON)
+    late = NOON + timedelta(seconds=SEND_WITHIN + 30)
+    assert ledger.allowance([row], late) == (NOON + timedelta(seconds=IN_FLIGHT + 1), 0)
+    ledger.settle(row, 10, NOON, late)
+    assert row.quota_spent == [[int(late.timestamp()), 10]]
+    assert ledger.allowance([row], late + timedelta(seconds=WINDOW))[1] == 0
+    assert ledger.allowance([row], late + timedelta(seconds=WINDOW + MARGIN + 1)) == (None, 10)
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 40), st.floats(0, 40), st.floats(0, 30), st.integers(1, 40)), max_size=25),
+    st.integers(1, 50),
+)
+def test_no_thirty_seconds_hold_more_than_the_limit_though_the_loop_stalls(
+    steps: list[tuple[float, float, float, int]], limit: int
+) -> None:
+    """Two processes in turn: one that answers promptly, and one whose requests leave and arrive late."""
+    row, ledger, now = Row(), ledger_of(limit), NOON
+    arrived: list[tuple[float, int]] = []
+    for pause, stall, answer, wanted in steps:
+        now += timedelta(seconds=pause)
+        requests = min(wanted, ledger.allowance([row], now)[1])
+        ledger.reserve(row, requests, now)
+        reserved_at, left_at = now, now + timedelta(seconds=stall)
+        if ledger.is_too_late(reserved_at, left_at):
+            continue
+        others = min(wanted, ledger.allowance([row], left_at)[1])
+        ledger.reserve(row, others, left_at)
+        ledger.settle(row, others, left_at, left_at)
+        arrived += [(left_at.timestamp(), others), ((left_at + timedelta(seconds=answer)).timestamp(), requests)]
+        now = left_at + timedelta(seconds=answer)
+        ledger.settle(row, requests, reserved_at, now)
+    for start, _ in arrived:
+        assert sum(count for at, count in arrived if start <= at < start + WINDOW) <= limit

@@ -1,0 +1,14 @@
+"""Text from outside as people read it."""
+
+import unicodedata
+
+
+def visible(text: str) -> str:
+    """``text`` without what cannot be seen: control and format characters, and blanks other than single spaces.
+
+    A byte order mark, a zero-width space, a soft hyphen, a mark of direction and a non-breaking space come with
+    pasted text and make two equal texts differ. Letters are composed, as most keyboards write them.
+    """
+    blanked = "".join(" " if letter.isspace() else letter for letter in text)
+    kept = "".join(letter for letter in blanked if unicodedata.category(letter) not in {"Cc", "Cf"})
+    return unicodedata.normalize("NFC", " ".join(kept.split()))
