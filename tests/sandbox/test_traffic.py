@@ -45,7 +45,8 @@ def test_a_call_that_was_ended_is_skipped(world: World, clock: FakeClock) -> Non
     run(world, clock, 5)
     world.saved.traffic.running = False
     for person in world.saved.people:
-        world.phone_of(person, person.devices[0]).hang_up_all()
+        for device in person.devices:
+            world.phone_of(person, device).hang_up_all()
     assert run(world, clock, 120) == {}
 
 
