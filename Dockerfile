@@ -1,7 +1,10 @@
 # The image of CloudLink Presence: docker build -t cloudlink-presence .
+# For a deployment give the base image by its digest: --build-arg PYTHON_IMAGE=python@sha256:...
 # One role a container: docker run cloudlink-presence [web|worker|migrate]; without a word, all in one.
 
-FROM python:3.11-slim AS build
+ARG PYTHON_IMAGE=python:3.11-slim
+
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /app
 COPY requirements/runtime.txt requirements/runtime.txt
 RUN python -m venv --without-pip /venv \
@@ -16,7 +19,7 @@ COPY core core
 RUN /venv/bin/python -c "import app, sync.teams.sdk, sync.jobs.postgres, alembic.command, msal" \
     && /venv/bin/python -m compileall -q app.py settings.py bot sync storage core
 
-FROM python:3.11-slim
+FROM ${PYTHON_IMAGE}
 RUN python -m pip uninstall --quiet --yes --root-user-action=ignore setuptools wheel pip \
     && install --directory --owner=10001 --group=10001 --mode=700 /data
 COPY --from=build /venv /venv

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import random
 import signal
 import sys
@@ -10,6 +11,8 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapp
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
+from time import monotonic
 from typing import Any
 
 import aiohttp
@@ -17,10 +20,11 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import Links
 from bot.chat.context import Services
+from bot.chat.crowd_limit import CrowdLimit
 from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
@@ -36,7 +40,7 @@ from core.clock import utc_now
 from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
-from core.http_server import listening
+from core.http_server import CannotListen, listening
 from core.logging import configure_logging
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
@@ -77,7 +81,11 @@ class Role(StrEnum):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command. Exit code 2: the settings or the database do not allow it."""
+    """Run the command. Exit code 2: the settings, the database or the machine do not allow it.
+
+    Every file that this process makes is its owner's alone.
+    """
+    os.umask(0o077)
     options = _command_line().parse_args(arguments)
     gc.freeze()  # imported modules are never freed; searching them costs each full collection, and the exit, 0.5 s
     try:
@@ -87,12 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure_logging(settings.log_level, settings.log_format)
     try:
         return asyncio.run(_run(settings, options)) or 0
-    except (InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
+    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
         return _refuse(str(error))
     except CannotCopy as error:
         return _refuse(str(error), what="copy")
     except OperationalError as error:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
+    except ProgrammingError:
+        return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> Coroutine[Any, Any, int | None]:
@@ -130,6 +140,7 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
             listener = listening(served.public, settings.host, settings.port, served.gate)
             port = await stack.enter_async_context(listener)
         log.info("listening", role=role.value, host=settings.host, port=port, operations_port=operations)
+        await served.engine.start()
         if served.public:
             await offer_claim(settings)
         await stop.wait()
@@ -199,12 +210,13 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 class Applications:
     """``public``, behind ``gate``, is for Teams, CloudLink and browsers; a worker has none.
 
-    ``operations`` is for probes and metrics.
+    ``operations`` is for probes and metrics. ``engine`` is to be started once they are served.
     """
 
     public: web.Application | None
     operations: web.Application
     gate: ConnectionGate
+    engine: Engine
 
 
 @asynccontextmanager
@@ -240,7 +252,7 @@ async def open_applications(
             )
         )
         services = _services(settings, database, encryption, engine)
-        pipeline = Pipeline(services, metrics)
+        pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
         host = await stack.enter_async_context(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
         )
@@ -249,7 +261,7 @@ async def open_applications(
         operations.add_routes(operations_routes(engine.readiness, registry))
         exports = HistoryExport(services, services.export_links)
         public = None if role is Role.WORKER else public_application(host, engine, exports)
-        yield Applications(public, operations, _gate(settings, metrics))
+        yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
@@ -282,7 +294,8 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     application = web.Application(client_max_size=256 * 1024)
     application.add_routes([liveness_route()])
     application.router.add_route("*", "/api/messages", host.messages)
-    application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
+    for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
+        application.router.add_route(method, path, engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
     return application
 

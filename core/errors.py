@@ -15,6 +15,7 @@ CloudLinkPresenceError
 ├── Refused                            bot.hosting.refusals
 ├── TurnFailed                         bot.hosting.turn_runner
 ├── TooLarge (ValueError)              core.http
+├── CannotListen                       core.http_server
 ├── Refused (ValueError)               manifest.packer
 ├── SecretUnreadable                   storage.encryption
 ├── KeyVaultUnavailable                storage.key_vault

@@ -1,6 +1,9 @@
 """Listens for HTTP requests, closes what is silent or too much, and ends in time when the process stops."""
 
 import asyncio
+import errno
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
@@ -8,10 +11,27 @@ from typing import Any, cast
 from aiohttp import web
 
 from core.connections import Closed, ConnectionGate
+from core.errors import CloudLinkPresenceError
 from core.shutdown import SHUTDOWN_SECONDS
 
 REQUEST_SECONDS = SHUTDOWN_SECONDS / 2 - 0.5
 """How long requests in flight get when the process stops. aiohttp 3.14 waits twice: to answer, then to cancel."""
+
+
+SETTINGS = "HOST and PORT; for probes and metrics OPERATIONS_HOST and OPERATIONS_PORT"
+
+
+class CannotListen(CloudLinkPresenceError):
+    """The address or the port cannot be used; the message says why, for the operator."""
+
+    def __init__(self, host: str, port: int, error: OSError) -> None:
+        if error.errno == errno.EADDRINUSE:
+            reason = "another program listens there. Stop it, or set another port"
+        elif isinstance(error, socket.gaierror):
+            reason = "this is no address of this machine. Set another one"
+        else:
+            reason = f"{os.strerror(error.errno or 0)}. Set another address or port"
+        super().__init__(f"It cannot listen on {host}, port {port}: {reason} ({SETTINGS}).")
 
 
 class GuardedConnection(web.RequestHandler):
@@ -118,14 +138,20 @@ async def _hide_version(_: web.Request, response: web.StreamResponse) -> None:
 async def listening(
     application: web.Application, host: str, port: int, gate: ConnectionGate | None = None
 ) -> AsyncIterator[int]:
-    """Serve ``application`` for the length of the block; yields the port, which matters when ``port`` is 0."""
+    """Serve ``application`` for the length of the block; yields the port, which matters when ``port`` is 0.
+
+    Raises ``CannotListen``.
+    """
     gate = gate or ConnectionGate()
     application.middlewares.append(_timed)
     application.on_response_prepare.append(_hide_version)
     runner = _GuardedRunner(application, gate)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port).start()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            raise CannotListen(host, port, error) from None
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()

@@ -40,7 +40,7 @@ _SECRET_NAME = re.compile(
 _SECRET_TEXTS = (
     re.compile(r"()eyJ[\w-]{4,}(?:\.[\w-]*)*"),
     re.compile(r"(\b(?:bearer|basic)\s+)[^\s\"',;]{4,}", re.IGNORECASE),
-    re.compile(r"()gAAAA[\w-]{16,}=*"),
+    re.compile(r"()(?:gAAAA|v2\.[0-9a-f]{16}\.)[\w-]{16,}=*"),
     re.compile(r"(/(?:webhooks/cloudlink|exports)/)[^\s\"'?#<>]+"),
     re.compile(r"(://)[^\s/@\"']+(?=@)"),
     re.compile(

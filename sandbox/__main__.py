@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -52,6 +53,7 @@ async def serve(world: World, host: str, port: int, state_file: Path | None) -> 
 
 
 def main(given: Sequence[str] | None = None) -> int:
+    os.umask(0o077)
     arguments = _arguments(given)
     try:
         world = World(saved=read_saved(arguments.state) if arguments.state else None)

@@ -5,6 +5,7 @@ It only starts and ends processes; the product is started the usual way, with ``
 
 import argparse
 import asyncio
+import os
 import re
 import shutil
 import signal
@@ -30,6 +31,7 @@ NO_PROXY = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run until Ctrl-C or SIGTERM (exit code 0), or until a service fails (exit code 1)."""
+    os.umask(0o077)
     parser = argparse.ArgumentParser(
         prog="python -m sandbox.demo", description="The whole product on this machine."
     )

@@ -1,6 +1,7 @@
 """Opens the database and provides sessions: SQLite by default (WAL, one writer at a time), or PostgreSQL."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
@@ -105,6 +106,9 @@ async def advisory_lock(session: AsyncSession, *name: str) -> None:
         await session.exec(select(func.pg_advisory_xact_lock(number)))
 
 
+PASSWORD = re.compile(r"(?<=://)([^:/@]*:[^@]*|[^:/@]*)@")
+"""A user, with or without a password, before the host of an address."""
+
 DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 
 
@@ -114,10 +118,12 @@ def database_url(url: str) -> URL:
     Raises ``ValueError`` for another kind of database and for text that is not a database address. The message
     does not repeat the address, which may contain a password.
     """
+    if not url.startswith("sqlite") and PASSWORD.sub("", url).count("@") > 0:
+        raise ValueError("has an @ in the user's name or password: write @ as %40")
     try:
         read = make_url(url)
         return read.set(drivername=DRIVERS[read.drivername.partition("+")[0]])
-    except (ArgumentError, KeyError):
+    except (ArgumentError, KeyError, ValueError):
         raise ValueError("is no address of an SQLite or PostgreSQL database (postgresql://...)") from None
 
 

@@ -1,7 +1,9 @@
 """The encryption keys: read from a setting, from Azure Key Vault or from a file, and checked."""
 
 import os
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,6 +20,12 @@ KEY_LOST = (
     "Find the key they were encrypted with and put it last in SECRET_KEYS, or enter the secrets again "
     "(edit integration, rotate secret)."
 )
+
+TORN_KEY_FILE = (
+    "the file does not hold a whole key. Put it back from a backup; if the bot has stored nothing yet, delete it."
+)
+KEY_LENGTH = 44
+MAX_KEY_FILE = 1000
 
 log = structlog.get_logger()
 
@@ -69,25 +77,53 @@ async def _read(source: KeySource) -> list[str]:
 def check_keys(keys: Sequence[str]) -> None:
     """Raises ``ValueError``, which gives the number of the wrong key and does not show it."""
     for number, key in enumerate(keys, 1):
-        try:
-            Fernet(key)
-        except ValueError:
-            raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)") from None
+        if not _is_fernet_key(key):
+            raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)")
+
+
+def _is_fernet_key(key: str) -> bool:
+    try:
+        return bool(Fernet(key))
+    except ValueError:
+        return False
 
 
 def key_from_file(path: Path) -> str:
-    """The key in ``path``, created at the first call with its folder, readable by its owner alone (mode 0600)."""
-    make_private_folder(path.parent)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text(errors="replace").strip()
-    with os.fdopen(descriptor, "w") as file:
-        key = Fernet.generate_key().decode()
-        file.write(key + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    """The key in ``path``, created at the first call with its folder, readable by its owner alone (mode 0600).
+
+    Of several processes that start together, all get the key of the first. Raises ``OSError``, and ``ValueError``
+    when others can read the file or it does not hold a whole key.
+    """
+    if not path.exists():
+        make_private_folder(path.parent)
+        _write_once(path, Fernet.generate_key().decode() + "\n")
+    with path.open(errors="replace") as file:
+        if os.fstat(file.fileno()).st_mode & 0o077:
+            raise ValueError(f"other users of this machine can read the key. Run: chmod 600 {path}")
+        key = file.read(MAX_KEY_FILE).strip()
+    if len(key) != KEY_LENGTH or not _is_fernet_key(key):
+        raise ValueError(TORN_KEY_FILE)
     return key
+
+
+def _write_once(path: Path, content: str) -> None:
+    """Create the file whole, on disk and with mode 0600, or leave the one that another process made first."""
+    descriptor, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            os.fchmod(descriptor, 0o600)
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        os.unlink(draft)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 async def open_encryption(database: Database, keys: Sequence[str]) -> Encryption:

@@ -40,6 +40,8 @@ def copy_to_postgres(source: Path, target: str, progress: Progress) -> dict[str,
         with _source_connection(source) as reading, _target_connection(target) as writing:
             return {table.name: _copy_table(reading, writing, table, progress) for table in _tables()}
     except (DataError, IntegrityError, ProgrammingError) as error:
+        if getattr(error.orig, "sqlstate", None) is None:
+            raise  # the client's library refuses the address, before there is a server
         raise CannotCopy(f"The target refused it: {str(error.orig).splitlines()[0]}") from None
 
 

@@ -1,11 +1,13 @@
 // CloudLink Presence on Azure: Container Apps, PostgreSQL, Key Vault, a managed identity and the bot's registration.
 //
 //   az deployment group create --resource-group <group> --template-file deploy/azure/main.bicep \
-//     --parameters registryName=<registry> image=cloudlink-presence:<version>
+//     --parameters registryName=<registry> image=cloudlink-presence@sha256:<digest>
 //
-// It asks for secretKeys and databasePassword, so that neither stands on a command line. The image must be in the
-// registry before. No secret stands in the apps' settings: Key Vault holds them, and the identity reads them. The bot
-// itself has no secret at all: it is registered as this managed identity.
+// It asks for secretKeys, adminPassword and databasePassword, so that none is on a command line. The image must be in
+// the registry before. No secret is in the apps' settings: Key Vault holds them, the identity reads them, and the
+// program gets them as files. The bot itself has no secret at all: it is registered as this managed identity.
+//
+// Once it is done, the job NAME-role makes the role that the program has in the database.
 
 targetScope = 'resourceGroup'
 
@@ -20,14 +22,20 @@ param name string = 'cloudlink-presence'
 @description('The name of the container registry in this resource group that holds the image.')
 param registryName string
 
-@description('Repository and tag of the image in that registry, such as cloudlink-presence:1.0.0.')
+@description('Repository and digest of the image in that registry, cloudlink-presence@sha256:..., never a tag.')
+@minLength(73)
 param image string
 
 @description('Fernet keys, comma-separated; the first encrypts. Lose them and every stored secret must be entered again.')
 @secure()
 param secretKeys string
 
-@description('A new password for the database: letters and digits only, for it becomes part of an address.')
+@description('A new password for the administrator of the database server: letters and digits only.')
+@secure()
+@minLength(24)
+param adminPassword string
+
+@description('A new password for the program in its database: letters and digits only, for it becomes part of an address.')
 @secure()
 @minLength(24)
 param databasePassword string
@@ -49,13 +57,16 @@ param workerReplicas object = { least: 2, most: 6 }
 
 var unique = uniqueString(resourceGroup().id, name)
 var databaseName = 'presence'
-var databaseUser = 'presence'
+var adminUser = 'presence'
+var databaseUser = 'presence_app'
+var authorities = '/etc/ssl/certs/ca-certificates.crt'
 var port = 3978
 var operationsPort = 3979
 var pullImages = '7f951dda-4ed3-4680-a7ca-43fe172d538d'
 var readSecrets = '4633458b-17de-408a-b874-0445c86b69e6'
 var webName = '${name}-web'
 var workerName = '${name}-worker'
+var verified = 'sslmode=verify-full&sslrootcert=${authorities}'
 var databaseHost = postgres.properties.fullyQualifiedDomainName
 var url = empty(publicUrl) ? 'https://${webName}.${appsEnvironment.properties.defaultDomain}' : publicUrl
 
@@ -91,6 +102,11 @@ resource vault 'Microsoft.KeyVault/vaults@2023-07-01' = {
     enableRbacAuthorization: true
     enableSoftDelete: true
     enablePurgeProtection: true
+    networkAcls: {
+      defaultAction: 'Deny'
+      bypass: 'AzureServices'
+      virtualNetworkRules: [{ id: network::appsSubnet.id }]
+    }
   }
 }
 
@@ -114,11 +130,25 @@ resource databaseUrlSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
   parent: vault
   name: 'database-url'
   properties: {
-    value: 'postgresql://${databaseUser}:${databasePassword}@${databaseHost}/${databaseName}?sslmode=require'
+    value: 'postgresql://${databaseUser}:${databasePassword}@${databaseHost}/${databaseName}?${verified}'
   }
 }
 
-// ---- Network: the database is reached from inside only
+resource adminUrlSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
+  parent: vault
+  name: 'admin-url'
+  properties: {
+    value: 'postgresql://${adminUser}:${adminPassword}@${databaseHost}/${databaseName}?${verified}'
+  }
+}
+
+resource databasePasswordSecret 'Microsoft.KeyVault/vaults/secrets@2023-07-01' = {
+  parent: vault
+  name: 'database-password'
+  properties: { value: databasePassword }
+}
+
+// ---- Network: the database and the vault are reached from inside only
 
 resource network 'Microsoft.Network/virtualNetworks@2024-01-01' = {
   name: '${name}-network'
@@ -130,6 +160,7 @@ resource network 'Microsoft.Network/virtualNetworks@2024-01-01' = {
         name: 'apps'
         properties: {
           addressPrefix: '10.20.0.0/23'
+          serviceEndpoints: [{ service: 'Microsoft.KeyVault' }]
           delegations: [{ name: 'apps', properties: { serviceName: 'Microsoft.App/environments' } }]
         }
       }
@@ -175,8 +206,8 @@ resource postgres 'Microsoft.DBforPostgreSQL/flexibleServers@2024-08-01' = {
   sku: { name: 'Standard_B2s', tier: 'Burstable' }
   properties: {
     version: '16'
-    administratorLogin: databaseUser
-    administratorLoginPassword: databasePassword
+    administratorLogin: adminUser
+    administratorLoginPassword: adminPassword
     storage: { storageSizeGB: 32, autoGrow: 'Enabled' }
     backup: { backupRetentionDays: 14, geoRedundantBackup: 'Disabled' }
     highAvailability: { mode: 'Disabled' }
@@ -229,6 +260,19 @@ var vaultSecrets = [
   { name: 'database-url', keyVaultUrl: databaseUrlSecret.properties.secretUri, identity: identity.id }
 ]
 
+var secretFiles = [
+  {
+    name: 'secrets'
+    storageType: 'Secret'
+    secrets: [
+      { secretRef: 'secret-keys', path: 'secret_keys' }
+      { secretRef: 'database-url', path: 'database_url' }
+    ]
+  }
+]
+
+var secretMounts = [{ volumeName: 'secrets', mountPath: '/run/secrets' }]
+
 var settings = [
   { name: 'HOST', value: '0.0.0.0' }
   { name: 'PORT', value: string(port) }
@@ -236,8 +280,6 @@ var settings = [
   { name: 'OPERATIONS_PORT', value: string(operationsPort) }
   { name: 'PUBLIC_URL', value: url }
   { name: 'DATA_DIR', value: '/tmp/data' }
-  { name: 'DATABASE_URL', secretRef: 'database-url' }
-  { name: 'SECRET_KEYS', secretRef: 'secret-keys' }
   { name: 'BOT_APP_TYPE', value: 'UserAssignedMSI' }
   { name: 'BOT_APP_ID', value: identity.properties.clientId }
   { name: 'BOT_TENANT_ID', value: tenant().tenantId }
@@ -272,10 +314,12 @@ resource web 'Microsoft.App/containerApps@2024-03-01' = {
           image: '${registry.properties.loginServer}/${image}'
           args: ['web']
           env: settings
+          volumeMounts: secretMounts
           probes: probes
           resources: { cpu: json('0.5'), memory: '1Gi' }
         }
       ]
+      volumes: secretFiles
       scale: {
         minReplicas: webReplicas.least
         maxReplicas: webReplicas.most
@@ -305,15 +349,62 @@ resource worker 'Microsoft.App/containerApps@2024-03-01' = {
           image: '${registry.properties.loginServer}/${image}'
           args: ['worker']
           env: settings
+          volumeMounts: secretMounts
           probes: probes
           resources: { cpu: json('0.5'), memory: '1Gi' }
         }
       ]
+      volumes: secretFiles
       scale: {
         minReplicas: workerReplicas.least
         maxReplicas: workerReplicas.most
         rules: [{ name: 'processor', custom: { type: 'cpu', metadata: { type: 'Utilization', value: '70' } } }]
       }
+    }
+  }
+  dependsOn: [mayPullImages, mayReadSecrets, postgres::database]
+}
+
+// ---- The program's role in the database: made by a job that is started by hand
+
+resource role 'Microsoft.App/jobs@2024-03-01' = {
+  name: '${name}-role'
+  location: location
+  identity: identities
+  properties: {
+    environmentId: appsEnvironment.id
+    configuration: {
+      triggerType: 'Manual'
+      replicaTimeout: 300
+      replicaRetryLimit: 0
+      manualTriggerConfig: {}
+      registries: registries
+      secrets: [
+        { name: 'admin-url', keyVaultUrl: adminUrlSecret.properties.secretUri, identity: identity.id }
+        { name: 'database-password', keyVaultUrl: databasePasswordSecret.properties.secretUri, identity: identity.id }
+      ]
+    }
+    template: {
+      containers: [
+        {
+          name: 'role'
+          image: '${registry.properties.loginServer}/${image}'
+          command: ['python', '-c', loadTextContent('create_role.py')]
+          env: [{ name: 'ROLE_SQL', value: loadTextContent('../database-role.sql') }]
+          volumeMounts: secretMounts
+          resources: { cpu: json('0.25'), memory: '0.5Gi' }
+        }
+      ]
+      volumes: [
+        {
+          name: 'secrets'
+          storageType: 'Secret'
+          secrets: [
+            { secretRef: 'admin-url', path: 'admin_url' }
+            { secretRef: 'database-password', path: 'database_password' }
+          ]
+        }
+      ]
     }
   }
   dependsOn: [mayPullImages, mayReadSecrets, postgres::database]

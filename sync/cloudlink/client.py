@@ -15,11 +15,13 @@ from sync.cloudlink.token import SharedToken
 from sync.cloudlink.transport import CloudLinkResponse, Transport
 from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.listing import ListLimits, reading_list
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 
 CONCURRENT_LINES = 4
-MAX_PAGES = 2000
+LIMITS = ListLimits()
+"""For each list, such as all people of an account."""
 
 
 class CloudLink:
@@ -127,20 +129,25 @@ class CloudLink:
     async def _collection(
         self, service: CloudLinkService, path: str, *, missing_is_empty: bool = False
     ) -> list[Any]:
-        """All items of all pages. Links are followed on the service's own host only."""
+        """All items of all pages. Links are followed on the service's own host only.
+
+        Raises ``ServiceUnavailable`` (CLOUDLINK_LIST_TOO_LONG) for a list beyond ``LIMITS``.
+        """
         url = start = self._url(service, path)
         items: list[Any] = []
         seen: set[str] = set()
-        while url:
-            if url in seen or len(seen) >= MAX_PAGES or not same_origin(url, start):
-                raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
-            seen.add(url)
-            response = await self._call("GET", url)
-            if response.status == 404 and missing_is_empty:
-                break
-            found, link = _page(_body_of(response, service))
-            items += found
-            url = _joined(url, link) if link else ""
+        async with reading_list(LIMITS, Fault.CLOUDLINK_LIST_TOO_LONG) as count:
+            while url:
+                if url in seen or not same_origin(url, start):
+                    raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, field="_links.next")
+                seen.add(url)
+                response = await self._call("GET", url)
+                if response.status == 404 and missing_is_empty and url == start:
+                    break
+                count(response.size)
+                found, link = _page(_body_of(response, service))
+                items += found
+                url = _joined(url, link) if link else ""
         return items
 
     async def _get(self, service: CloudLinkService, path: str) -> Any:

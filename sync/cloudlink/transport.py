@@ -37,10 +37,11 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkResponse:
-    """A response: never a 3xx, 429 or 5xx. ``body`` is JSON, None when empty or of a 4xx."""
+    """A response: never a 3xx, 429 or 5xx. ``body`` is JSON of ``size`` bytes, None when empty or of a 4xx."""
 
     status: int
     body: Any
+    size: int = 0
 
 
 class Transport:
@@ -114,7 +115,8 @@ class Transport:
             if status < 400:
                 raise ServiceUnavailable(Fault.CLOUDLINK_UNREADABLE, status=status)
             return CloudLinkResponse(status, None)
-        return CloudLinkResponse(status, _decoded(await read_capped(response.content.iter_any(), LARGEST_BODY)))
+        content = await read_capped(response.content.iter_any(), LARGEST_BODY)
+        return CloudLinkResponse(status, _decoded(content), len(content))
 
     def _log(self, response: aiohttp.ClientResponse) -> None:
         if response.status >= 400:

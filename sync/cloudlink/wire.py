@@ -160,9 +160,17 @@ def page_items(page: object) -> list[Any]:
 
 
 def next_link(page: object) -> str:
-    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``."""
+    """The link to the next page, empty on the last; a link is a string or ``{"href": ...}``.
+
+    Raises ``Malformed`` for a link that cannot be read: without it the list would seem to end here.
+    """
     link = _optional_object(_object(page, "collection").get("_links")).get("next")
-    return text_of(_optional_object(link).get("href") or link, 4000)
+    if isinstance(link, Mapping):
+        link = link.get("href")
+    address = text_of(link, 4000)
+    if link and not address:
+        raise Malformed("_links.next")
+    return address
 
 
 def text_of(value: object, limit: int = LONGEST_TEXT) -> str:

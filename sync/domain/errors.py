@@ -23,6 +23,7 @@ class Fault(StrEnum):
     CLOUDLINK_UNREACHABLE = "cloudlink.unreachable"
     CLOUDLINK_THROTTLED = "cloudlink.throttled"
     CLOUDLINK_UNREADABLE = "cloudlink.unreadable"
+    CLOUDLINK_LIST_TOO_LONG = "cloudlink.list_too_long"
 
     ENTRA_TENANT_UNKNOWN = "entra.tenant_unknown"
     ENTRA_CLIENT_UNKNOWN = "entra.client_unknown"
@@ -47,6 +48,7 @@ class Fault(StrEnum):
     GRAPH_UNREACHABLE = "graph.unreachable"
     GRAPH_THROTTLED = "graph.throttled"
     GRAPH_UNREADABLE = "graph.unreadable"
+    GRAPH_LIST_TOO_LONG = "graph.list_too_long"
 
     SECRET_UNREADABLE = "secret.unreadable"  # noqa: S105
 

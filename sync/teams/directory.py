@@ -14,6 +14,7 @@ from core.clock import Clock
 from core.http import is_loopback, same_origin, ssl_context
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
+from sync.domain.listing import ListLimits, reading_list
 from sync.teams.graph_client import with_fresh_token
 from sync.teams.tokens import Tokens
 
@@ -25,6 +26,8 @@ FIELDS = ["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "a
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
 NEXT = "@odata.nextLink"
+LIMITS = ListLimits()
+"""For all users of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +61,29 @@ class GraphDirectory:
     async def organisation(self) -> str:
         """The tenant's display name, empty when it has none."""
         page = await self._page(self._graph.organisations)
-        return next((_text(item, "displayName") for item in page["value"]), "")
+        return next((_text(item, "displayName") for item in page.fields["value"]), "")
 
     async def users(self) -> list[TeamsUser]:
-        """All users, on all pages. Raises GRAPH_UNREADABLE for a next page that is not on Graph's host."""
-        page = await self._page(lambda: self._graph.users(FIELDS, PAGE))
-        found = _users(page)
-        seen: set[str] = set()
-        while link := _text(page, NEXT):
-            if link in seen or not same_origin(link, self._graph_url):
-                raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
-            seen.add(link)
-            page = await self._page(partial(self._graph.more_users, link))
-            found += _users(page)
+        """All users, on all pages.
+
+        Raises ``ServiceUnavailable``: GRAPH_UNREADABLE for a next page that is not on Graph's host,
+        GRAPH_LIST_TOO_LONG for a list beyond ``LIMITS``.
+        """
+        async with reading_list(LIMITS, Fault.GRAPH_LIST_TOO_LONG) as count:
+            page = await self._page(lambda: self._graph.users(FIELDS, PAGE))
+            count(page.size)
+            found = _users(page.fields)
+            seen: set[str] = set()
+            while link := page.fields.get(NEXT):
+                if not isinstance(link, str) or link in seen or not same_origin(link, self._graph_url):
+                    raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
+                seen.add(link)
+                page = await self._page(partial(self._graph.more_users, link))
+                count(page.size)
+                found += _users(page.fields)
         return found
 
-    async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> dict[str, Any]:
+    async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> "_Page":
         """A page, by a call that may be made twice. Errors are raised without the SDK's, which hold the request."""
         return await with_fresh_token(self._tokens, lambda: _read_page(send))
 
@@ -93,10 +103,19 @@ async def open_directory(
         yield GraphDirectory(graph_class(http, tokens, graph_url, clock, metrics), tokens, graph_url)
 
 
-async def _read_page(send: Callable[[], Awaitable[bytes | None]]) -> dict[str, Any] | SyncError:
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A page of a list, and how many bytes it was."""
+
+    fields: dict[str, Any]
+    size: int
+
+
+async def _read_page(send: Callable[[], Awaitable[bytes | None]]) -> _Page | SyncError:
     try:
         async with asyncio.timeout(LONGEST_CALL):
-            page = orjson.loads(await send() or b"")
+            content = await send() or b""
+        page = orjson.loads(content)
     except SyncError as error:
         return error
     except Exception as error:
@@ -104,7 +123,7 @@ async def _read_page(send: Callable[[], Awaitable[bytes | None]]) -> dict[str, A
         fault = Fault.GRAPH_UNREACHABLE if is_lost else Fault.GRAPH_UNREADABLE
         return ServiceUnavailable(fault, error=type(error).__name__)
     is_page = isinstance(page, dict) and isinstance(page.get("value"), list)
-    return page if is_page else ServiceUnavailable(Fault.GRAPH_UNREADABLE)
+    return _Page(page, len(content)) if is_page else ServiceUnavailable(Fault.GRAPH_UNREADABLE)
 
 
 def _imported() -> "type[Graph]":

@@ -3,19 +3,23 @@
 import os
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from structlog.testing import capture_logs
 
 from app import bring_up_to_date, offer_claim
+from core.http_server import CannotListen, listening
 from settings import Settings
 from tests.support.application import both_ports, running_app
 from tests.support.postgres import fresh_database
 from tests.support.processes import run_app, run_command
+from tests.support.stores import sqlite_with_tables
 from tests.support.tools import ROOT
 
 
@@ -87,6 +91,44 @@ def test_it_names_a_wrong_setting_and_does_not_show_its_value(name: str, value: 
     assert value not in errors + output
 
 
+@pytest.mark.parametrize("command", ["serve", "migrate", "copy-database", "rotate-keys"])
+@pytest.mark.parametrize(
+    ("address", "says"),
+    [
+        ("postgresql://bot:sesame@open@db.example/presence", "write @ as %40"),
+        ("postgresql://bot:sesame", "is no address"),
+        ("postgresql://bot:x@127.0.0.1:1/presence?connect_timeout=sesame", "does not accept an option"),
+    ],
+)
+def test_a_wrong_database_address_is_a_sentence_that_repeats_nothing_of_it(
+    address: str, says: str, command: str, tmp_path: Path
+) -> None:
+    (tmp_path / "data").mkdir()
+    sqlite_with_tables(tmp_path / "data")
+    code, output, errors = run_app(tmp_path, command, **SWITCH, DATABASE_URL=address)
+    assert (code, "Traceback" in output + errors) == (2, False)
+    assert ("DATABASE_URL" in errors, says in errors) == (True, True)
+    assert not [word for word in ("sesame", "open@", "bot:") if word in output + errors]
+
+
+def test_a_port_that_is_taken_is_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        code, output, errors = run_app(tmp_path, **SWITCH, PORT=port)
+    assert (code, "Traceback" in output + errors) == (2, False)
+    assert f"port {port}: another program listens there" in errors
+    assert "PORT" in errors
+
+
+@pytest.mark.parametrize(
+    ("host", "says"), [("192.0.2.1", "another address"), ("no.such.host.invalid", "no address")]
+)
+async def test_an_address_of_another_machine_is_a_sentence(host: str, says: str) -> None:
+    with pytest.raises(CannotListen, match=says):
+        async with listening(web.Application(), host, 0):
+            pass
+
+
 def test_it_refuses_wrong_cloudlink_tables(tmp_path: Path) -> None:
     tables = tmp_path / "tables.json"
     tables.write_text('{"call_states": {"talking": "dancing"}}')
@@ -111,6 +153,7 @@ def test_a_refused_start_leaves_the_database_alone(
 ) -> None:
     (tmp_path / "tables.json").write_text('{"call_states": {"talking": "dancing"}}')
     (tmp_path / "data").mkdir()
+    (tmp_path / "data/secret.key").touch(0o600)
     (tmp_path / "data/secret.key").write_text("not a key")
     code, _, errors = run_app(tmp_path, *arguments, **environment)
     assert (code, "Traceback" in errors) == (2, False)

@@ -4,6 +4,7 @@ import json
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
+from string import Template
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +38,15 @@ class Stage:
 
 
 def read_stages(path: Path) -> list[Stage]:
+    """The stages; an ``ARG`` before the first has its default where a stage's image names it."""
     stages: list[Stage] = []
+    defaults: dict[str, str] = {}
     for line in _logical_lines(path.read_text()):
         word, _, text = line.partition(" ")
         if word == "FROM":
-            stages.append(Stage(text.split()[0]))
+            stages.append(Stage(Template(text.split()[0]).substitute(defaults)))
+        elif not stages:
+            name, _, defaults[name] = text.partition("=")
         else:
             stages[-1].instructions.append(Instruction(word, text.strip()))
     return stages

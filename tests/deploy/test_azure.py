@@ -4,18 +4,24 @@ Nothing here knows Azure's resource types: only a deployment proves those.
 """
 
 import re
+import runpy
+from pathlib import Path
 
+import psycopg
 import pytest
 import tree_sitter_bicep
 from tree_sitter import Language, Parser
 
 from app import COMMANDS
 from bot.hosting import AppType
-from settings import Settings
+from settings import CONTAINER_SECRETS, Settings
 from tests.deploy.settings_files import SECRETS, SETTINGS
+from tests.deploy.test_guide import PAGES
+from tests.support.postgres import fresh_database
 from tests.support.tools import ROOT
 
-TEXT = (ROOT / "deploy/azure/main.bicep").read_text()
+FOLDER = ROOT / "deploy/azure"
+TEXT = (FOLDER / "main.bicep").read_text()
 CODE = "\n".join(line for line in TEXT.splitlines() if not line.lstrip().startswith("//"))
 
 
@@ -52,11 +58,64 @@ def test_everything_declared_is_used() -> None:
     assert {name for name in names if words.count(name) < 2} == set()
 
 
-def test_only_settings_are_set_and_secrets_come_from_the_vault() -> None:
+def test_only_settings_are_set_and_none_is_a_secret() -> None:
     given = settings_given()
-    assert set(given) <= SETTINGS
-    assert {name for name, value in given.items() if value.startswith("secretRef")} == set(given) & SECRETS
-    assert {"PUBLIC_URL", "DATABASE_URL", "SECRET_KEYS", "BOT_APP_ID", "BOT_TENANT_ID"} <= set(given)
+    assert set(given) <= SETTINGS - SECRETS
+    assert {"PUBLIC_URL", "BOT_APP_ID", "BOT_TENANT_ID"} <= set(given)
+
+
+def test_secrets_come_from_the_vault_as_files_named_as_their_settings() -> None:
+    files = dict(re.findall(r"\{ secretRef: '([a-z-]+)', path: '([a-z_]+)' \}", CODE))
+    assert all(path == name.replace("-", "_") for name, path in files.items())
+    assert {"DATABASE_URL", "SECRET_KEYS"} == {path.upper() for path in files.values()} & SETTINGS
+    assert set(re.findall(r"\{ name: '([a-z-]+)', keyVaultUrl:", CODE)) == set(files)
+    mounts = re.search(r"var secretMounts = \[\{ volumeName: '(\w+)', mountPath: '(.+)' \}\]", CODE)
+    assert mounts
+    assert mounts[2] == CONTAINER_SECRETS
+    assert CODE.count("volumeMounts: secretMounts") == 3
+    assert CODE.count("      volumes: secretFiles") == 2
+
+
+def test_the_program_has_a_role_of_its_own_and_verifies_the_server() -> None:
+    assert "'postgresql://${databaseUser}:${databasePassword}@" in CODE
+    assert "var databaseUser = 'presence_app'" in CODE
+    assert "ALTER ROLE presence_app LOGIN" in (ROOT / "deploy/database-role.sql").read_text()
+    assert re.findall(r"sslmode=[\w-]+", CODE) == ["sslmode=verify-full"]
+    assert CODE.count("?${verified}'") == 2
+    assert "administratorLogin: adminUser" in CODE
+
+
+def test_the_job_makes_that_role(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with fresh_database() as url:
+        for name, content in (("admin_url", url), ("database_password", "a-password\n")):
+            (tmp_path / name).write_text(content)
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        monkeypatch.setenv("ROLE_SQL", (FOLDER.parent / "database-role.sql").read_text())
+        for _ in range(2):
+            runpy.run_path(str(FOLDER / "create_role.py"))
+        with psycopg.connect(url) as connection:
+            role = connection.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = 'presence_app'").fetchone()
+            assert role == (True,)
+            connection.execute("DROP OWNED BY presence_app CASCADE; DROP ROLE presence_app")
+    assert "loadTextContent('create_role.py')" in CODE
+    assert "{ name: 'ROLE_SQL', value: loadTextContent('../database-role.sql') }" in CODE
+
+
+def test_the_image_is_named_by_its_digest() -> None:
+    example = "cloudlink-presence@sha256:" + "0" * 64
+    length = re.search(r"@minLength\((\d+)\)\nparam image string", CODE)
+    assert length
+    assert len("a@sha256:" + "0" * 64) == int(length[1]) <= len(example)
+    for page in PAGES:
+        images = re.findall(r"--parameters registryName=\S+ image=(\S+)", page.read_text())
+        assert images == ["cloudlink-presence@$DIGEST"]
+
+
+def test_only_the_apps_network_reaches_the_vault() -> None:
+    rules = CODE.partition("networkAcls: {")[2].partition("}\n    }")[0]
+    assert "defaultAction: 'Deny'" in rules
+    assert "virtualNetworkRules: [{ id: network::appsSubnet.id }]" in CODE
+    assert "serviceEndpoints: [{ service: 'Microsoft.KeyVault' }]" in CODE
 
 
 def test_the_settings_start_a_bot_that_has_no_secret_of_its_own() -> None:
@@ -69,13 +128,14 @@ def test_the_settings_start_a_bot_that_has_no_secret_of_its_own() -> None:
 
 def test_a_secret_is_a_secure_parameter_and_goes_only_to_the_vault() -> None:
     secure = set(re.findall(r"@secure\(\)\n(?:@.+\n)*param (\w+)", CODE))
-    assert secure == {"secretKeys", "databasePassword"}
+    assert secure == {"secretKeys", "adminPassword", "databasePassword"}
     outputs = re.findall(r"^output .+$", CODE, re.MULTILINE)
     assert outputs
     assert not [output for output in outputs if any(secret in output for secret in secure)]
     for secret in secure:
-        lines = [line.strip() for line in CODE.splitlines() if secret in line and not line.startswith("param")]
-        assert all("value:" in line or line.startswith("administratorLoginPassword:") for line in lines)
+        lines = [line.strip() for line in CODE.splitlines() if re.search(rf"\b{secret}\b", line)]
+        goes = ("param ", "value: ", "properties: { value: ", "administratorLoginPassword: ")
+        assert [line for line in lines if not line.startswith(goes)] == []
 
 
 def test_each_app_runs_its_role() -> None:

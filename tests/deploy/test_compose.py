@@ -1,5 +1,6 @@
 """The compose file is checked against the program: settings, commands, and each container's isolation."""
 
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from app import COMMANDS
 from settings import Settings
 from tests.deploy.dockerfiles import read_stages
 from tests.deploy.settings_files import SECRETS, SETTINGS, read_env_file
+from tests.deploy.test_guide import block_with
 from tests.support.tools import ROOT
 
 FOLDER = ROOT / "deploy"
@@ -54,6 +56,35 @@ def test_each_container_is_isolated(service: str, compose: Json) -> None:
     assert not {"privileged", "user", "network_mode", "pid"} & set(container)
 
 
+@pytest.mark.parametrize("service", [*ROLES, "database"])
+def test_no_container_leaves_its_memory_in_a_core_file(service: str, compose: Json) -> None:
+    assert compose["services"][service]["ulimits"]["core"] == 0
+
+
+def test_images_of_others_are_required_variables_that_the_guide_sets_to_a_digest(compose: Json) -> None:
+    others = [compose["services"]["database"]["image"]]
+    others += {compose["services"][role]["build"]["args"]["PYTHON_IMAGE"] for role in ROLES}
+    names = [re.fullmatch(r"\$\{(\w+):\?[^}]*digest\}", image)[1] for image in others]  # type: ignore[index]
+    assert sorted(names) == ["POSTGRES_IMAGE", "PYTHON_IMAGE"]
+    script = block_with("RepoDigests")
+    for name in names:
+        assert f'echo "{name}=$(docker image inspect --format "{{{{index .RepoDigests 0}}}}"' in script
+    assert script.rstrip().endswith("> deploy/.env")
+
+
+def test_the_database_makes_the_role_that_the_program_uses(compose: Json) -> None:
+    database = compose["services"]["database"]
+    mounted = dict(entry.removesuffix(":ro").split(":") for entry in database["volumes"] if entry.endswith(":ro"))
+    assert set(mounted) == {"./database-role.sql", "./database-role.sh"}
+    script = (FOLDER / "database-role.sh").read_text()
+    assert mounted["./database-role.sql"] in script
+    assert mounted["./database-role.sh"].startswith("/docker-entrypoint-initdb.d/")
+    assert (FOLDER / "database-role.sh").stat().st_mode & 0o111
+    assert "/run/secrets/database_password" in script
+    assert set(database["secrets"]) == {"postgres_password", "database_password"}
+    assert "postgresql://presence_app:" in block_with("mkdir -m 700 deploy/secrets")
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_the_program_may_write_to_two_places_in_memory_and_gets_time_to_stop(role: str, compose: Json) -> None:
     container = compose["services"][role]
@@ -96,7 +127,8 @@ def test_every_secret_is_a_file_and_all_but_the_databases_own_are_settings(compo
     assert {name: entry["file"] for name, entry in compose["secrets"].items()} == {
         name: f"secrets/{name}" for name in compose["secrets"]
     }
-    assert {name.upper() for name in compose["secrets"]} - {"POSTGRES_PASSWORD"} <= SECRETS & SETTINGS
+    own = {"POSTGRES_PASSWORD", "DATABASE_PASSWORD"}
+    assert {name.upper() for name in compose["secrets"]} - own <= SECRETS & SETTINGS
 
 
 def test_the_example_sets_what_is_a_setting_and_no_secret() -> None:
@@ -107,4 +139,4 @@ def test_the_example_sets_what_is_a_setting_and_no_secret() -> None:
 
 def test_filled_in_files_are_ignored_by_git() -> None:
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    assert {"/deploy/presence.env", "/deploy/secrets/"} <= set(ignored)
+    assert {"/deploy/presence.env", "/deploy/.env", "/deploy/secrets/"} <= set(ignored)

@@ -31,7 +31,7 @@ def test_both_languages_have_the_same_commands() -> None:
 
 @pytest.mark.parametrize("block", blocks(PAGES[0]))
 def test_every_file_of_ours_that_is_named_exists(block: str) -> None:
-    made = ("deploy/presence.env", "deploy/secrets")
+    made = ("deploy/presence.env", "deploy/.env", "deploy/secrets")
     named = re.findall(r"(?<![\w/.-])(?:deploy|requirements)/[\w./@*-]+", block)
     assert [name for name in named if not name.startswith(made) and not (ROOT / name).exists()] == []
 
@@ -59,7 +59,9 @@ def test_the_secrets_it_makes_are_settings_that_the_program_takes(
     assert read.bot_app_password.get_secret_value() == "the bot's own password"
     address = database_url(read.database_url)
     assert (address.host, address.database) == ("database", "presence")
-    assert address.password == (folder / "postgres_password").read_text().strip()
+    assert address.username == "presence_app"
+    assert address.password == (folder / "database_password").read_text().strip()
+    assert address.password != (folder / "postgres_password").read_text().strip()
 
 
 def test_the_guides_package_command_works(tmp_path: Path) -> None:
@@ -78,3 +80,12 @@ def test_the_proxies_forward_the_public_paths_only() -> None:
         assert re.search(nginx, path)
     for path in ("/metrics", "/readyz", "/healthz", "/", "/api/messages/x", "/x/webhooks/"):
         assert not re.search(nginx, path)
+
+
+def test_the_proxies_limit_silence_size_and_where_they_can_the_number_of_connections() -> None:
+    nginx, caddy = block_with("proxy_pass"), block_with("reverse_proxy")
+    for setting in ("client_header_timeout", "client_body_timeout", "send_timeout", "limit_conn presence"):
+        assert re.search(rf"^    {setting} \w+;$", nginx, re.MULTILINE)
+    assert "proxy_http_version 1.1;" in nginx
+    for setting in ("max_header_size", "read_header", "read_body", "idle"):
+        assert re.search(rf"^ +{setting} \w+$", caddy, re.MULTILINE)

@@ -97,6 +97,11 @@ def test_the_one_place_it_may_write_to_is_its_data_directory(name: str) -> None:
     assert "ReadWritePaths" not in unit
 
 
+@every_unit
+def test_it_leaves_no_core_file_with_its_memory(name: str) -> None:
+    assert service(name)["LimitCORE"] == ["0"]
+
+
 def test_what_is_kept_on_this_machine_survives_a_restart_of_it() -> None:
     assert service("cloudlink-presence.service")["StateDirectory"]
 

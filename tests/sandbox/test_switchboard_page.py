@@ -97,6 +97,21 @@ async def clipboard(board: Board) -> str:
     return str(await board.page.evaluate("navigator.clipboard.readText()"))
 
 
+INTRUDER = """() => {
+    const script = document.createElement("script");
+    script.append("window.ran = true");
+    document.body.append(script);
+    return window.ran === undefined;
+}"""
+
+
+async def test_a_script_of_others_does_not_run(board: Board) -> None:
+    assert await board.page.evaluate(INTRUDER)
+    assert board.errors
+    assert [error for error in board.errors if "TrustedScript" not in error] == []
+    board.errors.clear()
+
+
 async def test_a_call_is_rung_answered_timed_and_hung_up(board: Board) -> None:
     await expect(board.part("answer-2001")).to_be_hidden()
     await board.click("ring-2001")

@@ -33,7 +33,7 @@ from tests.support.stores import read_integration, stored
 
 ADA = Actor("ada", "Ada Example")
 REPLACED = EN("notice.rotation.done")
-SUBSTITUIDO = "O segredo do cliente foi substituído automaticamente"
+SUBSTITUIDO = "O segredo do cliente foi renovado automaticamente"
 STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """The next step after each step of a rotation: the power is cut between them."""
 

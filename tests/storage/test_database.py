@@ -105,8 +105,49 @@ def test_an_address_needs_no_driver(given: str, driver: str) -> None:
     assert (url.drivername, url.password) == (driver, "secret" if "secret" in given else None)
 
 
-@pytest.mark.parametrize("given", ["mysql://bot:secret@db/presence", "secret", ""])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "mysql://bot:secret@db/presence",
+        "secret",
+        "",
+        "postgresql://bot:secret",
+        "postgresql://bot:x@db:secret/presence",
+    ],
+)
 def test_another_database_is_refused_without_repeating_its_address(given: str) -> None:
     with pytest.raises(ValueError, match="PostgreSQL") as refusal:
         database_url(given)
     assert "secret" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgresql://bot:pa@ss@db/presence",
+        "postgresql://bot:@pass@db/presence",
+        "postgresql://bot:p@a:ss@db:5432/presence",
+        "postgresql://bot:p@a/ss@db/presence",
+        "postgresql://bot:p@a?ss@db/presence",
+        "postgresql+psycopg://bot:p@a#ss@db/presence",
+        "postgresql://bot@tenant:pass@db/presence",
+    ],
+)
+def test_an_at_sign_in_the_password_is_named_and_the_address_not_repeated(given: str) -> None:
+    with pytest.raises(ValueError, match="write @ as %40") as refusal:
+        database_url(given)
+    assert "ss" not in str(refusal.value).replace("password", "")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "postgresql://bot:pa%40ss@db/presence?sslmode=verify-full",
+        "postgresql://bot@db/presence",
+        "postgresql://bot:p:a/s?s#@db/presence",
+        "sqlite:////home/ana@example/presence.db",
+        "postgresql:///presence?host=/tmp",
+    ],
+)
+def test_an_address_that_is_right_is_taken(given: str) -> None:
+    assert database_url(given)

@@ -1,5 +1,6 @@
 """Secrets at rest: which key opens what, and what a wrong key is called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -125,9 +126,35 @@ def test_a_wrong_key_is_named_by_its_number() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_a_key_file_is_created_once_for_its_owner_alone(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", [0o000, 0o277], ids=oct)
+def test_a_key_file_is_created_once_for_its_owner_alone(mask: int, tmp_path: Path) -> None:
+    path, umask = tmp_path / "new" / "secret.key", os.umask(mask)
+    try:
+        key = key_from_file(path)
+    finally:
+        os.umask(umask)
+    assert key_from_file(path) == key
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert [file.name for file in path.parent.iterdir()] == ["secret.key"]
+    check_keys([key])
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o620, 0o666], ids=oct)
+def test_a_key_file_of_others_is_refused(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     key = key_from_file(path)
-    assert key_from_file(path) == key
-    assert path.stat().st_mode & 0o777 == 0o600
-    check_keys([key])
+    path.chmod(mode)
+    with pytest.raises(ValueError, match=f"chmod 600 {path}") as caught:
+        key_from_file(path)
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["", "\n", NEW[:20], NEW[:-1], f"{NEW}\n{OLD}", "\0" * 44, "\u00e9" * 44])
+def test_a_torn_key_file_is_named_and_left_alone(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "secret.key"
+    path.touch(0o600)
+    path.write_text(content)
+    with pytest.raises(ValueError, match="whole key") as caught:
+        key_from_file(path)
+    assert NEW[:20] not in str(caught.value)
+    assert path.read_text() == content

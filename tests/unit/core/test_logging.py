@@ -25,14 +25,16 @@ from core.logging import (
     describe_error,
     sanitize,
 )
+from storage.encryption import Encryption
 from tests.support.captured_log import captured_log
 
 KEY = Fernet.generate_key().decode()
-SEALED = Fernet(KEY).encrypt(b"a client's secret").decode()
+SEALED = Encryption([KEY]).encrypt("a client's secret", b"")
+BARE = Fernet(KEY).encrypt(b"a client's secret").decode()
 TOKEN = jwt.encode({"oid": "a person", "roles": ["Presence.ReadWrite.All"]}, "k" * 32)
 WEBHOOK = "Zq3x-0d9sKf_2LmVbT7yPqRw8uEoHnJc5aGiXtB1M4k"
 SECRET = "Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0"
-SECRETS = (KEY, SEALED, TOKEN, WEBHOOK, SECRET)
+SECRETS = (KEY, SEALED, BARE, TOKEN, WEBHOOK, SECRET)
 
 log = structlog.get_logger()
 
@@ -98,7 +100,7 @@ def test_a_field_of_a_secrets_name_is_hidden_whatever_it_holds(name: str) -> Non
     assert cleaned(**{name: ["abc", {"x": 1}]}) == {name: HIDDEN}
 
 
-@pytest.mark.parametrize("secret", SECRETS, ids=["key", "sealed", "token", "webhook", "secret"])
+@pytest.mark.parametrize("secret", SECRETS, ids=["key", "sealed", "bare", "token", "webhook", "secret"])
 @pytest.mark.parametrize(
     "text",
     [

@@ -11,7 +11,7 @@ from sync.domain.model import Actor, IntegrationView, NameTaken
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, PT
 
 OTHER = "55555555-0000-4000-8000-000000000005"
 BEN = "66666666-0000-4000-8000-000000000006"
@@ -134,7 +134,7 @@ async def test_a_malformed_value_calls_no_service(chat: Chat, one: IntegrationVi
     assert chat.integrations.calls == []
 
 
-@pytest.mark.parametrize(("locale", "said"), [("en-US", EN("edit.outdated")), ("pt-PT", "mais rápido")])
+@pytest.mark.parametrize(("locale", "said"), [("en-US", EN("edit.outdated")), ("pt-PT", PT("edit.outdated"))])
 async def test_the_second_of_two_edits_is_shown_the_first(
     chat: Chat, one: IntegrationView, locale: str, said: str
 ) -> None:

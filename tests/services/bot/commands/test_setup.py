@@ -431,7 +431,7 @@ async def test_names_from_outside_are_shown_literally(chat: Chat) -> None:
 
 
 FULL = {
-    "en-US": ("setup integration", "Your organization already has 20 integrations"),
+    "en-US": ("setup integration", "Your organisation already has 20 integrations"),
     "pt-PT": ("configurar integração", "A sua organização já tem 20 integrações"),
 }
 

@@ -344,7 +344,7 @@ async def test_a_closed_notice_shows_by_whom_and_when_on_every_card(world: Notic
         True,
     ]
     assert any(
-        "Ada Example substituiu o segredo em 31 de março de 2026 às 13:00" in said for said in world.changed()
+        "Ada Example substituiu o segredo a 31 de março de 2026 às 13:00" in said for said in world.changed()
     )
     assert {notice.state for notice in await world.notices()} == {State.CLOSED}
     posted = {notice.activity_id for notice in await world.notices()}

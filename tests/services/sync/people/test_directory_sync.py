@@ -14,7 +14,7 @@ from storage.queries import people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
@@ -159,6 +159,23 @@ async def test_a_match_with_another_user_deletes_the_refusal(tmp_path: Path) -> 
         at.set_users(ana="another ana")
         await at.directory_sync.match("i1")
         assert (await read_person(at.database, "ana")).refusal == ""
+
+
+@pytest.mark.parametrize("fault", [Fault.CLOUDLINK_LIST_TOO_LONG, Fault.GRAPH_LIST_TOO_LONG])
+async def test_a_list_that_was_cut_short_unmatches_nobody(tmp_path: Path, fault: Fault) -> None:
+    async with bench(tmp_path, person("ana", **APPLIED)) as at:
+        service = at.clients.graph if fault is Fault.GRAPH_LIST_TOO_LONG else at.clients.cloudlink
+        service.error = ServiceUnavailable(fault, pages=2001)
+        await at.directory_sync.match("i1")
+        row = await read_person(at.database, "ana")
+        assert (row.teams_user_id, row.gone, row.desired, row.applied) == (
+            "teams ana",
+            False,
+            CALL,
+            APPLIED["applied"],
+        )
+        async with at.database.session() as session:
+            assert [problem.fault for problem in await problems.list_open(session, "i1")] == [fault.value]
 
 
 async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_problem(tmp_path: Path) -> None:

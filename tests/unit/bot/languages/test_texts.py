@@ -106,14 +106,13 @@ def test_portuguese_is_that_of_portugal() -> None:
         ("field.tenant_id", "ID do Inquilino"),
         ("field.client_id", "ID da Aplicação (Cliente)"),
         ("field.client_secret", "Segredo do Cliente (Valor)"),
-        ("fault.entra.secret_expired", "Segredo do Cliente Expirado"),
-        ("setup.register.consent", "Conceder permissão de administrador"),
+        ("setup.register.consent", "Conceder consentimento do administrador (permissão de administrador)"),
         ("setup.register.permissions.how", "Permissões da aplicação"),
         ("setup.register.registration", "Novo registo"),
         ("setup.register.secret", "Certificados e segredos"),
     ],
 )
-def test_portuguese_uses_mitels_terms(key: str, word: str) -> None:
+def test_portuguese_uses_microsofts_and_mitels_terms(key: str, word: str) -> None:
     assert word in PORTUGUESE.lenient(key, {})
 
 

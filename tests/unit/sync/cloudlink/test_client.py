@@ -403,3 +403,12 @@ async def test_no_failure_reveals_the_secret(
     error = await fault_of(harness.client().users())
     assert SECRET not in error_output(error, caplog, capsys)
     assert SECRET not in repr(harness.client().__dict__)
+
+
+async def test_a_later_page_of_calls_that_is_missing_is_not_the_end_of_the_list(harness: ClientHarness) -> None:
+    route = f"{endpoint('2001')}/calls"
+    path = route.removeprefix("GET ")
+    harness.server.on(endpoint("2001"), {"endpointId": "2001", "state": "busy"})
+    harness.server.on(route, page(following=f"{path}?$skip=1"), Reply({}, 404))
+    error = await fault_of(harness.client().line("2001"))
+    assert (type(error), error.fault) == (ServiceUnavailable, Fault.CLOUDLINK_UNREADABLE)
