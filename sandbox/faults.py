@@ -45,7 +45,7 @@ class Faults:
     cloudlink_not_admin: bool = False
     cloudlink_empty_list: bool = False
     cloudlink_clock_seconds: float = 0.0
-    plain_calls: bool = True
+    plain_calls: bool = False
     lose_webhooks: bool = False
     double_webhooks: bool = False
     slow_seconds: float = 0.0

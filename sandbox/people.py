@@ -161,7 +161,7 @@ def _mismatched() -> list[tuple[Person, list[TeamsUser]]]:
 
 
 def _refused() -> list[tuple[Person, list[TeamsUser]]]:
-    """Who matches by address, and is not shown like others: unlicensed, a guest, one of an equal extension."""
+    """Who matches by address, and is a case of its own: unlicensed, a guest, one of an equal extension."""
     beatriz = _teams("Beatriz Ramos", client=None, refusal=403)
     chris = _teams("Chris Palmer", upn=f"chris.palmer_partner.example#EXT#@{CLOUD_DOMAIN}", guest=True, refusal=404)
     nuno = _teams("Nuno Vaz")
@@ -177,7 +177,7 @@ def sample_people() -> tuple[list[Person], list[TeamsUser]]:
 
     Most match by UPN or mail. The rest: an address known only as a proxy address (2019), one unknown to Teams
     (2020), none at all (2021), a disabled account (2022), one that two Teams users share (2023), no licence (2025),
-    a guest (2026), no extension, and the one extension of two people at two sites (2016).
+    a guest (2026), no extension. One extension is at two sites (2016).
     """
     pairs = [(_person(extension, name, None, teams := _teams(name)), [teams]) for extension, name in _ALIKE]
     pairs += _mismatched()

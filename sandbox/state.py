@@ -21,7 +21,7 @@ from sandbox.registration import Registration
 
 DEFAULT_PAGE_SIZE = 10
 REFUSING = ("graph", "entra", "cloudlink")
-"""The services that can be told to refuse their next requests."""
+"""The services that refuse their next requests on demand."""
 
 
 class UnreadableState(Exception):

@@ -236,8 +236,8 @@ async def test_a_presence_that_comes_from_the_phone_is_marked(board: Board) -> N
         ("2023", "sharedAddress"),
         ("2025", "refused"),
         ("2026", "guest"),
-        ("2016", "sharedExtension"),
-        ("2016-porto", "sharedExtension"),
+        ("2016", "yes"),
+        ("2016-porto", "yes"),
     ],
 )
 async def test_an_unmatched_person_has_a_reason(board: Board, extension: str, match: str) -> None:

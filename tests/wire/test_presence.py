@@ -491,7 +491,6 @@ async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_
             "disabled",
             "guest",
             "no_extension",
-            "shared_extension",
         }
         assert [(one.name, one.presence.value) for one in preview.would_send] == [
             ("Catarina Lopes", "DoNotDisturb/Presenting")
