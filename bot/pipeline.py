@@ -24,6 +24,7 @@ class Pipeline:
         self,
         services: Services,
         metrics: Metrics,
+        crowd_limit: Middleware,
         new_reference: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
         router = Router(services.commands)
@@ -32,6 +33,7 @@ class Pipeline:
         self._dispatcher = Dispatcher(router)
         self._chain: tuple[Middleware, ...] = (
             UnexpectedErrorHandler(new_reference),
+            crowd_limit,
             PersonalChatOnly(channel_alerts.command_of),
             TurnQueue(),
             store_conversation,

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from time import monotonic
 
 Clock = Callable[[], datetime]
 """Returns the current time in UTC, aware of its zone."""
@@ -12,3 +13,8 @@ Sleep = Callable[[float], Awaitable[None]]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def steady_now() -> datetime:
+    """A time for measuring intervals: its zero is arbitrary, and it never goes back when the clock is set."""
+    return datetime.fromtimestamp(monotonic(), UTC)

@@ -68,6 +68,12 @@ def not_recognised(texts: Texts, again: str) -> Card:
     return card(texts, title, body, [*retry, button(texts("button.help"), "command.help")])
 
 
+def limited(texts: Texts) -> Card:
+    """For people who write too often, or while too many of their organisation do; the only answer for some time."""
+    title = texts("limited.title")
+    return card(texts, title, [header("⏳", title), text(texts("limited.why"))])
+
+
 def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) -> Card:
     """For users whose role does not allow the command: the required role, and whom to ask."""
     title = texts("not_for_role.title")

@@ -26,7 +26,7 @@ from bot.hosting.refusals import Refused, json_answer, refuse
 from bot.hosting.sdk import botbuilder
 from bot.hosting.turn import ActivityTurn
 from bot.hosting.turn_runner import ANSWER_SECONDS, TurnFailed, TurnRunner, log_failure
-from core.clock import Clock
+from core.clock import Clock, steady_now
 from core.metrics import Metrics
 from core.shutdown import ShutdownDeadline
 
@@ -95,6 +95,7 @@ async def open_host(
     clock: Clock,
     metrics: Metrics,
     *,
+    steady_clock: Clock = steady_now,
     sleep: Sleep = asyncio.sleep,
     random: Random | None = None,
     answer_seconds: float = ANSWER_SECONDS,
@@ -103,22 +104,25 @@ async def open_host(
 ) -> AsyncIterator[Host]:
     """Run the bot for the length of the block; on leaving it, open turns may finish until ``deadline``.
 
+    Intervals are measured by ``steady_clock``, which is not set back with the machine's ``clock``.
     A turn slower than ``answer_seconds`` is answered with the card shown so far and continues in the background.
     """
-    delivery = Delivery(RateLimit(clock), clock, sleep, random or SystemRandom())
-    framework = make_framework(config, http, token_source(config, clock), delivery)
+    delivery = Delivery(RateLimit(steady_clock), clock, sleep, random or SystemRandom())
+    framework = make_framework(config, http, token_source(config, steady_clock), delivery)
     turn_runner = TurnRunner(handler, answer_seconds, deadline or ShutdownDeadline())
-    admission = Admission(config, _verifier(config, http, clock))
+    admission = Admission(config, _verifier(config, http, clock, steady_clock))
     try:
-        yield Host(admission, InstallDeduplicator(clock), framework, turn_runner, metrics)
+        yield Host(admission, InstallDeduplicator(steady_clock), framework, turn_runner, metrics)
     finally:
         await turn_runner.close()
 
 
-def _verifier(config: HostingConfig, http: aiohttp.ClientSession, clock: Clock) -> Verifier | None:
+def _verifier(
+    config: HostingConfig, http: aiohttp.ClientSession, clock: Clock, steady_clock: Clock
+) -> Verifier | None:
     """None, with a warning, under the development switch: then callers are not authenticated."""
     if config.dangerously_allow_unauthenticated:
         log.warning("authentication_is_off")
         return None
-    keys = SigningKeys(config.openid_metadata_url, http, clock)
+    keys = SigningKeys(config.openid_metadata_url, http, steady_clock)
     return Verifier(config.app_id, config.token_issuer, keys, clock)

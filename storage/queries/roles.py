@@ -3,13 +3,14 @@
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, tuple_
 from sqlmodel import col, delete, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core.errors import CloudLinkPresenceError
 from storage.database import advisory_lock
+from storage.tables.conversations import Conversation
 from storage.tables.roles import OWNER, ROLES, Member
 
 INVITATION_LIFETIME = timedelta(days=30)
@@ -41,6 +42,18 @@ async def find(session: AsyncSession, owner_tenant: str, user_object_id: str) ->
     """The member with this object id; None for a person without a role."""
     query = _all(owner_tenant).where(Member.user_object_id == user_object_id)
     return (await session.exec(query)).first() if user_object_id else None
+
+
+async def known_among(session: AsyncSession, people: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those (tenant and object id) who have a role, or had one by the setting when they last wrote."""
+    members = select(Member.owner_tenant, Member.user_object_id).where(
+        tuple_(col(Member.owner_tenant), col(Member.user_object_id)).in_(people)
+    )
+    named = select(Conversation.tenant_id, Conversation.user_object_id).where(
+        tuple_(col(Conversation.tenant_id), col(Conversation.user_object_id)).in_(people),
+        Conversation.admin_as != "",
+    )
+    return {(tenant, str(person)) for query in (members, named) for tenant, person in await session.exec(query)}
 
 
 async def get_owned(session: AsyncSession, owner_tenant: str, member_id: str) -> Member | None:

@@ -24,17 +24,7 @@ INFINITIVE = re.compile(r"(?:^|[.;:!?] )([A-ZÁÉ][a-zçãõáéíóú]+(?:[aei]
 """A sentence that begins with an infinitive: an instruction takes the imperative."""
 
 TITLE_CASE = re.compile(r"^[A-ZÁÉ][a-zçãõáéíóú]+ (?:[a-z]+ )*[A-ZÁÉ][a-zçãõáéíóú]+")
-NAMES = (
-    "Conditional Access",
-    "Acesso Condicional",
-    "CloudLink",
-    "Microsoft",
-    "Mitel",
-    "Teams",
-    "Azure",
-    "AADSTS",
-    "CSV",
-)
+NAMES = ("Conditional Access", "Acesso Condicional", "CloudLink", "Microsoft", "Mitel", "Teams", "Azure", "CSV")
 
 TEXTS = load_texts()
 BANNED = {Language.ENGLISH: ENGLISH, Language.PORTUGUESE: PORTUGUESE}

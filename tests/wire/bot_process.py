@@ -43,6 +43,7 @@ from sync.monitoring.routes import operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
+from tests.support.bot.chat import unlimited
 from tests.support.bot.fakes import parts
 from tests.support.connectors import BotEntra, Connector, open_bot_entra, open_connector
 from tests.support.engines import KEY
@@ -215,7 +216,7 @@ async def open_bot_process(
             export_links=ExportLinks(encryption, utc_now, own_url="http://127.0.0.1"),
             commands=commands,
         )
-        pipeline = Pipeline(services, metrics)
+        pipeline = Pipeline(services, metrics, unlimited)
         hosting = HostingConfig(
             app_id=APP_ID,
             app_type=AppType.USER_ASSIGNED_MSI,
@@ -235,6 +236,7 @@ async def open_bot_process(
             for each in (public, operations)
         ]
         notifier = Notifier(services, chat_host.messenger, Random(7))
+        await engine.start()
         yield BotProcess(surroundings, url, operations_url, database, engine, notifier, encryption)
 
 

@@ -24,7 +24,7 @@ from storage.queries import conversations, roles
 from storage.queries.claims import MAX_PER_PERSON
 from storage.tables.roles import Member
 from sync.domain.roles import Role
-from tests.support.bot.chat import services_for
+from tests.support.bot.chat import services_for, unlimited
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
@@ -81,7 +81,7 @@ async def process(url: str, admins: tuple[str, ...] = (), **settings: Any) -> As
             bot.clock,
             Encryption([Fernet.generate_key().decode()]),
         )
-        pipeline = Pipeline(services, Metrics(CollectorRegistry()))
+        pipeline = Pipeline(services, Metrics(CollectorRegistry()), unlimited)
         yield Process(bot, database)
 
 

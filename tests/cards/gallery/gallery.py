@@ -12,6 +12,7 @@ from bot.commands import COMMANDS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
+    Freshness,
     IntegrationView,
     Preview,
     Probe,
@@ -77,6 +78,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "refused", welcome.refused(texts, ["admin@contoso.example"])
     yield "refused_nobody", welcome.refused(texts, [])
     yield "not_recognised", welcome.not_recognised(texts, "command.status")
+    yield "limited", welcome.limited(texts)
     yield "personal", welcome.meet_in_personal(texts, Link(texts("personal.open"), LINKS.personal_chat("28:bot")))
     yield "personal_no_link", welcome.meet_in_personal(texts, None)
     yield "stale", welcome.stale(texts)
@@ -160,7 +162,12 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "status", _status(texts, [None, None, None])
-    yield "status_disabled", _status(texts, [None, None, None], enabled=False, expires=None, polling=True)
+    yield (
+        "status_disabled",
+        _status(texts, [None, None, None], enabled=False, expires=None, freshness=Freshness.NO_URL),
+    )
+    for freshness in Freshness:
+        yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
     yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=NOW.date() - timedelta(days=1))
     consent = example(Fault.GRAPH_CONSENT_MISSING)
@@ -187,7 +194,7 @@ def _status(
     *,
     enabled: bool = True,
     expires: date | None = date(2027, 5, 31),
-    polling: bool = False,
+    freshness: Freshness = Freshness.LIVE,
     states: tuple[tuple[str, int], ...] = (),
     name: str = "Head office",
 ) -> Card:
@@ -212,8 +219,8 @@ def _status(
         3,
         1,
         changed,
-        not polling,
-        30 if polling else 1,
+        freshness,
+        1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
     )
@@ -258,7 +265,7 @@ def integration(
 
 
 def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ...]) -> Status:
-    return Status(view, service_health, 27, 25, 3, 1, NOW - timedelta(minutes=3), True, 1, ())
+    return Status(view, service_health, 27, 25, 3, 1, NOW - timedelta(minutes=3), Freshness.LIVE, 1, ())
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from bot.activity import Action, Card, Event, Message
 from bot.cards.field_errors import Links
-from bot.chat.context import Services, TurnContext
+from bot.chat.context import Middleware, Proceed, Services, TurnContext
 from bot.chat.export_links import ExportLinks
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS
@@ -51,6 +51,11 @@ def services_for(
     )
 
 
+async def unlimited(_: TurnContext, proceed: Proceed) -> None:
+    """In place of ``CrowdLimit``, in tests in which one person says more than people do."""
+    await proceed()
+
+
 @dataclass
 class Chat:
     """Sends as one person; keeps every card that was shown."""
@@ -66,6 +71,7 @@ class Chat:
     admins: tuple[str, ...] = (ADMIN,)
     key: str = KEY
     export_links: ExportLinks | None = None
+    crowd_limit: Middleware = unlimited
     shown: list[Card] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -91,7 +97,7 @@ class Chat:
         )
         if self.export_links:
             self.services = replace(self.services, export_links=self.export_links)
-        self.pipeline = Pipeline(self.services, self.metrics, new_reference=lambda: "ref-1")
+        self.pipeline = Pipeline(self.services, self.metrics, self.crowd_limit, new_reference=lambda: "ref-1")
 
     def context(self, event: Event) -> TurnContext:
         """A turn about ``event``, for a middleware on its own."""

@@ -37,6 +37,12 @@ class SleepingClock(FakeClock):
     def __init__(self) -> None:
         super().__init__(datetime(2026, 3, 1, 12, 0, tzinfo=UTC))
         self.slept: list[float] = []
+        self._latest = self.now
+
+    def steady(self) -> datetime:
+        """The same time, which does not go back when this clock is set back."""
+        self._latest = max(self._latest, self.now)
+        return self._latest
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -138,6 +144,7 @@ async def open_bot(
                 http,
                 clock,
                 Metrics(registry),
+                steady_clock=clock.steady,
                 sleep=clock.sleep,
                 random=Random(1),
                 answer_seconds=answer_seconds,

@@ -37,6 +37,19 @@ async def test_a_card_is_posted_as_a_reply_with_its_summary() -> None:
         assert posted == ["posted-1"]
 
 
+async def test_a_clock_that_is_set_back_delays_no_answer() -> None:
+    async def handler(turn: Turn) -> None:
+        await turn.send(CARD, "A card")
+
+    async with open_bot(handler) as bot:
+        for _ in range(8):
+            assert (await bot.post(bot.activity()))[0] == 200
+        bot.clock.advance(hours=-1)
+        assert await bot.post(bot.activity()) == (200, None)
+        assert len(bot.connector.calls) == 9
+        assert sum(bot.clock.slept) < 60
+
+
 async def test_a_card_is_sent_unchanged_as_message_and_as_response() -> None:
     card = {
         "type": "AdaptiveCard",

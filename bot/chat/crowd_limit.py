@@ -1,0 +1,120 @@
+"""Limits how often people may speak, before the store is touched: a crowd without a role must not slow down owners.
+
+Each person has a rate. All people of a tenant who are not known to have a role share one more; tenants share none.
+What exceeds a rate gets one polite answer, then silence. All of it is in memory, of bounded size, for each process.
+"""
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from bot.activity import Action, Message
+from bot.cards import welcome as cards
+from bot.chat.context import Proceed, TurnContext
+from bot.chat.turn_metrics import Outcome
+from bot.roles.admins_setting import AdminsSetting
+from core.coalescing import BatchLoader
+from storage.database import Database
+from storage.queries import roles
+from sync.domain.roles import Role
+
+MAX_KEYS = 20_000
+
+log = structlog.get_logger()
+
+Person = tuple[str, str]
+"""Tenant and object id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most ``burst`` at once, and ``per_second`` in the long run."""
+
+    burst: float
+    per_second: float
+
+
+@dataclass(frozen=True, slots=True)
+class CrowdRates:
+    """``strangers`` is for all people of a tenant who are not known to have a role.
+
+    ``answers`` is how often a person gets the polite answer, ``lookups`` how often it is read whether they have a
+    role, both while they are refused.
+    """
+
+    person: Rate = Rate(30, 1.0)
+    strangers: Rate = Rate(20, 2.0)
+    answers: Rate = Rate(1, 1 / 600)
+    lookups: Rate = Rate(1, 1 / 60)
+
+
+class Buckets:
+    """Token buckets by key; above ``MAX_KEYS`` the least recently used is forgotten. ``now`` is in seconds."""
+
+    def __init__(self, rate: Rate, now: Callable[[], float]) -> None:
+        self._rate = rate
+        self._now = now
+        self._buckets: dict[Hashable, tuple[float, float]] = {}
+
+    def take(self, key: Hashable) -> bool:
+        """Whether the key's rate allows one more now, which is then counted."""
+        now = self._now()
+        left, at = self._buckets.pop(key, (self._rate.burst, now))
+        left = min(self._rate.burst, left + (now - at) * self._rate.per_second)
+        is_allowed = left >= 1
+        self._buckets[key] = (left - is_allowed, now)
+        if len(self._buckets) > MAX_KEYS:
+            del self._buckets[next(iter(self._buckets))]
+        return is_allowed
+
+
+class CrowdLimit:
+    """A middleware. ``now`` is a monotonic clock in seconds."""
+
+    def __init__(
+        self, database: Database, access: AdminsSetting, now: Callable[[], float], rates: CrowdRates | None = None
+    ) -> None:
+        rates = rates or CrowdRates()
+        self._database = database
+        self._access = access
+        self._people, self._strangers = Buckets(rates.person, now), Buckets(rates.strangers, now)
+        self._answers, self._lookups = Buckets(rates.answers, now), Buckets(rates.lookups, now)
+        self._known: dict[Person, None] = {}
+        self._roles: BatchLoader[Person, bool] = BatchLoader(self._find)
+
+    async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
+        person = (context.tenant, context.person)
+        if await self._may_speak(person):
+            await proceed()
+            return self._remember(person, context)
+        context.measured.outcome = Outcome.REFUSED
+        if isinstance(context.turn.incoming.event, Message | Action) and self._answers.take(person):
+            log.info("sender_limited", tenant=context.tenant, person=context.person)
+            await context.turn.replace(cards.limited(context.texts), context.texts("limited.title"))
+        return None
+
+    async def _may_speak(self, person: Person) -> bool:
+        if not self._people.take(person):
+            return False
+        if person in self._known or self._strangers.take(person[0]):
+            return True
+        return self._lookups.take(person) and await self._has_role(person)
+
+    async def _has_role(self, person: Person) -> bool:
+        tenant, object_id = person
+        return object_id.casefold() in self._access.entries_of(tenant) or bool(await self._roles.load(person))
+
+    async def _find(self, people: Collection[Person]) -> Mapping[Person, bool]:
+        async with self._database.session() as session:
+            return dict.fromkeys(await roles.known_among(session, people), True)
+
+    def _remember(self, person: Person, context: TurnContext) -> None:
+        """Whether the person has a role, if this turn has shown it."""
+        if context.role is not Role.EVERYONE:
+            self._known.pop(person, None)
+            self._known[person] = None
+            if len(self._known) > MAX_KEYS:
+                del self._known[next(iter(self._known))]
+        elif context.recognised and context.turn.incoming.personal:
+            self._known.pop(person, None)

@@ -1,0 +1,130 @@
+"""People without a role, many or loud: they get one polite answer and then silence, and nobody else notices."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from bot.activity import Installed, Message
+from bot.chat import crowd_limit
+from bot.chat.crowd_limit import Buckets, CrowdLimit, CrowdRates, Rate
+from bot.roles.admins_setting import AdminsSetting
+from storage.queries import roles
+from storage.tables.conversations import Conversation
+from storage.tables.roles import Member
+from sync.domain.roles import Role
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import ADMIN, TENANT, words
+from tests.support.clocks import NOON
+from tests.support.statements import recorded_statements
+from tests.support.stores import both_databases as both_databases
+from tests.support.stores import empty_store, stored
+
+OTHER_TENANT = "99999999-0000-4000-8000-000000000009"
+RATES = CrowdRates(person=Rate(10, 1.0), strangers=Rate(5, 0.5))
+
+
+@dataclass
+class Seconds:
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def seconds() -> Seconds:
+    return Seconds()
+
+
+@pytest.fixture
+async def crowded(chat: Chat, seconds: Seconds) -> Chat:
+    """A tenant whose owner by the store wrote before, in another process; 200 strangers then use up their rate."""
+    chat.admins = ()
+    row = Member(owner_tenant=TENANT, user_object_id=ADMIN, role=Role.OWNER, invited_at=NOON)
+    await stored(chat.database, row)
+    chat.crowd_limit = CrowdLimit(chat.database, AdminsSetting((), TENANT), seconds, RATES)
+    chat.restart()
+    for number in range(200):
+        chat.person = f"stranger {number}"
+        await chat.turn(Message("status"))
+    return chat
+
+
+async def test_beyond_the_rate_there_is_one_polite_answer_then_silence_without_the_store(crowded: Chat) -> None:
+    crowded.person = "stranger 150"
+    with recorded_statements(crowded.database) as seen:
+        for said in (Message("status"), Message("claim AAAA"), Installed()):
+            assert (await crowded.turn(said)).cards == []
+    assert seen == []
+    polite = [card for card in crowded.shown if "Too many messages" in words(card)]
+    assert len(polite) == 200 - RATES.strangers.burst
+
+
+async def test_an_owner_is_answered_beside_them_even_if_this_process_does_not_know_them_yet(crowded: Chat) -> None:
+    crowded.person = ADMIN
+    for _ in range(5):
+        assert "For administrators only" not in words(await crowded.say("help"))
+        assert "Too many messages" not in words(crowded.shown[-1])
+
+
+async def test_another_tenant_is_not_affected(crowded: Chat) -> None:
+    crowded.tenant, crowded.person = OTHER_TENANT, "stranger 1"
+    assert "For administrators only" in words(await crowded.say("status"))
+
+
+async def test_after_a_while_they_are_answered_again(crowded: Chat, seconds: Seconds) -> None:
+    crowded.person = "stranger 150"
+    seconds.now += 60
+    assert "For administrators only" in words(await crowded.say("status"))
+
+
+async def test_a_loud_person_is_limited_whatever_their_role(crowded: Chat, seconds: Seconds) -> None:
+    crowded.person = ADMIN
+    answers = [(await crowded.turn(Message("help"))).cards for _ in range(15)]
+    assert [len(cards) > 0 for cards in answers] == [True] * 11 + [False] * 4
+    assert "Too many messages" in words(answers[10][0])
+    seconds.now += 5
+    assert "Too many messages" not in words(await crowded.say("help"))
+
+
+async def test_who_lost_the_role_is_a_stranger_again(crowded: Chat) -> None:
+    crowded.person = ADMIN
+    await crowded.say("help")
+    async with crowded.database.writing() as session:
+        member = await roles.find(session, TENANT, ADMIN)
+        await session.delete(member)
+    assert "For administrators only" in words(await crowded.say("status"))
+    assert "Too many messages" in words(await crowded.say("status"))
+
+
+def test_the_buckets_are_of_bounded_number(seconds: Seconds, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd_limit, "MAX_KEYS", 3)
+    buckets = Buckets(Rate(1, 0.1), seconds)
+    assert [buckets.take(key) for key in ("a", "a", "b", "c", "d", "d", "a")] == [
+        True, False, True, True, True, False, True,
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("both_databases")
+async def test_who_is_known_to_have_a_role(tmp_path: Path) -> None:
+    async with empty_store(tmp_path) as database:
+        member = Member(owner_tenant="t1", user_object_id="ana", role=Role.VIEWER, invited_at=NOON)
+        await stored(database, member, written("rui", "rui@x"), written("eve", ""))
+        async with database.session() as session:
+            asked = [("t1", name) for name in ("ana", "rui", "eve", "zoe")] + [("t2", "ana")]
+            assert await roles.known_among(session, asked) == {("t1", "ana"), ("t1", "rui")}
+
+
+def written(name: str, admin_as: str) -> Conversation:
+    return Conversation(
+        tenant_id="t1",
+        user_object_id=name,
+        admin_as=admin_as,
+        service_url="https://smba.example/emea/",
+        conversation_id=name,
+        user_id=name,
+        bot_id="28:bot",
+        channel_id="msteams",
+        seen_at=NOON,
+    )
