@@ -104,6 +104,16 @@ async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict
     return {row.id: row for row in rows}
 
 
+async def list_sharing(session: AsyncSession, integration: Integration) -> list[Integration]:
+    """The other integrations, not locked, that use the tenant and application which ``integration`` holds."""
+    query = select(Integration).where(
+        Integration.tenant_id == integration.tenant_id,
+        Integration.client_id == integration.client_id,
+        Integration.id != integration.id,
+    )
+    return list((await session.exec(query)).all())
+
+
 def _sharing_quota() -> SelectOfScalar[Integration]:
     this = aliased(Integration)
     query = (

@@ -65,6 +65,19 @@ async def by_cloudlink_user(
     return found
 
 
+async def by_teams_user(
+    session: AsyncSession, integration_ids: Collection[str], user_ids: Collection[str]
+) -> list[Person]:
+    """The people of these integrations who are matched to one of these Teams users."""
+    found: list[Person] = []
+    for part in _batches(sorted(user_ids)):
+        query = select(Person).where(
+            col(Person.integration_id).in_(integration_ids), col(Person.teams_user_id).in_(part)
+        )
+        found += (await session.exec(query)).all()
+    return found
+
+
 async def by_ids(session: AsyncSession, ids: Collection[str]) -> dict[str, Person]:
     found: dict[str, Person] = {}
     for part in _batches(sorted(ids)):

@@ -209,7 +209,7 @@ class Editor:
                 await self._jobs.defer(job, edited.id)
             return
         try:
-            await self._directory_sync.refresh(edited)
+            await self._directory_sync.refresh(edited, is_expected=True)
         except SyncError as error:
             async with self._database.writing() as session:
                 if await health.is_unchanged(session, edited):

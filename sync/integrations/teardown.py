@@ -13,10 +13,12 @@ import structlog
 from storage.queries import integrations, people
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import ClearPresence, Done
+from sync.domain.changes import Change, ClearPresence, Done, SetPresence
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.services import MAX_CHANGES
+from sync.presence.plan import SESSION_SECONDS
+from sync.presence.shared_sessions import wishes_of_others
 from sync.teams.quota import QuotaLedger
 
 log = structlog.get_logger()
@@ -55,10 +57,10 @@ class TenantTeardown:
         try:
             app = self._credentials.app(integration)
             service = self._clients.presence(app)
+            changes = await self._changes(integration, user_ids)
             async with asyncio.timeout(self._timeout):
-                for start in range(0, len(user_ids), MAX_CHANGES):
-                    batch = [ClearPresence(user_id) for user_id in user_ids[start : start + MAX_CHANGES]]
-                    outcomes = await service.push(batch)
+                for start in range(0, len(changes), MAX_CHANGES):
+                    outcomes = await service.push(changes[start : start + MAX_CHANGES])
                     cleared += sum(isinstance(outcome, Done) for outcome in outcomes)
             self._clients.forget(app)
         except (SyncError, TimeoutError) as error:
@@ -66,6 +68,16 @@ class TenantTeardown:
         if user_ids:
             left = len(user_ids) - cleared
             log.info("old_tenant_cleared", integration=integration.id, cleared=cleared, left_to_expire=left)
+
+    async def _changes(self, integration: Integration, user_ids: Sequence[str]) -> list[Change]:
+        """What to send for each user: what another integration with the same application wishes, else nothing."""
+        async with self._database.session() as session:
+            sharing = await integrations.list_sharing(session, integration)
+            wishes = await wishes_of_others(session, sharing, user_ids, self._clock())
+        return [
+            SetPresence(user_id, wishes[user_id], SESSION_SECONDS) if user_id in wishes else ClearPresence(user_id)
+            for user_id in user_ids
+        ]
 
     async def unsubscribe(self, integration: Integration) -> None:
         """End the subscription of the account that ``integration`` holds, if it can be reached."""

@@ -15,11 +15,11 @@ from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.features import matches_proxies
-from sync.domain.jobs import POLL, PUSH
+from sync.domain.jobs import MATCH, POLL, PUSH
 from sync.domain.model import Service, Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account
-from sync.people import unmatched_alert
+from sync.people import sudden_loss, unmatched_alert
 from sync.people.matching import Matching, match
 from sync.presence.plan import forget_refusal, mark_nothing_shown
 from sync.presence.status_message_plan import transfer_message
@@ -51,13 +51,14 @@ class DirectorySync:
         if has_new:
             await self._jobs.defer(POLL, integration_id)
 
-    async def refresh(self, integration: Integration) -> bool:
+    async def refresh(self, integration: Integration, *, is_expected: bool = False) -> bool:
         """Read both directories, match and store; returns whether people are newly matched.
 
-        Raises ``SyncError``.
+        Unless ``is_expected``, a sudden loss is stored only when a second reading agrees. Raises ``SyncError``.
         """
         users, accounts = await self.read(integration)
-        return await self.store(integration.id, match(users, accounts, matches_proxies(integration)))
+        matchings = match(users, accounts, matches_proxies(integration))
+        return await self.store(integration.id, matchings, is_expected=is_expected)
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
         """CloudLink's and Teams' users. Raises ``SyncError``."""
@@ -65,24 +66,39 @@ class DirectorySync:
         async with self._clients.directory(self._credentials.app(integration)) as directory:
             return users, await directory.users()
 
-    async def store(self, integration_id: str, matchings: Sequence[Matching]) -> bool:
+    async def store(self, integration_id: str, matchings: Sequence[Matching], *, is_expected: bool = False) -> bool:
         """Store the result of a match; returns whether people are newly matched."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
-            before = await people.list_with_gone(session, integration_id)
-            matched_before = {person.teams_user_id for person in before}
-            was_matched = {person.id for person in before if person.teams_user_id}
-            after = await _store_people(session, integration_id, before, matchings, now)
-            _transfer_shown(after, now)
             integration.matched_at = now
-            await session.flush()
-            if integration.enabled:
-                await people.make_pending_due(session, integration_id, now)
-            await self._mark_healthy(session, integration_id, now)
-            await unmatched_alert.check(session, integration_id, was_matched, after, now)
+            before = await people.list_with_gone(session, integration_id)
+            loss = None if is_expected else sudden_loss.find(before, matchings)
+            is_believed = await sudden_loss.is_believed(session, integration_id, loss, now)
+            has_new = is_believed and await self._store(session, integration, before, matchings)
+        if not is_believed:
+            await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
+        return has_new
+
+    async def _store(
+        self,
+        session: AsyncSession,
+        integration: Integration,
+        before: Sequence[Person],
+        matchings: Sequence[Matching],
+    ) -> bool:
+        now, integration_id = self._clock(), integration.id
+        matched_before = {person.teams_user_id for person in before}
+        was_matched = {person.id for person in before if person.teams_user_id}
+        after = await _store_people(session, integration_id, before, matchings, now)
+        _transfer_shown(after, now)
+        await session.flush()
+        if integration.enabled:
+            await people.make_pending_due(session, integration_id, now)
+        await self._mark_healthy(session, integration_id, now)
+        await unmatched_alert.check(session, integration_id, was_matched, after, now)
         return any(person.teams_user_id not in matched_before for person in after if person.teams_user_id)
 
     async def _mark_healthy(self, session: AsyncSession, integration_id: str, now: datetime) -> None:

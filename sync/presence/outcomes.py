@@ -6,7 +6,8 @@ from random import Random
 
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
-from sync.domain.changes import Change, Done, Failed, Outcome, Refused, SetPresence, Throttled
+from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Throttled
+from sync.domain.presence import Presence
 from sync.presence import plan
 
 
@@ -24,12 +25,17 @@ class AppliedState:
 
 @dataclass(frozen=True, slots=True)
 class PendingChange:
-    """A change that is about to be sent; ``since`` is when its presence was first desired."""
+    """A change that is about to be sent; ``since`` is when its presence was first desired.
+
+    ``wish`` is what this person's integration asks for, None when it clears: what is sent may be the wish of
+    another integration that shares the session.
+    """
 
     person_id: str
     change: Change
     previous: AppliedState
     since: datetime | None = None
+    wish: Presence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Outcomes:
         match outcome:
             case Done():
                 plan.mark_accepted(person, pending.change, self.now)
+                person.applied = pending.wish or person.applied
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)
             case Throttled(retry_after):
                 pending.previous.restore(person)
@@ -53,7 +60,7 @@ class Outcomes:
             case Failed():
                 person.due_at = self.retry_at
             case Refused(status, code, _):
-                if isinstance(pending.change, SetPresence):
+                if pending.wish:
                     pending.previous.restore(person)
                 plan.mark_refused(person, f"{status} {code}".rstrip(), self.now)
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)

@@ -7,7 +7,7 @@ sent, so the newest is sent; what changes during a round is sent in the next.
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -23,9 +23,11 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE, ROTATE
 from sync.domain.model import TeamsApp
+from sync.domain.presence import Presence
 from sync.domain.services import MAX_CHANGES, PresenceService
 from sync.presence import plan
 from sync.presence.outcomes import AppliedState, Outcomes, PendingChange
+from sync.presence.shared_sessions import shared_change, wishes_of_others
 from sync.presence.status_message_plan import needs_check
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
@@ -102,14 +104,23 @@ class Reconciler:
             except CredentialsWrong as error:
                 await health.mark_unhealthy(session, integration_id, error, now)
                 return Round()
-            return await self._select_due(session, integration, app, left, now)
+            others = [each for key, each in sharing.items() if key != integration_id]
+            return await self._select_due(session, integration, others, app, left, now)
 
     async def _select_due(
-        self, session: AsyncSession, integration: Integration, app: TeamsApp, left: int, now: datetime
+        self,
+        session: AsyncSession,
+        integration: Integration,
+        others: Sequence[Integration],
+        app: TeamsApp,
+        left: int,
+        now: datetime,
     ) -> Round:
         limit = min(left, MAX_CHANGES * CONCURRENT_BATCHES)
         rows = await people.lock_due(session, integration, now, limit)
-        changes = [change for person in rows if (change := self._prepare(person, integration, now))]
+        users = {user for row in rows for user in (row.applied_user_id, row.teams_user_id) if user}
+        wishes = await wishes_of_others(session, others, users, now)
+        changes = [change for person in rows if (change := self._prepare(person, integration, wishes, now))]
         if changes:
             self._quota.reserve(integration, len(changes), now)
         has_messages = any(person.status_due_at for person in rows)
@@ -118,19 +129,23 @@ class Reconciler:
     async def _is_blocked(self, session: AsyncSession, integration_id: str) -> bool:
         return health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS) is not None
 
-    def _prepare(self, person: Person, integration: Integration, now: datetime) -> PendingChange | None:
+    def _prepare(
+        self, person: Person, integration: Integration, others: Mapping[str, Presence], now: datetime
+    ) -> PendingChange | None:
         """Mark the person as being sent; or, when nothing is to be sent, store when the person is due next."""
         if needs_check(person, integration, now):
             person.status_due_at = now
-        change = plan.change_for(person, integration, now)
+        own = plan.change_for(person, integration, now)
+        change = shared_change(person, own, others) if own else None
         if change is None:
-            if person.applied and plan.has_ended(person, now):
+            if own or (person.applied and plan.has_ended(person, now)):
                 plan.mark_nothing_shown(person)
             person.due_at = plan.next_due(person, integration, now, self._random)
             return None
         previous = AppliedState(person.applied, person.applied_user_id, person.applied_until)
         plan.mark_sending(person, change, now)
-        return PendingChange(person.id, change, previous, person.desired_at)
+        wish = own.presence if isinstance(own, SetPresence) else None
+        return PendingChange(person.id, change, previous, person.desired_at, wish)
 
     async def _send(self, service: PresenceService, pending: Sequence[PendingChange]) -> list[Outcome]:
         changes = [each.change for each in pending]

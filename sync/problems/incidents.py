@@ -13,6 +13,8 @@ from storage.tables.problems import Problem
 
 PEOPLE: Final = "people"
 UNMATCHED_RISING: Final = "people.unmatched_rising"
+LISTS: Final = "lists"
+LISTS_SHRUNK: Final = "lists.shrunk"
 CLOCK: Final = "clock"
 CLOCK_SKEWED: Final = "clock.skewed"
 
@@ -51,7 +53,7 @@ class Incident:
     @property
     def notice_delay(self) -> timedelta:
         """How long after ``since`` it is notified."""
-        if self.service == PEOPLE:
+        if self.service in (PEOPLE, LISTS):
             return timedelta(0)
         if self.lasting:
             return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY
@@ -105,7 +107,7 @@ def is_all_clear(
 
 def _kind_of(problem: Problem) -> str:
     """Each refusal is a kind of its own; all faults of an unavailable service are one kind."""
-    return problem.fault if problem.lasting or problem.service in (PEOPLE, CLOCK) else OUTAGE
+    return problem.fault if problem.lasting or problem.service in (PEOPLE, LISTS, CLOCK) else OUTAGE
 
 
 def _continues(incident: Incident, problem: Problem) -> bool:

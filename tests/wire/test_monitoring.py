@@ -23,7 +23,7 @@ from sync.jobs.runs import QueueConfig
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.routes import operations_routes
 from sync.monitoring.store_gauges import StoreGauges
-from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
+from sync.problems.incidents import CLOCK, CLOCK_SKEWED, LISTS, LISTS_SHRUNK, PEOPLE, UNMATCHED_RISING
 from tests.support.application import RunningApp, both_ports, running_app
 from tests.support.captured_log import captured_log
 from tests.support.db_proxy import DatabaseProxy, proxy_to
@@ -34,8 +34,8 @@ from tests.support.postgres import fresh_database
 from tests.support.presence import IN_A_CALL, answer_call, connected_engine
 from tests.support.stores import database_with_tables
 
-FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, UNMATCHED_RISING}
-SERVICES = {"cloudlink", "entra", "graph", CLOCK, PEOPLE}
+FAULTS = {fault.value for fault in Fault} | {CLOCK_SKEWED, LISTS_SHRUNK, UNMATCHED_RISING}
+SERVICES = {"cloudlink", "entra", "graph", CLOCK, LISTS, PEOPLE}
 
 
 @asynccontextmanager

@@ -255,7 +255,7 @@ async def test_a_new_integration_may_start_at_the_newest_version(tmp_path: Path)
         running_engine(sandbox, tmp_path, initial_version=3) as running,
     ):
         await running.connect()
-        assert (await running.status()).matched == 21
+        assert (await running.status()).matched == 20
         assert (await running.status()).update is None
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)

@@ -13,14 +13,20 @@ from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
 from sync.domain.errors import Fault
 from sync.domain.model import IntegrationView, Service
-from sync.problems.incidents import CLOCK, CLOCK_SKEWED, PEOPLE, UNMATCHED_RISING
+from sync.problems.incidents import CLOCK, CLOCK_SKEWED, LISTS, LISTS_SHRUNK, PEOPLE, UNMATCHED_RISING
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
 TRANSIENT = ("unreachable", "throttled", "unreadable")
-OWN = ((PEOPLE, UNMATCHED_RISING, {"people": 7}), (CLOCK, CLOCK_SKEWED, {"minutes": 9}))
+LOST = {"people": 12, "before": 15, "side": "entra"}
+OWN = (
+    (PEOPLE, UNMATCHED_RISING, {"people": 7}),
+    (LISTS, LISTS_SHRUNK, LOST),
+    (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "believed": 1}),
+    (CLOCK, CLOCK_SKEWED, {"minutes": 9}),
+)
 CLOSINGS = (
     ("replaced", "replaced", ""),
     ("by", "replaced", LONG),

@@ -9,7 +9,8 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.encryption import Encryption
 from sync.credentials.store import CredentialStore
-from sync.domain.changes import ClearPresence
+from sync.domain.changes import ClearPresence, SetPresence
+from sync.domain.presence import Presence
 from sync.integrations.teardown import TenantTeardown
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
@@ -38,3 +39,16 @@ async def test_clearing_the_old_tenant_reserves_quota_and_counts_it(tmp_path: Pa
         ]
         assert (await read_integration(database)).quota_spent == [[int(NOON.timestamp()), 2, 90]]
     assert registry.get_sample_value("cloudlink_presence_quota_spent_total") == 2
+
+
+async def test_what_another_integration_wishes_is_left_to_it(tmp_path: Path) -> None:
+    clients, quota = FakeServiceClients(), QuotaLedger(Quota(1500), Metrics(CollectorRegistry()))
+    shown = {"applied": "Busy/InACall", "applied_user_id": "teams p1", "teams_user_id": "teams p1"}
+    async with empty_store(tmp_path) as database:
+        own = with_secrets(integration(), ENCRYPTION, client_secret_sealed="secret")
+        await stored(database, own, integration(id="i2", name="Second"))
+        wishing = {"desired": "DoNotDisturb/Presenting", "desired_at": NOON, "teams_user_id": "teams p1"}
+        await stored(database, person("p1", **shown), person("p2", integration_id="i2", **wishing))
+        before = await read_integration(database)
+        await TenantTeardown(context_of(database, clients), CredentialStore(ENCRYPTION), quota).clear_all(before)
+        assert clients.graph.sent == [SetPresence("teams p1", Presence.PRESENTING, 14_400)]

@@ -1,0 +1,58 @@
+"""A person's session belongs to an application in a tenant: integrations that share the application share it.
+
+The strongest wish wins, as Teams decides between sessions, and only what no integration wishes is cleared (Graph
+reference, presence: setPresence, whose ``sessionId`` is the application's id).
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.queries import people
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.changes import Change, SetPresence
+from sync.domain.presence import Presence
+from sync.presence import plan
+
+STRENGTH = (
+    Presence.AWAY,
+    Presence.AVAILABLE,
+    Presence.IN_A_CALL,
+    Presence.IN_A_CONFERENCE_CALL,
+    Presence.PRESENTING,
+)
+"""DoNotDisturb wins over Busy, Busy over Available, Available over Away."""
+
+
+async def wishes_of_others(
+    session: AsyncSession, others: Collection[Integration], user_ids: Collection[str], now: datetime
+) -> dict[str, Presence]:
+    """The strongest wish of ``others``, who share the application, for each of these Teams users who has one."""
+    if not others:
+        return {}
+    by_id = {integration.id: integration for integration in others}
+    wishes: dict[str, Presence] = {}
+    for person in await people.by_teams_user(session, list(by_id), user_ids):
+        integration = by_id[person.integration_id]
+        wish = plan.wanted_presence(person, integration)
+        if wish and person.teams_user_id and not plan.is_stale(person, integration, now):
+            wishes[person.teams_user_id] = strongest(wish, wishes.get(person.teams_user_id))
+    return wishes
+
+
+def strongest(wish: Presence, other: Presence | None) -> Presence:
+    return wish if other is None else max(wish, other, key=STRENGTH.index)
+
+
+def shared_change(person: Person, change: Change, others: Mapping[str, Presence]) -> Change | None:
+    """``change`` as it is to be sent when others share the session; None when their wish is shown already."""
+    other = others.get(change.user_id)
+    if other is None:
+        return change
+    if isinstance(change, SetPresence):
+        return SetPresence(change.user_id, strongest(change.presence, other), change.seconds, change.cause)
+    return (
+        None if person.applied == other else SetPresence(change.user_id, other, plan.SESSION_SECONDS, change.cause)
+    )

@@ -1,0 +1,110 @@
+"""Integrations that use one application share each person's session: the strongest wish wins, the last clears."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from core.clock import utc_now
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+from sync.domain.presence import Presence
+from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, account_of, app_of
+from tests.support.eventually import eventually
+from tests.support.presence import (
+    AVAILABLE,
+    IN_A_CALL,
+    PRESENTING,
+    answer_call,
+    connected_engine,
+    presence_requests,
+)
+from tests.support.sandboxes import SandboxHandle
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+
+@asynccontextmanager
+async def two_integrations(folder: Path, owner: str) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, str]]:
+    """Two enabled integrations with one application, and the id of the second, which ``owner`` has."""
+    async with connected_engine(folder, intervals=replace(QUICK, poll=3600)) as (sandbox, running):
+        integrations = running.engine.integrations
+        second = await integrations.add(owner, "Second", account_of(sandbox), app_of(sandbox), None, ADMIN)
+        await running.engine.overview.preview(owner, second.id)
+        enabled_at = utc_now()
+        await integrations.enable(owner, second.id, ADMIN)
+        await eventually(lambda: is_polled(running, second.id, enabled_at))
+        yield sandbox, running, second.id
+
+
+async def is_polled(running: RunningEngine, integration_id: str, since: datetime) -> bool:
+    """Whether the phones were polled: from here on only webhooks change a wish."""
+    async with running.database.session() as session:
+        row = await session.get(Integration, integration_id)
+    return bool(row and row.polled_at and row.polled_at >= since)
+
+
+async def person_of(running: RunningEngine, integration_id: str, name: str = "Ana Martins") -> Person:
+    async with running.database.session() as session:
+        query = select(Person).where(Person.integration_id == integration_id, Person.name == name)
+        return (await session.exec(query)).one()
+
+
+async def wish(running: RunningEngine, integration_id: str, presence: Presence | None) -> None:
+    """Have this integration wish a presence for Ana, as another phone system would, until it is applied."""
+    person_id = (await person_of(running, integration_id)).id
+    async with running.database.writing() as session:
+        row = await session.get(Person, person_id)
+        assert row
+        row.desired, row.desired_at, row.due_at = presence, utc_now(), utc_now()
+    await running.engine.jobs.defer("push", integration_id)
+    await eventually(lambda: is_applied(running, integration_id, presence))
+
+
+async def is_applied(running: RunningEngine, integration_id: str, presence: Presence | None) -> bool:
+    return (await person_of(running, integration_id)).applied == presence
+
+
+async def clears(sandbox: SandboxHandle) -> int:
+    return sum("clearPresence" in call["url"] for call in await presence_requests(sandbox))
+
+
+@pytest.mark.parametrize("owner", [TENANT, "another-owner"])
+@pytest.mark.parametrize("how", ["disabled", "removed"])
+async def test_what_another_integration_wishes_is_not_cleared(tmp_path: Path, how: str, owner: str) -> None:
+    async with two_integrations(tmp_path, owner) as (sandbox, running, second):
+        await answer_call(sandbox, "2001")
+        for integration in (await running.integration_id(), second):
+            await eventually(lambda of=integration: is_applied(running, of, Presence.IN_A_CALL))  # type: ignore[misc]
+        if how == "disabled":
+            await running.engine.integrations.disable(owner, second, ADMIN)
+            await eventually(lambda: is_applied(running, second, None))
+        else:
+            await running.engine.integrations.remove(owner, second, ADMIN)
+            await eventually(lambda: is_gone(running, second))
+        assert await sandbox.shown("2001") == IN_A_CALL
+        assert await clears(sandbox) == 0
+        await sandbox.hangup("2001")
+        await running.wait_until_shown("2001", *AVAILABLE)
+        assert await clears(sandbox) == 1
+
+
+async def is_gone(running: RunningEngine, integration_id: str) -> bool:
+    async with running.database.session() as session:
+        return not (await session.exec(select(Person).where(Person.integration_id == integration_id))).all()
+
+
+async def test_the_strongest_wish_wins(tmp_path: Path) -> None:
+    async with two_integrations(tmp_path, TENANT) as (sandbox, running, second):
+        first = await running.integration_id()
+        await wish(running, second, Presence.PRESENTING)
+        await wish(running, first, Presence.IN_A_CALL)
+        assert await sandbox.shown("2001") == PRESENTING
+        await wish(running, second, None)
+        assert await sandbox.shown("2001") == IN_A_CALL
+        await wish(running, first, None)
+        assert await sandbox.shown("2001") == AVAILABLE
