@@ -21,7 +21,7 @@ from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
-from sync.problems.incidents import CLOCK, LISTS, PEOPLE
+from sync.problems.incidents import CLOCK, EVENTS, LISTS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
@@ -31,6 +31,10 @@ REPLACES_SECRET = frozenset(
     {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED, Fault.SECRET_UNREADABLE}
 )
 """The faults that a new client secret fixes."""
+
+
+COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls"}
+"""The fact that the sentence of such a problem counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,13 +149,15 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
     service = str(facts["service"])
     since = texts("health.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
-    if service in (PEOPLE, LISTS, CLOCK):
+    if service in OWN:
         return _own_problem(texts, notice, service, since)
     said = _form_error(texts, notice)
     is_wrong = bool(facts.get("lasting"))
-    title = texts("notice.problem.wrong" if is_wrong else "notice.problem.unwell", service=_service(texts, service))
+    is_stopped = is_wrong and service != Service.CLOUDLINK
+    consequence = "notice.problem.wrong" if is_stopped else "notice.problem.unwell"
+    title = texts(consequence, what=said.sentence.rstrip("."))
     style: Style = "attention" if is_wrong else "warning"
-    box = note(style, "❌" if is_wrong else "⚠️", said.sentence, said.remedy, since)
+    box = note(style, "❌" if is_wrong else "⚠️", said.remedy, since)
     actions: list[Action] = []
     if Fault(facts["fault"]) in REPLACES_SECRET and service != Service.CLOUDLINK:
         actions.append(_replace(texts, notice))
@@ -167,7 +173,7 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
 def _own_problem(texts: Texts, notice: NoticeView, service: str, since: str) -> NoticeParts:
     context = notice.facts.get("context", {})
     title = texts(f"notice.problem.{service}")
-    count = int(context.get("minutes" if service == CLOCK else "people", 0))
+    count = int(context.get(COUNTED[service], 0))
     before = texts.number(int(context.get("before", 0)))
     side = _service(texts, str(context.get("side", Service.CLOUDLINK)))
     box = note(
@@ -186,7 +192,7 @@ def _clear(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     began, ended = datetime.fromisoformat(facts["since"]), datetime.fromisoformat(facts["ended_at"])
     span = texts.span(int((ended - began).total_seconds()))
     service = str(facts["service"])
-    key = f"notice.clear.{service}" if service in (PEOPLE, LISTS, CLOCK) else "notice.clear"
+    key = f"notice.clear.{service}" if service in OWN else "notice.clear"
     if facts.get("context", {}).get("believed"):
         title = texts("notice.clear.lists.believed")
         box = note("accent", "ℹ️", texts("notice.clear.lists.believed.what"))

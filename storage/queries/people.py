@@ -1,4 +1,4 @@
-"""People of an integration: found by extension or id, due for the reconciler, and counted."""
+"""People of an integration: found by id, due for the reconciler or a poll, and counted."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, case, func, or_, tuple_, update
+from sqlalchemy import ColumnElement, case, func, or_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
-from storage.tables.people import Call, Person
+from storage.tables.people import Call, Endpoint, Person
 
 Value = TypeVar("Value")
 
@@ -38,26 +38,12 @@ async def list_with_gone(session: AsyncSession, integration_id: str) -> list[Per
     return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
 
 
-ExtensionKey = tuple[str, str]
-"""An integration's id and an extension."""
-
-
-async def by_extension(session: AsyncSession, keys: Collection[ExtensionKey]) -> dict[ExtensionKey, Person]:
-    """The people at these extensions."""
-    found: dict[ExtensionKey, Person] = {}
-    key = tuple_(col(Person.integration_id), col(Person.extension))
-    for part in _batches(sorted(keys)):
-        people = (await session.exec(select(Person).where(key.in_(part)))).all()
-        found |= {(person.integration_id, person.extension or ""): person for person in people}
-    return found
-
-
 async def by_cloudlink_user(
     session: AsyncSession, integration_id: str, user_ids: Collection[str]
 ) -> dict[str, Person]:
     """The people with these CloudLink user ids."""
     found: dict[str, Person] = {}
-    for part in _batches(sorted(user_ids)):
+    for part in batches(sorted(user_ids)):
         query = select(Person).where(
             Person.integration_id == integration_id, col(Person.cloudlink_user_id).in_(part)
         )
@@ -70,7 +56,7 @@ async def by_teams_user(
 ) -> list[Person]:
     """The people of these integrations who are matched to one of these Teams users."""
     found: list[Person] = []
-    for part in _batches(sorted(user_ids)):
+    for part in batches(sorted(user_ids)):
         query = select(Person).where(
             col(Person.integration_id).in_(integration_ids), col(Person.teams_user_id).in_(part)
         )
@@ -80,53 +66,57 @@ async def by_teams_user(
 
 async def by_ids(session: AsyncSession, ids: Collection[str]) -> dict[str, Person]:
     found: dict[str, Person] = {}
-    for part in _batches(sorted(ids)):
+    for part in batches(sorted(ids)):
         people = (await session.exec(select(Person).where(col(Person.id).in_(part)))).all()
         found |= {person.id: person for person in people}
     return found
 
 
 async def extensions_to_poll(session: AsyncSession, integration_id: str) -> list[str]:
-    """The extensions of matched people, those on the phone first: the event that ends a call may have been lost."""
-    query = (
-        select(Person.extension)
-        .where(
-            Person.integration_id == integration_id,
-            col(Person.teams_user_id).is_not(None),
-            col(Person.extension).is_not(None),
-            col(Person.gone).is_(False),
-        )
-        .order_by(case((col(Person.desired).is_not(None), 0), else_=1), col(Person.extension))
+    """The extensions that matched people own, and those where they were seen.
+
+    Those of people on the phone come first: the event that ends a call may have been lost.
+    """
+    matters = (
+        Person.integration_id == integration_id,
+        col(Person.teams_user_id).is_not(None),
+        col(Person.gone).is_(False),
     )
-    return [extension for extension in (await session.exec(query)).all() if extension]
+    rows = await _extensions(session, col(Person.desired).is_not(None), *matters)
+    busy = {extension for extension, is_busy in rows if is_busy}
+    return sorted({extension for extension, _ in rows}, key=lambda extension: (extension not in busy, extension))
 
 
 async def extensions_to_poll_always(session: AsyncSession, integration_id: str) -> set[str]:
-    """The extensions of people who are on the phone, and of those whose line is unknown."""
-    matters = or_(col(Person.desired).is_not(None), col(Person.line) == "unknown")
-    query = select(Person.extension).where(Person.integration_id == integration_id, matters)
-    return {extension for extension in (await session.exec(query)).all() if extension}
+    """The extensions of people who are or may soon be on the phone, and of those whose line is unknown."""
+    matters = or_(col(Person.desired).is_not(None), col(Person.line).in_(("unknown", "ringing")))
+    rows = await _extensions(session, matters, Person.integration_id == integration_id, matters)
+    return {extension for extension, _ in rows}
 
 
-async def calls_by_person(
-    session: AsyncSession, person_ids: Collection[str], ended: str = "", named: Collection[str] = ()
-) -> dict[str, list[Call]]:
-    """The known calls of each of these people; of those in the state ``ended`` only the ``named``."""
-    found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
-    matters = or_(col(Call.state) != ended, col(Call.call_id).in_(sorted(named)))
-    for part in _batches(sorted(person_ids)):
-        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part), matters))).all():
-            found[call.person_id].append(call)
-    return found
+async def _extensions(
+    session: AsyncSession, what: ColumnElement[bool], *matters: ColumnElement[bool] | bool
+) -> list[tuple[str, bool]]:
+    """Own extensions, and those where people were seen, each with ``what`` of its person."""
+    own = select(Person.extension, what).where(*matters)
+    seen = select(Endpoint.extension, what).join(Person, col(Person.id) == Endpoint.person_id).where(*matters)
+    rows = [*(await session.exec(own)).all(), *(await session.exec(seen)).all()]
+    return [(extension, bool(value)) for extension, value in rows if extension]
 
 
 def _differs() -> ColumnElement[bool]:
     return col(Person.desired).is_distinct_from(col(Person.applied))
 
 
+def _is_former() -> ColumnElement[bool]:
+    """Whether Teams shows something for a user who is no longer the person's."""
+    former = col(Person.applied_user_id).is_distinct_from(col(Person.teams_user_id))
+    return col(Person.applied).is_not(None) & col(Person.applied_user_id).is_not(None) & former
+
+
 async def lock_due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
     """The people to reconcile now, locked: changes of state before renewals, the longest waiting first."""
-    urgent = or_(_differs(), col(Person.applied_until) <= now)
+    urgent = or_(_differs(), _is_former(), col(Person.applied_until) <= now)
     query = (
         select(Person)
         .where(Person.integration_id == integration.id, col(Person.due_at) <= now)
@@ -151,11 +141,13 @@ async def make_pending_due(
 ) -> int:
     """Make everyone whose desired and applied differ due now; returns how many.
 
-    With ``refused``, those whom Graph refused are tried again without waiting longer.
+    So is everyone for whose former Teams user something is shown. With ``refused``, those whom Graph refused are
+    tried again without waiting longer.
     """
     values: dict[str, datetime | None] = {"due_at": now} | ({"refused_until": None} if refused else {})
+    differs = or_(_differs(), _is_former())
     result = await session.exec(
-        update(Person).where(col(Person.integration_id) == integration_id, _differs()).values(**values)
+        update(Person).where(col(Person.integration_id) == integration_id, differs).values(**values)
     )
     return int(result.rowcount)
 
@@ -167,15 +159,15 @@ async def clear_desired(session: AsyncSession, integration_id: str, because: str
     """
     ours = select(Person.id).where(Person.integration_id == integration_id)
     await session.exec(delete(Call).where(col(Call.person_id).in_(ours)))
+    seen = update(Endpoint).where(col(Endpoint.integration_id) == integration_id)
+    await session.exec(seen.values(do_not_disturb=False, offline=False, at=0, heard_at=None, poll_at=None))
     everyone = update(Person).where(col(Person.integration_id) == integration_id)
     await session.exec(
         everyone.values(
             desired=None,
             desired_because=because,
             line="unknown",
-            do_not_disturb=False,
-            offline=False,
-            phone_at=0,
+            heard_at=None,
             due_at=None,
             **NOT_REFUSED,
         )
@@ -214,6 +206,7 @@ async def unmatch_all(session: AsyncSession, integration_id: str) -> list[str]:
 async def clear_extensions(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
     """The integration has another account: forget every extension, call and state of a phone."""
     await clear_desired(session, integration_id, because, now)
+    await session.exec(delete(Endpoint).where(col(Endpoint.integration_id) == integration_id))
     await session.exec(update(Person).where(col(Person.integration_id) == integration_id).values(extension=None))
 
 
@@ -287,5 +280,6 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
     return Counts(people, shown, calling, (await session.exec(waiting)).one(), dict(left_out))
 
 
-def _batches(values: Sequence[Value]) -> list[Sequence[Value]]:
+def batches(values: Sequence[Value]) -> list[Sequence[Value]]:
+    """``values`` in parts that one ``IN`` can hold."""
     return [values[start : start + BATCH] for start in range(0, len(values), BATCH)]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, UniqueConstraint
+from sqlalchemy import BigInteger, Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
@@ -14,9 +14,11 @@ class Person(SQLModel, table=True):
     ``desired`` is a value of ``sync.domain.presence.Presence``, None for "nothing from us". ``applied`` is what
     Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is in flight: a crash
     leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
-    ``due_at`` is when the reconciler processes the row next. Times named ``*_at`` that are integers are
-    CloudLink's own clock in milliseconds; ``heard_at`` is ours. ``desired_because`` is the correlation id of
-    what made it desired.
+    ``due_at`` is when the reconciler processes the row next. ``desired_because`` is the correlation id of what made
+    it desired.
+
+    ``extension`` is the person's own in the directory, at ``site_id``; several people may have the same. ``line``
+    is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of.
 
     ``refusal`` is the status and code with which Graph last refused this person (no licence, no Teams, a policy):
     nothing is sent again before ``refused_until``.
@@ -28,13 +30,14 @@ class Person(SQLModel, table=True):
 
     __table_args__ = (
         UniqueConstraint("integration_id", "cloudlink_user_id"),
-        UniqueConstraint("integration_id", "extension"),
+        Index("ix_person_extension", "integration_id", "extension"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)
     integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
     cloudlink_user_id: str
     extension: str | None = None
+    site_id: str = ""
     name: str = ""
     address: str = ""
     teams_user_id: str | None = Field(default=None, index=True)
@@ -42,11 +45,8 @@ class Person(SQLModel, table=True):
     excluded: bool = False
     gone: bool = False
 
-    do_not_disturb: bool = False
-    offline: bool = False
-    phone_at: int = Field(default=0, sa_type=BigInteger)
-    phone_heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     line: str = "unknown"
+    heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     desired: str | None = None
     desired_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -65,13 +65,33 @@ class Person(SQLModel, table=True):
     status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 
-class Call(SQLModel, table=True):
-    """A call of a person; an ended one is kept for a while, to ignore late events.
+class Endpoint(SQLModel, table=True):
+    """A device at which a person was seen; what CloudLink last reported of it.
 
-    ``at`` is the newest event's own time, in milliseconds since the epoch.
+    ``at`` is CloudLink's own clock, in milliseconds, for its flags; ``heard_at``, ours, is when it was last heard
+    of at all, None when its state is not known. ``poll_at`` is when it is to be read again, out of turn.
+    """
+
+    __table_args__ = (Index("ix_endpoint_extension", "integration_id", "extension"),)
+
+    person_id: str = Field(primary_key=True, foreign_key="person.id", ondelete="CASCADE")
+    extension: str = Field(primary_key=True)
+    integration_id: str
+    do_not_disturb: bool = False
+    offline: bool = False
+    at: int = Field(default=0, sa_type=BigInteger)
+    heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+
+
+class Call(SQLModel, table=True):
+    """A call of a person at an endpoint; an ended one is kept for a while, to ignore late events.
+
+    ``at`` is the newest time that CloudLink gave for it, in milliseconds since the epoch; ``heard_at`` is ours.
     """
 
     person_id: str = Field(primary_key=True, foreign_key="person.id", ondelete="CASCADE")
+    extension: str = Field(primary_key=True)
     call_id: str = Field(primary_key=True)
     state: str
     conference: bool = False

@@ -64,13 +64,12 @@ class CloudLink:
 
     async def line(self, extension: str) -> LineSnapshot | None:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
-        requested_at = int(self._clock().timestamp() * 1000)
         url = self._url(CloudLinkService.MEDIA, addresses.endpoint(extension))
         response = await self._call("GET", url)
         if response.status == 404:
             return None
         found = _fields(_body_of(response, CloudLinkService.MEDIA))
-        endpoint = {"endpointId": extension, "timestamp": requested_at, **found}
+        endpoint = {**found, "endpointId": extension}
         calls = await self._collection(CloudLinkService.MEDIA, addresses.calls(extension), missing_is_empty=True)
         try:
             return parse_snapshot(endpoint, calls, self._tables)

@@ -1,7 +1,8 @@
 """The words CloudLink uses, which a customer can correct with a JSON file when Mitel's differ.
 
-Only ``ringing`` is documented as a call's state (CloudLink developer site, "Subscriptions"); all other words
-here are assumptions.
+Only ``ringing`` is documented as a call's state (CloudLink developer site, "Subscriptions"). CloudLink's sample
+notification also contains the name of a CSTA event, so the words of CSTA (ECMA-269: connection states, call control
+events) are here too; all others are assumptions.
 """
 
 import json
@@ -22,14 +23,30 @@ def plain(word: str) -> str:
     return re.sub(r"[\W_]+", "", word).casefold()
 
 
+def call_word(word: str) -> str:
+    """The name of a call's state or event as the table holds it, without the suffix ``Event``."""
+    return plain(word).removesuffix("event")
+
+
 _CALL_STATES = {
-    CallState.ORIGINATED: ("originated", "originating", "initiated", "dialing", "dialling"),
+    CallState.ORIGINATED: (
+        *("originated", "originating", "initiated", "dialing", "dialling"),
+        *("serviceinitiated", "networkreached"),
+    ),
     CallState.RINGING: ("ringing", "alerting", "offered", "delivered"),
-    CallState.CONNECTED: ("connected", "active", "answered", "established", "talking"),
+    CallState.CONNECTED: ("connected", "active", "answered", "established", "talking", "retrieved"),
     CallState.HELD: ("held", "hold", "onhold"),
     CallState.CONFERENCED: ("conferenced", "conference"),
-    CallState.ENDED: ("ended", "cleared", "idle", "disconnected", "released", "terminated"),
+    CallState.ENDED: (
+        *("ended", "cleared", "idle", "disconnected", "released", "terminated", "null", "fail", "failed"),
+        *("connectioncleared", "callcleared", "diverted", "transferred", "transfered"),
+    ),
+    CallState.UNCHANGED: ("queued",),
 }
+_END_STEMS = (
+    *("ended", "clear", "disconnect", "releas", "terminat", "hangup", "hungup", "onhook", "dropped", "abandon"),
+    *("cancel", "declin", "reject", "divert", "transferred", "transfered", "fail"),
+)
 
 
 def _default_call_states() -> Mapping[str, CallState]:
@@ -40,20 +57,25 @@ def _default_call_states() -> Mapping[str, CallState]:
 class WireTables:
     """How CloudLink's words and fields are read. Words are compared by their letters and digits, ignoring case.
 
-    ``call_states``: a call's state, by CloudLink's name for it. ``offline_states``: names for a phone that is
-    not registered.
+    ``call_states``: a call's state, by CloudLink's name for it or for the CSTA event. A word that is not there but
+    contains one of ``end_stems`` means the end of a call. ``offline_states``: names for a phone that is not
+    registered.
     ``call_events`` and ``endpoint_events``: event types of calls and of phones; others change nothing.
     ``do_not_disturb_fields`` and ``conference_fields``: fields that may hold those flags; the first found wins.
+    ``user_fields`` and ``site_fields``: fields that may name the person and the site of a phone.
     ``refused_roles``: token owners that may not read an account. ``refresh_field``: the refresh token's name
     in a request. ``topic``, ``subject_filter``, ``publication_filter``: the subscription's fields.
     """
 
     call_states: Mapping[str, CallState] = field(default_factory=_default_call_states)
+    end_stems: frozenset[str] = frozenset(_END_STEMS)
     offline_states: frozenset[str] = frozenset({"offline", "unregistered", "outofservice", "unreachable"})
     call_events: frozenset[str] = frozenset({"callstatenotification"})
     endpoint_events: frozenset[str] = frozenset({"endpointstatenotification"})
     do_not_disturb_fields: tuple[str, ...] = ("doNotDisturb", "dnd")
     conference_fields: tuple[str, ...] = ("conference",)
+    user_fields: tuple[str, ...] = ("userId",)
+    site_fields: tuple[str, ...] = ("siteId",)
     refused_roles: frozenset[str] = frozenset({"user", "guest"})
     refresh_field: str = "refresh_token"
     topic: str = "platform-api-media"
@@ -61,7 +83,11 @@ class WireTables:
     publication_filter: str = ""
 
     def call_state(self, name: str) -> CallState | None:
-        return self.call_states.get(plain(name))
+        return self.call_states.get(call_word(name))
+
+    def sounds_ended(self, name: str) -> bool:
+        """Whether an unknown name says by one of its parts that a call is over."""
+        return any(stem in plain(name) for stem in self.end_stems)
 
     def is_call_event(self, event_type: str) -> bool:
         return plain(event_type) in self.call_events
@@ -125,7 +151,7 @@ def _states(name: str, value: object) -> dict[str, CallState]:
     for word, state in value.items():
         if state not in ours:
             raise ValueError(f"{name}.{word} must be one of {', '.join(ours)}")
-    return {plain(word): CallState(state) for word, state in value.items()}
+    return {call_word(word): CallState(state) for word, state in value.items()}
 
 
 def _word(name: str, value: object, empty: bool = False) -> str:

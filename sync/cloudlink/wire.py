@@ -2,12 +2,14 @@
 
 The webhook's envelope is documented (CloudLink developer site, "Subscriptions"), users and collections are
 seen in client code, and the shapes of endpoints and of do-not-disturb are assumed. Unknown fields are ignored;
-a missing one that nothing can replace is ``Malformed``.
+a missing one that nothing can replace is ``Malformed``. Ids may be paths (``endpoints/2001/calls/33656066`` in
+Mitel's sample notification): the last segment is the id.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 from core.errors import CloudLinkPresenceError
 from core.text import visible
@@ -56,53 +58,73 @@ def parse_notification(body: object, tables: WireTables) -> Notification:
 def _event(envelope: Fields, content: Fields, tables: WireTables) -> CallEvent | EndpointEvent:
     """The event type decides the kind; without one, whether a call is named.
 
-    An event of an unknown type changes nothing: its type is stored as the name of the state.
+    An event of an unknown type changes nothing, unless it is CSTA's: its type is stored as the name of the state.
     """
-    extension, call_id = _subject(text_of(envelope.get("subject")))
-    extension = _required(text_of(content.get("endpointId")) or extension, "content.endpointId")
-    call_id = text_of(content.get("callId")) or call_id
+    subject = _path_of(text_of(content.get("callId"))) | _path_of(text_of(envelope.get("subject")))
+    call_id = id_of(content.get("callId")) or subject.get("calls", "")
     kind = text_of(content.get("eventType"))
     known = not kind or tables.is_call_event(kind) or tables.is_endpoint_event(kind)
-    common = {
+    common: dict[str, Any] = {
         "event_id": _required(
             text_of(content.get("eventId")) or text_of(envelope.get("publicationId")), "content.eventId"
         ),
-        "extension": extension,
-        "user_id": text_of(content.get("userId")),
+        "extension": _required(
+            id_of(content.get("endpointId")) or subject.get("endpoints", ""), "content.endpointId"
+        ),
+        "user_id": _first_id(content, tables.user_fields),
+        "site_id": _first_id(content, tables.site_fields),
+        "at": _notified_at(envelope, content),
     }
-    at = _notified_at(envelope, content)
     if tables.is_call_event(kind) or (call_id and not tables.is_endpoint_event(kind)):
-        name = text_of(content.get("state"))
-        state = tables.call_state(name) if known else None
+        name = text_of(content.get("state")) if known else kind
+        state, doubtful = _call_state(content, tables) if known else (tables.call_state(kind), True)
         return CallEvent(
             **common,
             call_id=_required(call_id, "content.callId"),
             state=state,
-            state_name=name if known else kind,
-            conference=known and _in_conference(content, state, tables),
-            at=at,
+            state_name=name or _csta_event(content),
+            conference=_in_conference(content, state, tables),
+            doubtful=doubtful and state is CallState.ENDED,
         )
     return EndpointEvent(
         **common,
         do_not_disturb=_flag(content, tables.do_not_disturb_fields) if known else None,
         state_name=tables.endpoint_state(text_of(content.get("state"))) if known else kind,
-        at=at,
     )
 
 
-def _subject(subject: str) -> tuple[str, str]:
-    """Extension and call id from ``/2017-09-01/endpoints/2001/calls/{callId}``; empty where absent."""
-    parts = subject.strip("/").split("/")[1:]
-    names = dict(zip(parts[::2], parts[1::2], strict=False))
-    return names.get("endpoints", ""), names.get("calls", "")
+def _path_of(path: str) -> dict[str, str]:
+    """Ids by what they identify, from ``/2017-09-01/endpoints/2001/calls/{callId}`` or a part of it."""
+    parts = [unquote(part) for part in path.strip("/").split("/")]
+    start = len(parts) % 2
+    return dict(zip(parts[start::2], parts[start + 1 :: 2], strict=True))
+
+
+def _first_id(fields: Fields, names: tuple[str, ...]) -> str:
+    return next((found for name in names if (found := id_of(fields.get(name)))), "")
+
+
+def _call_state(fields: Fields, tables: WireTables) -> tuple[CallState | None, bool]:
+    """A call's state, and whether it is doubtful: not named by ``state`` but by the CSTA event, or only guessed.
+
+    Ends are believed generously: a missed one leaves a person "In a call".
+    """
+    name, event = text_of(fields.get("state")), _csta_event(fields)
+    if state := tables.call_state(name):
+        return state, False
+    if state := tables.call_state(event):
+        return state, True
+    is_over = tables.sounds_ended(name) or tables.sounds_ended(event)
+    return (CallState.ENDED if is_over else None), True
+
+
+def _csta_event(fields: Fields) -> str:
+    return text_of(_optional_object(fields.get("extraPbxData")).get("eventType"))
 
 
 def _notified_at(envelope: Fields, content: Fields) -> int:
     created = _optional_object(envelope.get("notification")).get("createdOn")
-    at = _milliseconds(content.get("timestamp")) or _milliseconds(created)
-    if at is None:
-        raise Malformed("content.timestamp")
-    return at
+    return _milliseconds(content.get("timestamp")) or _milliseconds(created) or 0
 
 
 def parse_user(item: object) -> CloudLinkUser | None:
@@ -111,38 +133,44 @@ def parse_user(item: object) -> CloudLinkUser | None:
         return None
     address = _visible(item.get("email"), 320).replace(" ", "")
     name = _visible(item.get("displayName")) or _visible(item.get("name")) or address or user_id
-    return CloudLinkUser(user_id, name, address, _visible(item.get("extension")) or None)
+    site_id = id_of(item.get("siteId"))
+    return CloudLinkUser(user_id, name, address, _visible(item.get("extension")) or None, site_id)
 
 
 def parse_snapshot(endpoint: object, calls: object, tables: WireTables) -> LineSnapshot:
     """An endpoint and its calls (the collection, or its items). Ended calls are left out.
 
-    ``at`` is the newest time in either, 0 without one. Raises ``Malformed``.
+    ``at`` is the newest time in either, 0 without one, for CloudLink need not give any. Raises ``Malformed``.
     """
     phone = _object(endpoint, "endpoint")
     items = calls if isinstance(calls, list | tuple) else page_items(calls)
     ongoing = [_call(item, index, tables) for index, item in enumerate(items) if isinstance(item, Mapping)]
     times = [_milliseconds(phone.get("timestamp")) or 0, *(call.at for call in ongoing)]
     return LineSnapshot(
-        extension=_required(text_of(phone.get("endpointId")), "endpoint.endpointId"),
-        user_id=text_of(phone.get("userId")),
+        extension=_required(id_of(phone.get("endpointId")), "endpoint.endpointId"),
+        user_id=_first_id(phone, tables.user_fields),
+        site_id=_first_id(phone, tables.site_fields),
         state_name=tables.endpoint_state(text_of(phone.get("state"))),
-        do_not_disturb=_flag(phone, tables.do_not_disturb_fields) or False,
+        do_not_disturb=_flag(phone, tables.do_not_disturb_fields),
         calls=tuple(call for call in ongoing if call.state is not CallState.ENDED),
         at=max(times),
     )
 
 
 def _call(item: Fields, index: int, tables: WireTables) -> CallSnapshot:
-    name = text_of(item.get("state"))
-    state = tables.call_state(name)
+    state, _ = _call_state(item, tables)
     return CallSnapshot(
-        call_id=text_of(item.get("callId")) or f"unnamed-{index}",
+        call_id=_call_id(item) or f"unnamed-{index}",
         state=state,
-        state_name=name,
+        state_name=text_of(item.get("state")) or _csta_event(item),
         conference=_in_conference(item, state, tables),
         at=_milliseconds(item.get("timestamp")) or 0,
     )
+
+
+def _call_id(item: Fields) -> str:
+    own = _optional_object(item.get("_links")).get("self")
+    return id_of(item.get("callId")) or id_of(item.get("id")) or id_of(_optional_object(own).get("href") or own)
 
 
 def page_items(page: object) -> list[Any]:
@@ -181,6 +209,11 @@ def text_of(value: object, limit: int = LONGEST_TEXT) -> str:
         return ""
     text = value.strip()
     return text if len(text) <= limit and text.isprintable() else ""
+
+
+def id_of(value: object) -> str:
+    """An id: of a path its last segment."""
+    return text_of(text_of(value, 1000).rstrip("/").rpartition("/")[2])
 
 
 def _visible(value: object, limit: int = LONGEST_TEXT) -> str:

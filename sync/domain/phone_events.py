@@ -1,6 +1,8 @@
 """What CloudLink reports of a line, in our own terms: events as they arrive and snapshots as they are read.
 
-Times named ``at`` are CloudLink's own clock in milliseconds since the epoch.
+Times named ``at`` are CloudLink's own clock in milliseconds since the epoch, 0 where it gave none. An ``extension``
+is the id of an endpoint, a device; ``user_id`` names the person who uses it and ``site_id`` the site, for two sites
+of an account may have the same extension. Both are empty where CloudLink does not say.
 """
 
 from dataclasses import dataclass
@@ -11,17 +13,23 @@ OFFLINE = "offline"
 
 
 class CallState(StrEnum):
+    """``UNCHANGED`` is for words that are known and change nothing, such as ``queued``."""
+
     ORIGINATED = "originated"
     RINGING = "ringing"
     CONNECTED = "connected"
     HELD = "held"
     CONFERENCED = "conferenced"
     ENDED = "ended"
+    UNCHANGED = "unchanged"
 
 
 @dataclass(frozen=True, slots=True)
 class CallEvent:
-    """A call changed. ``state`` is None for an unknown ``state_name``; ``cause`` is the correlation id."""
+    """A call changed. ``state`` is None for an unknown ``state_name``; ``cause`` is the correlation id.
+
+    ``doubtful``: an end that CloudLink names in an unusual way. It is believed, and the phone is read to be sure.
+    """
 
     event_id: str
     extension: str
@@ -31,6 +39,8 @@ class CallEvent:
     state_name: str
     conference: bool
     at: int
+    site_id: str = ""
+    doubtful: bool = False
     cause: str = ""
 
 
@@ -44,6 +54,7 @@ class EndpointEvent:
     do_not_disturb: bool | None
     state_name: str
     at: int
+    site_id: str = ""
     cause: str = ""
 
 
@@ -71,14 +82,19 @@ class CallSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class LineSnapshot:
-    """A phone as read from CloudLink: the endpoint and its calls."""
+    """A phone as read from CloudLink: the endpoint and its calls. It says nothing about any other endpoint.
+
+    ``do_not_disturb`` is None when CloudLink does not say; ``exists`` is false when CloudLink does not know it.
+    """
 
     extension: str
     user_id: str
     state_name: str
-    do_not_disturb: bool
+    do_not_disturb: bool | None
     calls: tuple[CallSnapshot, ...]
     at: int
+    site_id: str = ""
+    exists: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +105,4 @@ class CloudLinkUser:
     name: str
     address: str
     extension: str | None
+    site_id: str = ""

@@ -1,13 +1,13 @@
 """An integration's people: both directories are read, matched, and stored."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import integrations, people, problems
+from core.grouping import grouped
+from storage.queries import endpoints, integrations, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
@@ -15,9 +15,10 @@ from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.features import matches_proxies
-from sync.domain.jobs import MATCH, POLL, PUSH
+from sync.domain.jobs import MATCH, POLL, POLL_NOW, PUSH
 from sync.domain.model import Service, Unmatched
 from sync.domain.phone_events import CloudLinkUser
+from sync.domain.presence import LineState
 from sync.domain.services import Account
 from sync.people import sudden_loss, unmatched_alert
 from sync.people.matching import Matching, match
@@ -48,8 +49,7 @@ class DirectorySync:
             await health.record_failure(self._database, integration, error, self._clock())
             return
         await self._jobs.defer(PUSH, integration_id)
-        if has_new:
-            await self._jobs.defer(POLL, integration_id)
+        await self._jobs.defer(POLL if has_new else POLL_NOW, integration_id)
 
     async def refresh(self, integration: Integration, *, is_expected: bool = False) -> bool:
         """Read both directories, match and store; returns whether people are newly matched.
@@ -122,36 +122,46 @@ async def _store_people(
     """
     known = {person.cloudlink_user_id: person for person in before}
     present = {matching.person.user_id: matching for matching in matchings}
-    extensions = _extensions(matchings)
-    await _free_extensions(session, before, extensions)
+    extensions = {person.id: person.extension for person in before}
     for user_id, person in known.items():
         if user_id not in present:
             await _retire(session, person, now)
     after = [_updated(known.get(user_id), matching, integration_id, now) for user_id, matching in present.items()]
+    shared = _with_shared_extension([matching.person for matching in matchings])
     for person in after:
-        person.extension = extensions[person.cloudlink_user_id]
-        person.unmatched = _reason(present[person.cloudlink_user_id], person.extension)
+        person.unmatched = _reason(present[person.cloudlink_user_id], shared)
     session.add_all(person for person in after if person.cloudlink_user_id not in known)
+    await session.flush()
+    await _move_phones(session, after, extensions, now)
     return [*after, *(person for name, person in known.items() if name not in present and person.applied)]
 
 
-def _extensions(matchings: Sequence[Matching]) -> dict[str, str | None]:
-    """Each user's extension; one that two users have says of neither who is on the phone."""
-    users = Counter(matching.person.extension for matching in matchings)
+def _with_shared_extension(users: Sequence[CloudLinkUser]) -> set[str]:
+    """The ids of users whose extension another one has at the same site, or may have."""
+    sites = grouped(users, lambda user: user.extension)
     return {
-        matching.person.user_id: matching.person.extension if users[matching.person.extension] == 1 else None
-        for matching in matchings
+        user.user_id
+        for user in users
+        if any(
+            other is not user and (other.site_id == user.site_id or not (other.site_id and user.site_id))
+            for other in sites[user.extension]
+        )
     }
 
 
-async def _free_extensions(
-    session: AsyncSession, rows: Iterable[Person], extensions: Mapping[str, str | None]
+async def _move_phones(
+    session: AsyncSession, rows: Sequence[Person], before: Mapping[str, str | None], now: datetime
 ) -> None:
-    """Extensions are unique in the table: those that change are cleared before new ones are stored."""
-    for person in rows:
-        if person.extension != extensions.get(person.cloudlink_user_id):
-            person.extension = None
-    await session.flush()
+    """Someone whose extension was taken away has no calls there; whose extension changed, is read out of turn."""
+    moved = [person for person in rows if before.get(person.id) not in (None, person.extension)]
+    former = {person.id: before[person.id] or "" for person in moved}
+    await endpoints.move(session, former, moved, now)
+    without_phone = [person for person in rows if person.extension is None and person.desired]
+    seen = await endpoints.endpoints_by_person(session, [person.id for person in without_phone])
+    for person in without_phone:
+        if not seen[person.id]:
+            person.line, person.desired, person.desired_at = LineState.UNKNOWN, None, now
+            person.desired_because = current_cause()
 
 
 async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
@@ -162,13 +172,13 @@ async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
     person.desired_because, person.due_at = current_cause(), now
 
 
-def _reason(matching: Matching, extension: str | None) -> str | None:
-    """Why this user's calls cannot be shown, None when they can."""
+def _reason(matching: Matching, shared: Set[str]) -> str | None:
+    """Why this user's calls cannot be shown, or not all of them; None when they can."""
     if matching.reason:
         return matching.reason.value
     if matching.person.extension is None:
         return Unmatched.NO_EXTENSION.value
-    return Unmatched.SHARED_EXTENSION.value if extension is None else None
+    return Unmatched.SHARED_EXTENSION.value if matching.person.user_id in shared else None
 
 
 def _updated(person: Person | None, matching: Matching, integration_id: str, now: datetime) -> Person:
@@ -176,6 +186,7 @@ def _updated(person: Person | None, matching: Matching, integration_id: str, now
     user = matching.person
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
+    row.extension, row.site_id = user.extension, user.site_id
     if row.teams_user_id != matching.teams_user_id:
         row.teams_user_id = matching.teams_user_id
         row.due_at = now if row.applied or row.status_message else row.due_at

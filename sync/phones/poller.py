@@ -14,14 +14,15 @@ from zlib import crc32
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import integrations, people, polls
+from storage.queries import endpoints, integrations, people, polls
 from storage.tables.integrations import Integration
 from storage.tables.polls import PollChunk
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.domain.jobs import POLL_CHUNK, PUSH
+from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
+from sync.phones import missed_alert
 from sync.phones.ingest import EventIngestor
 from sync.phones.line_state import unknown_phone
 from sync.problems import health
@@ -69,6 +70,24 @@ class Poller:
     async def poll_sample(self, integration_id: str) -> None:
         """The job: begin to read the phones of a sample, unless a round is under way."""
         await self._begin_round(integration_id, whole=False)
+
+    async def poll_now(self, integration_id: str) -> None:
+        """The job: read phones whose state is in doubt, out of turn. A failure marks CloudLink unhealthy."""
+        async with self._database.session() as session:
+            integration = await integrations.get(session, integration_id)
+            extensions = await endpoints.to_poll_now(session, integration_id, self._clock(), CHUNK)
+        if integration is None or not integration.enabled:
+            return
+        try:
+            await self._read(integration, extensions)
+        except SyncError as error:
+            await health.record_failure(self._database, integration, error, self._clock(), Service.CLOUDLINK)
+            return
+        async with self._database.session() as session:
+            next_at = await endpoints.next_poll(session, integration_id)
+            pause = await self._pause(session, integration)
+        if next_at:
+            await self._jobs.defer(POLL_NOW, integration_id, at=max(next_at, self._clock() + pause))
 
     async def _begin_round(self, integration_id: str, *, whole: bool) -> None:
         now = due_at = self._clock()
@@ -137,7 +156,7 @@ class Poller:
         asked_at = self._clock()
         snapshots = await phones.lines(extensions)
         found = {snapshot.extension for snapshot in snapshots}
-        missing = [unknown_phone(extension, "") for extension in extensions if extension not in found]
+        missing = [unknown_phone(extension) for extension in extensions if extension not in found]
         await self._ingestor.apply_snapshots(integration.id, [*snapshots, *missing], asked_at)
 
     async def _postpone(self, integration: Integration, chunk: PollChunk, error: SyncError) -> None:
@@ -162,6 +181,7 @@ class Poller:
             if _covers(chunk, integration, whole=True):
                 integration.catch_up_since = None
             await health.mark_healthy(session, integration.id, [Service.CLOUDLINK], now)
+            await missed_alert.check(session, integration, now)
         return None
 
     async def _pause(self, session: AsyncSession, integration: Integration) -> timedelta:

@@ -45,7 +45,7 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
         return ClearPresence(person.applied_user_id or "", person.desired_because)
     if wanted is None or is_refused(person, now):
         return None
-    if is_shown(person, wanted, now) or is_stale(person, integration, now):
+    if is_shown(person, wanted, now) or is_stale(person, now):
         return None
     return SetPresence(person.teams_user_id or "", wanted, SESSION_SECONDS, person.desired_because)
 
@@ -66,8 +66,9 @@ def is_refused(person: Person, now: datetime) -> bool:
     return person.refused_until is not None and now < person.refused_until
 
 
-def is_stale(person: Person, integration: Integration, now: datetime) -> bool:
-    known = [at for at in (person.desired_at, integration.polled_at) if at]
+def is_stale(person: Person, now: datetime) -> bool:
+    """Whether this person's phones were not heard of for long."""
+    known = [at for at in (person.desired_at, person.heard_at) if at]
     return not known or max(known) + STALE_AFTER < now
 
 

@@ -37,7 +37,7 @@ async def wishes_of_others(
     for person in await people.by_teams_user(session, list(by_id), user_ids):
         integration = by_id[person.integration_id]
         wish = plan.wanted_presence(person, integration)
-        if wish and person.teams_user_id and not plan.is_stale(person, integration, now):
+        if wish and person.teams_user_id and not plan.is_stale(person, now):
             wishes[person.teams_user_id] = strongest(wish, wishes.get(person.teams_user_id))
     return wishes
 

@@ -31,7 +31,7 @@ def needs_check(person: Person, integration: Integration, now: datetime) -> bool
     wanted = wanted_message(person, integration)
     if person.status_message and (person.status_message != wanted or _is_of_former_user(person)):
         return True
-    if not wanted or plan.is_stale(person, integration, now):
+    if not wanted or plan.is_stale(person, now):
         return False
     until = person.status_until
     return not person.status_message or until is None or until - DURATION + RENEW_AFTER <= now

@@ -17,6 +17,11 @@ LISTS: Final = "lists"
 LISTS_SHRUNK: Final = "lists.shrunk"
 CLOCK: Final = "clock"
 CLOCK_SKEWED: Final = "clock.skewed"
+EVENTS: Final = "events"
+EVENTS_MISSED: Final = "events.missed"
+
+OWN = (PEOPLE, LISTS, CLOCK, EVENTS)
+"""What is no service, and has problems and sentences of its own."""
 
 OUTAGE: Final = "outage"
 
@@ -53,7 +58,7 @@ class Incident:
     @property
     def notice_delay(self) -> timedelta:
         """How long after ``since`` it is notified."""
-        if self.service in (PEOPLE, LISTS):
+        if self.service in (PEOPLE, LISTS, EVENTS):
             return timedelta(0)
         if self.lasting:
             return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY
@@ -107,7 +112,7 @@ def is_all_clear(
 
 def _kind_of(problem: Problem) -> str:
     """Each refusal is a kind of its own; all faults of an unavailable service are one kind."""
-    return problem.fault if problem.lasting or problem.service in (PEOPLE, LISTS, CLOCK) else OUTAGE
+    return problem.fault if problem.lasting or problem.service in OWN else OUTAGE
 
 
 def _continues(incident: Incident, problem: Problem) -> bool:

@@ -20,8 +20,9 @@ from storage.queries.notices import State
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
 from sync.monitoring.readiness import DATABASE, JOBS
-from sync.phones.ingest import DUPLICATE, UNKNOWN_PERSON
+from sync.phones.ingest import DUPLICATE
 from sync.phones.line_state import Verdict
+from sync.phones.ownership import Nobody
 from sync.phones.webhooks import WebhookResult
 from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT
@@ -69,7 +70,7 @@ def test_both_pages_aggregate_processes_in_the_same_way() -> None:
 
 def test_labels_have_exactly_the_programs_values() -> None:
     assert set(measured.WEBHOOK_RESULTS) == {answer.value for answer in WebhookResult}
-    assert set(measured.VERDICTS) == {verdict.value for verdict in Verdict} | {DUPLICATE, UNKNOWN_PERSON}
+    assert set(measured.VERDICTS) == {each.value for each in (*Verdict, *Nobody)} | {DUPLICATE}
     assert set(measured.CHANGE_OUTCOMES) == {each.__name__.lower() for each in (Done, Failed, Refused, Throttled)}
     assert set(measured.SERVICES) == {Service.CLOUDLINK, Service.GRAPH, OTHER}
     assert set(measured.REQUEST_OUTCOMES) == {outcome_of(status) for status in (200, 302, 404, 429, 503)} | {

@@ -1,7 +1,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from storage.queries import events, people
+from storage.queries import endpoints, events
 from storage.tables.people import Call
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, stored
@@ -24,10 +24,12 @@ async def test_only_ended_calls_are_deleted(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), person())
         for name, state in (("over", "ended"), ("on", "connected")):
-            await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
+            await stored(
+                database, Call(person_id="p1", extension="ext p1", call_id=name, state=state, at=1, heard_at=NOON)
+            )
         async with database.writing() as session:
             await events.delete_ended_calls(session, NOON + timedelta(days=1), "ended")
-            calls = await people.calls_by_person(session, ["p1"])
+            calls = await endpoints.calls_by_person(session, ["p1"])
         assert [call.call_id for call in calls["p1"]] == ["on"]
 
 
@@ -35,9 +37,11 @@ async def test_of_ended_calls_only_the_named_are_read(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), person())
         for name, state in (("over", "ended"), ("long over", "ended"), ("on", "connected")):
-            await stored(database, Call(person_id="p1", call_id=name, state=state, at=1, heard_at=NOON))
+            await stored(
+                database, Call(person_id="p1", extension="ext p1", call_id=name, state=state, at=1, heard_at=NOON)
+            )
         async with database.session() as session:
-            calls = await people.calls_by_person(session, ["p1"], "ended", ["over", "new"])
+            calls = await endpoints.calls_by_person(session, ["p1"], "ended", ["over", "new"])
         assert {call.call_id for call in calls["p1"]} == {"on", "over"}
 
 

@@ -1,8 +1,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from storage.queries import integrations, people
-from storage.tables.people import Call
+from storage.queries import endpoints, integrations, people
+from storage.tables.people import Call, Endpoint
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
@@ -36,7 +36,7 @@ async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_fir
 
 async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
-        call = Call(person_id="shown", call_id="c", state="connected", at=1, heard_at=NOON)
+        call = Call(person_id="shown", extension="ext shown", call_id="c", state="connected", at=1, heard_at=NOON)
         await stored(
             database,
             integration(),
@@ -50,7 +50,7 @@ async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(t
         assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
         assert (not_yet.desired, not_yet.due_at) == (None, None)
         async with database.session() as session:
-            assert await people.calls_by_person(session, ["shown"]) == {"shown": []}
+            assert await endpoints.calls_by_person(session, ["shown"]) == {"shown": []}
 
 
 async def test_counts(tmp_path: Path) -> None:
@@ -77,13 +77,17 @@ async def test_people_on_the_phone_are_polled_first_and_unmatched_ones_not_at_al
         await stored(
             database,
             integration(),
-            person("a"),
-            person("z", desired=CALL),
-            person("unmatched", teams_user_id=None),
-            person("no phone", extension=None),
+            person("a", line="idle"),
+            person("b", line="idle", extension="ext b"),
+            person("z", desired=CALL, line="on_call"),
+            person("unmatched", teams_user_id=None, line="idle"),
+            person("no phone", extension=None, line="idle"),
         )
+        for who, extension in (("z", "softphone"), ("z", "ext a"), ("unmatched", "desk"), ("b", "ext b")):
+            await stored(database, Endpoint(person_id=who, extension=extension, integration_id="i1"))
         async with database.session() as session:
-            assert await people.extensions_to_poll(session, "i1") == ["ext z", "ext a"]
+            assert await people.extensions_to_poll(session, "i1") == ["ext a", "ext z", "softphone", "ext b"]
+            assert await people.extensions_to_poll_always(session, "i1") == {"ext a", "ext z", "softphone"}
 
 
 async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> None:
@@ -93,17 +97,20 @@ async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> N
             session.add_all(person(f"{number:04}") for number in range(1200))
             session.add(integration(id="i2"))
             session.add(person("elsewhere", integration_id="i2", extension="ext 0001"))
-        wanted = [("i1", f"ext {number:04}") for number in range(1200)]
+        wanted = {"i1": [f"ext {number:04}" for number in range(1200)]}
+        named = {"i2": ["cloudlink elsewhere", "nobody"]}
         async with database.session() as session:
-            found = await people.by_extension(session, wanted)
-        assert set(found) == set(wanted)
-        assert {row.integration_id for row in found.values()} == {"i1"}
+            found = await endpoints.concerned(session, wanted, named)
+            assert await endpoints.concerned(session, {}, {}) == []
+        assert sorted(row.id for row in found) == [*(f"{number:04}" for number in range(1200)), "elsewhere"]
 
 
 async def test_an_integration_is_deleted_with_all_that_refers_to_it_and_only_that(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"), person(), person("p2", integration_id="i2"))
-        await stored(database, Call(person_id="p1", call_id="c", state="connected", at=1, heard_at=NOON))
+        await stored(
+            database, Call(person_id="p1", extension="ext p1", call_id="c", state="connected", at=1, heard_at=NOON)
+        )
         async with database.writing() as session:
             await integrations.delete_one(session, "i1")
         async with database.session() as session:
@@ -131,11 +138,14 @@ async def test_clear_extensions_forgets_the_phones_and_clears_what_is_shown(tmp_
     async with empty_store(tmp_path) as database:
         shown = person("p1", desired=CALL, applied=CALL, line="on_call")
         await stored(
-            database, integration(), shown, Call(person_id="p1", call_id="c", state="x", at=1, heard_at=NOON)
+            database,
+            integration(),
+            shown,
+            Call(person_id="p1", extension="ext p1", call_id="c", state="x", at=1, heard_at=NOON),
         )
         async with database.writing() as session:
             await people.clear_extensions(session, "i1", "a cause", NOON)
-            assert await people.calls_by_person(session, ["p1"]) == {"p1": []}
+            assert await endpoints.calls_by_person(session, ["p1"]) == {"p1": []}
         row = await read_person(database)
         assert (row.extension, row.desired, row.applied, row.due_at) == (None, None, CALL, NOON)
 

@@ -138,11 +138,12 @@ async def running_engine(
     initial_version: int = 1,
     host: HostCredentials | None = None,
     url: str = "",
+    cloudlink_url: str = "",
 ) -> AsyncIterator[RunningEngine]:
     """An engine for the length of the block; the next one finds its store in ``folder``.
 
-    ``url`` names another database. New integrations start at the first feature version, unless a test asks for
-    another.
+    ``url`` names another database, ``cloudlink_url`` another CloudLink than the sandbox's. New integrations
+    start at the first feature version, unless a test asks for another.
     """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url or database_in(folder or Path())))
@@ -154,7 +155,7 @@ async def running_engine(
         config = EngineConfig(
             sandbox.url,
             sandbox.url,
-            sandbox.cloudlink_url,
+            cloudlink_url or sandbox.cloudlink_url,
             public_url,
             quota,
             intervals=intervals,

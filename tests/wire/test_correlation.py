@@ -141,7 +141,7 @@ async def test_changes_found_by_a_poll_have_the_polls_id(tmp_path: Path) -> None
         await running.wait_until_shown("2001", *IN_A_CALL)
         await eventually(lambda: accepted(log))
         found = log.lines("changes_polled")[-1]
-        assert found["job"] in ("poll", "poll_sample")
+        assert found["job"] == "poll_chunk"
         assert found["people"] == 1
         assert [line["cause"] for line in log.lines("presence_sent")] == [found["cause"]]
         assert running.metric("missed_by_webhooks_total") == 1

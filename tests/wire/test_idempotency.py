@@ -425,7 +425,7 @@ async def test_an_old_card_does_not_undo_what_was_done_since(pair: TwoProcesses,
     expected = await done_in_tenant(scene)
     reply = await pair.two.press(scene.who, verb, data)
     assert await done_in_tenant(scene) == expected
-    assert "Ana Lima pressed this button already" in words(reply.answer)
+    assert "Ana Lima already pressed this button" in words(reply.answer)
 
 
 async def test_a_failed_action_may_be_pressed_again(pair: TwoProcesses) -> None:

@@ -13,7 +13,16 @@ from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
 from sync.domain.errors import Fault
 from sync.domain.model import IntegrationView, Service
-from sync.problems.incidents import CLOCK, CLOCK_SKEWED, LISTS, LISTS_SHRUNK, PEOPLE, UNMATCHED_RISING
+from sync.problems.incidents import (
+    CLOCK,
+    CLOCK_SKEWED,
+    EVENTS,
+    EVENTS_MISSED,
+    LISTS,
+    LISTS_SHRUNK,
+    PEOPLE,
+    UNMATCHED_RISING,
+)
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -26,6 +35,7 @@ OWN = (
     (LISTS, LISTS_SHRUNK, LOST),
     (LISTS, LISTS_SHRUNK, {**LOST, "side": "cloudlink", "believed": 1}),
     (CLOCK, CLOCK_SKEWED, {"minutes": 9}),
+    (EVENTS, EVENTS_MISSED, {"calls": 12}),
 )
 CLOSINGS = (
     ("replaced", "replaced", ""),

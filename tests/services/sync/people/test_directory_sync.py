@@ -1,18 +1,19 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from sqlmodel import SQLModel
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import people, problems
+from storage.queries import endpoints, people, problems
 from storage.tables.columns import UNSURE
-from storage.tables.people import Person
+from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.phone_events import CloudLinkUser
@@ -63,7 +64,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, *rows: Person) -> AsyncIterator[Bench]:
+async def bench(folder: Path, *rows: SQLModel) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database:
         secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
         await stored(database, with_secrets(integration(), ENCRYPTION, **secrets), *rows)
@@ -81,7 +82,7 @@ async def test_people_are_stored_and_matched_and_then_polled(tmp_path: Path) -> 
         assert at.jobs.now() == ["push", "poll"]
         at.jobs.deferred.clear()
         await at.directory_sync.match("i1")
-        assert at.jobs.now() == ["push"]
+        assert at.jobs.now() == ["push", "poll_now"]
 
 
 async def test_two_people_can_exchange_their_extensions(tmp_path: Path) -> None:
@@ -93,24 +94,80 @@ async def test_two_people_can_exchange_their_extensions(tmp_path: Path) -> None:
         assert (rows["ana"].extension, rows["bob"].extension) == ("ext bob", "ext ana")
 
 
-async def test_of_two_people_with_the_same_extension_neither_keeps_it(tmp_path: Path) -> None:
+async def test_two_people_with_one_extension_both_keep_it(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.set_people("ana", "bob", ana="2001", bob="2001")
+        at.clients.cloudlink.people[1] = replace(at.clients.cloudlink.people[1], site_id="Porto")
         await at.directory_sync.match("i1")
         rows = await at.rows()
-        assert (rows["ana"].extension, rows["bob"].extension) == (None, None)
+        assert [(row.extension, row.site_id) for row in rows.values()] == [("2001", ""), ("2001", "Porto")]
+
+
+def on_the_phone(extension: str, state: str = "connected") -> list[SQLModel]:
+    """Rows of a call of Ana's at an extension where she was seen."""
+    seen = Endpoint(person_id="ana", extension=extension, integration_id="i1", heard_at=NOON)
+    return [seen, Call(person_id="ana", extension=extension, call_id="c", state=state, at=1, heard_at=NOON)]
+
+
+async def seen_at(database: Database) -> dict[str, datetime | None]:
+    """The endpoints where Ana was seen, and when each is to be read out of turn."""
+    async with database.session() as session:
+        rows = await endpoints.endpoints_by_person(session, ["ana"])
+    return {row.extension: row.poll_at for row in rows["ana"]}
+
+
+async def test_someone_whose_extension_is_taken_away_has_no_calls_from_then_on(tmp_path: Path) -> None:
+    ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
+    async with bench(tmp_path, ana, *on_the_phone("ext ana")) as at:
+        at.set_people("ana")
+        at.clients.cloudlink.people[0] = replace(at.clients.cloudlink.people[0], extension=None)
+        at.set_users(ana="teams ana")
+        await at.directory_sync.match("i1")
+        row = await read_person(at.database, "ana")
+        assert (row.desired, row.applied, row.due_at, row.line) == (None, CALL, NOON, "unknown")
+        assert await seen_at(at.database) == {}
+
+
+async def test_without_an_extension_a_softphone_that_was_seen_is_asked(tmp_path: Path) -> None:
+    ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
+    async with bench(tmp_path, ana, *on_the_phone("ext ana", "ended"), *on_the_phone("softphone")) as at:
+        at.set_people("ana")
+        at.clients.cloudlink.people[0] = replace(at.clients.cloudlink.people[0], extension=None)
+        at.set_users(ana="teams ana")
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database, "ana")).desired == CALL
+        assert await seen_at(at.database) == {"softphone": NOON}
+        assert "poll_now" in at.jobs.now()
+
+
+async def test_someone_with_another_extension_is_asked_at_both(tmp_path: Path) -> None:
+    ana = person("ana", **APPLIED, applied_user_id="teams ana", line="on_call")
+    async with bench(tmp_path, ana, *on_the_phone("ext ana")) as at:
+        at.set_people("ana", ana="2009")
+        at.set_users(ana="teams ana")
+        await at.directory_sync.match("i1")
+        assert (await read_person(at.database, "ana")).desired == CALL
+        assert await seen_at(at.database) == {"ext ana": NOON, "2009": NOON}
 
 
 async def test_a_match_without_a_phone_of_its_own_has_its_reason(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         at.clients.cloudlink.people = [
-            CloudLinkUser(name, name, f"{name}@example.com", extension)
-            for name, extension in (("ana", "2001"), ("bob", "2001"), ("eve", None), ("tom", "2002"))
+            CloudLinkUser(name, name, f"{name}@example.com", extension, site)
+            for name, extension, site in (
+                ("ana", "2001", ""),
+                ("bob", "2001", "Porto"),
+                ("eve", None, ""),
+                ("tom", "2002", ""),
+                ("ida", "2003", "Porto"),
+                ("leo", "2003", "Lisbon"),
+            )
         ]
-        at.set_users(ana="teams ana", bob="teams bob", eve="teams eve", tom="teams tom")
+        at.set_users(**{name: f"teams {name}" for name in ("ana", "bob", "eve", "tom", "ida", "leo")})
         await at.directory_sync.match("i1")
         reasons = {name: row.unmatched for name, row in (await at.rows()).items()}
-        assert reasons == {"ana": "shared_extension", "bob": "shared_extension", "eve": "no_extension", "tom": None}
+        shared = dict.fromkeys(("ana", "bob"), "shared_extension")
+        assert reasons == {**shared, "eve": "no_extension", "tom": None, "ida": None, "leo": None}
 
 
 async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,10 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from storage.database import Database
+from storage.queries import endpoints, integrations, people
 from storage.queries import events as event_store
-from storage.queries import integrations
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
-from sync.phones.ingest import EventIngestor
+from sync.phones.ingest import MATCH_AGAIN, EventIngestor
+from sync.phones.line_state import SETTLING, unknown_phone
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, context_of
 from tests.support.statements import recorded_statements
@@ -99,13 +100,159 @@ async def test_late_and_unknown_events_and_those_of_unknown_people_change_nothin
         assert [at.counted(verdict) for verdict in ("late", "unknown_state", "unknown_person")] == [1, 2, 1]
         async with at.database.session() as session:
             assert await event_store.list_unknown_states(session, "i1") == [("odd state", 2)]
-        assert at.jobs.deferred == []
+        assert at.jobs.deferred == [("poll_now", "i1", NOON), ("match", "i1", NOON)]
 
 
 async def test_a_person_with_a_new_extension_is_found_by_the_user_id(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
-        await at.apply(CallEvent("e", "ext new", "cloudlink p1", "c", CallState.CONNECTED, "connected", False, 1))
+        await at.apply(at_extension("new", call(CallState.CONNECTED, 1)))
         assert (await read_person(at.database)).desired == CALL
+        assert at.jobs.now() == ["push"]
+
+
+def at_extension(name: str, event: CallEvent, user_id: str | None = None, site_id: str = "") -> CallEvent:
+    user = event.user_id if user_id is None else user_id
+    return replace(event, extension=f"ext {name}", user_id=user, site_id=site_id)
+
+
+async def test_where_user_and_extension_disagree_the_user_counts_and_the_directory_is_read_once(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, matched_at=NOON) as at:
+        await at.apply(at_extension("p1", call(CallState.CONNECTED, 1, "p2")))
+        assert [(await read_person(at.database, name)).desired for name in ("p1", "p2")] == [None, CALL]
+        again = NOON + MATCH_AGAIN
+        assert at.jobs.deferred == [("push", "i1", None), ("match", "i1", again)]
+        at.jobs.deferred.clear()
+        await at.apply(at_extension("p1", call(CallState.ENDED, 2, "p2")))
+        assert at.jobs.deferred == [("push", "i1", None)]
+
+
+async def test_a_call_that_was_taken_for_someone_elses_moves_to_its_person(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(at_extension("p1", call(CallState.CONNECTED, 1), user_id=""))
+        assert (await read_person(at.database)).desired == CALL
+        await at.apply(at_extension("p1", call(CallState.HELD, 2, "p2")))
+        assert [(await read_person(at.database, name)).desired for name in ("p1", "p2")] == [None, CALL]
+
+
+async def test_an_unknown_user_at_a_known_extension_is_nobody_and_the_directory_is_read(tmp_path: Path) -> None:
+    async with bench(tmp_path, enabled=True) as at:
+        await at.apply(at_extension("p1", call(CallState.CONNECTED, 1), user_id="someone new"))
+        assert (await read_person(at.database)).desired is None
+        assert at.counted("unknown_person") == 1
+        assert at.jobs.deferred == [("match", "i1", NOON)]
+
+
+async def test_one_extension_at_two_sites_is_two_phones_and_without_a_site_nobodys(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        for name, site in (("lisbon", "Lisbon"), ("porto", "Porto")):
+            await stored(at.database, person(name, extension="ext 7", site_id=site))
+        await at.apply(at_extension("7", call(CallState.CONNECTED, 1), user_id="", site_id="Porto"))
+        wanted = [(await read_person(at.database, name)).desired for name in ("lisbon", "porto")]
+        assert wanted == [None, CALL]
+        await at.apply(at_extension("7", call(CallState.CONNECTED, 2, call_id="d"), user_id=""))
+        at.clock.advance(hours=1)
+        await at.apply_snapshots(LineSnapshot("ext 7", "", "idle", True, (), 9))
+        assert [(await read_person(at.database, name)).desired for name in ("lisbon", "porto")] == wanted
+        assert (await read_person(at.database, "porto")).heard_at == NOON
+        assert at.counted("ambiguous") == 1
+
+
+async def test_a_poll_of_one_device_ends_no_call_on_another_and_an_unknown_device_is_forgotten(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(at_extension("softphone", call(CallState.CONNECTED, 1)))
+        at.clock.advance(minutes=5)
+        await at.apply_snapshots(idle("p1"))
+        assert (await read_person(at.database)).desired == CALL
+        async with at.database.session() as session:
+            assert set(await people.extensions_to_poll(session, "i1")) == {"ext p1", "ext p2", "ext softphone"}
+        await at.apply_snapshots(unknown_phone("ext softphone"), unknown_phone("ext p1"))
+        row = await read_person(at.database)
+        assert (row.desired, row.line) == (None, "offline")
+        async with at.database.session() as session:
+            assert set(await people.extensions_to_poll(session, "i1")) == {"ext p1", "ext p2"}
+            assert (await endpoints.calls_by_person(session, ["p1"]))["p1"] == []
+
+
+def idle(name: str, user_id: str = "") -> LineSnapshot:
+    return LineSnapshot(f"ext {name}", user_id, "idle", do_not_disturb=False, calls=(), at=0)
+
+
+async def test_someone_whose_last_device_is_forgotten_has_no_calls(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await stored(at.database, person("p3", extension=None))
+        await at.apply(at_extension("softphone", call(CallState.CONNECTED, 1, "p3")))
+        assert (await read_person(at.database, "p3")).desired == CALL
+        at.clock.advance(minutes=1)
+        await at.apply_snapshots(unknown_phone("ext softphone"))
+        row = await read_person(at.database, "p3")
+        assert (row.desired, row.line, row.due_at) == (None, "unknown", at.clock())
+
+
+async def test_a_hot_desk_that_someone_else_uses_now_leaves_nothing_with_the_former(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(at_extension("desk", call(CallState.CONNECTED, 1)))
+        at.clock.advance(minutes=5)
+        talk = CallSnapshot("d", CallState.CONNECTED, "connected", conference=False, at=0)
+        await at.apply_snapshots(replace(idle("desk", "cloudlink p2"), calls=(talk,)))
+        assert [(await read_person(at.database, name)).desired for name in ("p1", "p2")] == [None, CALL]
+
+
+async def test_a_doubtful_end_is_believed_and_the_phone_is_read(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 1))
+        at.jobs.deferred.clear()
+        await at.apply(replace(call(CallState.ENDED, 2), doubtful=True))
+        assert (await read_person(at.database)).desired is None
+        assert at.jobs.deferred == [("push", "i1", None), ("poll_now", "i1", NOON)]
+        async with at.database.session() as session:
+            assert await endpoints.to_poll_now(session, "i1", NOON, 9) == ["ext p1"]
+        talk = CallSnapshot("c", CallState.CONNECTED, "connected", conference=False, at=0)
+        await at.apply_snapshots(replace(idle("p1"), calls=(talk,)))
+        assert (await read_person(at.database)).desired == CALL
+        async with at.database.session() as session:
+            assert await endpoints.to_poll_now(session, "i1", NOON, 9) == []
+
+
+async def test_a_poll_that_contradicts_what_was_just_heard_is_repeated_when_that_has_settled(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 1))
+        at.jobs.deferred.clear()
+        at.clock.advance(seconds=1)
+        await at.apply_snapshots(idle("p1"))
+        assert (await read_person(at.database)).desired == CALL
+        settled = at.clock() + SETTLING
+        assert at.jobs.deferred == [("poll_now", "i1", settled)]
+        async with at.database.session() as session:
+            assert await endpoints.next_poll(session, "i1") == settled
+        at.clock.advance(seconds=5)
+        await at.apply_snapshots(idle("p1"))
+        assert (await read_person(at.database)).desired is None
+
+
+async def test_a_phone_that_rings_when_the_call_beside_it_has_ended_shows_nothing(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await at.apply(call(CallState.CONNECTED, 1, call_id="a"), call(CallState.RINGING, 2, call_id="b"))
+        assert (await read_person(at.database)).desired == CALL
+        await at.apply(call(CallState.ENDED, 3, call_id="a"))
+        row = await read_person(at.database)
+        assert (row.desired, row.line) == (None, "ringing")
+
+
+async def test_that_a_quiet_phone_was_heard_of_is_written_rarely(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        written = []
+        for _ in range(12):
+            await at.apply_snapshots(idle("p1"))
+            written.append((await read_person(at.database)).heard_at)
+            at.clock.advance(minutes=1)
+        assert written[-1] == NOON + timedelta(minutes=10)
+        assert len(set(written)) == 3
 
 
 async def test_events_of_a_disabled_integration_are_stored_and_not_pushed(tmp_path: Path) -> None:
@@ -172,8 +319,9 @@ async def test_events_for_a_removed_integration_are_dropped(tmp_path: Path) -> N
 async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await stored(at.database, integration(id="i2"), integration(id="i3", enabled=False))
-        await stored(at.database, person("p3", integration_id="i2", extension="ext p1"))
-        await stored(at.database, person("p4", integration_id="i3", extension="ext p1"))
+        same = {"extension": "ext p1", "cloudlink_user_id": "cloudlink p1"}
+        await stored(at.database, person("p3", integration_id="i2", **same))
+        await stored(at.database, person("p4", integration_id="i3", **same))
         arrived = {
             "i1": [call(CallState.CONNECTED, 1)],
             "i2": [call(CallState.CONNECTED, 1), call(CallState.CONFERENCED, 2)],
@@ -185,7 +333,7 @@ async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_pat
         lines = [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3", "p4")]
         assert lines == ["on_call", "unknown", "in_conference", "on_call"]
         assert sorted(at.jobs.deferred) == [("push", "i1", None), ("push", "i2", None)]
-        assert len([each for each in statements if not each.startswith("BEGIN")]) <= 8
+        assert len([each for each in statements if not each.startswith("BEGIN")]) <= 11
 
 
 @pytest.mark.parametrize("each_database", [POSTGRESQL], indirect=True)

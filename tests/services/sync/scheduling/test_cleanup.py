@@ -24,8 +24,15 @@ async def test_only_what_is_too_old_is_deleted_and_the_next_run_is_queued(tmp_pa
             await stored(
                 database,
                 SeenEvent(integration_id="i1", event_id=name, seen_at=NOON - KEEP_EVENTS - age),
-                Call(person_id="p1", call_id=name, state="ended", at=0, heard_at=call_at),
-                Call(person_id="p1", call_id=f"{name}, open", state="connected", at=0, heard_at=call_at),
+                Call(person_id="p1", extension="2001", call_id=name, state="ended", at=0, heard_at=call_at),
+                Call(
+                    person_id="p1",
+                    extension="2001",
+                    call_id=f"{name}, open",
+                    state="connected",
+                    at=0,
+                    heard_at=call_at,
+                ),
                 Draft(tenant_id="t1", user_object_id=name, step="name", updated_at=draft_at),
             )
         jobs = FakeJobs()

@@ -71,7 +71,15 @@ def test_a_secret_that_cannot_be_decrypted_links_to_its_source(service: str, url
                 Fault.GRAPH_FORBIDDEN,
             },
         ),
-        ("client_secret", {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}),
+        (
+            "client_secret",
+            {
+                Fault.ENTRA_SECRET_WRONG,
+                Fault.ENTRA_SECRET_IS_ID,
+                Fault.ENTRA_SECRET_EXPIRED,
+                Fault.ENTRA_HOST_NOT_ALLOWED,
+            },
+        ),
     ],
 )
 def test_each_fault_is_shown_at_the_field_that_fixes_it(field: str, faults: set[Fault]) -> None:

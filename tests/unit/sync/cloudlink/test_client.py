@@ -270,11 +270,11 @@ async def test_a_line_is_a_phone_and_its_calls(harness: ClientHarness) -> None:
     assert [(call.call_id, call.state) for call in line.calls] == [("c1", CallState.CONNECTED)]
 
 
-async def test_a_line_without_a_time_has_the_time_of_the_request(harness: ClientHarness) -> None:
+async def test_a_line_without_a_time_has_none_of_ours(harness: ClientHarness) -> None:
     harness.server.on(endpoint("2001"), {"state": "idle"})
     line = await harness.client().line("2001")
     assert line is not None
-    assert (line.extension, line.calls, line.at) == ("2001", (), int(harness.now.timestamp() * 1000))
+    assert (line.extension, line.calls, line.at) == ("2001", (), 0)
 
 
 async def test_an_unknown_extension_is_no_line(harness: ClientHarness) -> None:

@@ -27,6 +27,8 @@ def written(tmp_path: Path, content: object) -> Path:
         ("idle", CallState.ENDED),
         ("conferenced", CallState.CONFERENCED),
         ("originated", CallState.ORIGINATED),
+        ("Connection-Cleared-Event", CallState.ENDED),
+        ("queued", CallState.UNCHANGED),
         ("levitating", None),
         ("", None),
     ],
@@ -46,13 +48,16 @@ def test_the_defaults_apply_without_a_file() -> None:
 
 def test_a_file_adds_call_states_and_replaces_the_rest(tmp_path: Path) -> None:
     corrections = {
-        "call_states": {"In Call": "connected", "ringing": "originated"},
+        "call_states": {"In Call": "connected", "ringing": "originated", "campedOnEvent": "unchanged"},
+        "end_stems": ["byebye"],
         "offline_states": ["Gone Away"],
         "do_not_disturb_fields": ["dndActive"],
         "topic": "platform-api-presence",
     }
     tables = load_tables(written(tmp_path, corrections))
     assert tables.call_state("in_call") is CallState.CONNECTED
+    assert tables.call_state("CampedOn") is CallState.UNCHANGED
+    assert (tables.sounds_ended("saidByeBye"), tables.sounds_ended("hungUp")) == (True, False)
     assert tables.call_state("ringing") is CallState.ORIGINATED
     assert tables.call_state("held") is CallState.HELD
     assert tables.endpoint_state("goneaway") == OFFLINE

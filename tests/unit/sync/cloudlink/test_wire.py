@@ -91,6 +91,86 @@ def test_an_unknown_state_keeps_its_name_and_changes_nothing() -> None:
     assert (event.state, event.state_name) == (None, "levitating")
 
 
+def test_mitels_own_sample() -> None:
+    body = call_body(
+        callId="endpoints/2001/calls/33656066",
+        siteId="site-1",
+        extraPbxData={
+            "alertingDevice": "2001",
+            "calledDevice": "2001",
+            "eventType": "deliveredEvent",
+            "callTrackingID": "7",
+        },
+    )
+    event = call_in(body)
+    assert (event.extension, event.site_id, event.call_id) == ("2001", "site-1", "33656066")
+    assert (event.state, event.doubtful) == (CallState.RINGING, False)
+
+
+@pytest.mark.parametrize(
+    ("content", "subject"),
+    [
+        ({"callId": "endpoints/2001/calls/33656066"}, ""),
+        ({"callId": "/2017-09-01/endpoints/2001/calls/33656066/"}, ""),
+        ({"callId": "33656066"}, "/2017-09-01/endpoints/2001/calls/33656066"),
+        ({"callId": 33656066, "endpointId": "endpoints/2001"}, ""),
+        ({"endpointId": None}, "/2017-09-01/endpoints/2001/calls/33656066"),
+        ({"endpointId": None, "callId": "endpoints/2001/calls/33656066"}, ""),
+        ({"endpointId": None, "callId": None}, "https://media.example/2017-09-01/endpoints/2001/calls/33656066"),
+        ({"callId": None}, "/2017-09-01/endpoints/2001/calls/33656066"),
+    ],
+)
+def test_an_id_is_the_last_segment_of_a_path(content: dict[str, Any], subject: str) -> None:
+    given = {"endpointId": "2001", "callId": "33656066", **content}
+    event = call_in({**call_body(**given), "subject": subject})
+    assert (event.extension, event.call_id) == ("2001", "33656066")
+
+
+@pytest.mark.parametrize(
+    ("state", "csta", "expected", "doubtful"),
+    [
+        ("ringing", "connectionClearedEvent", CallState.RINGING, False),
+        ("levitating", "connectionClearedEvent", CallState.ENDED, True),
+        ("levitating", "CallCleared", CallState.ENDED, True),
+        (None, "DIVERTEDEVENT", CallState.ENDED, True),
+        ("", "transfered", CallState.ENDED, True),
+        ("xx", "transferredEvent", CallState.ENDED, True),
+        ("xx", "failedEvent", CallState.ENDED, True),
+        ("xx", "serviceInitiatedEvent", CallState.ORIGINATED, False),
+        ("xx", "networkReached", CallState.ORIGINATED, False),
+        ("xx", "delivered_event", CallState.RINGING, False),
+        ("xx", "establishedEvent", CallState.CONNECTED, False),
+        ("xx", "retrieved", CallState.CONNECTED, False),
+        ("xx", "heldEvent", CallState.HELD, False),
+        ("xx", "conferencedEvent", CallState.CONFERENCED, False),
+        ("xx", "queuedEvent", CallState.UNCHANGED, False),
+        ("null", "", CallState.ENDED, False),
+        ("fail", "", CallState.ENDED, False),
+        ("initiated", "", CallState.ORIGINATED, False),
+        ("hold", "", CallState.HELD, False),
+        ("queued", "", CallState.UNCHANGED, False),
+        ("connectionClearedEvent", "", CallState.ENDED, False),
+        ("partyHungUp", "", CallState.ENDED, True),
+        ("xx", "callDisconnectedEvent", CallState.ENDED, True),
+        ("xx", "yy", None, False),
+        (None, None, None, False),
+    ],
+)
+def test_csta_is_the_second_source_of_a_state_and_ends_are_believed_generously(
+    state: str | None, csta: str | None, expected: CallState | None, doubtful: bool
+) -> None:
+    event = call_in(call_body(state=state, extraPbxData={"eventType": csta}))
+    assert (event.state, event.doubtful) == (expected, doubtful)
+    item = {"callId": "a", "state": state, "extraPbxData": {"eventType": csta}}
+    found = parse_snapshot(ENDPOINT, [item], TABLES).calls
+    assert [call.state for call in found] == ([] if expected is CallState.ENDED else [expected])
+
+
+def test_an_event_type_of_csta_is_a_calls_state_too() -> None:
+    event = call_in(call_body(state="levitating", eventType="ConnectionClearedEvent"))
+    assert (event.state, event.doubtful) == (CallState.ENDED, True)
+
+
 def test_an_unknown_event_type_changes_nothing() -> None:
     event = call_in(call_body(eventType="RecordingNotification", state="ended"))
     assert (event.state, event.state_name) == (None, "RecordingNotification")
@@ -137,8 +217,7 @@ def test_an_unreadable_time_falls_back_on_the_notifications(timestamp: object) -
     body = call_body(timestamp=timestamp)
     assert call_in(body).at == 1_700_000_001_000
     del body["notification"]["createdOn"]
-    with pytest.raises(Malformed, match=r"content\.timestamp"):
-        parse_notification(body, TABLES)
+    assert call_in(body).at == 0
 
 
 @pytest.mark.parametrize(
@@ -166,6 +245,10 @@ def test_corrected_tables_are_used() -> None:
     assert call_in(call_body(eventType="LineChanged", state="held"), tables).state is CallState.HELD
     assert call_in(call_body(eventType="LineChanged", isConf=True), tables).conference is True
     assert phone_in(phone_body(doNotDisturb=True, dnd=False), tables).do_not_disturb is False
+    owners = WireTables(user_fields=("ownerId", "userId"), site_fields=())
+    event = call_in(call_body(ownerId="user-2", siteId="site-1"), owners)
+    assert (event.user_id, event.site_id) == ("user-2", "")
+    assert call_in(call_body(), WireTables(user_fields=())).user_id == ""
 
 
 @pytest.mark.parametrize(
@@ -216,7 +299,7 @@ def test_any_body_is_a_notification_or_malformed(changes: dict[str, Any]) -> Non
     except Malformed:
         return
     assert notification.event.extension
-    assert 0 < notification.event.at < 10**15
+    assert 0 <= notification.event.at < 10**15
     assert all(len(text) <= 200 for text in (notification.account_id, notification.event.state_name))
     json.dumps(notification.event.state_name).encode()
 
@@ -244,10 +327,11 @@ def test_a_user_is_parsed_without_the_sip_password() -> None:
             "displayName": "Ana",
             "email": " Ana@example.com ",
             "extension": 2001,
+            "siteId": "site-1",
             "sipPassword": "hunter2",
         }
     )
-    assert user == CloudLinkUser("user-1", "Ana", "Ana@example.com", "2001")
+    assert user == CloudLinkUser("user-1", "Ana", "Ana@example.com", "2001", "site-1")
     assert "hunter2" not in repr(user)
 
 
@@ -278,6 +362,28 @@ def test_a_line_and_its_calls() -> None:
         CallSnapshot("unnamed-3", None, "levitating", False, 0),
     )
     assert (line.extension, line.user_id, line.state_name, line.at) == ("2001", "user-1", "busy", 3000)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {"callId": "endpoints/2001/calls/33656066"},
+        {"callId": 33656066},
+        {"id": "33656066"},
+        {"_links": {"self": {"href": "https://media.example/2017-09-01/endpoints/2001/calls/33656066"}}},
+        {"_links": {"self": "/2017-09-01/endpoints/2001/calls/33656066"}},
+    ],
+)
+def test_a_polled_call_is_the_same_call_by_any_of_its_names(item: dict[str, Any]) -> None:
+    calls = [{**item, "state": "connected", "createdOn": "2023-11-14T22:13:20Z", "sequenceNumber": 4}]
+    line = parse_snapshot({**ENDPOINT, "timestamp": None}, calls, TABLES)
+    assert line.calls == (CallSnapshot("33656066", CallState.CONNECTED, "connected", False, 0),)
+    assert line.at == 0
+
+
+def test_a_line_that_does_not_say_whose_or_whether_it_may_be_disturbed() -> None:
+    line = parse_snapshot({"endpointId": "2001", "siteId": "sites/7"}, [], TABLES)
+    assert (line.user_id, line.site_id, line.do_not_disturb) == ("", "7", None)
 
 
 def test_a_line_without_calls() -> None:

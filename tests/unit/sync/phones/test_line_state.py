@@ -1,46 +1,67 @@
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
+from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
 from sync.domain.presence import LineState
 from sync.phones.line_state import (
-    EVENT_PRECEDENCE,
+    FUTURE,
     MAX_CALLS,
+    MAX_ENDPOINTS,
+    SETTLING,
     Line,
+    Reading,
     Verdict,
     apply_event,
     apply_snapshot,
+    heard_at,
+    is_in_doubt,
     state_of,
     unknown_phone,
 )
 from tests.support.clocks import NOON
 
-
-def call(state: CallState | None, at: int, call_id: str = "a", conference: bool = False) -> CallEvent:
-    return CallEvent(f"{call_id}{state}{at}", "2001", "u", call_id, state, str(state), conference, at)
-
-
-def phone(at: int, dnd: bool | None = None, state: str = "idle") -> EndpointEvent:
-    return EndpointEvent(f"phone{at}", "2001", "u", dnd, state, at)
+DESK, SOFTPHONE = "2001", "3001"
+SECOND = timedelta(seconds=1)
+NOW_MS = int(NOON.timestamp() * 1000)
+TEN_YEARS = NOW_MS + 10 * 365 * 86_400_000
 
 
-def snapshot(at: int, *calls: CallSnapshot, dnd: bool = False, state: str = "idle") -> LineSnapshot:
-    return LineSnapshot("2001", "u", state, dnd, calls, at)
+def call(
+    state: CallState | None, at: int, call_id: str = "a", conference: bool = False, extension: str = DESK
+) -> CallEvent:
+    name = f"{extension} {call_id} {state} {at}"
+    return CallEvent(name, extension, "u", call_id, state, str(state), conference, at)
 
 
-def seen(state: CallState | None, at: int, call_id: str = "a") -> CallSnapshot:
+def phone(at: int, dnd: bool | None = None, state: str = "idle", extension: str = DESK) -> EndpointEvent:
+    return EndpointEvent(f"phone{at}", extension, "u", dnd, state, at)
+
+
+def snapshot(
+    at: int, *calls: CallSnapshot, dnd: bool | None = False, state: str = "idle", extension: str = DESK
+) -> LineSnapshot:
+    return LineSnapshot(extension, "u", state, dnd, calls, at)
+
+
+def seen(state: CallState | None, at: int = 0, call_id: str = "a") -> CallSnapshot:
     return CallSnapshot(call_id, state, str(state), conference=False, at=at)
 
 
-def after(*events: CallEvent | EndpointEvent, line: Line | None = None) -> Line:
+def after(*events: Event, line: Line | None = None, now: datetime = NOON) -> Line:
     line = line or Line()
     for event in events:
-        line, _ = apply_event(line, event, NOON)
+        line, _ = apply_event(line, event, now)
     return line
+
+
+def read(line: Line, found: LineSnapshot, asked_at: datetime = NOON, now: datetime | None = None) -> Line:
+    return apply_snapshot(line, Reading(found, asked_at, now or asked_at))
 
 
 @pytest.mark.parametrize(
@@ -65,31 +86,79 @@ def test_a_connected_call_with_the_conference_flag_is_a_conference_but_a_ringing
 
 def test_without_any_report_the_state_is_unknown() -> None:
     assert state_of(Line()) is LineState.UNKNOWN
+    assert heard_at(Line()) is None
 
 
-def test_the_line_is_idle_only_when_the_last_of_its_calls_ends() -> None:
-    line = after(call(CallState.CONNECTED, 1), call(CallState.CONNECTED, 2, "b"), call(CallState.ENDED, 3))
+def test_the_line_is_idle_only_when_the_last_of_its_calls_ends_on_whatever_device() -> None:
+    line = after(
+        call(CallState.CONNECTED, 1),
+        call(CallState.CONNECTED, 2, "b"),
+        call(CallState.CONNECTED, 3, "a", extension=SOFTPHONE),
+        call(CallState.ENDED, 4),
+    )
     assert state_of(line) is LineState.ON_CALL
-    assert state_of(after(call(CallState.ENDED, 4, "b"), line=line)) is LineState.IDLE
+    line = after(call(CallState.ENDED, 5, "b"), line=line)
+    assert state_of(line) is LineState.ON_CALL
+    assert state_of(after(call(CallState.ENDED, 6, extension=SOFTPHONE), line=line)) is LineState.IDLE
 
 
-def test_do_not_disturb_takes_precedence_over_a_call() -> None:
-    line = after(call(CallState.CONNECTED, 1), phone(2, dnd=True))
+def test_do_not_disturb_on_any_device_takes_precedence_over_a_call() -> None:
+    line = after(call(CallState.CONNECTED, 1), phone(2, dnd=True, extension=SOFTPHONE))
     assert state_of(line) is LineState.DO_NOT_DISTURB
-    assert state_of(after(phone(3, dnd=False), line=line)) is LineState.ON_CALL
+    assert state_of(after(phone(3, dnd=False, extension=SOFTPHONE), line=line)) is LineState.ON_CALL
+
+
+def test_a_person_is_offline_when_every_device_is() -> None:
+    line = after(phone(1, state="offline"), phone(1, extension=SOFTPHONE))
+    assert state_of(line) is LineState.IDLE
+    assert state_of(after(phone(2, state="offline", extension=SOFTPHONE), line=line)) is LineState.OFFLINE
 
 
 def test_a_late_event_is_dropped() -> None:
     line = after(call(CallState.HELD, 5))
-    same, verdict = apply_event(line, call(CallState.RINGING, 4), NOON)
-    assert (same, verdict) == (line, Verdict.LATE)
+    assert apply_event(line, call(CallState.RINGING, 4), NOON) == (line, Verdict.LATE)
 
 
-def test_an_ended_call_never_returns_even_with_a_newer_event() -> None:
-    line = after(call(CallState.ENDED, 5))
-    for at in (4, 6):
+def test_an_ended_call_stays_ended_for_what_is_not_newer() -> None:
+    line = after(call(CallState.CONNECTED, 4), call(CallState.ENDED, 5))
+    for at in (4, 5):
         assert apply_event(line, call(CallState.CONNECTED, at), NOON) == (line, Verdict.LATE)
-    assert apply_snapshot(line, snapshot(9, seen(CallState.CONNECTED, 9)), NOON, NOON).calls == line.calls
+
+
+def test_an_ended_call_is_live_again_for_what_is_newer() -> None:
+    parked = after(call(CallState.CONNECTED, 1), call(CallState.ENDED, 5))
+    assert state_of(after(call(CallState.RINGING, 6), line=parked)) is LineState.RINGING
+    assert state_of(after(call(CallState.CONNECTED, 7), line=parked)) is LineState.ON_CALL
+    assert state_of(after(call(CallState.CONNECTED, 0), line=parked)) is LineState.ON_CALL
+
+
+@pytest.mark.parametrize("at", [0, 9])
+def test_a_live_call_in_a_poll_wins_over_an_end_that_was_heard_before(at: int) -> None:
+    parked = after(call(CallState.CONNECTED, 1), call(CallState.ENDED, 5))
+    assert state_of(read(parked, snapshot(9, seen(CallState.CONNECTED, at)))) is LineState.ON_CALL
+
+
+def test_a_live_call_in_a_poll_that_cloudlink_dates_before_the_end_wins_once_that_has_settled() -> None:
+    over = after(call(CallState.CONNECTED, 1), call(CallState.ENDED, 5))
+    found = snapshot(0, seen(CallState.CONNECTED, 1))
+    line = read(over, found)
+    assert state_of(line) is LineState.IDLE
+    assert is_in_doubt(line, found)
+    later = read(line, found, NOON + SETTLING)
+    assert state_of(later) is LineState.ON_CALL
+    assert not is_in_doubt(later, found)
+
+
+def test_a_live_call_in_a_poll_asked_before_the_end_was_heard_does_not_undo_it() -> None:
+    over = after(call(CallState.CONNECTED, 1), call(CallState.ENDED, 5))
+    assert state_of(read(over, snapshot(0, seen(CallState.CONNECTED)), NOON - SECOND, NOON)) is LineState.IDLE
+    assert state_of(read(over, snapshot(0, seen(CallState.CONNECTED, 6)), NOON - SECOND, NOON)) is LineState.ON_CALL
+
+
+def test_a_known_word_without_meaning_changes_nothing() -> None:
+    line = after(call(CallState.CONNECTED, 1))
+    assert apply_event(line, call(CallState.UNCHANGED, 2), NOON) == (line, Verdict.UNCHANGED)
+    assert state_of(read(line, snapshot(9, seen(CallState.UNCHANGED)))) is LineState.ON_CALL
 
 
 def test_an_unknown_state_changes_nothing() -> None:
@@ -109,75 +178,189 @@ def test_a_late_endpoint_event_is_dropped() -> None:
     assert apply_event(line, phone(4, dnd=False), NOON) == (line, Verdict.LATE)
 
 
+@pytest.mark.parametrize("at", [TEN_YEARS, NOW_MS + int(FUTURE.total_seconds() * 1000) + 1])
+def test_a_time_from_the_future_counts_as_now(at: int) -> None:
+    line = after(phone(NOW_MS - 10, dnd=False), phone(at, dnd=True))
+    assert state_of(line) is LineState.DO_NOT_DISTURB
+    assert apply_event(line, phone(NOW_MS - 20, dnd=False), NOON)[1] is Verdict.LATE
+    assert state_of(after(phone(NOW_MS, dnd=False), line=line)) is LineState.IDLE
+    held = after(call(CallState.CONNECTED, at), call(CallState.ENDED, NOW_MS))
+    assert state_of(held) is LineState.IDLE
+    assert state_of(after(call(CallState.CONNECTED, at), line=held)) is LineState.ON_CALL
+
+
+def test_a_time_from_the_future_in_a_snapshot_counts_as_now() -> None:
+    line = read(Line(), snapshot(TEN_YEARS, seen(CallState.CONNECTED, TEN_YEARS)))
+    assert state_of(line) is LineState.ON_CALL
+    assert state_of(after(call(CallState.ENDED, NOW_MS + 1), phone(NOW_MS + 1, dnd=True), line=line)) is (
+        LineState.DO_NOT_DISTURB
+    )
+    assert state_of(after(call(CallState.ENDED, NOW_MS + 1), line=line)) is LineState.IDLE
+
+
+def test_a_stored_time_from_the_future_holds_nothing_up() -> None:
+    line = after(call(CallState.CONNECTED, NOW_MS), phone(NOW_MS, dnd=True))
+    set_back = NOON - timedelta(hours=1)
+    an_hour_ago = NOW_MS - 3_600_000
+    events = (call(CallState.ENDED, an_hour_ago), phone(an_hour_ago, dnd=False))
+    assert state_of(after(*events, line=line, now=set_back)) is LineState.IDLE
+    assert state_of(read(line, snapshot(0), set_back)) is LineState.IDLE
+
+
 def test_a_call_missing_from_a_snapshot_has_ended() -> None:
-    line = apply_snapshot(after(call(CallState.CONNECTED, 5)), snapshot(6), NOON, NOON)
-    assert state_of(line) is LineState.IDLE
+    assert state_of(read(after(call(CallState.CONNECTED, 5)), snapshot(6))) is LineState.IDLE
 
 
-def test_a_call_newer_than_the_snapshot_stays_until_its_precedence_is_over() -> None:
+def test_a_call_newer_than_the_snapshot_stays_until_it_has_settled() -> None:
     line = after(call(CallState.CONNECTED, 5))
-    assert state_of(apply_snapshot(line, snapshot(4), NOON, NOON)) is LineState.ON_CALL
-    later = NOON + EVENT_PRECEDENCE
-    assert state_of(apply_snapshot(line, snapshot(4), later, later)) is LineState.IDLE
+    early = read(line, snapshot(4))
+    assert state_of(early) is LineState.ON_CALL
+    assert is_in_doubt(early, snapshot(4))
+    late = read(line, snapshot(4), NOON + SETTLING)
+    assert state_of(late) is LineState.IDLE
+    assert not is_in_doubt(late, snapshot(4))
+
+
+@pytest.mark.parametrize("behind", [timedelta(minutes=5), timedelta(minutes=-4), timedelta()])
+def test_a_call_heard_of_after_we_asked_stays_wherever_cloudlinks_clock_is(behind: timedelta) -> None:
+    at = int((NOON - behind).timestamp() * 1000)
+    line = after(call(CallState.CONNECTED, at), phone(at, dnd=True))
+    for found in (snapshot(0), snapshot(at - 1), snapshot(at + 1000)):
+        line = read(line, found, NOON - SECOND, NOON + SECOND)
+        assert line.at(DESK).live_calls == {"a"}
+        assert line.at(DESK).do_not_disturb
+    assert state_of(read(line, snapshot(0), NOON + timedelta(minutes=1))) is LineState.IDLE
+
+
+def test_a_snapshot_says_nothing_about_another_device() -> None:
+    line = after(call(CallState.CONNECTED, 5, extension=SOFTPHONE), phone(5, dnd=False))
+    later = NOON + timedelta(minutes=5)
+    for found in (snapshot(0), snapshot(TEN_YEARS), unknown_phone(DESK)):
+        line = read(line, found, later)
+        assert state_of(line) is LineState.ON_CALL
+    assert state_of(read(line, snapshot(0, extension=SOFTPHONE), later)) is LineState.IDLE
 
 
 def test_a_snapshot_finds_a_call_and_do_not_disturb_without_an_event() -> None:
-    line = apply_snapshot(Line(), snapshot(5, seen(CallState.CONNECTED, 4)), NOON, NOON)
+    line = read(Line(), snapshot(5, seen(CallState.CONNECTED, 4)))
     assert state_of(line) is LineState.ON_CALL
-    assert state_of(apply_snapshot(line, snapshot(6, dnd=True), NOON, NOON)) is LineState.DO_NOT_DISTURB
+    assert state_of(read(line, snapshot(6, dnd=True))) is LineState.DO_NOT_DISTURB
+    assert state_of(read(line, snapshot(6, dnd=None))) is LineState.IDLE
+
+
+def test_a_snapshot_that_does_not_name_do_not_disturb_leaves_it() -> None:
+    line = after(phone(5, dnd=True))
+    assert state_of(read(line, snapshot(6, dnd=None), NOON + timedelta(hours=1))) is LineState.DO_NOT_DISTURB
+
+
+def test_a_polled_call_without_a_time_counts_as_of_the_moment_of_asking() -> None:
+    ringing = after(call(CallState.RINGING, NOW_MS))
+    later = NOON + SECOND
+    talking = read(ringing, snapshot(0, seen(CallState.CONNECTED)), later)
+    assert state_of(talking) is LineState.ON_CALL
+    assert apply_event(talking, call(CallState.RINGING, NOW_MS - 1), later)[1] is Verdict.LATE
+    assert state_of(after(call(CallState.ENDED, NOW_MS + 500), line=talking, now=later)) is LineState.IDLE
 
 
 def test_the_newer_of_snapshot_and_event_counts_for_do_not_disturb_and_for_a_call() -> None:
     line = after(phone(5, dnd=True), call(CallState.CONNECTED, 5))
-    older = apply_snapshot(line, snapshot(4, seen(CallState.RINGING, 4)), NOON, NOON)
+    older = read(line, snapshot(4, seen(CallState.RINGING, 4)))
     assert state_of(older) is LineState.DO_NOT_DISTURB
-    assert older.calls["a"].state is CallState.CONNECTED
-    newer = apply_snapshot(line, snapshot(6, seen(CallState.CONFERENCED, 6)), NOON, NOON)
-    assert state_of(newer) is LineState.IN_CONFERENCE
+    assert older.at(DESK).calls["a"].state is CallState.CONNECTED
+    assert state_of(read(line, snapshot(6, seen(CallState.CONFERENCED, 6)))) is LineState.IN_CONFERENCE
 
 
 def test_a_known_call_in_an_unknown_state_keeps_its_state() -> None:
     line = after(call(CallState.CONNECTED, 1))
-    assert state_of(apply_snapshot(line, snapshot(9, seen(None, 9)), NOON, NOON)) is LineState.ON_CALL
+    assert state_of(read(line, snapshot(9, seen(None, 9)))) is LineState.ON_CALL
+    over = after(call(CallState.ENDED, 1))
+    found = snapshot(9, seen(None, 9))
+    assert state_of(read(over, found)) is LineState.IDLE
+    assert not is_in_doubt(read(over, found), found)
 
 
-def test_a_phone_unknown_to_cloudlink_is_offline_after_a_while() -> None:
+def test_a_phone_unknown_to_cloudlink_is_offline_once_that_has_settled() -> None:
     line = after(call(CallState.CONNECTED, 5), phone(5, dnd=True))
-    assert state_of(apply_snapshot(line, unknown_phone("2001", ""), NOON, NOON)) is LineState.DO_NOT_DISTURB
-    later = NOON + timedelta(minutes=2)
-    assert state_of(apply_snapshot(line, unknown_phone("2001", ""), later, later)) is LineState.OFFLINE
+    assert state_of(read(line, unknown_phone(DESK))) is LineState.DO_NOT_DISTURB
+    assert state_of(read(line, unknown_phone(DESK), NOON + SETTLING)) is LineState.OFFLINE
 
 
-events = st.lists(
-    st.builds(
-        call,
-        st.sampled_from(list(CallState)),
-        st.integers(1, 50),
-        st.sampled_from("abc"),
-    ),
-    max_size=12,
-    unique_by=lambda event: (event.call_id, event.at),
+def test_only_devices_that_make_the_state_keep_it_fresh() -> None:
+    line = after(call(CallState.CONNECTED, 5, extension=SOFTPHONE))
+    later = NOON + timedelta(hours=2)
+    line = read(line, snapshot(0), later)
+    assert heard_at(line) == NOON
+    line = read(line, snapshot(0, seen(CallState.CONNECTED), extension=SOFTPHONE), later)
+    assert heard_at(line) == later
+
+
+def test_no_more_endpoints_are_remembered_than_a_person_can_have_and_none_with_a_call_is_forgotten() -> None:
+    line = after(call(CallState.CONNECTED, 1))
+    for number in range(MAX_ENDPOINTS + 5):
+        line = after(phone(1, extension=f"4{number:03}"), line=line, now=NOON + number * SECOND)
+    assert len(line.endpoints) == MAX_ENDPOINTS
+    assert line.at(DESK).live_calls == {"a"}
+    assert "4000" not in line.endpoints
+    assert "4020" in line.endpoints
+
+
+calls = st.builds(
+    call,
+    st.sampled_from([state for state in CallState if state is not CallState.UNCHANGED]),
+    st.integers(1, 50),
+    st.sampled_from("abc"),
+    extension=st.sampled_from([DESK, SOFTPHONE]),
 )
+events = st.lists(calls, max_size=14, unique_by=lambda event: (event.extension, event.call_id, event.at))
 
 
-@given(events, st.randoms())
-def test_the_order_of_arrival_does_not_matter_once_every_call_has_ended(arrived: list[CallEvent], random) -> None:  # type: ignore[no-untyped-def]
-    endings = [call(CallState.ENDED, 99, name) for name in {event.call_id for event in arrived}]
-    shuffled = [*arrived, *endings]
-    random.shuffle(shuffled)
-    line = after(*shuffled)
-    assert not arrived or state_of(line) is LineState.IDLE
-
-
-@given(events, st.randoms())
-def test_without_endings_the_newest_event_of_each_call_counts_whatever_the_order(arrived, random) -> None:  # type: ignore[no-untyped-def]
-    alive = [replace(event, state=CallState.HELD) if event.state is CallState.ENDED else event for event in arrived]
-    shuffled = list(alive)
-    random.shuffle(shuffled)
-    in_order = after(*sorted(alive, key=lambda event: event.at))
-    assert {name: each.state for name, each in after(*shuffled).calls.items()} == {
-        name: each.state for name, each in in_order.calls.items()
+def states(line: Line) -> dict[tuple[str, str], CallState]:
+    return {
+        (extension, name): each.state
+        for extension, endpoint in line.endpoints.items()
+        for name, each in endpoint.calls.items()
     }
+
+
+@given(events, st.randoms(), st.data())
+def test_neither_order_nor_doubles_matter(arrived: list[CallEvent], random: Random, data: st.DataObject) -> None:
+    doubled = data.draw(st.lists(st.sampled_from(arrived), max_size=5)) if arrived else []
+    shuffled = [*arrived, *doubled]
+    random.shuffle(shuffled)
+    assert states(after(*shuffled)) == states(after(*sorted(arrived, key=lambda event: event.at)))
+
+
+@given(events, st.sets(st.integers(0, 20)))
+def test_a_poll_of_every_device_makes_up_for_any_loss(arrived: list[CallEvent], lost: set[int]) -> None:
+    truth = after(*sorted(arrived, key=lambda event: event.at))
+    line = after(*(event for place, event in enumerate(arrived) if place not in lost))
+    for extension in (DESK, SOFTPHONE):
+        found = snapshot(0, *live_on(truth, extension), extension=extension)
+        line = read(line, found, NOON + timedelta(minutes=1))
+    assert {name: state for name, state in states(line).items() if state is not CallState.ENDED} == {
+        name: state for name, state in states(truth).items() if state is not CallState.ENDED
+    }
+
+
+def live_on(line: Line, extension: str) -> Sequence[CallSnapshot]:
+    endpoint = line.at(extension)
+    return [seen(endpoint.calls[name].state, call_id=name) for name in sorted(endpoint.live_calls)]
+
+
+@given(events)
+def test_devices_do_not_disturb_each_other(arrived: list[CallEvent]) -> None:
+    together = after(*arrived)
+    for extension in (DESK, SOFTPHONE):
+        alone = after(*(event for event in arrived if event.extension == extension))
+        assert together.at(extension) == alone.at(extension)
+
+
+@given(events, st.integers(-600, 600))
+def test_a_constant_difference_of_the_clocks_changes_nothing_about_events(
+    arrived: list[CallEvent], by: int
+) -> None:
+    moved = [replace(event, at=NOW_MS + by * 1000 - 600_000 + event.at) for event in arrived]
+    assert states(after(*moved)) == states(after(*arrived))
 
 
 def test_a_line_has_so_many_calls_and_further_ones_change_nothing_until_one_ends() -> None:

@@ -37,7 +37,7 @@ def test_a_difference_is_sent_with_the_duration_of_its_presence() -> None:
 def test_a_shown_presence_is_renewed_well_before_its_session_ends() -> None:
     assert plan.change_for(shown(), integration(), NOON + timedelta(minutes=167)) is None
     later = NOON + timedelta(minutes=169)
-    renewal = plan.change_for(shown(), integration(polled_at=later), later)
+    renewal = plan.change_for(shown(heard_at=later), integration(), later)
     assert renewal == SetPresence("teams p1", CALL, 14_400)
 
 
@@ -72,7 +72,8 @@ def test_a_change_that_a_crash_interrupted_is_sent_or_cleared_again() -> None:
     calling.desired = None
     assert plan.change_for(calling, integration(), NOON) == ClearPresence("teams p1")
     at_expiry = NOON + SESSION
-    assert plan.change_for(calling, integration(polled_at=at_expiry), at_expiry) == ClearPresence("teams p1")
+    calling.heard_at = at_expiry
+    assert plan.change_for(calling, integration(), at_expiry) == ClearPresence("teams p1")
 
 
 def test_while_a_clear_is_being_sent_the_presence_does_not_count_as_shown() -> None:
@@ -91,7 +92,9 @@ def test_while_a_renewal_is_being_sent_the_presence_counts_as_shown() -> None:
 def test_a_stale_state_is_not_sent_but_cleared() -> None:
     later = NOON + timedelta(hours=2)
     assert plan.change_for(shown(applied_until=later), integration(), later) is None
-    assert plan.change_for(shown(applied_until=later), integration(polled_at=later), later) is not None
+    polled_without_this_person = integration(polled_at=later)
+    assert plan.change_for(shown(applied_until=later), polled_without_this_person, later) is None
+    assert plan.change_for(shown(applied_until=later, heard_at=later), integration(), later) is not None
     assert plan.change_for(shown(applied_until=later, desired=None), integration(), NOON) is not None
 
 
@@ -111,10 +114,11 @@ def test_what_is_refused_for_one_person_is_tried_again_ever_more_rarely() -> Non
     waits, now = [], NOON
     while now < NOON + timedelta(hours=3):
         plan.mark_refused(calling, "403 Forbidden", now)
-        assert plan.change_for(calling, integration(polled_at=now), now) is None
-        due_at = plan.next_due(calling, integration(polled_at=now), now, Random(7))
+        assert plan.change_for(calling, integration(), now) is None
+        due_at = plan.next_due(calling, integration(), now, Random(7))
         assert due_at
-        assert plan.change_for(calling, integration(polled_at=due_at), due_at) is not None
+        calling.heard_at = due_at
+        assert plan.change_for(calling, integration(), due_at) is not None
         waits.append(due_at - now)
         now = due_at
     assert waits[:4] == [timedelta(seconds=each) for each in (5, 5, 10, 20)]

@@ -83,7 +83,7 @@ def test_a_new_text_replaces_our_former_message() -> None:
 
 def test_a_message_is_renewed_before_the_presence() -> None:
     assert not plan.needs_check(showing(), with_messages(), NOON + timedelta(minutes=155))
-    assert plan.needs_check(showing(), with_messages(polled_at=NOON + plan.DURATION), NOON + timedelta(minutes=157))
+    assert plan.needs_check(showing(heard_at=NOON + plan.DURATION), with_messages(), NOON + timedelta(minutes=157))
 
 
 def test_for_a_stale_state_no_message_is_set_but_ours_is_cleared() -> None:
