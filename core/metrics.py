@@ -25,8 +25,6 @@ SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1)
 
 WEBHOOK_RESULTS = ("accepted", "not_found", "malformed", "too_large", "too_slow", "too_often", "not_stored")
 VERDICTS = (
-    "applied", "late", "too_many_calls", "unchanged", "unknown_state", "duplicate", "unknown_person", "ambiguous"
-)
     "applied",
     "late",
     "too_many_calls",
