@@ -5,7 +5,14 @@ from typing import Any
 
 from sandbox.quota import DEFAULT_LIMIT
 
-_LARGEST = {"slow_seconds": 60.0, "secret_delay_seconds": 3600.0, "graph_quota": 1_000_000, "retry_after": 3600}
+_BOUNDS = {
+    "slow_seconds": (0, 60.0),
+    "secret_delay_seconds": (0, 3600.0),
+    "graph_quota": (0, 1_000_000),
+    "retry_after": (0, 3600),
+    "longest_secret_days": (0, 730),
+    "cloudlink_clock_seconds": (-86400.0, 86400.0),
+}
 
 
 class BadFault(ValueError):
@@ -16,6 +23,11 @@ class BadFault(ValueError):
 class Faults:
     """The switches. ``slow_seconds`` delays every response; ``retry_after`` is a forced throttle's, in seconds;
     a secret added from now on is accepted ``secret_delay_seconds`` later, as Entra's own take time to replicate.
+
+    An application may add itself secrets of at most ``longest_secret_days`` (0: of any length), or none
+    (``secrets_forbidden``): app management policies.
+    The phone system's clock is ``cloudlink_clock_seconds`` ahead. ``plain_calls`` are calls with a bare id in
+    webhooks too, and with a time when they are asked for: Mitel's sources differ.
     """
 
     graph_throttle: bool = False
@@ -26,9 +38,14 @@ class Faults:
     retry_after: int = 2
     entra_outage: bool = False
     entra_transient: bool = False
+    longest_secret_days: int = 0
+    secrets_forbidden: bool = False
     cloudlink_outage: bool = False
     cloudlink_throttle: bool = False
     cloudlink_not_admin: bool = False
+    cloudlink_empty_list: bool = False
+    cloudlink_clock_seconds: float = 0.0
+    plain_calls: bool = False
     lose_webhooks: bool = False
     double_webhooks: bool = False
     slow_seconds: float = 0.0
@@ -52,8 +69,9 @@ class Faults:
             return value
         if not isinstance(value, int if isinstance(present, int) else int | float):
             raise BadFault(f"{_camel(name)} takes a number.")
-        if not 0 <= value <= _LARGEST[name]:
-            raise BadFault(f"{_camel(name)} lies between 0 and {_LARGEST[name]}.")
+        smallest, largest = _BOUNDS[name]
+        if not smallest <= value <= largest:
+            raise BadFault(f"{_camel(name)} lies between {smallest} and {largest}.")
         return value
 
     @staticmethod

@@ -1,6 +1,8 @@
 """The sample people: who has a phone, who has a Teams account, and why some do not match."""
 
+from copy import deepcopy
 from dataclasses import dataclass, field
+from typing import Literal
 from uuid import NAMESPACE_DNS, uuid5
 
 from sandbox.phones import Phone
@@ -9,6 +11,9 @@ from sandbox.presence import Chosen, Session, StatusMessage, TeamsClient
 DOMAIN = "valeverde.example"
 CLOUD_DOMAIN = "valeverde.onmicrosoft.example"
 ACCOUNT_NAME = "Vale Verde"
+HEADQUARTERS, PORTO = "Lisboa", "Porto"
+
+Kind = Literal["desk", "softphone", "hotDesk"]
 
 
 def stable_id(name: str) -> str:
@@ -40,8 +45,30 @@ class TeamsUser:
 
 
 @dataclass
+class Device:
+    """A phone with a number of its own, at a site of the account: what CloudLink calls an endpoint."""
+
+    number: str
+    kind: Kind
+    phone: Phone = field(default_factory=Phone)
+    site: str = HEADQUARTERS
+
+    @property
+    def key(self) -> str:
+        """Its name on the switchboard: numbers repeat between sites."""
+        return self.number if self.site == HEADQUARTERS else f"{self.number}-{self.site.lower()}"
+
+    @property
+    def site_id(self) -> str:
+        return stable_id(f"site/{self.site}")
+
+
+@dataclass
 class Person:
-    """A CloudLink user, and the Teams user who is the same person (``teams_id``), if any."""
+    """A CloudLink user, and the Teams user who is the same person (``teams_id``), if any.
+
+    ``extension`` and ``phone`` are the desk phone that CloudLink lists; ``others`` are known by their events only.
+    """
 
     id: str
     name: str
@@ -49,6 +76,16 @@ class Person:
     extension: str | None
     teams_id: str | None
     phone: Phone
+    site: str = HEADQUARTERS
+    others: list[Device] = field(default_factory=list)
+
+    @property
+    def desk(self) -> Device | None:
+        return Device(self.extension, "desk", self.phone, self.site) if self.extension else None
+
+    @property
+    def devices(self) -> list[Device]:
+        return [each for each in (self.desk, *self.others) if each]
 
 
 _ALIKE = (
@@ -71,6 +108,11 @@ _ALIKE = (
     ("2024", "Zoe Bennett"),
     (None, "Frederico Sá"),
 )
+_OTHERS = {
+    "2001": [Device("5001", "softphone")],
+    "2002": [Device("5002", "softphone"), Device("7001", "hotDesk")],
+    "2010": [Device("5010", "softphone", site=PORTO)],
+}
 _PLAIN = str.maketrans("áãçéêíóõú", "aaceeioou")
 
 
@@ -84,7 +126,9 @@ def _teams(name: str, local: str = "", **differences: object) -> TeamsUser:
     return TeamsUser(id=stable_id(f"teams/{local or name}"), name=name, **(fields | differences))  # type: ignore[arg-type]
 
 
-def _person(extension: str | None, name: str, address: str | None, teams: TeamsUser | None) -> Person:
+def _person(
+    extension: str | None, name: str, address: str | None, teams: TeamsUser | None, site: str = HEADQUARTERS
+) -> Person:
     return Person(
         id=stable_id(f"cloudlink/{name}"),
         name=name,
@@ -92,6 +136,8 @@ def _person(extension: str | None, name: str, address: str | None, teams: TeamsU
         extension=extension,
         teams_id=teams.id if teams else None,
         phone=Phone(registered=extension is not None),
+        site=site,
+        others=deepcopy(_OTHERS.get(extension or "", [])) if site == HEADQUARTERS else [],
     )
 
 
@@ -114,15 +160,29 @@ def _mismatched() -> list[tuple[Person, list[TeamsUser]]]:
     ]
 
 
+def _refused() -> list[tuple[Person, list[TeamsUser]]]:
+    """Who matches by address, and is a case of its own: unlicensed, a guest, one of an equal extension."""
+    beatriz = _teams("Beatriz Ramos", client=None, refusal=403)
+    chris = _teams("Chris Palmer", upn=f"chris.palmer_partner.example#EXT#@{CLOUD_DOMAIN}", guest=True, refusal=404)
+    nuno = _teams("Nuno Vaz")
+    return [
+        (_person("2025", "Beatriz Ramos", None, beatriz), [beatriz]),
+        (_person("2026", "Chris Palmer", None, chris), [chris]),
+        (_person("2016", "Nuno Vaz", None, nuno, PORTO), [nuno]),
+    ]
+
+
 def sample_people() -> tuple[list[Person], list[TeamsUser]]:
     """The CloudLink users by extension, and the Teams users.
 
-    20 of the 25 match by UPN or mail. The rest: an address known only as a proxy address (2019), one unknown to
-    Teams (2020), none at all (2021), a disabled account (2022), and one that two Teams users share (2023).
+    Most match by UPN or mail. The rest: an address known only as a proxy address (2019), one unknown to Teams
+    (2020), none at all (2021), a disabled account (2022), one that two Teams users share (2023), no licence (2025),
+    a guest (2026), no extension. One extension is at two sites (2016).
     """
     pairs = [(_person(extension, name, None, teams := _teams(name)), [teams]) for extension, name in _ALIKE]
     pairs += _mismatched()
     pairs.sort(key=lambda pair: pair[0].extension or "9999")
+    pairs += _refused()
     people, teams_users = [person for person, _ in pairs], [user for _, users in pairs for user in users]
     for place, user in enumerate(teams_users):
         if user.client and place % 9 == 4:

@@ -1,4 +1,4 @@
-"""Desk phones: what a person does with one, and the events CloudLink publishes."""
+"""Phones of every kind: what a person does with one, and the events CloudLink publishes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +19,8 @@ class PhoneCall:
     since: datetime
     conference: bool = False
     changed_ms: int = 0
+    pbx_event: str = ""
+    """What happened to it last, in CSTA's words (ECMA-269), as ``extraPbxData`` names it."""
 
 
 @dataclass
@@ -46,25 +48,33 @@ class Phone:
 
 _LIVELY = ("conferenced", "connected", "held", "ringing", "originated")
 _MOST_CALLS = 8
+_PBX_EVENTS = {
+    "originated": "originatedEvent",
+    "ringing": "deliveredEvent",
+    "connected": "establishedEvent",
+    "held": "heldEvent",
+    "conferenced": "conferencedEvent",
+    "ended": "connectionClearedEvent",
+}
 
 Announce = Callable[[PhoneCall | None], None]
 """Receives the call that changed; None when the phone itself did."""
 
 
-class DeskPhone:
-    """A phone in use. Each method changes the phone and announces the change, in order."""
+class UsedPhone:
+    """A phone in use, at its number. Each method changes the phone and announces the change, in order."""
 
     def __init__(
-        self, extension: str, phone: Phone, announce: Announce, tick: Callable[[], tuple[datetime, int]]
+        self, number: str, phone: Phone, announce: Announce, tick: Callable[[], tuple[datetime, int]]
     ) -> None:
-        self.extension, self.phone, self._announce, self._tick = extension, phone, announce, tick
+        self.number, self.phone, self._announce, self._tick = number, phone, announce, tick
 
     def ring(self, call_id: str, caller: str) -> PhoneCall:
-        return self._begin(PhoneCall(call_id, "ringing", "incoming", caller, self.extension, self._tick()[0]))
+        return self._begin(PhoneCall(call_id, "ringing", "incoming", caller, self.number, self._tick()[0]))
 
     def dial(self, call_id: str, callee: str) -> PhoneCall:
         """Call out; the other side answers immediately. A call in progress is held."""
-        call = self._begin(PhoneCall(call_id, "originated", "outgoing", self.extension, callee, self._tick()[0]))
+        call = self._begin(PhoneCall(call_id, "originated", "outgoing", self.number, callee, self._tick()[0]))
         self.answer(call.call_id)
         return call
 
@@ -113,10 +123,14 @@ class DeskPhone:
             self.phone.registered = on
             self._announce_phone()
 
-    def publish_state(self, state: str, call_id: str) -> str:
-        """Announce any state, known or not, of the newest call or else of an invented one; returns its id."""
-        passing = PhoneCall(call_id, state, "incoming", "", self.extension, self._tick()[0])
-        return self._change_state(self.phone.calls[-1] if self.phone.calls else passing, state).call_id
+    def publish_state(self, state: str, call_id: str, pbx_event: str = "") -> str:
+        """Announce any state, known or not, of the newest call or else of an invented one; returns its id.
+
+        ``pbx_event`` is what CSTA calls it; by default what belongs to the state, if that is known.
+        """
+        passing = PhoneCall(call_id, state, "incoming", "", self.number, self._tick()[0])
+        call = self.phone.calls[-1] if self.phone.calls else passing
+        return self._change_state(call, state, pbx_event).call_id
 
     def _begin(self, call: PhoneCall) -> PhoneCall:
         if not self.phone.registered:
@@ -126,8 +140,8 @@ class DeskPhone:
         self.phone.calls.append(call)
         return self._change_state(call, call.state)
 
-    def _change_state(self, call: PhoneCall, state: str) -> PhoneCall:
-        call.state = state
+    def _change_state(self, call: PhoneCall, state: str, pbx_event: str = "") -> PhoneCall:
+        call.state, call.pbx_event = state, pbx_event or _PBX_EVENTS.get(state, "")
         call.since, call.changed_ms = self._tick()
         self.phone.changed_ms = call.changed_ms
         self._announce(call)

@@ -4,7 +4,7 @@ from collections import deque
 from math import ceil
 
 WINDOW = 30.0
-DEFAULT_LIMIT = 1500
+DEFAULT_LIMIT = 10_000
 
 
 class Quota:

@@ -14,12 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 
 from sandbox.faults import Faults
 from sandbox.journal import Journal
-from sandbox.people import ACCOUNT_NAME, Person, TeamsUser, sample_people, stable_id
-from sandbox.phones import DeskPhone, PhoneCall
+from sandbox.people import ACCOUNT_NAME, Device, Person, TeamsUser, sample_people, stable_id
+from sandbox.phones import PhoneCall, UsedPhone
 from sandbox.quota import Quota
 from sandbox.registration import Registration
 
 DEFAULT_PAGE_SIZE = 10
+REFUSING = ("graph", "entra", "cloudlink")
+"""The services that refuse their next requests on demand."""
 
 
 class UnreadableState(Exception):
@@ -89,7 +91,7 @@ class Saved:
 
 _SAVED = TypeAdapter(Saved)
 
-Announced = Callable[[Person, PhoneCall | None], None]
+Announced = Callable[[Person, Device, PhoneCall | None], None]
 
 
 def _utc_now() -> datetime:
@@ -133,15 +135,21 @@ class World:
         return self._clock() + timedelta(seconds=self.saved.clock_ahead)
 
     def tick(self) -> tuple[datetime, int]:
-        """Now, and as CloudLink's milliseconds, which always increase."""
+        """Now, and as the milliseconds of the phone system's own clock; they always increase."""
         now = self.now()
         self.saved.newest_ms = max(self.saved.newest_ms + 1, int(now.timestamp() * 1000))
-        return now, self.saved.newest_ms
+        return now, self.saved.newest_ms + int(self.saved.faults.cloudlink_clock_seconds * 1000)
+
+    def phone_time(self) -> datetime:
+        """The time by the phone system's own clock."""
+        return self.now() + timedelta(seconds=self.saved.faults.cloudlink_clock_seconds)
 
     def takes_refusal(self, service: str) -> bool:
         """Whether this request to the service is one of those to refuse."""
         is_refused = self.refuse_next[service] > 0
-        self.refuse_next[service] -= is_refused
+        if is_refused:
+            self.refuse_next[service] -= 1
+            self.changed()
         return is_refused
 
     def new_id(self) -> str:
@@ -161,12 +169,17 @@ class World:
         """By object id; None when removed."""
         return next((each for each in self.saved.teams if each.id == user_id.lower() and not each.removed), None)
 
-    def desk_phone(self, person: Person) -> DeskPhone:
-        return DeskPhone(person.extension or "", person.phone, lambda call: self._announce(person, call), self.tick)
+    def device(self, key: str) -> tuple[Person, Device] | None:
+        """A device by its key, and whose it is."""
+        found = ((person, device) for person in self.saved.people for device in person.devices)
+        return next((each for each in found if each[1].key == key), None)
 
-    def _announce(self, person: Person, call: PhoneCall | None) -> None:
+    def phone_of(self, person: Person, device: Device) -> UsedPhone:
+        return UsedPhone(device.number, device.phone, lambda call: self._announce(person, device, call), self.tick)
+
+    def _announce(self, person: Person, device: Device, call: PhoneCall | None) -> None:
         for listener in self.on_phone:
-            listener(person, call)
+            listener(person, device, call)
         self.changed()
 
     def as_bytes(self) -> bytes:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 
-from sandbox.people import Person
 from sandbox.phones import PhoneError
 from sandbox.state import PlannedStep, World
 
@@ -39,28 +38,33 @@ class TrafficGenerator:
             traffic.next_call_at += gap * self._world.random.uniform(0.5, 1.5)
 
     def _start_call(self, now: datetime) -> None:
-        idle = [each for each in self._world.saved.people if each.phone.registered and not each.phone.calls]
+        devices = [(person, device) for person in self._world.saved.people for device in person.devices]
+        idle = [each for each in devices if each[1].phone.registered and not each[1].phone.calls]
         if not idle:
             return
-        person, call_id, random = self._world.random.choice(idle), self._world.new_id(), self._world.random
-        self._world.desk_phone(person).ring(call_id, random.choice(_OUTSIDERS))
+        (person, device), call_id, random = (
+            self._world.random.choice(idle),
+            self._world.new_id(),
+            self._world.random,
+        )
+        self._world.phone_of(person, device).ring(call_id, random.choice(_OUTSIDERS))
         answered = now + timedelta(seconds=random.uniform(1, 5))
         ended = answered + timedelta(seconds=random.uniform(5, 90))
         if random.random() < 0.8:
-            self._plan(answered, "answer", person, call_id)
+            self._plan(answered, "answer", device.key, call_id)
         if random.random() < 0.1:
-            self._plan(answered + (ended - answered) / 2, "conference", person, call_id)
-        self._plan(ended, "hang_up", person, call_id)
+            self._plan(answered + (ended - answered) / 2, "conference", device.key, call_id)
+        self._plan(ended, "hang_up", device.key, call_id)
 
-    def _plan(self, at: datetime, step: str, person: Person, call_id: str) -> None:
-        self._world.saved.traffic.planned.append(PlannedStep(at, step, person.extension or "", call_id))
+    def _plan(self, at: datetime, step: str, key: str, call_id: str) -> None:
+        self._world.saved.traffic.planned.append(PlannedStep(at, step, key, call_id))
 
     def _do(self, planned: PlannedStep) -> None:
         """Do the step, unless the call has been hung up since."""
-        person = self._world.person(planned.extension)
-        if person is None:
+        found = self._world.device(planned.extension)
+        if found is None:
             return
-        phone = self._world.desk_phone(person)
+        phone = self._world.phone_of(*found)
         steps = {"answer": phone.answer, "conference": phone.conference, "hang_up": phone.hang_up}
         with suppress(PhoneError):
             steps[planned.step](planned.call_id)

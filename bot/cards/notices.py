@@ -153,9 +153,11 @@ def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
         return _own_problem(texts, notice, service, since)
     said = _form_error(texts, notice)
     is_wrong = bool(facts.get("lasting"))
-    title = texts("notice.problem.wrong" if is_wrong else "notice.problem.unwell", service=_service(texts, service))
+    is_stopped = is_wrong and service != Service.CLOUDLINK
+    consequence = "notice.problem.wrong" if is_stopped else "notice.problem.unwell"
+    title = texts(consequence, what=said.sentence.rstrip("."))
     style: Style = "attention" if is_wrong else "warning"
-    box = note(style, "❌" if is_wrong else "⚠️", said.sentence, said.remedy, since)
+    box = note(style, "❌" if is_wrong else "⚠️", said.remedy, since)
     actions: list[Action] = []
     if Fault(facts["fault"]) in REPLACES_SECRET and service != Service.CLOUDLINK:
         actions.append(_replace(texts, notice))

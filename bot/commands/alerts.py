@@ -152,8 +152,8 @@ COMMAND = Command(
     key="alerts",
     titles={"en": "alerts", "pt": "alertas"},
     descriptions={
-        "en": "Of what you are warned, and when",
-        "pt": "De que é avisado e quando",
+        "en": "What you are alerted about, and when",
+        "pt": "Que alertas recebe e quando",
     },
     aliases=("notifications", "mute", "quiet hours", "notificações", "avisos", "horas de silêncio"),
     listed=False,

@@ -61,8 +61,8 @@ COMMAND = Command(
     key="auto_rotate",
     titles={"en": "auto-rotate", "pt": "rotação automática"},
     descriptions={
-        "en": "Let the bot replace the secret in time",
-        "pt": "Deixar o bot substituir o segredo a tempo",
+        "en": "Renew the secret automatically",
+        "pt": "Renovar o segredo automaticamente",
     },
     aliases=("auto rotate", *ON, *OFF),
     listed=False,

@@ -41,8 +41,8 @@ COMMAND = Command(
     key="remove",
     titles={"en": "remove integration", "pt": "remover integração"},
     descriptions={
-        "en": "Clear presence and forget the secrets",
-        "pt": "Limpar a presença e esquecer os segredos",
+        "en": "Clear presence and delete the secrets",
+        "pt": "Limpar a presença e eliminar os segredos",
     },
     aliases=("remove", "delete integration", "remover", "eliminar integração"),
     open=open_remove,

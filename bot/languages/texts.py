@@ -50,6 +50,10 @@ class Texts:
     def keys(self) -> frozenset[str]:
         return frozenset(self._forms)
 
+    def forms(self, key: str) -> tuple[str, ...]:
+        """The forms of ``key``, with their placeholders: one, or one for each plural."""
+        return self._forms[key]
+
     def placeholders(self, key: str) -> list[frozenset[str]]:
         """The placeholders of each form of ``key``."""
         return [frozenset(name for _, name, _, _ in Formatter().parse(form) if name) for form in self._forms[key]]

@@ -12,6 +12,7 @@ from sandbox.state import World
 LIFETIME = 3747
 _REFRESH_LIFETIME = 30 * 86400
 _AUDIENCE, _REFRESH = "mitel.io", "mitel.io/refresh"
+_REGION, _ISSUING_REGION = "eu", "eu-central-1"
 
 
 async def token(request: web.Request) -> web.Response:
@@ -48,8 +49,11 @@ def _check_refresh(world: World, body: dict[str, Any]) -> None:
 
 
 def _granted(world: World) -> dict[str, Any]:
+    """As in Mitel's sample, the claims ``domain`` and ``iss`` name the account's region."""
     claims = {
         "accountId": world.saved.account.id,
+        "domain": f"{world.saved.account.id}.{world.saved.account.region or _REGION}.api.mitel.io",
+        "iss": f"https://authentication.{_ISSUING_REGION}.api.mitel.io",
         "generation": world.saved.account.generation,
         "jti": world.new_id(),
     }

@@ -1,6 +1,7 @@
 """CloudLink's responses: collections, errors, and a correlation id on each."""
 
 from collections.abc import Sequence
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -33,8 +34,12 @@ def bad_request(description: str) -> CloudLinkError:
 def respond(
     request: web.Request, body: Any, status: int = 200, headers: dict[str, str] | None = None
 ) -> web.Response:
-    """JSON (nothing when ``body`` is None) with the correlation id that Mitel's support asks for."""
-    all_headers = {"x-mitel-correlation-id": request.app[WORLD].new_id(), **(headers or {})}
+    """JSON (nothing when ``body`` is None), dated by the phone system's clock, with the correlation id that Mitel's
+    support asks for.
+    """
+    world = request.app[WORLD]
+    date = format_datetime(world.phone_time(), usegmt=True)
+    all_headers = {"x-mitel-correlation-id": world.new_id(), "Date": date, **(headers or {})}
     if body is None:
         return web.Response(status=status, headers=all_headers)
     return json_response(body, status, all_headers)

@@ -1,6 +1,8 @@
 """CloudLink's HTTP edge: one path prefix for each of its services."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from email.utils import format_datetime
 
 from aiohttp import web
 
@@ -28,13 +30,16 @@ def _with_errors(handler: Handler) -> Handler:
 
 
 def _check_faults(request: web.Request) -> None:
-    faults = request.app[WORLD].saved.faults
-    if request.app[WORLD].takes_refusal("cloudlink"):
+    """Raises ``CloudLinkError``. The time to wait is a date, as Mitel's own sample reads it."""
+    world = request.app[WORLD]
+    faults = world.saved.faults
+    if world.takes_refusal("cloudlink"):
         raise CloudLinkError(401, "invalid_client", "The client is not known.")
     if faults.cloudlink_outage:
         raise CloudLinkError(503, "unavailable", "The service is not available.")
     if faults.cloudlink_throttle:
-        headers = {"Retry-After": str(faults.retry_after)}
+        until = world.phone_time() + timedelta(seconds=faults.retry_after)
+        headers = {"Retry-After": format_datetime(until, usegmt=True)}
         raise CloudLinkError(429, "too_many_requests", "Too many requests.", headers)
 
 
@@ -44,7 +49,7 @@ async def _not_found(request: web.Request) -> web.Response:
 
 def routes() -> list[web.RouteDef]:
     token, account = f"/authentication/{VERSION}/token", f"/admin/{VERSION}/accounts/{{account}}"
-    endpoint, subscriptions = f"/media/{VERSION}/endpoints/{{extension}}", f"/notifications/{VERSION}/subscriptions"
+    endpoint, subscriptions = f"/media/{VERSION}/endpoints/{{number}}", f"/notifications/{VERSION}/subscriptions"
     return [
         web.post(token, _with_errors(authentication.token)),
         web.get(token, _with_errors(authentication.who_am_i)),

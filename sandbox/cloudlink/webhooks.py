@@ -7,11 +7,11 @@ from typing import Any
 
 import aiohttp
 
-from sandbox.cloudlink.accounts import SITE_ID
+from sandbox.cloudlink.media import DIRECTIONS
 from sandbox.cloudlink.notifications import TOPIC
 from sandbox.cloudlink.responses import VERSION
-from sandbox.people import Person
-from sandbox.phones import PhoneCall
+from sandbox.people import Device, Person
+from sandbox.phones import Phone, PhoneCall
 from sandbox.state import Subscription, World
 
 RETRY_AFTER = (0.2, 0.5, 1.0, 2.0)
@@ -19,48 +19,56 @@ _TIMEOUT = aiohttp.ClientTimeout(total=5)
 _MOST_WAITING = 1000
 
 
-def notification(world: World, person: Person, call: PhoneCall | None) -> dict[str, Any]:
-    """A phone's state change as CloudLink publishes it: of one call, or of the phone itself (None)."""
-    subject = f"/{VERSION}/endpoints/{person.extension}"
+def notification(world: World, person: Person, device: Device, call: PhoneCall | None) -> dict[str, Any]:
+    """A device's state change as CloudLink publishes it: of one call, or of the device itself (None)."""
+    subject = f"/{VERSION}/endpoints/{device.number}"
     content = {
-        "endpointId": person.extension,
+        "endpointId": device.number,
         "userId": person.id,
         "principalId": person.id,
         "accountId": world.saved.account.id,
-        "siteId": SITE_ID,
+        "siteId": device.site_id,
         "eventId": world.new_id(),
-        **(_endpoint_content(person) if call is None else _call_content(call)),
+        **(_endpoint_content(device.phone) if call is None else _call_content(world, device, call)),
     }
     return {
         "publicationId": world.new_id(),
         "topic": TOPIC,
-        "method": "POST" if call and call.state in ("ringing", "originated") else "PUT",
+        "method": "PUT",
         "subject": subject if call is None else f"{subject}/calls/{call.call_id}",
         "content": content,
-        "publisher": {"accountId": world.saved.account.id, "userId": person.id},
+        "publisher": {"accountId": world.saved.account.id, "principalId": person.id},
     }
 
 
-def _call_content(call: PhoneCall) -> dict[str, Any]:
+def _call_content(world: World, device: Device, call: PhoneCall) -> dict[str, Any]:
+    """As in Mitel's published sample: the call's id is a path, and what the PBX says is CSTA's (ECMA-269)."""
+    is_plain = world.saved.faults.plain_calls
+    pbx = {
+        "alertingDevice": device.number,
+        "calledDevice": call.to,
+        "eventType": call.pbx_event,
+        "callTrackingID": call.call_id[:8],
+    }
     return {
         "eventType": "CallStateNotification",
-        "callId": call.call_id,
+        "callId": call.call_id if is_plain else f"endpoints/{device.number}/calls/{call.call_id}",
         "state": call.state,
         "cause": "normal",
-        "direction": call.direction,
+        "direction": DIRECTIONS[call.direction],
         "from": call.from_,
         "to": call.to,
         "timestamp": call.changed_ms,
-        "extraPbxData": {"conference": call.conference},
+        "extraPbxData": {name: value for name, value in pbx.items() if value},
     }
 
 
-def _endpoint_content(person: Person) -> dict[str, Any]:
+def _endpoint_content(phone: Phone) -> dict[str, Any]:
     return {
         "eventType": "EndpointStateNotification",
-        "state": person.phone.state,
-        "doNotDisturb": person.phone.do_not_disturb,
-        "timestamp": person.phone.changed_ms,
+        "state": phone.state,
+        "doNotDisturb": phone.do_not_disturb,
+        "timestamp": phone.changed_ms,
     }
 
 
@@ -74,9 +82,9 @@ class Webhooks:
         self._queues: dict[str, asyncio.Queue[dict[str, Any]]] = {}
         self._workers: dict[str, asyncio.Task[None]] = {}
 
-    def publish(self, person: Person, call: PhoneCall | None) -> None:
-        """Queue a phone's change for each matching subscription: once, unless a fault loses or doubles it."""
-        published, faults = notification(self._world, person, call), self._world.saved.faults
+    def publish(self, person: Person, device: Device, call: PhoneCall | None) -> None:
+        """Queue a device's change for each matching subscription: once, unless a fault loses or doubles it."""
+        published, faults = notification(self._world, person, device, call), self._world.saved.faults
         times = 0 if faults.lose_webhooks else 2 if faults.double_webhooks else 1
         self._drop_unsubscribed()
         for subscription in self._world.saved.subscriptions.values():
@@ -107,7 +115,7 @@ class Webhooks:
         body = published | {
             "subscription": {"subscriptionId": subscription.id},
             "notification": {
-                "createdOn": self._world.now().isoformat(),
+                "createdOn": self._world.phone_time().isoformat(),
                 "correlationId": self._world.new_id(),
             },
         }

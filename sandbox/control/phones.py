@@ -1,4 +1,4 @@
-"""Controls of the desk phones."""
+"""Controls of the phones, each by the key of its device."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,57 +7,58 @@ from aiohttp import web
 
 from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, text
 from sandbox.http import WORLD, json_response
-from sandbox.phones import DeskPhone, PhoneError
+from sandbox.phones import PhoneError, UsedPhone
 from sandbox.state import World
 
 _CALLER, _CALLEE = "+351210000199", "+351210000299"
 
-Action = Callable[[World, DeskPhone, dict[str, Any]], dict[str, Any]]
+Action = Callable[[World, UsedPhone, dict[str, Any]], dict[str, Any]]
 
 
 def _call_id(fields: dict[str, Any]) -> str | None:
     return None if fields.get("callId") is None else text(fields, "callId")
 
 
-def _ring(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _ring(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     return {"callId": phone.ring(world.new_id(), text(fields, "from", _CALLER)).call_id}
 
 
-def _dial(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _dial(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     return {"callId": phone.dial(world.new_id(), text(fields, "to", _CALLEE)).call_id}
 
 
-def _answer(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _answer(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     return {"callId": phone.answer(_call_id(fields)).call_id}
 
 
-def _hang_up(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _hang_up(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     if "all" in fields and flag(fields, "all"):
         phone.hang_up_all()
         return {}
     return {"callId": phone.hang_up(_call_id(fields)).call_id}
 
 
-def _conference(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _conference(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     return {"callId": phone.conference(_call_id(fields)).call_id}
 
 
-def _hold(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _hold(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     return {"callId": phone.hold(_call_id(fields)).call_id}
 
 
-def _do_not_disturb(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _do_not_disturb(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     phone.set_do_not_disturb(flag(fields, "on"))
     return {}
 
 
-def _registered(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
+def _registered(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
     phone.set_registered(flag(fields, "on"))
     return {}
 
 
-def _state(world: World, phone: DeskPhone, fields: dict[str, Any]) -> dict[str, Any]:
-    return {"callId": phone.publish_state(text(fields, "state"), world.new_id())}
+def _state(world: World, phone: UsedPhone, fields: dict[str, Any]) -> dict[str, Any]:
+    pbx_event = text(fields, "pbxEvent") if "pbxEvent" in fields else ""
+    return {"callId": phone.publish_state(text(fields, "state"), world.new_id(), pbx_event)}
 
 
 _ACTIONS: dict[str, tuple[Action, tuple[str, ...]]] = {
@@ -69,7 +70,7 @@ _ACTIONS: dict[str, tuple[Action, tuple[str, ...]]] = {
     "hold": (_hold, ("callId",)),
     "dnd": (_do_not_disturb, ("on",)),
     "registered": (_registered, ("on",)),
-    "state": (_state, ("state",)),
+    "state": (_state, ("state", "pbxEvent")),
 }
 
 
@@ -77,11 +78,11 @@ def _handle(action: Action, names: tuple[str, ...]) -> Callable[[web.Request], A
     async def handle(request: web.Request) -> web.Response:
         world = request.app[WORLD]
         fields = await fields_sent(request, *names)
-        person = world.person(request.match_info["extension"])
-        if person is None:
+        found = world.device(request.match_info["device"])
+        if found is None:
             raise ControlError(404, "There is no such extension.")
         try:
-            return json_response(action(world, world.desk_phone(person), fields))
+            return json_response(action(world, world.phone_of(*found), fields))
         except PhoneError as error:
             raise ControlError(409, str(error)) from None
 
@@ -89,5 +90,5 @@ def _handle(action: Action, names: tuple[str, ...]) -> Callable[[web.Request], A
 
 
 def routes() -> list[web.RouteDef]:
-    path = f"{PREFIX}/phones/{{extension}}"
+    path = f"{PREFIX}/phones/{{device}}"
     return [web.post(f"{path}/{name}", _handle(action, names)) for name, (action, names) in _ACTIONS.items()]

@@ -6,9 +6,11 @@ from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, numbe
 from sandbox.control.view import iso, world_json
 from sandbox.faults import BadFault
 from sandbox.http import WORLD, json_response
+from sandbox.state import REFUSING
 from sandbox.traffic import MOST_CALLS_PER_MINUTE
 
 _LONGEST_LEAP = 400 * 86400
+_MOST_REFUSALS = 100
 
 
 async def _state(request: web.Request) -> web.Response:
@@ -25,6 +27,15 @@ async def _faults(request: web.Request) -> web.Response:
         raise ControlError(400, str(error)) from None
     world.changed()
     return json_response(world.saved.faults.as_json())
+
+
+async def _refusals(request: web.Request) -> web.Response:
+    """Have a service answer its next requests with 401, and then as usual."""
+    world, fields = request.app[WORLD], await fields_sent(request, *REFUSING)
+    for service in fields:
+        world.refuse_next[service] = int(number(fields, service, None, 0, _MOST_REFUSALS))
+    world.changed()
+    return json_response({service: world.refuse_next[service] for service in REFUSING})
 
 
 async def _traffic(request: web.Request) -> web.Response:
@@ -59,6 +70,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.get(f"{PREFIX}/state", _state),
         web.post(f"{PREFIX}/faults", _faults),
+        web.post(f"{PREFIX}/refusals", _refusals),
         web.post(f"{PREFIX}/traffic", _traffic),
         web.post(f"{PREFIX}/clock", _clock),
         web.get(f"{PREFIX}/log", _log),

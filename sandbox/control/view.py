@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.people import Person, TeamsUser
+from sandbox.people import Device, Person, TeamsUser
 from sandbox.phones import Phone, PhoneCall
 from sandbox.presence import live_chosen, live_message, live_session, shown
 from sandbox.registration import Secret
-from sandbox.state import World
+from sandbox.state import REFUSING, World
 
 _NO_PHONE = Phone(registered=False)
 
@@ -23,6 +23,7 @@ def world_json(world: World) -> dict[str, Any]:
         "cloudlink": _cloudlink_json(world),
         "registration": _registration_json(world),
         "faults": world.saved.faults.as_json(),
+        "refusals": {service: world.refuse_next[service] for service in REFUSING},
         "traffic": {"running": traffic.running, "callsPerMinute": traffic.calls_per_minute},
         "counts": world.journal.counts.as_json(),
     }
@@ -37,13 +38,22 @@ def _people_json(world: World) -> list[dict[str, Any]]:
 
 def _row(person: Person | None, user: TeamsUser | None, now: datetime) -> dict[str, Any]:
     name = person.name if person else user.name if user else ""
+    desk = person.desk if person else None
     return {
+        "key": desk.key if desk else None,
+        "site": person.site if person else "",
         "extension": person.extension if person else None,
         "name": name,
         "address": person.address if person else "",
         "phone": _phone_json(person.phone if person else _NO_PHONE),
+        "others": [_device_json(device) for device in person.others] if person else [],
         "teams": _teams_json(user, now) if user else None,
     }
+
+
+def _device_json(device: Device) -> dict[str, Any]:
+    named = {"key": device.key, "number": device.number, "kind": device.kind, "site": device.site}
+    return named | {"phone": _phone_json(device.phone)}
 
 
 def _phone_json(phone: Phone) -> dict[str, Any]:
@@ -74,6 +84,8 @@ def _teams_json(user: TeamsUser, now: datetime) -> dict[str, Any]:
         "upn": user.upn,
         "mail": user.mail,
         "enabled": user.enabled,
+        "guest": user.guest,
+        "refusal": user.refusal,
         "client": user.client,
         "chosen": chosen and {"availability": chosen.availability, "activity": chosen.activity},
         "session": session

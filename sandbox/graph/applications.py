@@ -61,9 +61,21 @@ def add_password(world: World, call: GraphCall, found: Match[str]) -> GraphRespo
     if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         raise bad_request("Invalid value specified for property 'displayName'.", "Request_BadRequest")
     days, delay = _days(world, requested.get("endDateTime")), world.saved.faults.secret_delay_seconds
+    _check_policy(world, days)
     secret = registration.add_secret(name, days, world.now(), world.random, delay)
     world.changed()
     return GraphResponse(body={**_credential(secret), "secretText": secret.value})
+
+
+def _check_policy(world: World, days: float) -> None:
+    """The tenant's app management policy (Graph reference: appManagementConfiguration)."""
+    faults = world.saved.faults
+    if faults.secrets_forbidden:
+        message = "Credential type not allowed as per assigned policy."
+        raise bad_request(message, "CredentialTypeNotAllowedAsPerAppPolicy")
+    if 0 < faults.longest_secret_days < days:
+        message = "Credential lifetime exceeds the max value allowed as per assigned policy."
+        raise bad_request(message, "CredentialInvalidLifetimeAsPerAppPolicy")
 
 
 def _days(world: World, end: Any) -> float:

@@ -166,7 +166,7 @@ async def event_of_a_call(sandbox: SandboxHandle, extension: str) -> Event:
     person = sandbox.world.person(extension)
     assert person is not None
     (subscription,) = sandbox.world.saved.subscriptions.values()
-    body = notification(sandbox.world, person, person.phone.calls[-1])
+    body = notification(sandbox.world, person, person.devices[0], person.phone.calls[-1])
     body |= {"subscription": {"subscriptionId": subscription.id}}
     return Event(subscription.url, json.dumps(body).encode())
 

@@ -24,6 +24,8 @@ from tests.support.tools import ROOT
 
 READMES = {"en": "README.md", "pt": "README.pt.md"}
 INDEX = "README.md"
+GLOSSARY = "glossario.md"
+"""The Portuguese terms; it has no English counterpart."""
 PAGES = sorted(path.name for path in (ROOT / "docs/en").glob("*.md"))
 STEPS = [f"G{number}" for number in range(1, 16)]
 SETTINGS = {name.upper() for name in Settings.model_fields}
@@ -122,7 +124,7 @@ def meaning(words: str, language: str) -> str:
 
 
 def test_both_languages_have_the_same_pages() -> None:
-    assert [path.name for path in sorted((ROOT / "docs/pt").glob("*.md"))] == PAGES
+    assert {path.name for path in (ROOT / "docs/pt").glob("*.md")} - {GLOSSARY} == set(PAGES)
     assert INDEX in PAGES
 
 
@@ -134,7 +136,11 @@ def test_a_page_is_built_alike_in_both_languages(page: str) -> None:
 @every_page
 def test_a_page_points_to_the_same_pages_in_both_languages(page: str) -> None:
     targets = {
-        language: [target.partition("#")[0].replace(".pt.md", ".md") for target in links(read(language, page))]
+        language: [
+            target.partition("#")[0].replace(".pt.md", ".md")
+            for target in links(read(language, page))
+            if target != GLOSSARY
+        ]
         for language in READMES
     }
     assert targets["en"] == targets["pt"]

@@ -106,7 +106,7 @@ async def complete_cloudlink_steps(chat: Playground, wording: Wording, values: V
     await chat.say(wording.setup)
     await chat.card_with(wording.step(1))
     await chat.press(wording("button.check"), **values.cloudlink)
-    await chat.card_with(wording.step(2), wording.texts.plural("setup.found", 25, account="Vale Verde"))
+    await chat.card_with(wording.step(2), wording.texts.plural("setup.found", 28, account="Vale Verde"))
     await chat.press(wording("button.next"))
     await chat.card_with(wording.step(3))
 

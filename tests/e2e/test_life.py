@@ -15,6 +15,7 @@ from tests.e2e.journeys import ENGLISH, NAME, WORDINGS, Wording, connect
 from tests.e2e.playground import Message, Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
 from tests.e2e.searches import contents, leaks, stored_output
+from tests.support.bot.texts import problem_title
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(300)]
 
@@ -252,8 +253,8 @@ async def test_a_refused_secret_is_alerted_immediately_with_an_all_clear_later(t
         await sandbox.expire_secret(old["keyId"])
         await sandbox.call(ANA)
         await bot.start()
-        refused = ENGLISH("notice.problem.wrong", service=ENGLISH("service.entra"))
-        alarm = await chat.message_with(refused, ENGLISH("fault.entra.secret_expired"), seconds=90)
+        refused = problem_title("entra.secret_expired")
+        alarm = await chat.message_with(refused, ENGLISH("fault.entra.secret_expired.remedy"), seconds=90)
         assert "/".join(await sandbox.shown(ANA)) != ON_A_CALL
 
         new = await sandbox.new_secret("The next one")

@@ -56,7 +56,7 @@ async def test_from_chat_to_presence(tmp_path: Path, wording: Wording) -> None:
         await chat.card_with(wording("fault.entra.secret_wrong"), wording.step(3))
         await save(chat, wording, values)
         preview = await chat.card_with(wording("preview.title"))
-        assert {"25", "20", "5"} <= set(preview.words.splitlines())
+        assert {"28", "21", "7"} <= set(preview.words.splitlines())
 
         await sandbox.call(BRUNO)
         await enable(chat, wording)

@@ -20,7 +20,7 @@ def test_the_switches_the_switchboard_shows() -> None:
         "loseWebhooks": False,
         "doubleWebhooks": False,
         "slowSeconds": 0,
-        "graphQuota": 1500,
+        "graphQuota": 10_000,
         "graphForbidden": False,
     }
     assert promised.items() <= Faults().as_json().items()
@@ -38,6 +38,7 @@ def test_the_switches_the_switchboard_shows() -> None:
         {"graphQuota": -1},
         {"slowSeconds": 61},
         {"slowSeconds": None},
+        {"cloudlinkClockSeconds": -100_000},
         {"slowSeconds": float("nan")},
     ],
 )

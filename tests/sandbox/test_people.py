@@ -18,16 +18,17 @@ def _by_name(name: str) -> tuple[Person, list[TeamsUser]]:
 def test_most_people_match_one_enabled_teams_user() -> None:
     people, users = sample_people()
     counts = Counter(
-        "ok" if len(found) == 1 and found[0].enabled else "not"
+        "ok" if len(found) == 1 and found[0].enabled and not found[0].guest else "not"
         for found in (_matches(each, users) for each in people)
     )
-    assert counts == {"ok": 20, "not": 5}
+    assert counts == {"ok": 22, "not": 6}
 
 
-def test_ids_and_extensions_are_unique_and_stay_the_same_at_each_start() -> None:
+def test_ids_and_devices_are_unique_and_stay_the_same_at_each_start() -> None:
     people, users = sample_people()
-    extensions = [person.extension for person in people if person.extension]
-    assert len(set(extensions)) == len(extensions) == 24
+    devices = [device for person in people for device in person.devices]
+    assert len({(device.site, device.number) for device in devices}) == len(devices) == 31
+    assert len({device.key for device in devices}) == len(devices)
     assert len({person.id for person in people} | {user.id for user in users}) == len(people) + len(users)
     assert [user.id for user in users] == [user.id for user in sample_people()[1]]
 
@@ -63,6 +64,17 @@ def test_one_is_disabled_in_teams() -> None:
 
 def test_one_address_belongs_to_two() -> None:
     assert len(_by_name("William Hart")[1]) == 2
+
+
+def test_one_extension_is_at_two_sites() -> None:
+    people = [person for person in sample_people()[0] if person.extension == "2016"]
+    assert [(person.name, person.site) for person in people] == [("Oliver Grant", "Lisboa"), ("Nuno Vaz", "Porto")]
+
+
+def test_one_is_a_guest_and_one_has_no_licence() -> None:
+    (guest,), (unlicensed,) = _by_name("Chris Palmer")[1], _by_name("Beatriz Ramos")[1]
+    assert (guest.guest, guest.refusal) == (True, 404)
+    assert (unlicensed.guest, unlicensed.refusal) == (False, 403)
 
 
 def test_one_has_no_extension() -> None:

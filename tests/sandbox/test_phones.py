@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sandbox.phones import DeskPhone, Phone, PhoneCall, PhoneError
+from sandbox.phones import Phone, PhoneCall, PhoneError, UsedPhone
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
@@ -14,7 +14,7 @@ class Line:
         self.said: list[tuple[str, str] | None] = []
         self.stamps: list[int] = []
         self.phone = Phone()
-        self.desk = DeskPhone("2001", self.phone, self._hear, self._tick)
+        self.desk = UsedPhone("2001", self.phone, self._hear, self._tick)
         self._ms = 0
 
     def _hear(self, call: PhoneCall | None) -> None:

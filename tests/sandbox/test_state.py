@@ -11,7 +11,7 @@ from tests.support.clocks import FakeClock
 
 def test_everything_survives_the_file(world: World, clock: FakeClock, tmp_path: Path) -> None:
     person, user = world.saved.people[0], world.saved.teams[0]
-    world.desk_phone(person).ring("a", "+351")
+    world.phone_of(person, person.devices[0]).ring("a", "+351")
     user.session = Session("Busy", "InACall", clock.now, clock.now)
     world.saved.registration.add_secret("second", 1, clock.now, world.random)
     world.saved.subscriptions["s"] = Subscription("s", "app", "http://127.0.0.1/", "topic", "/", "", clock.now)
@@ -55,9 +55,9 @@ def test_cloudlinks_milliseconds_always_increase(world: World, clock: FakeClock)
 
 def test_listeners_receive_the_phone_event_and_then_the_change(world: World) -> None:
     changes: list[str] = []
-    world.on_phone.append(lambda person, call: changes.append(f"{person.extension} {call and call.state}"))
+    world.on_phone.append(lambda person, device, call: changes.append(f"{device.number} {call and call.state}"))
     world.on_change.append(lambda: changes.append("changed"))
-    world.desk_phone(world.saved.people[0]).ring("a", "+351")
+    world.phone_of(world.saved.people[0], world.saved.people[0].devices[0]).ring("a", "+351")
     assert changes == ["2001 ringing", "changed"]
 
 

@@ -14,6 +14,7 @@ from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, 
 
 import sandbox
 from sandbox.presence import Session
+from tests.sandbox.callers import signed_in
 from tests.support.browsers import chromium
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 
@@ -233,6 +234,10 @@ async def test_a_presence_that_comes_from_the_phone_is_marked(board: Board) -> N
         ("2021", "noAddress"),
         ("2022", "accountDisabled"),
         ("2023", "sharedAddress"),
+        ("2025", "refused"),
+        ("2026", "guest"),
+        ("2016", "yes"),
+        ("2016-porto", "yes"),
     ],
 )
 async def test_an_unmatched_person_has_a_reason(board: Board, extension: str, match: str) -> None:
@@ -440,6 +445,45 @@ async def test_a_whole_call_is_made_with_the_keyboard_alone(board: Board) -> Non
     for button in ("answer-2001", "hangup-2001", "ring-2001"):
         await board.page.keyboard.press("Enter")
         await expect(board.part(button)).to_be_focused()
+
+
+async def test_another_device_is_used_from_the_menu_and_shows_what_it_does(board: Board) -> None:
+    device = board.part("device-5002")
+    await expect(device).to_have_attribute("data-state", "idle")
+    for button, state in (("ring", "ringing"), ("answer", "call"), ("hangup", "idle")):
+        await board.click("menu-2002")
+        await board.click(f"{button}-5002")
+        await expect(device).to_have_attribute("data-state", state)
+        await expect(board.part("phone-2002")).to_have_attribute("data-state", "idle")
+        await expect(board.part("show-calling")).to_contain_text("0" if state == "idle" else "1")
+
+
+async def test_an_equal_extension_at_another_site_is_another_phone(board: Board) -> None:
+    await board.click("ring-2016-porto")
+    await expect(board.part("phone-2016-porto")).to_have_attribute("data-state", "ringing")
+    await expect(board.part("phone-2016")).to_have_attribute("data-state", "idle")
+
+
+async def test_graph_refuses_one_person_on_request(board: Board) -> None:
+    presence = board.part("presence-2001")
+    for match in ("refused", "yes"):
+        await board.click("menu-2001")
+        await board.click("refused-2001")
+        await expect(presence).to_have_attribute("data-match", match)
+
+
+async def test_a_number_of_refusals_is_counted_down(board: Board) -> None:
+    await board.click("tab-faults")
+    async with board.page.expect_response("**/switchboard/refusals"):
+        await board.part("refusals-graph").fill("2")
+        await board.part("refusals-graph").press("Tab")
+    await ask_graph(board.sandbox)
+    await expect(board.part("refusals-graph")).to_have_value("1")
+
+
+async def ask_graph(sandbox: SandboxHandle) -> None:
+    graph = await signed_in(sandbox)
+    assert (await graph.get("/organization")).status == 401
 
 
 async def test_names_are_text_never_markup(board: Board) -> None:

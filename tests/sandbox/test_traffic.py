@@ -9,7 +9,7 @@ from tests.support.clocks import FakeClock
 def run(world: World, clock: FakeClock, seconds: int) -> Counter[str]:
     """Run the generator, and count the phones' states."""
     states: Counter[str] = Counter()
-    world.on_phone.append(lambda person, call: states.update([call.state if call else "phone"]))
+    world.on_phone.append(lambda person, device, call: states.update([call.state if call else "phone"]))
     generator = TrafficGenerator(world)
     for _ in range(seconds * 4):
         generator.step()
@@ -45,7 +45,8 @@ def test_a_call_that_was_ended_is_skipped(world: World, clock: FakeClock) -> Non
     run(world, clock, 5)
     world.saved.traffic.running = False
     for person in world.saved.people:
-        world.desk_phone(person).hang_up_all()
+        for device in person.devices:
+            world.phone_of(person, device).hang_up_all()
     assert run(world, clock, 120) == {}
 
 

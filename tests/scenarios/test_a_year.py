@@ -26,7 +26,7 @@ from sync.domain.model import Actor
 from sync.domain.rotation import RotationStep
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, chat_of, start_year
 from tests.support.bot.fakes import words
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, PT, problem_title
 from tests.support.engines import KEY, TENANT, account_of, app_of
 from tests.support.eventually import eventually
 from tests.support.stores import read_integration, stored
@@ -175,7 +175,7 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await year.pass_days(2)
     clear = await year.arrived()
     assert clear["ada"] == clear["cleo"] == [EN("notice.clear", service="Microsoft Entra ID")]
-    assert clear["ben"] == ["Tudo em ordem: Microsoft Entra ID volta a funcionar"]
+    assert clear["ben"] == [PT("notice.clear", service="Microsoft Entra ID")]
 
 
 async def it_is_refused(year: Year) -> None:
@@ -193,8 +193,8 @@ async def it_is_refused(year: Year) -> None:
     await year.send_due_notices()
     await year.send_due_notices()
     urgent = await year.arrived()
-    assert urgent["ada"] == [EN("notice.problem.wrong", service="Microsoft Entra ID")]
-    assert urgent["ben"] == ["Microsoft Entra ID precisa de si"]
+    assert urgent["ada"] == [problem_title("entra.secret_expired")]
+    assert urgent["ben"] == [problem_title("entra.secret_expired", PT)]
     assert len(await year.wrong_presence()) == len(CALLERS)
 
 

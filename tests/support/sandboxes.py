@@ -78,9 +78,9 @@ class Switchboard:
     async def registered(self, extension: str, on: bool) -> None:
         await self._phone(extension, "registered", {"on": on})
 
-    async def publish_state(self, extension: str, state: str) -> str:
+    async def publish_state(self, extension: str, state: str, pbx_event: str | None = None) -> str:
         """Have CloudLink publish a call in any state, known or not; returns the call's id."""
-        return await self._phone(extension, "state", {"state": state})
+        return await self._phone(extension, "state", {"state": state, "pbxEvent": pbx_event})
 
     async def client(self, who: str, state: str | None) -> None:
         """Sign a person in to Teams, by name or UPN, or out (None)."""

@@ -489,6 +489,7 @@ async def test_the_preview_shows_matched_and_unmatched_people_and_what_would_be_
             "not_found",
             "ambiguous",
             "disabled",
+            "guest",
             "no_extension",
         }
         assert [(one.name, one.presence.value) for one in preview.would_send] == [

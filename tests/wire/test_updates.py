@@ -87,7 +87,7 @@ async def test_a_new_integration_is_offered_both_updates_with_what_they_would_ch
         effects = {(due.version, e.key): (e.count, e.names) for due in offer.pending for e in due.changes}
         assert effects == {
             (2, "matched"): (1, ("Sofia Marques",)),
-            (3, "people"): (20, ()),
+            (3, "people"): (22, ()),
             (3, "on_the_phone"): (1, ("Ana Martins",)),
         }
         assert await version(running) == 1
@@ -163,7 +163,7 @@ async def test_steps_count_what_they_do(tmp_path: Path) -> None:
         running.engine.jobs.replace(SHOW_UPDATE, note)
         await installed(running)
         await eventually(lambda: _is_last(steps))
-        assert {(2, "read", 25), (3, "read", 21)} & {(version, step, total) for version, step, _, total, _ in steps}
+        assert {(2, "read", 28), (3, "read", 22)} & {(version, step, total) for version, step, _, total, _ in steps}
         assert all(done <= total for _, _, done, total, _ in steps)
         percents = [step[4] for step in steps]
         assert percents == sorted(percents)
@@ -255,7 +255,7 @@ async def test_a_new_integration_may_start_at_the_newest_version(tmp_path: Path)
         running_engine(sandbox, tmp_path, initial_version=3) as running,
     ):
         await running.connect()
-        assert (await running.status()).matched == 20
+        assert (await running.status()).matched == 22
         assert (await running.status()).update is None
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)

@@ -29,11 +29,17 @@ async def test_users_come_in_pages(cloudlink: CloudLink, world: World, account: 
     assert [user["name"] for user in found if "extension" not in user] == ["Frederico Sá"]
 
 
+async def test_the_list_of_users_can_be_empty(cloudlink: CloudLink, account: str) -> None:
+    for is_empty, count in ((True, 0), (False, 10)):
+        await cloudlink.sandbox.set_faults(cloudlink_empty_list=is_empty)
+        assert (await cloudlink.get(f"{account}/users")).body["count"] == count
+
+
 async def test_top_and_skip_are_supported(cloudlink: CloudLink, account: str) -> None:
     page = (await cloudlink.get(f"{account}/users?$top=2&$skip=3")).body
     assert [user["extension"] for user in page["_embedded"]["items"]] == ["2004", "2005"]
     assert (await cloudlink.get(f"{account}/users?$top=99")).body["count"] == 10
-    beyond = (await cloudlink.get(f"{account}/users?$skip=25")).body
+    beyond = (await cloudlink.get(f"{account}/users?$skip=28")).body
     assert (beyond["count"], beyond["_links"]) == (0, {})
 
 

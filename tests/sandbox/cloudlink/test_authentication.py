@@ -1,5 +1,6 @@
 from typing import Any
 
+import jwt
 import pytest
 
 from tests.sandbox.callers import CloudLink, ask_cloudlink, ask_entra, call
@@ -15,6 +16,13 @@ async def test_a_token_identifies_its_client(sandbox: SandboxHandle) -> None:
     who = await call(sandbox, "GET", TOKEN, token=answer.body["access_token"])
     assert who.body["accountId"] == sandbox.world.saved.account.id
     assert who.body["role"] == "ACCOUNT_ADMIN"
+
+
+async def test_a_tokens_claims_name_the_region(sandbox: SandboxHandle) -> None:
+    token = (await ask_cloudlink(sandbox)).body["access_token"]
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert claims["domain"] == f"{sandbox.world.saved.account.id}.eu.api.mitel.io"
+    assert claims["iss"] == "https://authentication.eu-central-1.api.mitel.io"
 
 
 @pytest.mark.parametrize("name", ["client_id", "client_secret", "account_id"])

@@ -72,14 +72,14 @@ async def test_a_calls_whole_life_arrives_in_order(cloudlink: CloudLink, receive
     assert len({body["publicationId"] for body in bodies} | {body["content"]["eventId"] for body in bodies}) == 8
     first, person, account = bodies[0], world.saved.people[0], world.saved.account.id
     assert first["subject"] == f"/2017-09-01/endpoints/2001/calls/{call_id}"
-    assert (first["topic"], first["method"]) == ("platform-api-media", "POST")
+    assert (first["topic"], first["method"]) == ("platform-api-media", "PUT")
     assert first["subscription"] == {"subscriptionId": subscription}
-    assert first["publisher"]["accountId"] == account
+    assert first["publisher"] == {"accountId": account, "principalId": person.id}
     assert datetime.fromisoformat(first["notification"]["createdOn"])
     expected = {
         "eventType": "CallStateNotification",
         "callId": call_id,
-        "direction": "incoming",
+        "direction": "inbound",
         "from": "+351211",
         "to": "2001",
         "endpointId": "2001",
@@ -87,10 +87,46 @@ async def test_a_calls_whole_life_arrives_in_order(cloudlink: CloudLink, receive
         "principalId": person.id,
         "accountId": account,
         "cause": "normal",
-        "extraPbxData": {"conference": False},
     }
     assert expected.items() <= first["content"].items()
-    assert bodies[2]["content"]["extraPbxData"] == {"conference": True}
+    assert first["content"]["extraPbxData"] == {
+        "alertingDevice": "2001",
+        "calledDevice": "2001",
+        "eventType": "deliveredEvent",
+        "callTrackingID": call_id[:8],
+    }
+    said = [body["content"]["extraPbxData"]["eventType"] for body in bodies[1:]]
+    assert said == ["establishedEvent", "conferencedEvent", "connectionClearedEvent"]
+
+
+async def test_a_call_is_named_by_a_path_unless_calls_are_plain(cloudlink: CloudLink, receiver: Receiver) -> None:
+    await cloudlink.subscribe(receiver.url)
+    await cloudlink.sandbox.set_faults(plain_calls=False)
+    call_id = await cloudlink.sandbox.call("2001")
+    body = (await receiver.wait(2))[1]
+    assert body["content"]["callId"] == f"endpoints/2001/calls/{call_id}"
+    assert body["subject"].endswith(f"/calls/{call_id}")
+
+
+async def test_a_devices_event_names_the_device_the_person_and_the_site(
+    cloudlink: CloudLink, receiver: Receiver, world: World
+) -> None:
+    await cloudlink.subscribe(receiver.url)
+    await cloudlink.sandbox.ring("5010-porto")
+    (body,) = await receiver.wait(1)
+    james = next(person for person in world.saved.people if person.extension == "2010")
+    named = {name: body["content"][name] for name in ("endpointId", "userId", "siteId")}
+    assert named == {"endpointId": "5010", "userId": james.id, "siteId": james.others[0].site_id}
+    assert james.others[0].site_id != james.devices[0].site_id
+
+
+async def test_an_unknown_state_may_carry_what_csta_calls_it(cloudlink: CloudLink, receiver: Receiver) -> None:
+    await cloudlink.subscribe(receiver.url)
+    await cloudlink.sandbox.publish_state("2001", "parked")
+    await cloudlink.sandbox.publish_state("2001", "gone", "connectionClearedEvent")
+    unnamed, named = await receiver.wait(2)
+    assert "eventType" not in unnamed["content"]["extraPbxData"]
+    assert named["content"]["extraPbxData"]["eventType"] == "connectionClearedEvent"
 
 
 async def test_a_phones_own_changes_arrive(cloudlink: CloudLink, receiver: Receiver) -> None:
@@ -155,7 +191,7 @@ def subscribe(world: World, url: str) -> None:
 
 
 def dial_and_hang_up(world: World) -> None:
-    services = world.desk_phone(world.saved.people[0])
+    services = world.phone_of(world.saved.people[0], world.saved.people[0].devices[0])
     services.dial("a", "+351")
     services.hang_up()
 

@@ -15,6 +15,21 @@ async def test_one_fault_is_switched_without_the_others(sandbox: SandboxHandle) 
     assert (faults["graphOutage"], faults["slowSeconds"], faults["entraOutage"]) == (True, 0.5, False)
 
 
+async def test_the_next_requests_are_refused_and_then_all_is_well(sandbox: SandboxHandle) -> None:
+    await sandbox.post("refusals", {"graph": 2, "entra": 1, "cloudlink": 1})
+    assert [(await ask_entra(sandbox)).status for _ in range(2)] == [401, 200]
+    assert [(await ask_cloudlink(sandbox)).status for _ in range(2)] == [401, 200]
+    graph = await signed_in(sandbox)
+    assert [(await graph.get("/organization")).status for _ in range(3)] == [401, 401, 200]
+    assert (await sandbox.state())["refusals"] == {"graph": 0, "entra": 0, "cloudlink": 0}
+
+
+@pytest.mark.parametrize("body", [{"graph": 101}, {"graph": -1}, {"graph": "1"}, {"another": 1}])
+async def test_other_numbers_of_refusals_are_refused(sandbox: SandboxHandle, body: dict[str, Any]) -> None:
+    with pytest.raises(aiohttp.ClientResponseError):
+        await sandbox.post("refusals", body)
+
+
 async def test_traffic_runs(sandbox: SandboxHandle) -> None:
     await sandbox.post("traffic", {"running": True, "callsPerMinute": 600})
     assert (await sandbox.state())["traffic"] == {"running": True, "callsPerMinute": 600}

@@ -6,9 +6,27 @@ from tests.support.clocks import FakeClock
 
 def test_each_person_is_listed_once(world: World) -> None:
     people = world_json(world)["people"]
-    assert [row["extension"] for row in people] == [*(str(2001 + n) for n in range(24)), None, None]
+    assert [row["extension"] for row in people] == [
+        *(str(2001 + n) for n in range(24)),
+        None,
+        "2025",
+        "2026",
+        "2016",
+        None,
+    ]
     ids = [row["teams"]["id"] for row in people if row["teams"]]
     assert sorted(ids) == sorted(user.id for user in world.saved.teams)
+
+
+def test_each_device_has_a_key_of_its_own(world: World) -> None:
+    people = world_json(world)["people"]
+    keys = [row["key"] for row in people if row["key"]] + [each["key"] for row in people for each in row["others"]]
+    assert len(set(keys)) == len(keys)
+    assert {"2016", "2016-porto", "5010-porto"} <= set(keys)
+    assert [(each["number"], each["kind"]) for each in people[1]["others"]] == [
+        ("5002", "softphone"),
+        ("7001", "hotDesk"),
+    ]
 
 
 def test_a_teams_user_without_a_phone_has_a_row(world: World) -> None:
@@ -34,6 +52,8 @@ def test_a_persons_teams(world: World, clock: FakeClock) -> None:
         "upn": "ana.martins@valeverde.example",
         "mail": "ana.martins@valeverde.example",
         "enabled": True,
+        "guest": False,
+        "refusal": 0,
         "client": "Available",
         "chosen": {"availability": "Away", "activity": "Away"},
         "session": {"availability": "Busy", "activity": "InACall", "expiresAt": "2026-03-02T10:00:00.000Z"},

@@ -77,6 +77,23 @@ async def test_invalid_secret_requests(owner: Graph, world: World, action: str, 
     assert world.saved.registration.secrets == before
 
 
+async def test_a_policy_limits_how_long_a_secret_lives(owner: Graph, sandbox: SandboxHandle, world: World) -> None:
+    await sandbox.set_faults(longest_secret_days=90)
+    answers = [
+        await owner.post(f"{_path(world)}/addPassword", {"passwordCredential": {"endDateTime": end}})
+        for end in ("2026-06-01T00:00:00Z", "2026-05-30T00:00:00Z")
+    ]
+    assert [answer.status for answer in answers] == [400, 200]
+    assert answers[0].code == "CredentialInvalidLifetimeAsPerAppPolicy"
+
+
+async def test_a_policy_forbids_secrets(owner: Graph, sandbox: SandboxHandle, world: World) -> None:
+    await sandbox.set_faults(secrets_forbidden=True)
+    answer = await owner.post(f"{_path(world)}/addPassword", {})
+    assert (answer.status, answer.code) == (400, "CredentialTypeNotAllowedAsPerAppPolicy")
+    assert len(world.saved.registration.secrets) == 1
+
+
 async def test_other_applications_are_not_found(owner: Graph, world: World) -> None:
     assert (await owner.get("/applications(appId='11111111-2222-4333-8444-555555555555')")).status == 404
     assert (await owner.get(f"/applications/{world.saved.registration.client_id}")).status == 404

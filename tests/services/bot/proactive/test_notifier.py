@@ -17,7 +17,7 @@ from sync.domain.roles import Role
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, problem_title
 from tests.support.stores import each_database as each_database
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -82,8 +82,8 @@ async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: Notic
     await world.schedule_and_send()
     consent, outage = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(consent), title(outage)] == [
-        EN("notice.problem.wrong", service="Microsoft Graph"),
-        EN("notice.problem.unwell", service="Mitel CloudLink"),
+        problem_title("graph.consent_missing", permissions="User.Read.All"),
+        problem_title("cloudlink.unreachable", stopped=False),
     ]
     assert any("adminconsent?client_id=app" in url for url in link_urls(consent))
     assert "User.Read.All" in words(consent)
@@ -110,10 +110,10 @@ async def test_a_secret_that_cannot_be_decrypted_is_entered_again_on_its_own_sid
             await problems.upsert_open(session, "i1", service, "secret.unreadable", context, True, world.now)
     world.bot.clock.advance(seconds=31)
     await world.schedule_and_send()
-    entra, cloudlink = sorted((call.card for call in world.arrived("ada")), key=title)
+    cloudlink, entra = sorted((call.card for call in world.arrived("ada")), key=title)
     assert [title(entra), title(cloudlink)] == [
-        EN("notice.problem.wrong", service="Microsoft Entra ID"),
-        EN("notice.problem.wrong", service="Mitel CloudLink"),
+        problem_title("secret.unreadable"),
+        problem_title("secret.unreadable", stopped=False),
     ]
     remedies = ("edit.cloudlink", "command.rotate")
     assert [verb for verb in remedies if verb in buttons(cloudlink)] == ["edit.cloudlink"]
@@ -213,7 +213,7 @@ async def test_a_refused_secret_does_not_wait(world: NoticeHarness) -> None:
     await quiet(world)
     await refused(world)
     await world.schedule_and_send()
-    assert world.said("ada") == [EN("notice.problem.wrong", service="Microsoft Entra ID")]
+    assert world.said("ada") == [problem_title("entra.secret_expired")]
 
 
 async def test_muting_drops_a_waiting_notice(world: NoticeHarness) -> None:
@@ -376,7 +376,7 @@ async def test_a_problem_ends_with_one_all_clear_and_a_changed_card(world: Notic
     for _ in range(3):
         await world.schedule_and_send()
     assert world.said("ada") == [
-        EN("notice.problem.wrong", service="Microsoft Entra ID"),
+        problem_title("entra.secret_expired"),
         EN("notice.clear", service="Microsoft Entra ID"),
     ]
     assert len(world.changed()) == 1
