@@ -82,7 +82,7 @@ class Webhooks:
     """Receives notifications; ``receive`` is the aiohttp handler for ``.../{token}``, whatever the method.
 
     A request with the token is CloudLink's, so any content type and encoding are accepted, and several
-    notifications at once. Whoever administers an account can learn its token too: hence ``limits``.
+    notifications at once. An administrator of the account can learn the token too, so there are ``limits``.
     """
 
     def __init__(
