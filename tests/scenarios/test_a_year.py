@@ -142,7 +142,7 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
 
     # A rotation by hand, from the card: every card that was sent says who did it.
     await rotated(year, integration_id, days=180, spare=7)
-    english, portuguese = "Ada Example replaced the secret on", "Ada Example substituiu o segredo em"
+    english, portuguese = "Ada Example replaced the secret on", "Ada Example substituiu o segredo a"
     assert await changed_cards(year, 0, ada=english, ben=portuguese) == ["ada"] * 5 + ["ben"] * 5
     assert await year.arrived() == {}
 
@@ -233,7 +233,7 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     reminded = {"ada": [*soon(30), REPLACED], "ben": [*em_breve(30), SUBSTITUIDO]}
     assert await year.arrived() == reminded | {"cleo": reminded["ada"], "fay": reminded["ada"]}
     english = "The bot renewed the secret automatically on"
-    portuguese = "O bot substituiu o segredo sozinho em"
+    portuguese = "O bot renovou o segredo automaticamente a"
     changed = await changed_cards(year, before, ada=english, ben=portuguese, cleo=english, fay=english)
     assert changed == ["ada"] * 2 + ["ben"] * 2 + ["cleo"] * 2 + ["fay"] * 2
 
@@ -276,5 +276,5 @@ async def test_a_year(tmp_path: Path) -> None:
             acts = (await session.exec(select(HistoryEntry.act).where(HistoryEntry.actor_id == "bot"))).all()
         assert set(states) <= {State.SENT, State.CLOSED, State.UNREACHABLE, State.DROPPED}
         assert sorted(kinds) == [("automatic", "done"), ("by_hand", "done"), ("by_hand", "done")]
-        assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
+        assert sorted(acts) == ["entra_tenant_used", "rotate", "rotate_begun", "rotate_proven"]
         assert min(year.begun, year.ended) > 40
