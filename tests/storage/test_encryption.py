@@ -126,7 +126,11 @@ def test_a_wrong_key_is_named_by_its_number() -> None:
     assert "hunter2" not in str(caught.value)
 
 
-@pytest.mark.parametrize("keys", [f"{OLD}\n{NEW}", f"{OLD};{NEW}", f"{OLD} {NEW}", f"{OLD}x", f"'{OLD}'"])
+@pytest.mark.parametrize(
+    "keys",
+    [f"{OLD}\n{NEW}", f"{OLD};{NEW}", f"{OLD} {NEW}", f"{OLD}x", f"'{OLD}'"],
+    ids=["newline", "semicolon", "space", "too long", "quotes"],
+)
 def test_keys_separated_by_other_than_commas_are_refused_and_none_is_ignored(keys: str) -> None:
     with pytest.raises(ValueError, match="key 1 is not a Fernet key") as caught:
         check_keys([keys])
@@ -156,7 +160,11 @@ def test_a_key_file_of_others_is_refused(mode: int, tmp_path: Path) -> None:
     assert key not in str(caught.value)
 
 
-@pytest.mark.parametrize("content", ["", "\n", NEW[:20], NEW[:-1], f"{NEW}\n{OLD}", "\0" * 44, "\u00e9" * 44])
+@pytest.mark.parametrize(
+    "content",
+    ["", "\n", NEW[:20], NEW[:-1], f"{NEW}\n{OLD}", "\0" * 44, "\u00e9" * 44],
+    ids=["empty", "newline", "half", "one less", "two keys", "zeros", "letters"],
+)
 def test_a_torn_key_file_is_named_and_left_alone(content: str, tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
     path.touch(0o600)
