@@ -304,6 +304,7 @@ async def test_a_long_call_is_renewed_before_its_session_ends_and_rarely(tmp_pat
         assert len(await presence_requests(sandbox)) == 1
         clock.advance(minutes=35)
         await eventually(lambda: accepted_at(running, "2001", clock()))
+        await eventually(lambda: polled_at(running, clock()))
         assert len(await presence_requests(sandbox)) == 2
         await poll_for(160, clock, running)
         clock.advance(minutes=35)
