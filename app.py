@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Mapp
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 from time import monotonic
 from typing import Any
 
@@ -139,6 +140,7 @@ async def serve(settings: Settings, role: Role = Role.ALL) -> None:
             listener = listening(served.public, settings.host, settings.port, served.gate)
             port = await stack.enter_async_context(listener)
         log.info("listening", role=role.value, host=settings.host, port=port, operations_port=operations)
+        await served.engine.start()
         if served.public:
             await offer_claim(settings)
         await stop.wait()
@@ -208,12 +210,13 @@ COMMANDS: Mapping[str, Callable[[Settings], Coroutine[Any, Any, int | None]]] = 
 class Applications:
     """``public``, behind ``gate``, is for Teams, CloudLink and browsers; a worker has none.
 
-    ``operations`` is for probes and metrics.
+    ``operations`` is for probes and metrics. ``engine`` is to be started once they are served.
     """
 
     public: web.Application | None
     operations: web.Application
     gate: ConnectionGate
+    engine: Engine
 
 
 @asynccontextmanager
@@ -258,7 +261,7 @@ async def open_applications(
         operations.add_routes(operations_routes(engine.readiness, registry))
         exports = HistoryExport(services, services.export_links)
         public = None if role is Role.WORKER else public_application(host, engine, exports)
-        yield Applications(public, operations, _gate(settings, metrics))
+        yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
@@ -291,7 +294,8 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     application = web.Application(client_max_size=256 * 1024)
     application.add_routes([liveness_route()])
     application.router.add_route("*", "/api/messages", host.messages)
-    application.router.add_post("/webhooks/cloudlink/{token}", engine.webhooks.receive)
+    for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
+        application.router.add_route(method, path, engine.webhooks.receive)
     application.router.add_get("/exports/{token}", exports.serve)
     return application
 

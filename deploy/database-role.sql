@@ -17,8 +17,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'presence_app') THEN
         CREATE ROLE presence_app;
     END IF;
-    EXECUTE format('ALTER ROLE presence_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION PASSWORD %L',
-                   current_setting('presence.password'));
+    EXECUTE format('ALTER ROLE presence_app LOGIN PASSWORD %L', current_setting('presence.password'));
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I TO presence_app', current_database());
     REVOKE ALL ON SCHEMA public FROM PUBLIC;
@@ -45,5 +44,8 @@ BEGIN
     LOOP
         EXECUTE format('ALTER %s %s OWNER TO presence_app', owned.kind, owned.name);
     END LOOP;
+    IF NOT has_schema_privilege('presence_app', 'public', 'CREATE') THEN
+        RAISE EXCEPTION 'run this as the owner of the database %', current_database();
+    END IF;
 END
 $$;

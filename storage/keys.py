@@ -78,12 +78,13 @@ def check_keys(keys: Sequence[str]) -> None:
     """Raises ``ValueError``, which gives the number of the wrong key and does not show it."""
     for number, key in enumerate(keys, 1):
         if not _is_fernet_key(key):
-            raise ValueError(f"key {number} is not a Fernet key (32 bytes in URL-safe base64)")
+            raise ValueError(f"key {number} is not a Fernet key (44 characters; a comma between keys)")
 
 
 def _is_fernet_key(key: str) -> bool:
+    """Whether it is one key and no more: ``Fernet`` ignores what follows the padding, such as a second line."""
     try:
-        return bool(Fernet(key))
+        return len(key) == KEY_LENGTH and bool(Fernet(key))
     except ValueError:
         return False
 
@@ -101,7 +102,7 @@ def key_from_file(path: Path) -> str:
         if os.fstat(file.fileno()).st_mode & 0o077:
             raise ValueError(f"other users of this machine can read the key. Run: chmod 600 {path}")
         key = file.read(MAX_KEY_FILE).strip()
-    if len(key) != KEY_LENGTH or not _is_fernet_key(key):
+    if not _is_fernet_key(key):
         raise ValueError(TORN_KEY_FILE)
     return key
 

@@ -101,6 +101,11 @@ class Engine(Operations):
     webhooks: Webhooks
     jobs: JobQueue
     readiness: ReadinessProbe
+    scheduler: Scheduler
+
+    async def start(self) -> None:
+        """Poll everybody, then schedule. Call it once webhooks are listened for, so that no gap is left before."""
+        await self.scheduler.start(works=self.jobs.works)
 
 
 async def do_nothing(_key: str) -> None:
@@ -119,7 +124,7 @@ async def open_engine(
     jobs: JobQueue,
     skew: ClockSkewMonitor,
 ) -> AsyncIterator[Engine]:
-    """Run sync for the length of the block: it resumes what the previous process left unfinished.
+    """Run sync for the length of the block: once started, it resumes what the previous process left unfinished.
 
     The jobs are registered in ``jobs``, which is opened here. ``skew`` monitors the responses to ``http``.
     """
@@ -128,14 +133,12 @@ async def open_engine(
     context = Context(database, clients, jobs, clock, random, metrics)
     metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
-    scheduler = parts.register_jobs(jobs)
-    engine = parts.engine(jobs)
+    engine = parts.engine(jobs, parts.register_jobs(jobs))
     async with jobs.running():
-        if jobs.works:
-            await scheduler.start()
         try:
             yield engine
         finally:
+            await engine.webhooks.close()
             await engine.readiness.close()
 
 
@@ -197,7 +200,7 @@ class _Parts:
             jobs.register(job.name, job.function, urgent=job.urgent)
         return scheduler
 
-    def engine(self, jobs: JobQueue) -> Engine:
+    def engine(self, jobs: JobQueue, scheduler: Scheduler) -> Engine:
         config, context, store = self.config, self.context, self.store
         gauges = StoreGauges(context.database, context.metrics, context.clock)
         reach = Reach(bool(config.public_url), timedelta(seconds=config.intervals.poll))
@@ -211,5 +214,6 @@ class _Parts:
             updates=UpdateService(context, self.catalogue),
             webhooks=Webhooks(context, self.ingestor, config.tables),
             jobs=jobs,
+            scheduler=scheduler,
             readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),
         )

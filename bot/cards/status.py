@@ -11,7 +11,7 @@ from bot.cards.field_errors import FormError
 from bot.cards.parts import MAX_ACTIONS, Style, button, capped, card, fact, header, note, row, text, tiles
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong
-from sync.domain.model import CredentialKind, IntegrationView, Probe, Service, ServiceHealth, Status
+from sync.domain.model import CredentialKind, Freshness, IntegrationView, Probe, Service, ServiceHealth, Status
 
 UNKNOWN_SHOWN = 5
 WARN_DAYS = 30
@@ -83,8 +83,17 @@ def _running(texts: Texts, status: Status) -> Container:
         return note("attention", "⏸️", texts("status.on_hold"), texts("status.on_hold.until"))
     if any(health.error for health in status.service_health):
         return note("warning", "⏳", texts("status.held_up"), texts("status.held_up.until"))
-    how_old = "status.live" if status.live else "status.polling"
-    return note("good", "▶️", texts("status.enabled"), texts(how_old, age=texts.span(status.worst_age)))
+    return _freshness(texts, status)
+
+
+def _freshness(texts: Texts, status: Status) -> Container:
+    """How old a state can be, and why it is not newer."""
+    if status.freshness is Freshness.LIVE:
+        return note("good", "▶️", texts("status.enabled"), texts("status.live"))
+    age = texts("status.polling", age=texts.span(status.worst_age))
+    missed = status.freshness is Freshness.MISSED
+    reason = texts(f"status.polling.{status.freshness}")
+    return note("warning" if missed else "good", "▶️", texts("status.enabled"), age, reason)
 
 
 def _service_health(texts: Texts, health: ServiceHealth, form_error: FormError | None, now: datetime) -> Container:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam
@@ -146,6 +147,24 @@ async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> di
         Integration.subscription_id,
     ).where(col(Integration.webhook_token_hash).in_(token_hashes))
     return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
+
+
+async def mark_gap(session: AsyncSession, now: datetime, token_hashes: Collection[str] | None = None) -> list[str]:
+    """Events may have been lost, of these webhooks or of all: everybody is to be polled.
+
+    Returns the ids of the integrations concerned, which are the enabled ones.
+    """
+    edit = update(Integration).where(col(Integration.enabled)).values(catch_up_since=now)
+    if token_hashes is not None:
+        edit = edit.where(col(Integration.webhook_token_hash).in_(token_hashes))
+    marked = await (await session.connection()).execute(edit.returning(col(Integration.id)))
+    return list(marked.scalars())
+
+
+async def mark_outage_over(session: AsyncSession, integration_id: str, now: datetime) -> None:
+    """CloudLink answers again: events may have been lost, and everybody is to be polled."""
+    if integration := await get(session, integration_id):
+        integration.catch_up_since = now
 
 
 async def owners(session: AsyncSession, integration_ids: Collection[str]) -> dict[str, str]:

@@ -16,6 +16,12 @@ class Integration(SQLModel, table=True):
     ``status_text`` is the status message shown during a call (from feature version 3). ``previous_secret_sealed``
     holds the former credentials (``sync.credentials.store``) until the new ones are proven;
     ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
+
+    ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a
+    poll found a call that no event has reported, and when (seconds since the epoch); ``missed`` counts those that
+    none ever did, from ``missed_since`` to ``missed_at``. Everybody is to be polled who was not since
+    ``catch_up_since``.
+
     ``host_proven_for`` is the tenant and application of which control was proved, by credentials of its own, when
     the host's credentials were taken into use; empty for none.
     """
@@ -60,6 +66,12 @@ class Integration(SQLModel, table=True):
     polled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     matched_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_webhook_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    live_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    unreported: dict[str, float] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    missed: int = 0
+    missed_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    missed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    catch_up_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_change_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     quota_spent: list[list[int]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))

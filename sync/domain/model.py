@@ -180,12 +180,22 @@ class IntegrationView:
     feature_version: int = 1
 
 
+class Freshness(StrEnum):
+    """Whether CloudLink's events arrive (``LIVE``), or why everybody is polled instead."""
+
+    LIVE = "live"
+    NO_URL = "no_url"
+    NOT_SUBSCRIBED = "not_subscribed"
+    NO_EVENT = "no_event"
+    MISSED = "missed"
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """An integration's state, as the command ``status`` shows it.
 
-    ``worst_age`` is how old a state can be, in seconds: the polling interval when no webhook reaches us, about
-    a second when they do (``live``). ``not_shown`` counts the people left out, by reason; with ``matched``, who are
+    ``worst_age`` is how old a state can be, in seconds: about a second when events arrive, the polling interval
+    otherwise. ``not_shown`` counts the people left out, by reason; with ``matched``, who are
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     """
 
@@ -196,7 +206,7 @@ class Status:
     in_a_call: int
     waiting: int
     last_change_at: datetime | None
-    live: bool
+    freshness: Freshness
     worst_age: int
     unknown_states: tuple[tuple[str, int], ...]
     monitors_open: int = 0

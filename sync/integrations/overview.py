@@ -7,12 +7,13 @@ from datetime import timedelta
 from storage.queries import events as event_store
 from storage.queries import integrations, monitors, people, problems
 from sync.domain.context import Context
-from sync.domain.model import Preview, Status, Unmatched
+from sync.domain.model import Freshness, Preview, Status, Unmatched
 from sync.domain.presence import LineState
 from sync.integrations.views import integration_view, preview_of
 from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import CHUNK, Poller, pause_between_chunks
 from sync.problems import health
+from sync.scheduling.freshness import freshness_of
 from sync.tenancy import owned
 from sync.updates import available
 
@@ -37,6 +38,7 @@ class Overview:
 
     def __init__(self, context: Context, directory_sync: DirectorySync, poller: Poller, reach: Reach) -> None:
         self._database = context.database
+        self._clock = context.clock
         self._directory_sync = directory_sync
         self._poller = poller
         self._reach = reach
@@ -62,7 +64,7 @@ class Overview:
             unknown = await event_store.list_unknown_states(session, integration_id)
             monitors_open = await monitors.count_open_tasks(session, integration_id)
             enabled = await integrations.count_enabled(session, owner_tenant)
-        live = self._reach.has_public_url and bool(integration.subscription_id)
+        freshness = freshness_of(integration, self._clock(), public=self._reach.has_public_url)
         return Status(
             integration=integration_view(integration),
             service_health=health.service_health(opened),
@@ -71,8 +73,8 @@ class Overview:
             in_a_call=counts.in_a_call,
             waiting=counts.waiting,
             last_change_at=integration.last_change_at,
-            live=live,
-            worst_age=WEBHOOK_AGE if live else self._poll_seconds(counts.matched, enabled),
+            freshness=freshness,
+            worst_age=WEBHOOK_AGE if freshness is Freshness.LIVE else self._poll_seconds(counts.matched, enabled),
             unknown_states=tuple(unknown),
             monitors_open=monitors_open,
             not_shown=_by_reason(counts.left_out),

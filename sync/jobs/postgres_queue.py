@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
+from hashlib import sha256
 from typing import Final
 
 import structlog
@@ -167,7 +168,7 @@ class PostgresQueue:
         lane, owner = URGENT if job in self.urgent else ORDINARY, self._owners.of(key)
         return Job(
             id=None,
-            queue=f"{lane}:{owner}" if owner else lane,
+            queue=f"{lane}:{_short(owner)}" if owner else lane,
             task_name=job,
             lock=f"{job}:{key}",
             queueing_lock=_waiting_lock(name) if at is None else _timer_lock(name),
@@ -185,6 +186,11 @@ async def create_tables(conninfo: str) -> None:
         if found is None or found[0] is None:
             app = App(connector=PsycopgConnector(conninfo=conninfo))
             await connection.execute(app.schema_manager.get_schema().encode())
+
+
+def _short(owner: str) -> str:
+    """A name for the tenant: PostgreSQL's channels, of which each queue has one, have 63 bytes at most."""
+    return sha256(owner.encode()).hexdigest()[:24]
 
 
 def _waiting_lock(name: JobName) -> str:

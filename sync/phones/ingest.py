@@ -22,6 +22,7 @@ from sync.domain.phone_events import CallEvent, CallState, Event, LineSnapshot
 from sync.domain.presence import LineState
 from sync.phones.line_state import Line, LineCall, Verdict, apply_event, apply_snapshot, state_of
 from sync.presence.mapping import UNCHANGED, presence_of
+from sync.scheduling import freshness
 
 log = structlog.get_logger()
 
@@ -56,8 +57,8 @@ class EventIngestor:
             verdicts = Counter({DUPLICATE: duplicates})
             changed = []
             for row in rows:
-                row.last_webhook_at = now
                 verdicts += await self._apply(session, row.id, lines[row.id], news[row.id], now)
+                freshness.event_arrived(row, lines[row.id].reported, now)
                 if lines[row.id].flush(session, row, now) and row.enabled:
                     changed.append((PUSH, row.id))
         for verdict, count in verdicts.items():
@@ -90,12 +91,14 @@ class EventIngestor:
             if integration is None:
                 return
             lines = (await LineSession.load(session, {integration_id: snapshots}))[integration_id]
+            before = lines.states()
             for snapshot in snapshots:
                 lines.apply_snapshot(snapshot, asked_at, current_cause(), now)
             unknown = _unknown_in(snapshots)
             if unknown:
                 await event_store.add_unknown_states(session, integration_id, unknown, now)
             changed = lines.flush(session, integration, now)
+            freshness.poll_found(integration, before, lines.states(), now)
         if not changed:
             return
         log.info("changes_polled", integration=integration.id, people=changed)
@@ -117,6 +120,8 @@ class LineSession:
         self._rows = {name: {call.call_id: call for call in calls[name]} for name in self._people}
         self._lines = {name: _line_of(person, self._rows[name]) for name, person in self._people.items()}
         self._causes: dict[str, str] = {}
+        self.reported: set[str] = set()
+        """The ids of people of whom an event was applied."""
 
     @classmethod
     async def load(cls, session: AsyncSession, reports: Mapping[str, Sequence[Report]]) -> dict[str, "LineSession"]:
@@ -139,6 +144,7 @@ class LineSession:
         person = self._person(event.extension, event.user_id)
         if person is None:
             return UNKNOWN_PERSON
+        self.reported.add(person.id)
         self._lines[person.id], verdict = apply_event(self._lines[person.id], event, now)
         if verdict is Verdict.APPLIED:
             self._causes[person.id] = event.cause
@@ -152,6 +158,10 @@ class LineSession:
 
     def _person(self, extension: str, user_id: str) -> Person | None:
         return self._at.get(extension) or self._of_user.get(user_id)
+
+    def states(self) -> dict[str, str]:
+        """People's line states, by id, as of loading or the last ``flush``."""
+        return {name: person.line for name, person in self._people.items()}
 
     def flush(self, session: AsyncSession, integration: Integration, now: datetime) -> int:
         """Write every line back; returns for how many people the desired presence changed."""

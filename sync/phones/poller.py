@@ -77,13 +77,13 @@ class Poller:
             if integration is None or not integration.enabled:
                 return
             current = await polls.next_chunk(session, integration_id)
-            if current and current.whole >= whole:
+            if current:
                 due_at = now + await self._pause(session, integration)
-            else:
+            if current is None or not _covers(current, integration, whole):
                 extensions = await self._extensions(session, integration_id, whole, now)
                 await polls.begin(session, integration_id, _chunks(extensions), now, whole=whole)
                 if not extensions:
-                    integration.polled_at = now
+                    integration.polled_at, integration.catch_up_since = now, None
         await self._jobs.defer(POLL_CHUNK, integration_id, at=due_at)
 
     async def poll_chunk(self, integration_id: str) -> None:
@@ -159,11 +159,19 @@ class Poller:
             if await polls.next_chunk(session, chunk.integration_id):
                 return now + await self._pause(session, integration)
             integration.polled_at = chunk.began_at
+            if _covers(chunk, integration, whole=True):
+                integration.catch_up_since = None
             await health.mark_healthy(session, integration.id, [Service.CLOUDLINK], now)
         return None
 
     async def _pause(self, session: AsyncSession, integration: Integration) -> timedelta:
         return pause_between_chunks(await integrations.count_enabled(session, integration.owner_tenant))
+
+
+def _covers(round_: PollChunk, integration: Integration, whole: bool) -> bool:
+    """Whether the round reads everybody who is to be read now: it began after the last gap."""
+    gap = integration.catch_up_since
+    return round_.whole >= whole and (gap is None or not whole or round_.began_at >= gap)
 
 
 def _chunks(extensions: Sequence[str]) -> list[Sequence[str]]:

@@ -19,6 +19,7 @@ from sync.domain.jobs import POLL
 from sync.domain.model import Service
 from sync.domain.services import Phones
 from sync.problems import health
+from sync.scheduling import freshness
 
 PATH = "/webhooks/cloudlink/"
 
@@ -114,6 +115,7 @@ class Subscriptions:
             integration.subscription_checked_at = now
             if renewed:
                 integration.subscribed_at = now if subscription else None
+                freshness.mark_subscribed(integration, now)
 
 
 def new_webhook_endpoint(credentials: CredentialStore, integration: Integration) -> tuple[str, dict[str, Any]]:
@@ -129,6 +131,7 @@ def new_webhook_endpoint(credentials: CredentialStore, integration: Integration)
         "subscription_url_hash": "",
         "subscribed_at": None,
         "subscription_checked_at": None,
+        "live_since": None,
     }
 
 

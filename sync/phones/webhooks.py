@@ -5,9 +5,11 @@ or subscription, gets a 404.
 """
 
 import asyncio
+import json
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from enum import StrEnum
+from typing import Any
 
 import orjson
 import structlog
@@ -26,6 +28,7 @@ from sync.domain.context import Context
 from sync.domain.phone_events import Notification
 from sync.phones.batch_writer import BatchWriter
 from sync.phones.ingest import EventIngestor
+from sync.phones.lost_events import LostEvents
 from sync.phones.subscriptions import hashed
 
 MAX_BODY = 64 * 1024
@@ -44,7 +47,6 @@ class WebhookResult(StrEnum):
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"
     TOO_SLOW = "too_slow"
-    UNSUPPORTED = "unsupported"
     NOT_STORED = "not_stored"
 
 
@@ -54,20 +56,25 @@ STATUS = {
     WebhookResult.MALFORMED: 400,
     WebhookResult.TOO_LARGE: 413,
     WebhookResult.TOO_SLOW: 408,
-    WebhookResult.UNSUPPORTED: 415,
     WebhookResult.NOT_STORED: 503,
 }
 
 
-class Webhooks:
-    """Receives notifications; ``receive`` is the aiohttp handler for ``POST .../{token}``.
+LOST = (WebhookResult.NOT_STORED, WebhookResult.TOO_SLOW)
+"""An event came and is not stored: it is not certain that CloudLink sends it again."""
 
-    A body must arrive within ``read_timeout`` seconds.
+
+class Webhooks:
+    """Receives notifications; ``receive`` is the aiohttp handler for ``.../{token}``, whatever the method.
+
+    A request with the token is CloudLink's, so any content type and encoding are accepted, and several
+    notifications at once. A body must arrive within ``read_timeout`` seconds.
     """
 
     def __init__(
         self, context: Context, ingestor: EventIngestor, tables: WireTables, read_timeout: float = READ_TIMEOUT
     ) -> None:
+        self._lost = LostEvents(context)
         self._database = context.database
         self._subscriptions = BatchLoader(self._find)
         self._events = BatchWriter(ingestor.apply_events)
@@ -78,10 +85,20 @@ class Webhooks:
     async def receive(self, request: web.Request) -> web.Response:
         with caused():
             result = await self._handle_request(request)
+            if result in LOST:
+                self._lost.add(hashed(request.match_info["token"]))
             if result is not WebhookResult.ACCEPTED:
                 log.warning("webhook_refused", answer=result.value, length=request.content_length or 0)
         self._metrics.webhooks.labels(answer=result.value).inc()
         return web.Response(status=STATUS[result])
+
+    @property
+    def is_caught_up(self) -> bool:
+        """Whether no lost event is left of which the store does not know."""
+        return self._lost.is_empty
+
+    async def close(self) -> None:
+        await self._lost.close()
 
     async def _handle_request(self, request: web.Request) -> WebhookResult:
         """While the database is unavailable the status is 503, so that CloudLink retries."""
@@ -95,8 +112,6 @@ class Webhooks:
         integration = await self._integration(request.match_info["token"])
         if integration is None:
             return WebhookResult.NOT_FOUND
-        if request.content_type != "application/json":
-            return WebhookResult.UNSUPPORTED
         body = await _read(request, self._read_timeout)
         return body if isinstance(body, WebhookResult) else await self._store(integration, body)
 
@@ -108,16 +123,27 @@ class Webhooks:
             return await integrations.by_webhook(session, token_hashes)
 
     async def _store(self, integration: Subscribed, body: bytes) -> WebhookResult:
-        try:
-            notification = parse_notification(orjson.loads(body), self._tables)
-        except (Malformed, orjson.JSONDecodeError):
-            return WebhookResult.MALFORMED
-        if not _is_ours(integration, notification):
-            return WebhookResult.NOT_FOUND
+        """Store every notification that is readable and for this integration; the others are worth a log line."""
+        notifications = self._parse(body)
+        ours = [each for each in notifications if _is_ours(integration, each)]
+        if not ours:
+            return WebhookResult.NOT_FOUND if notifications else WebhookResult.MALFORMED
         key = integration.integration_id
-        log.info("webhook_received", integration=key, correlation_id=notification.correlation_id)
-        await self._events.write(key, replace(notification.event, cause=current_cause()))
+        for each in ours:
+            log.info("webhook_received", integration=key, correlation_id=each.correlation_id)
+        events = [replace(each.event, cause=current_cause()) for each in ours]
+        await asyncio.gather(*(self._events.write(key, event) for event in events))
         return WebhookResult.ACCEPTED
+
+    def _parse(self, body: bytes) -> list[Notification]:
+        """The readable notifications of a body that holds one, or an array of them."""
+        found = []
+        for item in _decoded(body):
+            try:
+                found.append(parse_notification(item, self._tables))
+            except Malformed as error:
+                log.warning("notification_malformed", field=error.field)
+        return found
 
 
 def _is_ours(integration: Subscribed, notification: Notification) -> bool:
@@ -127,6 +153,15 @@ def _is_ours(integration: Subscribed, notification: Notification) -> bool:
         and bool(integration.subscription_id)
         and notification.subscription_id == integration.subscription_id
     )
+
+
+def _decoded(body: bytes) -> list[Any]:
+    """The items of JSON in UTF-8, UTF-16 or UTF-32, with or without a byte order mark; none if it is unreadable."""
+    try:
+        found = orjson.loads(body.decode(json.detect_encoding(body)))
+    except (UnicodeDecodeError, orjson.JSONDecodeError):
+        return []
+    return found if isinstance(found, list) else [found]
 
 
 async def _read(request: web.Request, seconds: float) -> bytes | WebhookResult:

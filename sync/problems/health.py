@@ -88,6 +88,8 @@ async def mark_healthy(
             fault=problem.fault,
             after=seconds,
         )
+    if any(problem.service == Service.CLOUDLINK for problem in closed):
+        await integrations.mark_outage_over(session, integration_id, now)
     return closed
 
 

@@ -28,8 +28,9 @@ from sync.domain.jobs import (
     WARN,
     JobName,
 )
-from sync.domain.model import Service
+from sync.domain.model import Freshness, Service
 from sync.problems import health
+from sync.scheduling.freshness import freshness_of
 from sync.scheduling.load_smoothing import smooth
 
 SHOW_UPDATES = timedelta(days=1)
@@ -71,17 +72,21 @@ class Scheduler:
         self._paced = paced
         self._public = public
 
-    async def start(self) -> None:
-        """When the process starts: read the phones, push to Teams, then schedule at intervals.
+    async def start(self, *, works: bool = True) -> None:
+        """When the process has started to listen: everybody is polled, for events may have been lost before.
 
         Phones are polled first, so that no outdated state is sent; if CloudLink does not respond, the schedule
-        sends it anyway. With many integrations, most are polled later.
+        sends it anyway. With many integrations, most are polled later. If this process does not work, others poll.
         """
-        async with self._database.session() as session:
+        now = self._clock()
+        async with self._database.writing() as session:
+            await integrations.mark_gap(session, now)
             rows = await integrations.list_all(session)
+        if not works:
+            return
         names = [(job, row.id) for row in rows for job in ((POLL, SUBSCRIBE) if row.enabled else (PUSH,))]
-        await self._jobs.defer_all(self._smooth(names, rows))
-        await self._jobs.defer(SCHEDULE, EVERYTHING, at=self._clock() + timedelta(seconds=self._every.schedule))
+        await self._jobs.defer_all(self._smooth(names, rows, now))
+        await self._jobs.defer(SCHEDULE, EVERYTHING, at=now + timedelta(seconds=self._every.schedule))
         await self._jobs.defer(CLEANUP, EVERYTHING)
         await self._jobs.defer(WARN, EVERYTHING)
 
@@ -105,22 +110,22 @@ class Scheduler:
             next_push = await people.next_due_by_integration(session, now)
         for row in rows:
             due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
-        await self._jobs.defer_all(self._smooth(due, rows))
+        await self._jobs.defer_all(self._smooth(due, rows, now))
 
-    def _smooth(self, due: Sequence[JobName], rows: Sequence[Integration]) -> list[JobName]:
+    def _smooth(self, due: Sequence[JobName], rows: Sequence[Integration], now: datetime) -> list[JobName]:
         rates = dict.fromkeys(self._paced, 0.0)
         for row in rows:
-            for job, seconds in self._intervals(row).items():
+            for job, seconds in self._intervals(row, now).items():
                 if job in rates:
                     rates[job] += self._every.schedule / seconds
         return smooth(due, rates, self._random)
 
-    def _intervals(self, integration: Integration) -> dict[str, float]:
+    def _intervals(self, integration: Integration, now: datetime) -> dict[str, float]:
         """Seconds between two runs of the integration's jobs that call a service."""
         intervals = {EXPIRY: self._every.read_expiry}
         if integration.enabled:
             intervals |= {
-                POLL: self._poll_interval(integration),
+                POLL: self._poll_interval(integration, now),
                 POLL_SAMPLE: self._every.poll_with_webhooks,
                 SUBSCRIBE: self._every.check_subscription,
                 MATCH: self._every.match,
@@ -166,22 +171,24 @@ class Scheduler:
         if not integration.enabled:
             return [SUBSCRIBE] if integration.subscription_id else []
         jobs = []
-        if self._is_past(integration.polled_at, self._poll_interval(integration), now):
+        is_due = self._is_past(integration.polled_at, self._poll_interval(integration, now), now)
+        if is_due or integration.catch_up_since:
             jobs.append(POLL_SAMPLE if self._is_up_to_date(integration, now) else POLL)
         if self._public and self._is_past(integration.subscription_checked_at, self._every.check_subscription, now):
             jobs.append(SUBSCRIBE)
         return jobs
 
-    def _poll_interval(self, integration: Integration) -> float:
-        return self._every.poll_with_webhooks if self._is_live(integration) else self._every.poll
+    def _poll_interval(self, integration: Integration, now: datetime) -> float:
+        return self._every.poll_with_webhooks if self._is_live(integration, now) else self._every.poll
 
-    def _is_live(self, integration: Integration) -> bool:
-        return self._public and bool(integration.subscription_id)
+    def _is_live(self, integration: Integration, now: datetime) -> bool:
+        return freshness_of(integration, now, public=self._public) is Freshness.LIVE
 
     def _is_up_to_date(self, integration: Integration, now: datetime) -> bool:
-        """Webhooks arrive, and polling was not interrupted for long: so a sample suffices."""
+        """Events arrive, and nobody may have missed one: so a sample suffices."""
         long = 3 * self._every.poll_with_webhooks
-        return self._is_live(integration) and not self._is_past(integration.polled_at, long, now)
+        is_caught_up = integration.catch_up_since is None and not self._is_past(integration.polled_at, long, now)
+        return is_caught_up and self._is_live(integration, now)
 
     def _may_call(self, opened: Sequence[Problem], services: Collection[Service], now: datetime) -> bool:
         """Whether the backoff of these services' open problems is over."""

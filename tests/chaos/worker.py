@@ -28,7 +28,10 @@ async def main(settings: dict[str, str]) -> None:
         metrics = Metrics(CollectorRegistry())
         jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics, QUICK.tick))
         skew = ClockSkewMonitor(utc_now)
-        async with open_engine(config, database, encryption, http, utc_now, Random(1), metrics, jobs, skew):
+        async with open_engine(
+            config, database, encryption, http, utc_now, Random(1), metrics, jobs, skew
+        ) as engine:
+            await engine.start()
             print("ready", flush=True)
             await asyncio.Event().wait()
 

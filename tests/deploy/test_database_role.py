@@ -1,6 +1,7 @@
 """The bot's own database role is created as documented, and can do what the bot does and nothing else."""
 
 import os
+import re
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
-from storage.database import open_database
-from storage.schema import migrate
+from storage.database import database_url, open_database
+from storage.schema import migrate, upgrade
 from tests.support import postgres
 from tests.support.processes import run_app
 from tests.support.stores import integration, read_integration, stored
@@ -20,15 +23,24 @@ ROLE = ROOT / "deploy/database-role.sql"
 PASSWORD = "Zr8'x"
 
 
-@pytest.fixture(params=["a new database", "one whose tables are the administrator's"])
+@pytest.fixture(params=["a superuser", "an administrator in a cloud", "one who created the tables before"])
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    template = postgres.with_tables() if "tables" in request.param else "template1"
-    with postgres.fresh_database(template) as url:
-        yield url
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute("DROP OWNED BY presence_app CASCADE")
-    with psycopg.connect(postgres.server_url(), autocommit=True) as server:
-        server.execute("DROP ROLE presence_app")
+    """The address by which the administrator reaches the database."""
+    with postgres.fresh_database() as url, psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE ROLE admin LOGIN CREATEROLE CREATEDB")
+        own = url.replace("postgres:@", "admin:@")
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO admin").format(name))
+        if "tables" in request.param:
+            engine = create_engine(database_url(own), poolclass=NullPool)
+            with engine.begin() as before:
+                upgrade(before)
+        yield url if "superuser" in request.param else own
+        connection.execute("DROP OWNED BY presence_app CASCADE")
+        connection.execute("DROP ROLE presence_app")
+        connection.execute("REASSIGN OWNED BY admin TO postgres")
+        connection.execute("DROP OWNED BY admin CASCADE")
+        connection.execute("DROP ROLE admin")
 
 
 def create_role(url: str, password: str = PASSWORD) -> subprocess.CompletedProcess[str]:
@@ -44,7 +56,7 @@ def create_role(url: str, password: str = PASSWORD) -> subprocess.CompletedProce
 async def test_the_bot_migrates_and_works_with_it_and_can_do_no_more(database: str, tmp_path: Path) -> None:
     for _ in range(2):
         assert (create_role(database).returncode, create_role(database).stderr) == (0, "")
-    own = database.replace("postgres:@", "presence_app:Zr8%27x@")
+    own = re.sub(r"//\w+:@", "//presence_app:Zr8%27x@", database)
     assert own != database
     async with open_database(own) as store:
         await migrate(store)

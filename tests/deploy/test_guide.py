@@ -80,3 +80,12 @@ def test_the_proxies_forward_the_public_paths_only() -> None:
         assert re.search(nginx, path)
     for path in ("/metrics", "/readyz", "/healthz", "/", "/api/messages/x", "/x/webhooks/"):
         assert not re.search(nginx, path)
+
+
+def test_the_proxies_limit_silence_size_and_where_they_can_the_number_of_connections() -> None:
+    nginx, caddy = block_with("proxy_pass"), block_with("reverse_proxy")
+    for setting in ("client_header_timeout", "client_body_timeout", "send_timeout", "limit_conn presence"):
+        assert re.search(rf"^    {setting} \w+;$", nginx, re.MULTILINE)
+    assert "proxy_http_version 1.1;" in nginx
+    for setting in ("max_header_size", "read_header", "read_body", "idle"):
+        assert re.search(rf"^ +{setting} \w+$", caddy, re.MULTILINE)

@@ -126,6 +126,13 @@ def test_a_wrong_key_is_named_by_its_number() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+@pytest.mark.parametrize("keys", [f"{OLD}\n{NEW}", f"{OLD};{NEW}", f"{OLD} {NEW}", f"{OLD}x", f"'{OLD}'"])
+def test_keys_separated_by_other_than_commas_are_refused_and_none_is_ignored(keys: str) -> None:
+    with pytest.raises(ValueError, match="key 1 is not a Fernet key") as caught:
+        check_keys([keys])
+    assert OLD not in str(caught.value)
+
+
 @pytest.mark.parametrize("mask", [0o000, 0o277], ids=oct)
 def test_a_key_file_is_created_once_for_its_owner_alone(mask: int, tmp_path: Path) -> None:
     path, umask = tmp_path / "new" / "secret.key", os.umask(mask)

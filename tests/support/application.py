@@ -42,6 +42,7 @@ async def both_ports(data: Path, **changed: Any) -> AsyncIterator[RunningApp]:
                 listening(served.public, LOOPBACK, 0, served.gate) as port,
                 listening(served.operations, LOOPBACK, 0) as operations,
             ):
+                await served.engine.start()
                 yield RunningApp(f"http://{LOOPBACK}:{port}", f"http://{LOOPBACK}:{operations}", http)
 
 

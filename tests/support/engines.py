@@ -17,9 +17,10 @@ from core.http_metrics import tracing
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
+from storage.queries import integrations
 from storage.schema import migrate
 from sync.domain.jobs import JobQueue
-from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, Status, TeamsApp
+from sync.domain.model import Actor, CloudLinkAccount, Freshness, IntegrationView, Status, TeamsApp
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.postgres import PostgresJobs
@@ -66,9 +67,13 @@ class RunningEngine:
     sandbox: SandboxHandle
     public_url: str
     http: aiohttp.ClientSession
+    clock: Clock
 
-    async def connect(self, enabled: bool = True) -> IntegrationView:
-        """Add the sandbox's account and application as an integration, with its people matched."""
+    async def connect(self, enabled: bool = True, *, trusted: bool = True) -> IntegrationView:
+        """Add the sandbox's account and application as an integration, with its people matched.
+
+        Its events are ``trusted``, as if the first one had come.
+        """
         view = await self.engine.integrations.add(
             TENANT, "Vale Verde", account_of(self.sandbox), app_of(self.sandbox), None, ADMIN
         )
@@ -76,11 +81,19 @@ class RunningEngine:
         if enabled:
             view = await self.engine.integrations.enable(TENANT, view.id, ADMIN)
             if self.public_url:
-                await eventually(self._is_live)
+                await eventually(self._is_subscribed)
+                if trusted:
+                    await self.trust_events()
         return view
 
-    async def _is_live(self) -> bool:
-        return (await self.status()).live
+    async def _is_subscribed(self) -> bool:
+        return (await self.status()).freshness is not Freshness.NOT_SUBSCRIBED
+
+    async def trust_events(self) -> None:
+        """As after the first event, and after everybody was polled since the subscription."""
+        async with self.database.writing() as session:
+            for row in await integrations.list_all(session):
+                row.live_since, row.catch_up_since = self.clock(), None
 
     async def integration_id(self) -> str:
         return (await self.engine.integrations.list(TENANT))[0].id
@@ -155,7 +168,8 @@ async def running_engine(
             )
         )
         receiver.engine = engine
-        yield RunningEngine(engine, database, registry, sandbox, public_url, http)
+        await engine.start()
+        yield RunningEngine(engine, database, registry, sandbox, public_url, http, clock)
 
 
 def job_queue(database: Database, clock: Clock, metrics: Metrics, tick: float) -> JobQueue:
@@ -178,7 +192,7 @@ class WebhookReceiver:
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[str]:
         application = web.Application()
-        application.router.add_post("/webhooks/cloudlink/{token}", self._receive)
+        application.router.add_route("*", "/webhooks/cloudlink/{token}", self._receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:

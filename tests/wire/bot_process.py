@@ -236,6 +236,7 @@ async def open_bot_process(
             for each in (public, operations)
         ]
         notifier = Notifier(services, chat_host.messenger, Random(7))
+        await engine.start()
         yield BotProcess(surroundings, url, operations_url, database, engine, notifier, encryption)
 
 

@@ -166,7 +166,7 @@ async def test_another_account_gets_a_new_webhook_endpoint(running: RunningEngin
     edited = await running.engine.editor.edit_cloudlink(TENANT, view.id, view.revision, account, ADA)
     assert edited.cloudlink_account_id == "2000200030"
     assert (await row_of(running, view)).webhook_token_hash != before.webhook_token_hash
-    await eventually(running._is_live)
+    await eventually(running._is_subscribed)
     assert before.subscription_id not in running.sandbox.world.saved.subscriptions
     old_token = decrypted(Encryption([KEY]), before, "webhook_token_sealed")
     old_webhook_url = f"{running.public_url}/webhooks/cloudlink/{old_token}"

@@ -16,7 +16,7 @@ from storage.encryption import Encryption
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Actor, IntegrationView, Service
+from sync.domain.model import Actor, Freshness, IntegrationView, Service
 from sync.domain.rotation import RotationKind, RotationStep, RotationView
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
@@ -120,7 +120,7 @@ async def test_both_secrets_are_reported_lost_once_and_entering_them_again_fixes
             async def is_subscribed_again() -> bool:
                 status = await running.engine.overview.status(TENANT, view_id)
                 now = set(sandbox.world.saved.subscriptions)
-                return status.live and len(now) == 1 and old_subscription not in now
+                return status.freshness is Freshness.NO_EVENT and len(now) == 1 and old_subscription not in now
 
             await eventually(is_subscribed_again)
             before = running.metric("webhooks_total", answer="accepted")

@@ -12,7 +12,7 @@ from sqlmodel import SQLModel, select
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import Fault
-from sync.domain.model import Service, UnknownIntegration
+from sync.domain.model import Freshness, Service, UnknownIntegration
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
 from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, running_engine
@@ -184,7 +184,7 @@ async def test_a_poll_finds_what_lost_webhooks_missed(tmp_path: Path) -> None:
 async def test_without_a_public_url_it_polls(tmp_path: Path) -> None:
     async with connected_engine(tmp_path, webhooks=False) as (sandbox, running):
         status = await running.status()
-        assert (status.live, status.worst_age) == (False, int(QUICK.poll))
+        assert (status.freshness, status.worst_age) == (Freshness.NO_URL, int(QUICK.poll))
         await answer_call(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         await sandbox.dnd("2002")

@@ -12,6 +12,7 @@ from bot.commands import COMMANDS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
+    Freshness,
     IntegrationView,
     Preview,
     Probe,
@@ -162,7 +163,12 @@ def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "status", _status(texts, [None, None, None])
-    yield "status_disabled", _status(texts, [None, None, None], enabled=False, expires=None, polling=True)
+    yield (
+        "status_disabled",
+        _status(texts, [None, None, None], enabled=False, expires=None, freshness=Freshness.NO_URL),
+    )
+    for freshness in Freshness:
+        yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
     yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=NOW.date() - timedelta(days=1))
     consent = example(Fault.GRAPH_CONSENT_MISSING)
@@ -189,7 +195,7 @@ def _status(
     *,
     enabled: bool = True,
     expires: date | None = date(2027, 5, 31),
-    polling: bool = False,
+    freshness: Freshness = Freshness.LIVE,
     states: tuple[tuple[str, int], ...] = (),
     name: str = "Head office",
 ) -> Card:
@@ -214,8 +220,8 @@ def _status(
         3,
         1,
         changed,
-        not polling,
-        30 if polling else 1,
+        freshness,
+        1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
     )
@@ -260,7 +266,7 @@ def integration(
 
 
 def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ...]) -> Status:
-    return Status(view, service_health, 27, 25, 3, 1, NOW - timedelta(minutes=3), True, 1, ())
+    return Status(view, service_health, 27, 25, 3, 1, NOW - timedelta(minutes=3), Freshness.LIVE, 1, ())
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:

@@ -15,6 +15,7 @@ from sync.domain.model import (
     CloudLinkAccount,
     CloudLinkCheck,
     EditedMeanwhile,
+    Freshness,
     IntegrationView,
     Preview,
     Probe,
@@ -224,7 +225,17 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         view = self._find(owner_tenant, integration_id)
         unknown = (("parked", 4),)
         return Status(
-            view, self.service_health, 27, 25, 3, 0, None, True, 1, unknown, monitors_open=self.monitors_open
+            view,
+            self.service_health,
+            27,
+            25,
+            3,
+            0,
+            None,
+            Freshness.LIVE,
+            1,
+            unknown,
+            monitors_open=self.monitors_open,
         )
 
     async def test(self, owner_tenant: str, integration_id: str, by: Actor) -> tuple[Probe, ...]:

@@ -86,6 +86,16 @@ async def test_of_a_job_and_key_one_runs_and_one_waits(conninfo: str) -> None:
         assert (work.started_keys, work.max_concurrent) == (["a", "a"], 1)
 
 
+async def test_a_job_of_a_tenant_with_an_id_as_entra_gives_it_is_run(conninfo: str) -> None:
+    """PostgreSQL's channels have names of 63 bytes at most, and each queue has one."""
+    work = RecordingJob()
+    work.released.set()
+    async with process(conninfo, work) as jobs:
+        await jobs.defer("work", "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90/a")
+        await jobs.defer_all([(PUSH, "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90/b")])
+        await eventually(lambda: work.has_started(2))
+
+
 async def test_two_workers_share_the_jobs_and_never_run_the_same_one_concurrently(conninfo: str) -> None:
     one, other = RecordingJob(), RecordingJob()
     one.released.set()

@@ -20,8 +20,10 @@ from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
 from sync.phones.webhooks import READ_TIMEOUT, Webhooks
 from tests.support.captured_log import captured_log
-from tests.support.fake_services import context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored
+from tests.support.clocks import NOON
+from tests.support.eventually import eventually
+from tests.support.fake_services import FakeJobs, context_of
+from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -54,11 +56,14 @@ class Bench:
     webhooks: Webhooks
     database: Database
     registry: CollectorRegistry
+    jobs: FakeJobs
 
-    async def post(self, data: Any, token: str = TOKEN, content_type: str = "application/json") -> int:
+    async def post(
+        self, data: Any, token: str = TOKEN, content_type: str = "application/json", method: str = "POST"
+    ) -> int:
         payload = data if isinstance(data, bytes) else orjson.dumps(data)
         headers = {"Content-Type": content_type}
-        async with self.http.post(f"{self.url}/{token}", data=payload, headers=headers) as response:
+        async with self.http.request(method, f"{self.url}/{token}", data=payload, headers=headers) as response:
             assert await response.read() == b""
             return response.status
 
@@ -69,17 +74,19 @@ async def bench(folder: Path, read_timeout: float = READ_TIMEOUT) -> AsyncIterat
         row = integration(webhook_token_hash=hashed(TOKEN), subscription_id="s1")
         await stored(database, row, person())
         registry = CollectorRegistry()
-        context = context_of(database, metrics=Metrics(registry))
+        jobs = FakeJobs()
+        context = context_of(database, jobs=jobs, metrics=Metrics(registry))
         webhooks = Webhooks(context, EventIngestor(context), load_tables(None), read_timeout)
         application = web.Application()
-        application.router.add_post("/{token}", webhooks.receive)
+        application.router.add_route("*", "/{token}", webhooks.receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()
-            yield Bench(f"http://127.0.0.1:{runner.addresses[0][1]}", http, webhooks, database, registry)
+            yield Bench(f"http://127.0.0.1:{runner.addresses[0][1]}", http, webhooks, database, registry, jobs)
         finally:
             await runner.cleanup()
+            await webhooks.close()
 
 
 async def test_after_a_202_the_event_is_stored(tmp_path: Path) -> None:
@@ -137,9 +144,54 @@ async def test_a_malformed_body_is_a_bad_request_and_changes_nothing(tmp_path: P
         assert (await read_person(at.database)).line == "unknown"
 
 
-async def test_other_content_types_and_large_bodies_are_rejected(tmp_path: Path) -> None:
+BODY = orjson.dumps(body())
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+@pytest.mark.parametrize(
+    "payload",
+    [
+        BODY,
+        BODY.decode().encode("utf-8-sig"),
+        BODY.decode().encode("utf-16"),
+        BODY.decode().encode("utf-16-le"),
+        orjson.dumps([body()]),
+        orjson.dumps([{"junk": True}, body(), body("e2", accountId="another")]).decode().encode("utf-8-sig"),
+    ],
+)
+async def test_an_event_is_stored_however_it_is_wrapped(tmp_path: Path, method: str, payload: bytes) -> None:
     async with bench(tmp_path) as at:
-        assert await at.post(body(), content_type="text/plain") == 415
+        assert await at.post(payload, method=method) == 202
+        assert (await read_person(at.database)).line == "on_call"
+
+
+@pytest.mark.parametrize(
+    "content_type", ["text/plain", "application/cloudevents+json", "application/json; charset=utf-8", "", "x"]
+)
+async def test_the_token_vouches_for_an_event_and_not_its_content_type(tmp_path: Path, content_type: str) -> None:
+    async with bench(tmp_path) as at:
+        assert await at.post(body(), content_type=content_type) == 202
+        assert (await read_person(at.database)).line == "on_call"
+
+
+async def test_several_notifications_in_one_body_are_all_stored_in_the_order_of_their_times(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await stored(at.database, person("p2"))
+        ended = body("e3", "ended", timestamp=1_795_000_000_001)
+        other = body("e2", endpointId="ext p2", userId="cloudlink p2", callId="c2")
+        assert await at.post([ended, other, body()]) == 202
+        assert (await read_person(at.database)).line == "idle"
+        assert (await read_person(at.database, "p2")).line == "on_call"
+
+
+async def test_notifications_for_others_in_an_array_are_not_stored(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        assert await at.post([body(accountId="another"), body("e2", accountId="third")]) == 404
+        assert (await read_person(at.database)).line == "unknown"
+
+
+async def test_large_bodies_are_rejected(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
         assert await at.post(b" " * 70_000 + orjson.dumps(body())) == 413
         assert (await read_person(at.database)).line == "unknown"
 
@@ -202,3 +254,46 @@ async def test_a_database_error_is_answered_with_503_and_a_later_retry_is_stored
             await session.exec(text("ALTER TABLE away RENAME TO seenevent"))  # type: ignore[call-overload]
         assert await at.post(body()) == 202
         assert (await read_person(at.database)).line == "on_call"
+
+
+async def test_after_a_503_everybody_is_polled_as_soon_as_the_store_is_back(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await stored(at.database, integration(id="i2"), integration(id="i3", enabled=False))
+        for broken, back in (("seenevent", "away"), ("integration", "gone")):
+            at.jobs.deferred.clear()
+            await rename(at.database, broken, back)
+            assert await at.post(body()) == 503
+            assert at.jobs.deferred == []
+            await rename(at.database, back, broken)
+            await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
+            assert {key for _, key, _ in at.jobs.deferred} == {"i1"}
+            assert (await read_integration(at.database)).catch_up_since == NOON
+            assert (await read_integration(at.database, "i2")).catch_up_since is None
+
+
+async def test_events_that_arrive_too_slowly_are_made_up_for(tmp_path: Path) -> None:
+    async with bench(tmp_path, read_timeout=0.05) as at:
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield b"{"
+            await asyncio.sleep(0.5)
+            yield b"}"
+
+        async with at.http.post(f"{at.url}/{TOKEN}", data=slowly()) as response:
+            assert response.status == 408
+        await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
+
+
+async def test_strangers_cause_no_polls(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        await rename(at.database, "integration", "gone")
+        assert await at.post(body(), token="guessed") == 503
+        await rename(at.database, "gone", "integration")
+        assert await at.post(body(), token="guessed") == 404
+        await eventually(lambda: at.webhooks.is_caught_up)
+        assert at.jobs.deferred == []
+
+
+async def rename(database: Database, table: str, name: str) -> None:
+    async with database.writing() as session:
+        await session.exec(text(f"ALTER TABLE {table} RENAME TO {name}"))  # type: ignore[call-overload]

@@ -22,7 +22,13 @@ def ago(**span: float) -> datetime:
 
 def fresh(**values: Any) -> Integration:
     """An integration with nothing due."""
-    times = {"polled_at": NOON, "matched_at": NOON, "subscription_checked_at": NOON, "subscription_id": "s"}
+    times = {
+        "polled_at": NOON,
+        "matched_at": NOON,
+        "subscription_checked_at": NOON,
+        "subscription_id": "s",
+        "live_since": NOON,
+    }
     return integration(**{**times, **values})
 
 
@@ -55,6 +61,14 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(polled_at=ago(seconds=301)), [], ["poll_sample"]),
         (fresh(polled_at=ago(seconds=901)), [], ["poll"]),
         (fresh(polled_at=None, subscription_id=""), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), live_since=None), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), missed_at=ago(minutes=10), last_webhook_at=NOON), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), missed_at=OLD, last_webhook_at=ago(hours=2)), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), missed_at=ago(hours=1), last_webhook_at=NOON), [], []),
+        (fresh(polled_at=ago(seconds=31), unreported={"p": ago(seconds=16).timestamp()}), [], ["poll"]),
+        (fresh(polled_at=ago(seconds=31), unreported={"p": ago(seconds=14).timestamp()}), [], []),
+        (fresh(catch_up_since=NOON), [], ["poll"]),
+        (fresh(catch_up_since=NOON), [DOWN], []),
         (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
         (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
         (fresh(matched_at=ago(minutes=16)), [], ["match"]),

@@ -1,0 +1,61 @@
+"""Events that could not be stored: everybody whom they may concern is polled as soon as the store is back."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from core.clock import Sleep
+from core.logging import describe_error
+from storage.queries import integrations
+from sync.domain.context import Context
+from sync.domain.jobs import POLL
+
+RETRY_SECONDS = 1.0
+MAX_REMEMBERED = 10_000
+"""Webhooks of which a lost event is remembered: their tokens come from outside, and cannot be checked yet."""
+
+log = structlog.get_logger()
+
+
+class LostEvents:
+    """Remembers in this process the webhooks whose events were lost: its next start polls everybody anyway."""
+
+    def __init__(self, context: Context, sleep: Sleep = asyncio.sleep) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._sleep = sleep
+        self._token_hashes: set[str] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, token_hash: str) -> None:
+        """An event of this webhook was lost; a job polls its people once that can be stored."""
+        if len(self._token_hashes) < MAX_REMEMBERED:
+            self._token_hashes.add(token_hash)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._catch_up())
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._token_hashes
+
+    async def close(self) -> None:
+        if self._task:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _catch_up(self) -> None:
+        while self._token_hashes:
+            token_hashes = frozenset(self._token_hashes)
+            try:
+                async with self._database.writing() as session:
+                    ids = await integrations.mark_gap(session, self._clock(), token_hashes)
+                await self._jobs.defer_all((POLL, integration_id) for integration_id in ids)
+            except Exception as error:
+                log.warning("lost_events_wait", error=describe_error(error))
+                await self._sleep(RETRY_SECONDS)
+                continue
+            self._token_hashes -= token_hashes
+            log.info("lost_events_polled", integrations=len(ids))
