@@ -18,7 +18,6 @@ from sync.domain.context import Context
 from sync.domain.jobs import MATCH, POLL, PUSH, REMOVE, SUBSCRIBE
 from sync.domain.model import (
     Actor,
-    AlreadySetUp,
     CloudLinkAccount,
     ExpirySource,
     IntegrationView,
@@ -26,6 +25,7 @@ from sync.domain.model import (
     TeamsApp,
     TooManyIntegrations,
 )
+from sync.integrations.equality import check_new
 from sync.integrations.views import integration_view
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.tenancy import owned
@@ -64,8 +64,7 @@ class IntegrationService:
     ) -> IntegrationView:
         """Store a new integration, not yet enabled; test both sets of credentials first.
 
-        Raises ``NameTaken``, ``TooManyIntegrations`` and ``AlreadySetUp``. Only the tenant's own integrations are
-        compared: an equal one of another tenant is neither refused nor remarked on, and shares the sessions.
+        Raises ``NameTaken``, ``TooManyIntegrations`` and ``AlreadySetUp``.
 
         ``status_text`` is the status message of people on the phone; if empty, none is set.
         """
@@ -78,7 +77,7 @@ class IntegrationService:
                 if await integrations.is_name_taken(session, owner_tenant, name):
                     raise NameTaken(name)
                 await self._check_room(session, owner_tenant)
-                await _check_equal(session, integration)
+                await check_new(session, integration)
                 session.add(integration)
                 await self._audit.record(session, Act.SETUP, by, integration)
                 await self._audit.record_use(session, owner_tenant, app)
@@ -174,18 +173,3 @@ class IntegrationService:
         integration.polled_at = None
         await polls.clear(session, integration.id)
         return await people.clear_desired(session, integration.id, current_cause(), self._clock())
-
-
-async def _check_equal(session: AsyncSession, new: Integration) -> None:
-    """Raises ``AlreadySetUp`` if the tenant has an integration of the same account, Entra tenant and application.
-
-    The tenant's names are locked, so that of two who set up the same at the same time one is refused.
-    """
-    for row in await integrations.list_owned(session, new.owner_tenant):
-        if _identity(row) == _identity(new):
-            raise AlreadySetUp(row.id)
-
-
-def _identity(integration: Integration) -> tuple[str, ...]:
-    parts = (integration.cloudlink_account_id, integration.tenant_id, integration.client_id)
-    return tuple(part.strip().casefold() for part in parts)

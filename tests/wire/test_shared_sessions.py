@@ -100,9 +100,7 @@ async def is_gone(running: RunningEngine, integration_id: str) -> bool:
         return not (await session.exec(select(Person).where(Person.integration_id == integration_id))).all()
 
 
-async def test_an_equal_set_up_of_the_same_tenant_leads_to_the_existing_one(
-    tmp_path: Path,
-) -> None:
+async def test_an_equal_set_up_of_the_same_tenant_leads_to_the_existing_one(tmp_path: Path) -> None:
     async with connected_engine(tmp_path) as (sandbox, running):
         app = replace(app_of(sandbox), tenant_id=app_of(sandbox).tenant_id.upper())
         with pytest.raises(AlreadySetUp) as caught:
