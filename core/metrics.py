@@ -23,8 +23,17 @@ QUICK = (0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 2, 5, 10, 30, 60, 300)
 WORK = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 SHARES = (0.1, 0.25, 0.5, 0.75, 0.9, 1)
 
-WEBHOOK_RESULTS = ("accepted", "not_found", "malformed", "too_large", "too_slow", "not_stored")
-VERDICTS = ("applied", "late", "unchanged", "unknown_state", "duplicate", "unknown_person", "ambiguous")
+WEBHOOK_RESULTS = ("accepted", "not_found", "malformed", "too_large", "too_slow", "too_often", "not_stored")
+VERDICTS = (
+    "applied",
+    "late",
+    "too_many_calls",
+    "unchanged",
+    "unknown_state",
+    "duplicate",
+    "unknown_person",
+    "ambiguous",
+)
 CHANGE_KINDS = ("set", "clear", "set_message", "clear_message")
 CHANGE_OUTCOMES = ("done", "throttled", "failed", "refused")
 SERVICES = ("cloudlink", "graph", "other")

@@ -120,7 +120,7 @@ def bot_service(port: int, sandbox_url: str, data: Path) -> Service:
     settings = {
         "HOST": "127.0.0.1",
         "PORT": str(port),
-        "OPERATIONS_PORT": str(free_port(OPERATIONS_PORT)),
+        "OPERATIONS_PORT": str(free_port(OPERATIONS_PORT if port == BOT_PORT else 0)),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "DATA_DIR": str(data),
         "ENTRA_URL": sandbox_url,

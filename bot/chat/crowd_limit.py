@@ -4,7 +4,7 @@ Each person has a rate. All people of a tenant who are not known to have a role 
 What exceeds a rate gets one polite answer, then silence. All of it is in memory, of bounded size, for each process.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -15,24 +15,15 @@ from bot.chat.context import Proceed, TurnContext
 from bot.chat.turn_metrics import Outcome
 from bot.roles.admins_setting import AdminsSetting
 from core.coalescing import BatchLoader
+from core.rates import MAX_KEYS, Buckets, Rate
 from storage.database import Database
 from storage.queries import roles
 from sync.domain.roles import Role
-
-MAX_KEYS = 20_000
 
 log = structlog.get_logger()
 
 Person = tuple[str, str]
 """Tenant and object id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """At most ``burst`` at once, and ``per_second`` in the long run."""
-
-    burst: float
-    per_second: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,26 +38,6 @@ class CrowdRates:
     strangers: Rate = Rate(20, 2.0)
     answers: Rate = Rate(1, 1 / 600)
     lookups: Rate = Rate(1, 1 / 60)
-
-
-class Buckets:
-    """Token buckets by key; above ``MAX_KEYS`` the least recently used is forgotten. ``now`` is in seconds."""
-
-    def __init__(self, rate: Rate, now: Callable[[], float]) -> None:
-        self._rate = rate
-        self._now = now
-        self._buckets: dict[Hashable, tuple[float, float]] = {}
-
-    def take(self, key: Hashable) -> bool:
-        """Whether the key's rate allows one more now, which is then counted."""
-        now = self._now()
-        left, at = self._buckets.pop(key, (self._rate.burst, now))
-        left = min(self._rate.burst, left + (now - at) * self._rate.per_second)
-        is_allowed = left >= 1
-        self._buckets[key] = (left - is_allowed, now)
-        if len(self._buckets) > MAX_KEYS:
-            del self._buckets[next(iter(self._buckets))]
-        return is_allowed
 
 
 class CrowdLimit:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam
+from sqlalchemy import select as columns
 from sqlalchemy.orm import aliased
 from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -142,19 +143,23 @@ class Subscribed:
     """The integration of a webhook, and the account and subscription that its notifications must name."""
 
     integration_id: str
+    owner_tenant: str
     account_id: str
     subscription_id: str
 
 
 async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
     """The integrations of these webhooks, by the token's hash; unknown hashes are left out."""
-    query = select(
-        Integration.webhook_token_hash,
-        Integration.id,
-        Integration.cloudlink_account_id,
-        Integration.subscription_id,
-    ).where(col(Integration.webhook_token_hash).in_(token_hashes))
-    return {token_hash: Subscribed(*rest) for token_hash, *rest in (await session.exec(query)).all()}
+    of_webhook = col(Integration.webhook_token_hash)
+    query = columns(
+        of_webhook,
+        col(Integration.id),
+        col(Integration.owner_tenant),
+        col(Integration.cloudlink_account_id),
+        col(Integration.subscription_id),
+    ).where(of_webhook.in_(token_hashes))
+    rows = await (await session.connection()).execute(query)
+    return {token_hash: Subscribed(*rest) for token_hash, *rest in rows}
 
 
 async def mark_gap(session: AsyncSession, now: datetime, token_hashes: Collection[str] | None = None) -> list[str]:

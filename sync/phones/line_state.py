@@ -26,6 +26,9 @@ MAX_ENDPOINTS = 16
 """More endpoints of a person are not remembered: CloudLink's guides name three devices and a hot desk."""
 
 TALKING = frozenset({CallState.CONNECTED, CallState.HELD, CallState.CONFERENCED})
+MAX_CALLS = 50
+"""Calls of one phone at the same time: events come from outside, and every call is read with each event."""
+
 PHONE_STATES = frozenset({"idle", "busy", OFFLINE})
 CALLING = frozenset({CallState.ORIGINATED, CallState.RINGING})
 
@@ -82,6 +85,7 @@ class Verdict(StrEnum):
 
     APPLIED = "applied"
     LATE = "late"
+    TOO_MANY_CALLS = "too_many_calls"
     UNCHANGED = "unchanged"
     UNKNOWN_STATE = "unknown_state"
 
@@ -105,6 +109,8 @@ def _apply_call_event(endpoint: Endpoint, event: CallEvent, now: datetime) -> tu
     known_at = _believed(known.at, now) if known else 0
     if known and (0 < at < known_at or (known.state is CallState.ENDED and 0 < at == known_at)):
         return endpoint, Verdict.LATE
+    if known is None and sum(each.state is not CallState.ENDED for each in endpoint.calls.values()) >= MAX_CALLS:
+        return endpoint, Verdict.TOO_MANY_CALLS
     call = LineCall(event.state, event.conference, max(at, known_at), now)
     return replace(endpoint, calls={**endpoint.calls, event.call_id: call}, heard_at=now), Verdict.APPLIED
 

@@ -67,6 +67,8 @@ async def product(
     """Runs on the store in ``folder``, or another; killed at the end unless the test ended it."""
     service = bot_service(free_port(0), sandbox.url, folder)
     settings = {"GRAPH_URL": graph_url, "SECRET_KEYS": KEY, "DATABASE_URL": database_url}
+    if "worker" in role:
+        settings |= {"PORT": "0", "OPERATIONS_PORT": str(service.port)}
     changed = replace(service, command=(*service.command, *role), environment={**service.environment, **settings})
     running = await start(changed, folder)
     try:
@@ -171,15 +173,17 @@ async def event_of_a_call(sandbox: SandboxHandle, extension: str) -> Event:
     return Event(subscription.url, json.dumps(body).encode())
 
 
-async def is_subscribed(folder: Path) -> bool:
-    return [row.subscription_id is not None for row in await rows(folder, Integration)] == [True]
+async def is_subscribed(sandbox: SandboxHandle, folder: Path, url: str) -> bool:
+    """Whether this process has stored its subscription: the one of an earlier process leads nowhere."""
+    theirs = [each.id for each in sandbox.world.saved.subscriptions.values() if each.url.startswith(url)]
+    return [row.subscription_id for row in await rows(folder, Integration)] == theirs
 
 
 async def test_a_webhook_in_flight_is_stored(tmp_path: Path) -> None:
     async with running_sandbox() as sandbox, aiohttp.ClientSession() as http:
         await store_integration(sandbox, tmp_path)
         async with product(sandbox, sandbox.url, tmp_path) as running:
-            await eventually(lambda: is_subscribed(tmp_path))
+            await eventually(lambda: is_subscribed(sandbox, tmp_path, running.url))
             event = await event_of_a_call(sandbox, "2001")
             with database_locked(tmp_path):
                 posting = asyncio.create_task(event.post(http))

@@ -276,5 +276,5 @@ async def test_a_year(tmp_path: Path) -> None:
             acts = (await session.exec(select(HistoryEntry.act).where(HistoryEntry.actor_id == "bot"))).all()
         assert set(states) <= {State.SENT, State.CLOSED, State.UNREACHABLE, State.DROPPED}
         assert sorted(kinds) == [("automatic", "done"), ("by_hand", "done"), ("by_hand", "done")]
-        assert sorted(acts) == ["rotate", "rotate_begun", "rotate_proven"]
+        assert sorted(acts) == ["entra_tenant_used", "rotate", "rotate_begun", "rotate_proven"]
         assert min(year.begun, year.ended) > 40

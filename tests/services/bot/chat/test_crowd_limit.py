@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from bot.activity import Installed, Message
-from bot.chat import crowd_limit
-from bot.chat.crowd_limit import Buckets, CrowdLimit, CrowdRates, Rate
+from bot.chat.crowd_limit import CrowdLimit, CrowdRates
 from bot.roles.admins_setting import AdminsSetting
+from core.rates import Rate
 from storage.queries import roles
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
@@ -96,14 +96,6 @@ async def test_who_lost_the_role_is_a_stranger_again(crowded: Chat) -> None:
         await session.delete(member)
     assert "For administrators only" in words(await crowded.say("status"))
     assert "Too many messages" in words(await crowded.say("status"))
-
-
-def test_the_buckets_are_of_bounded_number(seconds: Seconds, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd_limit, "MAX_KEYS", 3)
-    buckets = Buckets(Rate(1, 0.1), seconds)
-    assert [buckets.take(key) for key in ("a", "a", "b", "c", "d", "d", "a")] == [
-        True, False, True, True, True, False, True,
-    ]  # fmt: skip
 
 
 @pytest.mark.usefixtures("both_databases")

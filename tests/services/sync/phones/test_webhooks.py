@@ -14,11 +14,12 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
 from core.metrics import Metrics
+from core.rates import Rate
 from storage.database import Database
 from sync.cloudlink.tables import load_tables
 from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
-from sync.phones.webhooks import READ_TIMEOUT, Webhooks
+from sync.phones.webhooks import MAX_NOTIFICATIONS, WebhookLimits, Webhooks
 from tests.support.captured_log import captured_log
 from tests.support.clocks import NOON
 from tests.support.eventually import eventually
@@ -69,14 +70,14 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, read_timeout: float = READ_TIMEOUT) -> AsyncIterator[Bench]:
+async def bench(folder: Path, limits: WebhookLimits | None = None) -> AsyncIterator[Bench]:
     async with empty_store(folder) as database, aiohttp.ClientSession() as http:
         row = integration(webhook_token_hash=hashed(TOKEN), subscription_id="s1")
         await stored(database, row, person())
         registry = CollectorRegistry()
         jobs = FakeJobs()
         context = context_of(database, jobs=jobs, metrics=Metrics(registry))
-        webhooks = Webhooks(context, EventIngestor(context), load_tables(None), read_timeout)
+        webhooks = Webhooks(context, EventIngestor(context), load_tables(None), limits)
         application = web.Application()
         application.router.add_route("*", "/{token}", webhooks.receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
@@ -211,7 +212,7 @@ async def test_a_body_that_never_ends_times_out(tmp_path: Path) -> None:
         yield b"{"
         await go_on.wait()
 
-    async with bench(tmp_path, read_timeout=0.1) as at:
+    async with bench(tmp_path, WebhookLimits(read_seconds=0.1)) as at:
         headers = {"Content-Type": "application/json"}
         async with at.http.post(f"{at.url}/{TOKEN}", data=dripping(), headers=headers) as response:
             assert response.status == 408
@@ -272,7 +273,7 @@ async def test_after_a_503_everybody_is_polled_as_soon_as_the_store_is_back(tmp_
 
 
 async def test_events_that_arrive_too_slowly_are_made_up_for(tmp_path: Path) -> None:
-    async with bench(tmp_path, read_timeout=0.05) as at:
+    async with bench(tmp_path, WebhookLimits(read_seconds=0.05)) as at:
 
         async def slowly() -> AsyncIterator[bytes]:
             yield b"{"
@@ -292,6 +293,38 @@ async def test_strangers_cause_no_polls(tmp_path: Path) -> None:
         assert await at.post(body(), token="guessed") == 404
         await eventually(lambda: at.webhooks.is_caught_up)
         assert at.jobs.deferred == []
+
+
+async def test_a_body_of_too_many_items_is_rejected_unread_with_one_log_line(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        for items in ([1] * 30_000, [body(f"e{number}") for number in range(MAX_NOTIFICATIONS + 1)]):
+            with captured_log() as log:
+                assert await at.post(items) == 413
+            assert len(log.lines()) == 1
+        assert (await read_person(at.database)).line == "unknown"
+
+
+async def test_malformed_items_are_one_log_line(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        with captured_log() as log:
+            assert await at.post([1] * (MAX_NOTIFICATIONS - 1) + [body()]) == 202
+        (line,) = [line for line in log.lines() if line["event"] == "notifications_malformed"]
+        assert line["count"] == MAX_NOTIFICATIONS - 1
+
+
+async def test_a_tenant_has_a_rate_of_events_for_all_its_integrations_and_another_is_not_affected(
+    tmp_path: Path,
+) -> None:
+    async with bench(tmp_path, WebhookLimits(rate=Rate(2, 0))) as at:
+        own = integration(id="i2", webhook_token_hash=hashed("second"), subscription_id="s1")
+        other = integration(id="i3", owner_tenant="other", webhook_token_hash=hashed("other"), subscription_id="s1")
+        await stored(at.database, own, other)
+        assert await at.post([body(), body("e2")]) == 202
+        assert await at.post(body("e3")) == 429
+        assert await at.post(body("e4"), token="second") == 429
+        assert await at.post(b"junk", token="second") == 429
+        assert await at.post(body("e5"), token="other") == 202
+        await eventually(lambda: ("poll", "i1", None) in at.jobs.deferred)
 
 
 async def rename(database: Database, table: str, name: str) -> None:

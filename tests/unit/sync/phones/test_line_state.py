@@ -11,6 +11,7 @@ from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, Endpoin
 from sync.domain.presence import LineState
 from sync.phones.line_state import (
     FUTURE,
+    MAX_CALLS,
     MAX_ENDPOINTS,
     SETTLING,
     Line,
@@ -360,3 +361,11 @@ def test_a_constant_difference_of_the_clocks_changes_nothing_about_events(
 ) -> None:
     moved = [replace(event, at=NOW_MS + by * 1000 - 600_000 + event.at) for event in arrived]
     assert states(after(*moved)) == states(after(*arrived))
+
+
+def test_a_line_has_so_many_calls_and_further_ones_change_nothing_until_one_ends() -> None:
+    line = after(*(call(CallState.CONNECTED, 1, f"call {number}") for number in range(MAX_CALLS)))
+    assert apply_event(line, call(CallState.CONNECTED, 2, "more"), NOON) == (line, Verdict.TOO_MANY_CALLS)
+    line, verdict = apply_event(line, call(CallState.ENDED, 2, "call 7"), NOON)
+    assert verdict is Verdict.APPLIED
+    assert apply_event(line, call(CallState.CONNECTED, 3, "more"), NOON)[1] is Verdict.APPLIED
