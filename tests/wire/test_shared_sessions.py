@@ -58,14 +58,23 @@ async def person_of(running: RunningEngine, integration_id: str, name: str = "An
 
 
 async def wish(running: RunningEngine, integration_id: str, presence: Presence | None) -> None:
-    """Have this integration wish a presence for Ana, as another phone system would, until it is applied."""
+    """Have this integration wish a presence for Ana, as another phone system would, until it is applied.
+
+    A poll that began before may take the wish back; then it is wished again.
+    """
     person_id = (await person_of(running, integration_id)).id
-    async with running.database.writing() as session:
-        row = await session.get(Person, person_id)
-        assert row
-        row.desired, row.desired_at, row.due_at = presence, utc_now(), utc_now()
-    await running.engine.jobs.defer("push", integration_id)
-    await eventually(lambda: is_applied(running, integration_id, presence))
+
+    async def is_wished_and_applied() -> bool:
+        async with running.database.writing() as session:
+            row = await session.get(Person, person_id)
+            assert row
+            if row.desired == presence:
+                return row.applied == presence
+            row.desired, row.desired_at, row.due_at = presence, utc_now(), utc_now()
+        await running.engine.jobs.defer("push", integration_id)
+        return False
+
+    await eventually(is_wished_and_applied)
 
 
 async def is_applied(running: RunningEngine, integration_id: str, presence: Presence | None) -> bool:
