@@ -157,12 +157,13 @@ def make_private_folder(path: Path) -> None:
 def _make_private_file(path: Path) -> None:
     """Give SQLite's file, and those beside it, mode 0600 whatever the umask: SQLite copies the mode to the others.
 
-    A file whose mode this process may not change keeps it; if it cannot be opened, SQLite raises the error.
+    A file whose mode this process may not change keeps it, and so does a folder or device given by mistake; if it
+    cannot be opened, SQLite raises the error.
     """
     with suppress(OSError):
         path.touch(0o600)
         for file in (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
-            if file.exists():
+            if file.is_file():
                 file.chmod(0o600)
 
 

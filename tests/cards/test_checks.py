@@ -192,6 +192,10 @@ OWN: dict[str, tuple[Change, str]] = {
         lambda c: c["body"][9]["actions"].extend(map(execute, "abcd")),
         "card: 7 actions, Teams takes 6",
     ),
+    "a field named as a button": (
+        lambda c: c["body"][2].update(label="save"),
+        "card: 'save' names a field and a button",
+    ),
     "another version": (lambda c: c.update(version="1.4"), "version '1.4', not 1.5"),
     "no version": (lambda c: c.pop("version"), "version None, not 1.5"),
     "no verb": (lambda c: c["actions"][0].pop("verb"), "actions[0]: Action.Execute without a verb"),

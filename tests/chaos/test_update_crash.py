@@ -72,4 +72,4 @@ async def test_after_repeated_kills_every_step_is_done_once(tmp_path: Path) -> N
             assert [row.version for row in await rows(running)] == [2, 3]
             assert (await rows(running))[0].facts["results"] == {"matched": 1}
             status = await running.status()
-            assert (status.matched, status.update) == (20, None)
+            assert (status.matched, status.update) == (22, None)

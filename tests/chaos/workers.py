@@ -65,7 +65,7 @@ async def is_held(gate: Gate) -> bool:
 
 async def presence_matches_phones(sandbox: SandboxHandle, extensions: list[str]) -> bool:
     """Whether Teams shows a call for exactly the people in one."""
-    people = {person["extension"]: person for person in (await sandbox.state())["people"]}
+    people = {person["key"]: person for person in (await sandbox.state())["people"]}
     for extension in extensions:
         phone = sandbox.world.person(extension)
         assert phone is not None

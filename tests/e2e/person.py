@@ -89,7 +89,8 @@ class Person:
         await self._capture(self._switchboard, name)
 
     def _field(self, label: str) -> Locator:
-        return self._chat.get_by_label(re.compile(rf"^{re.escape(label)}( \*)?($| )")).last
+        labelled = self._chat.get_by_label(re.compile(rf"^{re.escape(label)}( \*)?($| )"))
+        return labelled.and_(self._chat.locator("input, textarea")).last
 
     async def _capture(self, page: Page, name: str) -> None:
         await page.bring_to_front()

@@ -1,5 +1,6 @@
 import asyncio
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,16 @@ async def test_the_files_of_sqlite_are_their_owners_alone(mask: int, is_there: b
         os.umask(umask)
     assert modes == dict.fromkeys(("presence.db", "presence.db-wal", "presence.db-shm"), "0o600")
     assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("make", [os.mkdir, os.mkfifo], ids=["folder", "pipe"])
+async def test_what_is_no_file_keeps_its_mode(make: Callable[[Path], None], tmp_path: Path) -> None:
+    """A folder others use, such as /tmp, given by mistake as the database."""
+    path = tmp_path / "shared"
+    make(path)
+    path.chmod(0o1777)
+    async with open_database(f"sqlite:///{path}"):
+        assert path.stat().st_mode & 0o7777 == 0o1777
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ async def test_a_quiet_phone(cloudlink: CloudLink, world: World) -> None:
 
 
 async def test_a_phone_in_a_call(cloudlink: CloudLink, clock: FakeClock) -> None:
+    await cloudlink.sandbox.set_faults(plain_calls=True)
     call_id = await cloudlink.sandbox.ring("2001", "+351211")
     await cloudlink.sandbox.answer("2001")
     await cloudlink.sandbox.dnd("2001")

@@ -78,7 +78,7 @@ async def test_a_calls_whole_life_arrives_in_order(cloudlink: CloudLink, receive
     assert datetime.fromisoformat(first["notification"]["createdOn"])
     expected = {
         "eventType": "CallStateNotification",
-        "callId": call_id,
+        "callId": f"endpoints/2001/calls/{call_id}",
         "direction": "inbound",
         "from": "+351211",
         "to": "2001",
@@ -99,12 +99,12 @@ async def test_a_calls_whole_life_arrives_in_order(cloudlink: CloudLink, receive
     assert said == ["establishedEvent", "conferencedEvent", "connectionClearedEvent"]
 
 
-async def test_a_call_is_named_by_a_path_unless_calls_are_plain(cloudlink: CloudLink, receiver: Receiver) -> None:
+async def test_a_plain_call_is_named_by_its_id_alone(cloudlink: CloudLink, receiver: Receiver) -> None:
     await cloudlink.subscribe(receiver.url)
-    await cloudlink.sandbox.set_faults(plain_calls=False)
+    await cloudlink.sandbox.set_faults(plain_calls=True)
     call_id = await cloudlink.sandbox.call("2001")
     body = (await receiver.wait(2))[1]
-    assert body["content"]["callId"] == f"endpoints/2001/calls/{call_id}"
+    assert body["content"]["callId"] == call_id
     assert body["subject"].endswith(f"/calls/{call_id}")
 
 

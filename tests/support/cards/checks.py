@@ -157,8 +157,15 @@ def _whole_card_problems(card: Json, secrets: Collection[str]) -> Iterator[str]:
         yield f"card: version {card.get('version')!r}, not 1.5"
     if (count := sum(1 for _ in _buttons(card))) > MAX_ACTIONS:
         yield f"card: {count} actions, Teams takes {MAX_ACTIONS}"
+    for name in _names(card, "Input.", "label") & _names(card, "Action.", "title"):
+        yield f"card: {name!r} names a field and a button"
     if any(json.dumps(secret)[1:-1] in text for secret in secrets):
         yield "card: holds a secret"
+
+
+def _names(card: Json, kind: str, key: str) -> set[str]:
+    """The labels or titles of the card's parts of one kind."""
+    return {str(part[key]) for _, part in parts(card) if part["type"].startswith(kind) and key in part}
 
 
 def _buttons(card: Json) -> Iterator[str]:
