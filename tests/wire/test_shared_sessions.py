@@ -3,18 +3,22 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlmodel import select
 
 from core.clock import utc_now
+from storage.encryption import Encryption
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
+from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.jobs import POLL, POLL_CHUNK, POLL_NOW, POLL_SAMPLE
 from sync.domain.model import AlreadySetUp
 from sync.domain.presence import Presence
-from tests.support.engines import ADMIN, QUICK, TENANT, RunningEngine, account_of, app_of
+from sync.problems.health import mark_unhealthy
+from tests.support.engines import ADMIN, KEY, QUICK, TENANT, RunningEngine, account_of, app_of
 from tests.support.eventually import eventually
 from tests.support.presence import (
     AVAILABLE,
@@ -25,6 +29,7 @@ from tests.support.presence import (
     presence_requests,
 )
 from tests.support.sandboxes import SandboxHandle
+from tests.support.stores import with_secrets
 
 OTHER = "tenant-of-another-admin"
 
@@ -41,14 +46,28 @@ async def two_integrations(folder: Path) -> AsyncIterator[tuple[SandboxHandle, R
         enabled_at = utc_now()
         await integrations.enable(OTHER, second.id, ADMIN)
         await eventually(lambda: is_polled(running, second.id, enabled_at))
+        await end_polls(running)
         yield sandbox, running, second.id
 
 
 async def is_polled(running: RunningEngine, integration_id: str, since: datetime) -> bool:
-    """Whether the phones were polled: from here on only webhooks change a wish."""
     async with running.database.session() as session:
         row = await session.get(Integration, integration_id)
     return bool(row and row.polled_at and row.polled_at >= since)
+
+
+async def end_polls(running: RunningEngine) -> None:
+    """From here on only webhooks change a wish."""
+
+    async def nothing(_key: str) -> None:
+        return None
+
+    async def is_idle() -> bool:
+        return running.metric("jobs_running") == 0
+
+    for job in (POLL, POLL_SAMPLE, POLL_CHUNK, POLL_NOW):
+        running.engine.jobs.replace(job, nothing)
+    await eventually(is_idle)
 
 
 async def person_of(running: RunningEngine, integration_id: str, name: str = "Ana Martins") -> Person:
@@ -128,3 +147,29 @@ async def test_the_strongest_wish_wins(tmp_path: Path) -> None:
         assert await sandbox.shown("2001") == IN_A_CALL
         await wish(running, first, None)
         assert await sandbox.shown("2001") == AVAILABLE
+
+
+async def test_an_integration_whose_credentials_are_refused_wishes_nothing(tmp_path: Path) -> None:
+    """Who had access to the application once must not go on through the credentials of the others."""
+    async with two_integrations(tmp_path) as (sandbox, running, second):
+        first = await running.integration_id()
+        await wish(running, second, Presence.PRESENTING)
+        await wish(running, first, Presence.IN_A_CALL)
+        assert await sandbox.shown("2001") == PRESENTING
+        await lose_access(running, second)
+        await wish(running, first, None)
+        assert await sandbox.shown("2001") == AVAILABLE
+        await wish(running, first, Presence.IN_A_CALL)
+        assert await sandbox.shown("2001") == IN_A_CALL
+
+
+async def lose_access(running: RunningEngine, integration_id: str) -> None:
+    """Entra refuses the integration's secret from now on, and that is known."""
+    async with running.database.writing() as session:
+        row = await session.get(Integration, integration_id)
+        assert row
+        with_secrets(row, Encryption([KEY]), client_secret_sealed="withdrawn")
+    async with running.database.writing() as session:
+        error = CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
+        for passed in (timedelta(minutes=1), timedelta(0)):
+            await mark_unhealthy(session, integration_id, error, utc_now() - passed)
