@@ -2,8 +2,10 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlmodel import col, update
 
@@ -83,8 +85,12 @@ async def _removed(bot: BotProcess, owner: Person) -> str:
 
 
 async def _add(bot: BotProcess, owner: Person, name: str, preview: bool = False) -> IntegrationView:
+    """Equal integrations, as some are stored since before such were refused: the sandbox has one application."""
     sandbox, by = bot.surroundings.sandbox, Actor(owner.object_id, owner.name)
-    view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
+    app = app_of(sandbox)
+    other = replace(app, client_id=str(uuid4()))
+    view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), other, None, by)
+    await _set(bot, view, client_id=app.client_id)
     if preview:
         await bot.engine.overview.preview(owner.tenant, view.id)
     return view
