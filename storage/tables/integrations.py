@@ -22,6 +22,8 @@ class Integration(SQLModel, table=True):
     none ever did, from ``missed_since`` to ``missed_at``. Everybody is to be polled who was not since
     ``catch_up_since``.
 
+    ``tenant_id`` and ``client_id`` are in lower case: equal ones share sessions and quota.
+
     ``host_proven_for`` is the tenant and application of which control was proved, by credentials of its own, when
     the host's credentials were taken into use; empty for none.
     """

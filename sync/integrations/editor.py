@@ -138,7 +138,7 @@ class Editor:
         far as they still work, because the new ones cannot reach it. People are then matched again.
         """
         async with self._audit.attempt(Act.EDIT_TEAMS, by, Subject(owner_tenant, integration_id)):
-            moved = {"tenant_id": app.tenant_id, "client_id": app.client_id}
+            moved = _facts_of_app(app)
             before = await self._read(owner_tenant, integration_id, revision, moved)
             has_moved = app_facts(before) != _facts_of_app(app)
             tested = self._with_stored_credentials(before, app, has_moved)
@@ -174,7 +174,7 @@ class Editor:
     def _teams_values(
         self, before: Integration, app: TeamsApp, expires_on: date | None, has_moved: bool
     ) -> dict[str, Any]:
-        values: dict[str, Any] = {"tenant_id": app.tenant_id, "client_id": app.client_id}
+        values: dict[str, Any] = dict(_facts_of_app(app))
         if app.client_secret:
             values |= {
                 "client_secret_sealed": self._credentials.encrypt(

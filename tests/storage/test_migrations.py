@@ -11,6 +11,7 @@ from sqlalchemy.pool import NullPool
 from storage.database import open_database, sync_url
 from storage.queries import endpoints
 from storage.schema import MIGRATIONS, migrate
+from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
 
 EARLIER = "2026-11-29 10:00:00"
@@ -44,8 +45,8 @@ def _integration(insert: Any) -> None:
         "feature_version": 1,
         "created_at": EARLIER,
         "polled_at": LATER,
-        "tenant_id": "e",
-        "client_id": "a",
+        "tenant_id": "ENTRA",
+        "client_id": "An-Application",
         "cloudlink_account_id": "c",
         "quota_spent": "[]",
     }
@@ -133,3 +134,13 @@ async def test_two_people_may_have_one_extension_after_it_and_rows_still_refer_t
             await session.delete(person)
         async with database.session() as session:
             assert await session.get(Call, ("talking", "ext talking", "on")) is None
+
+
+async def test_ids_become_lower_case(url: str) -> None:
+    with_rows_of(url, "0006", _integration)
+    async with open_database(url) as database:
+        await migrate(database)
+        async with database.session() as session:
+            row = await session.get(Integration, "i1")
+    assert row
+    assert (row.tenant_id, row.client_id) == ("entra", "an-application")

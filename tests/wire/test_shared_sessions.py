@@ -38,10 +38,15 @@ pytestmark = pytest.mark.usefixtures("each_database")
 
 @asynccontextmanager
 async def two_integrations(folder: Path) -> AsyncIterator[tuple[SandboxHandle, RunningEngine, str]]:
-    """Two enabled integrations with one application, and the id of the second, which another tenant owns."""
+    """Two enabled integrations with one application, and the id of the second, which another tenant owns.
+
+    The ids of the application were typed in different letter case.
+    """
     async with connected_engine(folder, intervals=replace(QUICK, poll=3600)) as (sandbox, running):
         integrations = running.engine.integrations
-        second = await integrations.add(OTHER, "Second", account_of(sandbox), app_of(sandbox), None, ADMIN)
+        app = app_of(sandbox)
+        app = replace(app, tenant_id=app.tenant_id.upper(), client_id=app.client_id.upper())
+        second = await integrations.add(OTHER, "Second", account_of(sandbox), app, None, ADMIN)
         await running.engine.overview.preview(OTHER, second.id)
         enabled_at = utc_now()
         await integrations.enable(OTHER, second.id, ADMIN)
