@@ -30,6 +30,7 @@ CloudLinkPresenceError
 ├── SyncError                          sync.domain.errors
 │   ├── CredentialsWrong               sync.domain.errors
 │   └── ServiceUnavailable             sync.domain.errors
+├── AlreadySetUp                       sync.domain.model
 ├── EditedMeanwhile                    sync.domain.model
 ├── NameTaken                          sync.domain.model
 ├── TooManyIntegrations                sync.domain.model

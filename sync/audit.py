@@ -21,6 +21,7 @@ from sync.domain.errors import Fault, SyncError
 from sync.domain.model import (
     BOT,
     Actor,
+    AlreadySetUp,
     EditedMeanwhile,
     NameTaken,
     TeamsApp,
@@ -31,6 +32,7 @@ from sync.domain.model import (
 EDITED_MEANWHILE = "edited_meanwhile"
 NAME_TAKEN = "name_taken"
 TOO_MANY = "too_many_integrations"
+ALREADY_SET_UP = "already_set_up"
 FAILED = "failed"
 """Results other than ``history.DONE`` and the keys of faults."""
 
@@ -189,6 +191,8 @@ def _result(error: Exception | None) -> str:
             return EDITED_MEANWHILE
         case NameTaken():
             return NAME_TAKEN
+        case AlreadySetUp():
+            return ALREADY_SET_UP
         case TooManyIntegrations():
             return TOO_MANY
         case _:

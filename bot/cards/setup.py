@@ -65,6 +65,17 @@ def too_many(texts: Texts, limit: int) -> Card:
     )
 
 
+def already_set_up(texts: Texts, integration_id: str) -> Card:
+    """The tenant has an integration of the same account, tenant and application; the way to it."""
+    title, data = texts("setup.equal"), {"integration": integration_id}
+    body = [header("🧩", title), text(texts("setup.equal.remedy"))]
+    actions = [
+        button(texts("button.status"), "status.show", data, style="positive"),
+        button(texts("button.integrations"), "command.integrations"),
+    ]
+    return card(texts, title, body, actions)
+
+
 def register_step(texts: Texts, draft: str, values: Values, links: Links) -> Card:
     """Step 2: what to do in the Azure portal, in the order and words of Mitel's guide, with links."""
     body: list[CardElement] = [step_header(texts, 2, "🗝️", texts("setup.register.title"))]

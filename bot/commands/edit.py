@@ -7,12 +7,13 @@ from bot.cards import edit as cards
 from bot.cards import history as history_cards
 from bot.cards import validation
 from bot.cards.field_errors import FormError
-from bot.cards.setup import checking
+from bot.cards.setup import already_set_up, checking
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import history
 from sync.domain.errors import SyncError
 from sync.domain.model import (
+    AlreadySetUp,
     CloudLinkAccount,
     CredentialKind,
     EditedMeanwhile,
@@ -140,6 +141,8 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
         saved = await saving
     except EditedMeanwhile:
         await show_outdated(context, view)
+    except AlreadySetUp as error:
+        await context.show(already_set_up(context.texts, error.id))
     else:
         context.services.previews.drop(context.tenant, view.id)
         await context.show(cards.menu(context.texts, saved, said))

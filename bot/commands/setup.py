@@ -14,6 +14,7 @@ from bot.commands import enable, setup_draft
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import (
+    AlreadySetUp,
     CloudLinkAccount,
     IntegrationView,
     NameTaken,
@@ -161,6 +162,8 @@ async def save(context: TurnContext, draft: Draft) -> None:
         return await show_teams(context, draft, [validation.failed_check(context.texts, "name_taken", "name")])
     except TooManyIntegrations as error:
         return await context.show(cards.too_many(context.texts, error.limit))
+    except AlreadySetUp as error:
+        return await context.show(cards.already_set_up(context.texts, error.id))
     except SyncError as error:
         form_error = context.form_error(error, typed["tenant_id"], typed["client_id"])
         return await show_teams(context, draft, [form_error])

@@ -41,13 +41,21 @@ async def get_owned(
     return (await session.exec(for_update(query) if lock else query)).first()
 
 
+async def list_locked(session: AsyncSession, owner_tenant: str) -> list[Integration]:
+    """The tenant's integrations; until the session ends nobody else adds one that clashes, or renames or moves one.
+
+    Lock the integration, if needed, before.
+    """
+    await advisory_lock(session, "names", owner_tenant)
+    return await list_owned(session, owner_tenant)
+
+
 async def is_name_taken(session: AsyncSession, owner_tenant: str, name: str, but: str = "") -> bool:
     """Whether another of the tenant's integrations (than ``but``) has this name; letter case does not count.
 
-    The tenant's names stay locked until the session ends. Lock the integration, if needed, before the names.
+    The tenant's names stay locked, as by ``list_locked``.
     """
-    await advisory_lock(session, "names", owner_tenant)
-    taken = {one.name.casefold() for one in await list_owned(session, owner_tenant) if one.id != but}
+    taken = {one.name.casefold() for one in await list_locked(session, owner_tenant) if one.id != but}
     return name.casefold() in taken
 
 

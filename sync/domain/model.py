@@ -31,6 +31,14 @@ class NameTaken(CloudLinkPresenceError):
     """The tenant has another integration with this name."""
 
 
+class AlreadySetUp(CloudLinkPresenceError):
+    """The tenant has an integration, ``id``, with the same account, Entra tenant and application."""
+
+    def __init__(self, integration_id: str) -> None:
+        super().__init__(integration_id)
+        self.id = integration_id
+
+
 class TooManyIntegrations(CloudLinkPresenceError):
     """The tenant has as many integrations as one tenant may have: ``limit``."""
 

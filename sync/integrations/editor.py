@@ -32,6 +32,7 @@ from sync.domain.model import (
     Service,
     TeamsApp,
 )
+from sync.integrations.equality import check_moved
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.views import integration_view
 from sync.people.directory_sync import DirectorySync
@@ -78,9 +79,13 @@ class Editor:
     async def edit_cloudlink(
         self, owner_tenant: str, integration_id: str, revision: int, account: CloudLinkAccount, by: Actor
     ) -> IntegrationView:
-        """Test ``account`` and store it; an empty secret keeps the stored one. Raises ``SyncError``."""
+        """Test ``account`` and store it; an empty secret keeps the stored one.
+
+        Raises ``SyncError``, and ``AlreadySetUp`` before any service is called.
+        """
         async with self._audit.attempt(Act.EDIT_CLOUDLINK, by, Subject(owner_tenant, integration_id)):
-            before = await self._read(owner_tenant, integration_id, revision)
+            moved = {"cloudlink_account_id": account.account_id}
+            before = await self._read(owner_tenant, integration_id, revision, moved)
             has_secret = bool(account.client_secret)
             if not has_secret:
                 account = replace(account, client_secret=self._credentials.account(before).client_secret)
@@ -125,13 +130,16 @@ class Editor:
         expires_on: date | None,
         by: Actor,
     ) -> IntegrationView:
-        """Test ``app`` and store it; an empty secret keeps the stored credentials. Raises ``SyncError``.
+        """Test ``app`` and store it; an empty secret keeps the stored credentials.
+
+        Raises ``SyncError``, and ``AlreadySetUp`` before any service is called.
 
         With another tenant or application, the presence that we set is first cleared with the old credentials, as
         far as they still work, because the new ones cannot reach it. People are then matched again.
         """
         async with self._audit.attempt(Act.EDIT_TEAMS, by, Subject(owner_tenant, integration_id)):
-            before = await self._read(owner_tenant, integration_id, revision)
+            moved = {"tenant_id": app.tenant_id, "client_id": app.client_id}
+            before = await self._read(owner_tenant, integration_id, revision, moved)
             has_moved = app_facts(before) != _facts_of_app(app)
             tested = self._with_stored_credentials(before, app, has_moved)
             async with self._audit.using(owner_tenant, tested), self._clients.fresh_directory(tested) as directory:
@@ -215,9 +223,13 @@ class Editor:
                 if await health.is_unchanged(session, edited):
                     await health.mark_unhealthy(session, edited.id, error, self._clock())
 
-    async def _read(self, owner_tenant: str, integration_id: str, revision: int) -> Integration:
+    async def _read(
+        self, owner_tenant: str, integration_id: str, revision: int, moved: Mapping[str, str]
+    ) -> Integration:
         async with self._database.session() as session:
-            return await owned(session, owner_tenant, integration_id, revision)
+            before = await owned(session, owner_tenant, integration_id, revision)
+            await check_moved(session, before, moved)
+        return before
 
     async def _revise(
         self,
@@ -230,6 +242,7 @@ class Editor:
     ) -> Integration:
         """Store ``values`` as the next revision and record the act under the name the integration had before."""
         subject = Subject(before.owner_tenant, before.id, before.name)
+        await check_moved(session, before, values)
         edited = await integrations.update_if_unchanged(session, before, before.revision, values)
         if edited is None:
             raise EditedMeanwhile(before.id)

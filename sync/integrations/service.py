@@ -25,6 +25,7 @@ from sync.domain.model import (
     TeamsApp,
     TooManyIntegrations,
 )
+from sync.integrations.equality import check_new
 from sync.integrations.views import integration_view
 from sync.phones.subscriptions import new_webhook_endpoint
 from sync.tenancy import owned
@@ -63,7 +64,7 @@ class IntegrationService:
     ) -> IntegrationView:
         """Store a new integration, not yet enabled; test both sets of credentials first.
 
-        Raises ``NameTaken`` and ``TooManyIntegrations``.
+        Raises ``NameTaken``, ``TooManyIntegrations`` and ``AlreadySetUp``.
 
         ``status_text`` is the status message of people on the phone; if empty, none is set.
         """
@@ -76,6 +77,7 @@ class IntegrationService:
                 if await integrations.is_name_taken(session, owner_tenant, name):
                     raise NameTaken(name)
                 await self._check_room(session, owner_tenant)
+                await check_new(session, integration)
                 session.add(integration)
                 await self._audit.record(session, Act.SETUP, by, integration)
                 await self._audit.record_use(session, owner_tenant, app)

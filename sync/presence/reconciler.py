@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import integrations, people, problems
+from storage.queries import integrations, people
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
@@ -89,7 +89,7 @@ class Reconciler:
         async with self._database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, integration_id)
             integration = sharing.get(integration_id)
-            if integration is None or await self._is_blocked(session, integration_id):
+            if integration is None or await health.is_blocked(session, integration_id, health.TEAMS):
                 return Round()
             wait_until, left = self._quota.allowance(sharing.values(), now)
             self._metrics.quota_used.observe(1 - left / self._quota.limit(sharing.values()))
@@ -125,9 +125,6 @@ class Reconciler:
             self._quota.reserve(integration, len(changes), now)
         has_messages = any(person.status_due_at for person in rows)
         return Round(app, tuple(changes), len(rows) == limit, has_messages=has_messages, selected_at=now)
-
-    async def _is_blocked(self, session: AsyncSession, integration_id: str) -> bool:
-        return health.blocking_problem(await problems.list_open(session, integration_id), health.TEAMS) is not None
 
     def _prepare(
         self, person: Person, integration: Integration, others: Mapping[str, Presence], now: datetime

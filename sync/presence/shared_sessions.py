@@ -15,6 +15,7 @@ from storage.tables.people import Person
 from sync.domain.changes import Change, SetPresence
 from sync.domain.presence import Presence
 from sync.presence import plan
+from sync.problems import health
 
 STRENGTH = (
     Presence.AWAY,
@@ -29,10 +30,13 @@ STRENGTH = (
 async def wishes_of_others(
     session: AsyncSession, others: Collection[Integration], user_ids: Collection[str], now: datetime
 ) -> dict[str, Presence]:
-    """The strongest wish of ``others``, who share the application, for each of these Teams users who has one."""
-    if not others:
+    """The strongest wish of ``others``, who share the application, for each of these Teams users who has one.
+
+    Whose own credentials are refused has no wish: it must not come true through the credentials of another.
+    """
+    by_id = {each.id: each for each in others if not await health.is_blocked(session, each.id, health.TEAMS)}
+    if not by_id:
         return {}
-    by_id = {integration.id: integration for integration in others}
     wishes: dict[str, Presence] = {}
     for person in await people.by_teams_user(session, list(by_id), user_ids):
         integration = by_id[person.integration_id]

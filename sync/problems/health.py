@@ -109,6 +109,11 @@ def blocking_problem(opened: Iterable[Problem], services: Collection[Service]) -
     return next((problem for problem in opened if problem.lasting and problem.service in services), None)
 
 
+async def is_blocked(session: AsyncSession, integration_id: str, services: Collection[Service]) -> bool:
+    """Whether an integration may not use these services until an administrator fixes it."""
+    return blocking_problem(await problems.list_open(session, integration_id), services) is not None
+
+
 def is_suspected(problem: Problem) -> bool:
     """Whether it is a refusal with one proof, which nothing has confirmed yet."""
     return not problem.lasting and problem.service in set(Service) and problem.fault not in OUTAGES

@@ -2,8 +2,10 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
+from uuid import uuid4
 
 from sqlmodel import col, update
 
@@ -24,6 +26,7 @@ from sync.domain.roles import Role
 from sync.domain.rotation import RotationKind, RotationStep
 from sync.phones.subscriptions import hashed
 from tests.support.engines import account_of, app_of
+from tests.support.eventually import eventually
 from tests.support.stores import stored, with_secrets
 from tests.wire.bot_process import BotProcess, Person, Reply, pressable
 from tests.wire.verb_effects import READS
@@ -48,8 +51,8 @@ PRIVATE = {
 Payload = tuple[str, dict[str, Any]]
 
 
-async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> None:
-    """Three integrations, and everything else an intruder could look for."""
+async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> str:
+    """Three integrations, a removed one, and everything else an intruder could look for; the id of the removed."""
     one = await _add(bot, owner, "Vale Verde, headquarters", preview=True)
     two = await _add(bot, owner, "Vale Verde, the warehouse")
     three = await _add(bot, owner, "Vale Verde, the harbour")
@@ -66,11 +69,28 @@ async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapp
     await stored(bot.database, *_members(owner, members))
     for view in (one, two, three):
         await bot.notifier.notify(view.id)
+    return await _removed(bot, owner)
+
+
+async def _removed(bot: BotProcess, owner: Person) -> str:
+    view = await _add(bot, owner, "Vale Verde, the closed branch")
+    await bot.engine.integrations.remove(owner.tenant, view.id, Actor(owner.object_id, owner.name))
+
+    async def is_gone() -> bool:
+        async with bot.database.session() as session:
+            return await session.get(Integration, view.id) is None
+
+    await eventually(is_gone)
+    return view.id
 
 
 async def _add(bot: BotProcess, owner: Person, name: str, preview: bool = False) -> IntegrationView:
+    """Equal integrations, as some are stored since before such were refused: the sandbox has one application."""
     sandbox, by = bot.surroundings.sandbox, Actor(owner.object_id, owner.name)
-    view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), app_of(sandbox), None, by)
+    app = app_of(sandbox)
+    other = replace(app, client_id=str(uuid4()))
+    view = await bot.engine.integrations.add(owner.tenant, name, account_of(sandbox), other, None, by)
+    await _set(bot, view, client_id=app.client_id)
     if preview:
         await bot.engine.overview.preview(owner.tenant, view.id)
     return view

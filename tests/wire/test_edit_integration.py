@@ -73,7 +73,7 @@ async def test_a_name_is_unique_within_the_tenant(running: RunningEngine) -> Non
     account, app = account_of(running.sandbox), app_of(running.sandbox)
     with pytest.raises(NameTaken):
         await integrations.add(TENANT, "VALE verde", account, app, None, ADA)
-    other = await integrations.add(TENANT, "Porto", account, app, None, ADA)
+    other = await integrations.add(TENANT, "Porto", account, replace(app, client_id="c"), None, ADA)
     with pytest.raises(NameTaken):
         await editor.rename(TENANT, other.id, other.revision, "vale VERDE", ADA)
     await integrations.add("another tenant", "Vale Verde", account, app, None, ADA)

@@ -213,7 +213,15 @@ async def application(scene: Scene) -> dict[str, str]:
     return {**typed, "client_secret": secret["value"], "expires_on": ""}
 
 
+async def with_another_application(scene: Scene) -> None:
+    """The scene's integration gets another application, so that the sandbox's one can be set up once more."""
+    async with scene.bot.database.writing() as session:
+        first = (await session.exec(select(Integration).where(Integration.id == scene.view.id))).one()
+        first.client_id = str(uuid4())
+
+
 async def setup_save(scene: Scene) -> dict[str, Any]:
+    await with_another_application(scene)
     first = await scene.offered("setup integration", "setup.cloudlink", await account(scene))
     reply = await scene.bot.press(scene.who, "setup.cloudlink", first)
     reply = await scene.bot.press(scene.who, "setup.register", sent_by(reply, "setup.register"))

@@ -29,6 +29,9 @@ NEW_KEY = Fernet.generate_key().decode()
 ATTENTIVE = replace(QUICK, poll_with_webhooks=0.4, check_subscription=0.3, match=0.5)
 
 
+OTHER = "tenant-of-another-admin"
+
+
 @pytest.fixture
 async def sandbox() -> AsyncIterator[SandboxHandle]:
     async with running_sandbox() as sandbox:
@@ -55,8 +58,8 @@ async def without_the_key(sandbox: SandboxHandle, folder: Path, **options: Any) 
         yield running
 
 
-async def faults(running: RunningEngine, view_id: str) -> dict[Service, Fault]:
-    status = await running.engine.overview.status(TENANT, view_id)
+async def faults(running: RunningEngine, view_id: str, owner: str = TENANT) -> dict[Service, Fault]:
+    status = await running.engine.overview.status(owner, view_id)
     return {health.service: health.error.fault for health in status.service_health if health.error}
 
 
@@ -139,13 +142,13 @@ async def test_other_integrations_are_not_affected(sandbox: SandboxHandle, tmp_p
     lost = await sealed_by_the_lost_key(sandbox, tmp_path)
     async with without_the_key(sandbox, tmp_path) as running:
         integrations = running.engine.integrations
-        view = await integrations.add(TENANT, "Another", account_of(sandbox), app_of(sandbox), None, ADMIN)
-        await running.engine.overview.preview(TENANT, view.id)
-        await integrations.enable(TENANT, view.id, ADMIN)
+        view = await integrations.add(OTHER, "Another", account_of(sandbox), app_of(sandbox), None, ADMIN)
+        await running.engine.overview.preview(OTHER, view.id)
+        await integrations.enable(OTHER, view.id, ADMIN)
         await running.engine.connection_test.test(TENANT, lost, ADMIN)
         await talk(sandbox, "2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
-        assert await faults(running, view.id) == {}
+        assert await faults(running, view.id, OTHER) == {}
         assert set(await faults(running, lost)) == {Service.CLOUDLINK, Service.ENTRA}
 
 

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain, cycle, product
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
@@ -18,6 +19,7 @@ import pytest_asyncio
 
 from bot.chat.export_links import FILE
 from bot.commands import COMMANDS
+from storage.tables.integrations import Integration
 from sync.credentials import service as credential_service
 from sync.domain.roles import Role
 from sync.phones.subscriptions import hashed
@@ -108,6 +110,9 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
 ID_PATTERN = re.compile(r"(?:(?:rotation|monitor)-of-)?[0-9a-f]{32}|monitor-of-[a-z-]+")
 """The shape of the tenant's ids."""
 
+HISTORY = ("history.show", "history.page", "history.filter", "export.link", "export.text")
+"""The verbs that know removed integrations, in their own tenant."""
+
 IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person")
 HOSTILE = ("", "-1", "9" * 40, "' OR 1=1 --", "🎈" * 999, "a\x00b")
 WRONG_TYPES: tuple[Any, ...] = ([], ["x"], {}, {"$ne": ""}, "x" * 5000)
@@ -116,10 +121,11 @@ OURS = re.compile(r"[0-9a-f]{32}|(?<=\"press\": \")[^\"]*|(?<=/exports/)[^\"]*")
 
 @dataclass
 class Target:
-    """The attacked tenant; ``tried`` counts the requests sent."""
+    """The attacked tenant; ``removed`` is the id of a removed integration, ``tried`` counts the requests sent."""
 
     bot: BotProcess
     payloads: list[Payload]
+    removed: str
     tried: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -148,8 +154,8 @@ async def target(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
             bot = await stack.enter_async_context(
                 open_bot_process(surroundings, url, admins, (TENANT, OTHER_TENANT), host=host)
             )
-            await tenant_data.store(bot, ADA, RUI, INSIDERS)
-            yield Target(bot, await tenant_data.shown_buttons(bot, ADA, RUI))
+            removed = await tenant_data.store(bot, ADA, RUI, INSIDERS)
+            yield Target(bot, await tenant_data.shown_buttons(bot, ADA, RUI), removed)
 
 
 async def test_every_verb_is_known_and_has_a_payload(target: Target) -> None:
@@ -269,8 +275,79 @@ async def test_an_export_link_returns_its_own_tenants_history_only(target: Targe
             assert TENANT not in await answer.text()
 
 
-async def _link(bot: BotProcess, who: Person) -> str:
-    reply = await bot.press(who, "export.link", {})
+async def test_an_export_of_another_tenants_integration_holds_nothing_of_it(target: Target) -> None:
+    bot, private = target.bot, await _private_for_bia(target)
+    named = {data["integration"] for _, data in target.payloads if "integration" in data}
+    for name in (*sorted(named - {"*"}), target.removed, uuid4().hex):
+        lines = await _file(bot, await _link(bot, BIA, integration=name))
+        assert [word for word in private if word in lines] == []
+        assert len(lines.splitlines()) == 1
+
+
+@pytest.mark.long
+async def test_a_removed_integration_is_nobodys(target: Target) -> None:
+    """Its id answers as an id that never existed: for another tenant, and for its former owner."""
+    bot = target.bot
+    private = await _private_for_bia(target)
+    verbs = {verb: found[0] for verb, found in tenant_data.by_verb(target.everything()).items()}
+    for who, (verb, data) in product((BIA, ADA), verbs.items()):
+        if "integration" in data and verb not in HISTORY:
+            same = _with_unknown_ids(data)
+            tries = [_with_new_press_id(same) | {"integration": name} for name in (target.removed, "0" * 32)]
+            one, other = [_comparable(await bot.press(who, verb, each), each) for each in tries]
+            assert one == other, verb
+            assert who is ADA or not [word for word in private - {target.removed} if word in one]
+
+
+async def test_the_hosts_credentials_are_refused_for_another_tenants_application(target: Target) -> None:
+    """Whose own secret for it is not accepted: nothing is sent, nothing is switched."""
+    bot = target.bot
+    registration = bot.surroundings.sandbox.world.saved.registration
+    row = integration(
+        id="with-their-application",
+        owner_tenant=OTHER_TENANT,
+        name="Elsewhere too",
+        enabled=False,
+        tenant_id=registration.tenant_id,
+        client_id=registration.client_id,
+    )
+    columns = ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed")
+    await stored(bot.database, with_secrets(row, bot.encryption, **dict.fromkeys(columns, "guessed")))
+    await bot.surroundings.sandbox.clear_log()
+    for verb in ("certificate.host", "certificate.federated"):
+        reply = await bot.press(BIA, verb, {"integration": row.id, "revision": "1"})
+        assert reply.status == 200
+    tokens = [entry for entry in await bot.surroundings.sandbox.log() if entry["method"] == "POST"]
+    assert {entry["status"] for entry in tokens} <= {400, 401}
+    async with bot.database.writing() as session:
+        current = await session.get(Integration, row.id)
+        assert current
+        assert (current.credential, current.host_proven_for) == ("secret", "")
+        await session.delete(current)
+
+
+async def test_a_press_of_another_tenants_card_uses_nothing_up_and_changes_no_card_there(target: Target) -> None:
+    bot = target.bot
+    verb, data = next(each for each in target.payloads if each[0] == "alerts.save" and "press" in each[1])
+    rows = [row for table, row in await all_rows(bot.database) if table == "conversation"]
+    theirs = [quote(row["conversation_id"]) for row in rows if row["tenant_id"] == TENANT]
+    before = len(bot.surroundings.connector.calls)
+    await bot.press(BIA, verb, data, card_id="card-of-ada")
+    assert theirs
+    paths = [call.path for call in bot.surroundings.connector.calls[before:]]
+    assert [path for path in paths if any(f"/{name}/" in path for name in theirs)] == []
+    first, second = [words(card) for card in [(await bot.press(ADA, verb, data)).answer for _ in range(2)]]
+    assert EN("pressed.once") not in first
+    assert EN("pressed.once") in second
+
+
+async def _private_for_bia(target: Target) -> frozenset[str]:
+    rows = await all_rows(target.bot.database)
+    return tenant_data.private_words((row for row in rows if not tenant_data.belongs(row[1], BIA, {OWN})), BIA)
+
+
+async def _link(bot: BotProcess, who: Person, **data: str) -> str:
+    reply = await bot.press(who, "export.link", data)
     (url,) = [url for url in link_urls(reply.answer) if "/exports/" in url]
     return bot.url + "/exports/" + url.rpartition("/exports/")[2]
 

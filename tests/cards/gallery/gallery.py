@@ -93,6 +93,7 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_cloudlink", setup.cloudlink_step(texts, "draft", {}, proven=False)
     yield "setup_cloudlink_proven", setup.cloudlink_step(texts, "draft", VALUES, proven=True)
     yield "setup_full", setup.too_many(texts, 20)
+    yield "setup_equal", setup.already_set_up(texts, "i1")
     yield "setup_checking", setup.checking(texts, 1, "cloudlink")
     yield "setup_checking_teams", setup.checking(texts, 3, "teams")
     yield "setup_checking_people", setup.checking(texts, 4, "people")

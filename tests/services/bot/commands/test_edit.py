@@ -7,7 +7,7 @@ import pytest
 from bot.activity import Action, Card
 from storage.queries import history
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Actor, IntegrationView, NameTaken
+from sync.domain.model import Actor, AlreadySetUp, IntegrationView, NameTaken
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, CLIENT, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview
@@ -132,6 +132,16 @@ async def test_a_malformed_value_calls_no_service(chat: Chat, one: IntegrationVi
     card = await chat.press(await form(chat, "teams"), "edit.save_teams", wrong)
     assert error_below(card, next(iter(wrong)))
     assert chat.integrations.calls == []
+
+
+@pytest.mark.parametrize("side", ["cloudlink", "teams"])
+async def test_an_edit_to_what_exists_leads_to_the_existing_integration(
+    chat: Chat, one: IntegrationView, side: str
+) -> None:
+    chat.integrations.errors[f"edit_{side}"] = AlreadySetUp("the-existing-one")
+    card = await chat.press(await form(chat, side), f"edit.save_{side}")
+    assert EN("setup.equal.remedy") in words(card)
+    assert buttons(card)["status.show"]["data"]["integration"] == "the-existing-one"
 
 
 @pytest.mark.parametrize(("locale", "said"), [("en-US", EN("edit.outdated")), ("pt-PT", PT("edit.outdated"))])

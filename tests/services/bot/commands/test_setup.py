@@ -14,7 +14,7 @@ from bot.languages import Language, load_texts
 from storage.queries import drafts
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Preview, TooManyIntegrations, Unmatched, UnmatchedPerson, WouldSend
+from sync.domain.model import AlreadySetUp, Preview, TooManyIntegrations, Unmatched, UnmatchedPerson, WouldSend
 from sync.domain.presence import LineState, Presence
 from tests.cards.gallery.gallery import example
 from tests.support.bot.chat import Chat
@@ -446,3 +446,11 @@ async def test_a_tenant_with_too_many_integrations_learns_so_first_and_at_the_en
         assert expected in words(card)
         assert "MAX_INTEGRATIONS" in words(card)
         assert list(buttons(card)) == ["command.integrations"]
+
+
+async def test_an_equal_set_up_leads_to_the_existing_integration(chat: Chat) -> None:
+    form = await at_teams(chat)
+    chat.integrations.errors["add"] = AlreadySetUp("the-existing-one")
+    card = await chat.press(form, "setup.save", APP)
+    assert "already set up" in words(card)
+    assert list(buttons(card)) == ["status.show", "command.integrations"]
