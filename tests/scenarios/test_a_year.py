@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from sqlmodel import select
 
+from bot.languages import Texts
 from storage.encryption import Encryption
 from storage.queries import alerts, integrations
 from storage.queries.notices import State
@@ -20,7 +21,7 @@ from storage.tables.history import HistoryEntry
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
 from sync.credentials.store import CredentialStore
-from sync.domain.errors import Fault
+from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.features import NEWEST
 from sync.domain.model import Actor
 from sync.domain.rotation import RotationStep
@@ -32,18 +33,24 @@ from tests.support.eventually import eventually
 from tests.support.stores import read_integration, stored
 
 ADA = Actor("ada", "Ada Example")
-REPLACED = EN("notice.rotation.done")
-SUBSTITUIDO = "O segredo do cliente foi renovado automaticamente"
 STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)
 """The next step after each step of a rotation: the power is cut between them."""
 
 
-def soon(*days: int) -> list[str]:
-    return [f"The client secret expires in {n} day{'' if n == 1 else 's'}" for n in days]
+def soon(*days: int, texts: Texts = EN) -> list[str]:
+    return [texts.plural("notice.expiry.soon", n, what=texts("notice.what.secret")) for n in days]
 
 
-def em_breve(*days: int) -> list[str]:
-    return [f"O segredo do cliente expira dentro de {n} dia{'' if n == 1 else 's'}" for n in days]
+def over(texts: Texts) -> list[str]:
+    """The titles on the last day of the secret and on the two days after it."""
+    secret = texts("notice.what.secret")
+    expired = [texts.plural("notice.expiry.past", days, what=secret) for days in (1, 2)]
+    return [texts("notice.expiry.today", what=secret), *expired]
+
+
+def closed(how: str, texts: Texts, **facts: str) -> str:
+    """What a closed notice says, up to the time."""
+    return texts(f"notice.closed.{how}", when="|", **facts).partition("|")[0]
 
 
 async def meet(year: Year, name: str, **changed: Any) -> None:
@@ -115,11 +122,11 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
     await year.half_a_day()
     assert await year.arrived() == {"ada": soon(60), "dan": soon(60)}
     await year.half_a_day()
-    assert await year.arrived() == {"ben": em_breve(60)}
+    assert await year.arrived() == {"ben": soon(60, texts=PT)}
 
     await year.skip_days(25)
     await year.pass_days(21)
-    assert await year.arrived() == {"ada": soon(30, 14), "ben": em_breve(30, 14)}
+    assert await year.arrived() == {"ada": soon(30, 14), "ben": soon(30, 14, texts=PT)}
 
     # No process runs while the threshold of seven days passes, and the next one: only the latest is sent.
     await year.stop()
@@ -130,7 +137,7 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
     await year.start()
     await year.settle()
     await year.pass_days(1)
-    assert await year.arrived() == {"ada": soon(2, 1), "ben": em_breve(2, 1)}
+    assert await year.arrived() == {"ada": soon(2, 1), "ben": soon(2, 1, texts=PT)}
 
     # The clock is set back by two months, then corrected: no notice is repeated.
     year.time.set_clock_back(timedelta(days=60))
@@ -142,7 +149,7 @@ async def the_first_secret(year: Year, integration_id: str) -> None:
 
     # A rotation by hand, from the card: every card that was sent says who did it.
     await rotated(year, integration_id, days=180, spare=7)
-    english, portuguese = "Ada Example replaced the secret on", "Ada Example substituiu o segredo a"
+    english, portuguese = (closed("replaced_by", texts, by=ADA.name) for texts in (EN, PT))
     assert await changed_cards(year, 0, ada=english, ben=portuguese) == ["ada"] * 5 + ["ben"] * 5
     assert await year.arrived() == {}
 
@@ -156,12 +163,10 @@ async def the_second_secret(year: Year, integration_id: str) -> None:
     await year.skip_days(118)
     assert await year.arrived() == {}
     await year.pass_days(64)
-    today, past = "The client secret expires today", "The client secret expired {} ago"
-    english = [*soon(60, 30, 14, 7, 3, 1), today, past.format("1 day"), past.format("2 days")]
+    english, portuguese = ([*soon(60, 30, 14, 7, 3, 1, texts=texts), *over(texts)] for texts in (EN, PT))
     titles = await year.arrived()
     assert titles["ada"] == titles["cleo"] == titles["fay"] == english
-    expired = [f"O segredo do cliente expirou há {n} dia{'' if n == 1 else 's'}" for n in (1, 2)]
-    assert titles["ben"] == [*em_breve(60, 30, 14, 7, 3, 1), "O segredo do cliente expira hoje", *expired]
+    assert titles["ben"] == portuguese
     assert "dan" not in titles
     assert "eve" not in titles
     await it_is_refused(year)
@@ -199,9 +204,10 @@ async def it_is_refused(year: Year) -> None:
 
 
 async def is_refused(year: Year) -> bool:
+    """Whether the refusal is lasting: a second one has confirmed it."""
     year.bot.clock.advance(seconds=5)
-    service_health = (await year.engine.status()).service_health
-    return any(health.error and health.error.fault is Fault.ENTRA_SECRET_EXPIRED for health in service_health)
+    errors = [health.error for health in (await year.engine.status()).service_health]
+    return Fault.ENTRA_SECRET_EXPIRED in {error.fault for error in errors if isinstance(error, CredentialsWrong)}
 
 
 async def the_third_secret(year: Year, integration_id: str) -> None:
@@ -212,7 +218,7 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     await year.skip_days(25)
     await year.pass_days(3)
     titles = await year.arrived()
-    assert titles == {"ada": soon(60), "ben": em_breve(60), "cleo": soon(60), "fay": soon(60)}
+    assert titles == {"ada": soon(60), "ben": soon(60, texts=PT), "cleo": soon(60), "fay": soon(60)}
     before, old = len(year.bot.connector.sent("PUT")), await secret_of(year, integration_id)
 
     year.advance_to_hour(12)
@@ -230,11 +236,10 @@ async def the_third_secret(year: Year, integration_id: str) -> None:
     used = await secret_of(year, integration_id)
     assert used != old
     assert live_secrets(year) == [used]
-    reminded = {"ada": [*soon(30), REPLACED], "ben": [*em_breve(30), SUBSTITUIDO]}
-    assert await year.arrived() == reminded | {"cleo": reminded["ada"], "fay": reminded["ada"]}
-    english = "The bot renewed the secret automatically on"
-    portuguese = "O bot renovou o segredo automaticamente a"
-    changed = await changed_cards(year, before, ada=english, ben=portuguese, cleo=english, fay=english)
+    english, portuguese = ([*soon(30, texts=texts), texts("notice.rotation.done")] for texts in (EN, PT))
+    assert await year.arrived() == {"ada": english, "ben": portuguese, "cleo": english, "fay": english}
+    said, dito = (closed("by_itself", texts) for texts in (EN, PT))
+    changed = await changed_cards(year, before, ada=said, ben=dito, cleo=said, fay=said)
     assert changed == ["ada"] * 2 + ["ben"] * 2 + ["cleo"] * 2 + ["fay"] * 2
 
 
