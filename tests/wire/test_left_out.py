@@ -36,6 +36,7 @@ async def test_everyone_is_shown_or_named_with_the_reason_and_the_counts_add_up(
         assert reasons(preview) == {
             "Ana Martins": Unmatched.GUEST,
             "Bruno Carvalho": Unmatched.REFUSED,
+            "Chris Palmer": Unmatched.GUEST,
             "Diogo Ferreira": Unmatched.SHARED_EXTENSION,
             "Emily Carter": Unmatched.SHARED_EXTENSION,
             "Frederico Sá": Unmatched.NO_EXTENSION,

@@ -39,10 +39,35 @@ from tests.wire.verb_effects import CHANGES
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
-NOT_ACTS = frozenset({"conversation", "person", "problem", "pollchunk", "member"})
+NOT_ACTS = frozenset(
+    {"conversation", "person", "endpoint", "call", "seenevent", "unknownstate", "problem", "pollchunk", "member"}
+)
 """What is stored besides acts: that the person wrote, and what jobs find out."""
 
-VOLATILE = frozenset({"polled_at", "matched_at", "quota_spent", "last_change_at", "expiry_checked_at"})
+VOLATILE = frozenset(
+    {
+        "catch_up_since",
+        "expiry_checked_at",
+        "last_change_at",
+        "last_webhook_at",
+        "live_since",
+        "matched_at",
+        "missed",
+        "missed_at",
+        "missed_since",
+        "polled_at",
+        "quota_blocked_until",
+        "quota_changed_at",
+        "quota_limit",
+        "quota_spent",
+        "subscribed_at",
+        "subscription_checked_at",
+        "subscription_id",
+        "subscription_url_hash",
+        "unreported",
+    }
+)
+"""Columns that jobs and webhooks write."""
 
 
 def losing_the_role(handler: CommandHandler) -> CommandHandler:
