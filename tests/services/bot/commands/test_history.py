@@ -5,6 +5,7 @@ import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from uuid import uuid4
 
 import aiohttp
 import pytest
@@ -155,8 +156,9 @@ async def test_an_act_of_a_newer_version_and_the_bots_own(chat: Chat) -> None:
 
 
 async def test_of_several_integrations_one_can_be_chosen(chat: Chat, clients: FakeServiceClients) -> None:
-    for name in ("Head office", "Branch"):
-        card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": name})
+    for name, client_id in (("Head office", APP["client_id"]), ("Branch", str(uuid4()))):
+        typed = {**APP, "name": name, "client_id": client_id}
+        card = await chat.press(await at_teams(chat), "setup.save", typed)
         await chat.press(card, "setup.later")
     card = await chat.say("history")
     assert {"Head office", "Branch"} <= set(words(card).replace("Integration set up · ", "").splitlines())
