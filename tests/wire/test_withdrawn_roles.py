@@ -37,7 +37,7 @@ from tests.wire.test_idempotency import (
 )
 from tests.wire.verb_effects import CHANGES
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 NOT_ACTS = frozenset(
     {"conversation", "person", "endpoint", "call", "seenevent", "unknownstate", "problem", "pollchunk", "member"}
