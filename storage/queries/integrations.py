@@ -80,7 +80,7 @@ async def update_if_unchanged(
 
 
 async def list_all(session: AsyncSession) -> list[Integration]:
-    return list((await session.exec(select(Integration))).all())
+    return list((await session.exec(select(Integration).order_by(col(Integration.id)))).all())
 
 
 async def get(session: AsyncSession, integration_id: str) -> Integration | None:

@@ -83,7 +83,7 @@ def test_starts_that_are_killed_and_two_at_a_time_bind_every_secret(url: str, tm
     assert done <= sealed_with(url, NEW) < 6_000
     with app_process(tmp_path, "serve", **settings) as first, app_process(tmp_path, "serve", **settings) as second:
         for bot in (first, second):
-            assert any("listening" in line for line in iter(bot.stdout.readline, ""))
+            assert any("listening" in line for line in iter(bot.stdout.readline, "")), bot.stderr.read()
             assert sealed_with(url, NEW) == 6_000
 
 

@@ -290,6 +290,8 @@ async def test_a_removed_integration_is_nobodys(target: Target) -> None:
     bot = target.bot
     private = await _private_for_bia(target)
     verbs = {verb: found[0] for verb, found in tenant_data.by_verb(target.everything()).items()}
+    for who in (BIA, ADA):
+        await bot.say(who, "help")
     for who, (verb, data) in product((BIA, ADA), verbs.items()):
         if "integration" in data and verb not in HISTORY:
             same = _with_unknown_ids(data)
