@@ -19,10 +19,7 @@ RENEW_FROM, RENEW_UNTIL = 0.7, 0.8
 """A presence is renewed at a random time between these fractions of its duration, to spread the requests."""
 
 STALE_AFTER = timedelta(hours=1)
-"""A state not reported or polled for this long is not sent any more, and what Teams shows of it is cleared."""
-
-CATCH_UP = timedelta(minutes=10)
-"""How long after a gap the polls of everyone may take, before a stale state is cleared."""
+"""A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
 
 SHORTEST_REFUSAL, LONGEST_REFUSAL = timedelta(seconds=5), timedelta(hours=1)
 """What Graph refuses for one person is sent again after as long as it is refused already, within these bounds."""
@@ -40,7 +37,7 @@ def wanted_presence(person: Person, integration: Integration) -> Presence | None
 
 def change_for(person: Person, integration: Integration, now: datetime) -> Change | None:
     """The next request for this person. The presence of a former Teams user is cleared before another is set."""
-    wanted = None if is_unconfirmed(person, integration, now) else wanted_presence(person, integration)
+    wanted = wanted_presence(person, integration)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
         is_refused_clear = person.applied == UNSURE and is_refused(person, now)
         if has_ended(person, now) or is_refused_clear:
@@ -71,19 +68,8 @@ def is_refused(person: Person, now: datetime) -> bool:
 
 def is_stale(person: Person, now: datetime) -> bool:
     """Whether this person's phones were not heard of for long."""
-    at = stale_at(person)
-    return at is None or at < now
-
-
-def stale_at(person: Person) -> datetime | None:
-    """When the state counts as stale unless the phones are heard of again; None if they never were."""
-    return max((at + STALE_AFTER for at in (person.desired_at, person.heard_at) if at), default=None)
-
-
-def is_unconfirmed(person: Person, integration: Integration, now: datetime) -> bool:
-    """Whether what was desired may be over: it is stale, and no polls after a gap are about to confirm it."""
-    since = integration.catch_up_since
-    return is_stale(person, now) and (since is None or since + CATCH_UP <= now)
+    known = [at for at in (person.desired_at, person.heard_at) if at]
+    return not known or max(known) + STALE_AFTER < now
 
 
 def next_due(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:
@@ -95,9 +81,8 @@ def next_due(person: Person, integration: Integration, now: datetime, random: Ra
         return person.refused_until
     if wanted is None:
         return None
-    renewal, stale = _at_fraction(person, random.uniform(RENEW_FROM, RENEW_UNTIL)), stale_at(person)
-    if renewal and stale and stale > now and is_shown(person, wanted, now):
-        return min(renewal, stale + LEEWAY)
+    if is_shown(person, wanted, now):
+        return _at_fraction(person, random.uniform(RENEW_FROM, RENEW_UNTIL))
     return now + RECHECK
 
 

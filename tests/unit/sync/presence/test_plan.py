@@ -35,8 +35,7 @@ def test_a_difference_is_sent_with_the_duration_of_its_presence() -> None:
 
 
 def test_a_shown_presence_is_renewed_well_before_its_session_ends() -> None:
-    sooner = NOON + timedelta(minutes=167)
-    assert plan.change_for(shown(heard_at=sooner), integration(), sooner) is None
+    assert plan.change_for(shown(), integration(), NOON + timedelta(minutes=167)) is None
     later = NOON + timedelta(minutes=169)
     renewal = plan.change_for(shown(heard_at=later), integration(), later)
     assert renewal == SetPresence("teams p1", CALL, 14_400)
@@ -90,33 +89,19 @@ def test_while_a_renewal_is_being_sent_the_presence_counts_as_shown() -> None:
     assert calling.applied == CALL
 
 
-def test_a_stale_state_is_cleared_and_not_sent() -> None:
+def test_a_stale_state_is_not_sent_but_cleared() -> None:
     later = NOON + timedelta(hours=2)
-    assert plan.change_for(shown(), integration(), later) == ClearPresence("teams p1")
-    assert plan.change_for(shown(), integration(polled_at=later), later) == ClearPresence("teams p1")
-    assert plan.change_for(shown(heard_at=later), integration(), later) is None
-    assert plan.change_for(person(desired=CALL.value, desired_at=NOON), integration(), later) is None
-
-
-def test_after_a_gap_a_stale_state_is_cleared_once_the_polls_had_their_time() -> None:
-    later = NOON + timedelta(hours=2)
-    polling = integration(catch_up_since=later)
-    assert plan.change_for(shown(), polling, later) is None
-    assert plan.next_due(shown(), polling, later, Random(1)) == later + plan.RECHECK
-    assert plan.change_for(shown(), polling, later + plan.CATCH_UP) == ClearPresence("teams p1")
-
-
-def test_a_shown_presence_is_due_when_its_state_becomes_stale() -> None:
-    due = NOON + plan.STALE_AFTER + plan.LEEWAY
-    assert plan.next_due(shown(), integration(), NOON, Random(1)) == due
-    assert plan.change_for(shown(), integration(), due) == ClearPresence("teams p1")
+    assert plan.change_for(shown(applied_until=later), integration(), later) is None
+    polled_without_this_person = integration(polled_at=later)
+    assert plan.change_for(shown(applied_until=later), polled_without_this_person, later) is None
+    assert plan.change_for(shown(applied_until=later, heard_at=later), integration(), later) is not None
+    assert plan.change_for(shown(applied_until=later, desired=None), integration(), NOON) is not None
 
 
 def test_next_due_is_now_after_a_change_and_before_the_end_for_a_shown_presence() -> None:
     random = Random(1)
     assert plan.next_due(shown(desired="Busy/InAConferenceCall"), integration(), NOON, random) == NOON
-    heard = shown(heard_at=NOON + timedelta(hours=3))
-    times = [plan.next_due(heard, integration(), NOON, random) for _ in range(50)]
+    times = [plan.next_due(shown(), integration(), NOON, random) for _ in range(50)]
     minutes = [(at - NOON).total_seconds() / 60 for at in times if at]
     assert len(set(minutes)) > 40
     assert min(minutes) >= 168
