@@ -100,6 +100,7 @@ async def test_after_an_outage_of_cloudlink_everybody_is_polled(tmp_path: Path) 
         await eventually(lambda: has_problem(running))
         await answer_call(sandbox, "2001")
         await sandbox.set_faults(cloudlinkOutage=False)
+        await running.engine.jobs.defer("match", view.id)
         await running.wait_until_shown("2001", *IN_A_CALL)
 
 
