@@ -45,7 +45,7 @@ def read(language: str, page: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """Without line breaks, blocks of code (for other programs), and marked tables (they have tests of their own)."""
+    """Without line breaks, blocks of code (for other programs), and marked tables (with tests of their own)."""
     text = re.sub(r"<!-- (\w+) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
     return " ".join(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE).split())
 
