@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,6 +15,7 @@ from storage.queries import integrations, rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act, AuditLog, Subject
+from sync.credentials.new_secrets import once_known
 from sync.credentials.rotation_store import RotationStore, end
 from sync.credentials.store import Credentials, CredentialStore, application_of
 from sync.domain.context import Context
@@ -237,7 +239,7 @@ class CredentialService:
                     raise CredentialsWrong(Fault.ENTRA_HOST_NOT_ALLOWED)
                 await self._clients.prove(in_use)
                 app = replace(app, host_allowed=True)
-            await self._clients.prove(app)
+            await once_known(new.secret, partial(self._clients.prove, app))
         return app
 
     async def _store(self, before: Integration, app: TeamsApp, new: Credentials, by: Actor, name: str) -> Rotation:

@@ -125,6 +125,16 @@ async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
     assert ("rotate_proven", "done", "Ada Admin") in await acts(running)
 
 
+async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
+    sandbox: SandboxHandle, running: RunningEngine
+) -> None:
+    view = await running.connect()
+    await sandbox.set_faults(secret_delay_seconds=0.5)
+    new = await sandbox.new_secret("Second")
+    await running.engine.credentials.replace_secret(TENANT, view.id, "Second", new["value"], None, ADMIN)
+    assert await secret_of(running) == new["value"]
+
+
 async def test_presence_changes_during_an_expired_secret_are_sent_immediately_after(
     sandbox: SandboxHandle, running: RunningEngine
 ) -> None:
