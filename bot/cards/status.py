@@ -12,8 +12,10 @@ from bot.cards.parts import MAX_ACTIONS, Style, button, capped, card, fact, head
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Probe, Service, ServiceHealth, Status
+from sync.domain.presence import Effect
 
 UNKNOWN_SHOWN = 5
+STATES_SHOWN = 4
 WARN_DAYS = 30
 
 
@@ -25,6 +27,7 @@ def status_card(texts: Texts, status: Status, form_errors: Mapping[Service, Form
         _running(texts, status),
         *(_service_health(texts, health, form_errors.get(health.service), now) for health in status.service_health),
         _figures(texts, status),
+        *_proof(texts, status),
         *_not_shown(texts, status),
         *_facts(texts, status, now),
         *_monitors(texts, status),
@@ -122,6 +125,32 @@ def _figures(texts: Texts, status: Status) -> CardElement:
         (texts("status.in_a_call"), texts.number(status.in_a_call)),
         (texts("status.waiting"), texts.number(status.waiting)),
     )
+
+
+def _proof(texts: Texts, status: Status) -> list[CardElement]:
+    """What Teams was read to show, and how long changes take."""
+    proof, delay = status.proof, status.delay
+    lines: list[CardElement] = []
+    if delay:
+        half, most = texts.duration(delay.p50), texts.duration(delay.p95)
+        lines = [text(texts("proof.delay", half=half, most=most), subtle=True)]
+    if proof.refused:
+        return [note("warning", "🔎", texts("proof.refused"), texts("proof.refused.remedy")), *lines]
+    if not proof.checked:
+        return lines
+    title = texts.plural("proof.title", proof.checked, shown=texts.number(proof.shown))
+    others = [
+        texts.plural(f"proof.{effect}", count, state=state_of(texts, activity))
+        for effect, activity, count in proof.others[:STATES_SHOWN]
+    ]
+    is_fault = any(effect is Effect.NOT_SHOWN for effect, *_ in proof.others)
+    return [note("warning" if is_fault else "default", "🔎", title, *others), *lines]
+
+
+def state_of(texts: Texts, activity: str) -> str:
+    """Graph's word for what Teams shows, as Teams writes it; an unknown one as it is."""
+    key = f"shown.{activity.casefold()}"
+    return texts(key) if key in texts.keys else capped(activity, 40)
 
 
 def _not_shown(texts: Texts, status: Status) -> list[CardElement]:
