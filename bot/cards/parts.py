@@ -185,8 +185,8 @@ def button(
 
 def buttons_in(body: Sequence[CardElement]) -> int:
     """How many buttons are among the elements of a card, and in its boxes."""
-    parts = [part for element in body for part in (element, *(getattr(element, "items", None) or ()))]
-    return sum(len(part.actions) for part in parts if isinstance(part, ActionSet))
+    parts: list[object] = [part for element in body for part in (element, *(getattr(element, "items", None) or ()))]
+    return sum(len(part.actions or ()) for part in parts if isinstance(part, ActionSet))
 
 
 def verbs(made: Card) -> set[str]:

@@ -14,7 +14,20 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.health.expiry import expiry
 from bot.cards.health.remedies import is_lasting, remedies
-from bot.cards.parts import MAX_ACTIONS, button, buttons_in, capped, card, fact, header, note, plain, refreshing, text, tiles
+from bot.cards.parts import (
+    MAX_ACTIONS,
+    button,
+    buttons_in,
+    capped,
+    card,
+    fact,
+    header,
+    note,
+    plain,
+    refreshing,
+    text,
+    tiles,
+)
 from bot.languages import Texts
 from sync.domain.errors import SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
@@ -45,7 +58,7 @@ class StatusView:
 
 
 @dataclass(frozen=True, slots=True)
-class _Trouble:
+class _Problem:
     service: Service
     error: SyncError
     since: datetime
@@ -57,7 +70,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     symbol, title = _state(texts, view, faults)
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
-        *_troubles(texts, view, faults),
+        *_problems(texts, view, faults),
         *([] if faults or not view.integration.enabled else [_freshness(texts, status)]),
         *_services(texts, status, faults),
         _figures(texts, status),
@@ -71,17 +84,17 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     return refreshing(card(texts, title, body, actions, wide=True), "status.show", data, view.reader)
 
 
-def _faults(status: Status) -> list[_Trouble]:
+def _faults(status: Status) -> list[_Problem]:
     """What lasts before what passes."""
     found = [
-        _Trouble(health.service, health.error, health.since)
+        _Problem(health.service, health.error, health.since)
         for health in status.service_health
         if health.error and health.since
     ]
     return sorted(found, key=lambda fault: (not is_lasting(fault.error), FIRST.index(fault.service)))
 
 
-def _state(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> tuple[str, str]:
+def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[str, str]:
     """The symbol and the sentence that say what Teams shows now."""
     if not view.integration.enabled:
         return "⏸️", texts("status.disabled")
@@ -93,13 +106,13 @@ def _state(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> tuple[
     return "⚠️", texts("status.out_of_date", since=since)
 
 
-def _stops(fault: _Trouble, status: Status) -> bool:
+def _stops(fault: _Problem, status: Status) -> bool:
     """Whether nothing new reaches Teams; without CloudLink's credentials its events may still arrive."""
     reported = fault.service is Service.CLOUDLINK and status.freshness is Freshness.LIVE
     return is_lasting(fault.error) and not reported
 
 
-def _troubles(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> list[Container]:
+def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Container]:
     """Each fault and its remedy; the first one's link is a button of the card."""
     found = []
     for place, fault in enumerate(faults):
@@ -110,7 +123,7 @@ def _troubles(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> lis
     return found
 
 
-def _services(texts: Texts, status: Status, faults: Sequence[_Trouble]) -> list[CardElement]:
+def _services(texts: Texts, status: Status, faults: Sequence[_Problem]) -> list[CardElement]:
     """The services that work. Of Graph nothing is known while Entra refuses."""
     unknown = {fault.service for fault in faults} | ({Service.GRAPH} if _refused(faults) else set())
     working = [health.service for health in status.service_health if health.service not in unknown]
@@ -118,7 +131,7 @@ def _services(texts: Texts, status: Status, faults: Sequence[_Trouble]) -> list[
     return [plain(f"{texts('health.working')} {named}")] if named else []
 
 
-def _refused(faults: Sequence[_Trouble]) -> bool:
+def _refused(faults: Sequence[_Problem]) -> bool:
     return any(fault.service is Service.ENTRA for fault in faults)
 
 
@@ -148,7 +161,7 @@ def _not_shown(texts: Texts, status: Status) -> list[CardElement]:
     return [note("warning", "👤", texts.plural("status.not_shown", left_out), *reasons)]
 
 
-def _facts(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> list[CardElement]:
+def _facts(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
     """When something was sent last, and until when the credential is valid, unless a fault says that it is not."""
     status = view.status
     changed = status.last_change_at
@@ -185,7 +198,7 @@ def _update(texts: Texts, status: Status) -> list[CardElement]:
     return [note("accent", "✨", texts("update.available", version=texts.number(status.update)))]
 
 
-def _actions(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> list[Action]:
+def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Action]:
     """The remedy, or else what is most likely wanted, first; the last ones are left out if there are too many."""
     status, data = view.status, {"integration": view.integration.id}
     wanted = [("button.enable", "enable.preview")] if not view.integration.enabled else []
@@ -200,7 +213,7 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> list
     return found
 
 
-def _remedies(texts: Texts, view: StatusView, faults: Sequence[_Trouble]) -> list[Action]:
+def _remedies(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Action]:
     if not faults:
         return []
     first = faults[0]

@@ -12,7 +12,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
+from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, at_preview, at_teams
 from tests.support.bot.texts import EN
 
@@ -167,6 +167,20 @@ async def test_status_counts_the_secrets_days(chat: Chat, days: int | None, expe
     expires: date | None = None if days is None else chat.now.date() + timedelta(days=days)
     chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=expires))
     assert expected in words(await chat.say("status"))
+
+
+async def test_an_unknown_expiry_is_entered_on_the_status(chat: Chat) -> None:
+    identity = await add_integration(chat)
+    owner, view = chat.integrations.stored[identity]
+    chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=None))
+    card = await chat.say("status")
+    past = await chat.press(card, "edit.save_expiry", {"expires_on": "2020-01-01"})
+    assert EN("check.past") in error_below(past, "expires_on")
+    empty = await chat.press(past, "edit.save_expiry", {"expires_on": ""})
+    assert EN("check.required", field=EN("field.expires_on")) in error_below(empty, "expires_on")
+    saved = await chat.press(empty, "edit.save_expiry", {"expires_on": "2027-05-31"})
+    assert "May 31, 2027" in words(saved)
+    assert chat.integrations.stored[identity][1].secret_expires_on == date(2027, 5, 31)
 
 
 async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) -> None:
