@@ -22,7 +22,7 @@ ACCEPTED = 202
 class CloudLinkModel:
     """Implements ``sync.domain.services.Phones`` for one account.
 
-    ``missed`` are the people of whom an event was lost without anybody knowing.
+    ``missed`` are the people of whom an event was lost and nobody knows.
     """
 
     def __init__(self, world: World, phones: PhoneSystem) -> None:
