@@ -49,7 +49,10 @@ async def rename(context: TurnContext) -> None:
 async def save_name(context: TurnContext) -> None:
     view = await context.integration()
     typed = validation.entered(context.data, "name")
-    form_errors = validation.check_filled(context.texts, typed, "name")
+    form_errors = [
+        *validation.check_filled(context.texts, typed, "name"),
+        *validation.check_no_secret(context.texts, typed),
+    ]
     if form_errors:
         return await show_again(context, view, cards.rename_form(context.texts, view, typed, form_errors))
     editor = context.operations.editor
@@ -75,6 +78,7 @@ async def save_cloudlink(context: TurnContext) -> None:
     form_errors = [
         *validation.check_filled(context.texts, typed, "account_id", "cloudlink_client_id"),
         *validation.check_lengths(context.texts, {"region": typed["region"], "cloudlink_secret": secret}),
+        *validation.check_no_secret(context.texts, typed, secret),
     ]
     if form_errors:
         return await show_again(context, view, cards.cloudlink_form(context.texts, view, typed, form_errors))
