@@ -147,7 +147,16 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
     before = list(chat.integrations.calls)
     chat.tenant = "99999999-0000-4000-8000-000000000009"
     await chat.say("hello")
-    general = ("command.", "language.", "help.cancel", "alerts.save", "history.", "export.", "integrations.page", "claim.now")
+    general = (
+        "command.",
+        "language.",
+        "help.cancel",
+        "alerts.save",
+        "history.",
+        "export.",
+        "integrations.page",
+        "claim.now",
+    )
     people = ("admins.list", "admins.invite", "admins.add")
     for verb in all_verbs():
         said = words(await chat.act(verb, integration=view.id, typed_name="Head office"))
