@@ -9,6 +9,7 @@ from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.cards.setup import already_set_up, checking
 from bot.chat.context import Command, TurnContext
+from bot.commands import expiry
 from bot.commands.choice import choose
 from storage.queries import history
 from sync.domain.errors import SyncError
@@ -191,5 +192,6 @@ COMMAND = Command(
         "edit.save_cloudlink": save_cloudlink,
         "edit.teams": teams,
         "edit.save_teams": save_teams,
+        "edit.save_expiry": expiry.save,
     },
 )

@@ -5,17 +5,21 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
-from bot.cards import integrations, preview, setup, status, welcome
+from bot.cards import integrations, preview, setup, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.health import connection_test
+from bot.cards.health.status import StatusView, status_card
 from bot.cards.parts import with_banner
 from bot.commands import COMMANDS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
+    Delay,
     Freshness,
     IntegrationView,
     Preview,
     Probe,
+    Proof,
     Service,
     ServiceHealth,
     Status,
@@ -23,13 +27,26 @@ from sync.domain.model import (
     UnmatchedPerson,
     WouldSend,
 )
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import Effect, LineState, Presence
 from tests.cards.gallery import access, management, notice, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+PROOF = Proof(
+    NOW,
+    88,
+    83,
+    (
+        (Effect.CHOSEN, "DoNotDisturb", 1),
+        (Effect.OUTRANKED, "InAMeeting", 2),
+        (Effect.PERHAPS_CHOSEN, "Available", 1),
+        (Effect.NOT_SHOWN, "Offline", 1),
+    ),
+)
+"""Everything that Teams can show but what was sent."""
+
 VALUES = {
     "region": "eu",
     "account_id": "1000200030",
@@ -177,16 +194,16 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         "status_worst",
         _status(texts, [unavailable, wrong, consent], expires=NOW.date(), states=states, name=LONG),
     )
-    yield "testing", status.testing(texts, integration())
+    yield "testing", connection_test.testing(texts, integration())
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),
         Probe(Service.CLOUDLINK, "users", 12.6),
         Probe(Service.GRAPH, "x", 0.1),
     ]
-    yield "tested", status.tested(texts, integration(), steps, {})
+    yield "tested", connection_test.tested(texts, integration(), steps, {})
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
     form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
-    yield "tested_failing", status.tested(texts, integration(), failing, form_errors)
+    yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
 
 
 def _status(
@@ -204,11 +221,6 @@ def _status(
         ServiceHealth(service, error, since if error else None)
         for service, error in zip(Service, errors, strict=True)
     )
-    said = {
-        health.service: form_error(health.error, texts, LINKS, GUID, GUID)
-        for health in service_health
-        if health.error
-    }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None
     left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
@@ -224,8 +236,10 @@ def _status(
         1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
+        proof=PROOF if states else Proof(NOW, 25, 25),
+        delay=Delay(0.14, 0.42, 88),
     )
-    return status.status_card(texts, sample, said, NOW)
+    return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
 
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
