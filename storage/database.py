@@ -17,6 +17,8 @@ from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from storage.sqlite_driver import open_connection
+
 Row = TypeVar("Row")
 
 Guard = Callable[[AsyncSession], Awaitable[None]]
@@ -158,9 +160,13 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
     address = database_url(url)
-    if address.drivername.startswith("sqlite") and address.database:
-        _make_private_file(Path(address.database))
-    engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+    if not address.drivername.startswith("sqlite"):
+        engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+    else:
+        if address.database:
+            _make_private_file(Path(address.database))
+        driver = {"async_creator_fn": open_connection}
+        engine = create_async_engine(address, pool_size=CONNECTIONS, connect_args=driver)
     configure_connections(engine.sync_engine)
     try:
         yield Database(engine)
