@@ -2,11 +2,17 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from bot.cards.field_errors import FormError
-from bot.cards.fields import MAX_ID, MAX_NAME, MAX_SECRET
+from bot.cards.fields import LIFETIMES, MAX_ID, MAX_NAME, MAX_SECRET
 from bot.languages import Texts
+from core.text import visible
+from sync.credentials.new_secrets import is_secret_shaped
+
+QUOTES = "\"'`´‘’“”„«»"
+LONGEST_EXPIRY = timedelta(days=2 * 366)
+"""How long a client secret lasts at most that is made in Azure's portal."""
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -14,8 +20,16 @@ _LENGTHS = {"description": MAX_NAME, "name": MAX_NAME, "cloudlink_secret": MAX_S
 
 
 def cleaned(typed: str) -> str:
-    """On one line, without surrounding blanks or invisible characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in typed).split())
+    """On one line, without invisible characters, and without the quotes and commas that come with pasted text."""
+    shown = "".join(letter for letter in visible(typed) if letter.isprintable())
+    while shown != (bare := _unquoted(shown.rstrip(",;").strip())):
+        shown = bare
+    return shown
+
+
+def _unquoted(typed: str) -> str:
+    quoted = len(typed) > 1 and typed[0] in QUOTES and typed[-1] in QUOTES
+    return typed[1:-1].strip() if quoted else typed
 
 
 def entered(data: Mapping[str, str], *fields: str) -> dict[str, str]:
@@ -52,6 +66,12 @@ def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
     return None
 
 
+def check_misplaced(texts: Texts, values: Mapping[str, str], *secrets: str) -> list[FormError]:
+    """An error for each field that holds one of ``secrets``, or what looks like one: it would be shown."""
+    found = (field for field, typed in values.items() if typed and (typed in secrets or is_secret_shaped(typed)))
+    return [failed_check(texts, "secret_here", field) for field in found]
+
+
 def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[FormError]:
     """An error for each non-empty field that is not a GUID."""
     return [failed_check(texts, "guid", field) for field in fields if values[field] and not is_guid(values[field])]
@@ -66,7 +86,15 @@ def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
         return [failed_check(texts, "date", "expires_on")]
     if day < today:
         return [failed_check(texts, "past", "expires_on")]
-    return []
+    return [failed_check(texts, "far", "expires_on")] if day > today + LONGEST_EXPIRY else []
+
+
+def expiry_of(values: Mapping[str, str], today: date) -> date | None:
+    """The day typed, or else as many days from today as were chosen; None without either."""
+    chosen = values.get("expires_in", "")
+    return day_of(values.get("expires_on", "")) or (
+        today + timedelta(days=int(chosen)) if chosen in LIFETIMES else None
+    )
 
 
 def day_of(typed: str) -> date | None:

@@ -14,7 +14,7 @@ from storage.tables.conversations import Conversation as KnownConversation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
-from tests.support.bot.setup_wizard import at_preview, at_teams
+from tests.support.bot.setup_wizard import at_microsoft, at_preview
 from tests.support.bot.texts import EN, PT
 
 
@@ -120,7 +120,7 @@ async def test_an_administrator_may_be_named_by_upn(chat: Chat) -> None:
 
 
 async def test_access_is_checked_at_every_press(chat: Chat) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     chat.admins = ()
     chat.restart()
     refused = words(await chat.press(card, "setup.save", {}))

@@ -17,13 +17,9 @@ APP = {
 }
 
 
-async def at_register(chat: Chat) -> Card:
+async def at_microsoft(chat: Chat) -> Card:
     return await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
 
 
-async def at_teams(chat: Chat) -> Card:
-    return await chat.press(await at_register(chat), "setup.register")
-
-
 async def at_preview(chat: Chat) -> Card:
-    return await chat.press(await at_teams(chat), "setup.save", APP)
+    return await chat.press(await at_microsoft(chat), "setup.save", APP)

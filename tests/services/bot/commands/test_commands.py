@@ -13,7 +13,7 @@ from sync.domain.model import Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
-from tests.support.bot.setup_wizard import APP, at_preview, at_teams
+from tests.support.bot.setup_wizard import APP, at_microsoft, at_preview
 from tests.support.bot.texts import EN
 
 
@@ -27,7 +27,7 @@ async def add_integration(chat: Chat, *, enabled: bool = False) -> str:
 
 async def two(chat: Chat) -> list[str]:
     await add_integration(chat)
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "Branch"})
+    card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, "name": "Branch"})
     await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
     return [view.id for view in await chat.integrations.list(TENANT)]

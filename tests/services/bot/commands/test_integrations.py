@@ -10,14 +10,14 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Actor, Service, ServiceHealth
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, words
-from tests.support.bot.setup_wizard import APP, at_teams
+from tests.support.bot.setup_wizard import APP, at_microsoft
 from tests.support.bot.texts import EN
 
 
 async def connected(chat: Chat, *names: str) -> list[str]:
     """Integrations of these names, through the wizard; their ids."""
     for name in names:
-        card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": name})
+        card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, "name": name})
         await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
     return [view.id for view in await chat.integrations.list(TENANT)]
@@ -64,7 +64,7 @@ async def test_another_can_be_set_up(chat: Chat) -> None:
 
 async def test_the_same_name_is_refused_at_its_field(chat: Chat) -> None:
     await connected(chat, "Head office")
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "HEAD office"})
+    card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, "name": "HEAD office"})
     assert EN("check.name_taken") in error_below(card, "name")
 
 
