@@ -18,7 +18,7 @@ from bot.cards.fields import (
     secret,
     with_errors,
 )
-from bot.cards.parts import button, capped, card, error_note, note, open_link, text
+from bot.cards.parts import button, capped, card, error_note, note, text
 from bot.cards.setup import cancel_button, step_header
 from bot.cards.validation import is_guid
 from bot.languages import Texts
@@ -121,7 +121,7 @@ def _portal_step(texts: Texts, number: int, step: str, place: Link | None = None
         text(texts(f"setup.{step}.how"), spacing="None"),
     ]
     if place:
-        words.append(ActionSet(actions=[open_link(place)], spacing="Small"))
+        words.append(text(f"[{place.label}]({place.url})", spacing="Small"))
     sign = TextBlock(text=f"{number}.", size="Large", weight="Bolder", color="Accent", spacing="None")
     columns = [Column(width="28px", items=[sign]), Column(width="stretch", items=words)]
     return ColumnSet(spacing="Large", columns=columns)

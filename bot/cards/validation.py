@@ -8,14 +8,15 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import LIFETIMES, MAX_ID, MAX_NAME, MAX_SECRET
 from bot.languages import Texts
 from core.text import visible
-from sync.credentials.new_secrets import is_secret_shaped
+from sync.credentials.new_secrets import holds_secret
 
 QUOTES = "\"'`´‘’“”„«»"
-LONGEST_EXPIRY = timedelta(days=2 * 366)
-"""How long a client secret lasts at most that is made in Azure's portal."""
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+LONGEST_SECRET = timedelta(days=2 * 366 + 1)
+"""Azure offers 24 months at most ("Add credentials", Microsoft identity platform); a day for the time zone."""
+
 _LENGTHS = {"description": MAX_NAME, "name": MAX_NAME, "cloudlink_secret": MAX_SECRET, "client_secret": MAX_SECRET}
 
 
@@ -58,6 +59,16 @@ def failed_check(texts: Texts, check: str, field: str, label: str = "") -> FormE
     return FormError(texts(f"check.{check}", field=label), texts(f"check.{check}.remedy"), field=field)
 
 
+def check_no_secret(texts: Texts, values: Mapping[str, str], *secrets: str) -> list[FormError]:
+    """An error for each field, none of them for a secret, that holds one of ``secrets`` or looks like one."""
+    held = [secret for secret in secrets if secret]
+    return [
+        failed_check(texts, "secret_here", field)
+        for field, typed in values.items()
+        if holds_secret(typed) or any(secret in typed for secret in held)
+    ]
+
+
 def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
     if not typed:
         return failed_check(texts, "required", field, texts(f"field.{field}"))
@@ -66,19 +77,13 @@ def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
     return None
 
 
-def check_misplaced(texts: Texts, values: Mapping[str, str], *secrets: str) -> list[FormError]:
-    """An error for each field that holds one of ``secrets``, or what looks like one: it would be shown."""
-    found = (field for field, typed in values.items() if typed and (typed in secrets or is_secret_shaped(typed)))
-    return [failed_check(texts, "secret_here", field) for field in found]
-
-
 def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[FormError]:
     """An error for each non-empty field that is not a GUID."""
     return [failed_check(texts, "guid", field) for field in fields if values[field] and not is_guid(values[field])]
 
 
 def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
-    """An error when the date is malformed or past; an empty one is allowed."""
+    """An error when the date is malformed, past or further than Azure offers; an empty one is allowed."""
     if not typed:
         return []
     day = day_of(typed)
@@ -86,15 +91,16 @@ def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
         return [failed_check(texts, "date", "expires_on")]
     if day < today:
         return [failed_check(texts, "past", "expires_on")]
-    return [failed_check(texts, "far", "expires_on")] if day > today + LONGEST_EXPIRY else []
+    if day > today + LONGEST_SECRET:
+        return [failed_check(texts, "far", "expires_on")]
+    return []
 
 
 def expiry_of(values: Mapping[str, str], today: date) -> date | None:
     """The day typed, or else as many days from today as were chosen; None without either."""
     chosen = values.get("expires_in", "")
-    return day_of(values.get("expires_on", "")) or (
-        today + timedelta(days=int(chosen)) if chosen in LIFETIMES else None
-    )
+    counted = today + timedelta(days=int(chosen)) if chosen in LIFETIMES else None
+    return day_of(values.get("expires_on", "")) or counted
 
 
 def day_of(typed: str) -> date | None:

@@ -224,7 +224,6 @@ async def setup_save(scene: Scene) -> dict[str, Any]:
     await with_another_application(scene)
     first = await scene.offered("setup integration", "setup.cloudlink", await account(scene))
     reply = await scene.bot.press(scene.who, "setup.cloudlink", first)
-    reply = await scene.bot.press(scene.who, "setup.register", sent_by(reply, "setup.register"))
     return {**sent_by(reply, "setup.save"), **(await application(scene))}
 
 

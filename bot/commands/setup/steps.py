@@ -226,7 +226,7 @@ def _typed(
     """What was typed, the secret, and an error where a secret is in another field; all else is kept."""
     secret = drafts.take_secret(context, draft, secret_field)
     typed = validation.entered(context.data, *(field for field in fields if field in context.data))
-    misplaced = validation.check_misplaced(context.texts, typed, secret)
+    misplaced = validation.check_no_secret(context.texts, typed, secret)
     for field in typed.keys() & {"region", *APP_FIELDS}:
         typed[field] = "".join(typed[field].split()).strip("{}()").lower()
     refused = {each.field for each in misplaced}
