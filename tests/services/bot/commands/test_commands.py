@@ -27,9 +27,8 @@ async def add_integration(chat: Chat, *, enabled: bool = False) -> str:
 
 async def two(chat: Chat) -> list[str]:
     await add_integration(chat)
-    card = await chat.press(
-        await at_microsoft(chat), "setup.save", {**APP, "name": "Branch", "client_id": OTHER_CLIENT}
-    )
+    typed = {**APP, "name": "Branch", "client_id": OTHER_CLIENT}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
     await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
     return [view.id for view in await chat.integrations.list(TENANT)]

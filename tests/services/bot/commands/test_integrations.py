@@ -19,9 +19,8 @@ from tests.support.bot.texts import EN
 async def connected(chat: Chat, *names: str) -> list[str]:
     """Integrations of these names, through the wizard; their ids."""
     for name in names:
-        card = await chat.press(
-            await at_microsoft(chat), "setup.save", {**APP, "name": name, "client_id": str(uuid4())}
-        )
+        typed = {**APP, "name": name, "client_id": str(uuid4())}
+        card = await chat.press(await at_microsoft(chat), "setup.save", typed)
         await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
     return [view.id for view in await chat.integrations.list(TENANT)]
@@ -68,9 +67,8 @@ async def test_another_can_be_set_up(chat: Chat) -> None:
 
 async def test_the_same_name_is_refused_at_its_field(chat: Chat) -> None:
     await connected(chat, "Head office")
-    card = await chat.press(
-        await at_microsoft(chat), "setup.save", {**APP, "name": "HEAD office", "client_id": OTHER_CLIENT}
-    )
+    typed = {**APP, "name": "HEAD office", "client_id": OTHER_CLIENT}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
     assert EN("check.name_taken") in error_below(card, "name")
 
 
