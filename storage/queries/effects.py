@@ -133,9 +133,13 @@ class LastRead:
     fault: str
 
 
-async def last_reads(session: AsyncSession) -> list[LastRead]:
-    """Of every integration for which Teams shows something, in the order of their ids."""
-    ours = col(Person.integration_id) == col(Integration.id)
+async def last_reads(session: AsyncSession, since: datetime) -> list[LastRead]:
+    """Of every integration for which Teams shows something, at least since then, in the order of their ids."""
+    ours = and_(
+        col(Person.integration_id) == col(Integration.id),
+        col(Person.applied).is_not(None),
+        col(Person.applied_at) <= since,
+    )
     query = (
         columns(
             col(Integration.id),
@@ -145,7 +149,7 @@ async def last_reads(session: AsyncSession) -> list[LastRead]:
             col(ReadBackRun.fault),
         )
         .outerjoin(ReadBackRun, col(ReadBackRun.integration_id) == col(Integration.id))
-        .where(exists().where(and_(ours, col(Person.applied).is_not(None))))
+        .where(exists().where(ours))
         .order_by(col(Integration.id))
     )
     rows = await (await session.connection()).execute(query)

@@ -5,7 +5,7 @@ sent again once; when that does not help for long, the administrators are inform
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -19,15 +19,12 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.presence import Effect, Presence, Shown
-from sync.domain.services import MAX_READ
+from sync.domain.services import MAX_READ, READABLE_AFTER
 from sync.presence import effect_alert
 from sync.presence.effect import effect_of
 from sync.presence.reader import PresenceReader
 from sync.presence.shared_sessions import strongest
 from sync.problems import health
-
-SETTLED = timedelta(seconds=30)
-"""A presence that was accepted this recently may not be readable yet."""
 
 Compared = tuple[Showing, Shown | None, Effect]
 
@@ -128,7 +125,7 @@ def compare(people: Sequence[Showing], shown: Shown | None, now: datetime) -> Ef
 
 def _is_changing(row: Showing, now: datetime) -> bool:
     is_underway = row.applied == UNSURE or row.applied != row.desired
-    return is_underway or row.applied_at is None or row.applied_at + SETTLED > now
+    return is_underway or row.applied_at is None or row.applied_at + READABLE_AFTER > now
 
 
 def _was_sent_again(row: Showing) -> bool:

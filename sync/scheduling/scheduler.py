@@ -30,6 +30,7 @@ from sync.domain.jobs import (
     JobName,
 )
 from sync.domain.model import Freshness, Service
+from sync.domain.services import READABLE_AFTER
 from sync.problems import health
 from sync.scheduling.freshness import freshness_of
 from sync.scheduling.load_smoothing import smooth
@@ -112,7 +113,7 @@ class Scheduler:
             rows = await integrations.list_all(session)
             opened = await problems.open_by_integration(session)
             next_push = await people.next_due_by_integration(session, now)
-            last_reads = await effects.last_reads(session)
+            last_reads = await effects.last_reads(session, now - READABLE_AFTER)
         for row in rows:
             due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
         due += [
