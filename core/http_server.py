@@ -89,7 +89,7 @@ class GuardedConnection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """A response that names no software; what is no HTTP is counted, for aiohttp would log each such request."""
+        """A response that names no software. What is no HTTP is counted: aiohttp would log each such request."""
         if isinstance(exc, HttpProcessingError) and not request.writer.output_size:
             self._gate.note(Closed.MALFORMED, self._peer)
             response: web.StreamResponse = web.Response(status=status)
