@@ -149,7 +149,7 @@ class Metrics:
         )
         self.connections_closed = self._counter(
             "connections_closed",
-            "Connections that were closed because there were too many, no whole request arrived in time, or it was no HTTP",
+            "Connections that were closed: there were too many, no whole request in time, or it was no HTTP",
             reason=CLOSED,
         )
         self.warned_at = self._gauge(
