@@ -14,36 +14,17 @@ from core.clock import Clock
 from core.http import is_loopback, same_origin, ssl_context
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
-from sync.domain.listing import ListLimits, reading_list
+from sync.domain.services import DirectoryPage, UserChange
 from sync.teams.graph_client import with_fresh_token
 from sync.teams.tokens import Tokens
 
 if TYPE_CHECKING:
     from sync.teams.sdk import Graph
 
-PAGE = 999
-FIELDS = ["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled", "userType"]
+FIELDS = ["id", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled", "userType"]
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
-NEXT = "@odata.nextLink"
-LIMITS = ListLimits()
-"""For all users of a tenant."""
-
-
-@dataclass(frozen=True, slots=True)
-class TeamsUser:
-    """A user of the tenant. ``mail`` is empty without one; ``proxy_addresses`` are plain SMTP addresses.
-
-    A ``guest`` has presence in another tenant, not in this one.
-    """
-
-    id: str
-    name: str
-    principal_name: str
-    mail: str
-    enabled: bool
-    proxy_addresses: tuple[str, ...] = ()
-    guest: bool = False
+NEXT, LAST = "@odata.nextLink", "@odata.deltaLink"
 
 
 class GraphDirectory:
@@ -63,25 +44,23 @@ class GraphDirectory:
         page = await self._page(self._graph.organisations)
         return next((_text(item, "displayName") for item in page.fields["value"]), "")
 
-    async def users(self) -> list[TeamsUser]:
-        """All users, on all pages.
+    async def changes(self, link: str) -> DirectoryPage:
+        """A page of changed users, or with an empty ``link`` the first of all users ("user: delta").
 
-        Raises ``ServiceUnavailable``: GRAPH_UNREADABLE for a next page that is not on Graph's host,
-        GRAPH_LIST_TOO_LONG for a list beyond ``LIMITS``.
+        Raises ``ServiceUnavailable``: GRAPH_UNREADABLE for a page that leads nowhere or off Graph's host; the
+        ``status`` 400, 404 or 410 for a ``link`` that Graph does not know any more.
         """
-        async with reading_list(LIMITS, Fault.GRAPH_LIST_TOO_LONG) as count:
-            page = await self._page(lambda: self._graph.users(FIELDS, PAGE))
-            count(page.size)
-            found = _users(page.fields)
-            seen: set[str] = set()
-            while link := page.fields.get(NEXT):
-                if not isinstance(link, str) or link in seen or not same_origin(link, self._graph_url):
-                    raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
-                seen.add(link)
-                page = await self._page(partial(self._graph.more_users, link))
-                count(page.size)
-                found += _users(page.fields)
-        return found
+        if link and not same_origin(link, self._graph_url):
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, status=400)
+        page = await self._page(partial(self._graph.more_users, link) if link else self._all)
+        following = page.fields.get(NEXT) or page.fields.get(LAST)
+        if not isinstance(following, str) or not same_origin(following, self._graph_url):
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
+        changes = tuple(_change(item) for item in page.fields["value"] if _text(item, "id"))
+        return DirectoryPage(changes, following, not page.fields.get(NEXT), page.size)
+
+    async def _all(self) -> bytes | None:
+        return await self._graph.users(FIELDS)
 
     async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> "_Page":
         """A page, by a call that may be made twice. Errors are raised without the SDK's, which hold the request."""
@@ -132,24 +111,17 @@ def _imported() -> "type[Graph]":
     return Graph
 
 
-def _users(page: dict[str, Any]) -> list[TeamsUser]:
-    return [_user(item) for item in page["value"] if _text(item, "id")]
-
-
-def _user(item: dict[str, Any]) -> TeamsUser:
-    return TeamsUser(
-        id=_text(item, "id"),
-        name=_text(item, "displayName"),
-        principal_name=_text(item, "userPrincipalName"),
-        mail=_text(item, "mail"),
-        enabled=item.get("accountEnabled") is not False,
-        proxy_addresses=tuple(_smtp(item.get("proxyAddresses"))),
-        guest=_text(item, "userType").casefold() == "guest",
-    )
+def _change(item: dict[str, Any]) -> UserChange:
+    """Graph leaves out what did not change, and what was never set."""
+    fields = {name: read(item[key]) for key, (name, read) in _READ.items() if key in item}
+    return UserChange(_text(item, "id"), fields, "@removed" in item)
 
 
 def _text(item: object, name: str) -> str:
-    value = item.get(name) if isinstance(item, dict) else None
+    return _as_text(item.get(name)) if isinstance(item, dict) else ""
+
+
+def _as_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
@@ -157,3 +129,13 @@ def _smtp(addresses: object) -> Iterator[str]:
     for address in addresses if isinstance(addresses, list) else []:
         if isinstance(address, str) and address.lower().startswith("smtp:"):
             yield address[5:]
+
+
+_READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "userPrincipalName": ("principal_name", _as_text),
+    "mail": ("mail", _as_text),
+    "proxyAddresses": ("proxy_addresses", lambda value: tuple(_smtp(value))),
+    "accountEnabled": ("enabled", lambda value: value is not False),
+    "userType": ("guest", lambda value: _as_text(value).casefold() == "guest"),
+}
+"""Graph's properties as fields of an ``Account``."""

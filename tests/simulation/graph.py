@@ -9,7 +9,9 @@ from sync.domain.changes import ClearPresence, Done, Outcome, Request, SetPresen
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
+from sync.domain.services import DirectoryPage
 from tests.simulation.world import Kind, World
+from tests.support.delta_query import DeltaQuery
 
 WINDOW = 30.0
 """Seconds in which requests are counted (Microsoft Graph service-specific throttling limits, presence)."""
@@ -40,6 +42,7 @@ class GraphModel:
     world: World
     quota: int
     users: dict[str, TeamsUser] = field(default_factory=dict)
+    directory: DeltaQuery = field(default_factory=DeltaQuery)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
     down_until: float = 0.0
     _arrivals: deque[float] = field(default_factory=deque)
@@ -117,5 +120,5 @@ class GraphClientModel:
     async def organisation(self) -> str:
         return "Vale Verde"
 
-    async def users(self) -> Sequence[TeamsUser]:
-        return list(self.graph.users.values())
+    async def changes(self, link: str) -> DirectoryPage:
+        return self.graph.directory.changes(self.graph.users.values(), link)

@@ -18,8 +18,9 @@ from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 from sync.domain.presence import Shown
-from sync.domain.services import Account, Registration, ServiceClients
+from sync.domain.services import Account, DirectoryPage, Registration, ServiceClients
 from tests.support.clocks import FakeClock
+from tests.support.delta_query import DeltaQuery
 
 Answering = Callable[[Request], Outcome]
 AVAILABLE = Shown("Available", "Available")
@@ -37,6 +38,7 @@ class FakeGraph:
     error: SyncError | None = None
     during_push: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
+    directory: DeltaQuery = field(default_factory=DeltaQuery)
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)
@@ -74,10 +76,10 @@ class FakeGraph:
             raise self.error
         return "Vale Verde"
 
-    async def users(self) -> Sequence[Account]:
+    async def changes(self, link: str) -> DirectoryPage:
         if self.error:
             raise self.error
-        return self.accounts
+        return self.directory.changes(self.accounts, link)
 
 
 @dataclass
