@@ -9,6 +9,7 @@ from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.cards.setup import already_set_up, checking
 from bot.chat.context import Command, TurnContext
+from bot.commands import expiry
 from bot.commands.choice import choose
 from storage.queries import history
 from sync.domain.errors import SyncError
@@ -146,7 +147,8 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
     except EditedMeanwhile:
         await show_outdated(context, view)
     except AlreadySetUp as error:
-        await context.show(already_set_up(context.texts, error.id))
+        existing = {each.id: each for each in await context.operations.integrations.list(context.tenant)}
+        await context.show(already_set_up(context.texts, existing.get(error.id)))
     else:
         context.services.previews.drop(context.tenant, view.id)
         await context.show(cards.menu(context.texts, saved, said))
@@ -191,5 +193,6 @@ COMMAND = Command(
         "edit.save_cloudlink": save_cloudlink,
         "edit.teams": teams,
         "edit.save_teams": save_teams,
+        "edit.save_expiry": expiry.save,
     },
 )

@@ -130,7 +130,7 @@ async def checklist(context: TurnContext) -> None:
         tasks = await monitors.list_tasks(session, context.tenant, view.id)
     if not tasks:
         return await show_for(context, view)
-    return await context.show(cards.checklist(context.texts, view, tasks, context.now))
+    return await context.show(cards.checklist(context.texts, view, tasks, context.now, await context.zone()))
 
 
 async def tick(context: TurnContext) -> None:

@@ -1,22 +1,20 @@
 """Tokens for Microsoft Graph from Entra ID, by msal, which is synchronous and so runs in threads."""
 
 import asyncio
-import base64
-import binascii
-import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from core.claims import unverified_claims
+from core.clouds import PUBLIC
 from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind, TeamsApp
 from sync.teams import certificates
-from sync.teams.entra_errors import checked_tenant, discovery_refusal, refusal
+from sync.teams.entra_errors import checked_tenant, discovery_refusal, outage, refusal
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, MsalHttp, authority
 
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 PRESENCE_ROLE = "Presence.ReadWrite.All"
 NEEDED_ROLES = ("User.Read.All", PRESENCE_ROLE)
 REQUESTS_PER_TOKEN = 3
@@ -25,12 +23,13 @@ REQUESTS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Entra:
-    """An Entra ID to acquire tokens from; ``timeout`` is in seconds, for each request to it."""
+    """An Entra ID to acquire tokens from, each for the Graph in ``scope``; a request takes ``timeout`` seconds."""
 
     url: str
     host: HostCredentials
     metrics: Metrics
     timeout: float = TIMEOUT
+    scope: str = PUBLIC.graph_scope
 
 
 class Tokens(Protocol):
@@ -101,12 +100,10 @@ async def prove(app: TeamsApp, entra: Entra) -> ProvenToken:
 
 def roles_in(token: str) -> frozenset[str] | None:
     """The ``roles`` claim, read for diagnosis only: nothing is verified. None for a token that cannot be read."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        roles = claims.get("roles", [])
-    except (IndexError, ValueError, binascii.Error, AttributeError, RecursionError):
+    claims = unverified_claims(token)
+    if claims is None:
         return None
+    roles = claims.get("roles", [])
     return frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()
 
 
@@ -150,7 +147,7 @@ class _Client:
         try:
             if self._msal is None:
                 self._msal = self._connect()
-            response = self._msal.acquire_token_for_client(scopes=[GRAPH_SCOPE])
+            response = self._msal.acquire_token_for_client(scopes=[self._entra.scope])
         except Exception as error:
             return _translate(error, self._app.client_secret)
         token = response.get("access_token") if isinstance(response, dict) else None
@@ -190,7 +187,7 @@ def _translate(error: Exception, secret: str) -> SyncError:
     if isinstance(error, SyncError):
         return error
     if isinstance(error, EntraUnavailable):
-        return ServiceUnavailable(Fault.ENTRA_UNREACHABLE, error.retry_after, **error.context)
+        return outage(error.status, error.retry_after, error.code)
     if isinstance(error, certificates.NoCertificate):
         return CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
     if isinstance(error, ValueError):

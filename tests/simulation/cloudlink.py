@@ -41,6 +41,10 @@ class CloudLinkModel:
 
     # Requests
 
+    async def region(self) -> str:
+        await self._request()
+        return ""
+
     async def account_name(self) -> str:
         await self._request()
         return "Vale Verde"

@@ -159,7 +159,7 @@ async def test_each_is_ticked_in_the_same_card_with_who_and_when(chat: Chat, one
     assert list(choices(card)) == ["Cellar"]
     chat.now += timedelta(hours=2)
     card = await chat.press(await chat.say("monitors"), "monitors.checklist")
-    assert "Somebody · 2 hours ago · 22 Nov 2026, 12:00 UTC" in words(card)
+    assert "Somebody · 2 hours ago" in words(card)
     card = await chat.press(card, "monitors.tick", {"monitors": choices(card)["Cellar"]})
     assert "Every monitor has the new secret" in words(card)
     assert set(buttons(card)) == {"monitors.show"}

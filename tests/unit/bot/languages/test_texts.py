@@ -86,7 +86,7 @@ def test_every_key_of_sync_has_its_words(texts: Texts) -> None:
 
 def test_portuguese_is_not_left_in_english() -> None:
     same = {key for key in ENGLISH.keys if ENGLISH.lenient(key, {}) == PORTUGUESE.lenient(key, {})}
-    assert same == {"service.cloudlink", "service.entra", "service.graph"}
+    assert same == {"service.cloudlink", "service.entra", "service.graph", "shown.offline"}
 
 
 def test_portuguese_is_that_of_portugal() -> None:
@@ -101,15 +101,15 @@ def test_portuguese_is_that_of_portugal() -> None:
         ("button.save", "Guardar"),
         ("button.cancel", "Cancelar"),
         ("button.remove", "Remover"),
-        ("button.next", "Concluído"),
+        ("button.done", "Concluído"),
         ("field.name", "Nome"),
         ("field.tenant_id", "ID do Inquilino"),
         ("field.client_id", "ID da Aplicação (Cliente)"),
         ("field.client_secret", "Segredo do Cliente (Valor)"),
-        ("setup.register.consent", "Conceder consentimento do administrador (permissão de administrador)"),
-        ("setup.register.permissions.how", "Permissões da aplicação"),
-        ("setup.register.registration", "Novo registo"),
-        ("setup.register.secret", "Certificados e segredos"),
+        ("setup.microsoft.consent", "consentimento do administrador (permissão de administrador)"),
+        ("setup.microsoft.permissions.how", "Permissões da aplicação"),
+        ("setup.microsoft.registration.how", "Novo registo"),
+        ("setup.microsoft.secret.how", "Certificados e segredos"),
     ],
 )
 def test_portuguese_uses_microsofts_and_mitels_terms(key: str, word: str) -> None:
