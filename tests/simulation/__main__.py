@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import logging
 import os
 import sys
 import warnings
@@ -41,6 +42,7 @@ def _outcomes(seeds: range, without: frozenset[Kind], processes: int) -> Iterato
 def _prepare() -> None:
     """Do not search the imported modules for garbage again and again, nor warn of what killed processes left."""
     warnings.simplefilter("ignore")
+    logging.disable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
