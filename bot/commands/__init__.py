@@ -18,10 +18,10 @@ from bot.commands import (
     monitors,
     remove,
     rotate,
-    setup,
     status,
     update,
 )
+from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
     setup.COMMAND,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.film import Film
 from tests.e2e.journeys import NAME, WORDINGS, Wording
-from tests.e2e.person import Person, open_person
+from tests.e2e.person import PICTURES, Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
 from tests.support.browsers import chromium
@@ -45,23 +46,22 @@ async def sets_up_cloudlink(person: Person, wording: Wording) -> None:
     await person.captures_chat(f"cloudlink.{wording.texts.language}")
     await person.presses(wording("button.check"))
     await person.sees(wording.step(2))
-    await person.captures_chat(f"register.{wording.texts.language}")
-    await person.presses(wording("button.next"))
-    await person.sees(wording.step(3))
+    await person.captures_chat(f"microsoft.{wording.texts.language}")
 
 
 async def connects_the_application(person: Person, sandbox: Switchboard, wording: Wording) -> None:
     secret = (await sandbox.state())["registration"]["secrets"][0]
-    await person.types(wording("field.name"), NAME)
-    await person.pastes("tenantId", wording("field.tenant_id"))
     await person.pastes("clientId", wording("field.client_id"))
+    await person.presses(wording("button.use_ids"))
+    await person.sees(wording("setup.microsoft.aimed"))
     await person.pastes(f"secretId-{secret['keyId']}", wording("field.client_secret"))
+    await person.types(wording("field.name"), NAME)
     await person.types(wording("field.expires_on"), secret["endDateTime"][:10])
-    await person.presses(wording("button.save"))
+    await person.presses(wording("button.save_and_check"))
     await person.sees(wording("fault.entra.secret_is_id"))
     await person.captures_chat(f"chat.{wording.texts.language}")
     await person.pastes(f"secretValue-{secret['keyId']}", wording("field.client_secret"))
-    await person.presses(wording("button.save"))
+    await person.presses(wording("button.save_and_check"))
     await person.sees(wording("preview.title"), wording("preview.saved"))
     await person.captures_chat(f"preview.{wording.texts.language}")
     await person.presses(wording("button.enable"))
@@ -70,9 +70,14 @@ async def connects_the_application(person: Person, sandbox: Switchboard, wording
 
 
 async def takes_a_call(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    film = Film(still=2)
+    await person.films(film, 2000, ANA, CATARINA)
     await person.clicks_switchboard(f"ring-{ANA}")
+    await person.films(film, 2000, ANA, CATARINA)
     await person.clicks_switchboard(f"answer-{ANA}")
     await person.sees_in_teams(ANA, IN_A_CALL[wording.locale])
+    await person.films(film, 4000, ANA, CATARINA)
+    film.save(PICTURES / f"call.{wording.texts.language}.png")
     await becomes(sandbox, ANA, "Busy/InACall")
     await person.clicks_switchboard(f"dnd-{CATARINA}")
     await person.clicks_switchboard(f"ring-{BRUNO}")
