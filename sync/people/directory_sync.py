@@ -7,6 +7,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from core.grouping import grouped
+from core.text import searchable
 from storage.queries import endpoints, integrations, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -187,6 +188,7 @@ def _updated(person: Person | None, matching: Matching, integration_id: str, now
     row = person or Person(integration_id=integration_id, cloudlink_user_id=user.user_id)
     row.name, row.address, row.gone = user.name, user.address, False
     row.extension, row.site_id = user.extension, user.site_id
+    row.search = searchable(user.name, user.address, user.extension)
     if row.teams_user_id != matching.teams_user_id:
         row.teams_user_id = matching.teams_user_id
         row.due_at = now if row.applied or row.status_message else row.due_at
