@@ -1,6 +1,7 @@
 """The states of a person's line and of a person's presence."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class LineState(StrEnum):
@@ -31,3 +32,10 @@ class Presence(StrEnum):
     @property
     def activity(self) -> str:
         return self.value.partition("/")[2]
+
+
+class Shown(NamedTuple):
+    """What Teams shows of a person, in Graph's words (Graph reference, presence resource): new ones may appear."""
+
+    availability: str
+    activity: str
