@@ -138,15 +138,19 @@ def fact(name: str, value: str) -> Container:
     return Container(spacing="Small", items=[_caption(name), plain(value, spacing="None")])
 
 
-def row(symbol: str, *lines: str, spacing: Spacing = "Small") -> ColumnSet:
-    """A line of a list: a symbol, a text, and subtle lines below it."""
+def row(symbol: str, *lines: str, spacing: Spacing = "Small", select: Action | None = None) -> ColumnSet:
+    """A line of a list: a symbol, a text, and subtle lines below it. Pressing it is ``select``."""
     words: list[CardElement] = [
         plain(line, subtle=bool(index), size="Small" if index else None, spacing="None")
         for index, line in enumerate(lines)
         if line
     ]
     sign = TextBlock(text=symbol, spacing="None")
-    return ColumnSet(spacing=spacing, columns=[_column([sign], "auto"), _column(words, "stretch")])
+    columns = [_column([sign], "auto"), _column(words, "stretch")]
+    if select is None:
+        return ColumnSet(spacing=spacing, columns=columns)
+    columns.append(_column([TextBlock(text="›", size="Large", spacing="None")], "auto"))
+    return ColumnSet(spacing=spacing, columns=columns, select_action=select)
 
 
 def _column(items: Sequence[CardElement], width: str) -> Column:

@@ -5,10 +5,9 @@ The order is that of ``Person.search``, in which the words are looked for too: o
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from enum import StrEnum
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, tuple_
-from sqlmodel import col, select
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, tuple_, update
+from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
@@ -23,26 +22,15 @@ MAX_PIECES = 8
 PIECE = 3
 
 
-class PeopleFilter(StrEnum):
-    """Which people are listed. ``NOT_SHOWN``: their phone says something that Teams does not show."""
-
-    EVERYONE = "everyone"
-    ON_THE_PHONE = "on_the_phone"
-    LEFT_OUT = "left_out"
-    NOT_SHOWN = "not_shown"
-    EXCLUDED = "excluded"
-    MY_CHANGES = "my_changes"
-
-
 @dataclass(frozen=True, slots=True)
 class PeopleQuery:
-    """``words`` all occur in a person's name, address or extension; ``by`` is who asks, for ``MY_CHANGES``.
+    """``filter`` is a value of ``sync.domain.people.PeopleFilter``; ``by`` is who asks, for ``my_changes``.
 
-    The page begins after the person ``after``, or ends before the person ``before``. ``talking`` names the lines
-    that count as a call.
+    ``words`` all occur in a person's name, address or extension. The page begins after the person ``after``, or
+    ends before the person ``before``. ``talking`` names the lines that count as a call.
     """
 
-    filter: PeopleFilter = PeopleFilter.EVERYONE
+    filter: str = "everyone"
     words: tuple[str, ...] = ()
     by: str = ""
     after: str = ""
@@ -90,17 +78,17 @@ def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnE
 
 def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
     match query.filter:
-        case PeopleFilter.ON_THE_PHONE:
+        case "on_the_phone":
             return [col(Person.line).in_(query.talking)]
-        case PeopleFilter.LEFT_OUT:
+        case "left_out":
             unmatched = or_(col(Person.unmatched).is_not(None), col(Person.teams_user_id).is_(None))
             return [or_(unmatched, col(Person.refusal) != "")]
-        case PeopleFilter.NOT_SHOWN:
+        case "not_shown":
             differs = col(Person.desired).is_distinct_from(col(Person.applied))
             return [col(Person.desired).is_not(None), differs]
-        case PeopleFilter.EXCLUDED:
-            return [col(Person.excluded)]
-        case PeopleFilter.MY_CHANGES:
+        case "excluded":
+            return [col(Person.excluded).is_(True)]
+        case "my_changes":
             return [col(Person.changed_by) == query.by if query.by else false()]
     return []
 
@@ -167,10 +155,25 @@ async def owner_of_account(session: AsyncSession, integration_id: str, user_id: 
     return (await session.exec(query)).first()
 
 
+async def chosen(session: AsyncSession, integration_id: str) -> dict[str, str]:
+    """The Teams users whom administrators chose, by CloudLink user id."""
+    query = select(Person.cloudlink_user_id, Person.chosen_user_id).where(
+        Person.integration_id == integration_id, col(Person.chosen_user_id).is_not(None)
+    )
+    return {user_id: chosen_id for user_id, chosen_id in (await session.exec(query)).all() if chosen_id}
+
+
 async def live_calls(session: AsyncSession, person_id: str, ended: str) -> list[Call]:
     """The person's calls that are not in the state ``ended``."""
     query = select(Call).where(Call.person_id == person_id, Call.state != ended)
     return list((await session.exec(query.order_by(col(Call.heard_at), col(Call.call_id)))).all())
+
+
+async def forget_state(session: AsyncSession, person_id: str) -> None:
+    """Forget the person's calls and what their devices reported."""
+    await session.exec(delete(Call).where(col(Call.person_id) == person_id))
+    seen = update(Endpoint).where(col(Endpoint.person_id) == person_id)
+    await session.exec(seen.values(do_not_disturb=False, offline=False, at=0, heard_at=None, poll_at=None))
 
 
 async def endpoints(session: AsyncSession, person_id: str) -> list[Endpoint]:

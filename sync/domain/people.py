@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from core.errors import CloudLinkPresenceError
 from sync.domain.model import Service, Unmatched
-from sync.domain.presence import LineState
+from sync.domain.presence import LineState, Shown
 
 
 class UnknownPerson(CloudLinkPresenceError, LookupError):
@@ -35,6 +35,17 @@ class MatchRefusal(StrEnum):
     GUEST = "guest"
     DISABLED = "disabled"
     TAKEN = "taken"
+
+
+class PeopleFilter(StrEnum):
+    """Which people are listed. ``NOT_SHOWN``: their phone says something that Teams does not show."""
+
+    EVERYONE = "everyone"
+    ON_THE_PHONE = "on_the_phone"
+    LEFT_OUT = "left_out"
+    NOT_SHOWN = "not_shown"
+    EXCLUDED = "excluded"
+    MY_CHANGES = "my_changes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A phone at which a person was seen. ``calls`` are the states of its live calls; ``own`` is in the directory."""
+    """A phone at which a person was seen; the ``own`` one is in the directory. ``calls`` are states of calls."""
 
     extension: str
     own: bool
@@ -112,7 +123,10 @@ class SentChange:
 
 @dataclass(frozen=True, slots=True)
 class PersonCard:
-    """Everything known of a person; ``sent`` newest first."""
+    """Everything known of a person; ``sent`` newest first. ``read`` is what Teams shows now, None if not known.
+
+    ``because`` is the correlation id of what made the presence desired.
+    """
 
     line: PersonLine
     devices: tuple[Device, ...]
@@ -120,6 +134,10 @@ class PersonCard:
     heard_at: datetime | None = None
     applied_at: datetime | None = None
     applied_until: datetime | None = None
+    read: Shown | None = None
+    cloudlink_user_id: str = ""
+    teams_user_id: str | None = None
+    because: str = ""
 
 
 class Step(StrEnum):

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.correlation import current_cause
 from core.grouping import grouped
 from core.text import searchable
-from storage.queries import endpoints, integrations, people, problems
+from storage.queries import directory_people, endpoints, integrations, people, problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
@@ -57,8 +57,9 @@ class DirectorySync:
 
         Unless ``is_expected``, a sudden loss is stored only when a second reading agrees. Raises ``SyncError``.
         """
+        chosen = await self.chosen(integration.id)
         users, accounts = await self.read(integration)
-        matchings = match(users, accounts, matches_proxies(integration))
+        matchings = match(users, accounts, matches_proxies(integration), chosen)
         return await self.store(integration.id, matchings, is_expected=is_expected)
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
@@ -66,6 +67,11 @@ class DirectorySync:
         users = await self._clients.phones(self._credentials.account(integration)).users()
         async with self._clients.directory(self._credentials.app(integration)) as directory:
             return users, await directory.users()
+
+    async def chosen(self, integration_id: str) -> dict[str, str]:
+        """The Teams users whom administrators chose, by CloudLink user id."""
+        async with self._database.session() as session:
+            return await directory_people.chosen(session, integration_id)
 
     async def store(self, integration_id: str, matchings: Sequence[Matching], *, is_expected: bool = False) -> bool:
         """Store the result of a match; returns whether people are newly matched."""
@@ -130,7 +136,8 @@ async def _store_people(
     after = [_updated(known.get(user_id), matching, integration_id, now) for user_id, matching in present.items()]
     shared = _with_shared_extension([matching.person for matching in matchings])
     for person in after:
-        person.unmatched = _reason(present[person.cloudlink_user_id], shared)
+        if _is_current(person, present[person.cloudlink_user_id]):
+            person.unmatched = _reason(present[person.cloudlink_user_id], shared)
     session.add_all(person for person in after if person.cloudlink_user_id not in known)
     await session.flush()
     await _move_phones(session, after, extensions, now)
@@ -182,6 +189,11 @@ def _reason(matching: Matching, shared: Set[str]) -> str | None:
     return Unmatched.SHARED_EXTENSION.value if matching.person.user_id in shared else None
 
 
+def _is_current(person: Person, matching: Matching) -> bool:
+    """Whether no administrator chose another Teams user meanwhile: then the next match counts."""
+    return person.chosen_user_id == matching.chosen
+
+
 def _updated(person: Person | None, matching: Matching, integration_id: str, now: datetime) -> Person:
     """Who stops matching is due now, for what is shown must be cleared, in a call or not."""
     user = matching.person
@@ -189,7 +201,7 @@ def _updated(person: Person | None, matching: Matching, integration_id: str, now
     row.name, row.address, row.gone = user.name, user.address, False
     row.extension, row.site_id = user.extension, user.site_id
     row.search = searchable(user.name, user.address, user.extension)
-    if row.teams_user_id != matching.teams_user_id:
+    if _is_current(row, matching) and row.teams_user_id != matching.teams_user_id:
         row.teams_user_id = matching.teams_user_id
         row.due_at = now if row.applied or row.status_message else row.due_at
         forget_refusal(row)

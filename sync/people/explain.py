@@ -210,9 +210,7 @@ def _sent(facts: Facts) -> Rung:
     light = {"done": Light.GOOD, "throttled": Light.WAITING}.get(last.result, Light.WRONG)
     if last.result == "done" and not facts.is_applied:
         light = Light.WAITING
-    return Rung(
-        Step.SENT, light, f"{what}.{last.result}", last.at, {"presence": presence, "detail": last.detail}
-    )
+    return Rung(Step.SENT, light, f"{what}.{last.result}", last.at, {"presence": presence, "detail": last.detail})
 
 
 def _teams(facts: Facts) -> Rung:

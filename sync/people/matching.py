@@ -12,14 +12,54 @@ from sync.domain.services import Account
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """A CloudLink user with a Teams user's id, or with the reason why none is matched."""
+    """A CloudLink user with a Teams user's id, or with the reason why none is matched.
+
+    ``chosen`` is the Teams user whom an administrator chose, None when the address decides.
+    """
 
     person: CloudLinkUser
     teams_user_id: str | None
     reason: Unmatched | None
+    chosen: str | None = None
 
 
-def match(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool = False) -> list[Matching]:
+def match(
+    people: Sequence[CloudLinkUser],
+    accounts: Sequence[Account],
+    proxies: bool = False,
+    chosen: Mapping[str, str] | None = None,
+) -> list[Matching]:
+    """Match by hand or by address. ``chosen`` are the Teams users whom administrators chose, by CloudLink user id.
+
+    Who is chosen for one person is matched to no other.
+    """
+    chosen = chosen or {}
+    known = {account.id: account for account in accounts}
+    by_hand = {
+        person.user_id: _match_chosen(person, known.get(chosen[person.user_id]), chosen[person.user_id])
+        for person in people
+        if person.user_id in chosen
+    }
+    taken = {each.chosen for each in by_hand.values()}
+    rest = _match_addresses([person for person in people if person.user_id not in by_hand], accounts, proxies)
+    found = by_hand | {
+        one.person.user_id: Matching(one.person, None, Unmatched.TAKEN) if one.teams_user_id in taken else one
+        for one in rest
+    }
+    return [found[person.user_id] for person in people]
+
+
+def _match_chosen(person: CloudLinkUser, account: Account | None, chosen: str) -> Matching:
+    if account is None:
+        return Matching(person, None, Unmatched.CHOSEN_GONE, chosen)
+    if account.guest:
+        return Matching(person, None, Unmatched.GUEST, chosen)
+    if not account.enabled:
+        return Matching(person, None, Unmatched.DISABLED, chosen)
+    return Matching(person, account.id, None, chosen)
+
+
+def _match_addresses(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool) -> list[Matching]:
     """Match by address, ignoring case and what cannot be seen. Guests have no presence in this tenant.
 
     An address that two users share, on either side, matches none of them.

@@ -76,6 +76,12 @@ class FakeGraph:
             raise self.error
         return self.accounts
 
+    async def find(self, principal_name: str) -> Account | None:
+        if self.error:
+            raise self.error
+        wanted = principal_name.casefold()
+        return next((each for each in self.accounts if each.principal_name.casefold() == wanted), None)
+
 
 @dataclass
 class FakeCloudLink:
