@@ -135,7 +135,16 @@ async def open_engine(
     services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
     clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
-    metrics.quota_limit.set(config.presence_quota)
+    async with run_engine(config, context, encryption, jobs, skew) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def run_engine(
+    config: EngineConfig, context: Context, encryption: Encryption, jobs: JobQueue, skew: ClockSkewMonitor
+) -> AsyncIterator[Engine]:
+    """As ``open_engine``, with the clients of the services in ``context``; its ``jobs`` are the queue ``jobs``."""
+    context.metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     engine = parts.engine(jobs, parts.register_jobs(jobs))
     async with jobs.running():

@@ -13,6 +13,7 @@ from microsoft_teams.cards.core import (
     Container,
     ExecuteAction,
     OpenUrlAction,
+    RefreshDefinition,
     RichTextBlock,
     SubmitAction,
     TextBlock,
@@ -45,6 +46,15 @@ def card(
     if wide:
         json["msteams"] = {"width": "Full"}
     return json
+
+
+def refreshing(made: Card, verb: str, data: Mapping[str, str], reader: str) -> Card:
+    """The card, which asks for itself again when ``reader``, a channel id, opens it; older clients ignore that.
+
+    Source: Teams, "Universal Actions for Adaptive Cards", "User specific views".
+    """
+    again = RefreshDefinition(action=ExecuteAction(verb=verb, data=dict(data)), user_ids=[reader])
+    return {**made, "refresh": again.model_dump(by_alias=True, exclude_none=True)} if reader else made
 
 
 def with_banner(made: Card, *lines: str) -> Card:
@@ -177,6 +187,12 @@ def button(
     )
 
 
+def buttons_in(body: Sequence[CardElement]) -> int:
+    """How many buttons are among the elements of a card, and in its boxes."""
+    parts: list[object] = [part for element in body for part in (element, *(getattr(element, "items", None) or ()))]
+    return sum(len(part.actions or ()) for part in parts if isinstance(part, ActionSet))
+
+
 def verbs(made: Card) -> set[str]:
     """The verbs of a card's buttons."""
     return {str(part["verb"]) for part in _parts(made) if part.get("type") == "Action.Execute"}
@@ -206,8 +222,8 @@ def _is_button_of(value: Any, unwanted: Set[str]) -> bool:
     return isinstance(value, dict) and value.get("type") == "Action.Execute" and value.get("verb") in unwanted
 
 
-def open_link(link: Link) -> OpenUrlAction:
-    return OpenUrlAction(title=link.label, url=link.url)
+def open_link(link: Link, style: Literal["positive"] | None = None) -> OpenUrlAction:
+    return OpenUrlAction(title=link.label, url=link.url, style=style)
 
 
 def capped(words: str, length: int = 80) -> str:

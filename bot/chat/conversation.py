@@ -64,6 +64,7 @@ async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
     if stored.language in list(Language):
         context.texts = context.services.languages[Language(stored.language)]
     context.welcomed, context.admin_as = stored.welcomed, stored.admin_as
+    context.client_zone = stored.time_zone
     await proceed()
 
 

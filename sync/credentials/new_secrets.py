@@ -23,9 +23,9 @@ _SHAPE = re.compile(r"[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}")
 Result = TypeVar("Result")
 
 
-def is_secret_shaped(text: str) -> bool:
-    """Whether ``text`` looks like the value of a client secret."""
-    return _SHAPE.fullmatch(text) is not None
+def holds_secret(text: str) -> bool:
+    """Whether something in ``text`` looks like the value of a client secret."""
+    return _SHAPE.search(text) is not None
 
 
 async def once_known(
@@ -39,7 +39,7 @@ async def once_known(
     ``waiting`` is called before each pause. Raises what ``check`` raises last; for text that is no secret's value,
     immediately.
     """
-    for pause in PAUSES if is_secret_shaped(secret) else ():
+    for pause in PAUSES if holds_secret(secret) else ():
         try:
             return await check()
         except CredentialsWrong as error:

@@ -15,8 +15,8 @@ READS = frozenset(_READS.split())
 _CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
 enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
-edit.save_teams rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make certificate.use
-certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
+edit.save_teams edit.save_expiry rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make
+certificate.use certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
-from bot.cards import integrations, preview, setup, status, welcome
+from bot.cards import integrations, preview, setup, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.health import connection_test
+from bot.cards.health.status import StatusView, status_card
 from bot.cards.parts import with_banner
 from bot.commands import COMMANDS
 from bot.languages import Texts
@@ -177,16 +179,16 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         "status_worst",
         _status(texts, [unavailable, wrong, consent], expires=NOW.date(), states=states, name=LONG),
     )
-    yield "testing", status.testing(texts, integration())
+    yield "testing", connection_test.testing(texts, integration())
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),
         Probe(Service.CLOUDLINK, "users", 12.6),
         Probe(Service.GRAPH, "x", 0.1),
     ]
-    yield "tested", status.tested(texts, integration(), steps, {})
+    yield "tested", connection_test.tested(texts, integration(), steps, {})
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
     form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
-    yield "tested_failing", status.tested(texts, integration(), failing, form_errors)
+    yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
 
 
 def _status(
@@ -204,11 +206,6 @@ def _status(
         ServiceHealth(service, error, since if error else None)
         for service, error in zip(Service, errors, strict=True)
     )
-    said = {
-        health.service: form_error(health.error, texts, LINKS, GUID, GUID)
-        for health in service_health
-        if health.error
-    }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None
     left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
@@ -225,7 +222,7 @@ def _status(
         states,
         not_shown=left_out,
     )
-    return status.status_card(texts, sample, said, NOW)
+    return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
 
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:

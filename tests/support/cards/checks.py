@@ -145,7 +145,12 @@ def own_problems(card: Json, secrets: Collection[str] = ()) -> list[str]:
     """What Teams requires beyond the schema, and this project's own rules."""
     return [
         *_whole_card_problems(card, secrets),
-        *(f"{path}: {problem}" for path, part in parts(card) for problem in _part_problems(part)),
+        *(
+            f"{path}: {problem}"
+            for path, part in parts(card)
+            for problem in _part_problems(part)
+            if not path.startswith("card.refresh.")
+        ),
     ]
 
 
@@ -169,9 +174,9 @@ def _names(card: Json, kind: str, key: str) -> set[str]:
 
 
 def _buttons(card: Json) -> Iterator[str]:
-    """Every action a person can press, anywhere in the card; a fallback replaces one and adds none."""
+    """Every action a person can press; a fallback replaces one, and a client itself asks for the refresh."""
     for path, part in parts(card):
-        if part["type"].startswith("Action.") and not path.endswith(".fallback"):
+        if part["type"].startswith("Action.") and not path.endswith((".fallback", ".refresh.action")):
             yield path
 
 

@@ -12,7 +12,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
+from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, at_preview, at_teams
 from tests.support.bot.texts import EN
 
@@ -119,9 +119,9 @@ async def test_removing_can_be_cancelled(chat: Chat) -> None:
 async def test_status_in_words(chat: Chat) -> None:
     await add_integration(chat, enabled=True)
     said = words(await chat.say("estado"))
-    for expected in ("Presence sync is running", "Mitel CloudLink · working", "of 27 people matched", "parked × 4"):
+    for expected in ("Presence sync is running", "✅ Mitel CloudLink", "of 27 people matched", "parked × 4"):
         assert expected in said
-    assert "within about 1 second" in said
+    assert EN("status.live") in said
     assert "none yet" in said
 
 
@@ -145,19 +145,17 @@ async def test_status_distinguishes_wrong_credentials_from_an_unavailable_servic
     )
     card = await chat.say("status")
     said = words(card)
-    assert f"Mitel CloudLink · {EN('health.unavailable')}" in said
-    assert f"Microsoft Entra ID · {EN('health.wrong')}" in said
-    assert "Microsoft Graph · working" in said
-    assert EN("status.on_hold") in said
-    assert EN("health.since", ago="2 hours ago") in said
-    assert any(f"/Credentials/appId/{APP['client_id']}" in url for url in link_urls(card))
+    assert card["fallbackText"] == EN("status.no_calls", since="10:00")
+    assert EN("fault.cloudlink.unreachable") in said
+    assert EN("fault.entra.secret_expired") in said
+    assert card["actions"][0]["verb"] == "rotate.ask"
 
 
 @pytest.mark.parametrize(
     ("days", "expected"),
     [
         (None, EN("expiry.unknown")),
-        (-1, "expired on"),
+        (-1, "Microsoft has not refused the secret so far"),
         (0, "in 0 days"),
         (1, "in 1 day,"),
         (90, "expires in 90 days"),
@@ -169,6 +167,20 @@ async def test_status_counts_the_secrets_days(chat: Chat, days: int | None, expe
     expires: date | None = None if days is None else chat.now.date() + timedelta(days=days)
     chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=expires))
     assert expected in words(await chat.say("status"))
+
+
+async def test_an_unknown_expiry_is_entered_on_the_status(chat: Chat) -> None:
+    identity = await add_integration(chat)
+    owner, view = chat.integrations.stored[identity]
+    chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=None))
+    card = await chat.say("status")
+    past = await chat.press(card, "edit.save_expiry", {"expires_on": "2020-01-01"})
+    assert EN("check.past") in error_below(past, "expires_on")
+    empty = await chat.press(past, "edit.save_expiry", {"expires_on": ""})
+    assert EN("check.required", field=EN("field.expires_on")) in error_below(empty, "expires_on")
+    saved = await chat.press(empty, "edit.save_expiry", {"expires_on": "2027-05-31"})
+    assert "May 31, 2027" in words(saved)
+    assert chat.integrations.stored[identity][1].secret_expires_on == date(2027, 5, 31)
 
 
 async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) -> None:
