@@ -18,7 +18,7 @@ MAX_WORDS = 6
 CANDIDATES = 200
 """People who are compared with a name that nobody has."""
 
-MAX_PIECES = 8
+MAX_PIECES = 12
 PIECE = 3
 
 
@@ -103,10 +103,15 @@ async def with_extension(session: AsyncSession, integration_ids: Collection[str]
     return list((await session.exec(query.order_by(col(Person.search), col(Person.id)).limit(PIECE * 2))).all())
 
 
-async def candidates(session: AsyncSession, integration_ids: Collection[str], word: str) -> list[Person]:
-    """Some of those who share a piece of ``word``, those who share most first: to find whom it may mean."""
-    pieces = list(dict.fromkeys(word[start : start + PIECE] for start in range(max(1, len(word) - PIECE + 1))))
-    hits = [col(Person.search).contains(piece, autoescape=True) for piece in pieces[:MAX_PIECES] if piece.strip()]
+async def candidates(
+    session: AsyncSession, integration_ids: Collection[str], words: Collection[str]
+) -> list[Person]:
+    """Some of those who share a piece of a word, those who share most first: to find whom they may mean."""
+    pieces = [
+        word[start : start + PIECE] for word in words for start in range(max(1, len(word) - PIECE + 1)) if word
+    ]
+    few = list(dict.fromkeys(pieces))[:MAX_PIECES]
+    hits = [col(Person.search).contains(piece, autoescape=True) for piece in few]
     if not hits:
         return []
     shared = sum((case((hit, 1), else_=0) for hit in hits[1:]), case((hits[0], 1), else_=0))

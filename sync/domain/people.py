@@ -176,6 +176,7 @@ class Reason(StrEnum):
     PENDING = "pending"
     SHARED = "shared"
     CHOSEN = "chosen"
+    OVERRULED = "overruled"
     STRONGER = "stronger"
     LOST = "lost"
     UNREAD = "unread"

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
@@ -10,7 +10,7 @@ from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import Service, ServiceHealth
 from sync.domain.people import Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import LineState, Presence, Shown
 from sync.presence import plan
 
 CHOSEN = frozenset(
@@ -25,10 +25,14 @@ CHOSEN = frozenset(
 )
 """What a person can choose by hand (Graph reference, presence: setUserPreferredPresence): it wins over sessions."""
 
+AMBIGUOUS = frozenset({("Available", "Available"), ("Away", "Away")})
+"""What a person's own client shows too, once our session is gone."""
+
+JUST_NOW = timedelta(minutes=1)
+"""A session that Graph accepted less than this ago is there."""
+
 TALKING = frozenset({"InACall", "InAConferenceCall"})
 TEAMS = (Service.ENTRA, Service.GRAPH)
-Shown = tuple[str, str]
-"""Availability and activity, as Graph returns them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +156,14 @@ def _by_teams(facts: Facts) -> Answer:
     if _is_shown(wanted, facts.shown):
         return Reason.SHOWN, words, None
     if facts.shown in CHOSEN:
-        return Reason.CHOSEN, words, None
+        return (Reason.OVERRULED if _may_be_lost(facts) else Reason.CHOSEN), words, None
     return (Reason.LOST if _is_weaker(facts.shown) else Reason.STRONGER), words, None
+
+
+def _may_be_lost(facts: Facts) -> bool:
+    accepted_at = facts.person.applied_at
+    is_there = accepted_at is not None and facts.now - accepted_at <= JUST_NOW
+    return facts.shown in AMBIGUOUS and not is_there
 
 
 def _is_shown(wanted: Presence, shown: Shown) -> bool:

@@ -38,6 +38,9 @@ NEAREST = 5
 SHORTEST = 2
 """Letters that words must have to be searched; an extension may be shorter."""
 
+AROUND = "?!.,;:¿¡()\"'“”«»"
+"""What may be typed around a name and is none of it."""
+
 IN_A_CALL = (LineState.ON_CALL.value, LineState.IN_CONFERENCE.value)
 
 
@@ -60,7 +63,7 @@ class Roster:
 
     async def find(self, owner_tenant: str, typed: str) -> Found:
         """Whom these words mean, in all integrations of the tenant: an extension, or parts of a name or address."""
-        words = tuple(searchable(typed).split())
+        words = tuple(word for each in searchable(typed).split() if (word := each.strip(AROUND)))
         async with self._database.session() as session:
             ids = [each.id for each in await integrations.list_owned(session, owner_tenant)]
             if not ids or not words:
@@ -73,7 +76,7 @@ class Roster:
                 rows, _, more = await directory_people.page(session, ids, PeopleQuery(words=words), NEAREST)
             if rows:
                 return Found(tuple(map(person_line, rows)), has_more=more)
-            candidates = await directory_people.candidates(session, ids, max(words, key=len))
+            candidates = await directory_people.candidates(session, ids, words)
         return Found(nearest=tuple(map(person_line, _nearest(candidates, " ".join(words)))))
 
     async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
 from bot.activity import Card
-from bot.cards.parts import button, capped, card, header, note, row, text
+from bot.cards.parts import button, capped, card, header, note, pressable, row, text
 from bot.cards.people.words import light, state, who
 from bot.languages import Texts
 from sync.domain.model import IntegrationView
@@ -41,7 +41,7 @@ def listed(texts: Texts, search: Search, page: PeoplePage) -> Card:
 def _line(texts: Texts, line: PersonLine, verb: str = "people.open") -> CardElement:
     name = " · ".join(part for part in (who(line), line.extension or "") if part)
     data = {"integration": line.integration_id, "person": line.id}
-    return row(light(line), name, state(texts, line), select=button(who(line), verb, data), spacing="Default")
+    return row(light(line), name, state(texts, line), select=pressable(verb, data), spacing="Default")
 
 
 def _empty(texts: Texts, search: Search) -> str:

@@ -18,7 +18,7 @@ MAX_DEVICES = 6
 
 
 def person_card(
-    texts: Texts, person: PersonCard, now: datetime, done: str = "", meanwhile: str | None = None
+    texts: Texts, person: PersonCard, now: datetime, zone: str, done: str = "", meanwhile: str | None = None
 ) -> Card:
     """``done`` is the key of what was just done; ``meanwhile`` names who changed the person first, if so."""
     line = person.line
@@ -31,23 +31,27 @@ def person_card(
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
     if line.excluded or line.left_out or not line.is_matched:
         body.append(note("warning", "🚫" if line.excluded else "⚠️", state(texts, line)))
-    body += [*_devices(texts, person, now), *_teams(texts, person, now), *_changes(texts, person.sent, now)]
+    body += [
+        *_devices(texts, person, now, zone),
+        *_teams(texts, person, now, zone),
+        *_changes(texts, person.sent, now, zone),
+    ]
     return card(texts, title, body, _actions(texts, line), wide=True)
 
 
-def _devices(texts: Texts, person: PersonCard, now: datetime) -> list[CardElement]:
-    shown = [row("☎️", *device(texts, one, now)) for one in person.devices[:MAX_DEVICES]]
+def _devices(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
+    shown = [row("☎️", *device(texts, one, now, zone)) for one in person.devices[:MAX_DEVICES]]
     return [_heading(texts("person.devices")), *(shown or [row("☎️", texts("person.no_phone"))])]
 
 
-def _teams(texts: Texts, person: PersonCard, now: datetime) -> list[CardElement]:
+def _teams(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
     line = person.line
     rows: list[CardElement] = [_heading(texts("person.teams"))]
     rows.append(row("📥", texts("person.wanted", presence=from_us(texts, line.desired))))
     at = ""
     if person.applied_at and person.applied_until:
-        until = texts.relative(person.applied_until, now)
-        at = texts("person.applied.at", ago=texts.relative(person.applied_at, now), until=until)
+        until = texts.since(person.applied_until, now, zone)
+        at = texts("person.applied.at", ago=texts.when(person.applied_at, now, zone), until=until)
     rows.append(row("📤", texts("person.applied", presence=from_us(texts, line.shown)), at))
     if person.read:
         shown = person.read.activity or person.read.availability
@@ -55,21 +59,20 @@ def _teams(texts: Texts, person: PersonCard, now: datetime) -> list[CardElement]
     elif line.is_matched:
         rows.append(row("👁️", texts("person.unread")))
     if line.by_hand and line.changed_at:
-        ago = texts.relative(line.changed_at, now)
+        ago = texts.when(line.changed_at, now, zone)
         rows.append(row("🔗", texts("person.matched.hand", who=capped(line.changed_by, 40) or "–", ago=ago)))
     elif line.is_matched:
         rows.append(row("🔗", texts("person.matched.address", address=capped(line.address))))
     return rows
 
 
-def _changes(texts: Texts, sent: tuple[SentChange, ...], now: datetime) -> list[CardElement]:
-    rows = [_change(texts, each, now) for each in sent]
+def _changes(texts: Texts, sent: tuple[SentChange, ...], now: datetime, zone: str) -> list[CardElement]:
+    rows = [_change(texts, each, now, zone) for each in sent]
     return [_heading(texts("person.changes")), *(rows or [text(texts("person.changes.none"), subtle=True)])]
 
 
-def _change(texts: Texts, sent: SentChange, now: datetime) -> CardElement:
-    when = f"{texts.relative(sent.at, now)} · {texts.moment(sent.at)}"
-    return row(RESULTS.get(sent.result, "❌"), sent_words(texts, sent), when)
+def _change(texts: Texts, sent: SentChange, now: datetime, zone: str) -> CardElement:
+    return row(RESULTS.get(sent.result, "❌"), sent_words(texts, sent), texts.when(sent.at, now, zone))
 
 
 def sent_words(texts: Texts, sent: SentChange) -> str:

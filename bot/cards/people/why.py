@@ -37,26 +37,27 @@ FIXES: Mapping[Reason, tuple[str, str]] = {
     Reason.PENDING: REFRESH,
     Reason.CHOSEN: REFRESH,
     Reason.STRONGER: REFRESH,
+    Reason.OVERRULED: RESEND,
     Reason.LOST: RESEND,
     Reason.UNREAD: REFRESH,
 }
 """The button that deals with a reason: its label and verb."""
 
 
-def why_card(texts: Texts, found: Explanation, now: datetime) -> Card:
+def why_card(texts: Texts, found: Explanation, now: datetime, zone: str) -> Card:
     title = texts("why.title")
     body: list[CardElement] = [header("🔎", title, who(found.person)), _verdict(texts, found)]
-    body += [_rung(texts, rung, now) for rung in found.rungs]
+    body += [_rung(texts, rung, now, zone) for rung in found.rungs]
     return card(texts, title, body, _actions(texts, found), wide=True)
 
 
-def own_card(texts: Texts, found: list[Explanation], now: datetime) -> Card:
+def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -> Card:
     """For a person about themselves: nothing to press but to look again."""
     title = texts("why.title.me")
     body: list[CardElement] = [header("🔎", title)]
     for each in found:
         body.append(_verdict(texts, each, remedy=False))
-        body += [_rung(texts, rung, now) for rung in each.rungs]
+        body += [_rung(texts, rung, now, zone) for rung in each.rungs]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
     return card(texts, title, body, [button(texts("button.refresh"), "me.show", style="positive")], wide=True)
@@ -98,9 +99,9 @@ def _verdict(texts: Texts, found: Explanation, *, remedy: bool = True) -> CardEl
     return note(style, symbol, sentence, texts(f"{key}.remedy") if remedy else "")
 
 
-def _rung(texts: Texts, rung: Rung, now: datetime) -> CardElement:
+def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
     sentence = texts(f"why.{rung.step}.{rung.key}", **_in_words(texts, rung.facts))
-    when = texts.relative(rung.at, now) if rung.at else ""
+    when = texts.when(rung.at, now, zone) if rung.at else ""
     step = texts(f"why.step.{rung.step}")
     return row(LIGHTS[rung.light], f"{step}: {sentence}", when, spacing="Default")
 

@@ -8,10 +8,11 @@ from sync.domain.people import Device, PersonLine
 from sync.domain.presence import Presence
 
 MAX_WORD = 40
+MAX_WHO = 50
 
 
 def who(line: PersonLine) -> str:
-    return capped(line.name) or capped(line.address) or line.id
+    return capped(line.name, MAX_WHO) or capped(line.address, MAX_WHO) or line.id
 
 
 def presence(texts: Texts, activity: str) -> str:
@@ -50,7 +51,7 @@ def light(line: PersonLine) -> str:
     return "📞" if line.desired else "✅"
 
 
-def device(texts: Texts, one: Device, now: datetime) -> tuple[str, str]:
+def device(texts: Texts, one: Device, now: datetime, zone: str) -> tuple[str, str]:
     """A phone and its state, and when it was last heard of."""
     said = [texts(f"person.call.{call}") for call in one.calls if f"person.call.{call}" in texts.keys]
     if one.do_not_disturb:
@@ -59,5 +60,5 @@ def device(texts: Texts, one: Device, now: datetime) -> tuple[str, str]:
         key = "person.device.free" if one.heard_at else "person.device.unknown"
         said = [texts("line.offline" if one.offline else key)]
     key = "person.device" if one.own else "person.device.other"
-    heard = texts("person.heard", ago=texts.relative(one.heard_at, now)) if one.heard_at else ""
+    heard = texts("person.heard", ago=texts.when(one.heard_at, now, zone)) if one.heard_at else ""
     return texts(key, device=capped(one.extension, MAX_WORD), state=", ".join(said)), heard

@@ -85,7 +85,8 @@ async def show_person(
     context: TurnContext, integration_id: str, person_id: str, done: str = "", meanwhile: str | None = None
 ) -> None:
     person = await context.operations.roster.card(context.tenant, integration_id, person_id)
-    await context.show(person_cards.person_card(context.texts, person, context.now, done, meanwhile))
+    zone = await context.zone()
+    await context.show(person_cards.person_card(context.texts, person, context.now, zone, done, meanwhile))
 
 
 COMMAND = Command(

@@ -16,7 +16,7 @@ async def show(context: TurnContext) -> None:
         await context.operations.roster.explain(context.tenant, line.integration_id, line.id)
         for line in mine[:MAX_SHOWN]
     ]
-    await context.show(cards.own_card(context.texts, found, context.now))
+    await context.show(cards.own_card(context.texts, found, context.now, await context.zone()))
 
 
 COMMAND = Command(

@@ -21,7 +21,7 @@ async def show(context: TurnContext) -> None:
 
 async def explain(context: TurnContext, integration_id: str, person_id: str) -> None:
     found = await context.operations.roster.explain(context.tenant, integration_id, person_id)
-    await context.show(cards.why_card(context.texts, found, context.now))
+    await context.show(cards.why_card(context.texts, found, context.now, await context.zone()))
 
 
 async def copy(context: TurnContext) -> None:

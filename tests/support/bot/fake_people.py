@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.directory_people import PeopleQuery
-from sync.domain.people import Explanation, Found, PeoplePage, PersonCard, PersonLine, UnknownPerson
+from sync.domain.model import UnknownIntegration
+from sync.domain.people import Explanation, Found, PeoplePage, PersonCard, PersonLine
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 
@@ -22,10 +23,10 @@ class FakePeople(Roster, PersonEditor):
         return Found()
 
     async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:
-        raise UnknownPerson(person_id)
+        raise UnknownIntegration(integration_id)
 
     async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:
-        raise UnknownPerson(person_id)
+        raise UnknownIntegration(integration_id)
 
     async def of_user(self, tenant: str, user_id: str) -> list[PersonLine]:
         return []
@@ -50,4 +51,4 @@ class FakePeople(Roster, PersonEditor):
 
     def _change(self, name: str) -> None:
         self.calls.append(name)
-        raise UnknownPerson
+        raise UnknownIntegration

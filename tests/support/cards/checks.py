@@ -174,9 +174,11 @@ def _names(card: Json, kind: str, key: str) -> set[str]:
 
 
 def _buttons(card: Json) -> Iterator[str]:
-    """Every action a person can press; a fallback replaces one, and a client itself asks for the refresh."""
+    """Every button; a fallback replaces one, a client itself asks for the refresh, and pressing a row needs none."""
     for path, part in parts(card):
-        if part["type"].startswith("Action.") and not path.endswith((".fallback", ".refresh.action")):
+        if part["type"].startswith("Action.") and not path.endswith(
+            (".fallback", ".refresh.action", ".selectAction")
+        ):
             yield path
 
 
