@@ -174,7 +174,7 @@ def _names(card: Json, kind: str, key: str) -> set[str]:
 
 
 def _buttons(card: Json) -> Iterator[str]:
-    """Every button; a fallback replaces one, a client itself asks for the refresh, and pressing a row needs none."""
+    """Every button; a fallback replaces one, a client asks for the refresh itself, and pressing a row is none."""
     for path, part in parts(card):
         if part["type"].startswith("Action.") and not path.endswith(
             (".fallback", ".refresh.action", ".selectAction")
