@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from bot.cards.field_errors import Links
+from bot.cards.field_errors import links_of
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
 from bot.chat.export_links import ExportLinks
@@ -37,6 +37,7 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.clouds import cloud_of
 from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
@@ -91,7 +92,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
+        return _refuse(*(_refusal_of(each["loc"], each["msg"]) for each in error.errors()))
     configure_logging(settings.log_level, settings.log_format)
     try:
         return asyncio.run(_run(settings, options)) or 0
@@ -103,6 +104,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
     except ProgrammingError:
         return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
+
+
+def _refusal_of(location: Sequence[str | int], message: str) -> str:
+    """The setting and what is wrong with it; a rule about several settings names them itself."""
+    return ": ".join([*(str(name).upper() for name in location[:1]), message.removeprefix("Value error, ")])
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> Coroutine[Any, Any, int | None]:
@@ -273,7 +279,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         access=_access(settings),
         clock=utc_now,
         languages=load_texts(),
-        links=Links(),
+        links=links_of(cloud_of(settings.graph_url)),
         previews=PreviewCache(utc_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
         commands=BOT_COMMANDS,

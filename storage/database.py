@@ -2,20 +2,22 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Engine, event, func, make_url, text
+from sqlalchemy import URL, Engine, Table, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
+
+from storage.sqlite_driver import open_connection
 
 Row = TypeVar("Row")
 
@@ -91,9 +93,30 @@ def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool 
 
 def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
     """An ``INSERT`` that ignores rows which exist already."""
+    return _insert(session, table).on_conflict_do_nothing()
+
+
+def upsert(session: AsyncSession, table: type[SQLModel], values: Collection[str]) -> Any:
+    """An ``INSERT`` that replaces ``values`` in rows which exist already."""
+    insert = _insert(session, table)
+    return _on_conflict(insert, table, {name: insert.excluded[name] for name in values})
+
+
+def insert_or_add(session: AsyncSession, table: type[SQLModel], count: str) -> Any:
+    """An ``INSERT`` that adds the column ``count`` to that of a row which exists already."""
+    insert = _insert(session, table)
+    columns = cast(Table, table.__table__).c  # type: ignore[attr-defined]
+    return _on_conflict(insert, table, {count: columns[count] + insert.excluded[count]})
+
+
+def _on_conflict(insert: Any, table: type[SQLModel], values: Mapping[str, Any]) -> Any:
+    keys = [column.name for column in cast(Table, table.__table__).primary_key]  # type: ignore[attr-defined]
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def _insert(session: AsyncSession, table: type[SQLModel]) -> Any:
     dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
 
 
 async def advisory_lock(session: AsyncSession, *name: str) -> None:
@@ -137,9 +160,13 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
     address = database_url(url)
-    if address.drivername.startswith("sqlite") and address.database:
-        _make_private_file(Path(address.database))
-    engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+    if not address.drivername.startswith("sqlite"):
+        engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+    else:
+        if address.database:
+            _make_private_file(Path(address.database))
+        driver = {"async_creator_fn": open_connection}
+        engine = create_async_engine(address, pool_size=CONNECTIONS, connect_args=driver)
     configure_connections(engine.sync_engine)
     try:
         yield Database(engine)

@@ -32,6 +32,7 @@ from sync.domain.jobs import (
     PROBE,
     PUSH,
     PUSH_STATUS_MESSAGE,
+    READ_BACK,
     REMOVE,
     ROTATE,
     SCHEDULE,
@@ -57,6 +58,8 @@ from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
+from sync.presence.delays import Delays
+from sync.presence.read_back import ReadBackJob
 from sync.presence.reader import PresenceReader
 from sync.presence.reconciler import Reconciler
 from sync.presence.status_messages import StatusMessageWriter
@@ -147,7 +150,7 @@ async def run_engine(
     context.metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     engine = parts.engine(jobs, parts.register_jobs(jobs))
-    async with jobs.running():
+    async with parts.delays.flushing(), jobs.running():
         try:
             yield engine
         finally:
@@ -171,7 +174,10 @@ class _Parts:
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
-        self.reconciler = Reconciler(context, store, self.quota)
+        self.delays = Delays(context.database, context.clock)
+        self.reconciler = Reconciler(context, store, self.quota, self.delays)
+        self.reader = PresenceReader(context, store, self.quota)
+        self.read_back = ReadBackJob(context, self.reader)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -192,6 +198,7 @@ class _Parts:
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
             Job(POLL_CHUNK, self.poller.poll_chunk),
             Job(POLL_NOW, self.poller.poll_now),
+            Job(READ_BACK, self.read_back.run, paced=True),
             Job(MATCH, self.directory_sync.match, paced=True),
             Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
             Job(PROBE, self.connection_test.probe),

@@ -23,13 +23,13 @@ from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
-from sync.problems.incidents import CLOCK, EVENTS, LISTS, OWN, PEOPLE
+from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
 LISTENERS_SHOWN = 20
 
-COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls"}
+COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls", EFFECT: "people"}
 """The fact that the sentence of such a problem counts."""
 
 

@@ -3,10 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
+
+_APPLIED = text("applied IS NOT NULL")
 
 
 class Person(SQLModel, table=True):
@@ -37,6 +39,13 @@ class Person(SQLModel, table=True):
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
         Index("ix_person_search", "integration_id", "search", "id"),
+        Index(
+            "ix_person_applied",
+            "integration_id",
+            "applied_user_id",
+            sqlite_where=_APPLIED,
+            postgresql_where=_APPLIED,
+        ),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)

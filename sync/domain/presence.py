@@ -39,3 +39,19 @@ class Shown(NamedTuple):
 
     availability: str
     activity: str
+
+
+class Effect(StrEnum):
+    """What became of a presence that Graph accepted, as read back.
+
+    ``OUTRANKED``: by another session, such as a meeting. ``PERHAPS_CHOSEN``: a weaker state, which a person may
+    have chosen by hand, though the wish was sent again. ``NOT_SHOWN`` is a fault. ``UNCLEAR``: Graph said nothing
+    of the person, or nothing that is known.
+    """
+
+    AS_WISHED = "as_wished"
+    CHOSEN = "chosen"
+    OUTRANKED = "outranked"
+    PERHAPS_CHOSEN = "perhaps_chosen"
+    NOT_SHOWN = "not_shown"
+    UNCLEAR = "unclear"

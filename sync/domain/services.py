@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from sync.domain.changes import Outcome, Request
@@ -16,6 +16,10 @@ MAX_CHANGES = 20
 
 MAX_READ = 650
 """People whose presence one request reads (Graph reference, presence: getPresencesByUserId)."""
+
+
+READABLE_AFTER = timedelta(seconds=30)
+"""A presence that was accepted more recently may not be readable yet."""
 
 
 class Account(Protocol):

@@ -10,23 +10,12 @@ from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import Service, ServiceHealth
 from sync.domain.people import Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
-from sync.domain.presence import LineState, Presence, Shown
+from sync.domain.presence import Effect, LineState, Presence, Shown
 from sync.presence import plan
+from sync.presence.effect import effect_of
 
-CHOSEN = frozenset(
-    {
-        ("Available", "Available"),
-        ("Busy", "Busy"),
-        ("DoNotDisturb", "DoNotDisturb"),
-        ("BeRightBack", "BeRightBack"),
-        ("Away", "Away"),
-        ("Offline", "OffWork"),
-    }
-)
-"""What a person can choose by hand (Graph reference, presence: setUserPreferredPresence): it wins over sessions."""
-
-AMBIGUOUS = frozenset({("Available", "Available"), ("Away", "Away")})
-"""What a person's own client shows too, once our session is gone."""
+AMBIGUOUS = frozenset({"Available", "Away"})
+"""What a person can choose by hand, and what their own client shows too once our session is gone."""
 
 JUST_NOW = timedelta(minutes=1)
 """A session that Graph accepted less than this ago is there."""
@@ -153,27 +142,27 @@ def _by_teams(facts: Facts) -> Answer:
     if wanted is None:
         talks = bool(TALKING & set(facts.shown))
         return (Reason.NOT_OURS if talks else Reason.NOTHING), words, None
-    if _is_shown(wanted, facts.shown):
-        return Reason.SHOWN, words, None
-    if facts.shown in CHOSEN:
-        return (Reason.OVERRULED if _may_be_lost(facts) else Reason.CHOSEN), words, None
-    return (Reason.LOST if _is_weaker(facts.shown) else Reason.STRONGER), words, None
+    match effect_of(wanted, facts.shown, sent_again=_is_there(facts)):
+        case Effect.AS_WISHED:
+            return Reason.SHOWN, words, None
+        case Effect.CHOSEN | Effect.PERHAPS_CHOSEN:
+            return Reason.CHOSEN, words, None
+        case Effect.OUTRANKED:
+            return Reason.STRONGER, words, None
+        case Effect.NOT_SHOWN:
+            is_ambiguous = facts.shown.activity in AMBIGUOUS
+            return (Reason.OVERRULED if is_ambiguous else Reason.LOST), words, None
+    return Reason.UNREAD, words, None
 
 
-def _may_be_lost(facts: Facts) -> bool:
+def _is_there(facts: Facts) -> bool:
+    """Whether our session cannot be gone yet: Graph has just accepted it."""
     accepted_at = facts.person.applied_at
-    is_there = accepted_at is not None and facts.now - accepted_at <= JUST_NOW
-    return facts.shown in AMBIGUOUS and not is_there
+    return accepted_at is not None and facts.now - accepted_at <= JUST_NOW
 
 
 def _is_shown(wanted: Presence, shown: Shown) -> bool:
-    """Newer clients return the activity in both fields: in a call in either is in a call."""
-    return shown == (wanted.availability, wanted.activity) or wanted.activity in shown
-
-
-def _is_weaker(shown: Shown) -> bool:
-    """Whether ours would have won over it: so our session is not there."""
-    return shown[0] not in {"Busy", "DoNotDisturb", "InAMeeting", "Presenting", "Focusing", *TALKING}
+    return effect_of(wanted, shown) is Effect.AS_WISHED
 
 
 def _words(shown: Shown) -> dict[str, str]:

@@ -26,6 +26,7 @@ from sync.domain.model import TeamsApp
 from sync.domain.presence import Presence
 from sync.domain.services import MAX_CHANGES, PresenceService
 from sync.presence import plan, sent_changes
+from sync.presence.delays import Delays
 from sync.presence.outcomes import AppliedState, Outcomes, PendingChange
 from sync.presence.shared_sessions import shared_change, wishes_of_others
 from sync.presence.status_message_plan import needs_check
@@ -56,12 +57,13 @@ class Round:
 class Reconciler:
     """Pushes an integration's due changes to Graph until none is left or the quota is used up."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger, delays: Delays) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
         self._jobs = context.jobs
         self._quota = quota
+        self._delays = delays
         self._clock = context.clock
         self._random = context.random
         self._metrics = context.metrics
@@ -215,7 +217,9 @@ class Reconciler:
         shown = _presence_of(pending.change)
         is_visible = isinstance(outcome, Done) and person.applied != shown
         if is_visible and person.desired == shown and person.desired_at:
-            self._metrics.latency.observe(max(0.0, (now - person.desired_at).total_seconds()))
+            seconds = max(0.0, (now - person.desired_at).total_seconds())
+            self._metrics.latency.observe(seconds)
+            self._delays.observe(person.integration_id, seconds)
 
     def _record(self, integration_id: str, pending: PendingChange, outcome: Outcome, now: datetime) -> None:
         """Count and log the change, with the id of its cause; at level debug when it changes nothing visible."""

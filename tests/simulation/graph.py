@@ -117,5 +117,8 @@ class GraphClientModel:
     async def organisation(self) -> str:
         return "Vale Verde"
 
+    async def find(self, principal_name: str) -> TeamsUser | None:
+        return next((user for user in await self.users() if user.principal_name == principal_name), None)
+
     async def users(self) -> Sequence[TeamsUser]:
         return list(self.graph.users.values())

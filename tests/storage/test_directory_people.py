@@ -83,7 +83,7 @@ FILTERED = [
 )
 async def test_a_filter_lists_those_it_names(database: Database, wanted: str, found: list[str]) -> None:
     await stored(database, *(Person(**row.model_dump()) for row in FILTERED))
-    query = {"filter": wanted, "by": "rui", "talking": ("on_call", "in_conference")}
+    query: dict[str, Any] = {"filter": wanted, "by": "rui", "talking": ("on_call", "in_conference")}
     assert (await page(database, **query))[0] == found
 
 

@@ -1,6 +1,6 @@
 """Fake services: they record their calls and return what a test sets."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -40,6 +40,7 @@ class FakeGraph:
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)
+    during_read: Callable[[], Awaitable[None]] | None = None
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         self.pushed.append(list(changes))
@@ -57,6 +58,8 @@ class FakeGraph:
 
     async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
         self.asked.append(list(user_ids))
+        if self.during_read:
+            await self.during_read()
         if self.error:
             raise self.error
         return {user: self.shown.get(user, AVAILABLE) for user in user_ids if user not in self.unknown}

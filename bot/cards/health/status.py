@@ -13,6 +13,7 @@ from microsoft_teams.cards.core import Action, CardElement, Container
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.health.expiry import expiry
+from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, remedies
 from bot.cards.parts import (
     MAX_ACTIONS,
@@ -74,6 +75,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
         *([] if faults or not view.integration.enabled else [_freshness(texts, status)]),
         *_services(texts, status, faults),
         _figures(texts, status),
+        *([] if faults or not view.integration.enabled else proof(texts, status)),
         *_not_shown(texts, status),
         *_facts(texts, view, faults),
         *_monitors(texts, status),

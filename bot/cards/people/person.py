@@ -7,8 +7,9 @@ from microsoft_teams.cards.core import Action, CardElement, TextInput
 from bot.activity import Card
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
+from bot.cards.health.proof import state_of
 from bot.cards.parts import button, capped, card, error_note, header, note, row, text
-from bot.cards.people.words import device, from_us, presence, state, who
+from bot.cards.people.words import device, from_us, state, who
 from bot.languages import Texts
 from sync.domain.people import MatchRefused, PersonCard, PersonLine, SentChange
 from sync.domain.presence import Presence
@@ -55,7 +56,7 @@ def _teams(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[C
     rows.append(row("📤", texts("person.applied", presence=from_us(texts, line.shown)), at))
     if person.read:
         shown = person.read.activity or person.read.availability
-        rows.append(row("👁️", texts("person.read", presence=presence(texts, shown))))
+        rows.append(row("👁️", texts("person.read", presence=state_of(texts, shown))))
     elif line.is_matched:
         rows.append(row("👁️", texts("person.unread")))
     if line.by_hand and line.changed_at:
@@ -81,7 +82,7 @@ def sent_words(texts: Texts, sent: SentChange) -> str:
     activity = Presence(sent.presence).activity if sent.presence else ""
     return texts(
         f"why.sent.{what}.{sent.result}",
-        presence=presence(texts, activity),
+        presence=state_of(texts, activity),
         detail=detail_words(texts, sent.detail),
     )
 

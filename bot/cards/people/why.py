@@ -6,9 +6,10 @@ from datetime import datetime
 from microsoft_teams.cards.core import Action, CardElement, RichTextBlock, TextRun
 
 from bot.activity import Card
+from bot.cards.health.proof import state_of
 from bot.cards.parts import Style, button, capped, card, header, note, row, text
 from bot.cards.people.person import detail_words
-from bot.cards.people.words import presence, who
+from bot.cards.people.words import who
 from bot.languages import Texts
 from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reason, Rung
 
@@ -115,7 +116,7 @@ def _in_word(texts: Texts, name: str, value: str) -> str:
         case "line":
             return texts(f"line.{value}")
         case "presence" | "shown":
-            return presence(texts, value)
+            return state_of(texts, value)
         case "reason":
             return texts(f"unmatched.{value}")
         case "detail":

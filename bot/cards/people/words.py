@@ -1,7 +1,8 @@
-"""What phones and Teams say, in words: names of states that Microsoft may add to are shown as they are."""
+"""People and their phones in words."""
 
 from datetime import datetime
 
+from bot.cards.health.proof import state_of
 from bot.cards.parts import capped
 from bot.languages import Texts
 from sync.domain.people import Device, PersonLine
@@ -15,18 +16,12 @@ def who(line: PersonLine) -> str:
     return capped(line.name, MAX_WHO) or capped(line.address, MAX_WHO) or line.id
 
 
-def presence(texts: Texts, activity: str) -> str:
-    """Teams' name for an activity."""
-    key = f"presence.{activity}"
-    return texts(key) if key in texts.keys else capped(activity, MAX_WORD)
-
-
 def from_us(texts: Texts, value: str | None) -> str:
     """What Teams shows from us: a value of ``Presence``, None for nothing, else it is not known yet."""
     if value is None:
         return texts("people.own_status")
     known = value in set(Presence)
-    return presence(texts, Presence(value).activity) if known else texts("people.unsure")
+    return state_of(texts, Presence(value).activity) if known else texts("people.unsure")
 
 
 def state(texts: Texts, line: PersonLine) -> str:

@@ -14,10 +14,12 @@ from bot.commands import COMMANDS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
+    Delay,
     Freshness,
     IntegrationView,
     Preview,
     Probe,
+    Proof,
     Service,
     ServiceHealth,
     Status,
@@ -25,13 +27,26 @@ from sync.domain.model import (
     UnmatchedPerson,
     WouldSend,
 )
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import Effect, LineState, Presence
 from tests.cards.gallery import access, management, notice, people, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+PROOF = Proof(
+    NOW,
+    88,
+    83,
+    (
+        (Effect.CHOSEN, "DoNotDisturb", 1),
+        (Effect.OUTRANKED, "InAMeeting", 2),
+        (Effect.PERHAPS_CHOSEN, "Available", 1),
+        (Effect.NOT_SHOWN, "Offline", 1),
+    ),
+)
+"""Everything that Teams can show but what was sent."""
+
 VALUES = {
     "region": "eu",
     "account_id": "1000200030",
@@ -222,6 +237,8 @@ def _status(
         1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
+        proof=PROOF if states else Proof(NOW, 25, 25),
+        delay=Delay(0.14, 0.42, 88),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 

@@ -26,6 +26,7 @@ from sync.domain.presence import Presence
 from sync.people.directory_sync import DirectorySync
 from sync.people.matching import match
 from sync.people.person_editor import PersonEditor
+from sync.presence.delays import Delays
 from sync.presence.reconciler import Reconciler
 from sync.teams.directory import TeamsUser
 from sync.teams.quota import Quota, QuotaLedger
@@ -56,7 +57,9 @@ class Bench:
         context, store = context_of(self.database, self.clients, self.jobs), CredentialStore(ENCRYPTION)
         self.editor = PersonEditor(context, store)
         self.directory_sync = DirectorySync(context, store)
-        self.reconciler = Reconciler(context, store, QuotaLedger(Quota(1500), context.metrics))
+        self.reconciler = Reconciler(
+            context, store, QuotaLedger(Quota(1500), context.metrics), Delays(context.database, context.clock)
+        )
 
     async def acts(self) -> list[tuple[str, str, str]]:
         async with self.database.session() as session:

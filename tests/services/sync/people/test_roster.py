@@ -23,6 +23,7 @@ from sync.domain.people import Device, Reason, UnknownPerson
 from sync.domain.presence import Presence, Shown
 from sync.people.roster import PAGE, Roster
 from sync.presence.reader import PresenceReader
+from sync.presence.delays import Delays
 from sync.presence.reconciler import Reconciler
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
@@ -40,7 +41,7 @@ class Bench:
         context = context_of(database, self.clients, clock=self.clock)
         store, quota = CredentialStore(ENCRYPTION), QuotaLedger(Quota(1500), context.metrics)
         self.roster = Roster(context, PresenceReader(context, store, quota), quota)
-        self.reconciler = Reconciler(context, store, quota)
+        self.reconciler = Reconciler(context, store, quota, Delays(context.database, context.clock))
 
     async def push(self, outcome: Outcome) -> None:
         def answer(_: Request) -> Outcome:

@@ -21,6 +21,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
+from sync.presence.delays import Delays
 from sync.presence.reconciler import Reconciler
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
@@ -69,8 +70,9 @@ class Bench:
     def __post_init__(self) -> None:
         metrics = Metrics(self.registry)
         context = context_of(self.database, self.clients, self.jobs, self.clock, metrics)
+        self.delays = Delays(self.database, self.clock)
         quota = QuotaLedger(Quota(self.quota), metrics)
-        self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), quota)
+        self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), quota, self.delays)
 
     async def push(self) -> list[Request]:
         """Run the job; returns the requests that it sent."""

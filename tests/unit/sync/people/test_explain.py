@@ -10,7 +10,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Service, ServiceHealth
 from sync.domain.people import Light, Reason, SentChange, Step
 from sync.domain.presence import Presence, Shown
-from sync.people.explain import AMBIGUOUS, CHOSEN, Facts, explain
+from sync.people.explain import AMBIGUOUS, Facts, explain
 from sync.people.roster import person_line
 from tests.support.clocks import NOON
 from tests.support.stores import integration, person
@@ -40,6 +40,16 @@ def facts(row: dict[str, Any], *, enabled: bool = True, **known: Any) -> Facts:
     given: dict[str, Any] = {"health": healthy(), "now": NOON + timedelta(minutes=1), "device": "2001"}
     return Facts(found, person_line(found), integration(enabled=enabled), **{**given, **known})
 
+
+CHOSEN = (
+    ("Available", "Available"),
+    ("Busy", "Busy"),
+    ("DoNotDisturb", "DoNotDisturb"),
+    ("BeRightBack", "BeRightBack"),
+    ("Away", "Away"),
+    ("Offline", "OffWork"),
+)
+"""What people can choose (Graph reference, presence: setUserPreferredPresence)."""
 
 LATE = NOON + timedelta(hours=2)
 CASES: dict[str, tuple[Reason, Facts]] = {
@@ -81,16 +91,23 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "a meeting": (Reason.STRONGER, facts(APPLIED, shown=Shown("Busy", "InAMeeting"))),
     "presenting in Teams": (Reason.STRONGER, facts(APPLIED, shown=Shown("DoNotDisturb", "Presenting"))),
     "session gone": (Reason.LOST, facts(APPLIED, shown=Shown("Offline", "Offline"))),
-    "session gone, client idle": (Reason.LOST, facts(APPLIED, shown=Shown("Away", "AwayInactive"))),
+    "session gone, client idle": (
+        Reason.LOST,
+        facts(APPLIED, shown=Shown("AvailableInactive", "AvailableInactive")),
+    ),
     "Teams cannot be read": (Reason.UNREAD, facts(APPLIED, read_error=AWAY)),
-    **{f"chosen {pair}": (Reason.CHOSEN, facts(APPLIED, shown=Shown(*pair))) for pair in sorted(CHOSEN)},
     **{
-        f"chosen {pair}, or the session is gone": (
-            Reason.OVERRULED,
-            facts(APPLIED, shown=Shown(*pair), now=NOON + timedelta(minutes=5)),
-        )
-        for pair in sorted(AMBIGUOUS)
+        f"chosen {activity}": (Reason.CHOSEN, facts(APPLIED, shown=Shown(availability, activity)))
+        for availability, activity in CHOSEN
     },
+    **{
+        f"chosen {activity}, or the session is gone": (
+            Reason.OVERRULED,
+            facts(APPLIED, shown=Shown(activity, activity), now=NOON + timedelta(minutes=5)),
+        )
+        for activity in sorted(AMBIGUOUS)
+    },
+    "a word nobody knows": (Reason.UNREAD, facts(APPLIED, shown=Shown("Tired", "Tired"))),
 }
 
 

@@ -6,8 +6,8 @@ from alembic import op
 from core.text import searchable
 from storage.tables.columns import UtcDateTime
 
-revision = '0016'
-down_revision = '0015'
+revision = '0017'
+down_revision = '0016'
 
 BATCH = 1000
 
