@@ -22,8 +22,8 @@ from sync.domain.model import UnknownIntegration
 from sync.domain.people import Device, Reason, UnknownPerson
 from sync.domain.presence import Presence, Shown
 from sync.people.roster import PAGE, Roster
-from sync.presence.reader import PresenceReader
 from sync.presence.delays import Delays
+from sync.presence.reader import PresenceReader
 from sync.presence.reconciler import Reconciler
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
