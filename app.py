@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import product
 from time import monotonic
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 import structlog
@@ -44,6 +45,7 @@ from core.http_metrics import tracing
 from core.http_server import CannotListen, listening
 from core.logging import configure_logging
 from core.metrics import Metrics
+from core.proxies import WrongProxy, settle_proxies
 from core.shutdown import ShutdownDeadline
 from settings import Settings
 from storage.database import Database, database_url, make_private_folder, open_database
@@ -95,8 +97,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(*(_refusal_of(each["loc"], each["msg"]) for each in error.errors()))
     configure_logging(settings.log_level, settings.log_format)
     try:
+        settle_proxies(os.environ)
         return asyncio.run(_run(settings, options)) or 0
-    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
+    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongProxy, WrongSetting) as error:
         return _refuse(str(error))
     except CannotCopy as error:
         return _refuse(str(error), what="copy")
@@ -243,14 +246,7 @@ async def open_applications(
         encryption = await open_encryption(database, keys)
         registry = CollectorRegistry()
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
-        traces = [skew.tracing(), tracing(metrics)]
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=traces,
-            )
-        )
+        http = await stack.enter_async_context(open_http([skew.tracing(), tracing(metrics)]))
         jobs = _job_queue(database, metrics, role, deadline)
         engine = await stack.enter_async_context(
             open_engine(
@@ -268,6 +264,19 @@ async def open_applications(
         exports = HistoryExport(services, services.export_links)
         public = None if role is Role.WORKER else public_application(host, engine, exports)
         yield Applications(public, operations, _gate(settings, metrics), engine)
+
+
+def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
+    """The session of all requests by aiohttp. Only where there is a proxy it reads the environment.
+
+    That costs each request a thread: aiohttp looks for a password in *.netrc*, too (measured, 3.14).
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=traces,
+        trust_env=not {"https", "http"}.isdisjoint(getproxies()),
+    )
 
 
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:

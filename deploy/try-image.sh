@@ -1,29 +1,29 @@
 #!/usr/bin/env bash
-# Builds the image and starts it, on a Debian or Ubuntu machine without Docker or a registry, as root:
+# Builds the image and starts it, as root, on a Debian machine without Docker and without a registry of images:
 #
-#     sudo apt-get install --no-install-recommends buildah debootstrap curl
-#     sudo deploy/try-image.sh
+#     apt-get install --no-install-recommends buildah debootstrap curl
+#     deploy/try-image.sh
 #
-# The base image is made by debootstrap from the packages that apt of this machine uses. Only processes are isolated by
-# chroot, so no kernel feature is needed; for production build with Docker, as docs/en/deploy.md says.
-# BUILD_OPTIONS are given to buildah, for example --volume=/etc/pip.conf:/etc/pip.conf:ro for a mirror of your own.
+# debootstrap makes the base image from the packages that this machine's apt uses. The processes are isolated by chroot
+# alone, which needs nothing of the kernel: enough to try the image, not to run it (docs/en/deploy.md says how).
+# BUILD_OPTIONS are for buildah, such as --volume=/etc/pip.conf:/etc/pip.conf:ro for a package index of your own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 work=$(mktemp -d /var/tmp/presence-image.XXXXXX)
-export STORAGE_DRIVER=vfs BUILDAH_ISOLATION=chroot
-export CONTAINERS_STORAGE_CONF=$work/storage.conf
-printf '[storage]\ndriver = "vfs"\nrunroot = "%s/run"\ngraphroot = "%s/storage"\n' "$work" "$work" > "$CONTAINERS_STORAGE_CONF"
 trap 'rm -rf "$work"' EXIT
+export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs CONTAINERS_STORAGE_CONF=$work/storage.conf
+printf '[storage]\ndriver = "vfs"\nrunroot = "%s/run"\ngraphroot = "%s/storage"\n' "$work" "$work" >"$CONTAINERS_STORAGE_CONF"
+port=$((20000 + RANDOM % 20000))
 
+# Like python:3.11-slim: `python` with a pip that the image may remove.
 make_base() {
     local suite mirror container
-    # shellcheck source=/dev/null
-    suite=$(. /etc/os-release && echo "$VERSION_CODENAME")
+    suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Codename: $suite" | head -n 1)
     debootstrap --variant=minbase --include=ca-certificates,python3-venv "$suite" "$work/root" "$mirror" >"$work/debootstrap.log"
-    chroot "$work/root" python3 -m venv /opt/python  # where pip is the image's own, as in python:3.11-slim
-    rm -rf "$work/root"/var/cache/apt/*.bin "$work/root"/var/cache/apt/archives/*.deb "$work/root"/var/lib/apt/lists/*
+    chroot "$work/root" python3 -m venv /opt/python
+    rm -rf "$work/root"/var/cache/apt/* "$work/root"/var/lib/apt/lists/*
     container=$(buildah from scratch)
     buildah add --quiet "$container" "$work/root" / >/dev/null
     buildah config --env PATH=/opt/python/bin:/usr/local/bin:/usr/bin:/bin "$container"
@@ -31,34 +31,34 @@ make_base() {
     rm -rf "$work/root"
 }
 
+start() {
+    buildah run --env HOST=127.0.0.1 --env PORT=$port --env OPERATIONS_HOST=127.0.0.1 --env OPERATIONS_PORT=$((port + 1)) \
+        --env BOT_APP_ID=1b2c3d4e-0000-4000-8000-123456789abc --env BOT_TENANT_ID=1b2c3d4e-0000-4000-8000-123456789abd \
+        --env BOT_APP_PASSWORD=none --env LOG_FORMAT=text "$1" -- sh -c 'echo $$ >/data/pid; exec python app.py'
+}
+
+answer() { curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' "$@" || true; }
+
 echo "Making the base image ..."
 make_base
 echo "Building the image ..."
-# shellcheck disable=SC2086
-buildah build --quiet --build-arg PYTHON_IMAGE=localhost/presence-base ${BUILD_OPTIONS:-} --tag presence . >"$work/image"
-buildah images --format '{{.Name}} {{.Size}}'
+# shellcheck disable=SC2086 # several options
+buildah build --quiet --format=docker --build-arg PYTHON_IMAGE=localhost/presence-base ${BUILD_OPTIONS:-} --tag presence . >/dev/null
+buildah images --format '{{.Name}}: {{.Size}}'
 
-echo "Starting it ..."
-port=$((20000 + RANDOM % 20000))
 container=$(buildah from --pull-never localhost/presence)
-in_container() { buildah run "$@"; }
-in_container "$container" -- python -c 'import os; print("user", os.getuid())'
-! in_container "$container" -- python -c 'import pip' 2>/dev/null && echo "no pip inside"
-in_container --env HOST=127.0.0.1 --env PORT=$port --env OPERATIONS_HOST=127.0.0.1 --env OPERATIONS_PORT=$((port + 1)) \
-    --env BOT_APP_ID=1b2c3d4e-0000-4000-8000-123456789abc --env BOT_TENANT_ID=1b2c3d4e-0000-4000-8000-123456789abd \
-    --env BOT_APP_PASSWORD=none --env LOG_FORMAT=text "$container" -- python app.py >"$work/log" 2>&1 &
-running=$!
-trap 'kill $running 2>/dev/null || true; rm -rf "$work"' EXIT
+echo "user: $(buildah run "$container" -- id --user)"
+echo "pip: $(buildah run "$container" -- python -c 'import pip' 2>/dev/null && echo yes || echo none)"
+start "$container" >"$work/log" 2>&1 &
 for _ in $(seq 120); do
-    curl --silent --fail --output /dev/null "http://127.0.0.1:$((port + 1))/readyz" && break
-    kill -0 $running || { cat "$work/log"; exit 1; }
+    [ "$(answer "http://127.0.0.1:$((port + 1))/readyz")" = 200 ] && break
+    kill -0 $! 2>/dev/null || break
     sleep 0.5
 done
-echo "ready: $(curl --silent "http://127.0.0.1:$((port + 1))/readyz")"
-status=$(curl --silent --output /dev/null --write-out '%{http_code}' --request POST --header 'Content-Type: application/json' \
-    --data '{}' "http://127.0.0.1:$port/api/messages")
-echo "a stranger gets $status"
+ready=$(answer "http://127.0.0.1:$((port + 1))/readyz")
+stranger=$(answer --request POST --header 'Content-Type: application/json' --data '{}' "http://127.0.0.1:$port/api/messages")
+kill -TERM "$(cat "$(buildah mount "$container")/data/pid")"
+wait $! && stopped=$? || stopped=$?
 cat "$work/log"
-pkill --signal TERM --parent $running || true
-wait $running && echo "stopped with 0"
-[ "$status" = 401 ]
+echo "/readyz: $ready, a stranger: $stranger, exit code after SIGTERM: $stopped"
+[ "$ready $stranger $stopped" = "200 401 0" ]

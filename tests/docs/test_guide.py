@@ -137,7 +137,7 @@ def test_a_page_is_built_alike_in_both_languages(page: str) -> None:
 def test_a_page_points_to_the_same_pages_in_both_languages(page: str) -> None:
     targets = {
         language: [
-            target.partition("#")[0].replace(".pt.md", ".md")
+            target.partition("#")[0].replace(".pt.md", ".md").replace(".pt.png", ".en.png")
             for target in links(read(language, page))
             if target != GLOSSARY
         ]
