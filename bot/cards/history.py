@@ -189,7 +189,7 @@ def _actions(texts: Texts, total: int, page: int, chosen: str, has_filter: bool)
         actions.append(button(texts("button.filter"), "history.filter", inputs=True))
     if total:
         actions.append(button(texts("button.export"), "export.link", data))
-    return actions
+    return actions or [button(texts("button.help"), "command.help")]
 
 
 def _monospace(words: str) -> RichTextBlock:

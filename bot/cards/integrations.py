@@ -101,10 +101,14 @@ def _service_health(texts: Texts, health: ServiceHealth) -> str:
     )
 
 
-def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str) -> Card:
-    """Asks which of several integrations; the choice is sent with ``verb``."""
-    body = [header("🧩", texts("pick.title")), _chooser(texts, integrations[:CHOICES])]
-    actions = [button(texts("button.continue"), verb, style="positive", inputs=True)]
+def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str, purpose: str) -> Card:
+    """Asks which of several integrations; the choice is sent with ``verb``. ``purpose``: what was typed for it."""
+    asked = header("🧩", texts("pick.title"), texts("pick.for", purpose=purpose))
+    body = [asked, _chooser(texts, integrations[:CHOICES])]
+    actions = [
+        button(texts("button.continue"), verb, style="positive", inputs=True),
+        button(texts("button.cancel"), "help.cancel"),
+    ]
     return card(texts, texts("pick.title"), body, actions)
 
 

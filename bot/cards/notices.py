@@ -103,7 +103,8 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
     actions: list[Action] = [
         button(texts(key), verb, data) for key, verb in next_actions.items() if not notice.chat_link
     ]
-    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence)]
+    nothing = texts("notice.closed.nothing") if notice.chat_link else ""
+    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence, nothing)]
     return card(texts, title, body, actions)
 
 
@@ -252,13 +253,15 @@ def _later(texts: Texts, notice: NoticeView) -> list[Action]:
 def reminded(texts: Texts, day: date) -> Card:
     """Replaces a notice that is postponed until tomorrow."""
     title = texts("notice.reminded")
-    return card(texts, title, [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))])
+    body = [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))]
+    return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])
 
 
 def recipients_card(texts: Texts, name: str, listeners: Sequence[Listener]) -> Card:
     """Who else receives a notice, and whether it reached them."""
     title = texts("notice.told.title")
-    return card(texts, title, [header("👥", title, capped(name)), *_listeners(texts, listeners)])
+    body = [header("👥", title, capped(name)), *_listeners(texts, listeners)]
+    return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])
 
 
 def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:

@@ -6,8 +6,8 @@ status.show update.show update.later update.done test.run remove.ask remove.keep
 integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
 rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
 monitors.checklist alerts.told history.show history.page history.filter export.link export.text
-admins.list admins.invite admins.open admins.ask_remove
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
+help.cancel admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
 """Read-only verbs, which may be repeated."""

@@ -5,12 +5,15 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
+from bot.cards import help as help_cards
 from bot.cards import integrations, preview, setup, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
+from bot.cards.help import HelpLine
 from bot.cards.parts import with_banner
 from bot.commands import COMMANDS
+from bot.commands.help import GROUPS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
@@ -85,14 +88,20 @@ def _forbidden(texts: Texts) -> FormError:
 
 
 def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
-    commands = [(one.titles[texts.language], one.descriptions[texts.language]) for one in COMMANDS]
+    lines = {
+        one.key: HelpLine(one.key, one.titles[texts.language], one.descriptions[texts.language]) for one in COMMANDS
+    }
+    groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
-    yield "help", welcome.help_card(texts, commands)
-    yield "unknown", welcome.unknown(texts, [])
+    yield "help", help_cards.help_card(texts, groups, lines["status"])
+    yield "unknown", help_cards.unknown(texts, [])
     yield (
         "unknown_near",
-        welcome.unknown(texts, [("status", "status"), ("setup", "setup integration"), ("test", "x")]),
+        help_cards.unknown(texts, [lines["status"], lines["setup"]]),
     )
+    for remark, (_, keys) in help_cards.REMARKS.items():
+        yield f"remark_{remark}", help_cards.remark_card(texts, remark, [lines[key] for key in keys])
+    yield "cancelled", help_cards.cancelled(texts)
     yield "refused", welcome.refused(texts, ["admin@contoso.example"])
     yield "refused_nobody", welcome.refused(texts, [])
     yield "not_recognised", welcome.not_recognised(texts, "command.status")
@@ -254,8 +263,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
     yield "integration", integrations.one(texts, sample_status(one, service_health), NOW)
     yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
-    yield "pick", integrations.pick(texts, [one, off], "status.show")
-    yield "pick_many", integrations.pick(texts, many, "status.show")
+    yield "pick", integrations.pick(texts, [one, off], "status.show", "status")
+    yield "pick_many", integrations.pick(texts, many, "status.show", "status")
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
     yield "not_enabled", integrations.not_enabled(texts, off)

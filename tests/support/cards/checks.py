@@ -174,10 +174,10 @@ def _names(card: Json, kind: str, key: str) -> set[str]:
 
 
 def _buttons(card: Json) -> Iterator[str]:
-    """Every button; a fallback replaces one, a client asks for the refresh itself, and pressing a row is none."""
+    """Every button; a fallback replaces one, a line that can be pressed is none, a client asks for the refresh."""
     for path, part in parts(card):
         if part["type"].startswith("Action.") and not path.endswith(
-            (".fallback", ".refresh.action", ".selectAction")
+            (".fallback", ".selectAction", ".refresh.action")
         ):
             yield path
 

@@ -7,9 +7,10 @@ import pytest
 
 from bot.activity import Card
 from bot.commands import COMMANDS
+from bot.commands.help import GROUPS
 from storage.queries import drafts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Probe, Service, ServiceHealth
+from sync.domain.model import Actor, Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
@@ -49,7 +50,9 @@ async def test_of_several_it_asks_which(chat: Chat, command: str) -> None:
     card = await chat.say(command)
     assert [choice["value"] for choice in inputs(card)["integration"]["choices"]] == ids
     assert chat.integrations.calls == []
-    (verb,) = buttons(card)
+    assert EN("pick.for", purpose=command) in words(card)
+    verb, cancel = buttons(card)
+    assert EN("kept.title") in words(await chat.press(card, cancel))
     assert "Branch" in words(await chat.press(card, verb, {"integration": ids[1]}))
 
 
@@ -219,10 +222,33 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
     said = words(await chat.say("help"))
     assert "claim" not in said
     for command in COMMANDS:
-        if command.least is Role.EVERYONE:
+        if command.least is Role.EVERYONE or command.key == "help":
             continue
         assert command.titles[language] in said
         assert command.descriptions[language] in said
+
+
+async def test_help_is_four_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
+    assert len(GROUPS) == 4
+    assert max(len(keys) for keys in GROUPS.values()) <= 6
+    grouped = {key for keys in GROUPS.values() for key in keys}
+    assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()
+    card = await chat.say("help")
+    lines = [part["selectAction"]["verb"] for part in card["body"] if "selectAction" in part]
+    assert {f"command.{one.key}" for one in COMMANDS if one.least is not Role.EVERYONE} - {*lines} == {
+        "command.help"
+    }
+    assert EN("none.title") in words(await chat.press(card, "command.status"))
+
+
+async def test_help_begins_with_what_fits_the_state(chat: Chat) -> None:
+    assert (await chat.say("help"))["actions"][0]["verb"] == "command.setup"
+    identity = await add_integration(chat)
+    assert (await chat.say("help"))["actions"][0]["verb"] == "command.enable"
+    await chat.integrations.enable(TENANT, identity, Actor("admin"))
+    card = await chat.say("help")
+    assert card["actions"][0]["verb"] == "command.status"
+    assert words(card).index(EN("help.group.watch")) < words(card).index(EN("help.group.change"))
 
 
 def test_commands_fit_the_manifest() -> None:
