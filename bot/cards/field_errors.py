@@ -44,6 +44,9 @@ class Links:
         "CloudLink_Administration.html"
     )
 
+    mitel_administration: str = "https://accounts.mitel.io"
+    cloudlink_clients: str = "https://developer.mitel.io/guides-resources/building-api-calls"
+
     def registrations(self) -> str:
         return f"{self._applications()}/ApplicationsListBlade"
 

@@ -19,10 +19,10 @@ from bot.commands import (
     people,
     remove,
     rotate,
-    setup,
     status,
     update,
 )
+from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
     setup.COMMAND,

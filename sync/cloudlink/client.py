@@ -46,6 +46,12 @@ class CloudLink:
         self._clock = clock
         self._token: SharedToken | None = None
 
+    async def region(self) -> str:
+        """The account's region: the one that is set, or else the one its token names; empty for the default one."""
+        if self._account.region:
+            return self._account.region.strip().lower()
+        return addresses.region_in(await self._tokens().get(), self._pattern, self._account.account_id)
+
     async def account_name(self) -> str:
         """The account's name, after checking that the token belongs to it and has a role that may read it."""
         owner = _fields(await self._get(CloudLinkService.AUTHENTICATION, addresses.token()))

@@ -89,10 +89,11 @@ class TeamsApp:
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkCheck:
-    """What CloudLink returned: the account's name and the number of its people."""
+    """What CloudLink returned: the account's name, the number of its people, and the region it was found in."""
 
     account_name: str
     people: int
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

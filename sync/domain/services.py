@@ -61,6 +61,10 @@ class NewPassword:
 class Phones(Protocol):
     """A CloudLink account. Every call raises ``SyncError``."""
 
+    async def region(self) -> str:
+        """The region that is set, or else the one the account's token names; empty for the default one."""
+        ...
+
     async def account_name(self) -> str: ...
 
     async def users(self) -> list[CloudLinkUser]: ...

@@ -13,11 +13,13 @@ from time import perf_counter
 from storage.queries import integrations, people, problems
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
+from sync.credentials.new_secrets import Waiting, once_known
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
+from sync.integrations.account_check import check_account
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
@@ -48,21 +50,23 @@ class ConnectionTest:
         """
         facts = {"account_id": account.account_id}
         async with self._audit.attempt(Act.CHECK_CLOUDLINK, by, Subject(owner_tenant), facts):
-            phones = self._clients.fresh_phones(replace(account, owner_tenant=owner_tenant))
-            name = await phones.account_name()
-            return CloudLinkCheck(name, len(await phones.users()))
+            return await check_account(self._clients, replace(account, owner_tenant=owner_tenant))
 
-    async def check_teams(self, owner_tenant: str, app: TeamsApp, by: Actor) -> TeamsCheck:
+    async def check_teams(
+        self, owner_tenant: str, app: TeamsApp, by: Actor, waiting: Waiting | None = None
+    ) -> TeamsCheck:
         """Get a token with all roles and read the directory once; store nothing. Raises ``SyncError``.
 
-        Recorded only when it fails.
+        A new secret or registration is waited for, see ``once_known``. Recorded only when it fails.
         """
+
+        async def read_directory() -> TeamsCheck:
+            async with self._clients.fresh_directory(app) as directory:
+                return TeamsCheck(await directory.organisation())
+
         facts = {"tenant_id": app.tenant_id, "client_id": app.client_id}
-        async with (
-            self._audit.attempt(Act.CHECK_TEAMS, by, Subject(owner_tenant), facts),
-            self._clients.fresh_directory(app) as directory,
-        ):
-            return TeamsCheck(await directory.organisation())
+        async with self._audit.attempt(Act.CHECK_TEAMS, by, Subject(owner_tenant), facts):
+            return await once_known(app.client_secret, read_directory, waiting)
 
     async def test(self, owner_tenant: str, integration_id: str, by: Actor) -> tuple[Probe, ...]:
         """Run every step, on each side up to its first failure; a service that responds is healthy from now on.

@@ -34,6 +34,9 @@ class CloudLinkModel:
         self._tables = WireTables()
         phones.reports.append(self._publish)
 
+    async def region(self) -> str:
+        return ""
+
     async def account_name(self) -> str:
         await self._answer()
         return "Vale Verde"

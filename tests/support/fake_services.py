@@ -101,6 +101,9 @@ class FakeCloudLink:
         if self.error:
             raise self.error
 
+    async def region(self) -> str:
+        return ""
+
     async def account_name(self) -> str:
         self._fail()
         return "Vale Verde"

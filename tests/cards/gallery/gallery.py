@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
 from bot.cards import help as help_cards
-from bot.cards import integrations, preview, setup, welcome
+from bot.cards import integrations, preview, setup, setup_forms, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
@@ -117,21 +117,23 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
-    yield "setup_cloudlink", setup.cloudlink_step(texts, "draft", {}, proven=False)
-    yield "setup_cloudlink_proven", setup.cloudlink_step(texts, "draft", VALUES, proven=True)
+    yield "setup_cloudlink", setup_forms.cloudlink_form(texts, "draft", {}, LINKS)
+    asked = {**VALUES, "ask_region": "yes"}
+    yield "setup_cloudlink_kept", setup_forms.cloudlink_form(texts, "draft", asked, LINKS, kept=True)
     yield "setup_full", setup.too_many(texts, 20)
-    yield "setup_equal", setup.already_set_up(texts, "i1")
+    yield "setup_equal", setup.already_set_up(texts, integration(), "draft")
+    yield "setup_equal_removed", setup.already_set_up(texts, None)
     yield "setup_checking", setup.checking(texts, 1, "cloudlink")
-    yield "setup_checking_teams", setup.checking(texts, 3, "teams")
-    yield "setup_checking_people", setup.checking(texts, 4, "people")
-    yield "setup_register", setup.register_step(texts, "draft", VALUES, LINKS)
-    new = {key: VALUES[key] for key in ("account_name", "people")}
-    yield "setup_register_new", setup.register_step(texts, "draft", new, LINKS)
-    yield "setup_teams", setup.teams_step(texts, "draft", {"tenant_id": GUID})
-    yield "setup_teams_kept", setup.teams_step(texts, "draft", VALUES)
+    yield "setup_checking_teams", setup.checking(texts, 2, "teams")
+    yield "setup_checking_new_secret", setup.checking(texts, 2, "teams", attempt=4)
+    yield "setup_checking_people", setup.checking(texts, 3, "people")
+    new = {"tenant_id": GUID, **dict.fromkeys(("name", "account_name"), "Contoso Telephony"), "people": "27"}
+    yield "setup_microsoft", setup_forms.microsoft_form(texts, "draft", new, LINKS)
+    yield "setup_microsoft_kept", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, kept=True)
+    wrong = {**dict.fromkeys(VALUES, LONG[:60]), "people": "27"}
     yield (
-        "setup_teams_all_wrong",
-        setup.teams_step(texts, "draft", dict.fromkeys(VALUES, LONG[:60]), _every_field(texts)),
+        "setup_microsoft_all_wrong",
+        setup_forms.microsoft_form(texts, "draft", wrong, LINKS, form_errors=_every_field(texts)),
     )
     yield "setup_resume", setup.resume(texts, "draft", 2, "Contoso Telephony")
     yield "setup_cancelled", setup.cancelled(texts)
@@ -148,9 +150,10 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
     for fault in Fault:
         said = form_error(example(fault), texts, LINKS, GUID, GUID)
         if fault.startswith("cloudlink."):
-            yield f"fault_{fault}", setup.cloudlink_step(texts, "draft", VALUES, proven=False, form_errors=[said])
+            values = {**VALUES, "ask_region": "yes"}
+            yield f"fault_{fault}", setup_forms.cloudlink_form(texts, "draft", values, LINKS, form_errors=[said])
         else:
-            yield f"fault_{fault}", setup.teams_step(texts, "draft", VALUES, [said])
+            yield f"fault_{fault}", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, form_errors=[said])
     yield (
         "failed",
         integrations.failed(texts, form_error(example(Fault.GRAPH_THROTTLED), texts, LINKS), "status.show", {}),

@@ -16,7 +16,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
-from tests.support.bot.setup_wizard import at_preview, at_teams
+from tests.support.bot.setup_wizard import at_microsoft, at_preview
 from tests.support.bot.texts import EN, PT
 
 
@@ -137,7 +137,7 @@ async def test_an_administrator_may_be_named_by_upn(chat: Chat) -> None:
 
 
 async def test_access_is_checked_at_every_press(chat: Chat) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     chat.admins = ()
     chat.restart()
     refused = words(await chat.press(card, "setup.save", {}))
@@ -255,7 +255,7 @@ async def test_every_title_is_understood_in_either_language(
 
 
 async def test_a_slip_of_the_keys_is_understood(chat: Chat) -> None:
-    assert "Step 1 of 4" in words(await chat.say("setup integraton"))
+    assert "Step 1 of 3" in words(await chat.say("setup integraton"))
 
 
 async def test_unclear_words_get_two_commands_to_press(chat: Chat) -> None:
