@@ -6,8 +6,8 @@ from alembic import op
 from core.text import searchable
 from storage.tables.columns import UtcDateTime
 
-revision = '0017'
-down_revision = '0016'
+revision = '0018'
+down_revision = '0017'
 
 BATCH = 1000
 
