@@ -12,15 +12,11 @@ from sync.domain.services import Account
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """A CloudLink user with a Teams user's id, or with the reason why none is matched.
-
-    ``chosen`` is the Teams user whom an administrator chose, None when the address decides.
-    """
+    """A CloudLink user with a Teams user's id, or with the reason why none is matched."""
 
     person: CloudLinkUser
     teams_user_id: str | None
     reason: Unmatched | None
-    chosen: str | None = None
 
 
 def match(
@@ -36,11 +32,11 @@ def match(
     chosen = chosen or {}
     known = {account.id: account for account in accounts}
     by_hand = {
-        person.user_id: _match_chosen(person, known.get(chosen[person.user_id]), chosen[person.user_id])
+        person.user_id: _match_chosen(person, known.get(chosen[person.user_id]))
         for person in people
         if person.user_id in chosen
     }
-    taken = {each.chosen for each in by_hand.values()}
+    taken = {chosen[user_id] for user_id in by_hand}
     rest = _match_addresses([person for person in people if person.user_id not in by_hand], accounts, proxies)
     found = by_hand | {
         one.person.user_id: Matching(one.person, None, Unmatched.TAKEN) if one.teams_user_id in taken else one
@@ -49,14 +45,14 @@ def match(
     return [found[person.user_id] for person in people]
 
 
-def _match_chosen(person: CloudLinkUser, account: Account | None, chosen: str) -> Matching:
+def _match_chosen(person: CloudLinkUser, account: Account | None) -> Matching:
     if account is None:
-        return Matching(person, None, Unmatched.CHOSEN_GONE, chosen)
+        return Matching(person, None, Unmatched.CHOSEN_GONE)
     if account.guest:
-        return Matching(person, None, Unmatched.GUEST, chosen)
+        return Matching(person, None, Unmatched.GUEST)
     if not account.enabled:
-        return Matching(person, None, Unmatched.DISABLED, chosen)
-    return Matching(person, account.id, None, chosen)
+        return Matching(person, None, Unmatched.DISABLED)
+    return Matching(person, account.id, None)
 
 
 def _match_addresses(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool) -> list[Matching]:

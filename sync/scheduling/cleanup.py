@@ -21,7 +21,7 @@ KEEP_HISTORY = timedelta(days=1100)
 
 
 class Cleanup:
-    """Deletes old events, ended calls, delays, drafts, button presses, sent changes and history, ``every`` so often."""
+    """Deletes old events, ended calls, delays, drafts, presses, sent changes and history, ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database

@@ -24,7 +24,6 @@ from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, Unk
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
 from sync.people.directory_sync import DirectorySync
-from sync.people.matching import match
 from sync.people.person_editor import PersonEditor
 from sync.presence.delays import Delays
 from sync.presence.reconciler import Reconciler
@@ -192,12 +191,8 @@ async def test_a_match_changed_while_the_directories_are_read_is_not_undone(tmp_
     async with bench(tmp_path, person(**TALKING)) as at:
         at.set_accounts(p1="teams p1", ana="teams ana")
         at.clients.cloudlink.people = [CloudLinkUser("cloudlink p1", "p1", "p1@example.com", "ext p1")]
-        chosen = await at.directory_sync.chosen("i1")
-        assert chosen == {}
-        users, accounts = at.clients.cloudlink.people, at.clients.graph.accounts
-        outdated = match(users, accounts, chosen=chosen)
-        await at.editor.match("t1", "i1", "p1", 0, "ana@example.com", RUI)
-        await at.directory_sync.store("i1", outdated)
+        at.clients.graph.during_users = lambda: at.editor.match("t1", "i1", "p1", 0, "ana@example.com", RUI)
+        await at.directory_sync.match("i1")
         assert (await read_person(at.database)).teams_user_id == "teams ana"
 
 
