@@ -13,12 +13,16 @@ from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import Roster
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
+from sync.presence.reader import PresenceReader
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_people import FakePeople
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -26,7 +30,8 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    return Operations(integrations, integrations, integrations, integrations, credentials, updates)
+    people = FakePeople()
+    return Operations(integrations, integrations, integrations, integrations, credentials, updates, people, people)
 
 
 def real_operations(context: Context, encryption: Encryption) -> Operations:
@@ -42,4 +47,6 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3)),
         credentials=CredentialService(context, store, HostCredentials()),
         updates=UpdateService(context, {}),
+        roster=Roster(context, PresenceReader(context, store, quota), quota),
+        people=PersonEditor(context, store),
     )
