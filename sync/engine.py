@@ -53,6 +53,8 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import Roster
 from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
@@ -234,6 +236,8 @@ class _Parts:
             connection_test=self.connection_test,
             credentials=CredentialService(context, store, config.host),
             updates=UpdateService(context, self.catalogue),
+            roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
+            people=PersonEditor(context, store),
             webhooks=Webhooks(context, self.ingestor, config.tables),
             way_in=self.way_in,
             jobs=jobs,

@@ -114,6 +114,8 @@ class Unmatched(StrEnum):
     NO_EXTENSION = "no_extension"
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
+    TAKEN = "taken"
+    CHOSEN_GONE = "chosen_gone"
 
 
 @dataclass(frozen=True, slots=True)

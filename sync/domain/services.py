@@ -87,6 +87,10 @@ class Directory(Protocol):
 
     async def users(self) -> Sequence[Account]: ...
 
+    async def find(self, principal_name: str) -> Account | None:
+        """The user who signs in with this name; None when there is none."""
+        ...
+
 
 class PresenceService(Protocol):
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:

@@ -42,6 +42,7 @@ class FakeGraph:
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)
+    during_users: Callable[[], Awaitable[None]] | None = None
     during_read: Callable[[], Awaitable[None]] | None = None
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
@@ -79,7 +80,16 @@ class FakeGraph:
     async def users(self) -> Sequence[Account]:
         if self.error:
             raise self.error
-        return self.accounts
+        found = list(self.accounts)
+        if self.during_users:
+            await self.during_users()
+        return found
+
+    async def find(self, principal_name: str) -> Account | None:
+        if self.error:
+            raise self.error
+        wanted = principal_name.casefold()
+        return next((each for each in self.accounts if each.principal_name.casefold() == wanted), None)
 
 
 @dataclass

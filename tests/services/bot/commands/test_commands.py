@@ -132,7 +132,7 @@ async def test_status_in_words(chat: Chat) -> None:
 async def test_status_refreshes_in_its_place_and_offers_what_fits(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("status")
-    assert set(buttons(card)) == {"status.show", "test.run", "enable.preview"}
+    assert set(buttons(card)) == {"status.show", "test.run", "people.show", "enable.preview"}
     chat.integrations.calls.clear()
     turn = await chat.turn(press(card, "status.show"))
     assert len(turn.replaced) == 1
