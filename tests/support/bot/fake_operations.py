@@ -11,6 +11,7 @@ from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
+from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.people.person_editor import PersonEditor
@@ -44,7 +45,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
-        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3)),
+        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
         updates=UpdateService(context, {}),
         roster=Roster(context, PresenceReader(context, store, quota), quota),
