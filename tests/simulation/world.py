@@ -65,7 +65,7 @@ UNORDERED = frozenset(
         *(Kind.WRONG_DATES, Kind.CLOCK_STEPS, Kind.PEOPLE_MOVE),
     }
 )
-"""Without polls nothing can make up for these: events are all there is, and their order is told by their times."""
+"""Without polls nothing can make up for these: events are all there is, and their times give their order."""
 
 
 def kinds_of(seed: int) -> frozenset[Kind]:
