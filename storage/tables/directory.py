@@ -27,7 +27,8 @@ class DirectoryState(SQLModel, table=True):
     """How far an integration's directory was read: ``link`` leads to what changed since; empty: read it whole.
 
     ``tenant_id`` is whose directory it is. ``stamp`` counts changes; ``matched_stamp`` is that of the people as
-    they are stored, of whom ``matched`` were matched, by the rules of ``matched_version``.
+    they are stored, of whom ``matched`` were matched, by the rules of ``matched_version``;
+    ``matched_chosen`` is a digest of those that administrators chose.
     """
 
     integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
@@ -38,4 +39,5 @@ class DirectoryState(SQLModel, table=True):
     stamp: int = 0
     matched_stamp: int = -1
     matched_version: int = 0
+    matched_chosen: str = ""
     matched: int = 0

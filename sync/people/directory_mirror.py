@@ -8,6 +8,7 @@ its end leaves the link as it was, so nobody is taken for removed.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import structlog
@@ -45,11 +46,13 @@ class KnownUser:
 class Reading:
     """How the copy is now: ``stamp`` numbers its changes, ``is_matched`` says whether people are matched by it.
 
-    Of them ``matched`` were matched then, by the rules of the feature ``version``.
+    Of them ``matched`` were matched then, by the rules of the feature ``version``; ``chosen`` is a digest of the
+    matches that administrators made.
     """
 
     stamp: int
     version: int
+    chosen: str
     is_matched: bool
     matched: int
 
@@ -63,8 +66,11 @@ class DirectoryMirror:
         self._clients = context.clients
         self._clock = context.clock
 
-    async def refresh(self, integration: Integration) -> Reading:
-        """Read what changed. Raises ``SyncError``; what was read before is kept then."""
+    async def refresh(self, integration: Integration, chosen: Mapping[str, str]) -> Reading:
+        """Read what changed. Raises ``SyncError``; what was read before is kept then.
+
+        ``chosen`` are the matches that administrators made.
+        """
         async with self._database.session() as session:
             state = await directory.get_state(session, integration.id)
         is_known = state is not None and state.tenant_id == integration.tenant_id
@@ -77,8 +83,9 @@ class DirectoryMirror:
                     raise
                 log.info("directory_read_whole", integration=integration.id, status=error.context["status"])
                 state = await self._read(service, integration, "")
-        is_matched = (state.matched_stamp, state.matched_version) == (state.stamp, integration.feature_version)
-        return Reading(state.stamp, integration.feature_version, is_matched, state.matched)
+        basis = (state.stamp, integration.feature_version, _digest(chosen))
+        is_matched = basis == (state.matched_stamp, state.matched_version, state.matched_chosen)
+        return Reading(*basis, is_matched, state.matched)
 
     async def accounts(self, integration_id: str) -> list[KnownUser]:
         """Every Teams user of the copy."""
@@ -96,7 +103,7 @@ class DirectoryMirror:
         """People are stored as ``reading`` says."""
         if state := await directory.get_state(session, integration.id):
             state.matched_stamp, state.matched_version = reading.stamp, reading.version
-            state.matched = reading.matched
+            state.matched_chosen, state.matched = reading.chosen, reading.matched
 
     async def distrust(self, session: AsyncSession, integration_id: str) -> None:
         """A second reading is to show whether the copy is right: it is read whole."""
@@ -155,6 +162,10 @@ class DirectoryMirror:
             state = DirectoryState(integration_id=integration.id, tenant_id=integration.tenant_id)
             session.add(state)
         return state
+
+
+def _digest(chosen: Mapping[str, str]) -> str:
+    return sha256(repr(sorted(chosen.items())).encode()).hexdigest()
 
 
 def _merged(page: DirectoryPage) -> list[UserChange]:

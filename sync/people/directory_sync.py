@@ -7,8 +7,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import integrations, people, problems
-from storage.queries.directory import Directory
+from storage.queries import directory_people, integrations, people, problems
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -59,38 +58,45 @@ class DirectorySync:
 
         Unless ``is_expected``, a sudden loss is stored only when a second reading agrees. Raises ``SyncError``.
         """
+        chosen = await self.chosen(integration.id)
         users = await self._clients.phones(self._credentials.account(integration)).users()
-        reading = await self._mirror.refresh(integration)
+        reading = await self._mirror.refresh(integration, chosen)
         is_known = reading.is_matched and not is_expected
         if is_known and await is_unchanged(self._database, integration.id, users, reading.matched):
             await self._finish(integration.id, Difference({}), reading)
             return False
         accounts = await self._mirror.accounts(integration.id)
-        wanted = await asyncio.to_thread(wanted_of, users, accounts, matches_proxies(integration))
-        return await self._store(integration.id, wanted, reading, is_expected=is_expected)
+        wanted = await asyncio.to_thread(wanted_of, users, accounts, matches_proxies(integration), chosen)
+        found = await difference(self._database, integration.id, wanted)
+        loss = None if is_expected else sudden_loss.find(found.losses())
+        if not await self._is_believed(integration.id, loss):
+            return False
+        await self._store(integration.id, found, chosen, reading)
+        return found.has_new
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
         """CloudLink's and Teams' users. Raises ``SyncError``."""
         users = await self._clients.phones(self._credentials.account(integration)).users()
-        await self._mirror.refresh(integration)
+        await self._mirror.refresh(integration, {})
         return users, await self._mirror.accounts(integration.id)
 
+    async def chosen(self, integration_id: str) -> dict[str, str]:
+        """The Teams users whom administrators chose, by CloudLink user id."""
+        async with self._database.session() as session:
+            return await directory_people.chosen(session, integration_id)
+
     async def _store(
-        self, integration_id: str, wanted: Mapping[str, Directory], reading: Reading, *, is_expected: bool
-    ) -> bool:
-        """Store what differs; returns whether people are newly matched."""
-        found = await difference(self._database, integration_id, wanted)
-        loss = None if is_expected else sudden_loss.find(found.losses())
-        if not await self._is_believed(integration_id, loss):
-            return False
+        self, integration_id: str, found: Difference, chosen: Mapping[str, str], reading: Reading
+    ) -> None:
+        """Store what differs."""
         now = self._clock()
         for part in in_slices(found.changed, together(found), SLICE):
+            wanted = {key: found.wanted.get(key) for key in part}
             async with self._database.writing() as session:
                 if await integrations.get_for_update(session, integration_id) is None:
-                    return False
-                await store_people(session, integration_id, {key: wanted.get(key) for key in part}, now)
+                    return
+                await store_people(session, integration_id, wanted, chosen, now)
         await self._finish(integration_id, found, replace(reading, matched=found.matched_now))
-        return found.has_new
 
     async def _is_believed(self, integration_id: str, loss: Loss | None) -> bool:
         """Whether to store the reading; if not, a second one is queued, which reads everything itself."""

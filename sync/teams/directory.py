@@ -25,6 +25,24 @@ FIELDS = ["id", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled",
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
 NEXT, LAST = "@odata.nextLink", "@odata.deltaLink"
+NO_SUCH_USER = frozenset({400, 404})
+"""Statuses for a name that nobody has, or that cannot be one."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeamsUser:
+    """A user of the tenant. ``mail`` is empty without one; ``proxy_addresses`` are plain SMTP addresses.
+
+    A ``guest`` has presence in another tenant, not in this one.
+    """
+
+    id: str
+    name: str
+    principal_name: str
+    mail: str
+    enabled: bool
+    proxy_addresses: tuple[str, ...] = ()
+    guest: bool = False
 
 
 class GraphDirectory:
@@ -62,6 +80,19 @@ class GraphDirectory:
     async def _all(self) -> bytes | None:
         return await self._graph.users(FIELDS)
 
+    async def find(self, principal_name: str) -> TeamsUser | None:
+        """The user who signs in with this name; None when there is none."""
+        try:
+            found = await with_fresh_token(
+                self._tokens, lambda: _read(lambda: self._graph.user(principal_name, [*FIELDS, "displayName"]))
+            )
+        except ServiceUnavailable as error:
+            if error.context.get("status") in NO_SUCH_USER:
+                return None
+            raise
+        user_id, name = _text(found.fields, "id"), _text(found.fields, "displayName")
+        return TeamsUser(**{**_NOTHING, **_change(found.fields).fields}, id=user_id, name=name) if user_id else None
+
     async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> "_Page":
         """A page, by a call that may be made twice. Errors are raised without the SDK's, which hold the request."""
         return await with_fresh_token(self._tokens, lambda: _read_page(send))
@@ -84,25 +115,33 @@ async def open_directory(
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A page of a list, and how many bytes it was."""
+    """What Graph returned, a page of a list or one user, and how many bytes it was."""
 
     fields: dict[str, Any]
     size: int
 
 
 async def _read_page(send: Callable[[], Awaitable[bytes | None]]) -> _Page | SyncError:
+    page = await _read(send)
+    if isinstance(page, SyncError) or isinstance(page.fields.get("value"), list):
+        return page
+    return ServiceUnavailable(Fault.GRAPH_UNREADABLE)
+
+
+async def _read(send: Callable[[], Awaitable[bytes | None]]) -> _Page | SyncError:
     try:
         async with asyncio.timeout(LONGEST_CALL):
             content = await send() or b""
-        page = orjson.loads(content)
+        fields = orjson.loads(content)
     except SyncError as error:
         return error
     except Exception as error:
         is_lost = isinstance(error, httpx.TransportError | OSError)
         fault = Fault.GRAPH_UNREACHABLE if is_lost else Fault.GRAPH_UNREADABLE
         return ServiceUnavailable(fault, error=type(error).__name__)
-    is_page = isinstance(page, dict) and isinstance(page.get("value"), list)
-    return _Page(page, len(content)) if is_page else ServiceUnavailable(Fault.GRAPH_UNREADABLE)
+    if isinstance(fields, dict):
+        return _Page(fields, len(content))
+    return ServiceUnavailable(Fault.GRAPH_UNREADABLE)
 
 
 def _imported() -> "type[Graph]":
@@ -139,3 +178,6 @@ _READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "userType": ("guest", lambda value: _as_text(value).casefold() == "guest"),
 }
 """Graph's properties as fields of an ``Account``."""
+
+_NOTHING: dict[str, Any] = {"principal_name": "", "mail": "", "enabled": True}
+"""Of a user of whom Graph says nothing more."""

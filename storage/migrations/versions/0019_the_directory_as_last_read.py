@@ -5,8 +5,8 @@ from alembic import op
 
 from storage.tables.columns import UtcDateTime
 
-revision = '0018'
-down_revision = '0017'
+revision = '0019'
+down_revision = '0018'
 
 
 def upgrade() -> None:
@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.Column('stamp', sa.Integer(), nullable=False),
         sa.Column('matched_stamp', sa.Integer(), nullable=False),
         sa.Column('matched_version', sa.Integer(), nullable=False),
+        sa.Column('matched_chosen', sa.String(), nullable=False),
         sa.Column('matched', sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(['integration_id'], ['integration.id'], ondelete='CASCADE'),
         sa.PrimaryKeyConstraint('integration_id'),
