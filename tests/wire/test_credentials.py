@@ -160,11 +160,15 @@ async def test_missing_consent_names_what_is_missing(
     assert (error.fault, error.context) == (Fault.GRAPH_CONSENT_MISSING, {"permissions": missing})
 
 
-@pytest.mark.parametrize("switch", ["entra_outage", "entra_transient"])
-async def test_entras_own_errors_are_not_the_administrators_fault(sandbox: SandboxHandle, switch: str) -> None:
+@pytest.mark.parametrize(
+    ("switch", "fault"), [("entra_outage", Fault.ENTRA_UNREACHABLE), ("entra_transient", Fault.ENTRA_TEMPORARY)]
+)
+async def test_entras_own_errors_are_not_the_administrators_fault(
+    sandbox: SandboxHandle, switch: str, fault: Fault
+) -> None:
     await sandbox.set_faults(**{switch: True})
     error = await failure_of(prove(app_of(sandbox), entra_at(sandbox.url)))
-    assert (type(error), error.fault) == (ServiceUnavailable, Fault.ENTRA_UNREACHABLE)
+    assert (type(error), error.fault) == (ServiceUnavailable, fault)
     await sandbox.set_faults(**{switch: False})
     assert await prove(app_of(sandbox), entra_at(sandbox.url))
 
