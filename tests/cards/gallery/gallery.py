@@ -172,8 +172,8 @@ def example(fault: Fault) -> SyncError:
 
 def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
     one = integration(enabled=False)
-    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"))
-    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG))
+    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), ("Ben Example",) * 25)
+    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG), (LONG,) * 14_000)
     yield "preview", preview.preview_card(texts, one, small, wizard=True)
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
     newest = replace(one, feature_version=3)
@@ -296,10 +296,12 @@ def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ..
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
-    reasons = list(Unmatched)
+    reasons = sorted(list(Unmatched)[:4])
     return tuple(
         UnmatchedPerson(
-            f"{number} {name}", f"{number}.{name.lower().replace(' ', '.')}@contoso.example", reasons[number % 4]
+            f"{number} {name}",
+            f"{number}.{name.lower().replace(' ', '.')}@contoso.example",
+            reasons[number * 4 // count],
         )
         for number in range(count)
     )
