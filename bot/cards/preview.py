@@ -130,7 +130,8 @@ def _left_out(texts: Texts, preview: Preview, page: int) -> list[CardElement]:
 def _group(texts: Texts, reason: Unmatched, people: Iterable[UnmatchedPerson]) -> list[CardElement]:
     """The people left out for one reason, below it and its remedy."""
     names = [row("👤", capped(person.name or person.address, 60), capped(person.address, 60)) for person in people]
-    return [row("⚠️", texts(f"unmatched.{reason}"), texts(f"unmatched.{reason}.remedy"), spacing="Medium"), *names]
+    said = texts(f"unmatched.{reason}")
+    return [row("⚠️", said[:1].upper() + said[1:], texts(f"unmatched.{reason}.remedy"), spacing="Medium"), *names]
 
 
 def _would_send(texts: Texts, sent: tuple[WouldSend, ...]) -> list[CardElement]:

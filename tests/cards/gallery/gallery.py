@@ -12,6 +12,7 @@ from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
 from bot.cards.help import HelpLine
 from bot.cards.parts import with_banner
+from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
 from bot.languages import Texts
@@ -92,6 +93,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     }
     groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
+    running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
+    yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
     yield "help", help_cards.help_card(texts, groups, lines["status"])
     yield "unknown", help_cards.unknown(texts, [])
     yield (
