@@ -9,6 +9,8 @@ def visible(text: str) -> str:
     A byte order mark, a zero-width space, a soft hyphen, a mark of direction and a non-breaking space come with
     pasted text and make two equal texts differ. Letters are composed, as most keyboards write them.
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     blanked = "".join(" " if letter.isspace() else letter for letter in text)
     kept = "".join(letter for letter in blanked if unicodedata.category(letter) not in {"Cc", "Cf"})
     return unicodedata.normalize("NFC", " ".join(kept.split()))

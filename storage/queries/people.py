@@ -152,6 +152,19 @@ async def make_pending_due(
     return int(result.rowcount)
 
 
+async def plan_again(session: AsyncSession, now: datetime) -> None:
+    """After a start, or after the clock was set back: changes that wait for another attempt are due now.
+
+    What was accepted in the future is unsure, and what was refused then is tried again.
+    """
+    ahead = update(Person).where(col(Person.applied).is_not(None), col(Person.applied_at) > now)
+    await session.exec(ahead.values(applied=UNSURE, due_at=now))
+    await session.exec(
+        update(Person).where(col(Person.refused_since) > now).values(refused_since=None, refused_until=None)
+    )
+    await session.exec(update(Person).where(col(Person.due_at) > now, _differs()).values(due_at=now))
+
+
 async def clear_desired(session: AsyncSession, integration_id: str, because: str, now: datetime) -> int:
     """Stop showing anything in Teams and forget the state of the phones; ``because`` is the cause's id.
 

@@ -52,11 +52,13 @@ class SimulatedClients:
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[GraphClientModel]:
+        self.graph.check(app)
         yield GraphClientModel(self.graph, app)
 
     def registration(self, app: TeamsApp) -> NoRegistration:
         return NoRegistration()
 
-    async def prove(self, app: TeamsApp) -> None: ...
+    async def prove(self, app: TeamsApp) -> None:
+        self.graph.check(app)
 
     def forget(self, app: TeamsApp) -> None: ...
