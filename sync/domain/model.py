@@ -114,6 +114,8 @@ class Unmatched(StrEnum):
     NO_EXTENSION = "no_extension"
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
+    TAKEN = "taken"
+    CHOSEN_GONE = "chosen_gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,12 +253,13 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One step of a connection test: what was tried, how long it took (seconds), what failed."""
+    """One step of a connection test: whether it was tried, how long it took (seconds), what failed."""
 
     service: Service
     step: str
-    seconds: float
+    seconds: float = 0.0
     error: SyncError | None = None
+    tried: bool = True
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):

@@ -87,6 +87,10 @@ class Directory(Protocol):
 
     async def users(self) -> Sequence[Account]: ...
 
+    async def find(self, principal_name: str) -> Account | None:
+        """The user who signs in with this name; None when there is none."""
+        ...
+
 
 class PresenceService(Protocol):
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
@@ -142,6 +146,10 @@ class ServiceClients(Protocol):
 
     async def prove(self, app: TeamsApp) -> None:
         """Acquire a fresh token and check its roles; nothing is read. Raises ``SyncError``."""
+        ...
+
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """Post ``sealed`` to a webhook of ours; the status and body. Raises ``ServiceUnavailable``."""
         ...
 
     def forget(self, app: TeamsApp) -> None:

@@ -41,10 +41,12 @@ class Difference:
         )
 
 
-def wanted_of(users: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool) -> dict[str, Directory]:
+def wanted_of(
+    users: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool, chosen: Mapping[str, str]
+) -> dict[str, Directory]:
     """What is to be stored of each CloudLink user. Pure; of 100,000 users it takes a second: run it in a thread."""
     shared = _with_shared_extension(users)
-    return {one.person.user_id: _directory(one, shared) for one in match(users, accounts, proxies)}
+    return {one.person.user_id: _directory(one, shared) for one in match(users, accounts, proxies, chosen)}
 
 
 async def difference(database: Database, integration_id: str, wanted: Mapping[str, Directory]) -> Difference:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import integrations, people, problems
+from storage.queries import directory_people, integrations, people, problems
 from storage.queries.directory import Directory
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
@@ -55,9 +55,10 @@ class DirectorySync:
 
         Unless ``is_expected``, a sudden loss is stored only when a second reading agrees. Raises ``SyncError``.
         """
+        chosen = await self.chosen(integration.id)
         users, accounts = await self.read(integration)
-        wanted = await asyncio.to_thread(wanted_of, users, accounts, matches_proxies(integration))
-        return await self._store(integration.id, wanted, is_expected=is_expected)
+        wanted = await asyncio.to_thread(wanted_of, users, accounts, matches_proxies(integration), chosen)
+        return await self._store(integration.id, wanted, chosen, is_expected=is_expected)
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
         """CloudLink's and Teams' users. Raises ``SyncError``."""
@@ -65,7 +66,19 @@ class DirectorySync:
         async with self._clients.directory(self._credentials.app(integration)) as directory:
             return users, await directory.users()
 
-    async def _store(self, integration_id: str, wanted: Mapping[str, Directory], *, is_expected: bool) -> bool:
+    async def chosen(self, integration_id: str) -> dict[str, str]:
+        """The Teams users whom administrators chose, by CloudLink user id."""
+        async with self._database.session() as session:
+            return await directory_people.chosen(session, integration_id)
+
+    async def _store(
+        self,
+        integration_id: str,
+        wanted: Mapping[str, Directory],
+        chosen: Mapping[str, str],
+        *,
+        is_expected: bool,
+    ) -> bool:
         """Store what differs; returns whether people are newly matched."""
         found = await difference(self._database, integration_id, wanted)
         loss = None if is_expected else sudden_loss.find(found.losses())
@@ -83,7 +96,7 @@ class DirectorySync:
             async with self._database.writing() as session:
                 if await integrations.get_for_update(session, integration_id) is None:
                     return False
-                await store_people(session, integration_id, {key: wanted.get(key) for key in part}, now)
+                await store_people(session, integration_id, {key: wanted.get(key) for key in part}, chosen, now)
         await self._finish(integration_id, found)
         return found.has_new
 

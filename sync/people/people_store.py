@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
+from core.text import searchable
 from storage.queries import endpoints, people
 from storage.queries.directory import Directory
 from storage.tables.columns import UNSURE
@@ -16,11 +17,16 @@ from sync.presence.status_message_plan import transfer_message
 
 
 async def store_people(
-    session: AsyncSession, integration_id: str, wanted: Mapping[str, Directory | None], now: datetime
+    session: AsyncSession,
+    integration_id: str,
+    wanted: Mapping[str, Directory | None],
+    chosen: Mapping[str, str],
+    now: datetime,
 ) -> None:
     """``wanted`` says what to store of a CloudLink user, None for who is gone from CloudLink.
 
-    Who is gone is kept while Teams may show something for them, then deleted.
+    Who is gone is kept while Teams may show something for them, then deleted. ``chosen`` are the Teams users chosen
+    by hand, as they were when the directories were read: who was given another since keeps it until the next match.
     """
     known = await people.by_cloudlink_user(session, integration_id, wanted)
     extensions = {person.id: person.extension for person in known.values()}
@@ -28,7 +34,12 @@ async def store_people(
         if wanted[user_id] is None:
             await _retire(session, person, now)
     after = [
-        _updated(known.get(user_id) or Person(integration_id=integration_id, cloudlink_user_id=user_id), row, now)
+        _updated(
+            known.get(user_id) or Person(integration_id=integration_id, cloudlink_user_id=user_id),
+            row,
+            chosen.get(user_id),
+            now,
+        )
         for user_id, row in wanted.items()
         if row
     ]
@@ -62,10 +73,13 @@ async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
     person.desired_because, person.due_at = current_cause(), now
 
 
-def _updated(person: Person, wanted: Directory, now: datetime) -> Person:
+def _updated(person: Person, wanted: Directory, chosen: str | None, now: datetime) -> Person:
     """Who stops matching is due now, for what is shown must be cleared, in a call or not."""
-    teams_user_id = wanted[4]
-    person.name, person.address, person.extension, person.site_id, _, person.unmatched, person.gone = wanted
+    person.name, person.address, person.extension, person.site_id, teams_user_id, unmatched, person.gone = wanted
+    person.search = searchable(person.name, person.address, person.extension)
+    if person.chosen_user_id != chosen:
+        return person
+    person.unmatched = unmatched
     if person.teams_user_id != teams_user_id:
         person.teams_user_id = teams_user_id
         person.due_at = now if person.applied or person.status_message else person.due_at

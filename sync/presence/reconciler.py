@@ -25,7 +25,7 @@ from sync.domain.jobs import PUSH, PUSH_STATUS_MESSAGE, ROTATE
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Presence
 from sync.domain.services import MAX_CHANGES, PresenceService
-from sync.presence import plan
+from sync.presence import plan, sent_changes
 from sync.presence.delays import Delays
 from sync.presence.outcomes import AppliedState, Outcomes, PendingChange
 from sync.presence.shared_sessions import shared_change, wishes_of_others
@@ -172,6 +172,7 @@ class Reconciler:
                 if person is not None:
                     self._observe_latency(person, change, outcome, now)
                     applying.apply(person, change, outcome)
+            await sent_changes.record(session, pending, outcomes, now)
         if is_proven:
             await self._jobs.defer(ROTATE, integration_id)
         return any(person.due_at is not None and person.due_at <= now for person in rows.values())

@@ -168,6 +168,9 @@ class GraphClientModel:
         await self._answer()
         return "Vale Verde"
 
+    async def find(self, principal_name: str) -> TeamsUser | None:
+        return next((user for user in await self.users() if user.principal_name == principal_name), None)
+
     async def users(self) -> Sequence[TeamsUser]:
         await self._answer()
         return list(self.graph.users.values())

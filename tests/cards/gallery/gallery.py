@@ -16,7 +16,7 @@ from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
 from bot.languages import Texts
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
     Delay,
     Freshness,
@@ -32,7 +32,7 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import Effect, LineState, Presence
-from tests.cards.gallery import access, management, notice, rotation, update
+from tests.cards.gallery import access, management, notice, people, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -74,6 +74,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_enabling(texts),
             *_health(texts),
             *_things(texts),
+            *people.samples(texts, integration()),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),
             *update.samples(texts, integration()),
@@ -164,11 +165,8 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
-    if (
-        fault.value.endswith(("unreachable", "throttled", "unreadable", "list_too_long"))
-        and fault is not Fault.SECRET_UNREADABLE
-    ):
-        return ServiceUnavailable(fault, 30.0, status=503)
+    if fault in OUTAGES or fault.value.endswith("list_too_long"):
+        return ServiceUnavailable(fault, 30.0, status=503, address="https://bot.contoso.example")
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
     return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
 
@@ -216,6 +214,12 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         Probe(Service.GRAPH, "x", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {})
+    untried = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", tried=False), Probe(Service.GRAPH, "x", tried=False)]
+    yield "tested_some", connection_test.tested(texts, integration(), untried, {})
+    closed = example(Fault.CLOUDLINK_WAY_IN_CLOSED)
+    at_home = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", 3.2, closed), steps[2]]
+    in_words = {2: form_error(closed, texts, LINKS)}
+    yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words)
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
     form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
     yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
