@@ -131,7 +131,7 @@ def _group(texts: Texts, reason: Unmatched, people: Iterable[UnmatchedPerson]) -
     """The people left out for one reason, below it and its remedy."""
     names = [row("👤", capped(person.name or person.address, 60), capped(person.address, 60)) for person in people]
     said = texts(f"unmatched.{reason}")
-    return [row("⚠️", said[:1].upper() + said[1:], texts(f"unmatched.{reason}.remedy"), spacing="Medium"), *names]
+    return [row("⚠️", said[:1].upper() + said[1:], texts(f"preview.remedy.{reason}"), spacing="Medium"), *names]
 
 
 def _would_send(texts: Texts, sent: tuple[WouldSend, ...]) -> list[CardElement]:

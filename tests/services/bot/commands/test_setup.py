@@ -583,7 +583,7 @@ async def test_the_preview_counts_explains_and_warns(chat: Chat) -> None:
         "Person 1",
         "Ada, Ben",
         EN("unmatched.not_found")[1:],
-        EN("unmatched.not_found.remedy"),
+        EN("preview.remedy.not_found"),
         "on a call → In a call",
         EN("preview.by_hand"),
     ):
