@@ -3,21 +3,25 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Engine, event, func, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
+from storage.transaction import Transaction
+
 Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 Guard = Callable[[AsyncSession], Awaitable[None]]
 """Checks, first in a transaction, whether it may write; raises if not."""
@@ -29,12 +33,17 @@ CONNECTIONS = 10
 
 
 class Database:
-    """Provides sessions on one engine. A session is one transaction: committed on leaving, rolled back on error."""
+    """Provides sessions on one engine. A session is one transaction: committed on leaving, rolled back on error.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    ``blocking`` is an engine of the same database for ``transact``, whose commits survive a loss of power.
+    """
+
+    def __init__(self, engine: AsyncEngine, blocking: Engine) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._blocking = blocking
         self._writer = asyncio.Lock()
+        self._threads = ThreadPoolExecutor(1 if self.is_sqlite else CONNECTIONS, "transaction")
 
     @property
     def conninfo(self) -> str:
@@ -62,6 +71,43 @@ class Database:
             await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
             await _check(session)
             yield session
+
+    async def check(self) -> None:
+        """Have the guard, if there is one, check whether what follows may be written; it raises if not."""
+        if _guard.get():
+            async with self.writing():
+                pass
+
+    async def transact(self, function: Callable[[Transaction], Result]) -> Result:
+        """What ``function`` returns: it runs in a thread, in one transaction, which is durable on return.
+
+        That costs one change of threads however many its statements are. It must not wait for anything else, and
+        no guard checks it: it is not for what a person asks for. Raises ``SQLAlchemyError``, as a session does.
+        """
+        loop = asyncio.get_running_loop()
+        if not self.is_sqlite:
+            return await loop.run_in_executor(self._threads, self._transact, function)
+        async with self._writer:
+            return await asyncio.shield(loop.run_in_executor(self._threads, self._transact, function))
+
+    def _transact(self, function: Callable[[Transaction], Result]) -> Result:
+        connection = self._blocking.raw_connection()
+        try:
+            if self.is_sqlite:
+                connection.cursor().execute("BEGIN IMMEDIATE")
+            result = function(Transaction(connection, is_sqlite=self.is_sqlite))
+            connection.commit()
+            return result
+        except self._blocking.dialect.loaded_dbapi.Error as error:
+            connection.invalidate()
+            raise OperationalError(None, None, error) from error
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close what ``transact`` uses."""
+        self._threads.shutdown()
+        self._blocking.dispose()
 
 
 @contextmanager
@@ -140,10 +186,15 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     if address.drivername.startswith("sqlite") and address.database:
         _make_private_file(Path(address.database))
     engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+    is_remote = not address.drivername.startswith("sqlite")
+    blocking = create_engine(sync_url(address), pool_pre_ping=is_remote, pool_size=CONNECTIONS)
     configure_connections(engine.sync_engine)
+    configure_connections(blocking, durable=True)
+    database = Database(engine, blocking)
     try:
-        yield Database(engine)
+        yield database
     finally:
+        database.close()
         await engine.dispose()
 
 
@@ -167,18 +218,26 @@ def _make_private_file(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def configure_connections(engine: Engine) -> None:
-    """Set up each new connection of ``engine`` as this program needs it."""
+def configure_connections(engine: Engine, *, durable: bool = False) -> None:
+    """Set up each new connection of ``engine`` as this program needs it.
+
+    ``durable``: what is committed on SQLite survives a loss of power too, as it always does on PostgreSQL
+    (SQLite: "PRAGMA synchronous", with a write-ahead log).
+    """
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "connect", _configure_sqlite_durably if durable else _configure_sqlite)
     else:
         from storage.postgres_text import strip_nul  # slow to import
 
         event.listen(engine, "connect", strip_nul)
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: Any, _record: Any, synchronous: str = "NORMAL") -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=5000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _configure_sqlite_durably(connection: Any, record: Any) -> None:
+    _configure_sqlite(connection, record, "FULL")

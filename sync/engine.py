@@ -41,6 +41,7 @@ from sync.domain.jobs import (
     Job,
     JobQueue,
 )
+from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
@@ -51,11 +52,9 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
-from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
-from sync.presence.reconciler import Reconciler
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
@@ -135,7 +134,7 @@ async def open_engine(
     metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     engine = parts.engine(jobs, parts.register_jobs(jobs))
-    async with jobs.running():
+    async with parts.flow.running(), jobs.running():
         try:
             yield engine
         finally:
@@ -152,14 +151,13 @@ class _Parts:
         every = config.intervals
         self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
         self.config, self.context, self.store = config, context, store
-        self.ingestor = EventIngestor(context)
+        self.flow = Flow(context, store, self.quota)
         self.poller = Poller(
-            context, store, self.ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
+            context, store, self.flow, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
         )
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
-        self.reconciler = Reconciler(context, store, self.quota)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -174,7 +172,7 @@ class _Parts:
     def job_table(self) -> tuple[Job, ...]:
         """Every job but ``SCHEDULE``, which queues the others."""
         return (
-            Job(PUSH, self.reconciler.push, urgent=True),
+            Job(PUSH, self.flow.push, urgent=True),
             Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
             Job(POLL, self.poller.poll, paced=True),
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
@@ -214,7 +212,7 @@ class _Parts:
             connection_test=self.connection_test,
             credentials=CredentialService(context, store, config.host),
             updates=UpdateService(context, self.catalogue),
-            webhooks=Webhooks(context, self.ingestor, config.tables),
+            webhooks=Webhooks(context, self.flow, config.tables),
             jobs=jobs,
             scheduler=scheduler,
             readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),

@@ -31,6 +31,7 @@ class Person(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
+        Index("ix_person_due", "integration_id", "due_at"),
     )
 
     id: str = Field(default_factory=new_id, primary_key=True)

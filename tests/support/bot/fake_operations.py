@@ -6,6 +6,7 @@ from storage.encryption import Encryption
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
+from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
@@ -13,7 +14,6 @@ from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
-from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
@@ -34,7 +34,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
     store = CredentialStore(encryption)
     quota = QuotaLedger(Quota(1500), context.metrics)
     directory_sync = DirectorySync(context, store)
-    poller = Poller(context, store, EventIngestor(context), poll_sample_every=timedelta(seconds=60))
+    poller = Poller(context, store, Flow(context, store, quota), poll_sample_every=timedelta(seconds=60))
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
