@@ -19,7 +19,7 @@ help:
 	@echo "make test         the checks of every day, in less than five minutes"
 	@echo "make test-all     every check: also both databases everywhere, Chromium, crashes, load"
 	@echo "make lint         the checks that run nothing: style, types, walls"
-	@echo "make screenshots  renew the pictures of the README"
+	@echo "make screenshots  renew the pictures of the README and of the pages"
 	@echo "make package      the Teams app package (ARGS=\"--bot-id ... --domain ...\")"
 	@echo "make lock         renew requirements/*.txt and package-lock.json"
 	@echo "make audit        ask whether a locked version is known to be vulnerable"
@@ -63,10 +63,10 @@ lint-imports: $(VENV)/.dev-installed
 	@$(BIN)/lint-imports --no-logo
 
 screenshots: $(VENV)/.dev-installed node-tools
-	@$(BIN)/python -m pytest tests/e2e/test_by_hand.py
-	@mkdir -p docs/images
-	@for picture in chat.en chat.pt switchboard.en switchboard.pt; do \
-		cp build/screenshots/$$picture.png docs/images/ || exit 1; \
+	@$(BIN)/python -m tests.cards.pictures --docs
+	@$(BIN)/python -m pytest -q tests/e2e/test_by_hand.py
+	@for picture in call chat switchboard; do \
+		for language in en pt; do cp build/screenshots/$$picture.$$language.png docs/images/ || exit 1; done; \
 	done
 	@echo "Renewed the pictures in docs/images/."
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from itertools import product
 from time import monotonic
 from typing import Any
+from urllib.request import getproxies
 
 import aiohttp
 import structlog
@@ -22,7 +23,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
-from bot.cards.field_errors import Links
+from bot.cards.field_errors import links_of
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
 from bot.chat.export_links import ExportLinks
@@ -37,12 +38,14 @@ from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
+from core.clouds import cloud_of
 from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
 from core.http_metrics import tracing
 from core.http_server import CannotListen, listening
 from core.logging import configure_logging
 from core.metrics import Metrics
+from core.proxies import WrongProxy, settle_proxies
 from core.shutdown import ShutdownDeadline
 from settings import Settings
 from storage.database import Database, database_url, make_private_folder, open_database
@@ -91,11 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = Settings()
     except ValidationError as error:
-        return _refuse(*(f"{str(*each['loc'][:1]).upper()}: {each['msg']}" for each in error.errors()))
+        return _refuse(*(_refusal_of(each["loc"], each["msg"]) for each in error.errors()))
     configure_logging(settings.log_level, settings.log_format)
     try:
+        settle_proxies(os.environ)
         return asyncio.run(_run(settings, options)) or 0
-    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongSetting) as error:
+    except (CannotListen, InsecureHosting, KeysUnavailable, NewerDatabase, WrongProxy, WrongSetting) as error:
         return _refuse(str(error))
     except CannotCopy as error:
         return _refuse(str(error), what="copy")
@@ -103,6 +107,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(f"The database does not answer: {str(error.orig).splitlines()[0]}")
     except ProgrammingError:
         return _refuse("DATABASE_URL: PostgreSQL's library does not accept an option after the question mark.")
+
+
+def _refusal_of(location: Sequence[str | int], message: str) -> str:
+    """The setting and what is wrong with it; a rule about several settings names them itself."""
+    return ": ".join([*(str(name).upper() for name in location[:1]), message.removeprefix("Value error, ")])
 
 
 def _run(settings: Settings, options: argparse.Namespace) -> Coroutine[Any, Any, int | None]:
@@ -237,14 +246,7 @@ async def open_applications(
         encryption = await open_encryption(database, keys)
         registry = CollectorRegistry()
         metrics, skew = Metrics(registry), ClockSkewMonitor(utc_now)
-        traces = [skew.tracing(), tracing(metrics)]
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trace_configs=traces,
-            )
-        )
+        http = await stack.enter_async_context(open_http([skew.tracing(), tracing(metrics)]))
         jobs = _job_queue(database, metrics, role, deadline)
         engine = await stack.enter_async_context(
             open_engine(
@@ -264,6 +266,19 @@ async def open_applications(
         yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
+def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
+    """The session of all requests by aiohttp. Only where there is a proxy it reads the environment.
+
+    That costs each request a thread: aiohttp looks for a password in *.netrc*, too (measured, 3.14).
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=MAX_CONNECTIONS),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        trace_configs=traces,
+        trust_env=not {"https", "http"}.isdisjoint(getproxies()),
+    )
+
+
 def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
     """What the bot's commands use."""
     return Services(
@@ -273,7 +288,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         access=_access(settings),
         clock=utc_now,
         languages=load_texts(),
-        links=Links(),
+        links=links_of(cloud_of(settings.graph_url)),
         previews=PreviewCache(utc_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
         commands=BOT_COMMANDS,

@@ -4,6 +4,7 @@ import os
 import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
@@ -14,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from core.clouds import is_one_cloud
 from core.http import is_loopback
 from storage.database import database_url as parse_database_url
 from storage.keys import check_keys
@@ -23,6 +25,25 @@ Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
 
 CONTAINER_SECRETS = "/run/secrets"
+
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_AN_ID = "must be an ID, like 1b2c3d4e-0000-4000-8000-1234567890ab"
+_SHAPES = {
+    "bot_app_id": (_ID, _AN_ID),
+    "bot_tenant_id": (_ID, _AN_ID),
+    "managed_identity_client_id": (_ID, _AN_ID),
+    "allowed_tenants": (_ID, "must be tenant IDs, like 1b2c3d4e-0000-4000-8000-1234567890ab; not names or domains"),
+    "admins": (
+        rf"(?:{_ID}/)?(?:{_ID}|[^@\s/]+@[^@\s/]+\.[^@\s/]+)",
+        "must be Entra object IDs or sign-in names like ana@contoso.com, separated by commas; not display names",
+    ),
+    "host_credential_tenants": (f"{_ID}/{_ID}", "each entry must be TEAMS_TENANT/ENTRA_TENANT, two tenant IDs"),
+    "allowed_service_hosts": (
+        r"(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*|\[?[0-9a-f:]+\]?",
+        "must be host names, like smba.trafficmanager.net; without https:// and without a path",
+    ),
+}
+"""What an entry of a setting looks like, and how its refusal says so."""
 
 
 class Settings(BaseSettings):
@@ -179,13 +200,6 @@ class Settings(BaseSettings):
         check_keys([key.get_secret_value() for key in keys])
         return keys
 
-    @field_validator("host_credential_tenants")
-    @classmethod
-    def _are_pairs_of_tenants(cls, pairs: tuple[str, ...]) -> tuple[str, ...]:
-        if not all(re.fullmatch(r"[^/\s]+/[^/\s]+", pair) for pair in pairs):
-            raise ValueError("each entry is TEAMS_TENANT/ENTRA_TENANT")
-        return pairs
-
     @field_validator("key_vault_secret")
     @classmethod
     def _is_a_vault_secret(cls, url: str) -> str:
@@ -193,7 +207,24 @@ class Settings(BaseSettings):
             raise ValueError("is not the address of a secret (https://VAULT.vault.azure.net/secrets/NAME)")
         return url
 
-    @field_validator("public_url", "entra_url", "graph_url", "cloudlink_url", "bot_openid_metadata_url")
+    @field_validator("*", mode="before")
+    @classmethod
+    def _has_no_quotes(cls, value: object) -> object:
+        """Some loaders of environment files keep the quotes, and the value would be refused far from here."""
+        if isinstance(value, str) and len(value) > 1 and value[0] == value[-1] and value[0] in "\"'":
+            raise ValueError("has quotes around it: write the value without them")
+        return value
+
+    @field_validator("entra_url", "graph_url")
+    @classmethod
+    def _is_an_address_alone(cls, url: str) -> str:
+        if urlsplit(url).path.strip("/") or urlsplit(url).query:
+            raise ValueError("is the address of the service alone, without a path: https://HOST")
+        return url
+
+    @field_validator(
+        "public_url", "entra_url", "graph_url", "cloudlink_url", "bot_openid_metadata_url", "bot_token_issuer"
+    )
     @classmethod
     def _is_https_or_loopback(cls, url: str) -> str:
         if url and not (url.startswith("https://") or (url.startswith("http://") and is_loopback(url))):
@@ -206,6 +237,25 @@ class Settings(BaseSettings):
         if url:
             parse_database_url(url)
         return url
+
+    @model_validator(mode="after")
+    def _entries_have_their_shape(self) -> "Settings":
+        """Not under the development switch: the Playground's ids are of any shape."""
+        for name, (shape, wanted) in _SHAPES.items() if not self.dangerously_allow_unauthenticated else ():
+            value = getattr(self, name)
+            entries = value if isinstance(value, tuple) else (value,) if value else ()
+            if not all(re.fullmatch(shape, entry, re.IGNORECASE) for entry in entries):
+                raise ValueError(f"{name.upper()}: {wanted}")
+        return self
+
+    @model_validator(mode="after")
+    def _addresses_are_of_one_cloud(self) -> "Settings":
+        if not is_one_cloud(self.graph_url, self.entra_url, self.bot_token_issuer):
+            raise ValueError(
+                "GRAPH_URL, ENTRA_URL and BOT_TOKEN_ISSUER are addresses of different Microsoft clouds: "
+                "take all of them from one, as the guide to deployment lists them"
+            )
+        return self
 
     @model_validator(mode="after")
     def _operations_have_a_port_of_their_own(self) -> "Settings":

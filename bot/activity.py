@@ -42,12 +42,14 @@ class Message:
 class Action:
     """A pressed button: its verb, and the card's inputs as strings (a toggle is ``"true"`` or ``"false"``).
 
-    ``data`` may hold secrets: it is kept out of ``repr`` and must never be logged.
+    ``data`` may hold secrets: it is kept out of ``repr`` and must never be logged. ``automatic``: the client asked
+    for the card again because it was opened; nobody pressed anything.
     """
 
     verb: str
     data: Mapping[str, str]
     card_id: str
+    automatic: bool = False
 
     def __repr__(self) -> str:
         return f"Action(verb={self.verb!r}, card_id={self.card_id!r})"

@@ -16,6 +16,7 @@ CloudLinkPresenceError
 ├── TurnFailed                         bot.hosting.turn_runner
 ├── TooLarge (ValueError)              core.http
 ├── CannotListen                       core.http_server
+├── WrongProxy                         core.proxies
 ├── Refused (ValueError)               manifest.packer
 ├── SecretUnreadable                   storage.encryption
 ├── KeyVaultUnavailable                storage.key_vault

@@ -35,6 +35,7 @@ VERDICTS = (
     "ambiguous",
 )
 CHANGE_KINDS = ("set", "clear", "set_message", "clear_message")
+EFFECTS = ("as_wished", "chosen", "outranked", "perhaps_chosen", "not_shown", "unclear")
 CHANGE_OUTCOMES = ("done", "throttled", "failed", "refused")
 SERVICES = ("cloudlink", "graph", "other")
 REQUEST_OUTCOMES = ("ok", "throttled", "refused", "unavailable", "failed")
@@ -86,6 +87,11 @@ class Metrics:
         )
         self.latency = self._histogram(
             "latency_seconds", "From an event's arrival to Microsoft Graph's acceptance of the change", QUICK
+        )
+        self.read_back = self._counter(
+            "read_back",
+            "People whose presence was read back from Teams, by what became of what was sent",
+            effect=EFFECTS,
         )
         self.quota_limit = self._gauge(
             "quota_limit", "Presence requests that a tenant's application may make in 30 seconds"

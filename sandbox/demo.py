@@ -54,6 +54,14 @@ def missing_for_chat() -> str:
     return ""
 
 
+def missing_emoji_font() -> str:
+    """That cards show boxes for icons on this machine, with the remedy; empty when it has a font, or cannot say."""
+    fonts = shutil.which("fc-list")
+    if fonts is None or subprocess.run([fonts, ":lang=und-zsye"], capture_output=True, check=False).stdout:  # noqa: S603
+        return ""
+    return "No emoji font here, so icons show as boxes. Debian, Ubuntu: apt install fonts-noto-color-emoji"
+
+
 async def run(data: Path, missing: str) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -188,6 +196,7 @@ def summary(urls: dict[str, str], missing: str, logs: Path) -> str:
         f"Bot          {urls['Bot']}",
         "",
         *([f"No chat: {missing}"] if missing else steps),
+        *filter(None, [missing_emoji_font()]),
         "",
         f"Logs: {logs}   Ctrl-C ends all of it.",
     ]

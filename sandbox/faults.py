@@ -26,6 +26,7 @@ class Faults:
 
     An application may add itself secrets of at most ``longest_secret_days`` (0: of any length), or none
     (``secrets_forbidden``): app management policies.
+    ``graph_hides``: presence is accepted and not shown; ``graph_unreadable``: it may be written and not read.
     The phone system's clock is ``cloudlink_clock_seconds`` ahead. ``plain_calls`` are calls with a bare id in
     webhooks too, and with a time when they are asked for: Mitel's sources differ.
     """
@@ -34,6 +35,8 @@ class Faults:
     graph_outage: bool = False
     graph_forbidden: bool = False
     graph_drift: bool = False
+    graph_hides: bool = False
+    graph_unreadable: bool = False
     graph_quota: int = DEFAULT_LIMIT
     retry_after: int = 2
     entra_outage: bool = False

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 
-TeamsClient = Literal["Available", "Away", "Busy", "DoNotDisturb"]
+TeamsClient = Literal["Available", "Away", "Busy", "DoNotDisturb", "InAMeeting", "Presenting"]
 
 SESSION_PAIRS = frozenset(
     {
@@ -45,6 +45,7 @@ class Shown(NamedTuple):
 
 
 OFFLINE = Shown("Offline", "Offline")
+_IN_MEETINGS = {"InAMeeting": Shown("Busy", "InAMeeting"), "Presenting": Shown("DoNotDisturb", "Presenting")}
 
 
 @dataclass
@@ -111,7 +112,7 @@ def shown(client: TeamsClient | None, session: Session | None, chosen: Chosen | 
     live = live_session(session, now)
     sessions = [faded(live, now)] if live else []
     if client:
-        sessions.append(Shown(client, client))
+        sessions.append(_IN_MEETINGS.get(client, Shown(client, client)))
     if not sessions:
         return OFFLINE
     if preferred := live_chosen(chosen, now):

@@ -2,23 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Engine, create_engine, event, func, make_url, text
+from sqlalchemy import URL, Engine, Table, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
-from storage.transaction import Transaction
+from storage.sqlite_driver import open_connection
+from storage.transaction import ThreadedTransactions, Transaction, Transactions
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -35,15 +35,14 @@ CONNECTIONS = 10
 class Database:
     """Provides sessions on one engine. A session is one transaction: committed on leaving, rolled back on error.
 
-    ``blocking`` is an engine of the same database for ``transact``, whose commits survive a loss of power.
+    ``transactions`` are those of the same database.
     """
 
-    def __init__(self, engine: AsyncEngine, blocking: Engine) -> None:
+    def __init__(self, engine: AsyncEngine, transactions: Transactions) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
-        self._blocking = blocking
+        self._transactions = transactions
         self._writer = asyncio.Lock()
-        self._threads = ThreadPoolExecutor(1 if self.is_sqlite else CONNECTIONS, "transaction")
 
     @property
     def conninfo(self) -> str:
@@ -84,30 +83,10 @@ class Database:
         That costs one change of threads however many its statements are. It must not wait for anything else, and
         no guard checks it: it is not for what a person asks for. Raises ``SQLAlchemyError``, as a session does.
         """
-        loop = asyncio.get_running_loop()
         if not self.is_sqlite:
-            return await loop.run_in_executor(self._threads, self._transact, function)
+            return await self._transactions.run(function)
         async with self._writer:
-            return await asyncio.shield(loop.run_in_executor(self._threads, self._transact, function))
-
-    def _transact(self, function: Callable[[Transaction], Result]) -> Result:
-        connection = self._blocking.raw_connection()
-        try:
-            if self.is_sqlite:
-                connection.cursor().execute("BEGIN IMMEDIATE")
-            result = function(Transaction(connection, is_sqlite=self.is_sqlite))
-            connection.commit()
-            return result
-        except self._blocking.dialect.loaded_dbapi.Error as error:
-            connection.invalidate()
-            raise OperationalError(None, None, error) from error
-        finally:
-            connection.close()
-
-    def close(self) -> None:
-        """Close what ``transact`` uses."""
-        self._threads.shutdown()
-        self._blocking.dispose()
+            return await self._transactions.run(function)
 
 
 @contextmanager
@@ -137,9 +116,30 @@ def for_update(query: SelectOfScalar[Row], of: Any = None, *, skip_locked: bool 
 
 def insert_or_ignore(session: AsyncSession, table: type[SQLModel]) -> Any:
     """An ``INSERT`` that ignores rows which exist already."""
+    return _insert(session, table).on_conflict_do_nothing()
+
+
+def upsert(session: AsyncSession, table: type[SQLModel], values: Collection[str]) -> Any:
+    """An ``INSERT`` that replaces ``values`` in rows which exist already."""
+    insert = _insert(session, table)
+    return _on_conflict(insert, table, {name: insert.excluded[name] for name in values})
+
+
+def insert_or_add(session: AsyncSession, table: type[SQLModel], count: str) -> Any:
+    """An ``INSERT`` that adds the column ``count`` to that of a row which exists already."""
+    insert = _insert(session, table)
+    columns = cast(Table, table.__table__).c  # type: ignore[attr-defined]
+    return _on_conflict(insert, table, {count: columns[count] + insert.excluded[count]})
+
+
+def _on_conflict(insert: Any, table: type[SQLModel], values: Mapping[str, Any]) -> Any:
+    keys = [column.name for column in cast(Table, table.__table__).primary_key]  # type: ignore[attr-defined]
+    return insert.on_conflict_do_update(index_elements=keys, set_=values)
+
+
+def _insert(session: AsyncSession, table: type[SQLModel]) -> Any:
     dialect = session.get_bind().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    return insert(table).on_conflict_do_nothing()
+    return (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
 
 
 async def advisory_lock(session: AsyncSession, *name: str) -> None:
@@ -183,18 +183,22 @@ def sync_url(url: str | URL) -> URL:
 async def open_database(url: str) -> AsyncIterator[Database]:
     """A database for the length of the block. Raises ``ValueError`` for an address that cannot be one."""
     address = database_url(url)
-    if address.drivername.startswith("sqlite") and address.database:
-        _make_private_file(Path(address.database))
-    engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
-    is_remote = not address.drivername.startswith("sqlite")
-    blocking = create_engine(sync_url(address), pool_pre_ping=is_remote, pool_size=CONNECTIONS)
+    if not address.drivername.startswith("sqlite"):
+        engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+        blocking = create_engine(sync_url(address), pool_pre_ping=True, pool_size=CONNECTIONS)
+    else:
+        if address.database:
+            _make_private_file(Path(address.database))
+        driver = {"async_creator_fn": open_connection}
+        engine = create_async_engine(address, pool_size=CONNECTIONS, connect_args=driver)
+        blocking = create_engine(sync_url(address))
     configure_connections(engine.sync_engine)
     configure_connections(blocking, durable=True)
-    database = Database(engine, blocking)
+    transactions = ThreadedTransactions(blocking, 1 if blocking.dialect.name == "sqlite" else CONNECTIONS)
     try:
-        yield database
+        yield Database(engine, transactions)
     finally:
-        database.close()
+        transactions.close()
         await engine.dispose()
 
 

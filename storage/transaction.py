@@ -5,22 +5,26 @@ is a list of lists of text, with the columns ``each.0``, ``each.1`` and so on. `
 for PostgreSQL only; on SQLite there is one writer at a time.
 """
 
+import asyncio
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from datetime import UTC, datetime
 from enum import Enum
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
-from sqlalchemy import JSON, Boolean
+from sqlalchemy import JSON, Boolean, Engine
+from sqlalchemy.exc import OperationalError
 from sqlmodel import SQLModel
 
 from storage.tables.columns import UtcDateTime
 
 Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 EACH, LOCK = "FROM each(?)", "FOR UPDATE"
 _COLUMN = re.compile(r"\beach\.(\d)")
@@ -102,6 +106,52 @@ class Transaction:
 
     def _encoded(self, values: Iterable[Any]) -> list[Any]:
         return [value if type(value) in _PLAIN else _encode(value, self._is_sqlite) for value in values]
+
+
+class Transactions(Protocol):
+    async def run(self, function: Callable[[Transaction], Result]) -> Result:
+        """What ``function`` returns, once its transaction is committed and durable. Raises ``SQLAlchemyError``."""
+        ...
+
+
+class ThreadedTransactions:
+    """Each runs in one of ``threads``, on a connection of ``engine``: its commits must survive a loss of power."""
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(threads, "transaction")
+
+    async def run(self, function: Callable[[Transaction], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._threads, self._run, function))
+
+    def _run(self, function: Callable[[Transaction], Result]) -> Result:
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        connection = self._engine.raw_connection()
+        try:
+            return run(connection, function, is_sqlite=is_sqlite)
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            connection.invalidate()
+            raise OperationalError(None, None, error) from error
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self._engine.dispose()
+
+
+def run(connection: Any, function: Callable[[Transaction], Result], *, is_sqlite: bool) -> Result:
+    """What ``function`` returns; raises the driver's errors."""
+    try:
+        if is_sqlite:
+            connection.cursor().execute("BEGIN IMMEDIATE")
+        result = function(Transaction(connection, is_sqlite=is_sqlite))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return result
 
 
 _PLAIN = frozenset({str, int, bool, type(None)})

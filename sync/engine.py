@@ -32,6 +32,7 @@ from sync.domain.jobs import (
     PROBE,
     PUSH,
     PUSH_STATUS_MESSAGE,
+    READ_BACK,
     REMOVE,
     ROTATE,
     SCHEDULE,
@@ -55,6 +56,9 @@ from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
+from sync.presence.delays import Delays
+from sync.presence.read_back import ReadBackJob
+from sync.presence.reader import PresenceReader
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
@@ -131,10 +135,19 @@ async def open_engine(
     services = ServiceConfig(config.entra_url, config.graph_url, config.cloudlink_url, config.tables, config.host)
     clients = HttpServiceClients(http, services, clock, random, metrics)
     context = Context(database, clients, jobs, clock, random, metrics)
-    metrics.quota_limit.set(config.presence_quota)
+    async with run_engine(config, context, encryption, jobs, skew) as engine:
+        yield engine
+
+
+@asynccontextmanager
+async def run_engine(
+    config: EngineConfig, context: Context, encryption: Encryption, jobs: JobQueue, skew: ClockSkewMonitor
+) -> AsyncIterator[Engine]:
+    """As ``open_engine``, with the clients of the services in ``context``; its ``jobs`` are the queue ``jobs``."""
+    context.metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     engine = parts.engine(jobs, parts.register_jobs(jobs))
-    async with parts.flow.running(), jobs.running():
+    async with parts.delays.flushing(), parts.flow.running(), jobs.running():
         try:
             yield engine
         finally:
@@ -151,13 +164,16 @@ class _Parts:
         every = config.intervals
         self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
         self.config, self.context, self.store = config, context, store
-        self.flow = Flow(context, store, self.quota)
+        self.delays = Delays(context.database, context.clock)
+        self.flow = Flow(context, store, self.quota, self.delays)
         self.poller = Poller(
             context, store, self.flow, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
         )
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
+        self.reader = PresenceReader(context, store, self.quota)
+        self.read_back = ReadBackJob(context, self.reader)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -178,6 +194,7 @@ class _Parts:
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
             Job(POLL_CHUNK, self.poller.poll_chunk),
             Job(POLL_NOW, self.poller.poll_now),
+            Job(READ_BACK, self.read_back.run, paced=True),
             Job(MATCH, self.directory_sync.match, paced=True),
             Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
             Job(PROBE, self.connection_test.probe),

@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 import aiohttp
 
 from core.clock import Clock
+from core.clouds import cloud_of
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
 from sync.cloudlink.request_limit import RequestLimit
@@ -57,7 +58,7 @@ class HttpServiceClients:
         self._random = random
         self._metrics = metrics
         self._limit = RequestLimit()
-        self._entra = Entra(config.entra_url, config.host, metrics)
+        self._entra = Entra(config.entra_url, config.host, metrics, scope=cloud_of(config.graph_url).graph_scope)
         self._phones = _ClientCache[CloudLinkAccount, CloudLink](self._connect, config.max_clients)
         self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.max_clients)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-LONG_FOLDERS = {"bench", "chaos", "load", "spikes"}
+LONG_FOLDERS = {"bench", "chaos", "load", "simulation", "spikes"}
 SLOWEST_FIRST = ("e2e", "scenarios", "chaos", "load", "test_tenant_isolation.py")
 """Of the longer tier these begin first: no worker starts one of minutes when the others have finished."""
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from bot.languages import Texts
+from core.clouds import Cloud
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import Service
 
@@ -36,6 +37,8 @@ class Links:
     login: str = "https://login.microsoftonline.com"
     teams: str = "https://teams.microsoft.com"
     service_health: str = "https://status.cloud.microsoft"
+    error_codes: str = "https://login.microsoftonline.com/error"
+    national_clouds: str = "https://learn.microsoft.com/graph/deployments"
     cloudlink_guide: str = (
         "https://productdocuments.mitel.com/doc_finder/UG/Cloudlink/CloudLink%20Platform/EN/HTML5/Content/"
         "CloudLink_Administration.html"
@@ -69,13 +72,18 @@ class Links:
         return f"{self.login}/{quote(tenant_id, safe='')}/adminconsent?client_id={quote(client_id, safe='')}"
 
     def error(self, code: str) -> str:
-        return f"{self.login}/error?code={quote(code, safe='')}"
+        return f"{self.error_codes}?code={quote(code, safe='')}"
 
     def _applications(self) -> str:
         return f"{self.portal}/#view/Microsoft_AAD_RegisteredApps"
 
     def personal_chat(self, bot_id: str) -> str:
         return f"{self.teams}/l/chat/0/0?users={quote(bot_id, safe=':')}"
+
+
+def links_of(cloud: Cloud) -> Links:
+    """The addresses of a cloud's portals."""
+    return Links(portal=cloud.portal, login=cloud.entra, teams=cloud.teams)
 
 
 FIELD_OF = {
@@ -90,12 +98,24 @@ FIELD_OF = {
     Fault.ENTRA_SECRET_IS_ID: "client_secret",
     Fault.ENTRA_SECRET_EXPIRED: "client_secret",
     Fault.ENTRA_HOST_NOT_ALLOWED: "client_secret",
+    Fault.ENTRA_SECRET_MISSING: "client_secret",
+    Fault.ENTRA_TENANT_BLOCKED: "tenant_id",
+    Fault.ENTRA_OTHER_CLOUD: "tenant_id",
     Fault.ENTRA_APP_DISABLED: "client_id",
+    Fault.ENTRA_ASSIGNMENT_REQUIRED: "client_id",
+    Fault.ENTRA_DEVICE_POLICY: "client_id",
     Fault.ENTRA_CONDITIONAL_ACCESS: "client_id",
     Fault.GRAPH_CONSENT_MISSING: "client_id",
     Fault.GRAPH_FORBIDDEN: "client_id",
 }
 """The input of each fault; a fault that is not listed concerns the whole card."""
+
+
+_ENTERPRISE_APPLICATION = frozenset(
+    {Fault.ENTRA_APP_DISABLED, Fault.ENTRA_ASSIGNMENT_REQUIRED, Fault.ENTRA_SERVICE_DISABLED}
+)
+_EXPLAINED = frozenset({Fault.ENTRA_REFUSED, Fault.ENTRA_TENANT_BLOCKED, Fault.ENTRA_NETWORK_RESTRICTED})
+"""Faults that Microsoft's page about the AADSTS number explains best."""
 
 
 def form_error(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> FormError:
@@ -119,6 +139,8 @@ def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
             return Link(texts("link.registrations"), links.registrations())
         case Fault.ENTRA_SECRET_WRONG | Fault.ENTRA_SECRET_IS_ID | Fault.ENTRA_SECRET_EXPIRED:
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
+        case Fault.ENTRA_SECRET_MISSING:
+            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
         case Fault.SECRET_UNREADABLE | Fault.ENTRA_CERTIFICATE_UNKNOWN | Fault.ENTRA_CERTIFICATE_EXPIRED:
             return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
         case Fault.ENTRA_FEDERATION_UNKNOWN | Fault.ENTRA_HOST_NOT_ALLOWED:
@@ -132,12 +154,14 @@ def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
 
 
 def _general_link(error: SyncError, texts: Texts, links: Links) -> Link:
-    if error.fault is Fault.ENTRA_APP_DISABLED:
+    if error.fault in _ENTERPRISE_APPLICATION:
         return Link(texts("link.enterprise_applications"), links.enterprise_applications())
-    if error.fault is Fault.ENTRA_CONDITIONAL_ACCESS:
+    if error.fault in {Fault.ENTRA_CONDITIONAL_ACCESS, Fault.ENTRA_DEVICE_POLICY}:
         return Link(texts("link.conditional_access"), links.conditional_access())
+    if error.fault is Fault.ENTRA_OTHER_CLOUD:
+        return Link(texts("link.national_clouds"), links.national_clouds)
     code = error.context.get("code")
-    if error.fault is Fault.ENTRA_REFUSED and code:
+    if code and error.fault in _EXPLAINED:
         return Link(texts("link.error", code=code), links.error(str(code)))
     if error.fault.startswith("cloudlink."):
         return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)

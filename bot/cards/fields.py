@@ -7,6 +7,7 @@ from microsoft_teams.cards.core import CardElement, DateInput, TextInput
 from bot.cards.field_errors import FormError
 from bot.cards.parts import error_note, row
 from bot.languages import Texts
+from sync.credentials.new_secrets import holds_secret
 
 Values = Mapping[str, str]
 MAX_NAME = 60
@@ -18,12 +19,16 @@ GUID_EXAMPLE = "00000000-0000-0000-0000-000000000000"
 def field(
     texts: Texts, name: str, values: Values, *, required: bool, length: int = MAX_ID, example: str = ""
 ) -> TextInput:
-    """A text input with the known value; its texts are ``field.<name>`` and ``field.<name>.hint``."""
+    """A text input with the known value; its texts are ``field.<name>`` and ``field.<name>.hint``.
+
+    A value that looks like a client secret, pasted into the wrong field, is not shown again.
+    """
     label = texts(f"field.{name}")
+    known = values.get(name, "")
     return TextInput(
         id=name,
         label=label,
-        value=values.get(name) or None,
+        value=None if holds_secret(known) else known or None,
         placeholder=example or texts(f"field.{name}.hint"),
         is_required=required or None,
         error_message=texts("check.required", field=label) if required else None,

@@ -57,13 +57,14 @@ def history_card(
     total: int,
     page: int,
     now: datetime,
+    zone: str,
     integrations: Sequence[IntegrationView] = (),
     chosen: str = "",
 ) -> Card:
-    """A page of entries, newest first; with several ``integrations``, a choice among them."""
+    """A page of entries, newest first, in the reader's ``zone``; with several ``integrations``, a choice."""
     title = texts("history.title")
     body: list[CardElement] = [header("📜", title, texts.plural("history.count", total))]
-    body.extend(_entry(texts, entry, now) for entry in entries)
+    body.extend(_entry(texts, entry, now, zone) for entry in entries)
     if not entries:
         body.append(text(texts("history.empty")))
     if total > PAGE:
@@ -158,9 +159,9 @@ def _value(texts: Texts, value: Any) -> str:
     return texts(key) if key in texts.keys else str(value)
 
 
-def _entry(texts: Texts, entry: HistoryEntry, now: datetime) -> CardElement:
+def _entry(texts: Texts, entry: HistoryEntry, now: datetime, zone: str) -> CardElement:
     title = " · ".join(part for part in (what(texts, entry), capped(entry.integration_name, SHORT)) if part)
-    by = f"{capped(who(texts, entry), SHORT)} · {texts.relative(entry.at, now)} · {texts.moment(entry.at)}"
+    by = f"{capped(who(texts, entry), SHORT)} · {texts.when(entry.at, now, zone)}"
     failed = entry.result != DONE
     outcome = capped(result(texts, entry), 120) if failed else ""
     return row("❌" if failed else "✅", capped(title, 80), by, outcome, capped(details(texts, entry.facts), 80))
@@ -188,7 +189,7 @@ def _actions(texts: Texts, total: int, page: int, chosen: str, has_filter: bool)
         actions.append(button(texts("button.filter"), "history.filter", inputs=True))
     if total:
         actions.append(button(texts("button.export"), "export.link", data))
-    return actions
+    return actions or [button(texts("button.help"), "command.help")]
 
 
 def _monospace(words: str) -> RichTextBlock:

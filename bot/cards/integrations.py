@@ -9,12 +9,12 @@ from bot.activity import Card
 from bot.cards.edit import cloudlink_side
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
+from bot.cards.health.expiry import expiry
+from bot.cards.health.remedies import is_lasting
 from bot.cards.history import where
 from bot.cards.parts import button, capped, card, error_note, fact, header, note, plain, row, text
-from bot.cards.status import expiry
 from bot.languages import Texts
-from sync.domain.errors import CredentialsWrong
-from sync.domain.model import IntegrationView, ServiceHealth, Status
+from sync.domain.model import IntegrationView, Service, ServiceHealth, Status
 
 SHOWN = 8
 CHOICES = 40
@@ -41,8 +41,9 @@ def listed(
     title = texts("integrations.title")
     body: list[CardElement] = [header("🧩", title, texts.plural("integrations.count", total))]
     for integration in integrations:
-        body.append(_line(texts, integration))
-        body.append(plain(health_line(texts, service_health.get(integration.id, ())), size="Small", spacing="None"))
+        health = service_health.get(integration.id, ())
+        body.append(_line(texts, integration, health))
+        body.append(plain(health_line(texts, health), size="Small", spacing="None"))
     pages = -(-total // SHOWN)
     if pages > 1:
         body.append(plain(where(texts, page, pages), subtle=True))
@@ -69,7 +70,7 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
         *cloudlink_side(texts, integration),
         fact(texts("field.tenant_id"), integration.tenant_id),
         fact(texts("field.client_id"), integration.client_id),
-        expiry(texts, integration, now.date()),
+        *([] if _is_refused(status.service_health) else expiry(texts, integration, now.date())),
     ]
     data = {"integration": integration.id}
     turn = ("button.pause", "disable.ask") if integration.enabled else ("button.resume_sync", "enable.preview")
@@ -93,14 +94,21 @@ def _service_health(texts: Texts, health: ServiceHealth) -> str:
     name = texts(f"service.{health.service}")
     if health.error is None:
         return f"✅ {name}"
-    wrong = isinstance(health.error, CredentialsWrong)
-    return f"❌ {name}: {texts('health.wrong')}" if wrong else f"⚠️ {name}: {texts('health.unavailable')}"
+    return (
+        f"❌ {name}: {texts('health.wrong')}"
+        if is_lasting(health.error)
+        else f"⚠️ {name}: {texts('health.unavailable')}"
+    )
 
 
-def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str) -> Card:
-    """Asks which of several integrations; the choice is sent with ``verb``."""
-    body = [header("🧩", texts("pick.title")), _chooser(texts, integrations[:CHOICES])]
-    actions = [button(texts("button.continue"), verb, style="positive", inputs=True)]
+def pick(texts: Texts, integrations: Sequence[IntegrationView], verb: str, purpose: str) -> Card:
+    """Asks which of several integrations; the choice is sent with ``verb``. ``purpose``: what was typed for it."""
+    asked = header("🧩", texts("pick.title"), texts("pick.for", purpose=purpose))
+    body = [asked, _chooser(texts, integrations[:CHOICES])]
+    actions = [
+        button(texts("button.continue"), verb, style="positive", inputs=True),
+        button(texts("button.cancel"), "help.cancel"),
+    ]
     return card(texts, texts("pick.title"), body, actions)
 
 
@@ -196,10 +204,16 @@ def failed(texts: Texts, form_error: FormError, verb: str, data: dict[str, str])
     return card(texts, title, [header("🛠️", title), error_note(form_error)], actions)
 
 
-def _line(texts: Texts, integration: IntegrationView) -> CardElement:
-    expires = _expires(texts, integration.secret_expires_on)
-    symbol = "▶️" if integration.enabled else "⏸️"
-    return row(symbol, capped(integration.name), f"{_state(texts, integration)} · {expires}", spacing="Default")
+def _line(texts: Texts, integration: IntegrationView, health: Sequence[ServiceHealth]) -> CardElement:
+    state = _state(texts, integration)
+    if not _is_refused(health):
+        state = f"{state} · {_expires(texts, integration.secret_expires_on)}"
+    return row("▶️" if integration.enabled else "⏸️", capped(integration.name), state, spacing="Default")
+
+
+def _is_refused(health: Sequence[ServiceHealth]) -> bool:
+    """Whether Entra refuses the credentials: their expiry date says nothing then."""
+    return any(one.service is Service.ENTRA and is_lasting(one.error) for one in health)
 
 
 def _state(texts: Texts, integration: IntegrationView) -> str:

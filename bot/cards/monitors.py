@@ -125,7 +125,7 @@ def other_secret(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, [header("👍", title, capped(view.name))], actions)
 
 
-def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask], now: datetime) -> Card:
+def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask], now: datetime, zone: str) -> Card:
     """Which monitors still use the replaced secret, and who updated the others, and when."""
     still_open = [task for task in tasks if task.done_at is None]
     done = sorted((task for task in tasks if task.done_at), key=lambda task: task.done_at or now, reverse=True)
@@ -135,7 +135,7 @@ def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask],
     if still_open:
         body.append(text(texts("monitors.checklist.how")))
         body.append(_choices(texts, [(task.monitor_id, task.name) for task in still_open], "monitors.renewed"))
-    body.extend(_done(texts, task, now) for task in done[:DONE_SHOWN])
+    body.extend(_done(texts, task, now, zone) for task in done[:DONE_SHOWN])
     if len(done) > DONE_SHOWN:
         body.append(plain(texts.plural("integrations.more", len(done) - DONE_SHOWN), subtle=True))
     data = {"integration": view.id}
@@ -146,8 +146,8 @@ def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask],
     return card(texts, title, body, actions)
 
 
-def _done(texts: Texts, task: MonitorTask, now: datetime) -> CardElement:
-    when = f"{texts.relative(task.done_at, now)} · {texts.moment(task.done_at)}" if task.done_at else ""
+def _done(texts: Texts, task: MonitorTask, now: datetime, zone: str) -> CardElement:
+    when = texts.when(task.done_at, now, zone) if task.done_at else ""
     return row("✅", capped(task.name, MAX_NAME), f"{capped(task.done_by, MAX_NAME)} · {when}")
 
 

@@ -16,24 +16,20 @@ from microsoft_teams.cards.core import (
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.health.expiry import expiry_form
+from bot.cards.health.remedies import remedies
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
-from sync.problems.incidents import CLOCK, EVENTS, LISTS, OWN, PEOPLE
+from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
 LISTENERS_SHOWN = 20
 
-REPLACES_SECRET = frozenset(
-    {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED, Fault.SECRET_UNREADABLE}
-)
-"""The faults that a new client secret fixes."""
-
-
-COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls"}
+COUNTED = {PEOPLE: "people", LISTS: "people", CLOCK: "minutes", EVENTS: "calls", EFFECT: "people"}
 """The fact that the sentence of such a problem counts."""
 
 
@@ -107,7 +103,8 @@ def closed_card(texts: Texts, notice: NoticeView, done: Done) -> Card:
     actions: list[Action] = [
         button(texts(key), verb, data) for key, verb in next_actions.items() if not notice.chat_link
     ]
-    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence)]
+    nothing = texts("notice.closed.nothing") if notice.chat_link else ""
+    body = [header("✅", title, capped(notice.integration.name)), note("good", "✔️", sentence, nothing)]
     return card(texts, title, body, actions)
 
 
@@ -119,12 +116,9 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     actions = [_replace(texts, notice), *_later(texts, notice)]
     if not facts.get("expires_on"):
         title = texts("notice.expiry.unknown")
-        return (
-            title,
-            "❔",
-            [note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))],
-            actions,
-        )
+        box = note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
+        asked = [] if notice.chat_link else expiry_form(texts, notice.integration)
+        return title, "❔", [box, *asked], actions
     expires = date.fromisoformat(facts["expires_on"])
     days, day = (expires - now.date()).days, texts.date(expires)
     is_certificate = facts.get("credential") == CredentialKind.CERTIFICATE
@@ -148,25 +142,18 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
 def _problem(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
     service = str(facts["service"])
-    since = texts("health.since", ago=texts.relative(datetime.fromisoformat(facts["since"]), now))
+    began = texts.since(datetime.fromisoformat(facts["since"]), now, notice.zone)
+    since = texts("health.since", since=began)
     if service in OWN:
         return _own_problem(texts, notice, service, since)
-    said = _form_error(texts, notice)
-    is_wrong = bool(facts.get("lasting"))
+    error, is_wrong = _error(notice), bool(facts.get("lasting"))
+    said = _in_words(texts, notice, error)
     is_stopped = is_wrong and service != Service.CLOUDLINK
     consequence = "notice.problem.wrong" if is_stopped else "notice.problem.unwell"
     title = texts(consequence, what=said.sentence.rstrip("."))
     style: Style = "attention" if is_wrong else "warning"
     box = note(style, "❌" if is_wrong else "⚠️", said.remedy, since)
-    actions: list[Action] = []
-    if Fault(facts["fault"]) in REPLACES_SECRET and service != Service.CLOUDLINK:
-        actions.append(_replace(texts, notice))
-    elif is_wrong and said.link:
-        actions.append(open_link(said.link))
-    data = {"integration": notice.integration.id}
-    if is_wrong and service == Service.CLOUDLINK:
-        actions.insert(0, button(texts("button.edit_cloudlink"), "edit.cloudlink", data, style="positive"))
-    actions.append(button(texts("button.test"), "test.run", data))
+    actions = remedies(texts, error, Service(service), said, notice.integration.id)
     return title, "🚨" if is_wrong else "🌩️", [box], [*actions, *_later(texts, notice)]
 
 
@@ -233,10 +220,15 @@ def _update(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     return texts("notice.update"), "🎁", [box], [*actions, *_later(texts, notice)]
 
 
-def _form_error(texts: Texts, notice: NoticeView) -> FormError:
-    facts, integration = notice.facts, notice.integration
+def _error(notice: NoticeView) -> SyncError:
+    facts = notice.facts
     error = (CredentialsWrong if facts.get("lasting") else ServiceUnavailable)(Fault(facts["fault"]))
     error.context = dict(facts.get("context", {}))
+    return error
+
+
+def _in_words(texts: Texts, notice: NoticeView, error: SyncError) -> FormError:
+    integration = notice.integration
     return form_error(error, texts, notice.links, integration.tenant_id, integration.client_id)
 
 
@@ -247,7 +239,7 @@ def _service(texts: Texts, service: str) -> str:
 
 def _replace(texts: Texts, notice: NoticeView) -> Action:
     data = {"integration": notice.integration.id}
-    return button(texts("notice.replace"), "command.rotate", data, style="positive")
+    return button(texts("button.rotate"), "rotate.ask", data, style="positive")
 
 
 def _later(texts: Texts, notice: NoticeView) -> list[Action]:
@@ -261,13 +253,15 @@ def _later(texts: Texts, notice: NoticeView) -> list[Action]:
 def reminded(texts: Texts, day: date) -> Card:
     """Replaces a notice that is postponed until tomorrow."""
     title = texts("notice.reminded")
-    return card(texts, title, [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))])
+    body = [header("🔔", title), text(texts("notice.reminded.when", day=texts.date(day)))]
+    return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])
 
 
 def recipients_card(texts: Texts, name: str, listeners: Sequence[Listener]) -> Card:
     """Who else receives a notice, and whether it reached them."""
     title = texts("notice.told.title")
-    return card(texts, title, [header("👥", title, capped(name)), *_listeners(texts, listeners)])
+    body = [header("👥", title, capped(name)), *_listeners(texts, listeners)]
+    return card(texts, title, body, [button(texts("alerts.title"), "command.alerts")])
 
 
 def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:

@@ -13,6 +13,7 @@ from microsoft_teams.cards.core import (
     Container,
     ExecuteAction,
     OpenUrlAction,
+    RefreshDefinition,
     RichTextBlock,
     SubmitAction,
     TextBlock,
@@ -45,6 +46,15 @@ def card(
     if wide:
         json["msteams"] = {"width": "Full"}
     return json
+
+
+def refreshing(made: Card, verb: str, data: Mapping[str, str], reader: str) -> Card:
+    """The card, which asks for itself again when ``reader``, a channel id, opens it; older clients ignore that.
+
+    Source: Teams, "Universal Actions for Adaptive Cards", "User specific views".
+    """
+    again = RefreshDefinition(action=ExecuteAction(verb=verb, data=dict(data)), user_ids=[reader])
+    return {**made, "refresh": again.model_dump(by_alias=True, exclude_none=True)} if reader else made
 
 
 def with_banner(made: Card, *lines: str) -> Card:
@@ -138,15 +148,19 @@ def fact(name: str, value: str) -> Container:
     return Container(spacing="Small", items=[_caption(name), plain(value, spacing="None")])
 
 
-def row(symbol: str, *lines: str, spacing: Spacing = "Small") -> ColumnSet:
-    """A line of a list: a symbol, a text, and subtle lines below it."""
+def row(symbol: str, *lines: str, spacing: Spacing = "Small", select: Action | None = None) -> ColumnSet:
+    """A line of a list: a symbol, a text, and subtle lines below it. Pressing it is ``select``."""
     words: list[CardElement] = [
         plain(line, subtle=bool(index), size="Small" if index else None, spacing="None")
         for index, line in enumerate(lines)
         if line
     ]
     sign = TextBlock(text=symbol, spacing="None")
-    return ColumnSet(spacing=spacing, columns=[_column([sign], "auto"), _column(words, "stretch")])
+    columns = [_column([sign], "auto"), _column(words, "stretch")]
+    if select is None:
+        return ColumnSet(spacing=spacing, columns=columns)
+    columns.append(_column([TextBlock(text="›", size="Large", spacing="None")], "auto"))
+    return ColumnSet(spacing=spacing, columns=columns, select_action=select)
 
 
 def _column(items: Sequence[CardElement], width: str) -> Column:
@@ -171,6 +185,12 @@ def button(
     return ExecuteAction(
         title=title, verb=verb, data=carried, associated_inputs=associated, style=style, fallback=fallback
     )
+
+
+def buttons_in(body: Sequence[CardElement]) -> int:
+    """How many buttons are among the elements of a card, and in its boxes."""
+    parts: list[object] = [part for element in body for part in (element, *(getattr(element, "items", None) or ()))]
+    return sum(len(part.actions or ()) for part in parts if isinstance(part, ActionSet))
 
 
 def verbs(made: Card) -> set[str]:
@@ -202,8 +222,8 @@ def _is_button_of(value: Any, unwanted: Set[str]) -> bool:
     return isinstance(value, dict) and value.get("type") == "Action.Execute" and value.get("verb") in unwanted
 
 
-def open_link(link: Link) -> OpenUrlAction:
-    return OpenUrlAction(title=link.label, url=link.url)
+def open_link(link: Link, style: Literal["positive"] | None = None) -> OpenUrlAction:
+    return OpenUrlAction(title=link.label, url=link.url, style=style)
 
 
 def capped(words: str, length: int = 80) -> str:

@@ -13,7 +13,7 @@ from bot.languages import Texts
 from sync.domain.model import CredentialKind, IntegrationView
 from sync.domain.rotation import RotationKind, RotationStep, RotationView
 
-FIELDS = ("description", "client_secret", "expires_on")
+FIELDS = ("client_secret", "expires_on", "description")
 SHOWN_STEPS = (RotationStep.ADD, RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE)
 SYMBOL = "🔑"
 
@@ -32,9 +32,9 @@ def form(
     page = _secrets_page(texts, view, links)
     shown = [replace(one, link=None) if one.link == page else one for one in form_errors]
     fields: list[TextInput | DateInput] = [
-        field(texts, "description", values, required=True, length=MAX_NAME),
         secret(texts, "client_secret", required=True, hint="field.secret.again" if form_errors else ""),
         expiry_day(texts, values),
+        field(texts, "description", values, required=False, length=MAX_NAME),
     ]
     body: list[CardElement] = [
         header(SYMBOL, title, capped(view.name)),
@@ -57,7 +57,7 @@ def form(
 
 def checking(texts: Texts, view: IntegrationView) -> Card:
     title = texts("rotate.checking")
-    return card(texts, title, [header("⏳", title, capped(view.name)), text(texts("setup.checking.wait"))])
+    return card(texts, title, [header("⏳", title, capped(view.name)), text(texts("rotate.checking.wait"))])
 
 
 def replaced(

@@ -72,7 +72,7 @@ def nothing_to_install(texts: Texts, integration: IntegrationView, offer: Update
 def put_off(texts: Texts, integration: IntegrationView) -> Card:
     title = texts("update.later")
     body = [header("⏸️", title, capped(integration.name)), text(texts("update.later.how"))]
-    return card(texts, title, body)
+    return card(texts, title, body, _next_actions(texts, integration.id, None))
 
 
 def installation_card(texts: Texts, installation: Installation, form_error: FormError | None = None) -> Card:
@@ -92,7 +92,8 @@ def done(texts: Texts, integration: IntegrationView, version: int) -> Card:
     """The dialog, closed."""
     title = texts("update.completed")
     standing = texts("update.stands_on", version=texts.number(version))
-    return card(texts, title, [header("✅", title, capped(integration.name)), text(standing)])
+    body = [header("✅", title, capped(integration.name)), text(standing)]
+    return card(texts, title, body, _next_actions(texts, integration.id, None))
 
 
 def bar(texts: Texts, percent: int) -> list[CardElement]:

@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID, MAX_NAME, MAX_SECRET
 from bot.languages import Texts
+from sync.credentials.new_secrets import holds_secret
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+LONGEST_SECRET = timedelta(days=2 * 366 + 1)
+"""Azure offers 24 months at most ("Add credentials", Microsoft identity platform); a day for the time zone."""
+
 _LENGTHS = {"description": MAX_NAME, "name": MAX_NAME, "cloudlink_secret": MAX_SECRET, "client_secret": MAX_SECRET}
 
 
@@ -44,6 +48,16 @@ def failed_check(texts: Texts, check: str, field: str, label: str = "") -> FormE
     return FormError(texts(f"check.{check}", field=label), texts(f"check.{check}.remedy"), field=field)
 
 
+def check_no_secret(texts: Texts, values: Mapping[str, str], *secrets: str) -> list[FormError]:
+    """An error for each field, none of them for a secret, that holds one of ``secrets`` or looks like one."""
+    held = [secret for secret in secrets if secret]
+    return [
+        failed_check(texts, "secret_here", field)
+        for field, typed in values.items()
+        if holds_secret(typed) or any(secret in typed for secret in held)
+    ]
+
+
 def _check_length(texts: Texts, field: str, typed: str) -> FormError | None:
     if not typed:
         return failed_check(texts, "required", field, texts(f"field.{field}"))
@@ -58,7 +72,7 @@ def check_guids(texts: Texts, values: Mapping[str, str], *fields: str) -> list[F
 
 
 def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
-    """An error when the date is malformed or past; an empty one is allowed."""
+    """An error when the date is malformed, past or further than Azure offers; an empty one is allowed."""
     if not typed:
         return []
     day = day_of(typed)
@@ -66,6 +80,8 @@ def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
         return [failed_check(texts, "date", "expires_on")]
     if day < today:
         return [failed_check(texts, "past", "expires_on")]
+    if day > today + LONGEST_SECRET:
+        return [failed_check(texts, "far", "expires_on")]
     return []
 
 

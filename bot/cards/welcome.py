@@ -1,4 +1,4 @@
-"""Welcome, help, language, and the cards for refusals, unknown input and failures."""
+"""Welcome, language, and the cards for refusals and failures."""
 
 from collections.abc import Sequence
 
@@ -22,25 +22,6 @@ def welcome(texts: Texts) -> Card:
         row("⏱️", texts("welcome.needs.time")),
     ]
     return card(texts, texts("welcome.title"), body, _next_actions(texts))
-
-
-def help_card(texts: Texts, commands: Sequence[tuple[str, str]]) -> Card:
-    """Every command (title, description), as it is typed in this language."""
-    body = [
-        header("💡", texts("help.title"), texts("help.subtitle")),
-        *(row("▸", title, description) for title, description in commands),
-    ]
-    return card(texts, texts("help.title"), body, _next_actions(texts)[:1])
-
-
-def unknown(texts: Texts, nearest: Sequence[tuple[str, str]]) -> Card:
-    """For unknown words: the nearest commands (key, title) as buttons, and the help."""
-    body = [
-        header("🤔", texts("unknown.title")),
-        text(texts("unknown.nearest" if nearest else "unknown.nothing_near")),
-    ]
-    actions = [button(title, f"command.{key}") for key, title in nearest]
-    return card(texts, texts("unknown.title"), body, [*actions, button(texts("button.help"), "command.help")])
 
 
 def refused(texts: Texts, administrators: Sequence[str]) -> Card:

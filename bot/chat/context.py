@@ -16,8 +16,9 @@ from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn
 from bot.languages import Texts
+from bot.languages.quiet_hours import zone_of
 from storage.encryption import Encryption
-from storage.queries import history, presses
+from storage.queries import alerts, history, presses
 from storage.tables.conversations import Press
 from sync.audit import Act
 from sync.domain.errors import SyncError
@@ -79,6 +80,7 @@ class TurnContext:
     data: Mapping[str, str] = field(default_factory=dict, repr=False)
     welcomed: bool = False
     admin_as: str = ""
+    client_zone: str = ""
     role: Role = Role.EVERYONE
     owner_by_setting: bool = False
     recognised: bool = True
@@ -107,6 +109,13 @@ class TurnContext:
     @property
     def now(self) -> datetime:
         return self.services.clock()
+
+    async def zone(self) -> str:
+        """The user's time zone: the one they chose for their alerts, their client's, or their language's."""
+        async with self.services.database.session() as session:
+            mine = await alerts.preferences_by_integration(session, self.tenant, self.person)
+        general = mine.get(alerts.ANY_INTEGRATION)
+        return zone_of(general.time_zone if general else "", self.client_zone, self.texts.language)
 
     async def show(self, card: Card) -> None:
         """Answer with ``card``: it replaces the pressed card, or follows the typed message."""

@@ -1,9 +1,13 @@
 """Runs the handler of a typed command or a pressed button: the end of the chain."""
 
+from collections.abc import Sequence
+
 from bot.activity import Action, Message, Undelivered, Unreachable
+from bot.cards import help as help_cards
 from bot.cards import welcome as cards
+from bot.cards.help import HelpLine
 from bot.chat.authority import acting
-from bot.chat.context import TurnContext
+from bot.chat.context import Command, TurnContext
 from bot.chat.idempotency import ACTS
 from bot.chat.router import Router
 
@@ -27,9 +31,22 @@ class Dispatcher:
         if command:
             with acting(context, command.least):
                 return await command.open(context)
+        remark = self._router.remark(text)
+        if remark:
+            offered = [self._router.named(key) for key in help_cards.REMARKS[remark][1]]
+            lines = self._lines(context, offered)
+            return await context.show(help_cards.remark_card(context.texts, remark, lines))
+        nearest = self._lines(context, self._router.nearest(text))
+        return await context.show(help_cards.unknown(context.texts, nearest))
+
+    def _lines(self, context: TurnContext, found: Sequence[Command]) -> list[HelpLine]:
+        """The commands that the user may use, in their language."""
         language = context.texts.language
-        nearest = [(found.key, found.titles[language]) for found in self._router.nearest(text)]
-        return await context.show(cards.unknown(context.texts, nearest))
+        return [
+            HelpLine(one.key, one.titles[language], one.descriptions[language])
+            for one in found
+            if context.role.covers(one.least)
+        ]
 
     async def _pressed(self, context: TurnContext, verb: str) -> None:
         """Run an act for the first press only; later presses show the current state instead."""

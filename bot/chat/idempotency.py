@@ -29,6 +29,7 @@ ACTS: Mapping[str, str] = {
     "certificate.use": "certificate.show",
     "disable.now": "disable.ask",
     "edit.save_cloudlink": "edit.open",
+    "edit.save_expiry": "status.show",
     "edit.save_name": "edit.open",
     "edit.save_teams": "edit.open",
     "enable.now": "enable.preview",

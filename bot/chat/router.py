@@ -1,16 +1,36 @@
-"""Finds the command for typed words or a button; letter case, accents and extra blanks are ignored."""
+"""Finds the command for typed words or a button; letter case, accents and extra blanks are ignored.
+
+A command is understood by its names, by words that speak of it and of no other, and in spite of a slip of the keys.
+All that a typed command does is open its card, so a wrong guess changes nothing; where two are as likely, they are
+suggested instead.
+"""
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from functools import cache
 
 from bot.activity import Action, Event, Message
 from bot.chat.context import Command, CommandHandler
+from bot.chat.vocabulary import ABOUT, FILLERS, PORTUGUESE, REMARKS
+from bot.languages import load_texts
 
-SUGGESTED = 3
-MIN_SIMILARITY = 0.55
+SUGGESTED = 2
+SAME = 0.82
+"""From this similarity on, a name or word is taken for a misspelt one."""
+
+LIKELY = 0.3
+"""From this likelihood on, a command is suggested."""
+
+SHORTEST = 4
+"""Shorter words are not compared: too many are alike."""
+
 MAX_COMPARED = 60
+
+
+WORD = re.compile(r"[a-z0-9]+")
 
 
 def normalised(words: str) -> str:
@@ -18,6 +38,12 @@ def normalised(words: str) -> str:
     letters = unicodedata.normalize("NFKD", words[:1000].casefold())
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return re.sub(r"\s+", " ", bare).strip(" \t.!,;:¡¿") or bare.strip()
+
+
+def is_portuguese(words: str) -> bool:
+    """Whether most words of a typed sentence are known to be Portuguese."""
+    said = WORD.findall(normalised(words))
+    return bool(said) and 2 * sum(word in PORTUGUESE for word in said) > len(said)
 
 
 class Router:
@@ -31,15 +57,36 @@ class Router:
             for name in {normalised(name) for name in (*command.titles.values(), *command.aliases)}:
                 if self._names.setdefault(name, command) is not command:
                     raise ValueError(f"two commands are called {name!r}")
+        self._about = {command.key: self._words_about(command) for command in commands}
+        self._common = Counter(word for words in self._about.values() for word in words)
         self._handlers = {f"command.{command.key}": command.open for command in commands}
         for command in commands:
             self._handlers.update(command.actions)
 
+    def _words_about(self, command: Command) -> frozenset[str]:
+        named = {word for name, one in self._names.items() if one is command for word in words_of(name)}
+        return ABOUT.get(command.key, frozenset()) | named
+
     def command(self, words: str) -> Command | None:
-        """The command with this title or alias in any language, or one whose argument follows its title."""
+        """The command that is meant; None if it is unclear, or if the words are a remark.
+
+        A title or alias in any language wins, then a title that an argument follows.
+        """
         typed = normalised(words)
         first = self._names.get(typed.partition(" ")[0])
-        return self._names.get(typed) or (first if first and first.takes_words else None)
+        named = self._names.get(typed) or (first if first and first.takes_words else None)
+        return named or (None if _bare(typed) in REMARKS else self._meant(typed))
+
+    def remark(self, words: str) -> str:
+        """The key of the answer to words that are no command, such as "thanks"; empty for all other words.
+
+        The label of a button is one, too, if it is not understood as a command.
+        """
+        typed = normalised(words)
+        if typed in self._names:
+            return ""
+        label = "answer" if _bare(typed) in button_labels() and not self._meant(typed) else ""
+        return REMARKS.get(_bare(typed), label)
 
     def command_of(self, event: Event) -> Command | None:
         """The command of a typed message; None for any other event."""
@@ -59,14 +106,66 @@ class Router:
         """The handler of a verb that is known to exist."""
         return self._handlers[verb]
 
+    def named(self, key: str) -> Command:
+        """The command of a key that is known to exist."""
+        return self._commands[key]
+
     def nearest(self, words: str) -> list[Command]:
-        """The few commands whose names are most similar to the words, best first; none without similarity."""
-        typed = normalised(words)[:MAX_COMPARED]
-        similarity: dict[str, float] = {}
-        for name, command in self._names.items():
-            ratio = SequenceMatcher(None, typed, name).ratio()
-            similarity[command.key] = max(ratio, similarity.get(command.key, 0.0))
-        best = sorted(
-            (key for key in similarity if similarity[key] >= MIN_SIMILARITY), key=lambda key: -similarity[key]
-        )
-        return [self._commands[key] for key in best[:SUGGESTED]]
+        """The two commands that are most likely meant, best first; none that is unlikely."""
+        likely = [(score, key) for score, key in self._likelihoods(normalised(words)) if score >= LIKELY]
+        return [self._commands[key] for _, key in likely[:SUGGESTED]]
+
+    def _meant(self, typed: str) -> Command | None:
+        """The command that is most likely meant, if it is certain enough and no other is as likely."""
+        scores = self._likelihoods(typed)
+        if not scores or scores[0][0] < 1 or (len(scores) > 1 and scores[1][0] == scores[0][0]):
+            return None
+        return self._commands[scores[0][1]]
+
+    def _likelihoods(self, typed: str) -> list[tuple[float, str]]:
+        """Each command that is possible and how likely: from 1 on all that was said speaks of it."""
+        found = [(self._likelihood(typed, words_of(typed), key), key) for key in self._commands]
+        return sorted(((score, key) for score, key in found if score), key=lambda pair: -pair[0])
+
+    def _likelihood(self, typed: str, words: Sequence[str], key: str) -> float:
+        names = [name for name, command in self._names.items() if command.key == key]
+        if len(typed) <= MAX_COMPARED and (alike := max(_alike(typed, name) for name in names)) >= SAME:
+            return 1 + alike
+        spoken = [about for word in words if (about := self._spoken(word, key))]
+        special = sum(1 / self._common[about] for about in spoken) / 100
+        return len(spoken) / len(words) + special if spoken else 0.0
+
+    def _spoken(self, word: str, key: str) -> str:
+        """The word about the command that ``word`` is, or is a slip of; empty if there is none."""
+        if word in self._about[key]:
+            return word
+        near = ((_alike(word, about), about) for about in self._about[key] if word not in self._common)
+        best = max(near, default=(0.0, ""))
+        return best[1] if best[0] >= SAME else ""
+
+
+def _alike(one: str, other: str) -> float:
+    """From 0 to 1; 0 for short words and for those that do not begin alike. Letters may have changed places."""
+    if min(len(one), len(other)) < SHORTEST or one[0] != other[0] or abs(len(one) - len(other)) > 3:
+        return 0.0
+    if sorted(one) == sorted(other):
+        return 1.0 if one == other else 0.9
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def _bare(typed: str) -> str:
+    """Without punctuation."""
+    return re.sub(r"[^\w ]", "", typed).strip()
+
+
+def words_of(said: str) -> list[str]:
+    """The words of a normalised sentence, without those that say nothing; never more than a dozen."""
+    return [word for word in WORD.findall(said) if word not in FILLERS][:12]
+
+
+@cache
+def button_labels() -> frozenset[str]:
+    """The labels of all buttons, in every language, as they would be typed."""
+    catalogues = load_texts().values()
+    labels = [texts.lenient(key, {}) for texts in catalogues for key in texts.keys if key.startswith("button.")]
+    return frozenset(_bare(normalised(label)) for label in labels)

@@ -1,4 +1,4 @@
-"""Every command, in the order of help and README, each with its whole conversation in one file."""
+"""Every command, in the order of help and docs/en/commands.md, each with its whole conversation in one file."""
 
 from bot.chat.context import Command
 from bot.commands import (

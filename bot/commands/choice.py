@@ -17,4 +17,10 @@ async def choose(
     elif len(views) == 1:
         await answer(context, views[0])
     else:
-        await context.show(cards.pick(context.texts, views, verb))
+        await context.show(cards.pick(context.texts, views, verb, _purpose(context, verb)))
+
+
+def _purpose(context: TurnContext, verb: str) -> str:
+    """What the integration is wanted for: what is typed for the command of ``verb``."""
+    wanted = next(command for command in context.services.commands if command.has(verb))
+    return wanted.titles[context.texts.language]

@@ -1,6 +1,6 @@
 """``test connection``: runs every step now and shows its duration and, if it failed, how to fix it."""
 
-from bot.cards import status as cards
+from bot.cards.health import connection_test as cards
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from sync.domain.model import IntegrationView

@@ -9,6 +9,7 @@ from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.cards.setup import already_set_up, checking
 from bot.chat.context import Command, TurnContext
+from bot.commands import expiry
 from bot.commands.choice import choose
 from storage.queries import history
 from sync.domain.errors import SyncError
@@ -49,7 +50,10 @@ async def rename(context: TurnContext) -> None:
 async def save_name(context: TurnContext) -> None:
     view = await context.integration()
     typed = validation.entered(context.data, "name")
-    form_errors = validation.check_filled(context.texts, typed, "name")
+    form_errors = [
+        *validation.check_filled(context.texts, typed, "name"),
+        *validation.check_no_secret(context.texts, typed),
+    ]
     if form_errors:
         return await show_again(context, view, cards.rename_form(context.texts, view, typed, form_errors))
     editor = context.operations.editor
@@ -75,6 +79,7 @@ async def save_cloudlink(context: TurnContext) -> None:
     form_errors = [
         *validation.check_filled(context.texts, typed, "account_id", "cloudlink_client_id"),
         *validation.check_lengths(context.texts, {"region": typed["region"], "cloudlink_secret": secret}),
+        *validation.check_no_secret(context.texts, typed, secret),
     ]
     if form_errors:
         return await show_again(context, view, cards.cloudlink_form(context.texts, view, typed, form_errors))
@@ -187,5 +192,6 @@ COMMAND = Command(
         "edit.save_cloudlink": save_cloudlink,
         "edit.teams": teams,
         "edit.save_teams": save_teams,
+        "edit.save_expiry": expiry.save,
     },
 )

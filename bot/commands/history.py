@@ -17,7 +17,8 @@ async def show(context: TurnContext) -> None:
         page = _page(context, total, cards.PAGE)
         acts = await history.page(session, context.tenant, page * cards.PAGE, cards.PAGE, chosen)
     views = await context.operations.integrations.list(context.tenant)
-    await context.show(cards.history_card(context.texts, acts, total, page, context.now, views, chosen))
+    zone = await context.zone()
+    await context.show(cards.history_card(context.texts, acts, total, page, context.now, zone, views, chosen))
 
 
 async def export(context: TurnContext) -> None:

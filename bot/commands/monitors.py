@@ -11,7 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.cards import monitors as cards
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
-from bot.cards.validation import cleaned, failed_check
+from bot.cards.validation import check_no_secret, cleaned, failed_check
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from storage.queries import monitors
@@ -49,6 +49,9 @@ async def add(context: TurnContext) -> None:
     """Add the typed names, one per line."""
     view = await context.integration()
     names = [name for line in context.data.get("names", "").splitlines() if (name := cleaned(line))]
+    if found := check_no_secret(context.texts, {"names": context.data.get("names", "")}):
+        context.data = {"integration": view.id}
+        return await show_for(context, view, found[0])
     if not names:
         return await show_for(context, view, failed_check(context.texts, "names_needed", "names"))
     if any(len(name) > MAX_NAME for name in names):
@@ -127,7 +130,7 @@ async def checklist(context: TurnContext) -> None:
         tasks = await monitors.list_tasks(session, context.tenant, view.id)
     if not tasks:
         return await show_for(context, view)
-    return await context.show(cards.checklist(context.texts, view, tasks, context.now))
+    return await context.show(cards.checklist(context.texts, view, tasks, context.now, await context.zone()))
 
 
 async def tick(context: TurnContext) -> None:

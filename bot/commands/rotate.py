@@ -17,9 +17,9 @@ from bot.commands import monitors
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import Fault, SyncError
-from sync.domain.model import EditedMeanwhile, IntegrationView, NameTaken
+from sync.domain.model import EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
-from sync.domain.rotation import RotationKind, RotationUnderWay, RotationView
+from sync.domain.rotation import NewSecret, RotationKind, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
@@ -34,7 +34,7 @@ async def ask_for(context: TurnContext, view: IntegrationView) -> None:
     going = await context.operations.credentials.rotation(context.tenant, view.id)
     if going and not going.finished and going.kind is not RotationKind.MANUAL:
         return await context.show(_progress(context, view, going))
-    return await show_form(context, view, {"description": view.name})
+    return await show_form(context, view, {})
 
 
 async def ask(context: TurnContext) -> None:
@@ -58,36 +58,38 @@ async def save(context: TurnContext) -> None:
     secret = validation.cleaned(context.data.get("client_secret", ""))
     form_errors = _check_fields(context, typed, secret)
     if form_errors:
-        return await show_form(context, view, typed, form_errors)
+        return await show_form(context, view, _without(typed, secret), form_errors)
     await context.show(cards.checking(context.texts, view))
     try:
         rotation = await context.operations.credentials.replace_secret(
             context.tenant,
             view.id,
-            typed["description"],
-            secret,
-            validation.day_of(typed["expires_on"]),
+            NewSecret(secret, validation.day_of(typed["expires_on"]), typed["description"]),
             context.actor,
             view.revision,
         )
     except SyncError as error:
         return await show_form(context, view, typed, [_form_error(context, view, error)])
-    except NameTaken:
-        taken = validation.failed_check(context.texts, "name_taken", "description")
-        return await show_form(context, view, typed, [taken])
     except EditedMeanwhile:
         return await show_outdated(context, view)
     except RotationUnderWay:
         return await context.show(cards.under_way(context.texts, view))
-    return await _follow(context, replace(view, name=typed["description"]), rotation)
+    return await _follow(context, view, rotation)
 
 
 def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
-    filled = {**typed, "client_secret": secret}
+    described = {"description": typed["description"]}
     return [
-        *validation.check_filled(context.texts, filled, "description", "client_secret"),
+        *validation.check_filled(context.texts, {"client_secret": secret}, "client_secret"),
+        *validation.check_lengths(context.texts, described),
+        *validation.check_no_secret(context.texts, described, secret),
         *validation.check_expiry(context.texts, typed["expires_on"], context.now.date()),
     ]
+
+
+def _without(typed: dict[str, str], secret: str) -> dict[str, str]:
+    """What is shown again: no field that the secret was pasted into too."""
+    return {name: "" if secret and secret in value else value for name, value in typed.items()}
 
 
 def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -> FormError:

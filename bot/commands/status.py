@@ -1,6 +1,9 @@
-"""``status``: an integration's health, figures and expiry."""
+"""``status``: what Teams shows of an integration now; a fault, and its remedy, first."""
 
-from bot.cards import status as cards
+from collections.abc import Sequence
+
+from bot.cards.field_errors import FormError
+from bot.cards.health.status import StatusView, status_card
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from sync.domain.model import IntegrationView
@@ -11,14 +14,18 @@ async def open_status(context: TurnContext) -> None:
     await choose(context, "status.show", show_for)
 
 
-async def show_for(context: TurnContext, view: IntegrationView) -> None:
-    status = await context.operations.overview.status(context.tenant, view.id)
-    form_errors = {
-        health.service: context.form_error(health.error, view.tenant_id, view.client_id)
-        for health in status.service_health
-        if health.error
-    }
-    await context.show(cards.status_card(context.texts, status, form_errors, context.now))
+async def show_for(context: TurnContext, view: IntegrationView, form_errors: Sequence[FormError] = ()) -> None:
+    """``form_errors`` are those of the date that was entered on the card."""
+    shown = StatusView(
+        status=await context.operations.overview.status(context.tenant, view.id),
+        links=context.services.links,
+        now=context.now,
+        zone=await context.zone(),
+        reader=context.turn.incoming.sender.channel_id,
+        may_edit=context.may("edit.save_expiry"),
+        form_errors=form_errors,
+    )
+    await context.show(status_card(context.texts, shown))
 
 
 async def show(context: TurnContext) -> None:
@@ -28,7 +35,7 @@ async def show(context: TurnContext) -> None:
 COMMAND = Command(
     key="status",
     titles={"en": "status", "pt": "estado"},
-    descriptions={"en": "How the connection is doing", "pt": "Como está a ligação"},
+    descriptions={"en": "What Teams shows now, and what is wrong", "pt": "O que o Teams mostra e o que falha"},
     aliases=("health", "how is it going", "como está", "ponto de situação"),
     open=open_status,
     least=Role.VIEWER,

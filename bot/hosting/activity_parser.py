@@ -184,9 +184,13 @@ def _text_without_mention(activity: Json, bot_id: str) -> str:
 
 
 def _execute(value: Json, card_id: str) -> Action:
-    """An ``Action.Execute``: ``{"action": {"verb": .., "data": {..}}}``. Raises ``Refused`` (400)."""
+    """An ``Action.Execute``: ``{"action": {"verb": .., "data": {..}}, "trigger": "manual" or "automatic"}``.
+
+    Raises ``Refused`` (400).
+    """
     action = obj(value, "action")
-    return Action(required(action, "verb"), _inputs(obj(action, "data")), card_id)
+    automatic = text(value, "trigger") == "automatic"
+    return Action(required(action, "verb"), _inputs(obj(action, "data")), card_id, automatic)
 
 
 def _submit(value: Json, card_id: str) -> Action | None:

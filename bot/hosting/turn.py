@@ -12,13 +12,16 @@ _CANNOT_UPDATE = frozenset({404, 405, 501})
 
 
 class ActivityTurn:
-    """Implements ``bot.activity.Turn``."""
+    """Implements ``bot.activity.Turn``.
+
+    The stored message is left alone when a card refreshes itself: its update would make the client ask again.
+    """
 
     def __init__(self, channel: ConversationChannel, parsed: ParsedActivity, event: Event) -> None:
         self._channel = channel
         self._parsed = parsed
         self._incoming = parsed.incoming(event)
-        self._shown_id = event.card_id if isinstance(event, Action) else ""
+        self._shown_id = event.card_id if isinstance(event, Action) and not event.automatic else ""
         self._answer: Card | None = None
         self._principal_name: str | None = None
 

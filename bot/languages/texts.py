@@ -1,18 +1,22 @@
 """Reads the catalogues next to this file; formats dates, numbers and durations for each language."""
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import cache
 from gettext import c2py
 from pathlib import Path
 from string import Formatter
+from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
+
+RECENT = timedelta(hours=12)
+"""How long a moment is said as seen from now."""
 
 
 class Language(StrEnum):
@@ -64,9 +68,21 @@ class Texts:
     def date(self, day: date) -> str:
         return format_date(day, format="long", locale=self._locale)
 
-    def moment(self, when: datetime) -> str:
-        """A date and time in UTC: "Nov 22, 2026, 12:00 UTC"."""
-        return f"{format_datetime(when, format='d MMM y, HH:mm', tzinfo=UTC, locale=self._locale)} UTC"
+    def moment(self, when: datetime, zone: str) -> str:
+        """A date and time in an IANA ``zone``: "22 Nov 2026, 12:00"; where that is UTC, with "UTC"."""
+        local = format_datetime(when, format="d MMM y, HH:mm", tzinfo=ZoneInfo(zone), locale=self._locale)
+        return f"{local} UTC" if zone == "UTC" else local
+
+    def when(self, moment: datetime, now: datetime, zone: str) -> str:
+        """A recent moment as seen from ``now`` ("2 minutes ago"), an older one with its date in ``zone``."""
+        return self.relative(moment, now) if now - moment < RECENT else self.moment(moment, zone)
+
+    def since(self, moment: datetime, now: datetime, zone: str) -> str:
+        """The time of a moment of today in ``zone``: "10:42"; of another day with its date."""
+        here = moment.astimezone(ZoneInfo(zone))
+        if here.date() != now.astimezone(ZoneInfo(zone)).date():
+            return self.moment(moment, zone)
+        return self("time.today", time=f"{here:%H:%M}")
 
     def relative(self, when: datetime, now: datetime) -> str:
         """``when`` as seen from ``now``: "2 minutes ago"."""

@@ -72,7 +72,9 @@ def set_presence(world: World, call: GraphCall, found: Match[str]) -> GraphRespo
     if not SHORTEST_SESSION <= duration <= LONGEST_SESSION:
         raise bad_request("expirationDuration must be between PT5M and PT4H.")
     now = world.now()
-    _user(world, found).session = Session(availability, activity, now, now + duration)
+    user = _user(world, found)
+    if not world.saved.faults.graph_hides:
+        user.session = Session(availability, activity, now, now + duration)
     return _written(world)
 
 
@@ -138,26 +140,35 @@ def _written(world: World) -> GraphResponse:
 
 def presence_json(world: World, user: TeamsUser) -> dict[str, Any]:
     seen = shown(user.client, user.session, user.chosen, world.now())
+    drifts, is_call = world.saved.faults.graph_drift, seen.activity.startswith("InA")
     message = live_message(user.status_message, world.now())
     return {
         "id": user.id,
-        "availability": _spelled(world, seen.availability),
+        "availability": _spelled(world, seen.activity if drifts and is_call else seen.availability),
         "activity": _spelled(world, seen.activity),
+        "outOfOfficeSettings": {"message": None, "isOutOfOffice": False},
         "statusMessage": {"message": {"content": message, "contentType": "text"}} if message else None,
     }
 
 
 def _spelled(world: World, value: str) -> str:
-    """Graph sometimes returns the values in camelCase."""
+    """Graph sometimes returns the values in camelCase, and the activity of a call as availability too."""
     return value[0].lower() + value[1:] if world.saved.faults.graph_drift else value
 
 
+def _check_readable(world: World) -> None:
+    if world.saved.faults.graph_unreadable:
+        raise GraphError(403, "Forbidden", "The application may not read presence.")
+
+
 def get_presence(world: World, call: GraphCall, found: Match[str]) -> GraphResponse:
+    _check_readable(world)
     context = f"{call.base}/$metadata#users('{found['id']}')/presence/$entity"
     return GraphResponse(body={"@odata.context": context, **presence_json(world, _user(world, found))})
 
 
 def get_presences(world: World, call: GraphCall, _: Match[str]) -> GraphResponse:
+    _check_readable(world)
     ids = body_object(call).get("ids")
     if not isinstance(ids, list) or not ids or not all(isinstance(each, str) for each in ids):
         raise bad_request("The ids field is required.")

@@ -12,6 +12,7 @@ from sandbox.state import World
 Handler = Callable[[World, GraphCall, Match[str]], GraphResponse]
 
 _PRESENCE = frozenset({"Presence.ReadWrite.All"})
+_READ_PRESENCE = frozenset({"Presence.Read.All", "Presence.ReadWrite.All"})
 _DIRECTORY = frozenset({"User.Read.All"})
 _READ_APPS = frozenset({"Application.Read.All", "Application.ReadWrite.OwnedBy"})
 _OWN_APPS = frozenset({"Application.ReadWrite.OwnedBy"})
@@ -29,7 +30,7 @@ class Route:
     @property
     def counts_against_quota(self) -> bool:
         """Whether the call counts against the presence quota."""
-        return self.roles is _PRESENCE
+        return self.roles in (_PRESENCE, _READ_PRESENCE)
 
 
 def _route(method: str, path: str, handler: Handler, roles: frozenset[str]) -> Route:
@@ -47,13 +48,13 @@ ROUTES = (
     _route("GET", _APPLICATION, applications.get_application, _READ_APPS),
     _route("POST", _APPLICATION + "/addPassword", applications.add_password, _OWN_APPS),
     _route("POST", _APPLICATION + "/removePassword", applications.remove_password, _OWN_APPS),
-    _route("GET", _USER + "/presence", presences.get_presence, _PRESENCE),
+    _route("GET", _USER + "/presence", presences.get_presence, _READ_PRESENCE),
     _route("POST", _USER + "/presence/setPresence", presences.set_presence, _PRESENCE),
     _route("POST", _USER + "/presence/clearPresence", presences.clear_presence, _PRESENCE),
     _route("POST", _USER + "/presence/setUserPreferredPresence", presences.set_preferred, _PRESENCE),
     _route("POST", _USER + "/presence/clearUserPreferredPresence", presences.clear_preferred, _PRESENCE),
     _route("POST", _USER + "/presence/setStatusMessage", presences.set_status_message, _PRESENCE),
-    _route("POST", r"/communications/getPresencesByUserId", presences.get_presences, _PRESENCE),
+    _route("POST", r"/communications/getPresencesByUserId", presences.get_presences, _READ_PRESENCE),
 )
 
 

@@ -94,6 +94,13 @@ async def get_for_update(session: AsyncSession, integration_id: str) -> Integrat
     return (await session.exec(for_update(query))).first()
 
 
+async def list_for_update(session: AsyncSession, integration_ids: Collection[str]) -> list[Integration]:
+    """The existing ones, locked, in a fixed order."""
+    wanted = col(Integration.id).in_(sorted(integration_ids))
+    query = select(Integration).where(wanted).order_by(col(Integration.id))
+    return list((await session.exec(for_update(query))).all())
+
+
 async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
     """The integrations, this one included, whose requests Graph counts together: same tenant and application.
 

@@ -6,6 +6,7 @@ Times are UTC; a column named ``*_sealed`` holds a secret encrypted by ``storage
 from storage.tables import (
     columns,
     conversations,
+    effects,
     history,
     integrations,
     notices,
@@ -21,6 +22,7 @@ from storage.tables import (
 __all__ = [
     "columns",
     "conversations",
+    "effects",
     "history",
     "integrations",
     "notices",

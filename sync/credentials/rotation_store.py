@@ -4,7 +4,7 @@ Every change locks the integration and then its rotation, and is stored only if 
 rotation in between.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -190,13 +190,14 @@ class RotationStore:
         integration: Integration,
         rotation: Rotation,
         result: str = history.DONE,
+        facts: Mapping[str, str] | None = None,
     ) -> None:
         """Record a step of the rotation as an act of the administrator who began it."""
-        facts = {"kind": rotation.kind, "credential": integration.credential}
+        known = {"kind": rotation.kind, "credential": integration.credential, **(facts or {})}
         if rotation.expires_on:
-            facts["expires_on"] = rotation.expires_on.isoformat()
+            known["expires_on"] = rotation.expires_on.isoformat()
         by = Actor(rotation.started_by, rotation.started_by_name)
-        await self._audit.record(session, act, by, integration, facts, result)
+        await self._audit.record(session, act, by, integration, known, result)
 
 
 def end(rotation: Rotation, step: RotationStep, now: datetime) -> None:

@@ -31,7 +31,19 @@ LIFETIME = timedelta(days=180)
 UNAVAILABLE_PAUSE = timedelta(seconds=10)
 PUSH_PAUSE = timedelta(seconds=2)
 
-PERMISSION_FAULTS = frozenset({Fault.GRAPH_CONSENT_MISSING, Fault.GRAPH_FORBIDDEN, Fault.ENTRA_APP_DISABLED})
+PERMISSION_FAULTS = frozenset(
+    {
+        Fault.GRAPH_CONSENT_MISSING,
+        Fault.GRAPH_FORBIDDEN,
+        Fault.ENTRA_APP_DISABLED,
+        Fault.ENTRA_ASSIGNMENT_REQUIRED,
+        Fault.ENTRA_CONDITIONAL_ACCESS,
+        Fault.ENTRA_DEVICE_POLICY,
+        Fault.ENTRA_NETWORK_RESTRICTED,
+        Fault.ENTRA_SERVICE_DISABLED,
+        Fault.ENTRA_TENANT_BLOCKED,
+    }
+)
 """Refusals that have nothing to do with the credentials: the token was issued, or no credentials would help."""
 
 log = structlog.get_logger()

@@ -6,14 +6,15 @@ New credentials are tested with a fresh token, for the same tenant and applicati
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date
+from functools import partial
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import integrations, rotations
+from storage.queries import rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act, AuditLog, Subject
+from sync.credentials.new_secrets import once_known
 from sync.credentials.rotation_store import RotationStore, end
 from sync.credentials.store import Credentials, CredentialStore, application_of
 from sync.domain.context import Context
@@ -24,7 +25,6 @@ from sync.domain.model import (
     CredentialKind,
     EditedMeanwhile,
     ExpirySource,
-    NameTaken,
     Service,
     TeamsApp,
     UnknownIntegration,
@@ -32,6 +32,7 @@ from sync.domain.model import (
 from sync.domain.rotation import (
     CredentialChoices,
     NewCertificate,
+    NewSecret,
     RotationKind,
     RotationStep,
     RotationUnderWay,
@@ -70,20 +71,18 @@ class CredentialService:
         self,
         owner_tenant: str,
         integration_id: str,
-        name: str,
-        secret: str,
-        expires_on: date | None,
+        typed: NewSecret,
         by: Actor,
         revision: int | None = None,
     ) -> RotationView:
-        """Test the new secret and use it from now on; rename the integration to ``name``. Raises ``NameTaken``."""
+        """Test the new secret and use it from now on; its description is kept in the history."""
         new = Credentials(
             CredentialKind.SECRET,
-            secret,
-            expires_on=expires_on,
-            expiry_source=ExpirySource.ADMIN if expires_on else ExpirySource.UNKNOWN,
+            typed.value,
+            expires_on=typed.expires_on,
+            expiry_source=ExpirySource.ADMIN if typed.expires_on else ExpirySource.UNKNOWN,
         )
-        return await self._switch(owner_tenant, integration_id, new, by, revision, name)
+        return await self._switch(owner_tenant, integration_id, new, by, revision, typed.description)
 
     async def may_rotate(self, owner_tenant: str, integration_id: str) -> bool:
         """Whether the application may change its own secrets; False if that cannot be read now."""
@@ -214,12 +213,12 @@ class CredentialService:
         new: Credentials,
         by: Actor,
         revision: int | None,
-        name: str = "",
+        description: str = "",
     ) -> RotationView:
         async with self._audit.attempt(_act_of(new), by, Subject(owner_tenant, integration_id)):
             before = await self._read(owner_tenant, integration_id, revision)
             app = await self._prove(before, new)
-            rotation = await self._store(before, app, new, by, name)
+            rotation = await self._store(before, app, new, by, description)
         for job in (PUSH, ROTATE, EXPIRY):
             await self._jobs.defer(job, integration_id)
         return rotation_view(rotation)
@@ -237,17 +236,16 @@ class CredentialService:
                     raise CredentialsWrong(Fault.ENTRA_HOST_NOT_ALLOWED)
                 await self._clients.prove(in_use)
                 app = replace(app, host_allowed=True)
-            await self._clients.prove(app)
+            await once_known(new.secret, partial(self._clients.prove, app))
         return app
 
-    async def _store(self, before: Integration, app: TeamsApp, new: Credentials, by: Actor, name: str) -> Rotation:
+    async def _store(
+        self, before: Integration, app: TeamsApp, new: Credentials, by: Actor, description: str
+    ) -> Rotation:
         owner_tenant, integration_id = before.owner_tenant, before.id
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, before.revision, lock=True)
-            if name and await integrations.is_name_taken(session, owner_tenant, name, but=integration_id):
-                raise NameTaken(name)
             await self._supersede(session, integration_id)
-            integration.name = name or integration.name
             if new.certificate:
                 integration.pending_certificate_sealed = None
             await self._credentials.replace(session, integration, new, self._clock())
@@ -258,7 +256,8 @@ class CredentialService:
             rotation.expires_on = new.expires_on
             if new.secret:
                 rotation.secret_sealed = self._credentials.encrypt(new.secret, rotation, "secret_sealed")
-            await self._rotations.record(session, _act_of(new), integration, rotation)
+            facts = {"description": description} if description else {}
+            await self._rotations.record(session, _act_of(new), integration, rotation, facts=facts)
         return rotation
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:

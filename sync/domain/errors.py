@@ -33,6 +33,13 @@ class Fault(StrEnum):
     ENTRA_SECRET_EXPIRED = "entra.secret_expired"  # noqa: S105
     ENTRA_APP_DISABLED = "entra.app_disabled"
     ENTRA_CONDITIONAL_ACCESS = "entra.conditional_access"
+    ENTRA_DEVICE_POLICY = "entra.device_policy"
+    ENTRA_ASSIGNMENT_REQUIRED = "entra.assignment_required"
+    ENTRA_NETWORK_RESTRICTED = "entra.network_restricted"
+    ENTRA_TENANT_BLOCKED = "entra.tenant_blocked"
+    ENTRA_OTHER_CLOUD = "entra.other_cloud"
+    ENTRA_SERVICE_DISABLED = "entra.service_disabled"
+    ENTRA_SECRET_MISSING = "entra.secret_missing"  # noqa: S105
     ENTRA_CERTIFICATE_UNKNOWN = "entra.certificate_unknown"
     ENTRA_CERTIFICATE_EXPIRED = "entra.certificate_expired"
     ENTRA_CERTIFICATE_UNREADABLE = "entra.certificate_unreadable"
@@ -41,6 +48,8 @@ class Fault(StrEnum):
     ENTRA_HOST_NOT_ALLOWED = "entra.host_not_allowed"
     ENTRA_REFUSED = "entra.refused"
     ENTRA_UNREACHABLE = "entra.unreachable"
+    ENTRA_THROTTLED = "entra.throttled"
+    ENTRA_TEMPORARY = "entra.temporary"
 
     GRAPH_CONSENT_MISSING = "graph.consent_missing"
     GRAPH_FORBIDDEN = "graph.forbidden"
@@ -59,6 +68,8 @@ OUTAGES = frozenset(
         Fault.CLOUDLINK_THROTTLED,
         Fault.CLOUDLINK_UNREADABLE,
         Fault.ENTRA_UNREACHABLE,
+        Fault.ENTRA_THROTTLED,
+        Fault.ENTRA_TEMPORARY,
         Fault.GRAPH_UNREACHABLE,
         Fault.GRAPH_THROTTLED,
         Fault.GRAPH_UNREADABLE,

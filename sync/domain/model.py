@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import Effect, LineState, Presence
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +191,40 @@ class Freshness(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """What Teams shows of the people for whom it accepted a presence that still applies, as last read back.
+
+    ``read_at`` is when they were read, None when never. ``shown`` of ``checked`` are as wished; ``others`` are the
+    rest: why, what Teams shows (an activity of Graph's), and how many. ``refused``: Graph does not allow reading.
+    """
+
+    read_at: datetime | None = None
+    checked: int = 0
+    shown: int = 0
+    others: tuple[tuple[Effect, str, int], ...] = ()
+    refused: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """From a change's arrival here to its acceptance by Graph, in the last hour.
+
+    Half of ``changes`` took at most ``p50`` seconds, 95 % of them at most ``p95``.
+    """
+
+    p50: float
+    p95: float
+    changes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """An integration's state, as the command ``status`` shows it.
 
     ``worst_age`` is how old a state can be, in seconds: about a second when events arrive, the polling interval
     otherwise. ``not_shown`` counts the people left out, by reason; with ``matched``, who are
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
+    ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour.
     """
 
     integration: IntegrationView
@@ -212,6 +240,8 @@ class Status:
     monitors_open: int = 0
     not_shown: tuple[tuple[Unmatched, int], ...] = ()
     update: int | None = None
+    proof: Proof = Proof()
+    delay: Delay | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The states of a person's line and of a person's presence."""
 
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class LineState(StrEnum):
@@ -31,3 +32,26 @@ class Presence(StrEnum):
     @property
     def activity(self) -> str:
         return self.value.partition("/")[2]
+
+
+class Shown(NamedTuple):
+    """What Teams shows of a person, in Graph's words (Graph reference, presence resource): new ones may appear."""
+
+    availability: str
+    activity: str
+
+
+class Effect(StrEnum):
+    """What became of a presence that Graph accepted, as read back.
+
+    ``OUTRANKED``: by another session, such as a meeting. ``PERHAPS_CHOSEN``: a weaker state, which a person may
+    have chosen by hand, though the wish was sent again. ``NOT_SHOWN`` is a fault. ``UNCLEAR``: Graph said nothing
+    of the person, or nothing that is known.
+    """
+
+    AS_WISHED = "as_wished"
+    CHOSEN = "chosen"
+    OUTRANKED = "outranked"
+    PERHAPS_CHOSEN = "perhaps_chosen"
+    NOT_SHOWN = "not_shown"
+    UNCLEAR = "unclear"

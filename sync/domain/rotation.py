@@ -1,6 +1,6 @@
 """A rotation, the change of an integration's credentials: its steps as stored, and its view for administrators."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -51,6 +51,15 @@ class RotationView:
     @property
     def finished(self) -> bool:
         return self.finished_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """A client secret that an administrator typed, and what they call it: its description in Azure."""
+
+    value: str = field(repr=False)
+    expires_on: date | None = None
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)

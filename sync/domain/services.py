@@ -3,18 +3,23 @@
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Protocol
 
 from sync.domain.changes import Outcome, Request
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from sync.domain.presence import Shown
 
 MAX_CHANGES = 20
 """Requests in one ``$batch`` (Microsoft Graph, JSON batching)."""
 
 MAX_READ = 650
 """People whose presence one request reads (Graph reference, presence: getPresencesByUserId)."""
+
+
+READABLE_AFTER = timedelta(seconds=30)
+"""A presence that was accepted more recently may not be readable yet."""
 
 
 class Account(Protocol):
@@ -84,8 +89,11 @@ class PresenceService(Protocol):
         """Send at most ``MAX_CHANGES``; returns their outcomes in order. Raises ``SyncError`` when all failed."""
         ...
 
-    async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """Availability and activity by user id; at most ``MAX_READ``. Raises ``SyncError``."""
+    async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
+        """What Teams shows, by user id, without those Graph does not know; at most ``MAX_READ``.
+
+        Raises ``SyncError``.
+        """
         ...
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:

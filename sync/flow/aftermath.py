@@ -12,6 +12,7 @@ from sync.domain.errors import CredentialsWrong
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH, PUSH_STATUS_MESSAGE, ROTATE
 from sync.flow.rounds import Round
 from sync.flow.tick import Sent, Ticked
+from sync.presence.delays import Delays
 from sync.problems import health
 
 MATCH_AGAIN = timedelta(minutes=5)
@@ -23,11 +24,12 @@ log = structlog.get_logger()
 class Aftermath:
     """``hands_over``: another process is to send for the integration."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, delays: Delays) -> None:
         self._database = context.database
         self._jobs = context.jobs
         self._clock = context.clock
         self._metrics = context.metrics
+        self._delays = delays
 
     def is_needed(self, key: str, done: Ticked, *, hands_over: bool) -> bool:
         this, lines = done.rounds.get(key, Round()), done.lines.get(key)
@@ -97,6 +99,7 @@ class Aftermath:
         self._metrics.changes.labels(kind=kind, outcome=result).inc()
         if sent.latency is not None:
             self._metrics.latency.observe(sent.latency)
+            self._delays.observe(sent.integration_id, sent.latency)
         is_visible = isinstance(sent.outcome, Done | Refused) and pending.previous.applied != pending.shown
         log.log(
             logging.INFO if is_visible else logging.DEBUG,

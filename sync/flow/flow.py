@@ -32,6 +32,7 @@ from sync.flow.lines import Poll
 from sync.flow.rounds import LARGEST_ROUND, Round
 from sync.flow.sending import Sender
 from sync.flow.tick import Rules, Tick, Ticked, Work
+from sync.presence.delays import Delays
 from sync.teams.quota import QuotaLedger
 
 PACE = 0.02
@@ -48,11 +49,11 @@ log = structlog.get_logger()
 class Flow:
     """Stores what phones do and sends what Teams should show of it."""
 
-    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger) -> None:
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger, delays: Delays) -> None:
         self._context = context
         self._rules = Rules(credentials, quota, context.random, context.metrics)
         self._sender = Sender(context, credentials, quota)
-        self._aftermath = Aftermath(context)
+        self._aftermath = Aftermath(context, delays)
         self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._under_way: Counter[str] = Counter()
         self._ticking: asyncio.Task[None] | None = None

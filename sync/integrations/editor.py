@@ -152,6 +152,19 @@ class Editor:
             await self._follow_up(edited)
         return integration_view(edited)
 
+    async def correct_expiry(
+        self, owner_tenant: str, integration_id: str, revision: int, expires_on: date, by: Actor
+    ) -> IntegrationView:
+        """Store the last day of the client secret, as an administrator read it in Azure; nothing is tested."""
+        subject, facts = Subject(owner_tenant, integration_id), {"expires_on": expires_on.isoformat()}
+        values = {"secret_expires_on": expires_on, "expiry_source": ExpirySource.ADMIN.value}
+        async with (
+            self._audit.attempt(Act.EDIT_TEAMS, by, subject, facts),
+            self._database.writing() as session,
+        ):
+            before = await owned(session, owner_tenant, integration_id, revision, lock=True)
+            return integration_view(await self._revise(session, before, values, Act.EDIT_TEAMS, facts, by))
+
     async def _store_app(
         self, before: Integration, app: TeamsApp, expires_on: date | None, has_moved: bool, by: Actor
     ) -> tuple[Integration, list[str]]:

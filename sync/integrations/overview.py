@@ -12,6 +12,8 @@ from sync.domain.presence import LineState
 from sync.integrations.views import integration_view, preview_of
 from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import CHUNK, Poller, pause_between_chunks
+from sync.presence import proof
+from sync.presence.delays import delay_of
 from sync.problems import health
 from sync.scheduling.freshness import freshness_of
 from sync.tenancy import owned
@@ -57,6 +59,7 @@ class Overview:
 
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         """The integration's state as stored; no service is called."""
+        now = self._clock()
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             opened = await problems.list_open(session, integration_id)
@@ -64,7 +67,9 @@ class Overview:
             unknown = await event_store.list_unknown_states(session, integration_id)
             monitors_open = await monitors.count_open_tasks(session, integration_id)
             enabled = await integrations.count_enabled(session, owner_tenant)
-        freshness = freshness_of(integration, self._clock(), public=self._reach.has_public_url)
+            proven = await proof.proof_of(session, integration_id)
+            delay = await delay_of(session, integration_id, now)
+        freshness = freshness_of(integration, now, public=self._reach.has_public_url)
         return Status(
             integration=integration_view(integration),
             service_health=health.service_health(opened),
@@ -79,6 +84,8 @@ class Overview:
             monitors_open=monitors_open,
             not_shown=_by_reason(counts.left_out),
             update=available(integration),
+            proof=proven,
+            delay=delay,
         )
 
     def _poll_seconds(self, phones: int, enabled: int) -> int:

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from procrastinate import App, PsycopgConnector, sql
 from procrastinate.connector import BaseConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
-from procrastinate.jobs import Job, Status
+from procrastinate.jobs import Job, Notification, Status
 from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import AsyncConnection
 
@@ -46,18 +46,27 @@ class FairJobManager(JobManager):
         super().__init__(connector)
         self._in_use: Counter[tuple[int | None, str]] = Counter()
         self._listeners: list[NotificationCallback] = []
+        self._notifications = 0
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
-        full = [queue for (worker, queue), count in self._in_use.items() if worker == worker_id and count >= SHARE]
-        row = await self.connector.execute_query_one_async(
-            query=self.fetch_query, queues=queues, full=full, worker_id=worker_id
-        )
-        if row["id"] is None:
+        """Search again after a notification that came during the search: the worker forgets it afterwards."""
+        row, seen = None, -1
+        while row is None and seen != self._notifications:
+            seen = self._notifications
+            row = await self._fetch_row(queues, worker_id)
+        if row is None:
             return None
         job = Job.from_row(row)
         if ":" in job.queue:
             self._in_use[worker_id, job.queue] += 1
         return job
+
+    async def _fetch_row(self, queues: Iterable[str] | None, worker_id: int) -> dict[str, Any] | None:
+        full = [queue for (worker, queue), count in self._in_use.items() if worker == worker_id and count >= SHARE]
+        row = await self.connector.execute_query_one_async(
+            query=self.fetch_query, queues=queues, full=full, worker_id=worker_id
+        )
+        return row if row["id"] is not None else None
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
         """As the base class; the next job of a tenant that had its share starts without waiting for a poll."""
@@ -70,8 +79,12 @@ class FairJobManager(JobManager):
             if self._in_use[name] <= 0:
                 del self._in_use[name]
         if had_share:
-            for listener in self._listeners:
-                await listener(channel=job.queue, notification={"type": "job_inserted", "job_id": job.id or 0})
+            await self._notify(channel=job.queue, notification={"type": "job_inserted", "job_id": job.id or 0})
+
+    async def _notify(self, *, channel: str, notification: Notification) -> None:
+        self._notifications += 1
+        for listener in self._listeners:
+            await listener(channel=channel, notification=notification)
 
     async def listen_for_jobs(
         self, *, on_notification: NotificationCallback, queues: Iterable[str] | None = None
@@ -79,7 +92,7 @@ class FairJobManager(JobManager):
         """Listen for every queue: the names of the tenants' queues are not known in advance."""
         self._listeners.append(on_notification)
         try:
-            await super().listen_for_jobs(on_notification=on_notification)
+            await super().listen_for_jobs(on_notification=self._notify)
         finally:
             self._listeners.remove(on_notification)
 

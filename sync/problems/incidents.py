@@ -19,8 +19,10 @@ CLOCK: Final = "clock"
 CLOCK_SKEWED: Final = "clock.skewed"
 EVENTS: Final = "events"
 EVENTS_MISSED: Final = "events.missed"
+EFFECT: Final = "effect"
+EFFECT_MISSING: Final = "effect.missing"
 
-OWN = (PEOPLE, LISTS, CLOCK, EVENTS)
+OWN = (PEOPLE, LISTS, CLOCK, EVENTS, EFFECT)
 """What is no service, and has problems and sentences of its own."""
 
 OUTAGE: Final = "outage"
@@ -58,7 +60,7 @@ class Incident:
     @property
     def notice_delay(self) -> timedelta:
         """How long after ``since`` it is notified."""
-        if self.service in (PEOPLE, LISTS, EVENTS):
+        if self.service in (PEOPLE, LISTS, EVENTS, EFFECT):
             return timedelta(0)
         if self.lasting:
             return timedelta(0) if self.is_diagnosed else DIAGNOSIS_DELAY

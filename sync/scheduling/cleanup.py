@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from storage.queries import drafts, presses
+from storage.queries import drafts, effects, presses
 from storage.queries import events as event_store
 from sync.domain.context import Context
 from sync.domain.jobs import CLEANUP, EVERYTHING
@@ -12,12 +12,13 @@ KEEP_EVENTS = timedelta(hours=2)
 """Duplicates arrive within minutes; after that their own timestamp shows that they are late."""
 
 KEEP_CALLS = timedelta(hours=24)
+KEEP_DELAYS = timedelta(hours=2)
 KEEP_DRAFTS = timedelta(days=7)
 KEEP_PRESSES = timedelta(days=400)
 
 
 class Cleanup:
-    """Deletes old events, ended calls, drafts and button presses, ``every`` so often."""
+    """Deletes old events, ended calls, delays, drafts and button presses, ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database
@@ -32,5 +33,6 @@ class Cleanup:
         async with self._database.writing() as session:
             await event_store.delete_seen(session, now - KEEP_EVENTS)
             await event_store.delete_ended_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
+            await effects.delete_delays(session, int((now - KEEP_DELAYS).timestamp()))
             await drafts.delete_older_than(session, now - KEEP_DRAFTS)
             await presses.delete_older_than(session, now - KEEP_PRESSES)

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.queries import integrations, people, problems, rotations, updates
+from storage.queries import effects, integrations, people, problems, rotations, updates
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.credentials.rotation_store import needs_automatic_rotation
@@ -20,6 +20,7 @@ from sync.domain.jobs import (
     PROBE,
     PUSH,
     PUSH_STATUS_MESSAGE,
+    READ_BACK,
     REMOVE,
     ROTATE,
     SCHEDULE,
@@ -29,9 +30,11 @@ from sync.domain.jobs import (
     JobName,
 )
 from sync.domain.model import Freshness, Service
+from sync.domain.services import READABLE_AFTER
 from sync.problems import health
 from sync.scheduling.freshness import freshness_of
 from sync.scheduling.load_smoothing import smooth
+from sync.scheduling.read_back import due_read_backs
 
 SHOW_UPDATES = timedelta(days=1)
 """How long updating the cards of an ended installation is retried."""
@@ -50,6 +53,8 @@ class Intervals:
     recheck_credentials: float = 180
     cleanup: float = 3600
     warn: float = 10
+    read_back: float = 60
+    read_back_refused: float = 3600
     removal_timeout: float = 600
     update_timeout: float = 120
     rotation_lease: float = 60
@@ -108,8 +113,13 @@ class Scheduler:
             rows = await integrations.list_all(session)
             opened = await problems.open_by_integration(session)
             next_push = await people.next_due_by_integration(session, now)
+            last_reads = await effects.last_reads(session, now - READABLE_AFTER)
         for row in rows:
             due += [(job, row.id) for job in self.due(row, opened.get(row.id, []), next_push.get(row.id), now)]
+        due += [
+            (READ_BACK, key)
+            for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)
+        ]
         await self._jobs.defer_all(self._smooth(due, rows, now))
 
     def _smooth(self, due: Sequence[JobName], rows: Sequence[Integration], now: datetime) -> list[JobName]:
@@ -129,6 +139,7 @@ class Scheduler:
                 POLL_SAMPLE: self._every.poll_with_webhooks,
                 SUBSCRIBE: self._every.check_subscription,
                 MATCH: self._every.match,
+                READ_BACK: self._every.read_back,
             }
         return intervals
 

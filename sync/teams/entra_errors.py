@@ -7,7 +7,7 @@ fault, and an unknown one is still a refusal.
 import re
 
 from core.http import cleaned
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _DOMAIN = re.compile(r"(?=.{4,253}\Z)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]", re.I)
@@ -17,6 +17,23 @@ _STATUS = re.compile(r"HTTP status: (\d{3})")
 _FAULTS = {
     90002: Fault.ENTRA_TENANT_UNKNOWN,
     900023: Fault.ENTRA_TENANT_UNKNOWN,
+    5000224: Fault.ENTRA_TENANT_BLOCKED,
+    5000225: Fault.ENTRA_TENANT_BLOCKED,
+    90038: Fault.ENTRA_OTHER_CLOUD,
+    90051: Fault.ENTRA_OTHER_CLOUD,
+    900382: Fault.ENTRA_OTHER_CLOUD,
+    900432: Fault.ENTRA_OTHER_CLOUD,
+    900439: Fault.ENTRA_OTHER_CLOUD,
+    50001: Fault.ENTRA_SERVICE_DISABLED,
+    500011: Fault.ENTRA_SERVICE_DISABLED,
+    500014: Fault.ENTRA_SERVICE_DISABLED,
+    650052: Fault.ENTRA_SERVICE_DISABLED,
+    50105: Fault.ENTRA_ASSIGNMENT_REQUIRED,
+    501051: Fault.ENTRA_ASSIGNMENT_REQUIRED,
+    500021: Fault.ENTRA_NETWORK_RESTRICTED,
+    500022: Fault.ENTRA_NETWORK_RESTRICTED,
+    7000216: Fault.ENTRA_SECRET_MISSING,
+    7000218: Fault.ENTRA_SECRET_MISSING,
     700016: Fault.ENTRA_CLIENT_UNKNOWN,
     7000229: Fault.ENTRA_NO_SERVICE_PRINCIPAL,
     7000215: Fault.ENTRA_SECRET_WRONG,
@@ -30,9 +47,22 @@ _FAULTS = {
     700213: Fault.ENTRA_FEDERATION_UNKNOWN,
     700024: Fault.ENTRA_FEDERATION_UNKNOWN,
     53003: Fault.ENTRA_CONDITIONAL_ACCESS,
+    530032: Fault.ENTRA_CONDITIONAL_ACCESS,
+    50005: Fault.ENTRA_DEVICE_POLICY,
+    50097: Fault.ENTRA_DEVICE_POLICY,
+    53000: Fault.ENTRA_DEVICE_POLICY,
+    53001: Fault.ENTRA_DEVICE_POLICY,
+    53002: Fault.ENTRA_DEVICE_POLICY,
+    53009: Fault.ENTRA_DEVICE_POLICY,
+    530003: Fault.ENTRA_DEVICE_POLICY,
+    50196: Fault.ENTRA_THROTTLED,
+    90055: Fault.ENTRA_THROTTLED,
+    90006: Fault.ENTRA_TEMPORARY,
+    90012: Fault.ENTRA_TEMPORARY,
+    90024: Fault.ENTRA_TEMPORARY,
+    90033: Fault.ENTRA_TEMPORARY,
 }
-_TRANSIENT_CODES = frozenset({90033, 90055, 50196})
-_TRANSIENT_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
+_TEMPORARY_ERRORS = frozenset({"temporarily_unavailable", "server_error"})
 
 
 def is_guid(text: str) -> bool:
@@ -63,7 +93,15 @@ def discovery_refusal(text: str, secret: str) -> SyncError:
         return _fault_of(code, "", secret)
     if status and status[1] != "429":
         return CredentialsWrong(Fault.ENTRA_REFUSED, status=int(status[1]))
-    return ServiceUnavailable(Fault.ENTRA_UNREACHABLE)
+    return ServiceUnavailable(Fault.ENTRA_THROTTLED if status else Fault.ENTRA_UNREACHABLE)
+
+
+def outage(status: int, retry_after: float | None, code: int) -> ServiceUnavailable:
+    """What a 429, a 5xx or an answer that is no JSON means; ``code`` is its AADSTS number, 0 without one."""
+    context = {"status": status} | ({"code": code} if code else {})
+    known = _FAULTS.get(code, Fault.ENTRA_UNREACHABLE)
+    fault = Fault.ENTRA_THROTTLED if status == 429 else known if known in OUTAGES else Fault.ENTRA_UNREACHABLE
+    return ServiceUnavailable(fault, retry_after, **context)
 
 
 def code_in(text: str) -> int:
@@ -74,9 +112,9 @@ def code_in(text: str) -> int:
 
 def _fault_of(code: int, error: str, secret: str) -> SyncError:
     context: dict[str, str | int] = {"code": code} if code else {"error": error} if error else {}
-    if code in _TRANSIENT_CODES or error in _TRANSIENT_ERRORS:
-        return ServiceUnavailable(Fault.ENTRA_UNREACHABLE, None, **context)
-    fault = _FAULTS.get(code, Fault.ENTRA_REFUSED)
+    fault = _FAULTS.get(code, Fault.ENTRA_TEMPORARY if error in _TEMPORARY_ERRORS else Fault.ENTRA_REFUSED)
+    if fault in OUTAGES:
+        return ServiceUnavailable(fault, None, **context)
     if fault is Fault.ENTRA_SECRET_WRONG and is_guid(secret.strip()):
         fault = Fault.ENTRA_SECRET_IS_ID
     return CredentialsWrong(fault, **context)

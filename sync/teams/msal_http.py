@@ -27,14 +27,14 @@ LARGEST_BODY = 1_000_000
 class EntraUnavailable(CloudLinkPresenceError):
     """Entra answered 429, 5xx, a redirect, or no JSON object.
 
-    ``retry_after`` in seconds, None without one; ``context`` is the status, and the AADSTS number if there is one.
+    ``retry_after`` in seconds, None without one; ``code`` is the AADSTS number, 0 without one.
     """
 
     def __init__(self, status: int, headers: Mapping[str, str], text: str) -> None:
         super().__init__(status)
         self.retry_after = retry_after(headers.get("Retry-After"), datetime.now(UTC))
-        code = code_in(text)
-        self.context = {"status": status} | ({"code": code} if code else {})
+        self.status = status
+        self.code = code_in(text)
 
 
 class MsalResponse:

@@ -10,7 +10,7 @@ from typing import Any
 from core.http import cleaned
 from sync.domain.changes import Done, Failed, Outcome, Refused, Request
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.presence import Presence
+from sync.domain.presence import Presence, Shown
 from sync.domain.services import MAX_CHANGES, MAX_READ
 from sync.teams.batch import batch_of, outcomes_of
 from sync.teams.graph_client import GraphClient
@@ -64,7 +64,7 @@ class PresenceWriter:
         roles = roles_in(await self._graph.tokens.token())
         return roles is None or PRESENCE_ROLE in roles
 
-    async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
         """Availability and activity of at most ``MAX_READ`` people, by requested id; unknown words unchanged."""
         return {user_id: _words(each) for user_id, each in (await self._read(user_ids)).items()}
 
@@ -92,8 +92,8 @@ def _is_forbidden(outcome: Outcome) -> bool:
     return isinstance(outcome, Refused) and outcome.status in {401, 403}
 
 
-def _words(presence: Mapping[str, Any]) -> tuple[str, str]:
-    return _word(presence.get("availability")), _word(presence.get("activity"))
+def _words(presence: Mapping[str, Any]) -> Shown:
+    return Shown(_word(presence.get("availability")), _word(presence.get("activity")))
 
 
 def _message(presence: Mapping[str, Any]) -> str:

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from core.clouds import PUBLIC
 from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind, TeamsApp
 from sync.teams import certificates
-from sync.teams.entra_errors import checked_tenant, discovery_refusal, refusal
+from sync.teams.entra_errors import checked_tenant, discovery_refusal, outage, refusal
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.msal_http import MICROSOFT_HOSTS, TIMEOUT, EntraUnavailable, MsalHttp, authority
 
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 PRESENCE_ROLE = "Presence.ReadWrite.All"
 NEEDED_ROLES = ("User.Read.All", PRESENCE_ROLE)
 REQUESTS_PER_TOKEN = 3
@@ -25,12 +25,13 @@ REQUESTS_PER_TOKEN = 3
 
 @dataclass(frozen=True, slots=True)
 class Entra:
-    """An Entra ID to acquire tokens from; ``timeout`` is in seconds, for each request to it."""
+    """An Entra ID to acquire tokens from, each for the Graph in ``scope``; a request takes ``timeout`` seconds."""
 
     url: str
     host: HostCredentials
     metrics: Metrics
     timeout: float = TIMEOUT
+    scope: str = PUBLIC.graph_scope
 
 
 class Tokens(Protocol):
@@ -150,7 +151,7 @@ class _Client:
         try:
             if self._msal is None:
                 self._msal = self._connect()
-            response = self._msal.acquire_token_for_client(scopes=[GRAPH_SCOPE])
+            response = self._msal.acquire_token_for_client(scopes=[self._entra.scope])
         except Exception as error:
             return _translate(error, self._app.client_secret)
         token = response.get("access_token") if isinstance(response, dict) else None
@@ -190,7 +191,7 @@ def _translate(error: Exception, secret: str) -> SyncError:
     if isinstance(error, SyncError):
         return error
     if isinstance(error, EntraUnavailable):
-        return ServiceUnavailable(Fault.ENTRA_UNREACHABLE, error.retry_after, **error.context)
+        return outage(error.status, error.retry_after, error.code)
     if isinstance(error, certificates.NoCertificate):
         return CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNREADABLE)
     if isinstance(error, ValueError):

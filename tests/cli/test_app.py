@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from aiohttp import web
@@ -64,7 +65,7 @@ def test_it_makes_no_code_for_a_tenant_that_is_not_allowed(
 async def test_without_an_owner_a_start_makes_a_code_and_neither_prints_nor_logs_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], admins: str, codes: int
 ) -> None:
-    settings = Settings(_env_file=None, data_dir=tmp_path, admins=admins, allowed_tenants="t1")
+    settings = Settings(_env_file=None, data_dir=tmp_path, admins=admins, allowed_tenants=str(UUID(int=1)))
     await bring_up_to_date(settings)
     with capture_logs() as logs:
         await offer_claim(settings)

@@ -6,6 +6,7 @@ Nothing here knows Azure's resource types: only a deployment proves those.
 import re
 import runpy
 from pathlib import Path
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -123,7 +124,7 @@ def test_the_settings_start_a_bot_that_has_no_secret_of_its_own() -> None:
     assert kind == AppType.USER_ASSIGNED_MSI
     assert "BOT_APP_PASSWORD" not in settings_given()
     assert f"msaAppType: '{kind}'" in CODE
-    assert Settings(_env_file=None, bot_app_type=kind, bot_app_id="id", bot_tenant_id="tenant")
+    assert Settings(_env_file=None, bot_app_type=kind, bot_app_id=str(UUID(int=1)), bot_tenant_id=str(UUID(int=2)))
 
 
 def test_a_secret_is_a_secure_parameter_and_goes_only_to_the_vault() -> None:

@@ -4,13 +4,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from bot.hosting.config import SERVICE_HOSTS
 from settings import Settings
 from storage.database import database_url
+from tests.support.documents import table_rows
 from tests.support.tools import ROOT
 
+CALLED = ("entra_url", "graph_url", "bot_openid_metadata_url", "cloudlink_url")
 PAGES = [ROOT / "docs" / language / "deploy.md" for language in ("en", "pt")]
 
 
@@ -66,10 +70,26 @@ def test_the_secrets_it_makes_are_settings_that_the_program_takes(
 
 def test_the_guides_package_command_works(tmp_path: Path) -> None:
     (arguments,) = re.findall(r'ARGS="(.+?)"', block_with("make package"), re.DOTALL)
-    command = f'"$PYTHON" -m manifest {arguments} --out "$OUT"'
-    environment = {"PYTHON": sys.executable, "OUT": str(tmp_path / "app.zip"), "PATH": "/usr/bin:/bin"}
+    command = f'"$PYTHON" -m manifest {arguments}'
+    environment = {"PYTHON": sys.executable, "HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
     subprocess.run(["bash", "-euc", command], cwd=ROOT, env=environment, check=True, capture_output=True)
-    assert (tmp_path / "app.zip").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["cloudlink-presence.zip"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
+def test_every_host_that_the_program_calls_by_default_is_listed(page: Path) -> None:
+    addresses = [Settings.model_fields[name].default for name in CALLED]
+    called = {urlsplit(address.replace("{service}", "*")).hostname for address in addresses} | {SERVICE_HOSTS[0]}
+    listed = {row[0].strip("`") for row in table_rows(str(page.relative_to(ROOT)), "outbound")}
+    assert called - listed == set()
+
+
+def test_a_good_start_is_logged_as_the_guide_shows() -> None:
+    shown = block_with("database_migrated")
+    program = "".join(path.read_text() for path in (ROOT / "app.py", *(ROOT / "storage").glob("*.py")))
+    events = re.findall(r'"event": "(\w+)"', shown)
+    assert events == ["database_migrated", "listening"]
+    assert [event for event in events if f'"{event}"' not in program] == []
 
 
 def test_the_proxies_forward_the_public_paths_only() -> None:

@@ -19,10 +19,9 @@ from bot.commands.channel_alerts import WORDS
 from settings import Settings
 from sync.credentials.rotator import LIFETIME
 from sync.problems.notice_plan import THRESHOLDS
-from tests.support.documents import METRICS, table_rows
+from tests.support.documents import METRICS, READMES, table_rows
 from tests.support.tools import ROOT
 
-READMES = {"en": "README.md", "pt": "README.pt.md"}
 INDEX = "README.md"
 GLOSSARY = "glossario.md"
 """The Portuguese terms; it has no English counterpart."""
@@ -46,7 +45,8 @@ def read(language: str, page: str) -> str:
 
 
 def on_one_line(text: str) -> str:
-    """Without line breaks, and without blocks of code: those are for other programs."""
+    """Without line breaks, blocks of code (for other programs), and marked tables (with tests of their own)."""
+    text = re.sub(r"<!-- (\w+) -->.*?<!-- /\1 -->", "", text, flags=re.DOTALL)
     return " ".join(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE).split())
 
 
@@ -137,7 +137,7 @@ def test_a_page_is_built_alike_in_both_languages(page: str) -> None:
 def test_a_page_points_to_the_same_pages_in_both_languages(page: str) -> None:
     targets = {
         language: [
-            target.partition("#")[0].replace(".pt.md", ".md")
+            target.partition("#")[0].replace(".pt.md", ".md").replace(".pt.png", ".en.png")
             for target in links(read(language, page))
             if target != GLOSSARY
         ]
@@ -208,18 +208,23 @@ def test_the_days_are_the_bots_own(language: str) -> None:
 
 @both_languages
 def test_every_step_of_mitels_guide_has_its_counterpart(language: str) -> None:
-    rows = table_rows(READMES[language], "procedures")
+    rows = table_rows(f"docs/{language}/mitel-guide.md", "procedures")
     assert [row[0] for row in rows] == STEPS
     for _, mitels, here, page in rows:
         assert mitels
         assert here
         assert all(meaning(words, language) for words in typed(here))
         assert all(keys_of(words, language) for words in bold(here))
-        assert links(page)[0].startswith(f"docs/{language}/")
+        assert links(page)[0].partition("#")[0] in PAGES
 
 
 def test_both_tables_of_mitels_guide_lead_to_the_same_pages() -> None:
-    pages = [
-        [links(row[3])[0].partition("#")[0] for row in table_rows(name, "procedures")] for name in READMES.values()
-    ]
-    assert [page.replace("/en/", "/pt/") for page in pages[0]] == pages[1]
+    tables = [table_rows(f"docs/{language}/mitel-guide.md", "procedures") for language in READMES]
+    pages = [[links(row[3])[0].partition("#")[0] for row in rows] for rows in tables]
+    assert pages[0] == pages[1]
+
+
+@both_languages
+def test_every_reason_for_being_left_out_is_explained(language: str) -> None:
+    said = set().union(*(keys_of(words, language) for words in bold(read(language, "not-shown.md"))))
+    assert {key for key in said_by(language) if key.startswith("unmatched.")} - said == set()

@@ -4,8 +4,9 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, FloatRect, Locator, Page, expect
 
+from tests.e2e.film import Film
 from tests.support.tools import ROOT
 
 PICTURES = ROOT / "build" / "screenshots"
@@ -87,6 +88,19 @@ class Person:
 
     async def captures_switchboard(self, name: str) -> None:
         await self._capture(self._switchboard, name)
+
+    async def films(self, film: Film, milliseconds: int, first: str, last: str) -> None:
+        """Add the switchboard's rows from one extension to another, as they are, to a film."""
+        await self._switchboard.bring_to_front()
+        await self._switchboard.evaluate(AT_REST)
+        top, bottom = [
+            await self._switchboard.get_by_test_id(f"person-{key}").bounding_box() for key in (first, last)
+        ]
+        assert top
+        assert bottom
+        height = bottom["y"] + bottom["height"] - top["y"]
+        clip = FloatRect(x=top["x"], y=top["y"], width=top["width"], height=height)
+        film.add(await self._switchboard.screenshot(clip=clip, animations="disabled"), milliseconds)
 
     def _field(self, label: str) -> Locator:
         labelled = self._chat.get_by_label(re.compile(rf"^{re.escape(label)}( \*)?($| )"))

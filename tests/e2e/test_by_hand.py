@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.e2e.film import Film
 from tests.e2e.journeys import NAME, WORDINGS, Wording
-from tests.e2e.person import Person, open_person
+from tests.e2e.person import PICTURES, Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
 from tests.support.browsers import chromium
@@ -70,9 +71,14 @@ async def connects_the_application(person: Person, sandbox: Switchboard, wording
 
 
 async def takes_a_call(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    film = Film(still=2)
+    await person.films(film, 2000, ANA, CATARINA)
     await person.clicks_switchboard(f"ring-{ANA}")
+    await person.films(film, 2000, ANA, CATARINA)
     await person.clicks_switchboard(f"answer-{ANA}")
     await person.sees_in_teams(ANA, IN_A_CALL[wording.locale])
+    await person.films(film, 4000, ANA, CATARINA)
+    film.save(PICTURES / f"call.{wording.texts.language}.png")
     await becomes(sandbox, ANA, "Busy/InACall")
     await person.clicks_switchboard(f"dnd-{CATARINA}")
     await person.clicks_switchboard(f"ring-{BRUNO}")

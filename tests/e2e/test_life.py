@@ -36,7 +36,7 @@ async def is_warned(chat: Playground, wording: Wording, days: int) -> Message:
     """The proactive alert, with its remedy and its other actions."""
     soon = wording.texts.plural("notice.expiry.soon", days, what=wording("notice.what.secret"))
     warning = await chat.message_with(soon, NAME, seconds=PROACTIVE_SECONDS)
-    for title in ("notice.replace", "notice.remind", "notice.told"):
+    for title in ("button.rotate", "notice.remind", "notice.told"):
         assert wording(title) in warning.words.splitlines()
     return warning
 
@@ -59,7 +59,7 @@ async def replaces_the_secret(
     chat: Playground, wording: Wording, warning: Message, value: str, expires: str
 ) -> None:
     """From the alert's own button: one typed wrong, its ID in place of its Value refused, then the right one."""
-    form = await chat.press_on(warning, wording("notice.replace"))
+    form = await chat.press_on(warning, wording("button.rotate"))
     assert wording("rotate.title") in form.words
     await chat.press(wording("button.rotate"), client_secret=WRONG, expires_on=expires)
     refused = await chat.card_with(wording("rotate.other_app"), wording("rotate.title"))
@@ -74,7 +74,7 @@ async def sees_who_replaced_it(chat: Playground, wording: Wording, warning: Mess
     assert closed.id == warning.id
     said = wording("notice.closed.replaced_by", by=ADMINISTRATOR, when=wording.texts.date(datetime.now(UTC).date()))
     assert said.rstrip(".") in closed.words
-    assert wording("notice.replace") not in closed.words
+    assert wording("button.rotate") not in closed.words
 
 
 async def renews_the_monitors(chat: Playground, wording: Wording) -> None:
@@ -258,7 +258,7 @@ async def test_a_refused_secret_is_alerted_immediately_with_an_all_clear_later(t
         assert "/".join(await sandbox.shown(ANA)) != ON_A_CALL
 
         new = await sandbox.new_secret("The next one")
-        form = await chat.press_on(alarm, ENGLISH("notice.replace"))
+        form = await chat.press_on(alarm, ENGLISH("button.rotate"))
         typed = {"client_secret": new["value"], "expires_on": new["endDateTime"][:10]}
         await chat.press_on(form, ENGLISH("button.rotate"), **typed)
         await becomes(sandbox, ANA, ON_A_CALL)

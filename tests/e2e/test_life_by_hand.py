@@ -60,7 +60,7 @@ async def lists_a_monitor(person: Person, wording: Wording) -> None:
 async def replaces_the_secret(person: Person, sandbox: Switchboard, wording: Wording) -> None:
     old = (await sandbox.state())["registration"]["secrets"][-1]
     new = await sandbox.new_secret("The next one")
-    await person.presses(wording("notice.replace"))
+    await person.presses(wording("button.rotate"))
     await person.sees(wording("rotate.title"))
     await person.types(wording("field.client_secret"), WRONG)
     await person.types(wording("field.expires_on"), new["endDateTime"][:10])

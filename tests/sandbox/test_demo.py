@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from sandbox import demo
-from sandbox.demo import administrator, bot_service, free_port, missing_for_chat, services, summary
+from sandbox.demo import (
+    administrator,
+    bot_service,
+    free_port,
+    missing_emoji_font,
+    missing_for_chat,
+    services,
+    summary,
+)
 from sandbox.registration import Registration
 from tests.support.tools import ROOT, require
 
@@ -166,6 +174,19 @@ def test_a_machine_with_node_and_the_playground_lacks_nothing() -> None:
     require("node")
     require("playground")
     assert missing_for_chat() == ""
+
+
+@pytest.mark.parametrize(("fonts", "lacks"), [("", True), ("NotoColorEmoji.ttf: Noto Color Emoji", False)])
+def test_a_machine_without_an_emoji_font_is_said_to_show_boxes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fonts: str, lacks: bool
+) -> None:
+    program = tmp_path / "fc-list"
+    program.write_text(f"#!/bin/sh\n[ -z '{fonts}' ] || echo '{fonts}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/bin")
+    assert ("fonts-noto-color-emoji" in missing_emoji_font()) == lacks
+    text = summary({"Sandbox": "http://127.0.0.1:1", "Bot": "http://127.0.0.1:2"}, "", Path("data/logs"))
+    assert ("emoji" in text) == lacks
 
 
 def test_the_summary_names_three_addresses_and_the_first_words_to_type() -> None:

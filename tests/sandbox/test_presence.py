@@ -19,7 +19,7 @@ from sandbox.presence import (
 )
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
-CLIENTS: list[TeamsClient | None] = [None, "Available", "Away", "Busy", "DoNotDisturb"]
+CLIENTS: list[TeamsClient | None] = [None, "Available", "Away", "Busy", "DoNotDisturb", "InAMeeting", "Presenting"]
 
 
 def session(availability: str = "Busy", activity: str = "InACall", age: float = 0, lasts: float = 60) -> Session:

@@ -24,7 +24,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.features import NEWEST
 from sync.domain.model import Actor
-from sync.domain.rotation import RotationStep
+from sync.domain.rotation import NewSecret, RotationStep
 from tests.scenarios.year import ADMINS, CALLERS, LEASE, Year, chat_of, start_year
 from tests.support.bot.fakes import words
 from tests.support.bot.texts import EN, PT, problem_title
@@ -99,7 +99,7 @@ async def rotated(year: Year, integration_id: str, days: int, spare: int = 0) ->
     secret = await year.sandbox.new_secret(days=days + spare)
     expires = await year.in_days(days)
     await year.engine.engine.credentials.replace_secret(
-        TENANT, integration_id, "Vale Verde", secret["value"], expires, ADA
+        TENANT, integration_id, NewSecret(secret["value"], expires), ADA
     )
     await year.settle()
 

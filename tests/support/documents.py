@@ -9,10 +9,13 @@ from core.metrics import Metrics
 from sync.domain import jobs as names
 from tests.support.tools import ROOT
 
+READMES = {"en": "README.md", "pt": "README.pt.md"}
+"""By language."""
 
-def table_rows(readme: str, name: str) -> list[list[str]]:
+
+def table_rows(page: str, name: str) -> list[list[str]]:
     """The rows of a marked table, without its head."""
-    text = (ROOT / readme).read_text()
+    text = (ROOT / page).read_text()
     block = re.search(rf"<!-- {name} -->\n(.*?)<!-- /{name} -->", text, re.DOTALL)
     assert block is not None
     return [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in block[1].splitlines()[2:]]

@@ -1,6 +1,6 @@
 """Fake services: they record their calls and return what a test sets."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,21 +17,30 @@ from sync.domain.errors import SyncError
 from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from sync.domain.presence import Shown
 from sync.domain.services import Account, Registration, ServiceClients
 from tests.support.clocks import FakeClock
 
 Answering = Callable[[Request], Outcome]
+AVAILABLE = Shown("Available", "Available")
 
 
 @dataclass
 class FakeGraph:
-    """``answer`` returns each change's outcome, ``error`` is raised for all, ``during_push`` runs during a push."""
+    """``answer`` returns each change's outcome, ``error`` is raised for all, ``during_push`` runs during a push.
+
+    ``shown`` is what is read of a user, Available for the others but the ``unknown``; ``asked`` are the reads.
+    """
 
     pushed: list[list[Request]] = field(default_factory=list)
     answer: Answering = lambda _: Done()
     error: SyncError | None = None
     during_push: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
+    shown: dict[str, Shown] = field(default_factory=dict)
+    unknown: set[str] = field(default_factory=set)
+    asked: list[list[str]] = field(default_factory=list)
+    during_read: Callable[[], Awaitable[None]] | None = None
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
         self.pushed.append(list(changes))
@@ -47,10 +56,13 @@ class FakeGraph:
     def sent(self) -> list[Request]:
         return [change for batch in self.pushed for change in batch]
 
-    async def read(self, user_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
+        self.asked.append(list(user_ids))
+        if self.during_read:
+            await self.during_read()
         if self.error:
             raise self.error
-        return dict.fromkeys(user_ids, ("Available", "Available"))
+        return {user: self.shown.get(user, AVAILABLE) for user in user_ids if user not in self.unknown}
 
     async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
         if self.error:

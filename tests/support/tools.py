@@ -35,6 +35,7 @@ _FINDERS: dict[str, tuple[Callable[[], str | None], str]] = {
     "npx": (lambda: _on_path("npx"), "install Node.js 20 with npm"),
     "chromium": (lambda: _on_path("chromium", "chromium-browser"), "install Debian's package chromium"),
     "systemd-analyze": (lambda: _on_path("systemd-analyze"), "install Debian's package systemd"),
+    "promtool": (lambda: _on_path("promtool"), "install promtool, of Debian's package prometheus"),
     "postgres": (_postgres, "install Debian's package postgresql"),
     "playground": (lambda: _module("@microsoft/m365agentsplayground/cli.js"), "run npm ci"),
     "adaptivecards": (lambda: _module("adaptivecards"), "run npm ci"),

@@ -1,5 +1,6 @@
 """Settings: what is refused, and that a refusal never shows what was typed."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ from cryptography.fernet import Fernet
 from pydantic import ValidationError
 
 from settings import Settings
+
+ID = "ffffffff-0000-4000-8000-1234567890ab"
 
 
 def settings(**values: Any) -> Settings:
@@ -40,14 +43,71 @@ def test_lists_are_split_at_commas(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_name_needs_no_tenant_before_it_where_only_one_can_be_meant(
     bot_tenant: str, allowed: str, home: str
 ) -> None:
-    assert settings(bot_tenant_id=bot_tenant, allowed_tenants=allowed).home_tenant == home
+    typed = {name: re.sub("[tT][123]", _id_of, text) for name, text in (("own", bot_tenant), ("allowed", allowed))}
+    found = settings(bot_tenant_id=typed["own"], allowed_tenants=typed["allowed"]).home_tenant
+    assert found == re.sub("t[12]", _id_of, home)
 
 
-@pytest.mark.parametrize("entry", ["contoso", "contoso/", "/fabrikam", "a/b/c", "a b/c"])
-def test_an_entry_that_is_no_pair_of_tenants_is_refused(entry: str) -> None:
-    with pytest.raises(ValidationError, match="TEAMS_TENANT/ENTRA_TENANT"):
-        settings(host_credential_tenants=entry)
-    assert settings(host_credential_tenants="a/b, c/d").host_credential_tenants == ("a/b", "c/d")
+def _id_of(name: re.Match[str]) -> str:
+    """An id for t1 and t2, in the letter case of the name."""
+    one = ID.replace("f", name[0][1])
+    return one.upper() if name[0].isupper() else one
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("admins", "Ana Silva"),
+        ("admins", "ana@contoso.example, Rui"),
+        ("admins", "contoso.example/ana@contoso.example"),
+        ("admins", '"ana@contoso.example"'),
+        ("allowed_tenants", "lisbon.example"),
+        ("allowed_tenants", f"{ID}, Contoso"),
+        ("bot_tenant_id", "contoso.onmicrosoft.com"),
+        ("bot_app_id", "'" + ID + "'"),
+        ("managed_identity_client_id", "my-identity"),
+        ("graph_url", "https://graph.microsoft.com/v1.0"),
+        ("entra_url", f"https://login.microsoftonline.com/{ID}"),
+        ("allowed_service_hosts", "https://smba.trafficmanager.net/emea"),
+        ("host_credential_tenants", "contoso"),
+        ("host_credential_tenants", f"{ID}/"),
+        ("host_credential_tenants", f"{ID}/{ID}/{ID}"),
+        ("bot_token_issuer", "http://api.botframework.com"),
+        ("public_url", '"https://bot.example"'),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_setting(setting: str, value: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        settings(**{setting: value})
+    (error,) = caught.value.errors()
+    assert setting.upper() in f"{''.join(map(str, error['loc'])).upper()} {error['msg']}"
+    assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("admins", f"{ID}, ana@contoso.example, {ID}/rui#EXT#@contoso.example"),
+        ("allowed_tenants", f"{ID.upper()},{ID}"),
+        ("host_credential_tenants", f"{ID}/{ID}"),
+        ("allowed_service_hosts", "smba.trafficmanager.net, *.teams.example, localhost, 127.0.0.1, [::1]"),
+        ("graph_url", "https://graph.microsoft.com/"),
+    ],
+)
+def test_a_right_value_is_taken(setting: str, value: str) -> None:
+    assert getattr(settings(**{setting: value}), setting)
+
+
+def test_the_playgrounds_ids_have_any_shape() -> None:
+    assert settings(admins="user-0", allowed_tenants="t1", dangerously_allow_unauthenticated=True)
+
+
+def test_addresses_of_two_clouds_are_refused() -> None:
+    us = {"graph_url": "https://graph.microsoft.us", "entra_url": "https://login.microsoftonline.us"}
+    assert settings(**us, bot_token_issuer="https://api.botframework.us")
+    for wrong in (us, {"graph_url": us["graph_url"]}, {"entra_url": us["entra_url"]}):
+        with pytest.raises(ValidationError, match="different Microsoft clouds"):
+            settings(**wrong)
 
 
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:

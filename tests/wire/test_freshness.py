@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from socket import socket
+from uuid import UUID
 
 import pytest
 from aiohttp import web
@@ -18,7 +19,7 @@ from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.queries import integrations
 from sync.domain.model import Freshness
-from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
+from tests.support.engines import KEY, QUICK, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL, answer_call
 from tests.support.sandboxes import SandboxHandle, running_sandbox
@@ -134,9 +135,9 @@ async def test_it_listens_before_it_polls(tmp_path: Path) -> None:
             secret_keys=(KEY,),
             public_url="https://bot.example",
             cloudlink_url=str(server.make_url("/{service}")).replace("%7B", "{").replace("%7D", "}"),
-            bot_app_id="app",
+            bot_app_id=str(UUID(int=1)),
             bot_app_type="UserAssignedMSI",
-            bot_tenant_id=TENANT,
+            bot_tenant_id=str(UUID(int=2)),
         )
         serving = asyncio.create_task(serve(settings))
         try:

@@ -17,7 +17,7 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, Freshness, IntegrationView, Service
-from sync.domain.rotation import RotationKind, RotationStep, RotationView
+from sync.domain.rotation import NewSecret, RotationKind, RotationStep, RotationView
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
@@ -72,7 +72,7 @@ async def enter_again(running: RunningEngine, sandbox: SandboxHandle, view_id: s
     view = await view_of(running, view_id)
     await running.engine.editor.edit_cloudlink(TENANT, view_id, view.revision, account_of(sandbox), ADMIN)
     secret = app_of(sandbox).client_secret
-    rotation = await running.engine.credentials.replace_secret(TENANT, view_id, view.name, secret, None, ADMIN)
+    rotation = await running.engine.credentials.replace_secret(TENANT, view_id, NewSecret(secret), ADMIN)
     assert (await finished(running, rotation)).step == RotationStep.DONE
 
 

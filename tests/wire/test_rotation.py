@@ -32,7 +32,7 @@ from storage.tables.rotations import Monitor, Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
-from sync.domain.rotation import RotationStep, RotationUnderWay, RotationView
+from sync.domain.rotation import NewSecret, RotationStep, RotationUnderWay, RotationView
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
@@ -112,17 +112,27 @@ async def test_a_new_secret_is_tested_stored_and_the_old_one_deleted(
     new = await sandbox.new_secret("Second")
     expires_on = utc_now().date() + timedelta(days=100)
     rotation = await running.engine.credentials.replace_secret(
-        TENANT, view.id, "Second", new["value"], expires_on, ADMIN
+        TENANT, view.id, NewSecret(new["value"], expires_on, "Second"), ADMIN
     )
     done = await finished(running, rotation)
     assert (done.step, done.error) == (RotationStep.DONE, None)
     integration = await row(running)
     assert integration.previous_secret_sealed is None
-    assert (integration.name, integration.secret_expires_on) == ("Second", expires_on)
+    assert (integration.name, integration.secret_expires_on) == (view.name, expires_on)
     assert integration.expiry_source == ExpirySource.ADMIN
     assert await secret_of(running) == new["value"]
     assert ("rotate", "done", "Ada Admin") in await acts(running)
     assert ("rotate_proven", "done", "Ada Admin") in await acts(running)
+
+
+async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
+    sandbox: SandboxHandle, running: RunningEngine
+) -> None:
+    view = await running.connect()
+    await sandbox.set_faults(secret_delay_seconds=0.5)
+    new = await sandbox.new_secret("Second")
+    await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(new["value"]), ADMIN)
+    assert await secret_of(running) == new["value"]
 
 
 async def test_presence_changes_during_an_expired_secret_are_sent_immediately_after(
@@ -137,7 +147,7 @@ async def test_presence_changes_during_an_expired_secret_are_sent_immediately_af
     await eventually(lambda: has_problem(running))
     assert await sandbox.shown("2001") == AVAILABLE
     new = await sandbox.new_secret()
-    rotation = await running.engine.credentials.replace_secret(TENANT, view.id, "New", new["value"], None, ADMIN)
+    rotation = await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(new["value"]), ADMIN)
     await running.wait_until_shown("2001", *IN_A_CALL)
     assert (await finished(running, rotation)).step is RotationStep.DONE
     assert not await has_problem(running)
@@ -158,7 +168,7 @@ async def test_a_wrong_secret_changes_nothing(
     before = await secret_of(running)
     pasted = secret or sandbox.world.saved.registration.secrets[0].key_id
     with pytest.raises(CredentialsWrong) as caught:
-        await running.engine.credentials.replace_secret(TENANT, view.id, "New", pasted, None, ADMIN)
+        await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(pasted), ADMIN)
     assert caught.value.fault is fault
     assert await secret_of(running) == before
     assert (await row(running)).name == view.name
@@ -169,7 +179,7 @@ async def test_another_tenants_administrator_can_do_nothing(sandbox: SandboxHand
     view = await running.connect()
     new, credentials = await sandbox.new_secret(), running.engine.credentials
     with pytest.raises(UnknownIntegration):
-        await credentials.replace_secret("other", view.id, "New", new["value"], None, ADMIN)
+        await credentials.replace_secret("other", view.id, NewSecret(new["value"]), ADMIN)
     with pytest.raises(UnknownIntegration):
         await credentials.start_rotation("other", view.id, ADMIN)
     with pytest.raises(UnknownIntegration):
@@ -185,9 +195,7 @@ async def test_a_new_secret_refused_after_the_swap_falls_back_and_is_retried(
     known = sandbox.world.saved.registration.secret(new["keyId"])
     assert known is not None
     async with after_proof(running, lambda: setattr(known, "accepted_from", utc_now() + timedelta(seconds=4))):
-        rotation = await running.engine.credentials.replace_secret(
-            TENANT, view.id, "New", new["value"], None, ADMIN
-        )
+        rotation = await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(new["value"]), ADMIN)
     await eventually(lambda: has_secret(running, old))
     assert (await current(running, rotation)).error is not None
     assert (await finished(running, rotation)).step is RotationStep.DONE
@@ -294,7 +302,7 @@ async def test_a_rotation_requested_twice_is_done_once(sandbox: SandboxHandle, r
     assert (await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)).id == first.id
     old = await secret_of(running)
     with pytest.raises(RotationUnderWay):
-        await running.engine.credentials.replace_secret(TENANT, view.id, "By hand", old, None, ADMIN)
+        await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(old), ADMIN)
     await finished(running, first)
     assert len(live_secrets(sandbox)) == 1
 
@@ -520,7 +528,7 @@ async def test_a_refused_replacement_is_recorded(sandbox: SandboxHandle, running
     await sandbox.expire_secret(used.key_id)
     for secret, fault in refused.items():
         with pytest.raises(CredentialsWrong):
-            await running.engine.credentials.replace_secret(TENANT, view.id, "New", secret, None, ADMIN)
+            await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(secret), ADMIN)
         async with running.database.session() as session:
             (last,) = await history.page(session, TENANT, 0, 1)
         assert (last.act, last.result, last.integration_name) == ("rotate", fault.value, view.name)
@@ -534,7 +542,7 @@ async def test_back_to_a_secret(sandbox: SandboxHandle, running: RunningEngine) 
     await sandbox.post("registration/certificates", {"pem": made.public})
     await finished(running, await credentials.use_certificate(TENANT, view.id, ADMIN))
     new = await sandbox.new_secret()
-    rotation = await credentials.replace_secret(TENANT, view.id, "Again a secret", new["value"], None, ADMIN)
+    rotation = await credentials.replace_secret(TENANT, view.id, NewSecret(new["value"]), ADMIN)
     assert (await finished(running, rotation)).step is RotationStep.DONE
     integration = await row(running)
     assert (integration.credential, integration.certificate_sealed) == ("secret", None)

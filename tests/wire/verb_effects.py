@@ -6,7 +6,7 @@ status.show update.show update.later update.done test.run remove.ask remove.keep
 integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
 rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
 monitors.checklist alerts.told history.show history.page history.filter export.link export.text
-admins.list admins.invite admins.open admins.ask_remove
+help.cancel admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
 """Read-only verbs, which may be repeated."""
@@ -14,8 +14,8 @@ READS = frozenset(_READS.split())
 _CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
 enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
-edit.save_teams rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make certificate.use
-certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
+edit.save_teams edit.save_expiry rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make
+certificate.use certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 """

@@ -5,17 +5,24 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
-from bot.cards import integrations, preview, setup, status, welcome
+from bot.cards import help as help_cards
+from bot.cards import integrations, preview, setup, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
+from bot.cards.health import connection_test
+from bot.cards.health.status import StatusView, status_card
+from bot.cards.help import HelpLine
 from bot.cards.parts import with_banner
 from bot.commands import COMMANDS
+from bot.commands.help import GROUPS
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
+    Delay,
     Freshness,
     IntegrationView,
     Preview,
     Probe,
+    Proof,
     Service,
     ServiceHealth,
     Status,
@@ -23,13 +30,26 @@ from sync.domain.model import (
     UnmatchedPerson,
     WouldSend,
 )
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import Effect, LineState, Presence
 from tests.cards.gallery import access, management, notice, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+PROOF = Proof(
+    NOW,
+    88,
+    83,
+    (
+        (Effect.CHOSEN, "DoNotDisturb", 1),
+        (Effect.OUTRANKED, "InAMeeting", 2),
+        (Effect.PERHAPS_CHOSEN, "Available", 1),
+        (Effect.NOT_SHOWN, "Offline", 1),
+    ),
+)
+"""Everything that Teams can show but what was sent."""
+
 VALUES = {
     "region": "eu",
     "account_id": "1000200030",
@@ -67,14 +87,20 @@ def _forbidden(texts: Texts) -> FormError:
 
 
 def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
-    commands = [(one.titles[texts.language], one.descriptions[texts.language]) for one in COMMANDS]
+    lines = {
+        one.key: HelpLine(one.key, one.titles[texts.language], one.descriptions[texts.language]) for one in COMMANDS
+    }
+    groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
-    yield "help", welcome.help_card(texts, commands)
-    yield "unknown", welcome.unknown(texts, [])
+    yield "help", help_cards.help_card(texts, groups, lines["status"])
+    yield "unknown", help_cards.unknown(texts, [])
     yield (
         "unknown_near",
-        welcome.unknown(texts, [("status", "status"), ("setup", "setup integration"), ("test", "x")]),
+        help_cards.unknown(texts, [lines["status"], lines["setup"]]),
     )
+    for remark, (_, keys) in help_cards.REMARKS.items():
+        yield f"remark_{remark}", help_cards.remark_card(texts, remark, [lines[key] for key in keys])
+    yield "cancelled", help_cards.cancelled(texts)
     yield "refused", welcome.refused(texts, ["admin@contoso.example"])
     yield "refused_nobody", welcome.refused(texts, [])
     yield "not_recognised", welcome.not_recognised(texts, "command.status")
@@ -177,16 +203,16 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         "status_worst",
         _status(texts, [unavailable, wrong, consent], expires=NOW.date(), states=states, name=LONG),
     )
-    yield "testing", status.testing(texts, integration())
+    yield "testing", connection_test.testing(texts, integration())
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),
         Probe(Service.CLOUDLINK, "users", 12.6),
         Probe(Service.GRAPH, "x", 0.1),
     ]
-    yield "tested", status.tested(texts, integration(), steps, {})
+    yield "tested", connection_test.tested(texts, integration(), steps, {})
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
     form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
-    yield "tested_failing", status.tested(texts, integration(), failing, form_errors)
+    yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
 
 
 def _status(
@@ -204,11 +230,6 @@ def _status(
         ServiceHealth(service, error, since if error else None)
         for service, error in zip(Service, errors, strict=True)
     )
-    said = {
-        health.service: form_error(health.error, texts, LINKS, GUID, GUID)
-        for health in service_health
-        if health.error
-    }
     view = integration(enabled=enabled, expires=expires, name=name)
     changed = NOW - timedelta(minutes=3) if enabled else None
     left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
@@ -224,8 +245,10 @@ def _status(
         1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
+        proof=PROOF if states else Proof(NOW, 25, 25),
+        delay=Delay(0.14, 0.42, 88),
     )
-    return status.status_card(texts, sample, said, NOW)
+    return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
 
 def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
@@ -239,8 +262,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
     yield "integration", integrations.one(texts, sample_status(one, service_health), NOW)
     yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
-    yield "pick", integrations.pick(texts, [one, off], "status.show")
-    yield "pick_many", integrations.pick(texts, many, "status.show")
+    yield "pick", integrations.pick(texts, [one, off], "status.show", "status")
+    yield "pick_many", integrations.pick(texts, many, "status.show", "status")
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
     yield "not_enabled", integrations.not_enabled(texts, off)

@@ -16,6 +16,7 @@ from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import BOT, IntegrationView
 
+ZONE = "Europe/Lisbon"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
@@ -59,12 +60,18 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     other = replace(one, name="Branch", id="f" * 32)
     few = [act("rename", **{"from": "Old", "to": "Head office"}), act("enable", result="graph.consent_missing")]
-    yield "history", history.history_card(texts, [*few, act("some_new_act", actor=BOT.id)], 3, 0, NOW)
-    yield "history_empty", history.history_card(texts, [], 0, 0, NOW)
+    yield (
+        "history",
+        history.history_card(texts, [*few, act("some_new_act", actor=BOT.id)], 3, 0, NOW, ZONE),
+    )
+    yield "history_empty", history.history_card(texts, [], 0, 0, NOW, ZONE)
     worst = act("edit_teams", result="entra.refused", name=LONG, **dict.fromkeys(("tenant_id", "to", "x"), LONG))
     many = [replace(one, name=LONG, id=f"{number:032}") for number in range(60)]
-    yield "history_worst", history.history_card(texts, [worst] * history.PAGE, 9_999, 40, NOW, many, many[3].id)
-    yield "history_last", history.history_card(texts, few, 12, 1, NOW, [one, other])
+    yield (
+        "history_worst",
+        history.history_card(texts, [worst] * history.PAGE, 9_999, 40, NOW, ZONE, many, many[3].id),
+    )
+    yield "history_last", history.history_card(texts, few, 12, 1, NOW, ZONE, [one, other])
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export", history.export_card(texts, 12, link)
     yield "export_no_link", history.export_card(texts, 0, None)
@@ -83,9 +90,12 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "monitors_asked", monitors.asked(texts, one, few, "r1")
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
-    yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW)
-    yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW)
-    yield "monitors_all_done", monitors.checklist(texts, one, monitor_tasks(most, MAX_MONITORS), NOW)
+    yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE)
+    yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW, ZONE)
+    yield (
+        "monitors_all_done",
+        monitors.checklist(texts, one, monitor_tasks(most, MAX_MONITORS), NOW, ZONE),
+    )
 
 
 def monitor_rows(count: int, name: str) -> list[Monitor]:

@@ -135,7 +135,8 @@ def _over() -> dict[str, str]:
 
 def _problem(fault: Fault) -> dict[str, Any]:
     lasting = not fault.value.endswith(TRANSIENT) or fault is Fault.SECRET_UNREADABLE
-    service = fault.value.partition(".")[0]
+    named = fault.value.partition(".")[0]
+    service = named if named in set(Service) else Service.ENTRA.value
     context = {"permissions": "User.Read.All, Presence.ReadWrite.All", "code": 7000215}
     return {**_over(), "service": service, "fault": fault.value, "lasting": lasting, "context": context}
 

@@ -165,10 +165,53 @@ async def test_at_most_650_are_read_at_once(graph: Graph, ids: Any, status: int)
     assert (await graph.post("/communications/getPresencesByUserId", {"ids": ids})).status == status
 
 
-async def test_reads_may_drift_to_camel_case(graph: Graph, ana: str) -> None:
-    await set_presence(graph, ana)
+async def test_reads_may_drift_to_camel_case_and_to_a_call_as_availability(graph: Graph, ana: str) -> None:
     await graph.sandbox.set_faults(graph_drift=True)
-    assert await seen(graph, ana) == ("busy", "inACall")
+    assert await seen(graph, ana) == ("available", "available")
+    await set_presence(graph, ana)
+    assert await seen(graph, ana) == ("inACall", "inACall")
+
+
+async def test_all_that_bears_on_it_is_read_of_many_in_one_counted_request(
+    graph: Graph, world: World, ana: str, clock: FakeClock
+) -> None:
+    await set_presence(graph, ana, expirationDuration="PT30M")
+
+    async def read() -> tuple[str, str]:
+        found = await graph.post("/communications/getPresencesByUserId", {"ids": [ana, "of nobody"]})
+        (presence,) = found.body["value"]
+        return presence["availability"], presence["activity"]
+
+    for state, expected in (("InAMeeting", ("Busy", "InACall")), ("Presenting", ("DoNotDisturb", "Presenting"))):
+        await graph.sandbox.client("Ana Martins", state)
+        assert await read() == expected
+    await graph.post(
+        f"/users/{ana}/presence/setUserPreferredPresence",
+        {"availability": "BeRightBack", "activity": "BeRightBack", "expirationDuration": "PT10M"},
+    )
+    assert await read() == ("BeRightBack", "BeRightBack")
+    clock.advance(minutes=10)
+    await graph.sandbox.client("Ana Martins", None)
+    assert await read() == ("Busy", "InACall")
+    clock.advance(minutes=20)
+    assert await read() == ("Offline", "Offline")
+    await graph.sandbox.set_faults(graph_quota=1)
+    clock.advance(seconds=31)
+    assert await read() == ("Offline", "Offline")
+    answer = await graph.post("/communications/getPresencesByUserId", {"ids": [ana]})
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "30")
+
+
+async def test_presence_that_is_accepted_and_not_shown_and_presence_that_may_not_be_read(
+    graph: Graph, ana: str
+) -> None:
+    await graph.sandbox.set_faults(graph_hides=True)
+    assert (await set_presence(graph, ana)).status == 200
+    assert await seen(graph, ana) == ("Available", "Available")
+    await graph.sandbox.set_faults(graph_unreadable=True)
+    assert (await graph.post("/communications/getPresencesByUserId", {"ids": [ana]})).status == 403
+    assert (await graph.get(f"/users/{ana}/presence")).status == 403
+    assert (await set_presence(graph, ana)).status == 200
 
 
 async def test_the_quota_counts_reads_and_writes_and_nothing_else(graph: Graph, ana: str, clock: FakeClock) -> None:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from bot.activity import Action, Card, Installed, Message, Removed, Undelivered, Unreachable
 from bot.commands import COMMANDS
+from bot.languages import Texts
 from storage.queries import conversations
 from storage.tables.conversations import Conversation as KnownConversation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
@@ -40,10 +41,22 @@ async def test_an_installation_is_answered_with_the_welcome(new_chat: Chat) -> N
     assert turn.summaries == ["Welcome to CloudLink Presence"]
 
 
-@pytest.mark.parametrize("first", ["hello", "what is this", "ajuda"])
-async def test_the_first_message_is_answered_with_the_welcome_only(new_chat: Chat, first: str) -> None:
+@pytest.mark.parametrize(("first", "texts"), [("hello", EN), ("what is this", EN), ("ajuda", PT), ("bom dia", PT)])
+async def test_the_first_message_is_answered_with_the_welcome_only(
+    new_chat: Chat, first: str, texts: Texts
+) -> None:
     turn = await new_chat.turn(Message(first))
-    assert [card["fallbackText"] for card in turn.cards] == ["Welcome to CloudLink Presence"]
+    assert [card["fallbackText"] for card in turn.cards] == [texts("welcome.title")]
+
+
+async def test_who_begins_in_portuguese_is_answered_in_portuguese_until_they_choose(new_chat: Chat) -> None:
+    """The client says English: the first words decide, and no later ones."""
+    first = await new_chat.turn(Message("configurar integração"))
+    assert [card["lang"] for card in first.cards] == ["pt", "pt"]
+    new_chat.restart()
+    assert (await new_chat.say("status"))["lang"] == "pt"
+    await new_chat.act("language.set", language="en")
+    assert (await new_chat.say("estado"))["lang"] == "en"
 
 
 async def test_a_command_in_the_first_message_runs_after_the_welcome(new_chat: Chat) -> None:
@@ -100,7 +113,7 @@ async def test_a_user_without_a_role_can_run_no_command(chat: Chat, subtests: py
     for command in SECURED:
         for title in command.titles.values():
             with subtests.test(title):
-                assert "For administrators only" in words(await chat.say(title))
+                assert (await chat.say(title))["fallbackText"] in (EN("refused.title"), PT("refused.title"))
                 assert chat.integrations.calls == []
 
 
@@ -134,7 +147,16 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
     before = list(chat.integrations.calls)
     chat.tenant = "99999999-0000-4000-8000-000000000009"
     await chat.say("hello")
-    general = ("command.", "language.", "alerts.save", "history.", "export.", "integrations.page", "claim.now")
+    general = (
+        "command.",
+        "language.",
+        "help.cancel",
+        "alerts.save",
+        "history.",
+        "export.",
+        "integrations.page",
+        "claim.now",
+    )
     people = ("admins.list", "admins.invite", "admins.add")
     for verb in all_verbs():
         said = words(await chat.act(verb, integration=view.id, typed_name="Head office"))
@@ -227,10 +249,22 @@ async def test_every_title_is_understood_in_either_language(
 # Unknown words and buttons
 
 
-async def test_unknown_words_get_the_nearest_command_as_a_button(chat: Chat) -> None:
-    card = await chat.say("setup integraton")
-    assert next(iter(buttons(card))) == "command.setup"
-    assert "Step 1 of 4" in words(await chat.press(card, "command.setup"))
+async def test_a_slip_of_the_keys_is_understood(chat: Chat) -> None:
+    assert "Step 1 of 4" in words(await chat.say("setup integraton"))
+
+
+async def test_unclear_words_get_two_commands_to_press(chat: Chat) -> None:
+    card = await chat.say("delete history")
+    assert card["fallbackText"] == EN("unknown.title")
+    assert list(buttons(card)) == ["command.remove", "command.history", "command.help"]
+    assert EN("none.title") in words(await chat.press(card, "command.remove"))
+
+
+@pytest.mark.parametrize("said", ["thanks", "obrigado", "who are you", "quem és?", "cancel", "undo", "sim"])
+async def test_a_remark_is_answered_with_what_can_be_done_next(chat: Chat, said: str) -> None:
+    card = await chat.say(said)
+    assert card["fallbackText"] != EN("unknown.title")
+    assert "command.help" in buttons(card)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,7 @@ class Chat:
     person: str = ADMIN
     tenant: str = TENANT
     locale: str = "en-US"
+    zone: str = ""
     personal: bool = True
     principal_name: str = ""
     admins: tuple[str, ...] = (ADMIN,)
@@ -114,7 +115,7 @@ class Chat:
         arrived = incoming(
             event, person=self.person, tenant=self.tenant, locale=self.locale, personal=self.personal
         )
-        return RecordingTurn(arrived, self.principal_name)
+        return RecordingTurn(replace(arrived, time_zone=self.zone), self.principal_name)
 
     async def say(self, text: str) -> Card:
         return (await self.turn(Message(text))).answer

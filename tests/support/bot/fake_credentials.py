@@ -6,7 +6,14 @@ from datetime import UTC, date, datetime
 
 from sync.credentials.service import CredentialService
 from sync.domain.model import Actor, CredentialKind, UnknownIntegration
-from sync.domain.rotation import CredentialChoices, NewCertificate, RotationKind, RotationStep, RotationView
+from sync.domain.rotation import (
+    CredentialChoices,
+    NewCertificate,
+    NewSecret,
+    RotationKind,
+    RotationStep,
+    RotationView,
+)
 from tests.support.bot.fakes import FakeIntegrations
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -38,14 +45,12 @@ class FakeCredentials(CredentialService):
         self,
         owner_tenant: str,
         integration_id: str,
-        name: str,
-        secret: str,
-        expires_on: date | None,
+        typed: NewSecret,
         by: Actor,
         revision: int | None = None,
     ) -> RotationView:
-        self.secrets.append(secret)
-        self._called("replace_secret", owner_tenant, integration_id, name, expires_on, by)
+        self.secrets.append(typed.value)
+        self._called("replace_secret", owner_tenant, integration_id, typed.description, typed.expires_on, by)
         return self._began(integration_id, RotationKind.MANUAL, RotationStep.PROVE)
 
     def _began(self, integration_id: str, kind: RotationKind, step: RotationStep) -> RotationView:

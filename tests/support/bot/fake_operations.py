@@ -15,6 +15,7 @@ from sync.integrations.teardown import TenantTeardown
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import Poller
+from sync.presence.delays import Delays
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
@@ -34,7 +35,8 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
     store = CredentialStore(encryption)
     quota = QuotaLedger(Quota(1500), context.metrics)
     directory_sync = DirectorySync(context, store)
-    poller = Poller(context, store, Flow(context, store, quota), poll_sample_every=timedelta(seconds=60))
+    flow = Flow(context, store, quota, Delays(context.database, context.clock))
+    poller = Poller(context, store, flow, poll_sample_every=timedelta(seconds=60))
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),

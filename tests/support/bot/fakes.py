@@ -220,6 +220,12 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         changed = {"tenant_id": app.tenant_id, "client_id": app.client_id, "secret_expires_on": expires_on}
         return self._edited(owner_tenant, integration_id, revision, **changed)
 
+    async def correct_expiry(
+        self, owner_tenant: str, integration_id: str, revision: int, expires_on: date, by: Actor
+    ) -> IntegrationView:
+        self._called("correct_expiry", by)
+        return self._edited(owner_tenant, integration_id, revision, secret_expires_on=expires_on)
+
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         self._called("status")
         view = self._find(owner_tenant, integration_id)
@@ -245,7 +251,7 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
 
 
 def parts(card: Any) -> Iterator[dict[str, Any]]:
-    """Every object of a card, in the order a reader meets them; fallbacks are left out."""
+    """Every object of a card, in the order a reader meets them; fallbacks and the refresh are left out."""
     if isinstance(card, list):
         for item in card:
             yield from parts(item)
@@ -253,7 +259,7 @@ def parts(card: Any) -> Iterator[dict[str, Any]]:
         if "type" in card:
             yield card
         for key, value in card.items():
-            if key != "fallback":
+            if key not in ("fallback", "refresh"):
                 yield from parts(value)
 
 

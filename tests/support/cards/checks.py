@@ -145,7 +145,12 @@ def own_problems(card: Json, secrets: Collection[str] = ()) -> list[str]:
     """What Teams requires beyond the schema, and this project's own rules."""
     return [
         *_whole_card_problems(card, secrets),
-        *(f"{path}: {problem}" for path, part in parts(card) for problem in _part_problems(part)),
+        *(
+            f"{path}: {problem}"
+            for path, part in parts(card)
+            for problem in _part_problems(part)
+            if not path.startswith("card.refresh.")
+        ),
     ]
 
 
@@ -169,9 +174,11 @@ def _names(card: Json, kind: str, key: str) -> set[str]:
 
 
 def _buttons(card: Json) -> Iterator[str]:
-    """Every action a person can press, anywhere in the card; a fallback replaces one and adds none."""
+    """Every button; a fallback replaces one, a line that can be pressed is none, a client asks for the refresh."""
     for path, part in parts(card):
-        if part["type"].startswith("Action.") and not path.endswith(".fallback"):
+        if part["type"].startswith("Action.") and not path.endswith(
+            (".fallback", ".selectAction", ".refresh.action")
+        ):
             yield path
 
 

@@ -7,13 +7,17 @@ from storage.queries.integrations import Subscribed
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.flow.flow import Flow
+from sync.presence.delays import Delays
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.stores import integration
 
 
-def flow_of(context: Context, credentials: CredentialStore | None = None, quota: int = 1500) -> Flow:
+def flow_of(
+    context: Context, credentials: CredentialStore | None = None, quota: int = 1500, delays: Delays | None = None
+) -> Flow:
     store = credentials or CredentialStore(Encryption([Fernet.generate_key().decode()]))
-    return Flow(context, store, QuotaLedger(Quota(quota), context.metrics))
+    counted = delays or Delays(context.database, context.clock)
+    return Flow(context, store, QuotaLedger(Quota(quota), context.metrics), counted)
 
 
 def webhook_of(name: str = "i1") -> Subscribed:

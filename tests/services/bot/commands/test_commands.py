@@ -7,12 +7,13 @@ import pytest
 
 from bot.activity import Card
 from bot.commands import COMMANDS
+from bot.commands.help import GROUPS
 from storage.queries import drafts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Probe, Service, ServiceHealth
+from sync.domain.model import Actor, Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, link_urls, press, words
+from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
 from tests.support.bot.setup_wizard import APP, at_preview, at_teams
 from tests.support.bot.texts import EN
 
@@ -49,7 +50,9 @@ async def test_of_several_it_asks_which(chat: Chat, command: str) -> None:
     card = await chat.say(command)
     assert [choice["value"] for choice in inputs(card)["integration"]["choices"]] == ids
     assert chat.integrations.calls == []
-    (verb,) = buttons(card)
+    assert EN("pick.for", purpose=command) in words(card)
+    verb, cancel = buttons(card)
+    assert EN("kept.title") in words(await chat.press(card, cancel))
     assert "Branch" in words(await chat.press(card, verb, {"integration": ids[1]}))
 
 
@@ -119,9 +122,9 @@ async def test_removing_can_be_cancelled(chat: Chat) -> None:
 async def test_status_in_words(chat: Chat) -> None:
     await add_integration(chat, enabled=True)
     said = words(await chat.say("estado"))
-    for expected in ("Presence sync is running", "Mitel CloudLink · working", "of 27 people matched", "parked × 4"):
+    for expected in ("Presence sync is running", "✅ Mitel CloudLink", "of 27 people matched", "parked × 4"):
         assert expected in said
-    assert "within about 1 second" in said
+    assert EN("status.live") in said
     assert "none yet" in said
 
 
@@ -145,19 +148,17 @@ async def test_status_distinguishes_wrong_credentials_from_an_unavailable_servic
     )
     card = await chat.say("status")
     said = words(card)
-    assert f"Mitel CloudLink · {EN('health.unavailable')}" in said
-    assert f"Microsoft Entra ID · {EN('health.wrong')}" in said
-    assert "Microsoft Graph · working" in said
-    assert EN("status.on_hold") in said
-    assert EN("health.since", ago="2 hours ago") in said
-    assert any(f"/Credentials/appId/{APP['client_id']}" in url for url in link_urls(card))
+    assert card["fallbackText"] == EN("status.no_calls", since="10:00")
+    assert EN("fault.cloudlink.unreachable") in said
+    assert EN("fault.entra.secret_expired") in said
+    assert card["actions"][0]["verb"] == "rotate.ask"
 
 
 @pytest.mark.parametrize(
     ("days", "expected"),
     [
         (None, EN("expiry.unknown")),
-        (-1, "expired on"),
+        (-1, "Microsoft has not refused the secret so far"),
         (0, "in 0 days"),
         (1, "in 1 day,"),
         (90, "expires in 90 days"),
@@ -169,6 +170,20 @@ async def test_status_counts_the_secrets_days(chat: Chat, days: int | None, expe
     expires: date | None = None if days is None else chat.now.date() + timedelta(days=days)
     chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=expires))
     assert expected in words(await chat.say("status"))
+
+
+async def test_an_unknown_expiry_is_entered_on_the_status(chat: Chat) -> None:
+    identity = await add_integration(chat)
+    owner, view = chat.integrations.stored[identity]
+    chat.integrations.stored[identity] = (owner, replace(view, secret_expires_on=None))
+    card = await chat.say("status")
+    past = await chat.press(card, "edit.save_expiry", {"expires_on": "2020-01-01"})
+    assert EN("check.past") in error_below(past, "expires_on")
+    empty = await chat.press(past, "edit.save_expiry", {"expires_on": ""})
+    assert EN("check.required", field=EN("field.expires_on")) in error_below(empty, "expires_on")
+    saved = await chat.press(empty, "edit.save_expiry", {"expires_on": "2027-05-31"})
+    assert "May 31, 2027" in words(saved)
+    assert chat.integrations.stored[identity][1].secret_expires_on == date(2027, 5, 31)
 
 
 async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) -> None:
@@ -207,10 +222,33 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
     said = words(await chat.say("help"))
     assert "claim" not in said
     for command in COMMANDS:
-        if command.least is Role.EVERYONE:
+        if command.least is Role.EVERYONE or command.key == "help":
             continue
         assert command.titles[language] in said
         assert command.descriptions[language] in said
+
+
+async def test_help_is_four_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
+    assert len(GROUPS) == 4
+    assert max(len(keys) for keys in GROUPS.values()) <= 6
+    grouped = {key for keys in GROUPS.values() for key in keys}
+    assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()
+    card = await chat.say("help")
+    lines = [part["selectAction"]["verb"] for part in card["body"] if "selectAction" in part]
+    assert {f"command.{one.key}" for one in COMMANDS if one.least is not Role.EVERYONE} - {*lines} == {
+        "command.help"
+    }
+    assert EN("none.title") in words(await chat.press(card, "command.status"))
+
+
+async def test_help_begins_with_what_fits_the_state(chat: Chat) -> None:
+    assert (await chat.say("help"))["actions"][0]["verb"] == "command.setup"
+    identity = await add_integration(chat)
+    assert (await chat.say("help"))["actions"][0]["verb"] == "command.enable"
+    await chat.integrations.enable(TENANT, identity, Actor("admin"))
+    card = await chat.say("help")
+    assert card["actions"][0]["verb"] == "command.status"
+    assert words(card).index(EN("help.group.watch")) < words(card).index(EN("help.group.change"))
 
 
 def test_commands_fit_the_manifest() -> None:

@@ -35,6 +35,15 @@ async def stored_view(chat: Chat) -> IntegrationView:
     return view
 
 
+async def test_a_secret_is_no_name(chat: Chat, one: IntegrationView) -> None:
+    secret = "Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0"
+    card = await chat.press(await form(chat, "rename"), "edit.save_name", {"name": secret})
+    assert error_below(card, "name")
+    assert secret not in str(card)
+    typed = {"account_id": "c~s3cret", "cloudlink_client_id": "reader", "cloudlink_secret": "c~s3cret"}
+    assert error_below(await chat.press(await form(chat, "cloudlink"), "edit.save_cloudlink", typed), "account_id")
+
+
 @pytest.mark.parametrize("said", ["edit integration", "editar integração", "rename integration"])
 async def test_it_offers_every_side(chat: Chat, one: IntegrationView, said: str) -> None:
     card = await chat.say(said)

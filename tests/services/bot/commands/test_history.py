@@ -17,7 +17,7 @@ from bot.activity import Card
 from bot.cards import history as cards
 from bot.chat.export_links import FILE, PURPOSE, ExportLinks, ExportRequest
 from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport
-from bot.languages import Language
+from bot.languages import Language, language_of
 from storage.encryption import Encryption
 from storage.queries import history
 from storage.tables.history import HistoryEntry
@@ -130,13 +130,21 @@ async def test_by_pages_newest_first(chat: Chat, locale: str, said: str, expecte
     chat.locale = locale
     await fill_history(chat, 12)
     card = await chat.say(said)
-    for piece in (*expected, "11:59 UTC"):
+    for piece in expected:
         assert piece in words(card)
     assert set(buttons(card)) == {"history.page", "export.link"}
     second = await chat.press(card, "history.page")
-    assert "11:48 UTC" in words(second)
-    assert "11:59 UTC" not in words(second)
+    texts = chat.services.languages[language_of(locale)]
+    assert texts.relative(chat.now - timedelta(minutes=12), chat.now) in words(second)
     assert words(await chat.press(second, "history.page")) == words(card)
+
+
+async def test_older_entries_are_in_the_readers_time_zone(chat: Chat) -> None:
+    await fill_history(chat, 1)
+    chat.now += timedelta(days=1)
+    assert "22 Nov 2026, 11:59 UTC" in words(await chat.say("history"))
+    chat.zone = "America/New_York"
+    assert "22 Nov 2026, 06:59" in words(await chat.say("history"))
 
 
 async def test_a_failure_says_what_was_wrong(chat: Chat) -> None:
@@ -178,7 +186,7 @@ async def test_an_unknown_page(chat: Chat, page: str) -> None:
 async def test_nothing_yet(chat: Chat) -> None:
     card = await chat.say("history")
     assert EN("history.empty") in words(card)
-    assert buttons(card) == {}
+    assert set(buttons(card)) == {"command.help"}
 
 
 async def test_another_tenant_sees_nothing_of_it(chat: Chat) -> None:

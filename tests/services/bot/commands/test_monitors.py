@@ -97,12 +97,17 @@ TOO_LONG = "Lobby\n" + "x" * 61
 
 
 @pytest.mark.parametrize(
-    ("names", "said"), [("  \n ", EN("check.names_needed")), (TOO_LONG, EN("check.names_too_long"))]
+    ("names", "said"),
+    [
+        ("  \n ", EN("check.names_needed")),
+        (TOO_LONG, EN("check.names_too_long")),
+        ("Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0", EN("check.secret_here")),
+    ],
 )
 async def test_empty_names_are_refused(chat: Chat, one: IntegrationView, names: str, said: str) -> None:
     card = await chat.press(await chat.say("monitors"), "monitors.add", {"names": names})
     assert said in error_below(card, "names")
-    assert inputs(card)["names"].get("value", "").strip() == names.strip()
+    assert inputs(card)["names"].get("value", "").strip() == (names.strip() if "Q~" not in names else "")
     assert await acts(chat) == []
 
 
@@ -154,7 +159,7 @@ async def test_each_is_ticked_in_the_same_card_with_who_and_when(chat: Chat, one
     assert list(choices(card)) == ["Cellar"]
     chat.now += timedelta(hours=2)
     card = await chat.press(await chat.say("monitors"), "monitors.checklist")
-    assert "Somebody · 2 hours ago · 22 Nov 2026, 12:00 UTC" in words(card)
+    assert "Somebody · 2 hours ago" in words(card)
     card = await chat.press(card, "monitors.tick", {"monitors": choices(card)["Cellar"]})
     assert "Every monitor has the new secret" in words(card)
     assert set(buttons(card)) == {"monitors.show"}

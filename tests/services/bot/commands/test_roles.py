@@ -15,7 +15,7 @@ from sync.domain.roles import Role
 from tests.support.bot.chat import Chat, open_chat
 from tests.support.bot.fakes import TENANT, buttons, words
 from tests.support.bot.setup_wizard import at_preview
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, PT
 from tests.support.cards.checks import problems_of_all
 from tests.support.stores import stored
 
@@ -29,7 +29,7 @@ DECIDED = {
     },
     Role.OWNER: {"remove", "admins"},
 }
-REFUSED = ("For administrators only", EN("not_for_role.title"))
+REFUSED = (EN("refused.title"), PT("refused.title"), EN("not_for_role.title"))
 
 
 @pytest.fixture

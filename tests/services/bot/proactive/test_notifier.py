@@ -65,7 +65,7 @@ async def test_a_notice_carries_its_remedy(world: NoticeHarness) -> None:
     await world.integration(7)
     await world.schedule_and_send()
     pressed = buttons(world.arrived("ada")[0].card)
-    assert pressed["command.rotate"]["data"] == {"integration": "i1"}
+    assert pressed["rotate.ask"]["data"] == {"integration": "i1"}
     (notice,) = await world.notices()
     assert pressed["alerts.told"]["data"] == {"notice": notice.id}
     assert pressed["alerts.remind"]["data"] == {"notice": notice.id, "press": notice.id}
@@ -88,7 +88,7 @@ async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: Notic
     assert any("adminconsent?client_id=app" in url for url in link_urls(consent))
     assert "User.Read.All" in words(consent)
     assert buttons(outage)["test.run"]["data"] == {"integration": "i1"}
-    assert "command.rotate" not in buttons(outage)
+    assert "rotate.ask" not in buttons(outage)
 
 
 async def test_a_refusal_by_cloudlink_offers_to_edit_cloudlinks_values(world: NoticeHarness) -> None:
@@ -115,9 +115,9 @@ async def test_a_secret_that_cannot_be_decrypted_is_entered_again_on_its_own_sid
         problem_title("secret.unreadable"),
         problem_title("secret.unreadable", stopped=False),
     ]
-    remedies = ("edit.cloudlink", "command.rotate")
+    remedies = ("edit.cloudlink", "rotate.ask")
     assert [verb for verb in remedies if verb in buttons(cloudlink)] == ["edit.cloudlink"]
-    assert [verb for verb in remedies if verb in buttons(entra)] == ["command.rotate"]
+    assert [verb for verb in remedies if verb in buttons(entra)] == ["rotate.ask"]
     assert all("Enter the secret again" in words(card) for card in (entra, cloudlink))
 
 

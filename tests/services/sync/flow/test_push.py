@@ -21,6 +21,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
+from sync.presence.delays import Delays
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import recorded_statements
@@ -68,7 +69,8 @@ class Bench:
     def __post_init__(self) -> None:
         metrics = Metrics(self.registry)
         context = context_of(self.database, self.clients, self.jobs, self.clock, metrics)
-        self.flow = flow_of(context, CredentialStore(ENCRYPTION), self.quota)
+        self.delays = Delays(self.database, self.clock)
+        self.flow = flow_of(context, CredentialStore(ENCRYPTION), self.quota, self.delays)
 
     async def push(self) -> list[Request]:
         """Run the job; returns the requests that it sent."""

@@ -69,6 +69,13 @@ async def rows(conninfo: str, status: str) -> list[tuple[str, str]]:
         return await (await connection.execute(query, [status])).fetchall()
 
 
+async def is_listening(conninfo: str) -> bool:
+    """Whether both lanes of a worker are notified of new jobs: before, they find them by polling."""
+    async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+        query = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'"
+        return await (await connection.execute(query)).fetchone() == (len(SLOTS),)
+
+
 async def is_empty(conninfo: str) -> bool:
     return not await rows(conninfo, "todo") and not await rows(conninfo, "doing")
 
@@ -202,6 +209,7 @@ async def test_a_tenant_has_its_share_of_a_worker_and_no_more(conninfo: str, job
     """The worker polls once a minute here: that the next job starts is due to the one that ended."""
     work = RecordingJob()
     async with process(conninfo, work, tick=60) as jobs:
+        await eventually(lambda: is_listening(conninfo))
         noisy = [f"noisy/{number}" for number in range(3 * SHARE)]
         await jobs.defer_all((job, key) for key in noisy)
         await jobs.defer(job, "quiet/1")

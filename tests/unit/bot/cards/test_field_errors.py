@@ -1,9 +1,12 @@
 """Where a fault is shown and how it is fixed."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
-from bot.cards.field_errors import FormError, Links, form_error
+from bot.cards.field_errors import FormError, Links, form_error, links_of
 from bot.languages import Language, load_texts
+from core.clouds import DOD, GCC_HIGH, PUBLIC, Cloud
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 
 TEXTS = load_texts()[Language.ENGLISH]
@@ -59,7 +62,7 @@ def test_a_secret_that_cannot_be_decrypted_links_to_its_source(service: str, url
         ("account_id", {Fault.CLOUDLINK_ACCOUNT_UNKNOWN}),
         ("cloudlink_client_id", {Fault.CLOUDLINK_FORBIDDEN}),
         ("region", {Fault.CLOUDLINK_REGION_INVALID}),
-        ("tenant_id", {Fault.ENTRA_TENANT_UNKNOWN}),
+        ("tenant_id", {Fault.ENTRA_TENANT_UNKNOWN, Fault.ENTRA_TENANT_BLOCKED, Fault.ENTRA_OTHER_CLOUD}),
         (
             "client_id",
             {
@@ -67,6 +70,8 @@ def test_a_secret_that_cannot_be_decrypted_links_to_its_source(service: str, url
                 Fault.ENTRA_NO_SERVICE_PRINCIPAL,
                 Fault.ENTRA_APP_DISABLED,
                 Fault.ENTRA_CONDITIONAL_ACCESS,
+                Fault.ENTRA_DEVICE_POLICY,
+                Fault.ENTRA_ASSIGNMENT_REQUIRED,
                 Fault.GRAPH_CONSENT_MISSING,
                 Fault.GRAPH_FORBIDDEN,
             },
@@ -77,6 +82,7 @@ def test_a_secret_that_cannot_be_decrypted_links_to_its_source(service: str, url
                 Fault.ENTRA_SECRET_WRONG,
                 Fault.ENTRA_SECRET_IS_ID,
                 Fault.ENTRA_SECRET_EXPIRED,
+                Fault.ENTRA_SECRET_MISSING,
                 Fault.ENTRA_HOST_NOT_ALLOWED,
             },
         ),
@@ -91,6 +97,15 @@ def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
     assert link is not None
     assert link.url == "https://login.microsoftonline.com/error?code=50126"
     assert "AADSTS50126" in link.label
+
+
+@pytest.mark.parametrize("cloud", [GCC_HIGH, DOD])
+def test_the_links_of_a_government_cloud_lead_there(cloud: Cloud) -> None:
+    links = links_of(cloud)
+    pages = (links.registration("app"), links.admin_consent("tenant", "app"), links.personal_chat("28:bot"))
+    hosts = [urlsplit(url).netloc for url in pages]
+    assert hosts == ["portal.azure.us", "login.microsoftonline.us", urlsplit(cloud.teams).netloc]
+    assert links_of(PUBLIC) == Links()
 
 
 def test_an_unknown_application_leads_to_the_list() -> None:

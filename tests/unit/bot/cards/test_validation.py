@@ -46,6 +46,28 @@ def test_a_secret_that_expires_today_still_works_today() -> None:
     assert [c.field for c in validation.check_expiry(TEXTS, "2026-11-21", date(2026, 11, 22))] == ["expires_on"]
 
 
+def test_a_secret_lasts_two_years_at_most() -> None:
+    assert validation.check_expiry(TEXTS, "2028-11-23", date(2026, 11, 22)) == []
+    far = validation.check_expiry(TEXTS, "9999-12-31", date(2026, 11, 22))
+    assert [(each.field, each.sentence) for each in far] == [("expires_on", TEXTS("check.far"))]
+
+
+@pytest.mark.parametrize(
+    ("typed", "refused"),
+    [
+        ("Head office", False),
+        ("Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0", True),
+        ("Office Xq18Q~dK3vLw9ZtR_uYbN7.cFhJmSaGe2PoTiVx0", True),
+        ("cloudlink~s3cret", True),
+        ("", False),
+    ],
+)
+def test_a_secret_is_no_name(typed: str, refused: bool) -> None:
+    found = validation.check_no_secret(TEXTS, {"name": typed}, "cloudlink~s3cret", "")
+    assert [each.field for each in found] == (["name"] if refused else [])
+    assert typed not in str(found) or not refused
+
+
 @pytest.mark.parametrize(
     ("typed", "right"),
     [

@@ -151,6 +151,14 @@ def test_other_invokes_are_not_implemented(name: str) -> None:
     assert _refusal(type="invoke", name=name, value={}).status == 501
 
 
+@pytest.mark.parametrize(("trigger", "automatic"), [("automatic", True), ("manual", False), ("", False)])
+def test_a_card_that_refreshes_itself_is_no_press(trigger: str, automatic: bool) -> None:
+    value = {"action": {"verb": "status.show"}, "trigger": trigger}
+    event = _read(type="invoke", name="adaptiveCard/action", value=value, replyToId="card-1").event
+    assert isinstance(event, Action)
+    assert event.automatic is automatic
+
+
 def test_an_action_shows_no_value_in_its_repr() -> None:
     assert "hush" not in repr(_execute({"verb": "save", "data": {"secret": "hush"}}))
 

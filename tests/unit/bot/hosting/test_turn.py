@@ -90,6 +90,15 @@ async def test_an_execute_updates_the_stored_message_each_time_and_answers_with_
         assert [turn.event for turn in bot.turns] == [Action("save", {"toggle": "true"}, "card-1")]
 
 
+async def test_a_card_that_refreshes_itself_is_answered_and_the_message_is_left_alone() -> None:
+    """Its update would make the client ask again, without end."""
+    async with open_bot(_replace_twice) as bot:
+        action = {"type": "Action.Execute", "verb": "status.show", "data": {}}
+        _, body = await bot.post(bot.execute(value={"action": action, "trigger": "automatic"}))
+        assert body["value"] == OTHER_CARD
+        assert bot.connector.calls == []
+
+
 async def test_a_submit_updates_the_message_that_holds_the_card() -> None:
     async with open_bot(_replace_twice) as bot:
         submit = bot.activity(text=None, value={"verb": "save"}, replyToId="card-9")

@@ -86,7 +86,7 @@ def test_every_key_of_sync_has_its_words(texts: Texts) -> None:
 
 def test_portuguese_is_not_left_in_english() -> None:
     same = {key for key in ENGLISH.keys if ENGLISH.lenient(key, {}) == PORTUGUESE.lenient(key, {})}
-    assert same == {"service.cloudlink", "service.entra", "service.graph"}
+    assert same == {"service.cloudlink", "service.entra", "service.graph", "shown.offline"}
 
 
 def test_portuguese_is_that_of_portugal() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.teams.entra_errors import checked_tenant, discovery_refusal, refusal
+from sync.teams.entra_errors import checked_tenant, discovery_refusal, outage, refusal
 
 GUID = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
 
@@ -48,6 +48,17 @@ def test_a_tenant_is_never_more_than_one_plain_segment(tenant: str) -> None:
         (7000222, Fault.ENTRA_SECRET_EXPIRED),
         (7000112, Fault.ENTRA_APP_DISABLED),
         (53003, Fault.ENTRA_CONDITIONAL_ACCESS),
+        (53000, Fault.ENTRA_DEVICE_POLICY),
+        (530003, Fault.ENTRA_DEVICE_POLICY),
+        (501051, Fault.ENTRA_ASSIGNMENT_REQUIRED),
+        (500021, Fault.ENTRA_NETWORK_RESTRICTED),
+        (5000225, Fault.ENTRA_TENANT_BLOCKED),
+        (900439, Fault.ENTRA_OTHER_CLOUD),
+        (90038, Fault.ENTRA_OTHER_CLOUD),
+        (500014, Fault.ENTRA_SERVICE_DISABLED),
+        (500011, Fault.ENTRA_SERVICE_DISABLED),
+        (650052, Fault.ENTRA_SERVICE_DISABLED),
+        (7000218, Fault.ENTRA_SECRET_MISSING),
         (123456, Fault.ENTRA_REFUSED),
     ],
 )
@@ -59,14 +70,34 @@ def test_each_code_has_its_fault(code: int, fault: Fault, source: str) -> None:
     assert (type(error), error.fault, error.context) == (CredentialsWrong, fault, {"code": code})
 
 
-@pytest.mark.parametrize("code", [90033, 90055, 50196])
-def test_transient_codes_are_failures_of_entra(code: int) -> None:
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (90033, Fault.ENTRA_TEMPORARY),
+        (90012, Fault.ENTRA_TEMPORARY),
+        (90055, Fault.ENTRA_THROTTLED),
+        (50196, Fault.ENTRA_THROTTLED),
+    ],
+)
+def test_transient_codes_are_failures_of_entra(code: int, fault: Fault) -> None:
     error = refusal({"error": "invalid_client", "error_codes": [code]}, "secret")
-    assert (type(error), error.fault, error.context) == (
-        ServiceUnavailable,
-        Fault.ENTRA_UNREACHABLE,
-        {"code": code},
-    )
+    assert (type(error), error.fault, error.context) == (ServiceUnavailable, fault, {"code": code})
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "fault"),
+    [
+        (429, 0, Fault.ENTRA_THROTTLED),
+        (429, 90033, Fault.ENTRA_THROTTLED),
+        (503, 90033, Fault.ENTRA_TEMPORARY),
+        (503, 0, Fault.ENTRA_UNREACHABLE),
+        (502, 7000215, Fault.ENTRA_UNREACHABLE),
+    ],
+)
+def test_an_outage(status: int, code: int, fault: Fault) -> None:
+    error = outage(status, 3.0, code)
+    assert (error.fault, error.retry_after) == (fault, 3.0)
+    assert error.context == {"status": status} | ({"code": code} if code else {})
 
 
 def test_a_secrets_id_is_recognised_by_its_shape_and_only_when_refused_as_wrong() -> None:
@@ -93,7 +124,7 @@ def test_without_a_code_the_error_decides(answer: dict[str, object], kind: type,
     [
         ("... HTTP status: 400, Error: AADSTS90002: Tenant not found", Fault.ENTRA_TENANT_UNKNOWN),
         ("... HTTP status: 404, Error: <html>", Fault.ENTRA_REFUSED),
-        ("... HTTP status: 429, Error: {}", Fault.ENTRA_UNREACHABLE),
+        ("... HTTP status: 429, Error: {}", Fault.ENTRA_THROTTLED),
         ("Expecting value: line 1", Fault.ENTRA_UNREACHABLE),
     ],
 )

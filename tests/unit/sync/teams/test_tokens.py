@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
+from core.clouds import GCC_HIGH
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CredentialKind
 from sync.teams.msal_http import TIMEOUT
@@ -54,6 +55,11 @@ async def test_a_token_and_the_roles_in_it(entra: StubServer) -> None:
     assert b"grant_type=client_credentials" in asked.body
     assert b"scope=https%3A%2F%2Fgraph.microsoft.com%2F.default" in asked.body
     assert asked.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+async def test_the_scope_follows_the_cloud(entra: StubServer) -> None:
+    await prove(APP, replace(entra_at(entra.url), scope=GCC_HIGH.graph_scope))
+    assert b"scope=https%3A%2F%2Fgraph.microsoft.us%2F.default" in entra.asked(TOKEN)[0].body
 
 
 @pytest.mark.parametrize("kind", [CredentialKind.CERTIFICATE, CredentialKind.FEDERATED])
@@ -110,9 +116,9 @@ def test_unreadable_tokens_have_no_roles(token: str) -> None:
         (Reply(refused(700016), 400), CredentialsWrong, Fault.ENTRA_CLIENT_UNKNOWN, {"code": 700016}),
         (Reply(refused(7000222), 401), CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED, {"code": 7000222}),
         (Reply(refused(53003), 400), CredentialsWrong, Fault.ENTRA_CONDITIONAL_ACCESS, {"code": 53003}),
-        (Reply(refused(90033), 400), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"code": 90033}),
-        (Reply(refused(90055), 503), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 503, "code": 90055}),
-        (Reply({}, 429), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 429}),
+        (Reply(refused(90033), 400), ServiceUnavailable, Fault.ENTRA_TEMPORARY, {"code": 90033}),
+        (Reply(refused(90055), 503), ServiceUnavailable, Fault.ENTRA_THROTTLED, {"status": 503, "code": 90055}),
+        (Reply({}, 429), ServiceUnavailable, Fault.ENTRA_THROTTLED, {"status": 429}),
         (Reply(b"<html>"), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
         (Reply(b" " * 1_000_001), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 200}),
         (Reply(b"<html>", 400), ServiceUnavailable, Fault.ENTRA_UNREACHABLE, {"status": 400}),

@@ -1,0 +1,1 @@
+"""How an integration is doing: status, its expiry, the connection test, and the remedies of faults."""

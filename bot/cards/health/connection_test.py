@@ -1,0 +1,63 @@
+"""The connection test: each step with its duration and, if it failed, how to fix it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from microsoft_teams.cards.core import CardElement
+
+from bot.activity import Card
+from bot.cards.field_errors import FormError
+from bot.cards.parts import MAX_ACTIONS, button, capped, card, header, note, row, text
+from bot.languages import Texts
+from sync.domain.model import IntegrationView, Probe
+
+
+def testing(texts: Texts, integration: IntegrationView) -> Card:
+    title = texts("test.title")
+    return card(
+        texts, title, [header("⏳", title, capped(integration.name)), text(texts("test.wait"), subtle=True)]
+    )
+
+
+def tested(
+    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], form_errors: Mapping[int, FormError]
+) -> Card:
+    """Each step with its time; ``form_errors`` by the step's place in ``probes``."""
+    title = texts("test.title")
+    failed = sum(1 for probe in probes if probe.error)
+    verdict = texts.plural("test.failed", failed) if failed else texts("test.passed")
+    body: list[CardElement] = [
+        header("🔌", title, capped(integration.name)),
+        note("attention" if failed else "good", "❌" if failed else "✅", verdict),
+    ]
+    shown = _limit_links(_without_repeats(form_errors))
+    for place, probe in enumerate(probes):
+        body.extend(_probe(texts, probe, shown.get(place)))
+    data = {"integration": integration.id}
+    actions = [
+        button(texts("button.test_again"), "test.run", data, style="positive"),
+        button(texts("button.status"), "status.show", data),
+    ]
+    return card(texts, title, body, actions, wide=True)
+
+
+def _without_repeats(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
+    """An error that occurs in several steps is shown only with the first of them."""
+    first = {form_errors[place]: place for place in sorted(form_errors, reverse=True)}
+    return {place: form_error for form_error, place in first.items()}
+
+
+def _limit_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
+    """A card takes six buttons, two of which are its own; further links are left out."""
+    linked = sorted(form_errors)[: MAX_ACTIONS - 2]
+    return {place: said if place in linked else replace(said, link=None) for place, said in form_errors.items()}
+
+
+def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[CardElement]:
+    key = f"probe.{probe.step}"
+    name = texts(key) if key in texts.keys else capped(probe.step)
+    description = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
+    outcome = row("❌" if probe.error else "✅", name, description)
+    if form_error is None:
+        return [outcome]
+    return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=form_error.link)]

@@ -1,0 +1,64 @@
+"""When an integration's credential expires; an unknown or contradicted date can be entered right there."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from microsoft_teams.cards.core import ActionSet, CardElement
+
+from bot.cards.field_errors import FormError
+from bot.cards.fields import expiry_day, with_errors
+from bot.cards.parts import button, fact, note
+from bot.languages import Texts
+from sync.domain.model import CredentialKind, IntegrationView
+
+WARN_DAYS = 30
+
+
+def expiry(
+    texts: Texts,
+    integration: IntegrationView,
+    today: date,
+    *,
+    may_edit: bool = False,
+    form_errors: Sequence[FormError] = (),
+) -> list[CardElement]:
+    """The date and its source; highlighted when it is near, past or unknown. ``may_edit``: it can be entered."""
+    if integration.credential is CredentialKind.FEDERATED:
+        return [fact(texts("certificate.in_use"), texts("expiry.nothing"))]
+    entered = expiry_form(texts, integration, form_errors) if may_edit else []
+    expires_on = integration.secret_expires_on
+    if expires_on is None:
+        return [note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy")), *entered]
+    if expires_on < today:
+        return [_past(texts, integration, expires_on), *entered]
+    return [_valid(texts, integration, expires_on, today)]
+
+
+def expiry_form(
+    texts: Texts, integration: IntegrationView, form_errors: Sequence[FormError] = ()
+) -> list[CardElement]:
+    """The field for a secret's last day and its button; nothing for a certificate, which says its own."""
+    if integration.credential is not CredentialKind.SECRET:
+        return []
+    save = button(texts("button.save_date"), "edit.save_expiry", {"integration": integration.id}, inputs=True)
+    return [*with_errors([expiry_day(texts, {})], form_errors), ActionSet(actions=[save], spacing="Small")]
+
+
+def _past(texts: Texts, integration: IntegrationView, expires_on: date) -> CardElement:
+    """The credentials still work, or the card would show their fault instead of this."""
+    day = texts.date(expires_on)
+    if integration.credential is CredentialKind.CERTIFICATE:
+        return note("attention", "❌", texts("expiry.certificate.past", day=day))
+    return note("warning", "❔", texts("expiry.past_but_works", day=day), texts("expiry.past_but_works.remedy"))
+
+
+def _valid(texts: Texts, integration: IntegrationView, expires_on: date, today: date) -> CardElement:
+    certificate = integration.credential is CredentialKind.CERTIFICATE
+    days, day = (expires_on - today).days, texts.date(expires_on)
+    source = texts(f"expiry.source.{integration.expiry_source}") if integration.expiry_source else ""
+    label = texts("expiry.certificate" if certificate else "expiry.label")
+    description = texts.plural("expiry.fine", days, day=day)
+    if days <= WARN_DAYS:
+        soon = f"{label}: {description}" if certificate else texts.plural("expiry.soon", days, day=day)
+        return note("warning", "⚠️", soon, source)
+    return fact(label, f"{description} ({source})" if source else description)

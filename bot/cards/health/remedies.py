@@ -1,0 +1,57 @@
+"""The remedy of a fault as a button: the main one of its card, the same in the status and in notices."""
+
+from microsoft_teams.cards.core import Action
+
+from bot.cards.field_errors import FormError
+from bot.cards.parts import button, open_link
+from bot.languages import Texts
+from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError
+from sync.domain.model import Service
+
+REPLACES_SECRET = frozenset(
+    {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED, Fault.SECRET_UNREADABLE}
+)
+"""The faults that a new client secret fixes."""
+
+CHANGES_IDS = frozenset({Fault.ENTRA_TENANT_UNKNOWN, Fault.ENTRA_CLIENT_UNKNOWN})
+CHANGES_CREDENTIAL = frozenset(
+    {
+        Fault.ENTRA_CERTIFICATE_UNKNOWN,
+        Fault.ENTRA_CERTIFICATE_EXPIRED,
+        Fault.ENTRA_CERTIFICATE_UNREADABLE,
+        Fault.ENTRA_FEDERATION_UNKNOWN,
+        Fault.ENTRA_FEDERATION_UNREADABLE,
+        Fault.ENTRA_HOST_NOT_ALLOWED,
+    }
+)
+
+
+def is_lasting(error: SyncError | None) -> bool:
+    """Whether it lasts until an administrator fixes it."""
+    return isinstance(error, CredentialsWrong)
+
+
+def remedies(
+    texts: Texts, error: SyncError, service: Service, said: FormError, integration_id: str
+) -> list[Action]:
+    """The main button; after one that leads elsewhere, another to check whether it helped. ``said``: in words."""
+    data = {"integration": integration_id}
+    if error.fault in OUTAGES or not is_lasting(error):
+        return [button(texts("button.try_again"), "test.run", data, style="positive")]
+    here = _here(error.fault, service)
+    if here:
+        key, verb = here
+        return [button(texts(key), verb, data, style="positive")]
+    links = [open_link(said.link, style="positive")] if said.link else []
+    return [*links, button(texts("button.check_again"), "test.run", data)]
+
+
+def _here(fault: Fault, service: Service) -> tuple[str, str] | None:
+    """The key and verb of the form in this chat that fixes the fault; None if it is fixed elsewhere."""
+    if service is Service.CLOUDLINK:
+        return "button.edit_cloudlink", "edit.cloudlink"
+    if fault in REPLACES_SECRET:
+        return "button.rotate", "rotate.ask"
+    if fault in CHANGES_IDS:
+        return "button.edit_teams", "edit.teams"
+    return ("button.change_credential", "certificate.show") if fault in CHANGES_CREDENTIAL else None

@@ -1,0 +1,223 @@
+"""An integration's status: one truth, in symbol, colour and words, never in colour alone.
+
+The card's title is what Teams shows now. A fault comes first, with its consequence; the remedy of the first one is
+the main button, and nothing that the fault makes doubtful is shown.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from microsoft_teams.cards.core import Action, CardElement, Container
+
+from bot.activity import Card
+from bot.cards.field_errors import FormError, Links, form_error
+from bot.cards.health.expiry import expiry
+from bot.cards.health.proof import proof
+from bot.cards.health.remedies import is_lasting, remedies
+from bot.cards.parts import (
+    MAX_ACTIONS,
+    button,
+    buttons_in,
+    capped,
+    card,
+    fact,
+    header,
+    note,
+    plain,
+    refreshing,
+    text,
+    tiles,
+)
+from bot.languages import Texts
+from sync.domain.errors import SyncError
+from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
+
+UNKNOWN_SHOWN = 5
+FIRST = (Service.ENTRA, Service.GRAPH, Service.CLOUDLINK)
+"""Of two services with a fault of the same kind, the first is fixed first."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """A status for one reader: their time zone and channel id, and whether they may enter what is missing."""
+
+    status: Status
+    links: Links
+    now: datetime
+    zone: str = "UTC"
+    reader: str = ""
+    may_edit: bool = False
+    form_errors: Sequence[FormError] = ()
+
+    @property
+    def integration(self) -> IntegrationView:
+        return self.status.integration
+
+    def in_words(self, texts: Texts, error: SyncError) -> FormError:
+        return form_error(error, texts, self.links, self.integration.tenant_id, self.integration.client_id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    service: Service
+    error: SyncError
+    since: datetime
+
+
+def status_card(texts: Texts, view: StatusView) -> Card:
+    """It refreshes itself when ``view.reader`` opens it."""
+    status, faults = view.status, _faults(view.status)
+    symbol, title = _state(texts, view, faults)
+    body: list[CardElement] = [
+        header(symbol, title, capped(view.integration.name)),
+        *_problems(texts, view, faults),
+        *([] if faults or not view.integration.enabled else [_freshness(texts, status)]),
+        *_services(texts, status, faults),
+        _figures(texts, status),
+        *([] if faults or not view.integration.enabled else proof(texts, status)),
+        *_not_shown(texts, status),
+        *_facts(texts, view, faults),
+        *_monitors(texts, status),
+        *_update(texts, status),
+    ]
+    actions = _actions(texts, view, faults)[: MAX_ACTIONS - buttons_in(body)]
+    data = {"integration": view.integration.id}
+    return refreshing(card(texts, title, body, actions, wide=True), "status.show", data, view.reader)
+
+
+def _faults(status: Status) -> list[_Problem]:
+    """What lasts before what passes."""
+    found = [
+        _Problem(health.service, health.error, health.since)
+        for health in status.service_health
+        if health.error and health.since
+    ]
+    return sorted(found, key=lambda fault: (not is_lasting(fault.error), FIRST.index(fault.service)))
+
+
+def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[str, str]:
+    """The symbol and the sentence that say what Teams shows now."""
+    if not view.integration.enabled:
+        return "⏸️", texts("status.disabled")
+    if not faults:
+        return "✅", texts("status.enabled")
+    since = texts.since(faults[0].since, view.now, view.zone)
+    if _stops(faults[0], view.status):
+        return "❌", texts("status.no_calls", since=since)
+    return "⚠️", texts("status.out_of_date", since=since)
+
+
+def _stops(fault: _Problem, status: Status) -> bool:
+    """Whether nothing new reaches Teams; without CloudLink's credentials its events may still arrive."""
+    reported = fault.service is Service.CLOUDLINK and status.freshness is Freshness.LIVE
+    return is_lasting(fault.error) and not reported
+
+
+def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Container]:
+    """Each fault and its remedy; the first one's link is a button of the card."""
+    found = []
+    for place, fault in enumerate(faults):
+        said, lasting = view.in_words(texts, fault.error), is_lasting(fault.error)
+        style, symbol = ("attention" if lasting else "warning"), ("❌" if lasting else "⚠️")
+        link = said.link if place else None
+        found.append(note(style, symbol, said.sentence, said.remedy, link=link))  # type: ignore[arg-type]
+    return found
+
+
+def _services(texts: Texts, status: Status, faults: Sequence[_Problem]) -> list[CardElement]:
+    """The services that work. Of Graph nothing is known while Entra refuses."""
+    unknown = {fault.service for fault in faults} | ({Service.GRAPH} if _refused(faults) else set())
+    working = [health.service for health in status.service_health if health.service not in unknown]
+    named = " · ".join(f"✅ {texts(f'service.{service}')}" for service in working)
+    return [plain(f"{texts('health.working')} {named}")] if named else []
+
+
+def _refused(faults: Sequence[_Problem]) -> bool:
+    return any(fault.service is Service.ENTRA for fault in faults)
+
+
+def _freshness(texts: Texts, status: Status) -> Container:
+    """How old a state can be, and why it is not newer."""
+    if status.freshness is Freshness.LIVE:
+        return note("good", "⚡", texts("status.live"))
+    age = texts("status.polling", age=texts.span(status.worst_age))
+    missed = status.freshness is Freshness.MISSED
+    return note("warning" if missed else "good", "🕑", age, texts(f"status.polling.{status.freshness}"))
+
+
+def _figures(texts: Texts, status: Status) -> CardElement:
+    matched = (texts.plural("status.matched", status.people), texts.number(status.matched))
+    if not status.integration.enabled:
+        return tiles(matched)
+    calls = (texts("status.in_a_call"), texts.number(status.in_a_call))
+    return tiles(matched, calls, (texts("status.waiting"), texts.number(status.waiting)))
+
+
+def _not_shown(texts: Texts, status: Status) -> list[CardElement]:
+    """How many people cannot be shown, and why; the names are in the preview."""
+    if not status.not_shown:
+        return []
+    left_out = sum(count for _, count in status.not_shown)
+    reasons = [f"{texts.number(count)} · {texts(f'unmatched.{reason}')}" for reason, count in status.not_shown]
+    return [note("warning", "👤", texts.plural("status.not_shown", left_out), *reasons)]
+
+
+def _facts(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
+    """When something was sent last, and until when the credential is valid, unless a fault says that it is not."""
+    status = view.status
+    changed = status.last_change_at
+    last = texts.when(changed, view.now, view.zone) if changed else texts("status.no_change_yet")
+    elements: list[CardElement] = [fact(texts("status.last_change"), last)]
+    if not any(fault.service is Service.ENTRA and is_lasting(fault.error) for fault in faults):
+        today = view.now.date()
+        elements += expiry(texts, view.integration, today, may_edit=view.may_edit, form_errors=view.form_errors)
+    if not faults and view.integration.credential is CredentialKind.SECRET:
+        elements.append(text(texts("status.recommend_certificate"), subtle=True))
+    if status.unknown_states:
+        elements.append(_unknown_states(texts, status.unknown_states))
+    return elements
+
+
+def _unknown_states(texts: Texts, states: Sequence[tuple[str, int]]) -> Container:
+    named = [f"{capped(name, 40)} × {texts.number(count)}" for name, count in states[:UNKNOWN_SHOWN]]
+    more = len(states) - len(named)
+    if more:
+        named.append(texts.plural("status.more_states", more))
+    return note("warning", "❔", texts("status.unknown_states"), ", ".join(named))
+
+
+def _monitors(texts: Texts, status: Status) -> list[CardElement]:
+    """How many presence monitors still need the new secret; the text names the command that lists them."""
+    if not status.monitors_open:
+        return []
+    return [note("warning", "📡", texts.plural("monitors.open", status.monitors_open), texts("monitors.say"))]
+
+
+def _update(texts: Texts, status: Status) -> list[CardElement]:
+    if status.update is None:
+        return []
+    return [note("accent", "✨", texts("update.available", version=texts.number(status.update)))]
+
+
+def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Action]:
+    """The remedy, or else what is most likely wanted, first; the last ones are left out if there are too many."""
+    status, data = view.status, {"integration": view.integration.id}
+    wanted = [("button.enable", "enable.preview")] if not view.integration.enabled else []
+    wanted += [("button.install_update", "update.show")] if status.update else []
+    wanted += [("button.refresh", "status.show"), ("button.test", "test.run")]
+    wanted += [("button.pause", "disable.ask")] if view.integration.enabled else []
+    found = _remedies(texts, view, faults)
+    has_test = any(getattr(action, "verb", "") == "test.run" for action in found)
+    for key, verb in wanted:
+        if verb != "test.run" or not has_test:
+            found.append(button(texts(key), verb, data, style=None if found else "positive"))
+    return found
+
+
+def _remedies(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Action]:
+    if not faults:
+        return []
+    first = faults[0]
+    said = view.in_words(texts, first.error)
+    return remedies(texts, first.error, first.service, said, view.integration.id)

@@ -1,0 +1,76 @@
+"""Help, and the answers to words that are no command."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from microsoft_teams.cards.core import CardElement, ExecuteAction
+
+from bot.activity import Card
+from bot.cards.parts import button, card, header, row, text
+from bot.languages import Texts
+
+
+@dataclass(frozen=True, slots=True)
+class HelpLine:
+    """A command: its key, and what is typed for it and its description in the reader's language."""
+
+    key: str
+    title: str
+    description: str
+
+
+HelpGroup = tuple[str, Sequence[HelpLine]]
+"""The key of a group's name, ``help.group.<key>``, and its commands."""
+
+
+def help_card(texts: Texts, groups: Sequence[HelpGroup], first: HelpLine | None) -> Card:
+    """The commands in groups, each line a button; ``first`` is what fits best now."""
+    body: list[CardElement] = [header("💡", texts("help.title"), texts("help.subtitle"))]
+    for key, lines in groups:
+        body.append(text(texts(f"help.group.{key}"), weight="Bolder", spacing="Medium"))
+        body.extend(_line(line) for line in lines)
+    actions = [button(first.title.capitalize(), f"command.{first.key}", style="positive")] if first else []
+    return card(texts, texts("help.title"), body, actions)
+
+
+def _line(line: HelpLine) -> CardElement:
+    return row("▸", line.title, line.description, select=button(line.title, f"command.{line.key}"))
+
+
+def unknown(texts: Texts, nearest: Sequence[HelpLine]) -> Card:
+    """For unknown words: the most likely commands as buttons, and the help."""
+    body: list[CardElement] = [
+        header("🤔", texts("unknown.title")),
+        text(texts("unknown.nearest" if nearest else "unknown.nothing_near")),
+        *(_line(line) for line in nearest),
+    ]
+    return card(texts, texts("unknown.title"), body, [_help(texts)])
+
+
+REMARKS = {
+    "thanks": ("👍", ("status",)),
+    "who": ("📞", ("status",)),
+    "leave": ("↩️", ("status",)),
+    "undo": ("↩️", ("history", "edit")),
+    "answer": ("☝️", ("status",)),
+}
+"""Each remark's symbol, and the commands that are offered with its answer."""
+
+
+def remark_card(texts: Texts, remark: str, offered: Sequence[HelpLine]) -> Card:
+    """The answer to a remark such as "thanks", with what can be done next."""
+    title, (symbol, _) = texts(f"remark.{remark}"), REMARKS[remark]
+    said = texts(f"remark.{remark}.what")
+    actions = [button(line.title.capitalize(), f"command.{line.key}") for line in offered]
+    return card(texts, title, [header(symbol, title), text(said)], [*actions, _help(texts)])
+
+
+def _help(texts: Texts) -> ExecuteAction:
+    return button(texts("button.help"), "command.help")
+
+
+def cancelled(texts: Texts) -> Card:
+    """A question was answered with *Cancel*."""
+    title = texts("kept.title")
+    body = [header("👍", title)]
+    return card(texts, title, body, [button(texts("button.integrations"), "command.integrations"), _help(texts)])

@@ -1,0 +1,19 @@
+"""Reads ``vocabulary.toml``: what people say beside the commands' own names."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+_READ = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+
+FILLERS = frozenset(_READ["fillers"].split())
+"""Words that say nothing about which command is meant."""
+
+PORTUGUESE = frozenset(_READ["portuguese"].split())
+"""Words that are Portuguese and not English."""
+
+ABOUT: Mapping[str, frozenset[str]] = {key: frozenset(words.split()) for key, words in _READ["about"].items()}
+"""By a command's key: words that speak of it."""
+
+REMARKS: Mapping[str, str] = {phrase: key for key, phrases in _READ["remarks"].items() for phrase in phrases}
+"""What people say that is no command, and the key of its answer, ``remark.<key>``."""

@@ -1,0 +1,44 @@
+"""One way out for every HTTP client of the process: the proxy that the environment names, or none.
+
+httpx (msal, msgraph-sdk) and aiohttp read ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``, but not the rest alike:
+aiohttp knows no ``ALL_PROXY``, and reaches a proxy by plain http only. Measured with aiohttp 3.14 and httpx 0.28.
+"""
+
+from collections.abc import MutableMapping
+from urllib.parse import urlsplit
+
+from core.errors import CloudLinkPresenceError
+
+LOCAL = ("localhost", "127.0.0.1", "::1")
+"""Never by proxy: this machine."""
+
+_SCHEMES = ("https", "http")
+
+
+class WrongProxy(CloudLinkPresenceError):
+    """Not every client could use it. The message names the variable, not its value: it may hold a password."""
+
+
+def settle_proxies(environment: MutableMapping[str, str]) -> bool:
+    """Write the proxies the way all clients read them; returns whether there are any. Raises ``WrongProxy``."""
+    every = _read(environment, "all_proxy")
+    found = {scheme: _read(environment, f"{scheme}_proxy") or every for scheme in _SCHEMES}
+    if not any(found.values()):
+        return False
+    for scheme, proxy in found.items():
+        if proxy and (urlsplit(proxy).scheme.lower() != "http" or not urlsplit(proxy).hostname):
+            raise WrongProxy(f"{scheme.upper()}_PROXY: must be http://HOST:PORT, the proxy's own address")
+        _write(environment, f"{scheme}_proxy", proxy)
+    _write(environment, "no_proxy", ",".join(filter(None, (_read(environment, "no_proxy"), *LOCAL))))
+    return True
+
+
+def _read(environment: MutableMapping[str, str], name: str) -> str:
+    """The lower-case name counts first, as in curl."""
+    return (environment.get(name) or environment.get(name.upper()) or "").strip()
+
+
+def _write(environment: MutableMapping[str, str], name: str, value: str) -> None:
+    for each in (name, name.upper()):
+        if value:
+            environment[each] = value

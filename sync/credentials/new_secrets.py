@@ -1,0 +1,51 @@
+"""A client secret is known by its shape, and one that was just made takes some seconds to work everywhere.
+
+Entra ID's values have 37 to 40 letters, with a digit and ``Q~`` behind the first three (Microsoft Purview: "Azure
+AD client secret entity definition"). Until a new one has reached all of Entra's servers it is refused as wrong.
+"""
+
+import asyncio
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from core.clock import Sleep
+from sync.domain.errors import CredentialsWrong, Fault
+
+PAUSES = (1.0, 2.0, 3.0, 4.0, 5.0, 5.0)
+"""Seconds between the attempts: 20 in all."""
+
+NOT_YET_KNOWN = frozenset({Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_CLIENT_UNKNOWN})
+"""How Entra refuses what it does not know, or does not know yet: a new secret, a new registration."""
+
+_SHAPE = re.compile(r"[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}")
+
+Result = TypeVar("Result")
+
+
+def holds_secret(text: str) -> bool:
+    """Whether something in ``text`` looks like the value of a client secret."""
+    return _SHAPE.search(text) is not None
+
+
+async def once_known(
+    secret: str,
+    check: Callable[[], Awaitable[Result]],
+    waiting: Callable[[], Awaitable[None]] | None = None,
+    sleep: Sleep = asyncio.sleep,
+) -> Result:
+    """What ``check`` returns, tried for 20 s while Entra does not know ``secret`` or its application.
+
+    ``waiting`` is called before each pause. Raises what ``check`` raises last; for text that is no secret's value,
+    immediately.
+    """
+    for pause in PAUSES if holds_secret(secret) else ():
+        try:
+            return await check()
+        except CredentialsWrong as error:
+            if error.fault not in NOT_YET_KNOWN:
+                raise
+        if waiting:
+            await waiting()
+        await sleep(pause)
+    return await check()

@@ -1,0 +1,108 @@
+"""How long changes take from their arrival here to their acceptance by Graph, of the last hour, per integration.
+
+Counted in memory, in buckets each a fifth longer than the one before, and added to the store now and then, where
+all processes find them. What a crash loses are the counts of some seconds.
+"""
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime
+
+import structlog
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.clock import Clock, Sleep
+from core.logging import describe_error
+from storage.database import Database
+from storage.queries import effects
+from sync.domain.model import Delay
+
+FIRST, GROWTH, BUCKETS = 0.01, 1.2, 80
+"""The first bucket ends at 10 ms, the last at some six hours."""
+
+SLOT = 300
+HOUR = 3600
+FLUSH_SECONDS = 15.0
+MAX_PENDING = 50_000
+"""Counts kept in memory while the store is away."""
+
+log = structlog.get_logger()
+
+
+class Delays:
+    """The counts of this process that are not stored yet."""
+
+    def __init__(self, database: Database, clock: Clock, sleep: Sleep = asyncio.sleep) -> None:
+        self._database = database
+        self._clock = clock
+        self._sleep = sleep
+        self._pending: Counter[tuple[str, int, int]] = Counter()
+
+    def observe(self, integration_id: str, seconds: float) -> None:
+        """A change was accepted now, ``seconds`` after it arrived."""
+        if len(self._pending) < MAX_PENDING:
+            self._pending[integration_id, slot_of(self._clock()), bucket_of(seconds)] += 1
+
+    async def flush(self) -> None:
+        """Store what was counted. Raises the database's errors; the counts are kept then."""
+        if not self._pending:
+            return
+        pending, self._pending = self._pending, Counter()
+        try:
+            async with self._database.writing() as session:
+                await effects.add_delays(session, pending)
+        except BaseException:
+            self._pending += pending
+            raise
+
+    @asynccontextmanager
+    async def flushing(self) -> AsyncIterator[None]:
+        """Store the counts every ``FLUSH_SECONDS``, and at the end of the block."""
+        task = asyncio.create_task(self._flush_forever())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            await self._try_flush()
+
+    async def _flush_forever(self) -> None:
+        while True:
+            await self._sleep(FLUSH_SECONDS)
+            await self._try_flush()
+
+    async def _try_flush(self) -> None:
+        try:
+            await self.flush()
+        except Exception as error:
+            log.warning("delays_not_stored", error=describe_error(error))
+
+
+def slot_of(now: datetime) -> int:
+    return int(now.timestamp()) // SLOT * SLOT
+
+
+def bucket_of(seconds: float) -> int:
+    if seconds <= FIRST:
+        return 0
+    return min(BUCKETS - 1, math.ceil(math.log(seconds / FIRST, GROWTH)))
+
+
+async def delay_of(session: AsyncSession, integration_id: str, now: datetime) -> Delay | None:
+    """The delays of the last hour; None without a change."""
+    counts = await effects.delays(session, integration_id, slot_of(now) - HOUR + SLOT)
+    return Delay(_quantile(counts, 0.5), _quantile(counts, 0.95), counts.total()) if counts else None
+
+
+def _quantile(counts: Mapping[int, int], share: float) -> float:
+    """The end of the bucket that holds it, in seconds."""
+    wanted = share * sum(counts.values())
+    for bucket in sorted(counts):
+        wanted -= counts[bucket]
+        if wanted <= 0:
+            break
+    return float(FIRST * GROWTH**bucket)

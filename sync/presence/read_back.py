@@ -1,0 +1,154 @@
+"""Reads back from Graph what Teams shows of everyone we show, and compares it with what we wished.
+
+One job for all integrations that share an application, for a person has one session of it. What is not shown is
+sent again once; when that does not help for long, the administrators are informed.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from core.grouping import grouped
+from storage.queries import effects, integrations
+from storage.queries.effects import Showing
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
+from sync.domain.context import Context
+from sync.domain.errors import SyncError
+from sync.domain.jobs import PUSH
+from sync.domain.presence import Effect, Presence, Shown
+from sync.domain.services import MAX_READ, READABLE_AFTER
+from sync.presence import effect_alert
+from sync.presence.effect import effect_of
+from sync.presence.reader import PresenceReader
+from sync.presence.shared_sessions import strongest
+from sync.problems import health
+
+Compared = tuple[Showing, Shown | None, Effect]
+
+log = structlog.get_logger()
+
+
+class ReadBackJob:
+    """Compares what Teams shows with what was accepted."""
+
+    def __init__(self, context: Context, reader: PresenceReader) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._metrics = context.metrics
+        self._reader = reader
+
+    async def run(self, integration_id: str) -> None:
+        """The job: read everyone of the application, ``MAX_READ`` at a time, and store what differs from before."""
+        sharing = await self._sharing(integration_id)
+        if not sharing:
+            return None
+        compared: list[Compared] = []
+        after: str | None = ""
+        while after is not None:
+            people, after = await self._next(sharing, after)
+            try:
+                shown = await self._reader.read(integration_id, [each[0].user_id for each in people])
+            except SyncError as error:
+                log.info("not_read_back", integration=integration_id, fault=error.fault.value)
+                return await self._store_run([integration_id], [], error)
+            compared += await self._compare(sharing, people, shown)
+        return await self._store_run(sharing, compared, None)
+
+    async def _sharing(self, integration_id: str) -> list[str]:
+        """The integrations with this one's application; those whose credentials are refused learn nothing."""
+        async with self._database.session() as session:
+            this = await integrations.get(session, integration_id)
+            if this is None:
+                return []
+            rows: list[Integration] = [this, *await integrations.list_sharing(session, this)]
+            return [row.id for row in rows if not await health.is_blocked(session, row.id, health.TEAMS)]
+
+    async def _next(self, sharing: Collection[str], after: str) -> tuple[list[list[Showing]], str | None]:
+        """People by Teams user, those after ``after``, and after whom to continue; None when these are all."""
+        async with self._database.session() as session:
+            rows = await effects.showing(session, sharing, self._clock(), after, MAX_READ)
+        users = list(grouped(rows, lambda row: row.user_id).values())
+        if len(rows) < MAX_READ:
+            return users, None
+        return users[:-1], users[-2][0].user_id
+
+    async def _compare(
+        self, sharing: Collection[str], users: Sequence[Sequence[Showing]], found: Mapping[str, Shown]
+    ) -> list[Compared]:
+        """Store what differs from before, and send once more what is not shown."""
+        now = self._clock()
+        compared = [
+            (row, found.get(row.user_id), effect)
+            for people in users
+            if (effect := compare(people, found.get(people[0].user_id), now))
+            for row in people
+        ]
+        again = [row for row, _, effect in compared if effect is Effect.NOT_SHOWN and not _was_sent_again(row)]
+        changed = [values for one in compared if (values := _changed(*one, now))]
+        if changed:
+            async with self._database.writing() as session:
+                await integrations.list_for_update(session, sharing)
+                await effects.store_read(session, changed)
+                await effects.send_again(session, again, now)
+        for row in again:
+            log.info("presence_not_shown", integration=row.integration_id, person=row.person_id)
+        for integration_id in sorted({row.integration_id for row in again}):
+            await self._jobs.defer(PUSH, integration_id)
+        for _, _, effect in compared:
+            self._metrics.read_back.labels(effect=effect.value).inc()
+        return compared
+
+    async def _store_run(
+        self, sharing: Collection[str], compared: Sequence[Compared], error: SyncError | None
+    ) -> None:
+        now = self._clock()
+        by_integration = grouped(compared, lambda one: one[0].integration_id)
+        async with self._database.writing() as session:
+            for row in await integrations.list_for_update(session, sharing):
+                found = [(effect, _was_sent_again(person)) for person, _, effect in by_integration[row.id]]
+                await effect_alert.store(session, row.id, found, error, now)
+
+
+def compare(people: Sequence[Showing], shown: Shown | None, now: datetime) -> Effect | None:
+    """What became of the wish for one Teams user, whom several integrations may show; None while it changes."""
+    if any(_is_changing(row, now) for row in people):
+        return None
+    wish = Presence(people[0].applied)
+    for row in people[1:]:
+        wish = strongest(wish, Presence(row.applied))
+    return effect_of(wish, shown, sent_again=any(map(_was_sent_again, people)))
+
+
+def _is_changing(row: Showing, now: datetime) -> bool:
+    is_underway = row.applied == UNSURE or row.applied != row.desired
+    return is_underway or row.applied_at is None or row.applied_at + READABLE_AFTER > now
+
+
+def _was_sent_again(row: Showing) -> bool:
+    return row.sent_again_at is not None and _is_of_this_wish(row)
+
+
+def _is_of_this_wish(row: Showing) -> bool:
+    """Whether what was read before was compared with the wish that still applies."""
+    return row.read_at is not None and (row.desired_at is None or row.read_at >= row.desired_at)
+
+
+def _changed(row: Showing, shown: Shown | None, effect: Effect, now: datetime) -> dict[str, Any] | None:
+    """The row of ``ReadBack`` to store; None when nothing differs from the one before."""
+    words = tuple(shown or ("", ""))
+    was_sent_again = _was_sent_again(row)
+    is_to_be_sent = effect is Effect.NOT_SHOWN and not was_sent_again
+    if _is_of_this_wish(row) and words == row.read and not is_to_be_sent:
+        return None
+    again = now if is_to_be_sent else row.sent_again_at if was_sent_again else None
+    return {
+        "person_id": row.person_id,
+        "availability": words[0],
+        "activity": words[1],
+        "at": now,
+        "sent_again_at": again,
+    }

@@ -1,0 +1,72 @@
+"""``python -m tests.simulation --seeds 0-9999``: live through these days, and print what they showed."""
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+
+from tests.simulation.day import Outcome, simulate
+from tests.simulation.world import Kind
+
+
+def main() -> int:
+    options = _command_line().parse_args()
+    first, _, last = options.seeds.partition("-")
+    seeds = range(int(first), int(last or first) + 1)
+    lived, failed, spent = 0, 0, 0.0
+    for outcome in _outcomes(seeds, frozenset(map(Kind, options.without)), options.processes):
+        lived, spent = lived + 1, spent + outcome.seconds
+        if outcome.faults:
+            failed += 1
+            print(_report(outcome, options.trace), flush=True)
+        if options.seconds and spent >= options.seconds:
+            break
+    print(f"{lived} days, {failed} failed, {spent / lived:.2f} s of processor each")
+    return 1 if failed else 0
+
+
+def _outcomes(seeds: range, without: frozenset[Kind], processes: int) -> Iterator[Outcome]:
+    _prepare()
+    if processes == 1:
+        yield from (simulate(seed, without) for seed in seeds)
+        return
+    with ProcessPoolExecutor(processes, initializer=_prepare) as pool:
+        yield from pool.map(simulate, seeds, [without] * len(seeds), chunksize=4)
+
+
+def _prepare() -> None:
+    """Do not search the imported modules for garbage again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
+def _report(outcome: Outcome, lines: int) -> str:
+    trace = "\n".join(outcome.trace[-lines:]) if lines else ""
+    kinds = " ".join(sorted(outcome.kinds))
+    faults = "\n  ".join(outcome.faults)
+    return (
+        f"{trace}\nseed {outcome.seed} failed ({kinds}):\n  {faults}\n"
+        f"  again: .venv/bin/python -m tests.simulation --seeds {outcome.seed} --trace 400"
+    )
+
+
+def _command_line() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
+    parser.add_argument("--seeds", default="0-9999", help="one seed, or a range such as 0-9999")
+    parser.add_argument(
+        "--seconds", type=float, default=0, help="no more days once so much processor time is spent"
+    )
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--trace", type=int, default=0, help="how many of the last lines of a failing day to print")
+    parser.add_argument("--without", nargs="*", default=[], choices=[kind.value for kind in Kind])
+    return parser
+
+
+if __name__ == "__main__":
+    if os.environ.get("PYTHONHASHSEED") != "0":  # the order of sets is part of a day
+        again = [sys.executable, "-m", "tests.simulation", *sys.argv[1:]]
+        os.execve(sys.executable, again, {**os.environ, "PYTHONHASHSEED": "0"})  # noqa: S606
+    sys.exit(main())

@@ -1,0 +1,151 @@
+"""The real SQLite file, used by connections without threads, which a killed process loses without closing them."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Generator
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import aiosqlite
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from storage.database import Database, configure_connections
+from storage.transaction import Transaction, run
+
+SLOW_SHARE, SLOWEST = 0.15, 0.03
+"""How many statements take virtual time, and how long at most (seconds)."""
+
+
+Result = TypeVar("Result")
+
+
+class Disk:
+    """The database file of one process after another, which share what SQLAlchemy has compiled."""
+
+    def __init__(self) -> None:
+        self._path = Path()
+        self._random = Random()
+        self._open: list[Connection] = []
+        self._synced: dict[str, bytes] = {}
+        self._engine = create_async_engine(
+            "sqlite+aiosqlite:///presence.db", async_creator=self._connect, pool_size=10
+        )
+        configure_connections(self._engine.sync_engine)
+
+    def insert(self, path: Path, random: Random) -> None:
+        """Begin another day, with another file."""
+        self._path, self._random = path, random
+
+    async def _connect(self) -> Any:
+        connection = Connection(self._path, self._random)
+        self._open.append(connection)
+        return await connection
+
+    def database(self) -> Database:
+        """The database of a new process."""
+        return Database(self._engine, DurableTransactions(self._path, self._random))
+
+    def kill(self) -> None:
+        """The process is gone: what it had not committed is rolled back."""
+        for connection in self._open:
+            connection.kill()
+        self._open = []
+        self._engine.sync_engine.dispose(close=False)
+
+    def remember(self) -> None:
+        """What a power cut will leave, unless each commit waits for the disk."""
+        self._synced = {} if self._waits_for_disk() else {path.name: path.read_bytes() for path in self._files()}
+
+    def cut_power(self) -> None:
+        """As ``kill``; of SQLite's commits without a sync, those since ``remember`` are lost."""
+        self.kill()
+        if self._synced:
+            for path in self._files():
+                path.unlink()
+            for name, content in self._synced.items():
+                (self._path.parent / name).write_bytes(content)
+        self._synced = {}
+
+    def _files(self) -> list[Path]:
+        """The file and its log; the index of the log is made again when it is opened."""
+        names = (self._path.name, f"{self._path.name}-wal")
+        return [self._path.parent / name for name in names if (self._path.parent / name).exists()]
+
+    def _waits_for_disk(self) -> bool:
+        return all(connection.waits_for_disk for connection in self._open)
+
+
+class Connection(aiosqlite.Connection):
+    """Runs each statement in the caller's thread; its result arrives after some virtual time."""
+
+    def __init__(self, path: Path, random: Random) -> None:
+        super().__init__(lambda: sqlite3.connect(path, timeout=0), iter_chunk_size=64)
+        self._is_alive = True
+        self._random = random
+        self._tx = self  # type: ignore[assignment]
+
+    def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
+        return self._connect().__await__()
+
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether a commit returns only when it is on the disk."""
+        raw = self._connection
+        return raw is None or raw.execute("PRAGMA synchronous").fetchone()[0] >= 2
+
+    def put_nowait(self, item: tuple[asyncio.Future[Any] | None, Callable[[], Any]]) -> None:
+        """What aiosqlite hands to its thread."""
+        if not self._is_alive:
+            return
+        future, function = item
+        try:
+            result, error = function(), None
+        except Exception as raised:
+            result, error = None, raised
+        if future is not None:
+            loop = future.get_loop()
+            if self._random.random() < SLOW_SHARE:
+                loop.call_later(self._random.uniform(0, SLOWEST), _settle, future, result, error)
+            else:
+                loop.call_soon(_settle, future, result, error)
+
+    def kill(self) -> None:
+        self._is_alive = False
+        raw, self._connection = self._connection, None
+        if raw is not None:
+            raw.close()
+
+
+class DurableTransactions:
+    """Runs each transaction in the caller's thread: it begins and ends after some virtual time."""
+
+    def __init__(self, path: Path, random: Random) -> None:
+        self._path = path
+        self._random = random
+
+    async def run(self, function: Callable[[Transaction], Result]) -> Result:
+        await self._pass_time()
+        connection = sqlite3.connect(self._path, timeout=0)
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            result = run(connection, function, is_sqlite=True)
+        except sqlite3.Error as error:
+            raise OperationalError(None, None, error) from error
+        finally:
+            connection.close()
+        await self._pass_time()
+        return result
+
+    async def _pass_time(self) -> None:
+        await asyncio.sleep(self._random.uniform(0, SLOWEST) if self._random.random() < SLOW_SHARE else 0)
+
+
+def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:
+    if future.done():
+        return
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)

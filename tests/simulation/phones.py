@@ -1,0 +1,144 @@
+"""The phone system as it really is: devices, who uses each, and their calls. It reports each change once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any
+
+from tests.simulation.world import World
+
+ACCOUNT = "account-1"
+TALKING = frozenset({"connected", "held", "conferenced"})
+
+Report = Callable[[str, dict[str, Any]], object]
+"""Takes the extension concerned, and an event without its subscription."""
+
+
+@dataclass
+class Call:
+    id: str
+    state: str
+    conference: bool = False
+    at: int = 0
+
+
+@dataclass
+class Device:
+    """``user_id`` says who uses it now: at a hot desk not always the same person."""
+
+    extension: str
+    user_id: str
+    do_not_disturb: bool = False
+    calls: dict[str, Call] = field(default_factory=dict)
+    at: int = 0
+
+
+@dataclass
+class Colleague:
+    """A person of the company: ``extension`` is the one in CloudLink's directory."""
+
+    user_id: str
+    name: str
+    address: str
+    extension: str | None
+
+
+@dataclass
+class PhoneSystem:
+    """One CloudLink account. ``clock_error`` is how far its clock is ahead, in seconds."""
+
+    world: World
+    account_id: str = ACCOUNT
+    colleagues: list[Colleague] = field(default_factory=list)
+    devices: dict[str, Device] = field(default_factory=dict)
+    reports: list[Report] = field(default_factory=list)
+    clock_error: float = 0.0
+    _numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def add(self, colleague: Colleague) -> None:
+        self.colleagues.append(colleague)
+        if colleague.extension:
+            self.devices[colleague.extension] = Device(colleague.extension, colleague.user_id)
+
+    def clock(self) -> int:
+        """Its own clock, in milliseconds since the epoch."""
+        return int((self.world.time.now().timestamp() + self.clock_error) * 1000)
+
+    def devices_of(self, user_id: str) -> list[Device]:
+        return [device for device in self.devices.values() if device.user_id == user_id]
+
+    def start(self, device: Device, state: str, call_id: str = "") -> Call:
+        """A call appears at a device; ``call_id`` names one that was parked or transferred."""
+        call = Call(call_id or f"{33000000 + next(self._numbers)}", state)
+        device.calls[call.id] = call
+        self._report_call(device, call)
+        return call
+
+    def change(self, device: Device, call: Call, state: str, *, conference: bool = False) -> None:
+        call.state, call.conference = state, conference
+        self._report_call(device, call)
+
+    def end(self, device: Device, call: Call, word: str = "ended") -> None:
+        device.calls.pop(call.id, None)
+        call.state, call.conference = word, False
+        self._report_call(device, call)
+
+    def set_do_not_disturb(self, device: Device, flag: bool) -> None:
+        device.do_not_disturb, device.at = flag, self.clock()
+        content = {
+            "eventType": "EndpointStateNotification",
+            "state": "busy" if device.calls else "idle",
+            "doNotDisturb": flag,
+        }
+        self._report(device, f"/2017-09-01/endpoints/{device.extension}", device.at, content)
+
+    def _report_call(self, device: Device, call: Call) -> None:
+        call.at = max(self.clock(), call.at + 1)
+        path = f"endpoints/{device.extension}/calls/{call.id}"
+        content = {
+            "eventType": "CallStateNotification",
+            "state": call.state,
+            "callId": path,
+            "extraPbxData": {"conference": call.conference},
+        }
+        self._report(device, f"/2017-09-01/{path}", call.at, content)
+
+    def _report(self, device: Device, subject: str, at: int, content: dict[str, Any]) -> None:
+        number = next(self._numbers)
+        common = {
+            "endpointId": device.extension,
+            "userId": device.user_id,
+            "accountId": self.account_id,
+            "timestamp": at,
+            "eventId": f"event-{number}",
+        }
+        self.world.note(f"phone {device.extension} ({device.user_id}) {content}")
+        event = {
+            "publicationId": f"publication-{number}",
+            "topic": "platform-api-media",
+            "method": "PUT",
+            "subject": subject,
+            "content": {**common, **content},
+            "publisher": {"accountId": self.account_id},
+            "notification": {"correlationId": f"correlation-{number}"},
+        }
+        for report in self.reports:
+            report(device.extension, event)
+
+    def read(self, extension: str) -> tuple[dict[str, Any], list[dict[str, Any]]] | None:
+        """A device and its calls, as CloudLink answers; None for an unknown one."""
+        device = self.devices.get(extension)
+        if device is None:
+            return None
+        endpoint = {
+            "endpointId": extension,
+            "userId": device.user_id,
+            "state": "busy" if device.calls else "idle",
+            "doNotDisturb": device.do_not_disturb,
+            "timestamp": self.clock(),
+        }
+        calls = [
+            {"callId": call.id, "state": call.state, "conference": call.conference, "timestamp": call.at}
+            for call in device.calls.values()
+        ]
+        return endpoint, calls

@@ -1,0 +1,134 @@
+"""One process of the product: it runs in a loop of its own and can be killed between any two awaits."""
+
+import asyncio
+import json
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from types import SimpleNamespace
+from typing import Any, cast
+
+from aiohttp import web
+from cryptography.fernet import Fernet
+from prometheus_client import CollectorRegistry
+
+from core.metrics import Metrics
+from storage.encryption import Encryption
+from sync.domain.context import Context
+from sync.domain.services import ServiceClients
+from sync.engine import Engine, EngineConfig, run_engine
+from sync.jobs.local import LocalJobs
+from sync.jobs.runs import QueueConfig
+from sync.problems.clock_skew import ClockSkewMonitor
+from tests.simulation.disk import Disk
+from tests.simulation.virtual_time import VirtualLoop
+from tests.simulation.world import World
+
+NOT_LISTENING = 503
+KEY = Fernet.generate_key().decode()
+
+Act = Callable[[Engine], Awaitable[object]]
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What every process of the day is started with."""
+
+    world: World
+    config: EngineConfig
+    clients: ServiceClients
+    disk: Disk
+
+
+class Process:
+    """``run`` returns when the process is killed or has stopped."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._world = installation.world
+        self._installation = installation
+        self._loop = VirtualLoop(installation.world.time)
+        self._engine: Engine | None = None
+        self._stopping = asyncio.Event()
+
+    def run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        task = self._loop.create_task(self._serve())
+        task.add_done_callback(lambda _: self._loop.stop())
+        self._world.process = self
+        self._loop.run_forever()
+        self._world.process = None
+        self._bury()
+        if task.done() and (error := task.exception()):
+            self._world.fail("".join(traceback.format_exception(error)))
+
+    async def _serve(self) -> None:
+        world, given = self._world, self._installation
+        metrics, random = Metrics(CollectorRegistry()), Random(f"{world.seed} {world.time.seconds}")
+        jobs = LocalJobs(QueueConfig(world.clock, random, metrics, given.config.intervals.tick))
+        database = given.disk.database()
+        context = Context(database, given.clients, jobs, world.clock, random, metrics)
+        skew = ClockSkewMonitor(world.clock)
+        async with run_engine(given.config, context, Encryption([KEY]), jobs, skew) as engine:
+            self._engine = engine
+            await engine.start()
+            await self._stopping.wait()
+        self._engine = None
+
+    def kill(self) -> None:
+        """As ``kill -9``."""
+        self._loop.stop()
+
+    def stop(self) -> None:
+        """As a service manager asks for it."""
+        self._loop.call_soon(self._stopping.set)
+
+    def _bury(self) -> None:
+        """Nothing that is left of the process has an effect."""
+        self._installation.disk.kill()
+        for task in asyncio.all_tasks(self._loop):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+        self._loop.close()
+
+    def receive(self, token: str, body: dict[str, Any], answered: Callable[[int], None]) -> None:
+        """A webhook's POST."""
+
+        async def post() -> None:
+            status = NOT_LISTENING
+            if self._engine is not None:
+                request = _request(token, json.dumps(body).encode())
+                status = (await self._engine.webhooks.receive(request)).status
+            answered(status)
+
+        self._loop.create_task(post())
+
+    def do(self, act: Act) -> None:
+        """An administrator acts; what fails because the process does not run yet is not tried again."""
+
+        async def acting() -> None:
+            if self._engine is not None:
+                await act(self._engine)
+
+        self._loop.create_task(acting())
+
+
+def _request(token: str, body: bytes) -> web.Request:
+    """The part of a request that the handler reads."""
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    async def read() -> bytes:
+        return body
+
+    content = SimpleNamespace(iter_any=parts, iter_chunked=lambda _size: parts(), read=read)
+    request = SimpleNamespace(
+        match_info={"token": token},
+        content=content,
+        content_length=len(body),
+        read=read,
+        method="POST",
+        headers={},
+        path=f"/webhooks/cloudlink/{token}",
+    )
+    return cast(web.Request, request)

@@ -1,0 +1,16 @@
+"""As many simulated days as fit in forty seconds of processor; ``docs/simulation.md`` has the figures of more."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.tools import ROOT
+
+
+@pytest.mark.timeout(400)
+def test_after_each_day_teams_shows_what_the_phones_say() -> None:
+    command = [sys.executable, "-m", "tests.simulation", "--seconds", "40"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    print(done.stdout)
+    assert done.returncode == 0, done.stdout + done.stderr

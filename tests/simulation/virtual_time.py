@@ -1,0 +1,65 @@
+"""Time that jumps to what happens next, and an event loop that lives in it."""
+
+import asyncio
+import heapq
+import selectors
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from typing import Any
+
+MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+
+
+class VirtualTime:
+    """The true time, in seconds since the morning, and what the surroundings do in it, in order."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._agenda: list[tuple[float, int, Callable[[], object]]] = []
+        self._numbers = count()
+
+    def now(self) -> datetime:
+        return MORNING + timedelta(seconds=self.seconds)
+
+    def after(self, seconds: float, act: Callable[[], object]) -> None:
+        """Have ``act`` run then, whether or not the product runs."""
+        heapq.heappush(self._agenda, (self.seconds + max(0.0, seconds), next(self._numbers), act))
+
+    def advance(self, limit: float | None) -> None:
+        """Move to the next thing on the agenda and do it; at most by ``limit`` seconds."""
+        until = None if limit is None else self.seconds + limit
+        if self._agenda and (until is None or self._agenda[0][0] <= until):
+            self.seconds, _, act = heapq.heappop(self._agenda)
+            act()
+        elif until is None:
+            raise RuntimeError("nothing will ever happen again")
+        else:
+            self.seconds = until
+
+
+class VirtualSelector(selectors.SelectSelector):
+    """Waits for no socket: where a loop would sleep, time jumps."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        super().__init__()
+        self._time = time
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        if timeout is None or timeout > 0:
+            self._time.advance(timeout)
+        return []
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """A process's event loop in virtual time. It has no sockets and no threads."""
+
+    def __init__(self, time: VirtualTime) -> None:
+        super().__init__(VirtualSelector(time))
+        self._virtual_time = time
+
+    def time(self) -> float:
+        return self._virtual_time.seconds
+
+    def run_in_executor(self, executor: Any, function: Any, *args: Any) -> Any:  # type: ignore[override]
+        raise RuntimeError("a thread has no place in virtual time")

@@ -1,0 +1,144 @@
+"""The status card says one thing: the fault first, its consequence, its remedy as the main button."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from bot.activity import Card
+from bot.cards.field_errors import Links
+from bot.cards.health.status import StatusView, status_card
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, ServiceHealth, Status
+from tests.cards.gallery.gallery import integration
+from tests.support.bot.fakes import inputs, link_urls, words
+from tests.support.bot.texts import EN, PT
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+SINCE = datetime(2026, 11, 22, 10, 42, tzinfo=UTC)
+
+
+def status(
+    *errors: SyncError, freshness: Freshness = Freshness.LIVE, view: IntegrationView | None = None
+) -> Status:
+    """With these errors, each of the service it names."""
+    of = {Service(error.fault.value.partition(".")[0]): error for error in errors}
+    health = tuple(ServiceHealth(one, of.get(one), SINCE if one in of else None) for one in Service)
+    return Status(view or integration(), health, 27, 25, 3, 1, SINCE, freshness, 30, ())
+
+
+def made(shown: Status, *, zone: str = "UTC", may_edit: bool = True) -> Card:
+    return status_card(EN, StatusView(shown, Links(), NOW, zone, "29:user", may_edit))
+
+
+def titles(card: Card) -> list[str]:
+    return [action["title"] for action in card["actions"]]
+
+
+def test_an_expired_secret_is_one_truth() -> None:
+    """Not "expired" above "expires in 180 days", and no service behind it is called working."""
+    card = made(status(CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)))
+    said = words(card)
+    assert card["fallbackText"] == EN("status.no_calls", since="10:42")
+    assert titles(card)[0] == EN("button.rotate")
+    assert card["actions"][0]["verb"] == "rotate.ask"
+    assert "expires in" not in said
+    assert "May 31, 2027" not in said
+    assert EN("service.graph") not in said
+    assert EN("status.enabled") not in said
+    assert EN("status.live") not in said
+
+
+@pytest.mark.parametrize(
+    ("fault", "verb"),
+    [
+        (Fault.ENTRA_SECRET_WRONG, "rotate.ask"),
+        (Fault.ENTRA_SECRET_IS_ID, "rotate.ask"),
+        (Fault.CLOUDLINK_REFUSED, "edit.cloudlink"),
+        (Fault.CLOUDLINK_ACCOUNT_UNKNOWN, "edit.cloudlink"),
+        (Fault.ENTRA_TENANT_UNKNOWN, "edit.teams"),
+        (Fault.ENTRA_CERTIFICATE_EXPIRED, "certificate.show"),
+        (Fault.ENTRA_HOST_NOT_ALLOWED, "certificate.show"),
+    ],
+)
+def test_the_remedy_is_the_main_button(fault: Fault, verb: str) -> None:
+    card = made(status(CredentialsWrong(fault)))
+    assert (card["actions"][0]["verb"], card["actions"][0]["style"]) == (verb, "positive")
+    assert [action.get("style") for action in card["actions"][1:]] == [None] * len(card["actions"][1:])
+
+
+def test_a_remedy_in_azure_is_a_link_and_a_check_after_it() -> None:
+    card = made(status(CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="User.Read.All")))
+    assert [action["type"] for action in card["actions"]][:2] == ["Action.OpenUrl", "Action.Execute"]
+    assert titles(card)[:2] == [EN("link.consent"), EN("button.check_again")]
+    assert len(link_urls(card)) == 1
+
+
+def test_what_passes_is_retried_and_may_be_tried_now() -> None:
+    card = made(status(ServiceUnavailable(Fault.GRAPH_UNREACHABLE)))
+    assert card["fallbackText"] == EN("status.out_of_date", since="10:42")
+    assert (card["actions"][0]["title"], card["actions"][0]["verb"]) == (EN("button.try_again"), "test.run")
+    assert [action.get("verb") for action in card["actions"]].count("test.run") == 1
+
+
+@pytest.mark.parametrize(
+    ("freshness", "title"), [(Freshness.LIVE, "status.out_of_date"), (Freshness.NO_URL, "status.no_calls")]
+)
+def test_without_cloudlinks_credentials_only_its_events_may_still_arrive(freshness: Freshness, title: str) -> None:
+    card = made(status(CredentialsWrong(Fault.CLOUDLINK_REFUSED), freshness=freshness))
+    assert card["fallbackText"] == EN(title, since="10:42")
+
+
+def test_of_several_faults_the_one_that_stops_teams_is_first_and_has_the_button() -> None:
+    card = made(
+        status(ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE), CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED))
+    )
+    said = words(card)
+    assert card["actions"][0]["verb"] == "rotate.ask"
+    assert said.index(EN("fault.entra.secret_expired")) < said.index(EN("fault.cloudlink.unreachable"))
+
+
+def test_a_fault_while_presence_is_not_enabled_says_that_too() -> None:
+    off = integration(enabled=False)
+    card = made(status(CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED), view=off))
+    assert card["fallbackText"] == EN("status.disabled")
+    assert card["actions"][0]["verb"] == "rotate.ask"
+    assert EN("fault.entra.secret_expired") in words(card)
+
+
+def test_a_date_that_passed_while_microsoft_accepts_the_secret_is_to_be_corrected() -> None:
+    card = made(status(view=integration(expires=date(2026, 11, 20))))
+    said = words(card)
+    assert EN("expiry.past_but_works", day="November 20, 2026") in said
+    assert EN("notice.expiry.past.since", day="November 20, 2026") not in said
+    assert inputs(card)["expires_on"]
+
+
+def test_an_unknown_expiry_brings_its_field_and_button() -> None:
+    unknown = integration(expires=None)
+    card = made(status(view=unknown))
+    save = next(part for part in card["body"] if part["type"] == "ActionSet")["actions"][0]
+    assert (save["verb"], save["associatedInputs"]) == ("edit.save_expiry", "auto")
+    assert inputs(card)["expires_on"]
+    viewers = made(status(view=unknown), may_edit=False)
+    assert inputs(viewers) == {}
+    certificate = replace(unknown, credential=CredentialKind.CERTIFICATE)
+    assert inputs(made(status(view=certificate))) == {}
+
+
+def test_it_refreshes_itself_when_its_reader_opens_it() -> None:
+    card = made(status())
+    assert card["refresh"]["userIds"] == ["29:user"]
+    assert card["refresh"]["action"]["verb"] == "status.show"
+    assert EN("button.refresh") in titles(card)
+
+
+def test_times_are_the_readers() -> None:
+    card = made(status(CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)), zone="America/New_York")
+    assert EN("status.no_calls", since="05:42") == card["fallbackText"]
+
+
+def test_what_began_on_another_day_has_its_date() -> None:
+    assert EN.since(SINCE - timedelta(days=3), NOW, "UTC") == "19 Nov 2026, 10:42 UTC"
+    assert EN.since(SINCE - timedelta(days=3), NOW, "Europe/Lisbon") == "19 Nov 2026, 10:42"
+    assert PT.since(SINCE, NOW, "Europe/Lisbon") == "as 10:42"

@@ -1,0 +1,28 @@
+"""The search for a job: what a notification says during it is not forgotten."""
+
+from typing import Any
+
+from procrastinate.connector import BaseAsyncConnector
+
+from sync.jobs.postgres_queue import FairJobManager
+
+
+class EmptyTable(BaseAsyncConnector):
+    """A database without due jobs, of which the first search is overtaken by a notification."""
+
+    def __init__(self) -> None:
+        self.manager = FairJobManager(self)
+        self.searches = 0
+
+    async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:
+        self.searches += 1
+        if self.searches == 1:
+            await self.manager._notify(channel="default", notification={"type": "job_inserted", "job_id": 1})
+        return {"id": None}
+
+
+async def test_after_a_notification_that_came_during_a_search_the_table_is_searched_again() -> None:
+    """Procrastinate's worker forgets it when the search ends, and would wait for its next poll."""
+    table = EmptyTable()
+    assert await table.manager.fetch_job(["default"], worker_id=1) is None
+    assert table.searches == 2
