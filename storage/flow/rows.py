@@ -107,29 +107,15 @@ class IntegrationRow:
 AnyPerson = Person | PersonRow
 AnyIntegration = Integration | IntegrationRow
 
-PEOPLE = Table(
-    Person,
-    PersonRow,
-    [name for name in PersonRow.__slots__ if name not in {"id", "integration_id", "cloudlink_user_id", "excluded"}],
-)
-INTEGRATIONS = Table(
-    Integration,
-    IntegrationRow,
-    (
-        "previous_secret_sealed",
-        "last_webhook_at",
-        "live_since",
-        "unreported",
-        "missed",
-        "missed_since",
-        "missed_at",
-        "last_change_at",
-        "quota_spent",
-        "quota_limit",
-        "quota_changed_at",
-        "quota_blocked_until",
-    ),
-)
+
+def _from(kind: type, first: str) -> tuple[str, ...]:
+    """The names of the fields from ``first`` on: those that the flow changes come last."""
+    names: tuple[str, ...] = kind.__slots__  # type: ignore[attr-defined]
+    return names[names.index(first) :]
+
+
+PEOPLE = Table(Person, PersonRow, _from(PersonRow, "line"))
+INTEGRATIONS = Table(Integration, IntegrationRow, _from(IntegrationRow, "previous_secret_sealed"))
 ENDPOINTS = Table(tables.Endpoint, EndpointRow)
 CALLS = Table(tables.Call, CallRow)
 

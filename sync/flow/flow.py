@@ -11,7 +11,7 @@ Where other processes run jobs too, only the one that runs an integration's job 
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from contextvars import Context as Variables
 from datetime import datetime
 from functools import partial
@@ -104,10 +104,10 @@ class Flow:
 
     async def _close(self) -> None:
         self._is_closing = True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSING_SECONDS):
-                while tasks := self._tasks():
-                    await asyncio.wait(tasks)
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CLOSING_SECONDS
+        while (tasks := self._tasks()) and (left := until - loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=left)
         for task in (tasks := self._tasks()):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -67,7 +67,7 @@ class Ticked:
 
     The work of integrations ``left_out``, which another transaction has locked, is still to be done. ``refused``
     are webhooks that no longer lead to their integration. ``polled`` counts the people whose desired presence each
-    poll changed, by integration. ``rounds`` are to be sent; in those ``due`` somebody may be. Of ``healed`` ones
+    poll changed, by integration. ``rounds`` are to be sent; in those ``due`` a person may be. Of ``healed`` ones
     the services answered, and the credentials of ``proven`` ones are the newest and work.
     """
 
@@ -142,20 +142,22 @@ class Tick:
         extensions = {(key, each.extension) for key, some in reports.items() for each in some}
         user_ids = {(key, each.user_id) for key, some in reports.items() for each in some if each.user_id}
         ids = {name for _, work in self._here() for each in work.returned for name in each.round.person_ids}
-        if not extensions and not ids:
-            return
-        people = self._people.add(queries.lock_concerned(self._transaction, extensions, user_ids, ids))
-        if extensions:
-            self._read_lines(people, reports)
+        concerned = extensions or ids
+        people = queries.lock_concerned(self._transaction, extensions, user_ids, ids) if concerned else []
+        self._read_lines(self._people.add(people), reports)
 
     def _read_lines(self, people: Sequence[PersonRow], reports: Mapping[str, Sequence[Report]]) -> None:
-        names = [person.id for person in people]
-        named = {call_id for some in reports.values() for each in some for call_id in call_ids(each)}
-        endpoints = queries.endpoints_of(self._transaction, names)
-        calls = queries.calls_of(self._transaction, names, CallState.ENDED, named)
-        rows = rows_of(people, endpoints, calls)
         self._written = Written()
-        self._done.lines = {key: Lines(rows.get(key, []), self._written) for key, some in reports.items() if some}
+        named = {call_id for some in reports.values() for each in some for call_id in call_ids(each)}
+        names = [person.id for person in people] if any(reports.values()) else []
+        endpoints = queries.endpoints_of(self._transaction, names) if names else []
+        calls = queries.calls_of(self._transaction, names, CallState.ENDED, named) if names else []
+        rows = rows_of(people, endpoints, calls)
+        self._done.lines = {
+            key: Lines(rows.get(key, []), self._written)
+            for key, some in reports.items()
+            if some or self._work[key].polls
+        }
 
     def _unseen(self) -> dict[str, list[Event]]:
         """The events, by integration, that were not seen before, each once; they are marked as seen."""
