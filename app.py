@@ -310,7 +310,7 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     application.add_routes([liveness_route()])
     application.router.add_route("*", "/api/messages", host.messages)
     for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
-        application.router.add_route(method, path, engine.webhooks.receive)
+        application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
     application.router.add_get("/exports/{token}", exports.serve)
     return application
 

@@ -17,6 +17,7 @@ class Closed(StrEnum):
     TOO_MANY = "too_many"
     TOO_MANY_OF_PEER = "too_many_of_peer"
     SILENT = "silent"
+    MALFORMED = "malformed"
 
 
 @dataclass(frozen=True, slots=True)

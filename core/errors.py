@@ -36,6 +36,9 @@ CloudLinkPresenceError
 ├── NameTaken                          sync.domain.model
 ├── TooManyIntegrations                sync.domain.model
 ├── UnknownIntegration (LookupError)   sync.domain.model
+├── ChangedMeanwhile                   sync.domain.people
+├── MatchRefused                       sync.domain.people
+├── UnknownPerson (LookupError)        sync.domain.people
 ├── RotationUnderWay                   sync.domain.rotation
 ├── NoCertificate (ValueError)         sync.teams.certificates
 └── EntraUnavailable                   sync.teams.msal_http

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from core.connections import Closed, ConnectionGate
 from core.errors import CloudLinkPresenceError
@@ -81,9 +82,20 @@ class GuardedConnection(web.RequestHandler):
             self._is_idle = True
             self._close_after(self._gate.limits.idle_seconds)
 
-    def handle_error(self, *args: Any, **options: Any) -> web.StreamResponse:
-        """A response to what is no HTTP, which names no software either."""
-        response = super().handle_error(*args, **options)
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """A response that names no software. What is no HTTP is counted: aiohttp would log each such request."""
+        if isinstance(exc, HttpProcessingError) and not request.writer.output_size:
+            self._gate.note(Closed.MALFORMED, self._peer)
+            response: web.StreamResponse = web.Response(status=status)
+            response.force_close()
+        else:
+            response = super().handle_error(request, status, exc, message)
         response.headers["Server"] = ""
         return response
 

@@ -44,7 +44,7 @@ JOB_OUTCOMES = ("done", "failed", "interrupted")
 TURN_KINDS = ("message", "action", "installed", "removed")
 TURN_OUTCOMES = ("done", "refused", "failed")
 STATUSES = ("400", "401", "403", "405", "408", "413", "415", "501", "503")
-CLOSED = ("too_many", "too_many_of_peer", "silent")
+CLOSED = ("too_many", "too_many_of_peer", "silent", "malformed")
 PARTS = ("database", "jobs")
 STATES = ("running", "stopped", "disabled", "removing")
 NOTICES = ("waiting", "sending", "sent", "unreachable", "dropped", "closing", "closed")
@@ -149,7 +149,7 @@ class Metrics:
         )
         self.connections_closed = self._counter(
             "connections_closed",
-            "Connections that were closed because there were too many, or no whole request arrived in time",
+            "Connections that were closed: there were too many, no whole request in time, or it was no HTTP",
             reason=CLOSED,
         )
         self.warned_at = self._gauge(

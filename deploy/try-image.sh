@@ -34,7 +34,7 @@ make_base() {
 start() {
     buildah run --env HOST=127.0.0.1 --env PORT=$port --env OPERATIONS_HOST=127.0.0.1 --env OPERATIONS_PORT=$((port + 1)) \
         --env BOT_APP_ID=1b2c3d4e-0000-4000-8000-123456789abc --env BOT_TENANT_ID=1b2c3d4e-0000-4000-8000-123456789abd \
-        --env BOT_APP_PASSWORD=none --env LOG_FORMAT=text "$1" -- sh -c 'echo $$ >/data/pid; exec python app.py'
+        --env BOT_APP_PASSWORD=none --env LOG_FORMAT=text "$1" -- sh -c 'echo $$ >/tmp/pid; exec python app.py'
 }
 
 answer() { curl --silent --max-time 5 --output /dev/null --write-out '%{http_code}' "$@" || true; }
@@ -57,7 +57,7 @@ for _ in $(seq 120); do
 done
 ready=$(answer "http://127.0.0.1:$((port + 1))/readyz")
 stranger=$(answer --request POST --header 'Content-Type: application/json' --data '{}' "http://127.0.0.1:$port/api/messages")
-kill -TERM "$(cat "$(buildah mount "$container")/data/pid")"
+kill -TERM "$(cat "$(buildah mount "$container")/tmp/pid")"
 wait $! && stopped=$? || stopped=$?
 cat "$work/log"
 echo "/readyz: $ready, a stranger: $stranger, exit code after SIGTERM: $stopped"

@@ -28,6 +28,7 @@ from sync.domain.model import (
     TooManyIntegrations,
     UnknownIntegration,
 )
+from sync.domain.people import ChangedMeanwhile, MatchRefused, UnknownPerson
 
 EDITED_MEANWHILE = "edited_meanwhile"
 NAME_TAKEN = "name_taken"
@@ -72,6 +73,12 @@ class Act(StrEnum):
     ALERTS_ON = "alerts_on"
     ALERTS_OFF = "alerts_off"
     ALERTS_QUIET = "alerts_quiet"
+    PERSON_EXCLUDE = "person_exclude"
+    PERSON_INCLUDE = "person_include"
+    PERSON_RESEND = "person_resend"
+    PERSON_CLEAR = "person_clear"
+    PERSON_MATCH = "person_match"
+    PERSON_UNMATCH = "person_unmatch"
     CLAIM = "claim"
     ADMINS_INVITE = "admins_invite"
     ADMINS_JOIN = "admins_join"
@@ -153,12 +160,12 @@ class AuditLog:
     ) -> AsyncIterator[None]:
         """Record ``act`` if the block raises, with the key of the error as its result, and raise the error again.
 
-        ``UnknownIntegration`` is not recorded: there is no integration to record it for. The block itself
+        ``UnknownIntegration`` and ``UnknownPerson`` are not recorded: they are about nothing. The block itself
         records a success.
         """
         try:
             yield
-        except UnknownIntegration:
+        except (UnknownIntegration, UnknownPerson):
             raise
         except Exception as error:
             await self.record_outcome(act, actor, subject, error, facts)
@@ -187,7 +194,7 @@ def _result(error: Exception | None) -> str:
             return history.DONE
         case SyncError():
             return error.fault.value
-        case EditedMeanwhile():
+        case EditedMeanwhile() | ChangedMeanwhile():
             return EDITED_MEANWHILE
         case NameTaken():
             return NAME_TAKEN
@@ -195,5 +202,7 @@ def _result(error: Exception | None) -> str:
             return ALREADY_SET_UP
         case TooManyIntegrations():
             return TOO_MANY
+        case MatchRefused(reason=reason):
+            return f"match_{reason}"
         case _:
             return FAILED

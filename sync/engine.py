@@ -49,10 +49,13 @@ from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
+from sync.integrations.way_in import WayIn
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
@@ -98,11 +101,12 @@ class EngineConfig:
 class Engine(Operations):
     """The running sync: the operations of administrators, the webhooks and the jobs.
 
-    ``webhooks`` receives CloudLink's notifications. The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in
-    ``jobs`` with its own functions.
+    ``webhooks`` receives CloudLink's notifications, ``way_in`` our own that try the address. The bot replaces the
+    jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
+    way_in: WayIn
     jobs: JobQueue
     readiness: ReadinessProbe
     scheduler: Scheduler
@@ -177,7 +181,8 @@ class _Parts:
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
-        self.connection_test = ConnectionTest(context, store, self.quota, recheck)
+        self.way_in = WayIn(context, store, config.public_url)
+        self.connection_test = ConnectionTest(context, store, self.quota, recheck, self.way_in)
         self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_timeout))
         self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
         self.expiry = SecretExpiry(context, store, config.host)
@@ -229,7 +234,10 @@ class _Parts:
             connection_test=self.connection_test,
             credentials=CredentialService(context, store, config.host),
             updates=UpdateService(context, self.catalogue),
+            roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
+            people=PersonEditor(context, store),
             webhooks=Webhooks(context, self.flow, config.tables),
+            way_in=self.way_in,
             jobs=jobs,
             scheduler=scheduler,
             readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),

@@ -7,6 +7,8 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview
 from sync.integrations.service import IntegrationService
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import Roster
 from sync.updates.service import UpdateService
 
 
@@ -23,3 +25,5 @@ class Operations:
     connection_test: ConnectionTest
     credentials: CredentialService
     updates: UpdateService
+    roster: Roster
+    people: PersonEditor

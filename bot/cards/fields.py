@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from microsoft_teams.cards.core import CardElement, DateInput, TextInput
+from microsoft_teams.cards.core import CardElement, Choice, ChoiceSetInput, DateInput, TextInput
 
 from bot.cards.field_errors import FormError
 from bot.cards.parts import error_note, row
@@ -13,6 +13,11 @@ Values = Mapping[str, str]
 MAX_NAME = 60
 MAX_ID = 100
 MAX_SECRET = 512
+Field = TextInput | DateInput | ChoiceSetInput
+LIFETIMES = ("90", "180", "365", "545", "730")
+"""Days: 3, 6, 12, 18 and 24 months (Azure portal, "Add a client secret")."""
+
+OTHER = "other"
 GUID_EXAMPLE = "00000000-0000-0000-0000-000000000000"
 
 
@@ -55,7 +60,19 @@ def expiry_day(texts: Texts, values: Values) -> DateInput:
     return DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None)
 
 
-def with_errors(fields: Iterable[TextInput | DateInput], form_errors: Sequence[FormError]) -> list[CardElement]:
+def lifetime(texts: Texts, values: Values) -> ChoiceSetInput:
+    """For how long a secret was made, as Azure's portal offers it, in days."""
+    choices = [Choice(title=texts(f"field.expires_in.{days}"), value=days) for days in LIFETIMES]
+    return ChoiceSetInput(
+        id="expires_in",
+        label=texts("field.expires_in"),
+        choices=[*choices, Choice(title=texts("field.expires_in.other"), value=OTHER)],
+        value=values.get("expires_in") or None,
+        placeholder=texts("field.expires_in.hint"),
+    )
+
+
+def with_errors(fields: Iterable[Field], form_errors: Sequence[FormError]) -> list[CardElement]:
     """The errors about the whole card first, then each field with its own errors below it."""
     elements: list[CardElement] = [error_note(form_error) for form_error in form_errors if not form_error.field]
     for one in fields:

@@ -187,6 +187,13 @@ def button(
     )
 
 
+def pressable(verb: str, data: Mapping[str, str]) -> ExecuteAction:
+    """What pressing an element does: as a button, which shows no title."""
+    carried = dict(data)
+    fallback = SubmitAction(data={**carried, "verb": verb}, associated_inputs="none")
+    return ExecuteAction(verb=verb, data=carried, associated_inputs="none", fallback=fallback)
+
+
 def buttons_in(body: Sequence[CardElement]) -> int:
     """How many buttons are among the elements of a card, and in its boxes."""
     parts: list[object] = [part for element in body for part in (element, *(getattr(element, "items", None) or ()))]

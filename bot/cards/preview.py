@@ -71,7 +71,7 @@ def later_card(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def _top(texts: Texts, title: str, name: str, wizard: bool) -> Container:
-    return step_header(texts, 4, "👥", title) if wizard else header("👥", title, capped(name))
+    return step_header(texts, 3, "👥", title) if wizard else header("👥", title, capped(name))
 
 
 def _figures(texts: Texts, preview: Preview) -> CardElement:

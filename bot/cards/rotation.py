@@ -10,12 +10,15 @@ from bot.cards.field_errors import FormError, Link, Links
 from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, with_errors
 from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
 from bot.languages import Texts
+from sync.domain.errors import Fault
 from sync.domain.model import CredentialKind, IntegrationView
-from sync.domain.rotation import RotationKind, RotationStep, RotationView
+from sync.domain.rotation import OldSecretLeft, RotationStep, RotationView
 
 FIELDS = ("client_secret", "expires_on", "description")
 SHOWN_STEPS = (RotationStep.ADD, RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE)
 SYMBOL = "🔑"
+
+_POLICY = frozenset({Fault.GRAPH_SECRETS_FORBIDDEN, Fault.GRAPH_SECRET_TOO_LONG})
 
 
 def form(
@@ -67,7 +70,7 @@ def replaced(
     title = texts("rotate.replaced")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if rotation.step is RotationStep.FAILED:
-        return failed(texts, view, form_error)
+        return failed(texts, view, rotation, form_error)
     if rotation.finished:
         body.append(note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten")))
     else:
@@ -105,7 +108,7 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
 def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
     """The progress of a rotation by the bot, and what it waits for."""
     if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
-        return failed(texts, view, form_error)
+        return failed(texts, view, rotation, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
     place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
     body: list[CardElement] = [header("🔄", title, capped(view.name))]
@@ -117,9 +120,14 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
         body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     if rotation.finished:
         body.append(_until(texts, rotation))
-    if rotation.old_left and rotation.kind is not RotationKind.MANUAL:
-        body.append(note("warning", "🗝️", texts("rotate.old_left"), texts("rotate.old_left.remedy")))
+    if rotation.old_left:
+        body.append(old_secret_left(texts, rotation.old_left))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
+
+
+def old_secret_left(texts: Texts, why: OldSecretLeft) -> CardElement:
+    """Why the old secret is still in Azure, and what to do."""
+    return note("warning", "🗝️", texts(f"rotate.old_left.{why}"), texts(f"rotate.old_left.{why}.remedy"))
 
 
 def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationView) -> list[Action]:
@@ -130,19 +138,19 @@ def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationVie
     return [button(texts("button.refresh"), "rotate.progress", data, style="positive"), status]
 
 
-def failed(texts: Texts, view: IntegrationView, form_error: FormError | None) -> Card:
-    """The rotation failed: why, and that nothing was changed."""
+def failed(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
+    """The rotation failed: why, and that nothing was changed. Where secrets are forbidden, a certificate helps."""
     title = texts("rotate.failed")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if form_error:
         body.append(note("attention", "❌", form_error.sentence, form_error.remedy, link=form_error.link))
     body.append(text(texts("rotate.failed.as_before")))
     data = {"integration": view.id}
-    actions = [
-        button(texts("button.rotate_by_hand"), "rotate.ask", data, style="positive"),
-        button(texts("button.status"), "status.show", data),
-    ]
-    return card(texts, title, body, actions)
+    if rotation.error and rotation.error.fault in _POLICY:
+        first = button(texts("button.certificate_make"), "certificate.make", data, style="positive")
+    else:
+        first = button(texts("button.rotate_by_hand"), "rotate.ask", data, style="positive")
+    return card(texts, title, body, [first, button(texts("button.status"), "status.show", data)])
 
 
 def under_way(texts: Texts, view: IntegrationView) -> Card:

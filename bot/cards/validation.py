@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 
 from bot.cards.field_errors import FormError
-from bot.cards.fields import MAX_ID, MAX_NAME, MAX_SECRET
+from bot.cards.fields import LIFETIMES, MAX_ID, MAX_NAME, MAX_SECRET
 from bot.languages import Texts
+from core.text import visible
 from sync.credentials.new_secrets import holds_secret
+
+QUOTES = "\"'`´‘’“”„«»"
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -18,8 +21,16 @@ _LENGTHS = {"description": MAX_NAME, "name": MAX_NAME, "cloudlink_secret": MAX_S
 
 
 def cleaned(typed: str) -> str:
-    """On one line, without surrounding blanks or invisible characters."""
-    return " ".join("".join(letter if letter.isprintable() else " " for letter in typed).split())
+    """On one line, without invisible characters, and without the quotes and commas that come with pasted text."""
+    shown = "".join(letter for letter in visible(typed) if letter.isprintable())
+    while shown != (bare := _unquoted(shown.rstrip(",;").strip())):
+        shown = bare
+    return shown
+
+
+def _unquoted(typed: str) -> str:
+    quoted = len(typed) > 1 and typed[0] in QUOTES and typed[-1] in QUOTES
+    return typed[1:-1].strip() if quoted else typed
 
 
 def entered(data: Mapping[str, str], *fields: str) -> dict[str, str]:
@@ -83,6 +94,13 @@ def check_expiry(texts: Texts, typed: str, today: date) -> list[FormError]:
     if day > today + LONGEST_SECRET:
         return [failed_check(texts, "far", "expires_on")]
     return []
+
+
+def expiry_of(values: Mapping[str, str], today: date) -> date | None:
+    """The day typed, or else as many days from today as were chosen; None without either."""
+    chosen = values.get("expires_in", "")
+    counted = today + timedelta(days=int(chosen)) if chosen in LIFETIMES else None
+    return day_of(values.get("expires_on", "")) or counted
 
 
 def day_of(typed: str) -> date | None:

@@ -8,11 +8,13 @@ import structlog
 from bot.activity import Undelivered, Unreachable
 from bot.cards import integrations as integration_cards
 from bot.cards import welcome as welcome_cards
+from bot.cards.people import listing as people_cards
 from bot.chat.context import Proceed, TurnContext
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
 from sync.domain.errors import SyncError
 from sync.domain.model import UnknownIntegration
+from sync.domain.people import UnknownPerson
 
 log = structlog.get_logger()
 
@@ -52,6 +54,8 @@ class ServiceErrorHandler:
             await proceed()
         except UnknownIntegration:
             await context.show(welcome_cards.stale(context.texts))
+        except UnknownPerson:
+            await context.show(people_cards.gone(context.texts))
         except SyncError as error:
             form_error, verb = context.form_error(error), self._router.verb_of(context.turn.incoming.event)
             await context.show(integration_cards.failed(context.texts, form_error, verb, _safe_data(context)))

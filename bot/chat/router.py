@@ -37,7 +37,7 @@ def normalised(words: str) -> str:
     """Lower case, without accents, punctuation at the ends or repeated blanks."""
     letters = unicodedata.normalize("NFKD", words[:1000].casefold())
     bare = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return re.sub(r"\s+", " ", bare).strip(" \t.!,;:¡¿") or bare.strip()
+    return re.sub(r"\s+", " ", bare).strip(" \t.!,;:¡¿?") or bare.strip()
 
 
 def is_portuguese(words: str) -> bool:

@@ -16,18 +16,20 @@ from bot.commands import (
     integrations,
     language,
     monitors,
+    people,
     remove,
     rotate,
-    setup,
     status,
     update,
 )
+from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
     setup.COMMAND,
     enable.COMMAND,
     disable.COMMAND,
     status.COMMAND,
+    *people.COMMANDS,
     update.COMMAND,
     connection_test.COMMAND,
     remove.COMMAND,

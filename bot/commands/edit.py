@@ -147,7 +147,8 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
     except EditedMeanwhile:
         await show_outdated(context, view)
     except AlreadySetUp as error:
-        await context.show(already_set_up(context.texts, error.id))
+        existing = {each.id: each for each in await context.operations.integrations.list(context.tenant)}
+        await context.show(already_set_up(context.texts, existing.get(error.id)))
     else:
         context.services.previews.drop(context.tenant, view.id)
         await context.show(cards.menu(context.texts, saved, said))

@@ -23,7 +23,7 @@ async def ask(context: TurnContext, view: IntegrationView) -> None:
 
 async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool = False) -> None:
     """Read both directories now; an error is shown with a button to try again."""
-    await context.show(checking(context.texts, 4 if wizard else 0, "people"))
+    await context.show(checking(context.texts, 3 if wizard else 0, "people"))
     try:
         found = await context.operations.overview.preview(context.tenant, view.id)
     except SyncError as error:

@@ -1,14 +1,16 @@
 """The queries of one tick of the flow: each is one statement for all integrations and people concerned."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from storage.flow.rows import (
     CALLS,
     ENDPOINTS,
     INTEGRATIONS,
     PEOPLE,
+    SENT,
     CallRow,
     EndpointRow,
     IntegrationRow,
@@ -50,7 +52,7 @@ WHERE id IN (
 ) ORDER BY id FOR UPDATE
 """
 
-THEIR_ENDPOINTS = "WHERE person_id IN (SELECT each.0 FROM each(?))"
+OF_PEOPLE = "WHERE person_id IN (SELECT each.0 FROM each(?))"
 
 THEIR_CALLS = """
 WHERE person_id IN (SELECT each.0 FROM each(?))
@@ -114,7 +116,7 @@ def lock_concerned(
 
 
 def endpoints_of(transaction: Transaction, person_ids: Iterable[str]) -> list[EndpointRow]:
-    return transaction.read(ENDPOINTS, THEIR_ENDPOINTS, listed(person_ids))
+    return transaction.read(ENDPOINTS, OF_PEOPLE, listed(person_ids))
 
 
 def calls_of(
@@ -145,6 +147,15 @@ def save_endpoints(transaction: Transaction, rows: Iterable[EndpointRow]) -> Non
 
 def save_calls(transaction: Transaction, rows: Iterable[CallRow]) -> None:
     transaction.write(CALLS.upsert, [CALLS.values(row) for row in rows])
+
+
+def sent_of(transaction: Transaction, person_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """What was last sent for each of these people."""
+    return {row.person_id: row.entries for row in transaction.read(SENT, OF_PEOPLE, listed(person_ids))}
+
+
+def save_sent(transaction: Transaction, entries: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime) -> None:
+    transaction.write(SENT.upsert, [(name, now, list(some)) for name, some in entries.items()])
 
 
 def forget_endpoints(transaction: Transaction, keys: Pairs) -> None:

@@ -6,7 +6,7 @@ The columns are described with the tables (``storage.tables``).
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from storage.tables import people as tables
 from storage.tables.integrations import Integration
@@ -68,6 +68,13 @@ class CallRow:
 
 
 @dataclass(slots=True)
+class SentRow:
+    person_id: str
+    newest_at: datetime
+    entries: list[dict[str, Any]]
+
+
+@dataclass(slots=True)
 class IntegrationRow:
     """An integration, with its sealed credentials for Teams and what the flow changes."""
 
@@ -118,6 +125,7 @@ PEOPLE = Table(Person, PersonRow, _from(PersonRow, "line"))
 INTEGRATIONS = Table(Integration, IntegrationRow, _from(IntegrationRow, "previous_secret_sealed"))
 ENDPOINTS = Table(tables.Endpoint, EndpointRow)
 CALLS = Table(tables.Call, CallRow)
+SENT = Table(tables.SentChanges, SentRow)
 
 
 class Tracked(Generic[Row]):

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, or_
+from sqlalchemy import and_, delete, func, or_
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
@@ -109,6 +109,11 @@ async def slice_after(
         is_older = and_(col(HistoryEntry.at) == last.at, col(HistoryEntry.id) > last.id)
         query = query.where(or_(col(HistoryEntry.at) < last.at, is_older))
     return list((await session.exec(query)).all())
+
+
+async def delete_older_than(session: AsyncSession, before: datetime) -> None:
+    """Delete acts before then."""
+    await session.exec(delete(HistoryEntry).where(col(HistoryEntry.at) < before))
 
 
 _NEWEST_FIRST = (col(HistoryEntry.at).desc(), col(HistoryEntry.id))

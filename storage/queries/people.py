@@ -1,4 +1,4 @@
-"""People of an integration: found by id, due for the reconciler or a poll, and counted."""
+"""People of an integration: found by id, due for Graph or a poll, and counted."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -137,6 +137,19 @@ async def make_pending_due(
         update(Person).where(col(Person.integration_id) == integration_id, differs).values(**values)
     )
     return int(result.rowcount)
+
+
+async def plan_again(session: AsyncSession, now: datetime) -> None:
+    """After a start, or after the clock was set back: changes that wait for another attempt are due now.
+
+    What was accepted in the future is unsure, and what was refused then is tried again.
+    """
+    ahead = update(Person).where(col(Person.applied).is_not(None), col(Person.applied_at) > now)
+    await session.exec(ahead.values(applied=UNSURE, due_at=now))
+    await session.exec(
+        update(Person).where(col(Person.refused_since) > now).values(refused_since=None, refused_until=None)
+    )
+    await session.exec(update(Person).where(col(Person.due_at) > now, _differs()).values(due_at=now))
 
 
 async def clear_desired(session: AsyncSession, integration_id: str, because: str, now: datetime) -> int:

@@ -34,7 +34,7 @@ class Conversation(SQLModel, table=True):
 
 
 class Draft(SQLModel, table=True):
-    """A setup in progress: what was typed so far. A secret is stored only after it was tested, and encrypted."""
+    """A setup in progress: what was typed so far, secrets encrypted. A refused secret is not kept."""
 
     tenant_id: str = Field(primary_key=True)
     user_object_id: str = Field(primary_key=True)
@@ -42,6 +42,7 @@ class Draft(SQLModel, table=True):
     step: str
     values: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     cloudlink_secret_sealed: str | None = Field(default=None, repr=False)
+    client_secret_sealed: str | None = Field(default=None, repr=False)
     integration_id: str | None = None
     card_id: str = ""
     updated_at: datetime = Field(sa_type=UtcDateTime)

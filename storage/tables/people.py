@@ -1,8 +1,9 @@
 """People of an integration, their calls, and the events received about them."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Index, UniqueConstraint, text
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
@@ -25,6 +26,10 @@ class Person(SQLModel, table=True):
     ``refusal`` is the status and code with which Graph last refused this person (no licence, no Teams, a policy):
     nothing is sent again before ``refused_until``.
 
+    ``search`` is the name, address and extension as they are sorted and searched (``core.text.searchable``).
+    ``chosen_user_id`` is the Teams user whom an administrator chose. ``choices`` counts what administrators changed
+    about this person, the last of them ``changed_by``, named ``changed_by_name``.
+
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
     when it is processed next.
@@ -34,6 +39,7 @@ class Person(SQLModel, table=True):
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
         Index("ix_person_due", "integration_id", "due_at"),
+        Index("ix_person_search", "integration_id", "search", "id"),
         Index(
             "ix_person_applied",
             "integration_id",
@@ -54,6 +60,12 @@ class Person(SQLModel, table=True):
     unmatched: str | None = None
     excluded: bool = False
     gone: bool = False
+    search: str = ""
+    chosen_user_id: str | None = None
+    choices: int = 0
+    changed_by: str = ""
+    changed_by_name: str = ""
+    changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     line: str = "unknown"
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -73,6 +85,16 @@ class Person(SQLModel, table=True):
     status_user_id: str | None = None
     status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
+
+
+class SentChanges(SQLModel, table=True):
+    """What was last sent to Teams for a person: at most a few ``entries``, newest first, each as
+    ``sync.presence.sent_changes.SentChange`` writes it. Deleted some days after ``newest_at``.
+    """
+
+    person_id: str = Field(primary_key=True, foreign_key="person.id", ondelete="CASCADE")
+    newest_at: datetime = Field(sa_type=UtcDateTime, index=True)
+    entries: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
 
 
 class Endpoint(SQLModel, table=True):

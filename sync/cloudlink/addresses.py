@@ -8,6 +8,7 @@ import re
 from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
+from core.claims import unverified_claims
 from core.http import is_loopback
 from sync.domain.errors import CredentialsWrong, Fault
 
@@ -42,10 +43,24 @@ def service_url(pattern: str, region: str, service: CloudLinkService) -> str:
 
 
 def _checked(region: str) -> str:
-    region = region.strip()
+    region = region.strip().lower()
     if region and not _REGION.fullmatch(region):
         raise CredentialsWrong(Fault.CLOUDLINK_REGION_INVALID)
     return region
+
+
+def region_in(token: str, pattern: str, account_id: str) -> str:
+    """The region that a token's claim ``domain`` names; empty for the default one and where there is no such claim.
+
+    In Mitel's published sample it is ``<account id>.us.dev.api.mitel.io``. A domain that is not of the pattern's
+    host names none.
+    """
+    domain = (unverified_claims(token) or {}).get("domain")
+    host = urlsplit(pattern).netloc.replace("{service}", "").replace("{region}", "").strip(".")
+    if not isinstance(domain, str) or not host or not domain.lower().endswith(f".{host}"):
+        return ""
+    account, _, region = domain.lower().removesuffix(f".{host}").partition(".")
+    return region if account == account_id.strip().lower() and _REGION.fullmatch(region) else ""
 
 
 def segment(value: str) -> str:

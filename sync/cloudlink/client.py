@@ -1,7 +1,7 @@
 """CloudLink as this product uses it: the account, its people, its phones, its webhooks."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 from urllib.parse import urljoin
@@ -46,6 +46,12 @@ class CloudLink:
         self._clock = clock
         self._token: SharedToken | None = None
 
+    async def region(self) -> str:
+        """The account's region: the one that is set, or else the one its token names; empty for the default one."""
+        if self._account.region:
+            return self._account.region.strip().lower()
+        return addresses.region_in(await self._tokens().get(), self._pattern, self._account.account_id)
+
     async def account_name(self) -> str:
         """The account's name, after checking that the token belongs to it and has a role that may read it."""
         owner = _fields(await self._get(CloudLinkService.AUTHENTICATION, addresses.token()))
@@ -59,8 +65,8 @@ class CloudLink:
 
     async def users(self) -> list[CloudLinkUser]:
         """All people in the account, from all pages."""
-        items = await self._collection(CloudLinkService.ADMIN, addresses.users(self._account.account_id))
-        return [user for user in map(parse_user, items) if user]
+        path = addresses.users(self._account.account_id)
+        return await self._collection(CloudLinkService.ADMIN, path, parse=parse_user)
 
     async def line(self, extension: str) -> LineSnapshot | None:
         """A phone and its calls as they are now; None when CloudLink does not know the extension."""
@@ -126,10 +132,16 @@ class CloudLink:
             _body_of(response, CloudLinkService.NOTIFICATIONS)
 
     async def _collection(
-        self, service: CloudLinkService, path: str, *, missing_is_empty: bool = False
+        self,
+        service: CloudLinkService,
+        path: str,
+        *,
+        missing_is_empty: bool = False,
+        parse: Callable[[Any], Any] = lambda item: item,
     ) -> list[Any]:
-        """All items of all pages. Links are followed on the service's own host only.
+        """All items of all pages, each page parsed as it comes, without those of which nothing is left.
 
+        Links are followed on the service's own host only.
         Raises ``ServiceUnavailable`` (CLOUDLINK_LIST_TOO_LONG) for a list beyond ``LIMITS``.
         """
         url = start = self._url(service, path)
@@ -145,7 +157,7 @@ class CloudLink:
                     break
                 count(response.size)
                 found, link = _page(_body_of(response, service))
-                items += found
+                items += [parsed for item in found if (parsed := parse(item)) is not None]
                 url = _joined(url, link) if link else ""
         return items
 

@@ -21,6 +21,8 @@ NOT_YET_KNOWN = frozenset({Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_CLIENT_UNKNOWN}
 _SHAPE = re.compile(r"[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}")
 
 Result = TypeVar("Result")
+Waiting = Callable[[], Awaitable[None]]
+"""Called before each pause."""
 
 
 def holds_secret(text: str) -> bool:
@@ -31,7 +33,7 @@ def holds_secret(text: str) -> bool:
 async def once_known(
     secret: str,
     check: Callable[[], Awaitable[Result]],
-    waiting: Callable[[], Awaitable[None]] | None = None,
+    waiting: Waiting | None = None,
     sleep: Sleep = asyncio.sleep,
 ) -> Result:
     """What ``check`` returns, tried for 20 s while Entra does not know ``secret`` or its application.

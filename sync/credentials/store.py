@@ -20,6 +20,8 @@ from sync.domain.model import CloudLinkAccount, CredentialKind, ExpirySource, Se
 from sync.problems import health
 from sync.teams.host_credentials import HostCredentials
 
+SEAL = b"seal"
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -42,6 +44,7 @@ class CredentialStore:
     def __init__(self, encryption: Encryption, host: HostCredentials | None = None) -> None:
         self._encryption = encryption
         self._host = host or HostCredentials()
+        self._seals = encryption.for_purpose("seals")
 
     def encrypt(self, secret: str, row: SQLModel, column: str) -> str:
         """What to store in ``column`` of ``row``; it decrypts nowhere else."""
@@ -56,6 +59,17 @@ class CredentialStore:
 
     def can_decrypt(self, row: SQLModel, column: str) -> bool:
         return self._encryption.can_decrypt(getattr(row, column) or "", place_of(row, column))
+
+    def seal(self, text: str) -> str:
+        """``text`` for another process of ours, in a form that is not stored."""
+        return self._seals.encrypt(text, SEAL)
+
+    def unseal(self, sealed: str) -> str:
+        """What ``seal`` was given. Raises ``ValueError`` for anything else."""
+        try:
+            return self._seals.decrypt(sealed, SEAL)
+        except SecretUnreadable:
+            raise ValueError("not sealed by this product's keys") from None
 
     def account(self, integration: Integration) -> CloudLinkAccount:
         """The CloudLink account with its decrypted secret."""

@@ -89,10 +89,11 @@ class TeamsApp:
 
 @dataclass(frozen=True, slots=True)
 class CloudLinkCheck:
-    """What CloudLink returned: the account's name and the number of its people."""
+    """What CloudLink returned: the account's name, the number of its people, and the region it was found in."""
 
     account_name: str
     people: int
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,8 @@ class Unmatched(StrEnum):
     NO_EXTENSION = "no_extension"
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
+    TAKEN = "taken"
+    CHOSEN_GONE = "chosen_gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,12 +249,13 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One step of a connection test: what was tried, how long it took (seconds), what failed."""
+    """One step of a connection test: whether it was tried, how long it took (seconds), what failed."""
 
     service: Service
     step: str
-    seconds: float
+    seconds: float = 0.0
     error: SyncError | None = None
+    tried: bool = True
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):

@@ -61,6 +61,10 @@ class NewPassword:
 class Phones(Protocol):
     """A CloudLink account. Every call raises ``SyncError``."""
 
+    async def region(self) -> str:
+        """The region that is set, or else the one the account's token names; empty for the default one."""
+        ...
+
     async def account_name(self) -> str: ...
 
     async def users(self) -> list[CloudLinkUser]: ...
@@ -82,6 +86,10 @@ class Directory(Protocol):
     async def organisation(self) -> str: ...
 
     async def users(self) -> Sequence[Account]: ...
+
+    async def find(self, principal_name: str) -> Account | None:
+        """The user who signs in with this name; None when there is none."""
+        ...
 
 
 class PresenceService(Protocol):
@@ -138,6 +146,10 @@ class ServiceClients(Protocol):
 
     async def prove(self, app: TeamsApp) -> None:
         """Acquire a fresh token and check its roles; nothing is read. Raises ``SyncError``."""
+        ...
+
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """Post ``sealed`` to a webhook of ours; the status and body. Raises ``ServiceUnavailable``."""
         ...
 
     def forget(self, app: TeamsApp) -> None:

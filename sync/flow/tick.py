@@ -25,6 +25,7 @@ from sync.flow.line_state import Verdict
 from sync.flow.lines import Lines, Poll, Report, Written, call_ids, rows_of
 from sync.flow.rounds import LARGEST_ROUND, Choice, Returned, Round
 from sync.presence.outcomes import Outcomes, PendingChange
+from sync.presence.sent_changes import is_renewal, kept
 from sync.presence.shared_sessions import wishes
 from sync.problems import health
 from sync.scheduling import freshness
@@ -113,6 +114,7 @@ class Tick:
         for key, work in self._here():
             for returned in work.returned:
                 self._store_outcomes(key, returned)
+        self._keep_sent()
         self._store_reports()
         self._people.save(self._transaction)
         for key, work in self._here():
@@ -195,6 +197,17 @@ class Tick:
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
             self._done.sent.append(Sent(key, pending, outcome, latency))
+
+    def _keep_sent(self) -> None:
+        """Keep what was sent for each person, and its outcome."""
+        sent = [
+            (each.pending, each.outcome)
+            for each in self._done.sent
+            if each.pending.person_id in self._people.rows and not is_renewal(each.pending, each.outcome)
+        ]
+        if sent:
+            known = queries.sent_of(self._transaction, [pending.person_id for pending, _ in sent])
+            queries.save_sent(self._transaction, kept(sent, known, self._done.now), self._done.now)
 
     def _is_current(self, row: IntegrationRow, sent: Round) -> bool:
         """Whether the credentials were not changed while the requests were being sent."""

@@ -9,6 +9,7 @@ be shown who was first.
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -17,6 +18,7 @@ from core.correlation import current_cause
 from storage.queries import integrations, people, rotations
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
+from sync.credentials.new_secrets import Waiting, once_known
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
@@ -32,6 +34,7 @@ from sync.domain.model import (
     Service,
     TeamsApp,
 )
+from sync.integrations.account_check import check_account
 from sync.integrations.equality import check_moved
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.views import integration_view
@@ -89,9 +92,7 @@ class Editor:
             has_secret = bool(account.client_secret)
             if not has_secret:
                 account = replace(account, client_secret=self._credentials.account(before).client_secret)
-            phones = self._clients.fresh_phones(account)
-            await phones.account_name()
-            await phones.users()
+            account = replace(account, region=(await check_account(self._clients, account)).region)
             facts = _changes(account_facts(before), _facts_of_account(account), has_secret)
             edited = await self._store_account(before, account, facts, by)
             if edited.subscription_id != before.subscription_id:
@@ -129,8 +130,9 @@ class Editor:
         app: TeamsApp,
         expires_on: date | None,
         by: Actor,
+        waiting: Waiting | None = None,
     ) -> IntegrationView:
-        """Test ``app`` and store it; an empty secret keeps the stored credentials.
+        """Test ``app`` and store it; an empty secret keeps the stored credentials, a new one is waited for.
 
         Raises ``SyncError``, and ``AlreadySetUp`` before any service is called.
 
@@ -142,8 +144,8 @@ class Editor:
             before = await self._read(owner_tenant, integration_id, revision, moved)
             has_moved = app_facts(before) != _facts_of_app(app)
             tested = self._with_stored_credentials(before, app, has_moved)
-            async with self._audit.using(owner_tenant, tested), self._clients.fresh_directory(tested) as directory:
-                await directory.organisation()
+            async with self._audit.using(owner_tenant, tested):
+                await once_known(app.client_secret, partial(self._read_directory, tested), waiting)
             if has_moved:
                 await self._teardown.clear_all(before)
             edited, left = await self._store_app(before, app, expires_on, has_moved, by)
@@ -151,6 +153,10 @@ class Editor:
                 await self._teardown.clear(before, left)
             await self._follow_up(edited)
         return integration_view(edited)
+
+    async def _read_directory(self, app: TeamsApp) -> None:
+        async with self._clients.fresh_directory(app) as directory:
+            await directory.organisation()
 
     async def correct_expiry(
         self, owner_tenant: str, integration_id: str, revision: int, expires_on: date, by: Actor

@@ -37,6 +37,10 @@ async def no_owners(_keys: Collection[str]) -> Mapping[str, str]:
     return {}
 
 
+MAX_OWNERS = 100_000
+"""Integrations whose owners are remembered: of more, including removed ones, all are looked up again."""
+
+
 class Owners:
     """The tenant of each job's key. An integration never changes its owner, so each is looked up once."""
 
@@ -46,6 +50,8 @@ class Owners:
 
     async def load(self, keys: Iterable[str]) -> None:
         """Look up the owners of keys that are not known yet."""
+        if len(self._known) > MAX_OWNERS:
+            self._known = {EVERYTHING: ""}
         if unknown := set(keys) - self._known.keys():
             self._known.update(await self._find(unknown))
 

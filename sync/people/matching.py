@@ -19,7 +19,43 @@ class Matching:
     reason: Unmatched | None
 
 
-def match(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool = False) -> list[Matching]:
+def match(
+    people: Sequence[CloudLinkUser],
+    accounts: Sequence[Account],
+    proxies: bool = False,
+    chosen: Mapping[str, str] | None = None,
+) -> list[Matching]:
+    """Match by hand or by address. ``chosen`` are the Teams users whom administrators chose, by CloudLink user id.
+
+    Who is chosen for one person is matched to no other.
+    """
+    chosen = chosen or {}
+    known = {account.id: account for account in accounts}
+    by_hand = {
+        person.user_id: _match_chosen(person, known.get(chosen[person.user_id]))
+        for person in people
+        if person.user_id in chosen
+    }
+    taken = {chosen[user_id] for user_id in by_hand}
+    rest = _match_addresses([person for person in people if person.user_id not in by_hand], accounts, proxies)
+    found = by_hand | {
+        one.person.user_id: Matching(one.person, None, Unmatched.TAKEN) if one.teams_user_id in taken else one
+        for one in rest
+    }
+    return [found[person.user_id] for person in people]
+
+
+def _match_chosen(person: CloudLinkUser, account: Account | None) -> Matching:
+    if account is None:
+        return Matching(person, None, Unmatched.CHOSEN_GONE)
+    if account.guest:
+        return Matching(person, None, Unmatched.GUEST)
+    if not account.enabled:
+        return Matching(person, None, Unmatched.DISABLED)
+    return Matching(person, account.id, None)
+
+
+def _match_addresses(people: Sequence[CloudLinkUser], accounts: Sequence[Account], proxies: bool) -> list[Matching]:
     """Match by address, ignoring case and what cannot be seen. Guests have no presence in this tenant.
 
     An address that two users share, on either side, matches none of them.

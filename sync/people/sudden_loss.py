@@ -1,6 +1,6 @@
 """Detects that a directory was suddenly read half or empty: believed only when a second reading agrees."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -8,9 +8,7 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import problems
-from storage.tables.people import Person
 from sync.domain.model import Service
-from sync.people.matching import Matching
 from sync.problems.incidents import LISTS, LISTS_SHRUNK
 
 log = structlog.get_logger()
@@ -31,15 +29,9 @@ class Loss:
     after: int
 
 
-def find(before: Sequence[Person], matchings: Sequence[Matching]) -> Loss | None:
-    """What a reading lost against the stored people: of CloudLink's users, or of their matches in Teams."""
-    listed = Loss(Service.CLOUDLINK, sum(not row.gone for row in before), len(matchings))
-    matched = Loss(
-        Service.ENTRA,
-        sum(bool(row.teams_user_id) for row in before),
-        sum(bool(matching.teams_user_id) for matching in matchings),
-    )
-    return next((loss for loss in (listed, matched) if _is_sudden(loss)), None)
+def find(losses: Iterable[Loss]) -> Loss | None:
+    """The first that is sudden."""
+    return next((loss for loss in losses if _is_sudden(loss)), None)
 
 
 def _is_sudden(loss: Loss) -> bool:

@@ -1,13 +1,12 @@
 """Detects that many people suddenly no longer match: most likely, addresses were changed on one side."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import datetime
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import problems
-from storage.tables.people import Person
+from storage.queries import people, problems
 from storage.tables.problems import Problem
 from sync.problems.incidents import PEOPLE, UNMATCHED_RISING
 
@@ -19,20 +18,19 @@ TOLERATED_SHARE = 0.1
 
 
 async def check(
-    session: AsyncSession, integration_id: str, was_matched: Collection[str], rows: Sequence[Person], now: datetime
+    session: AsyncSession, integration_id: str, matched: int, lost: Collection[str], now: datetime
 ) -> None:
-    """Open or close the problem, from the ids of the rows that were matched before, and the rows as they are now.
+    """Open or close the problem: of ``matched`` people these, by id, no longer match.
 
     It is closed once the number of people still lost is tolerated.
     """
-    lost = [row.id for row in rows if row.id in was_matched and not row.teams_user_id and not row.gone]
     opened = await _find_open(session, integration_id)
     if opened is None:
-        if len(lost) > tolerated(len(was_matched)):
-            await _open(session, integration_id, lost, len(was_matched), now)
+        if len(lost) > tolerated(matched):
+            await _open(session, integration_id, lost, matched, now)
         return
-    still = set(opened.facts.get("lost", ())) & {row.id for row in rows if not row.teams_user_id and not row.gone}
-    still.update(lost)
+    earlier = await people.by_ids(session, opened.facts.get("lost", ()))
+    still = {key for key, row in earlier.items() if not row.teams_user_id and not row.gone}.union(lost)
     if len(still) <= tolerated(int(opened.facts.get("matched", 0))):
         log.info("unmatched_resolved", integration=integration_id)
         await problems.close_open(session, integration_id, [PEOPLE], now)
@@ -45,7 +43,9 @@ def tolerated(matched: int) -> int:
     return max(MIN_TOLERATED, int(matched * TOLERATED_SHARE))
 
 
-async def _open(session: AsyncSession, integration_id: str, lost: list[str], matched: int, now: datetime) -> None:
+async def _open(
+    session: AsyncSession, integration_id: str, lost: Collection[str], matched: int, now: datetime
+) -> None:
     log.warning("unmatched_rising", integration=integration_id, people=len(lost), matched=matched)
     facts = {"lost": sorted(lost), "people": len(lost), "matched": matched}
     await problems.upsert_open(session, integration_id, PEOPLE, UNMATCHED_RISING, facts, False, now)

@@ -170,8 +170,9 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
     for rotation in given.rotations:
         if rotation.kind == RotationKind.AUTOMATIC and _is_recent(rotation, given.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
-            fault = rotation.fault if rotation.step == RotationStep.FAILED else ""
-            yield DueNotice(ROTATION, rotation.id, {"fault": fault, "step": rotation.step, "expires_on": expires})
+            facts = {"fault": "", "step": rotation.step, "expires_on": expires}
+            facts["fault" if rotation.step == RotationStep.FAILED else "old_left"] = rotation.fault
+            yield DueNotice(ROTATION, rotation.id, facts)
     if given.update is not None:
         yield DueNotice(UPDATE, str(given.update), {"version": given.update})
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from storage.queries import drafts, effects, presses
+from storage.queries import drafts, effects, history, presses, sent_changes
 from storage.queries import events as event_store
 from sync.domain.context import Context
 from sync.domain.jobs import CLEANUP, EVERYTHING
@@ -15,10 +15,13 @@ KEEP_CALLS = timedelta(hours=24)
 KEEP_DELAYS = timedelta(hours=2)
 KEEP_DRAFTS = timedelta(days=7)
 KEEP_PRESSES = timedelta(days=400)
+KEEP_SENT_CHANGES = timedelta(days=7)
+KEEP_HISTORY = timedelta(days=1100)
+"""Three years: an audit of a year is finished within the two after it."""
 
 
 class Cleanup:
-    """Deletes old events, ended calls, delays, drafts and button presses, ``every`` so often."""
+    """Deletes old events, ended calls, delays, drafts, presses, sent changes and history, ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database
@@ -36,3 +39,5 @@ class Cleanup:
             await effects.delete_delays(session, int((now - KEEP_DELAYS).timestamp()))
             await drafts.delete_older_than(session, now - KEEP_DRAFTS)
             await presses.delete_older_than(session, now - KEEP_PRESSES)
+            await sent_changes.delete_older_than(session, now - KEEP_SENT_CHANGES)
+            await history.delete_older_than(session, now - KEEP_HISTORY)

@@ -76,6 +76,7 @@ class Scheduler:
         self._every = intervals
         self._paced = paced
         self._public = public
+        self._before: datetime | None = None
 
     async def start(self, *, works: bool = True) -> None:
         """When the process has started to listen: everybody is polled, for events may have been lost before.
@@ -86,6 +87,7 @@ class Scheduler:
         now = self._clock()
         async with self._database.writing() as session:
             await integrations.mark_gap(session, now)
+            await people.plan_again(session, now)
             rows = await integrations.list_all(session)
         if not works:
             return
@@ -99,6 +101,7 @@ class Scheduler:
         """The job: queue what is due now, and the next run."""
         now = self._clock()
         await self._jobs.defer(SCHEDULE, EVERYTHING, at=now + timedelta(seconds=self._every.schedule))
+        await self._follow_clock(now)
         async with self._database.session() as session:
             due: list[JobName] = []
             due += [(ROTATE, key) for key in await rotations.integrations_with_due(session, now)]
@@ -121,6 +124,13 @@ class Scheduler:
             for key in due_read_backs(last_reads, opened, self._every.read_back, self._every.read_back_refused, now)
         ]
         await self._jobs.defer_all(self._smooth(due, rows, now))
+
+    async def _follow_clock(self, now: datetime) -> None:
+        """After the clock was set back, what it had planned must not wait until it has caught up."""
+        if self._before and now < self._before:
+            async with self._database.writing() as session:
+                await people.plan_again(session, now)
+        self._before = now
 
     def _smooth(self, due: Sequence[JobName], rows: Sequence[Integration], now: datetime) -> list[JobName]:
         rates = dict.fromkeys(self._paced, 0.0)
@@ -204,12 +214,13 @@ class Scheduler:
     def _may_call(self, opened: Sequence[Problem], services: Collection[Service], now: datetime) -> bool:
         """Whether the backoff of these services' open problems is over."""
         return all(
-            problem.checked_at
-            + (timedelta(seconds=self._recheck) if problem.lasting else health.backoff(problem, now))
-            <= now
+            self._is_past(problem.checked_at, self._wait(problem, now), now)
             for problem in opened
             if problem.service in services
         )
+
+    def _wait(self, problem: Problem, now: datetime) -> float:
+        return self._recheck if problem.lasting else health.backoff(problem, now).total_seconds()
 
     @property
     def _recheck(self) -> float:

@@ -26,6 +26,9 @@ FIELDS = ["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "a
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
 NEXT = "@odata.nextLink"
+NO_SUCH_USER = frozenset({400, 404})
+"""Statuses for a name that nobody has, or that cannot be one."""
+
 LIMITS = ListLimits()
 """For all users of a tenant."""
 
@@ -83,6 +86,18 @@ class GraphDirectory:
                 found += _users(page.fields)
         return found
 
+    async def find(self, principal_name: str) -> TeamsUser | None:
+        """The user who signs in with this name; None when there is none."""
+        try:
+            found = await with_fresh_token(
+                self._tokens, lambda: _read(lambda: self._graph.user(principal_name, FIELDS))
+            )
+        except ServiceUnavailable as error:
+            if error.context.get("status") in NO_SUCH_USER:
+                return None
+            raise
+        return _user(found.fields) if _text(found.fields, "id") else None
+
     async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> "_Page":
         """A page, by a call that may be made twice. Errors are raised without the SDK's, which hold the request."""
         return await with_fresh_token(self._tokens, lambda: _read_page(send))
@@ -105,25 +120,33 @@ async def open_directory(
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A page of a list, and how many bytes it was."""
+    """What Graph returned, a page of a list or one user, and how many bytes it was."""
 
     fields: dict[str, Any]
     size: int
 
 
 async def _read_page(send: Callable[[], Awaitable[bytes | None]]) -> _Page | SyncError:
+    page = await _read(send)
+    if isinstance(page, SyncError) or isinstance(page.fields.get("value"), list):
+        return page
+    return ServiceUnavailable(Fault.GRAPH_UNREADABLE)
+
+
+async def _read(send: Callable[[], Awaitable[bytes | None]]) -> _Page | SyncError:
     try:
         async with asyncio.timeout(LONGEST_CALL):
             content = await send() or b""
-        page = orjson.loads(content)
+        fields = orjson.loads(content)
     except SyncError as error:
         return error
     except Exception as error:
         is_lost = isinstance(error, httpx.TransportError | OSError)
         fault = Fault.GRAPH_UNREACHABLE if is_lost else Fault.GRAPH_UNREADABLE
         return ServiceUnavailable(fault, error=type(error).__name__)
-    is_page = isinstance(page, dict) and isinstance(page.get("value"), list)
-    return _Page(page, len(content)) if is_page else ServiceUnavailable(Fault.GRAPH_UNREADABLE)
+    if isinstance(fields, dict):
+        return _Page(fields, len(content))
+    return ServiceUnavailable(Fault.GRAPH_UNREADABLE)
 
 
 def _imported() -> "type[Graph]":

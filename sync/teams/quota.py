@@ -29,6 +29,9 @@ IN_FLIGHT = 90
 SEND_WITHIN = 25
 """Seconds after the reservation within which requests must be sent: each takes 30 s more at most."""
 
+LONGEST_BLOCK = timedelta(minutes=2)
+"""What Graph asks to wait beyond that, or a clock that was ahead had stored, is asked again then."""
+
 MARGIN = 2
 """Seconds added to the window: a request may be in transit for a moment before Graph counts it."""
 
@@ -83,6 +86,8 @@ class QuotaLedger:
 
     def allowance(self, sharing: Collection[Spender], now: datetime) -> tuple[datetime | None, int]:
         """As ``Quota.allowance``, with the limit learned so far."""
+        for each in sharing:
+            _correct(each, now)
         return Quota(self.limit(sharing)).allowance(sharing, now)
 
     def reserve(self, spender: Spender, requests: int, now: datetime) -> None:
@@ -129,6 +134,15 @@ class QuotaLedger:
             spender.quota_limit = max(SMALLEST_LIMIT, min(self._quota.limit, spender.quota_limit) // 2)
         spender.quota_changed_at = now
         self.block(spender, now + timedelta(seconds=max(waits)))
+
+
+def _correct(spender: Spender, now: datetime) -> None:
+    """After the clock was set back, what it had stored would count until it has caught up."""
+    latest, longest = int(now.timestamp()), now + LONGEST_BLOCK
+    if any(pair[0] > latest for pair in spender.quota_spent):
+        spender.quota_spent = [[min(pair[0], latest), *pair[1:]] for pair in spender.quota_spent]
+    if spender.quota_blocked_until and spender.quota_blocked_until > longest:
+        spender.quota_blocked_until = longest
 
 
 def _wait_of(outcome: Outcome) -> float | None:

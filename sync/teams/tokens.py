@@ -1,13 +1,11 @@
 """Tokens for Microsoft Graph from Entra ID, by msal, which is synchronous and so runs in threads."""
 
 import asyncio
-import base64
-import binascii
-import json
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
+from core.claims import unverified_claims
 from core.clouds import PUBLIC
 from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
@@ -102,12 +100,10 @@ async def prove(app: TeamsApp, entra: Entra) -> ProvenToken:
 
 def roles_in(token: str) -> frozenset[str] | None:
     """The ``roles`` claim, read for diagnosis only: nothing is verified. None for a token that cannot be read."""
-    try:
-        payload = token.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        roles = claims.get("roles", [])
-    except (IndexError, ValueError, binascii.Error, AttributeError, RecursionError):
+    claims = unverified_claims(token)
+    if claims is None:
         return None
+    roles = claims.get("roles", [])
     return frozenset(role for role in roles if isinstance(role, str)) if isinstance(roles, list) else frozenset()
 
 

@@ -56,7 +56,8 @@ class ProxyAddresses:
 async def _changed_matchings(directory_sync: DirectorySync, integration: Integration) -> list[Matching]:
     """The people whose matching differs once the other addresses count."""
     users, accounts = await directory_sync.read(integration)
-    before, after = match(users, accounts), match(users, accounts, proxies=True)
+    chosen = await directory_sync.chosen(integration.id)
+    before, after = match(users, accounts, chosen=chosen), match(users, accounts, proxies=True, chosen=chosen)
     return [new for old, new in zip(before, after, strict=True) if new != old]
 
 

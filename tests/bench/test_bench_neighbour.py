@@ -1,23 +1,39 @@
 """What the noisiest neighbour does to another tenant's changes, on PostgreSQL: printed (``pytest -s``)."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from random import Random
 from statistics import quantiles
 from time import perf_counter
 
+import aiohttp
+import pytest
+from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
 from core.metrics import Metrics
+from storage.encryption import Encryption
 from sync.domain.jobs import PUSH
 from sync.jobs.postgres import PostgresJobs
 from sync.jobs.runs import QueueConfig
+from tests.load.fleet import Tenant, make_fleet
+from tests.load.run import free_port, settings, started
+from tests.load.seed import seed
+from tests.load.services import Services, serving
+from tests.load.traffic import Traffic
 from tests.support.postgres import fresh_database
 from tests.support.sync.recording_job import owner_in_key
 
 CHANGES = 100
 INTEGRATIONS = 20
 ORDINARY = ("poll", "match", "subscribe", "expiry")
+QUOTA = 1500
+CALLING_SECONDS = 20.0
+NOISY_CALLS = 25.0
+"""A second: with three webhooks each, and what is polled, as much as a process can do."""
 
 
 class Neighbours:
@@ -51,6 +67,47 @@ async def make_noise(jobs: PostgresJobs) -> None:
     while True:
         await jobs.defer_all((job, f"noisy/{n}") for job in (PUSH, *ORDINARY) for n in range(INTEGRATIONS))
         await asyncio.sleep(0.2)
+
+
+def fleet_of_neighbours() -> tuple[Tenant, list[Tenant]]:
+    """A quiet tenant, and all integrations of a noisy one, whose CloudLink is slow."""
+    quiet, *noisy = make_fleet(1 + INTEGRATIONS, people=50)
+    for tenant in noisy:
+        tenant.owner, tenant.answer_seconds = 1, 0.5
+    return quiet, noisy
+
+
+@asynccontextmanager
+async def running_for(fleet: list[Tenant], logs: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    """One web process and one worker on PostgreSQL."""
+    key, port = Fernet.generate_key().decode(), free_port()
+    with fresh_database() as database_url:
+        async with serving(Services(fleet, QUOTA)) as url, aiohttp.ClientSession() as http:
+            await seed(database_url, Encryption([key]), fleet, f"http://127.0.0.1:{port}", "")
+            async with started(1, settings(QUOTA, database_url, url, key, port), port, logs):
+                yield http
+
+
+@pytest.mark.timeout(300)
+async def test_a_noisy_neighbours_webhooks_and_polls_beside_a_quiet_ones_calls(tmp_path: Path) -> None:
+    """Real processes: from the phone to Microsoft Graph, with all a neighbour may post."""
+    quiet, noisy = fleet_of_neighbours()
+    async with running_for([quiet, *noisy], tmp_path) as http:
+
+        async def p99(seconds: float) -> float:
+            quiet.latencies.clear()
+            await Traffic([quiet], 5, 1, http, Random(1)).run(seconds)
+            return 1000 * quantiles(quiet.latencies, n=100)[98]
+
+        await p99(5)
+        alone = await p99(CALLING_SECONDS)
+        noise = asyncio.create_task(Traffic(noisy, NOISY_CALLS, 1, http, Random(2)).run(5 + CALLING_SECONDS))
+        await asyncio.sleep(5)
+        beside = await p99(CALLING_SECONDS)
+        await noise
+        changes = sum(len(tenant.latencies) for tenant in noisy)
+    print(f"\nphone to Graph, p99: {alone:.0f} ms alone, {beside:.0f} ms beside {changes} changes of a neighbour")
+    assert all(phone.shown == phone.wanted for phone in quiet.phones)
 
 
 async def test_a_noisy_neighbour_and_a_quiet_one() -> None:

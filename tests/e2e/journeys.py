@@ -7,7 +7,7 @@ from tests.e2e.playground import Playground
 from tests.support.sandboxes import Switchboard
 
 NAME = "Escritório do Porto"
-STEPS = 4
+STEPS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,17 +102,15 @@ async def install_bot(chat: Playground, wording: Wording) -> None:
 
 
 async def complete_cloudlink_steps(chat: Playground, wording: Wording, values: Values) -> None:
-    """Steps 1 and 2: up to the card that asks for the application's values."""
+    """Up to the card that asks for the application's values."""
     await chat.say(wording.setup)
     await chat.card_with(wording.step(1))
     await chat.press(wording("button.check"), **values.cloudlink)
     await chat.card_with(wording.step(2), wording.texts.plural("setup.found", 28, account="Vale Verde"))
-    await chat.press(wording("button.next"))
-    await chat.card_with(wording.step(3))
 
 
 async def save(chat: Playground, wording: Wording, values: Values) -> None:
-    await chat.press(wording("button.save"), **values.teams)
+    await chat.press(wording("button.save_and_check"), **values.teams)
     await chat.card_with(wording("preview.title"), wording("button.enable"))
 
 

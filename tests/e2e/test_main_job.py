@@ -48,12 +48,13 @@ async def test_from_chat_to_presence(tmp_path: Path, wording: Wording) -> None:
 
         await install_bot(chat, wording)
         await complete_cloudlink_steps(chat, wording, values)
-        await chat.press(wording("button.save"), **values.teams | {"client_secret": key_id})
-        await chat.card_with(wording("fault.entra.secret_is_id"), wording.step(3))
+        await chat.press(wording("button.save_and_check"), **values.teams | {"client_secret": key_id})
+        await chat.card_with(wording("fault.entra.secret_is_id"), wording.step(2))
         await chat.press(
-            wording("button.save"), **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"}
+            wording("button.save_and_check"),
+            **values.teams | {"client_secret": "not-the-right-one-at-all-0123456789~x"},
         )
-        await chat.card_with(wording("fault.entra.secret_wrong"), wording.step(3))
+        await chat.card_with(wording("fault.entra.secret_wrong"), wording.step(2))
         await save(chat, wording, values)
         preview = await chat.card_with(wording("preview.title"))
         assert {"28", "21", "7"} <= set(preview.words.splitlines())
@@ -124,7 +125,7 @@ async def test_a_setup_continues_after_a_restart(tmp_path: Path) -> None:
         await chat.say(PORTUGUESE.setup)
         await chat.card_with(PORTUGUESE("setup.resume.title"))
         await chat.press(PORTUGUESE("button.resume"))
-        await chat.card_with(PORTUGUESE.step(3))
+        await chat.card_with(PORTUGUESE.step(2))
         await save(chat, PORTUGUESE, values)
         await enable(chat, PORTUGUESE)
         await sandbox.call(ANA)

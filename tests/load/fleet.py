@@ -51,13 +51,20 @@ class Phone:
 
 @dataclass(slots=True)
 class Tenant:
-    """A customer: an account at CloudLink, a tenant and an application at Entra ID."""
+    """A customer: an account at CloudLink, a tenant and an application at Entra ID.
+
+    It is administered by the tenant ``owner``, by default itself. CloudLink takes ``answer_seconds`` for a phone;
+    ``latencies`` are the seconds from webhooks to Graph.
+    """
 
     number: int
     phones: list[Phone] = field(default_factory=list)
     webhook_token: str = ""
     subscriptions: dict[str, str] = field(default_factory=dict)
     spent: list[tuple[float, int]] = field(default_factory=list)
+    owner: int | None = None
+    answer_seconds: float = 0.0
+    latencies: list[float] = field(default_factory=list)
 
     def _id(self, what: str) -> str:
         return made_up(what, self.number)
@@ -65,6 +72,10 @@ class Tenant:
     @property
     def tenant_id(self) -> str:
         return self._id("tenant")
+
+    @property
+    def owner_tenant(self) -> str:
+        return made_up("tenant", self.number if self.owner is None else self.owner)
 
     @property
     def client_id(self) -> str:

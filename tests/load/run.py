@@ -100,8 +100,8 @@ async def run(plan: Plan, database_url: str, logs: Path) -> Outcome:
         key, port = Fernet.generate_key().decode(), free_port()
         text = STATUS_TEXT if plan.messages else ""
         await seed(database_url, Encryption([key]), fleet, f"http://127.0.0.1:{port}", text)
-        environment = settings(plan, database_url, url, key, port)
-        processes = await stack.enter_async_context(started(plan, environment, port, logs))
+        environment = settings(plan.quota, database_url, url, key, port)
+        processes = await stack.enter_async_context(started(plan.workers, environment, port, logs))
         http = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=200), cookie_jar=aiohttp.DummyCookieJar())
         )
@@ -205,19 +205,19 @@ class Processes:
 
 
 @asynccontextmanager
-async def started(plan: Plan, environment: Mapping[str, str], port: int, logs: Path) -> AsyncIterator[Processes]:
+async def started(workers: int, environment: Mapping[str, str], port: int, logs: Path) -> AsyncIterator[Processes]:
     """One web process (or one that does everything, for no workers) and the workers, until the end."""
     processes = Processes(logs, environment)
     try:
-        await processes.begin("web" if plan.workers else "serve", "web", port)
-        for number in range(plan.workers):
+        await processes.begin("web" if workers else "serve", "web", port)
+        for number in range(workers):
             await processes.begin("worker", f"worker {number + 1}", free_port())
         yield processes
     finally:
         await asyncio.gather(*(each.stop() for each in processes.running.values()))
 
 
-def settings(plan: Plan, database_url: str, services: str, key: str, port: int) -> dict[str, str]:
+def settings(quota: int, database_url: str, services: str, key: str, port: int) -> dict[str, str]:
     return {
         "DATABASE_URL": database_url,
         "DATA_DIR": tempfile.gettempdir(),
@@ -228,7 +228,7 @@ def settings(plan: Plan, database_url: str, services: str, key: str, port: int) 
         "CLOUDLINK_URL": f"{services}/{{service}}",
         "DANGEROUSLY_ALLOW_UNAUTHENTICATED": "true",
         "ADMINS": OWNER,
-        "PRESENCE_QUOTA": str(plan.quota),
+        "PRESENCE_QUOTA": str(quota),
         "LOG_LEVEL": "warning",
     }
 

@@ -60,7 +60,7 @@ def _integration(
 
     row = Integration(
         id=integration_id(tenant),
-        owner_tenant=tenant.tenant_id,
+        owner_tenant=tenant.owner_tenant,
         name=f"Tenant {tenant.number}",
         enabled=True,
         created_at=now - timedelta(days=1),

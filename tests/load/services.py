@@ -4,6 +4,7 @@ They check what a load could break: a token is valid for its own tenant only, an
 the quota. They accept any other request; the sandbox is the strict one.
 """
 
+import asyncio
 import base64
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
@@ -105,6 +106,7 @@ class Services:
         if phone.shown == phone.wanted and phone.wanted_since is not None:
             now = monotonic()
             self.latencies.append((now, now - phone.wanted_since))
+            tenant.latencies.append(now - phone.wanted_since)
             phone.wanted_since = None
         elif phone.shown not in (None, SHOWN_IN_A_CALL):
             self.counts["unexpected presences"] += 1
@@ -168,6 +170,7 @@ class Services:
     async def endpoint(self, request: web.Request) -> web.Response:
         self.counts["phones polled"] += 1
         phone = self._phone(request)
+        await asyncio.sleep(phone.tenant.answer_seconds)
         changed = {"timestamp": phone.changed_ms} if phone.changed_ms else {}
         return _json({"endpointId": phone.extension, "userId": phone.user_id, **changed})
 

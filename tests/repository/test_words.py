@@ -17,7 +17,7 @@ ENGLISH = re.compile(
 )
 PORTUGUESE = re.compile(
     r"É favor|\b(habilit\w+|esquecid[oa]s?|esquece[mr]?|cifr\w+|decifr\w+|"
-    r"precisa de si|provou estar|a fingir|tropeça|thumbprint(?!\)))\b",
+    r"precisa de si|provou estar|a fingir|tropeça|thumbprint(?!\))|aloja\w*|anfitri\w+|sondage\w+)\b",
     re.IGNORECASE,
 )
 INFINITIVE = re.compile(r"(?:^|[.;:!?] )([A-ZÁÉ][a-zçãõáéíóú]+(?:[aei]r|[áêí]-l[oa]s?))\b[^.:;]*[.:;]")

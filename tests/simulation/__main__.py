@@ -2,10 +2,12 @@
 
 import argparse
 import gc
+import logging
 import os
 import sys
+import warnings
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 
 from tests.simulation.day import Outcome, simulate
 from tests.simulation.world import Kind
@@ -33,11 +35,14 @@ def _outcomes(seeds: range, without: frozenset[Kind], processes: int) -> Iterato
         yield from (simulate(seed, without) for seed in seeds)
         return
     with ProcessPoolExecutor(processes, initializer=_prepare) as pool:
-        yield from pool.map(simulate, seeds, [without] * len(seeds), chunksize=4)
+        pending = [pool.submit(simulate, seed, without) for seed in seeds]
+        yield from (each.result() for each in as_completed(pending))
 
 
 def _prepare() -> None:
-    """Do not search the imported modules for garbage again and again."""
+    """Do not search the imported modules for garbage again and again, nor warn of what killed processes left."""
+    warnings.simplefilter("ignore")
+    logging.disable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

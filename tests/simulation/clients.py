@@ -52,11 +52,17 @@ class SimulatedClients:
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[GraphClientModel]:
+        self.graph.check(app)
         yield GraphClientModel(self.graph, app)
 
     def registration(self, app: TeamsApp) -> NoRegistration:
         return NoRegistration()
 
-    async def prove(self, app: TeamsApp) -> None: ...
+    async def prove(self, app: TeamsApp) -> None:
+        self.graph.check(app)
+
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """No administrator tests the connection here."""
+        raise NotImplementedError
 
     def forget(self, app: TeamsApp) -> None: ...

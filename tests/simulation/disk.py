@@ -3,8 +3,10 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable, Generator
+from functools import partial
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -29,17 +31,27 @@ class Disk:
         self._random = Random()
         self._open: list[Connection] = []
         self._synced: dict[str, bytes] = {}
+        self.is_full = False
         self._engine = create_async_engine(
             "sqlite+aiosqlite:///presence.db", async_creator=self._connect, pool_size=10
         )
         configure_connections(self._engine.sync_engine)
+        asyncio.run(self._connect_once())
+
+    async def _connect_once(self) -> None:
+        """What SQLAlchemy asks of a database once is asked here, so that the first day is like all others."""
+        with TemporaryDirectory() as folder:
+            self._path = Path(folder) / "first.db"
+            async with self._engine.connect():
+                pass
+            self.kill()
 
     def insert(self, path: Path, random: Random) -> None:
         """Begin another day, with another file."""
-        self._path, self._random = path, random
+        self._path, self._random, self.is_full = path, random, False
 
     async def _connect(self) -> Any:
-        connection = Connection(self._path, self._random)
+        connection = Connection(self._path, self._random, lambda: self.is_full)
         self._open.append(connection)
         return await connection
 
@@ -80,10 +92,11 @@ class Disk:
 class Connection(aiosqlite.Connection):
     """Runs each statement in the caller's thread; its result arrives after some virtual time."""
 
-    def __init__(self, path: Path, random: Random) -> None:
+    def __init__(self, path: Path, random: Random, is_full: Callable[[], bool]) -> None:
         super().__init__(lambda: sqlite3.connect(path, timeout=0), iter_chunk_size=64)
         self._is_alive = True
         self._random = random
+        self._is_full = is_full
         self._tx = self  # type: ignore[assignment]
 
     def __await__(self) -> Generator[Any, None, aiosqlite.Connection]:
@@ -101,6 +114,7 @@ class Connection(aiosqlite.Connection):
             return
         future, function = item
         try:
+            self._check_room(function)
             result, error = function(), None
         except Exception as raised:
             result, error = None, raised
@@ -111,11 +125,19 @@ class Connection(aiosqlite.Connection):
             else:
                 loop.call_soon(_settle, future, result, error)
 
+    def _check_room(self, function: Callable[[], Any]) -> None:
+        called = function.func.__name__ if isinstance(function, partial) else ""
+        if self._is_full() and called in ("execute", "executemany", "commit"):
+            raise sqlite3.OperationalError("database or disk is full")
+
     def kill(self) -> None:
         self._is_alive = False
         raw, self._connection = self._connection, None
-        if raw is not None:
-            raw.close()
+        if raw is None:
+            return
+        if raw.in_transaction:
+            raw.execute("ROLLBACK")
+        raw.close()
 
 
 class DurableTransactions:

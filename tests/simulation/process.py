@@ -12,7 +12,9 @@ from typing import Any, cast
 from aiohttp import web
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
+from sqlalchemy.exc import SQLAlchemyError
 
+from core.errors import CloudLinkPresenceError
 from core.metrics import Metrics
 from storage.encryption import Encryption
 from sync.domain.context import Context
@@ -22,8 +24,8 @@ from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
 from sync.problems.clock_skew import ClockSkewMonitor
 from tests.simulation.disk import Disk
-from tests.simulation.virtual_time import VirtualLoop
-from tests.simulation.world import World
+from tests.simulation.virtual_time import Stuck, VirtualLoop
+from tests.simulation.world import Kind, World
 
 NOT_LISTENING = 503
 KEY = Fernet.generate_key().decode()
@@ -56,11 +58,21 @@ class Process:
         task = self._loop.create_task(self._serve())
         task.add_done_callback(lambda _: self._loop.stop())
         self._world.process = self
-        self._loop.run_forever()
+        try:
+            self._loop.run_forever()
+        except Stuck:
+            self._world.fail(f"a process is stuck: {self._running()}")
         self._world.process = None
         self._bury()
         if task.done() and (error := task.exception()):
-            self._world.fail("".join(traceback.format_exception(error)))
+            self._crashed(error)
+
+    def _crashed(self, error: BaseException) -> None:
+        """Only where its store is away may a process end by itself."""
+        text = "".join(traceback.format_exception(error))
+        self._world.note(text)
+        if not (isinstance(error, SQLAlchemyError) and self._world.has(Kind.STORE_AWAY)):
+            self._world.fail(f"the process ended: {text}")
 
     async def _serve(self) -> None:
         world, given = self._world, self._installation
@@ -83,9 +95,18 @@ class Process:
         """As a service manager asks for it."""
         self._loop.call_soon(self._stopping.set)
 
+    def _running(self) -> str:
+        """Where each task is."""
+        where = []
+        for task in asyncio.all_tasks(self._loop):
+            frames = task.get_stack()
+            where += [f"{frames[-1].f_code.co_filename}:{frames[-1].f_lineno}"] if frames else []
+        return " ".join(sorted(where))
+
     def _bury(self) -> None:
         """Nothing that is left of the process has an effect."""
         self._installation.disk.kill()
+        self._world.graves.append(self)
         for task in asyncio.all_tasks(self._loop):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._loop.close()
@@ -106,10 +127,19 @@ class Process:
         """An administrator acts; what fails because the process does not run yet is not tried again."""
 
         async def acting() -> None:
-            if self._engine is not None:
+            if self._engine is None:
+                return
+            try:
                 await act(self._engine)
+            except (CloudLinkPresenceError, SQLAlchemyError) as error:
+                self._world.note(f"an act failed: {error!r}")
 
-        self._loop.create_task(acting())
+        task = self._loop.create_task(acting())
+        task.add_done_callback(self._acted)
+
+    def _acted(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._world.fail("an act crashed: " + "".join(traceback.format_exception(error)))
 
 
 def _request(token: str, body: bytes) -> web.Request:

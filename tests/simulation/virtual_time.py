@@ -3,10 +3,14 @@
 import asyncio
 import heapq
 import selectors
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+
+MAX_TURNS = 20_000
+"""Turns of a loop within a second of virtual time: more are no work but a mistake."""
 
 MORNING = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 
@@ -26,16 +30,25 @@ class VirtualTime:
         """Have ``act`` run then, whether or not the product runs."""
         heapq.heappush(self._agenda, (self.seconds + max(0.0, seconds), next(self._numbers), act))
 
+    def sleep(self, seconds: float) -> None:
+        """The machine sleeps: when it wakes, much is overdue."""
+        self.seconds += seconds
+
     def advance(self, limit: float | None) -> None:
         """Move to the next thing on the agenda and do it; at most by ``limit`` seconds."""
         until = None if limit is None else self.seconds + limit
         if self._agenda and (until is None or self._agenda[0][0] <= until):
-            self.seconds, _, act = heapq.heappop(self._agenda)
+            at, _, act = heapq.heappop(self._agenda)
+            self.seconds = max(self.seconds, at)
             act()
         elif until is None:
             raise RuntimeError("nothing will ever happen again")
         else:
             self.seconds = until
+
+
+class Stuck(Exception):
+    """A process runs and runs, and time stands still."""
 
 
 class VirtualSelector(selectors.SelectSelector):
@@ -44,8 +57,13 @@ class VirtualSelector(selectors.SelectSelector):
     def __init__(self, time: VirtualTime) -> None:
         super().__init__()
         self._time = time
+        self._turns = Counter[int]()
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        second = int(self._time.seconds)
+        self._turns[second] += 1
+        if self._turns[second] > MAX_TURNS:
+            raise Stuck
         if timeout is None or timeout > 0:
             self._time.advance(timeout)
         return []

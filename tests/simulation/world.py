@@ -12,31 +12,81 @@ from tests.simulation.virtual_time import VirtualTime
 if TYPE_CHECKING:
     from tests.simulation.process import Process
 
-TRACE = 4_000
+TRACE = 20_000
 """Lines that are kept: the last of the day."""
 
 
 class Kind(StrEnum):
     """What may go wrong, or happen at all: a failing seed is run again without each, to see which it needs."""
 
+    SECOND_DEVICES = "second_devices"
+    HOT_DESKS = "hot_desks"
+    OTHER_WORDS = "other_words"
     EVENTS_LOST = "events_lost"
     EVENTS_DOUBLED = "events_doubled"
     EVENTS_LATE = "events_late"
+    NO_EVENTS = "no_events"
+    NO_POLLS = "no_polls"
+    WRONG_DATES = "wrong_dates"
+    CLOUDLINK_CLOCK = "cloudlink_clock"
+    POLLS_WITHOUT_TIMES = "polls_without_times"
+    POLLS_WITHOUT_USERS = "polls_without_users"
+    SLOW_POLLS = "slow_polls"
+    CLOUDLINK_DOWN = "cloudlink_down"
+    CLOUDLINK_REFUSES = "cloudlink_refuses"
+    LISTS_SHRINK = "lists_shrink"
+    SUBSCRIPTION_VANISHES = "subscription_vanishes"
+    PEOPLE_MOVE = "people_move"
+    SHARED_APPLICATION = "shared_application"
     GRAPH_DOWN = "graph_down"
+    GRAPH_REFUSES = "graph_refuses"
+    GRAPH_THROTTLES = "graph_throttles"
+    ANSWERS_LOST = "answers_lost"
+    LATE_ANSWERS = "late_answers"
+    PERSON_REFUSED = "person_refused"
+    SMALL_QUOTA = "small_quota"
+    SHORT_SESSIONS = "short_sessions"
     KILLS = "kills"
+    STOPS = "stops"
+    POWER_CUTS = "power_cuts"
+    CLOCK_STEPS = "clock_steps"
+    SLEEPS = "sleeps"
+    STORE_AWAY = "store_away"
+    ADMINISTRATOR = "administrator"
+
+
+RARE = frozenset({Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, Kind.STORE_AWAY, Kind.POWER_CUTS})
+"""Kinds of fewer days: they hide others."""
+
+
+def kinds_of(seed: int) -> frozenset[Kind]:
+    """The faults of a seed: on some days nearly none, on others nearly all."""
+    dice = Random(f"{seed} kinds")
+    share = dice.uniform(0.05, 0.6)
+    found = {kind for kind in Kind if dice.random() < share * (0.3 if kind in RARE else 1)}
+    if Kind.NO_POLLS in found:  # then events are all there is
+        found -= {Kind.EVENTS_LOST, Kind.NO_EVENTS, Kind.SUBSCRIPTION_VANISHES, Kind.WRONG_DATES, Kind.OTHER_WORDS}
+    if Kind.HOT_DESKS in found:  # only a named user tells who sits there
+        found -= {Kind.POLLS_WITHOUT_USERS}
+    return frozenset(found)
 
 
 @dataclass
 class World:
-    """``kinds`` are the faults of this day, which end after ``busy`` seconds."""
+    """``kinds`` are the faults of this day, which end after ``busy`` seconds.
+
+    ``graves`` holds killed processes: what they left is collected when the day is over.
+    """
 
     seed: int
     kinds: frozenset[Kind]
-    busy: float = 600.0
+    busy: float = 300.0
     time: VirtualTime = field(default_factory=VirtualTime)
     process: "Process | None" = None
     clock_error: timedelta = timedelta(0)
     faults: list[str] = field(default_factory=list)
+    graves: "list[Process]" = field(default_factory=list)
+    is_over: bool = False
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE))
     _dice: dict[str, Random] = field(default_factory=dict)
 
@@ -45,6 +95,9 @@ class World:
         if name not in self._dice:
             self._dice[name] = Random(f"{self.seed} {name}")
         return self._dice[name]
+
+    def has(self, kind: Kind) -> bool:
+        return kind in self.kinds
 
     def strikes(self, kind: Kind, probability: float) -> bool:
         """Whether this fault happens now."""
@@ -58,10 +111,16 @@ class World:
         """The clock of the product's machine."""
         return self.time.now() + self.clock_error
 
+    def end(self) -> None:
+        """Nothing that happens from now on counts: what killed processes left is collected."""
+        self.is_over = True
+
     def note(self, text: str) -> None:
-        self.trace.append(f"{self.time.seconds:9.3f} {text}")
+        if not self.is_over:
+            self.trace.append(f"{self.time.seconds:9.3f} {text}")
 
     def fail(self, text: str) -> None:
         """A promise is broken."""
         self.note(f"BROKEN {text}")
-        self.faults.append(text)
+        if not self.is_over:
+            self.faults.append(f"at {self.time.seconds:.0f} s: {text}")

@@ -26,7 +26,7 @@ STATEMENTS: dict[str, tuple[str, list[Any]]] = {
     "integrations": (selecting(INTEGRATIONS, queries.LOCKED), [ONE]),
     "problems": (queries.OPEN_PROBLEMS, [ONE]),
     "people": (selecting(PEOPLE, queries.CONCERNED), [PAIR, PAIR, PAIR, ONE]),
-    "endpoints": (selecting(ENDPOINTS, queries.THEIR_ENDPOINTS), [ONE]),
+    "endpoints": (selecting(ENDPOINTS, queries.OF_PEOPLE), [ONE]),
     "calls": (selecting(CALLS, queries.THEIR_CALLS), [ONE, "ended", ONE]),
     "due": (selecting(PEOPLE, queries.DUE), ["i1", NOON, ONE, NOON, 20]),
     "wishes": (selecting(PEOPLE, queries.OF_TEAMS_USERS), [PAIR]),

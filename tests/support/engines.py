@@ -32,7 +32,7 @@ from tests.support.eventually import eventually
 from tests.support.sandboxes import SandboxHandle
 from tests.support.stores import database_in
 
-TENANT = "tenant-of-the-admin"
+TENANT = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
 ADMIN = Actor("admin-1", "Ada Admin")
 KEY = Fernet.generate_key().decode()
 QUICK = Intervals(

@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
 from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
+from sync.cloudlink.own_webhook import post_sealed
 from sync.domain.changes import Done, Outcome, Request
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
@@ -40,6 +42,7 @@ class FakeGraph:
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)
+    during_users: Callable[[], Awaitable[None]] | None = None
     during_read: Callable[[], Awaitable[None]] | None = None
 
     async def push(self, changes: Sequence[Request]) -> list[Outcome]:
@@ -77,7 +80,16 @@ class FakeGraph:
     async def users(self) -> Sequence[Account]:
         if self.error:
             raise self.error
-        return self.accounts
+        found = list(self.accounts)
+        if self.during_users:
+            await self.during_users()
+        return found
+
+    async def find(self, principal_name: str) -> Account | None:
+        if self.error:
+            raise self.error
+        wanted = principal_name.casefold()
+        return next((each for each in self.accounts if each.principal_name.casefold() == wanted), None)
 
 
 @dataclass
@@ -94,6 +106,9 @@ class FakeCloudLink:
     def _fail(self) -> None:
         if self.error:
             raise self.error
+
+    async def region(self) -> str:
+        return ""
 
     async def account_name(self) -> str:
         self._fail()
@@ -124,6 +139,8 @@ class FakeCloudLink:
 
 
 class FakeServiceClients:
+    http: aiohttp.ClientSession
+
     def __init__(self) -> None:
         self.graph = FakeGraph()
         self.cloudlink = FakeCloudLink()
@@ -154,6 +171,10 @@ class FakeServiceClients:
     def registration(self, app: TeamsApp) -> Registration:
         """Changes of the registration are tested over the wire."""
         raise NotImplementedError
+
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """Over the wire, by the session ``http``."""
+        return await post_sealed(self.http, url, sealed)
 
     def forget(self, app: TeamsApp) -> None: ...
 

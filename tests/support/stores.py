@@ -15,6 +15,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 from sqlmodel import SQLModel
 
+from core.text import searchable
 from storage.database import Database, configure_connections, open_database
 from storage.encryption import Encryption, place_of
 from storage.tables.integrations import Integration
@@ -165,7 +166,9 @@ def person(name: str = "p1", **values: Any) -> Person:
         "address": f"{name}@example.com",
         "teams_user_id": f"teams {name}",
     }
-    return Person(**{**given, **values})
+    row = Person(**{**given, **values})
+    row.search = searchable(row.name, row.address, row.extension)
+    return row
 
 
 async def stored(database: Database, *rows: Any) -> None:

@@ -152,10 +152,12 @@ async def test_the_log_has_one_line_about_all_of_them() -> None:
     "sent", [b"\x16\x03\x01\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\nA\x00: b\r\n\r\n"]
 )
 async def test_a_malformed_request_gets_an_answer_that_names_no_software(sent: bytes) -> None:
-    async with serving(PATIENT) as server:
-        reader, writer = await server.connect()
-        writer.write(sent)
-        answer = (await rest_of(reader)).lower()
-        assert answer.startswith(b"http/1.")
-        assert b"python" not in answer
-        assert b"aiohttp" not in answer
+    with captured_log() as log:
+        async with serving(PATIENT) as server:
+            reader, writer = await server.connect()
+            writer.write(sent)
+            answer = (await rest_of(reader)).lower()
+    assert answer.startswith(b"http/1.")
+    assert b"python" not in answer
+    assert b"aiohttp" not in answer
+    assert [line["event"] for line in log.lines()] == ["connections_closed"]

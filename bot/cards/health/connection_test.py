@@ -11,6 +11,9 @@ from bot.cards.parts import MAX_ACTIONS, button, capped, card, header, note, row
 from bot.languages import Texts
 from sync.domain.model import IntegrationView, Probe
 
+WAY_IN = "way_in"
+"""The step that is not tried where the server has no public address."""
+
 
 def testing(texts: Texts, integration: IntegrationView) -> Card:
     title = texts("test.title")
@@ -25,7 +28,8 @@ def tested(
     """Each step with its time; ``form_errors`` by the step's place in ``probes``."""
     title = texts("test.title")
     failed = sum(1 for probe in probes if probe.error)
-    verdict = texts.plural("test.failed", failed) if failed else texts("test.passed")
+    passed = "test.passed" if all(probe.tried for probe in probes) else "test.passed.tried"
+    verdict = texts.plural("test.failed", failed) if failed else texts(passed)
     body: list[CardElement] = [
         header("🔌", title, capped(integration.name)),
         note("attention" if failed else "good", "❌" if failed else "✅", verdict),
@@ -56,8 +60,10 @@ def _limit_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
 def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[CardElement]:
     key = f"probe.{probe.step}"
     name = texts(key) if key in texts.keys else capped(probe.step)
-    description = f"{texts(f'service.{probe.service}')} · {texts.duration(probe.seconds)}"
-    outcome = row("❌" if probe.error else "✅", name, description)
+    took = texts.milliseconds(probe.seconds) if probe.tried else texts("probe.not_tried")
+    symbol = "▫️" if not probe.tried else "❌" if probe.error else "✅"
+    why = texts("status.polling.no_url") if probe.step == WAY_IN and not probe.tried else ""
+    outcome = row(symbol, name, f"{texts(f'service.{probe.service}')} · {took}", why)
     if form_error is None:
         return [outcome]
     return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=form_error.link)]

@@ -206,6 +206,7 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
     wanted = [("button.enable", "enable.preview")] if not view.integration.enabled else []
     wanted += [("button.install_update", "update.show")] if status.update else []
     wanted += [("button.refresh", "status.show"), ("button.test", "test.run")]
+    wanted += [("button.left_out", "people.left_out")] if status.not_shown else [("button.people", "people.show")]
     wanted += [("button.pause", "disable.ask")] if view.integration.enabled else []
     found = _remedies(texts, view, faults)
     has_test = any(getattr(action, "verb", "") == "test.run" for action in found)

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
 from bot.cards import help as help_cards
-from bot.cards import integrations, preview, setup, welcome
+from bot.cards import integrations, preview, setup, setup_forms, welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
@@ -15,7 +15,7 @@ from bot.cards.parts import with_banner
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
 from bot.languages import Texts
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
     Delay,
     Freshness,
@@ -31,7 +31,7 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import Effect, LineState, Presence
-from tests.cards.gallery import access, management, notice, rotation, update
+from tests.cards.gallery import access, management, notice, people, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -73,6 +73,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_enabling(texts),
             *_health(texts),
             *_things(texts),
+            *people.samples(texts, integration()),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),
             *update.samples(texts, integration()),
@@ -116,21 +117,23 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
-    yield "setup_cloudlink", setup.cloudlink_step(texts, "draft", {}, proven=False)
-    yield "setup_cloudlink_proven", setup.cloudlink_step(texts, "draft", VALUES, proven=True)
+    yield "setup_cloudlink", setup_forms.cloudlink_form(texts, "draft", {}, LINKS)
+    asked = {**VALUES, "ask_region": "yes"}
+    yield "setup_cloudlink_kept", setup_forms.cloudlink_form(texts, "draft", asked, LINKS, kept=True)
     yield "setup_full", setup.too_many(texts, 20)
-    yield "setup_equal", setup.already_set_up(texts, "i1")
+    yield "setup_equal", setup.already_set_up(texts, integration(), "draft")
+    yield "setup_equal_removed", setup.already_set_up(texts, None)
     yield "setup_checking", setup.checking(texts, 1, "cloudlink")
-    yield "setup_checking_teams", setup.checking(texts, 3, "teams")
-    yield "setup_checking_people", setup.checking(texts, 4, "people")
-    yield "setup_register", setup.register_step(texts, "draft", VALUES, LINKS)
-    new = {key: VALUES[key] for key in ("account_name", "people")}
-    yield "setup_register_new", setup.register_step(texts, "draft", new, LINKS)
-    yield "setup_teams", setup.teams_step(texts, "draft", {"tenant_id": GUID})
-    yield "setup_teams_kept", setup.teams_step(texts, "draft", VALUES)
+    yield "setup_checking_teams", setup.checking(texts, 2, "teams")
+    yield "setup_checking_new_secret", setup.checking(texts, 2, "teams", attempt=4)
+    yield "setup_checking_people", setup.checking(texts, 3, "people")
+    new = {"tenant_id": GUID, **dict.fromkeys(("name", "account_name"), "Contoso Telephony"), "people": "27"}
+    yield "setup_microsoft", setup_forms.microsoft_form(texts, "draft", new, LINKS)
+    yield "setup_microsoft_kept", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, kept=True)
+    wrong = {**dict.fromkeys(VALUES, LONG[:60]), "people": "27"}
     yield (
-        "setup_teams_all_wrong",
-        setup.teams_step(texts, "draft", dict.fromkeys(VALUES, LONG[:60]), _every_field(texts)),
+        "setup_microsoft_all_wrong",
+        setup_forms.microsoft_form(texts, "draft", wrong, LINKS, form_errors=_every_field(texts)),
     )
     yield "setup_resume", setup.resume(texts, "draft", 2, "Contoso Telephony")
     yield "setup_cancelled", setup.cancelled(texts)
@@ -147,9 +150,10 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
     for fault in Fault:
         said = form_error(example(fault), texts, LINKS, GUID, GUID)
         if fault.startswith("cloudlink."):
-            yield f"fault_{fault}", setup.cloudlink_step(texts, "draft", VALUES, proven=False, form_errors=[said])
+            values = {**VALUES, "ask_region": "yes"}
+            yield f"fault_{fault}", setup_forms.cloudlink_form(texts, "draft", values, LINKS, form_errors=[said])
         else:
-            yield f"fault_{fault}", setup.teams_step(texts, "draft", VALUES, [said])
+            yield f"fault_{fault}", setup_forms.microsoft_form(texts, "draft", VALUES, LINKS, form_errors=[said])
     yield (
         "failed",
         integrations.failed(texts, form_error(example(Fault.GRAPH_THROTTLED), texts, LINKS), "status.show", {}),
@@ -158,11 +162,8 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
-    if (
-        fault.value.endswith(("unreachable", "throttled", "unreadable", "list_too_long"))
-        and fault is not Fault.SECRET_UNREADABLE
-    ):
-        return ServiceUnavailable(fault, 30.0, status=503)
+    if fault in OUTAGES or fault.value.endswith("list_too_long"):
+        return ServiceUnavailable(fault, 30.0, status=503, address="https://bot.contoso.example")
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
     return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
 
@@ -210,6 +211,12 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         Probe(Service.GRAPH, "x", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {})
+    untried = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", tried=False), Probe(Service.GRAPH, "x", tried=False)]
+    yield "tested_some", connection_test.tested(texts, integration(), untried, {})
+    closed = example(Fault.CLOUDLINK_WAY_IN_CLOSED)
+    at_home = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", 3.2, closed), steps[2]]
+    in_words = {2: form_error(closed, texts, LINKS)}
+    yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words)
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
     form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
     yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)

@@ -9,7 +9,14 @@ from bot.cards import certificate, rotation
 from bot.cards.field_errors import FormError, Links
 from bot.languages import Texts
 from sync.domain.model import CredentialKind, ExpirySource, IntegrationView
-from sync.domain.rotation import CredentialChoices, NewCertificate, RotationKind, RotationStep, RotationView
+from sync.domain.rotation import (
+    CredentialChoices,
+    NewCertificate,
+    OldSecretLeft,
+    RotationKind,
+    RotationStep,
+    RotationView,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -37,8 +44,9 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
         going = _rotation(RotationKind.ON_REQUEST, step)
         yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
-    left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=True)
-    yield "rotate_for_me_old_left", rotation.progress(texts, view, left, None)
+    for why in OldSecretLeft:
+        left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=why)
+        yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, None)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
     yield "auto_rotate_on", rotation.automatic(texts, replace(view, auto_rotate=True), True, LINKS)
@@ -72,4 +80,4 @@ def _certificates(
 
 def _rotation(kind: RotationKind, step: RotationStep) -> RotationView:
     ended = NOW if step in (RotationStep.DONE, RotationStep.FAILED) else None
-    return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), False, NOW, ended)
+    return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), None, NOW, ended)

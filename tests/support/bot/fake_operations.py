@@ -12,14 +12,19 @@ from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
+from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
+from sync.presence.reader import PresenceReader
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_people import FakePeople
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -27,7 +32,8 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    return Operations(integrations, integrations, integrations, integrations, credentials, updates)
+    people = FakePeople()
+    return Operations(integrations, integrations, integrations, integrations, credentials, updates, people, people)
 
 
 def real_operations(context: Context, encryption: Encryption) -> Operations:
@@ -41,7 +47,9 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
-        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3)),
+        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
         updates=UpdateService(context, {}),
+        roster=Roster(context, PresenceReader(context, store, quota), quota),
+        people=PersonEditor(context, store),
     )

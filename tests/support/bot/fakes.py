@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from bot.activity import Action, Address, Card, Event, Incoming, Sender
 from core.clock import Clock
+from sync.credentials.new_secrets import Waiting
 from sync.domain.model import (
     Actor,
     CloudLinkAccount,
@@ -91,7 +92,8 @@ def incoming(
 class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
     """Every operation on integrations, in memory. ``errors`` are raised by the name of the call.
 
-    ``calls`` are the names of the calls, ``actors`` who made those that change or test something.
+    ``calls`` are the names of the calls, ``actors`` who made those that change or test something. ``waits`` is how
+    often a new secret is waited for, ``region`` what CloudLink's token names.
     """
 
     clock: Clock
@@ -100,6 +102,8 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
     service_health: tuple[ServiceHealth, ...] = tuple(ServiceHealth(service) for service in Service)
     probes: tuple[Probe, ...] = (Probe(Service.CLOUDLINK, "users", 0.2), Probe(Service.ENTRA, "token", 0.3))
     monitors_open: int = 0
+    waits: int = 0
+    region: str = ""
     calls: list[str] = field(default_factory=list)
     actors: list[Actor] = field(default_factory=list)
     accounts: list[CloudLinkAccount] = field(default_factory=list)
@@ -116,10 +120,15 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
     async def check_cloudlink(self, owner_tenant: str, account: CloudLinkAccount, by: Actor) -> CloudLinkCheck:
         self.accounts.append(account)
         self._called("check_cloudlink", by)
-        return CloudLinkCheck("Contoso [Telephony](https://evil.example)", 27)
+        return CloudLinkCheck("Contoso [Telephony](https://evil.example)", 27, account.region or self.region)
 
-    async def check_teams(self, owner_tenant: str, app: TeamsApp, by: Actor) -> TeamsCheck:
+    async def check_teams(
+        self, owner_tenant: str, app: TeamsApp, by: Actor, waiting: Waiting | None = None
+    ) -> TeamsCheck:
         self.apps.append(app)
+        for _ in range(self.waits if waiting else 0):
+            assert waiting is not None
+            await waiting()
         self._called("check_teams", by)
         return TeamsCheck("Contoso")
 
@@ -214,6 +223,7 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         app: TeamsApp,
         expires_on: date | None,
         by: Actor,
+        waiting: Waiting | None = None,
     ) -> IntegrationView:
         self.apps.append(app)
         self._called("edit_teams", by)

@@ -7,6 +7,7 @@ from tests.support.bot.fakes import TENANT
 CLOUDLINK_SECRET = "cl-s3cret-ÄÖÜ-9f8e7d"
 CLIENT_SECRET = "Xy8Q~teams-s3cret-1a2b3c"
 CLIENT = "44444444-0000-4000-8000-000000000004"
+OTHER_CLIENT = "55555555-0000-4000-8000-000000000005"
 ACCOUNT = {"account_id": "1000200030", "cloudlink_client_id": "reader", "cloudlink_secret": CLOUDLINK_SECRET}
 APP = {
     "name": "Head office",
@@ -17,13 +18,9 @@ APP = {
 }
 
 
-async def at_register(chat: Chat) -> Card:
+async def at_microsoft(chat: Chat) -> Card:
     return await chat.press(await chat.say("setup integration"), "setup.cloudlink", ACCOUNT)
 
 
-async def at_teams(chat: Chat) -> Card:
-    return await chat.press(await at_register(chat), "setup.register")
-
-
 async def at_preview(chat: Chat) -> Card:
-    return await chat.press(await at_teams(chat), "setup.save", APP)
+    return await chat.press(await at_microsoft(chat), "setup.save", APP)

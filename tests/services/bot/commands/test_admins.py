@@ -14,7 +14,7 @@ from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, buttons, inputs, press, words
-from tests.support.bot.setup_wizard import at_teams
+from tests.support.bot.setup_wizard import at_microsoft
 from tests.support.bot.texts import EN
 from tests.support.stores import stored
 
@@ -259,7 +259,7 @@ async def test_a_removal_can_be_cancelled(chat: Chat) -> None:
 async def test_a_person_who_may_no_longer_set_up_loses_the_draft(chat: Chat, verb: str) -> None:
     await stored(chat.database, member(RUI, Role.ADMINISTRATOR))
     chat.person = RUI
-    await at_teams(chat)
+    await at_microsoft(chat)
     chat.person = ADMIN
     await chat.act(verb, member=RUI, was="administrator", role="viewer")
     async with chat.database.session() as session:

@@ -174,7 +174,7 @@ async def test_a_person_with_the_code_owns_the_tenant(ownerless: Chat, said: str
     card = await ownerless.say(said)
     assert EN("claimed.title") in words(card)
     assert set(buttons(card)) == {"command.setup", "command.admins", "command.help"}
-    assert "Step 1 of 4" in words(await ownerless.press(card, "command.setup"))
+    assert "Step 1 of 3" in words(await ownerless.press(card, "command.setup"))
     assert await owners(ownerless) == [STRANGER]
     async with ownerless.database.session() as session:
         (act,) = (await session.exec(select(HistoryEntry))).all()

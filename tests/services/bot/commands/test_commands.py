@@ -14,7 +14,7 @@ from sync.domain.model import Actor, Probe, Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, press, words
-from tests.support.bot.setup_wizard import APP, at_preview, at_teams
+from tests.support.bot.setup_wizard import APP, OTHER_CLIENT, at_microsoft, at_preview
 from tests.support.bot.texts import EN
 
 
@@ -28,7 +28,8 @@ async def add_integration(chat: Chat, *, enabled: bool = False) -> str:
 
 async def two(chat: Chat) -> list[str]:
     await add_integration(chat)
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "Branch"})
+    typed = {**APP, "name": "Branch", "client_id": OTHER_CLIENT}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
     await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
     return [view.id for view in await chat.integrations.list(TENANT)]
@@ -41,7 +42,7 @@ NEEDY = ["enable presence", "disable presence", "status", "test connection", "re
 async def test_without_an_integration_it_offers_to_set_one_up(chat: Chat, command: str) -> None:
     card = await chat.say(command)
     assert "no integration yet" in words(card)
-    assert "Step 1 of 4" in words(await chat.press(card, "command.setup"))
+    assert "Step 1 of 3" in words(await chat.press(card, "command.setup"))
 
 
 @pytest.mark.parametrize("command", NEEDY[:-1])
@@ -131,7 +132,7 @@ async def test_status_in_words(chat: Chat) -> None:
 async def test_status_refreshes_in_its_place_and_offers_what_fits(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("status")
-    assert set(buttons(card)) == {"status.show", "test.run", "enable.preview"}
+    assert set(buttons(card)) == {"status.show", "test.run", "people.show", "enable.preview"}
     chat.integrations.calls.clear()
     turn = await chat.turn(press(card, "status.show"))
     assert len(turn.replaced) == 1
@@ -195,8 +196,8 @@ async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) ->
     card = await chat.say("testar ligação")
     said = words(card)
     assert EN("probe.users") in said
-    assert "Mitel CloudLink · 0.2 s" in said
-    assert "Microsoft Entra ID · 13 s" in said
+    assert "Mitel CloudLink · 234 ms" in said
+    assert "Microsoft Entra ID · 12,600 ms" in said
     assert "1 step failed" in said
     assert "Enterprise applications, open it" in said
 

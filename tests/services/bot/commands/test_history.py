@@ -30,7 +30,7 @@ from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
 from tests.support.bot.history import fill_history
-from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_preview, at_teams
+from tests.support.bot.setup_wizard import ACCOUNT, APP, CLIENT_SECRET, CLOUDLINK_SECRET, at_microsoft, at_preview
 from tests.support.bot.texts import EN
 from tests.support.fake_services import FakeServiceClients, context_of
 from tests.support.stores import stored
@@ -166,7 +166,7 @@ async def test_an_act_of_a_newer_version_and_the_bots_own(chat: Chat) -> None:
 async def test_of_several_integrations_one_can_be_chosen(chat: Chat, clients: FakeServiceClients) -> None:
     for name, client_id in (("Head office", APP["client_id"]), ("Branch", str(uuid4()))):
         typed = {**APP, "name": name, "client_id": client_id}
-        card = await chat.press(await at_teams(chat), "setup.save", typed)
+        card = await chat.press(await at_microsoft(chat), "setup.save", typed)
         await chat.press(card, "setup.later")
     card = await chat.say("history")
     assert {"Head office", "Branch"} <= set(words(card).replace("Integration set up · ", "").splitlines())

@@ -1,5 +1,7 @@
 """The list of integrations with their health, and the card of each with all its actions."""
 
+from uuid import uuid4
+
 import pytest
 
 from bot.cards.integrations import SHOWN
@@ -10,14 +12,15 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Actor, Service, ServiceHealth
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import TENANT, buttons, error_below, inputs, words
-from tests.support.bot.setup_wizard import APP, at_teams
+from tests.support.bot.setup_wizard import APP, OTHER_CLIENT, at_microsoft
 from tests.support.bot.texts import EN
 
 
 async def connected(chat: Chat, *names: str) -> list[str]:
     """Integrations of these names, through the wizard; their ids."""
     for name in names:
-        card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": name})
+        typed = {**APP, "name": name, "client_id": str(uuid4())}
+        card = await chat.press(await at_microsoft(chat), "setup.save", typed)
         await chat.press(card, "setup.later")
     chat.integrations.calls.clear()
     return [view.id for view in await chat.integrations.list(TENANT)]
@@ -59,12 +62,13 @@ async def test_one_that_runs_can_be_paused(chat: Chat) -> None:
 
 async def test_another_can_be_set_up(chat: Chat) -> None:
     await connected(chat, "Head office")
-    assert "Step 1 of 4" in words(await chat.press(await chat.say("integrations"), "command.setup"))
+    assert "Step 1 of 3" in words(await chat.press(await chat.say("integrations"), "command.setup"))
 
 
 async def test_the_same_name_is_refused_at_its_field(chat: Chat) -> None:
     await connected(chat, "Head office")
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "HEAD office"})
+    typed = {**APP, "name": "HEAD office", "client_id": OTHER_CLIENT}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
     assert EN("check.name_taken") in error_below(card, "name")
 
 

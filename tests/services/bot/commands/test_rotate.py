@@ -10,7 +10,7 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp
-from sync.domain.rotation import CredentialChoices, RotationKind, RotationStep, RotationUnderWay
+from sync.domain.rotation import CredentialChoices, OldSecretLeft, RotationKind, RotationStep, RotationUnderWay
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fake_credentials import PEM, rotation
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, words
@@ -190,9 +190,11 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     chat.credentials.going = waiting
     card = await chat.say("rotate secret")
     assert EN("rotate.held_up") in words(card)
-    chat.credentials.going = replace(waiting, step=RotationStep.DONE, finished_at=NOW, error=None, old_left=True)
+    chat.credentials.going = replace(
+        waiting, step=RotationStep.DONE, finished_at=NOW, error=None, old_left=OldSecretLeft.MONITORS
+    )
     card = await chat.press(card, "rotate.progress")
-    assert "old secret is still in Azure" in words(card)
+    assert EN("rotate.old_left.monitors") in words(card)
     assert "Description" in words(await chat.say("rotate secret"))
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from datetime import date, timedelta
 
 import pytest
@@ -18,18 +19,20 @@ from sync.domain.model import AlreadySetUp, Preview, TooManyIntegrations, Unmatc
 from sync.domain.presence import LineState, Presence
 from tests.cards.gallery.gallery import example
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, press, words
+from tests.support.bot.fakes import ADMIN, TENANT, buttons, error_below, inputs, link_urls, parts, press, words
 from tests.support.bot.setup_wizard import (
     ACCOUNT,
     APP,
     CLIENT,
     CLIENT_SECRET,
     CLOUDLINK_SECRET,
+    at_microsoft,
     at_preview,
-    at_register,
-    at_teams,
 )
 from tests.support.bot.texts import EN
+
+SHAPED = "Ab18Q~" + "x" * 34
+"""The shape of a client secret of Entra's, but another one than is typed."""
 
 
 async def draft_of(chat: Chat) -> Draft | None:
@@ -38,10 +41,10 @@ async def draft_of(chat: Chat) -> Draft | None:
 
 
 WHOLE = {
-    "en-US": ("setup integration", ["Step 1 of 4", "Found 27 people", "Step 3 of 4", "Step 4 of 4", "is enabled"]),
+    "en-US": ("setup integration", ["Step 1 of 3", "Found 27 people", "Step 3 of 3", "is enabled"]),
     "pt-PT": (
         "configurar integração",
-        ["Passo 1 de 4", "Foram encontradas 27 pessoas", "Passo 3 de 4", "Passo 4 de 4", "está ativa"],
+        ["Passo 1 de 3", "Foram encontradas 27 pessoas", "Passo 3 de 3", "está ativa"],
     ),
 }
 
@@ -54,7 +57,6 @@ async def test_the_complete_setup(chat: Chat, locale: str) -> None:
     cards = [card]
     for verb, values in (
         ("setup.cloudlink", ACCOUNT),
-        ("setup.register", {}),
         ("setup.save", APP),
         ("setup.now", {}),
     ):
@@ -76,13 +78,13 @@ async def test_progress_is_shown_before_a_service_is_called(chat: Chat) -> None:
     first, last = turn.replaced
     assert "Checking with CloudLink" in words(first)
     assert not buttons(first)
-    assert "Step 2 of 4" in words(last)
+    assert "Step 2 of 3" in words(last)
 
 
 async def test_no_secret_is_shown_logged_or_stored_in_clear(chat: Chat) -> None:
     with capture_logs() as logs:
         chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_WRONG, code=7000215)
-        card = await chat.press(await at_teams(chat), "setup.save", APP)
+        card = await chat.press(await at_microsoft(chat), "setup.save", APP)
         chat.integrations.errors["check_teams"] = RuntimeError(CLIENT_SECRET)
         await chat.press(card, "setup.save", APP)
         del chat.integrations.errors["check_teams"]
@@ -94,25 +96,56 @@ async def test_no_secret_is_shown_logged_or_stored_in_clear(chat: Chat) -> None:
         assert secret.encode() not in chat.stored_bytes()
 
 
-async def test_the_proven_cloudlink_secret_is_kept_encrypted_until_it_was_used(chat: Chat) -> None:
-    card = await at_teams(chat)
+async def test_both_secrets_are_kept_encrypted_until_they_are_used(chat: Chat) -> None:
+    card = await chat.press(await at_microsoft(chat), "setup.register", APP)
     draft = await draft_of(chat)
     assert draft is not None
-    assert draft.cloudlink_secret_sealed
-    assert CLOUDLINK_SECRET not in draft.cloudlink_secret_sealed
-    assert "cloudlink_secret" not in draft.values
-    await chat.press(card, "setup.save", APP)
+    for sealed, secret in (
+        (draft.cloudlink_secret_sealed, CLOUDLINK_SECRET),
+        (draft.client_secret_sealed, CLIENT_SECRET),
+    ):
+        assert sealed
+        assert secret not in sealed
+    assert not {"cloudlink_secret", "client_secret"} & draft.values.keys()
+    await chat.press(card, "setup.save")
+    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
     draft = await draft_of(chat)
     assert draft is not None
-    assert draft.cloudlink_secret_sealed is None
+    assert (draft.cloudlink_secret_sealed, draft.client_secret_sealed) == (None, None)
 
 
-async def test_an_unproven_secret_is_not_kept_at_all(chat: Chat) -> None:
-    chat.integrations.errors["check_cloudlink"] = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
-    await at_register_failing(chat)
-    draft = await draft_of(chat)
-    assert draft is not None
-    assert draft.cloudlink_secret_sealed is None
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
+async def test_cloudlinks_secret_is_kept_unless_it_was_refused_itself(chat: Chat, fault: Fault) -> None:
+    chat.integrations.errors["check_cloudlink"] = example(fault)
+    card = await at_register_failing(chat)
+    is_refused = fault is Fault.CLOUDLINK_REFUSED
+    assert inputs(card)["cloudlink_secret"].get("isRequired", False) is is_refused
+    del chat.integrations.errors["check_cloudlink"]
+    card = await chat.press(card, "setup.cloudlink", {"cloudlink_secret": CLOUDLINK_SECRET if is_refused else ""})
+    assert "Step 2 of 3" in words(card)
+    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
+
+
+SECRET_FAULTS = {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.startswith("cloudlink.")])
+async def test_the_client_secret_is_kept_unless_it_was_refused_itself(chat: Chat, fault: Fault) -> None:
+    chat.integrations.errors["check_teams"] = example(fault)
+    card = await chat.press(await at_microsoft(chat), "setup.save", APP)
+    assert inputs(card)["client_secret"].get("isRequired", False) is (fault in SECRET_FAULTS)
+    del chat.integrations.errors["check_teams"]
+    card = await chat.press(card, "setup.save", {"client_secret": CLIENT_SECRET if fault in SECRET_FAULTS else ""})
+    assert "Step 3 of 3" in words(card)
+    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
+
+
+async def test_a_wrong_field_costs_no_secret(chat: Chat) -> None:
+    card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, "client_id": "contoso", "name": ""})
+    assert error_below(card, "client_id")
+    assert error_below(card, "name")
+    await chat.press(card, "setup.save", {"client_id": CLIENT, "name": "Head office"})
+    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
 
 
 async def at_register_failing(chat: Chat) -> Card:
@@ -120,7 +153,7 @@ async def at_register_failing(chat: Chat) -> Card:
 
 
 async def test_cancel_keeps_nothing(chat: Chat) -> None:
-    card = await chat.press(await at_teams(chat), "setup.cancel")
+    card = await chat.press(await at_microsoft(chat), "setup.cancel")
     assert EN("setup.cancelled.title") in words(card)
     assert await draft_of(chat) is None
     assert not chat.integrations.stored
@@ -142,7 +175,7 @@ async def test_a_cloudlink_fault_is_shown_at_its_field(chat: Chat, fault: Fault)
 @pytest.mark.parametrize("locale", ["en-US", "pt-PT"])
 @pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.startswith("cloudlink.")])
 async def test_a_microsoft_fault_is_shown_at_its_field(chat: Chat, fault: Fault, locale: str) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     error = example(fault)
     chat.integrations.errors["check_teams"] = error
     chat.locale = locale
@@ -157,14 +190,14 @@ async def test_a_microsoft_fault_is_shown_at_its_field(chat: Chat, fault: Fault,
 
 
 async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(chat: Chat) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     missing = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
     chat.integrations.errors["check_teams"] = missing
     card = await chat.press(card, "setup.save", APP)
     said = error_below(card, "client_id")
     assert "Presence.ReadWrite.All" in said
     assert "User.Read.All" not in said
-    assert link_urls(card) == [f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}"]
+    assert any("adminconsent" in url or "CallAnAPI" in url for url in link_urls(card) if CLIENT in url)
 
 
 @pytest.mark.parametrize(
@@ -180,79 +213,212 @@ async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(
         ("client_secret", "x" * 513, EN("check.too_long")),
     ],
 )
-async def test_a_malformed_value_is_refused_without_a_call(
-    chat: Chat, field: str, typed: str, expected: str
-) -> None:
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, field: typed})
+async def test_a_malformed_value_is_refused(chat: Chat, field: str, typed: str, expected: str) -> None:
+    """Microsoft is asked nevertheless if only the name or the date is wrong, to show all errors together."""
+    card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, field: typed})
     assert expected in error_below(card, field)
-    assert "check_teams" not in chat.integrations.calls
+    assert ("check_teams" in chat.integrations.calls) is (field in ("name", "expires_on"))
+    assert "add" not in chat.integrations.calls
+
+
+async def test_what_microsoft_refuses_is_shown_beside_what_is_wrong_here(chat: Chat) -> None:
+    chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    typed = {**APP, "name": " ", "expires_on": "9999-12-31"}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
+    assert EN("fault.entra.secret_expired") in error_below(card, "client_secret")
+    assert EN("check.far") in error_below(card, "expires_on")
+    assert "Name is required" in error_below(card, "name")
+
+
+@pytest.mark.parametrize("field", ["account_id", "cloudlink_client_id", "region"])
+@pytest.mark.parametrize("secret", [CLOUDLINK_SECRET, SHAPED])
+async def test_a_secret_in_another_field_of_step_one_is_neither_shown_nor_stored(
+    chat: Chat, field: str, secret: str
+) -> None:
+    """Also where the text differs from the secret that is typed, but has the shape of one."""
+    chat.integrations.errors["check_cloudlink"] = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+    card = await chat.press(await at_register_failing(chat), "setup.cloudlink", {**ACCOUNT, field: secret})
+    assert EN("check.secret_here") in error_below(card, field)
+    assert secret not in json.dumps(chat.shown, ensure_ascii=False)
+    assert secret.encode() not in chat.stored_bytes()
+
+
+@pytest.mark.parametrize("field", ["client_id", "tenant_id", "name", "expires_on"])
+@pytest.mark.parametrize("secret", [CLIENT_SECRET, SHAPED])
+@pytest.mark.parametrize("verb", ["setup.save", "setup.register"])
+async def test_a_secret_in_another_field_of_step_two_is_neither_shown_nor_stored(
+    chat: Chat, verb: str, field: str, secret: str
+) -> None:
+    card = await chat.press(await at_microsoft(chat), verb, {**APP, field: secret})
+    assert EN("check.secret_here") in error_below(card, field)
+    assert secret not in json.dumps(chat.shown, ensure_ascii=False)
+    assert secret.encode() not in chat.stored_bytes()
+    assert "add" not in chat.integrations.calls
 
 
 async def test_several_errors_are_shown_together(chat: Chat) -> None:
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "", "tenant_id": "x"})
+    card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, "name": "", "tenant_id": "x"})
     assert error_below(card, "name")
     assert error_below(card, "tenant_id")
     assert not error_below(card, "client_id")
 
 
-async def test_step_one_needs_all_but_the_region(chat: Chat) -> None:
+async def test_step_one_needs_every_field(chat: Chat) -> None:
     empty = dict.fromkeys(ACCOUNT, "")
     card = await chat.press(await chat.say("setup integration"), "setup.cloudlink", empty)
     assert all(error_below(card, field) for field in ACCOUNT)
     assert chat.integrations.calls == []
 
 
-async def test_the_expiry_may_stay_unknown(chat: Chat) -> None:
-    await chat.press(await at_teams(chat), "setup.save", {**APP, "expires_on": ""})
+async def test_the_region_comes_from_the_account(chat: Chat) -> None:
+    chat.integrations.region = "eu"
+    card = await chat.say("setup integration")
+    assert "region" not in inputs(card)
+    card = await chat.press(card, "setup.cloudlink", ACCOUNT)
+    await chat.press(card, "setup.save", APP)
+    assert chat.integrations.accounts[-1].region == "eu"
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
+async def test_the_region_is_asked_for_once_it_may_be_what_is_missing(chat: Chat, fault: Fault) -> None:
+    chat.integrations.errors["check_cloudlink"] = example(fault)
+    card = await at_register_failing(chat)
+    cannot_help = {Fault.CLOUDLINK_FORBIDDEN, Fault.CLOUDLINK_THROTTLED, Fault.CLOUDLINK_LIST_TOO_LONG}
+    assert ("region" in inputs(card)) is (fault not in cannot_help)
+    if fault not in cannot_help:
+        await chat.press(card, "setup.cloudlink", {**ACCOUNT, "region": " EU "})
+        assert chat.integrations.accounts[-1].region == "eu"
+
+
+# The secret's expiry
+
+
+@pytest.mark.parametrize(
+    ("chosen", "typed", "expected"),
+    [
+        ("90", "", date(2027, 2, 20)),
+        ("180", "", date(2027, 5, 21)),
+        ("730", "", date(2028, 11, 21)),
+        ("other", "2027-05-31", date(2027, 5, 31)),
+        ("180", "2027-05-31", date(2027, 5, 31)),
+        ("", "", None),
+        ("forever", "", None),
+    ],
+)
+async def test_the_expiry_is_chosen_as_in_azure_or_typed(
+    chat: Chat, chosen: str, typed: str, expected: date | None
+) -> None:
+    await chat.press(await at_microsoft(chat), "setup.save", {**APP, "expires_in": chosen, "expires_on": typed})
     ((_, view),) = chat.integrations.stored.values()
-    assert view.secret_expires_on is None
+    assert view.secret_expires_on == expected
+
+
+async def test_another_date_is_asked_for(chat: Chat) -> None:
+    typed = {**APP, "expires_in": "other", "expires_on": ""}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
+    assert EN("check.which_day") in error_below(card, "expires_on")
+
+
+# The links of step two
+
+
+def step_links(card: Card) -> list[str]:
+    """The addresses in the steps of the checklist, in order."""
+    found = (re.search(r"\]\((\S+)\)$", str(part["text"])) for part in parts(card) if part["type"] == "TextBlock")
+    return [link[1] for link in found if link]
+
+
+async def test_once_the_ids_are_typed_every_link_leads_to_that_application(chat: Chat) -> None:
+    card = await at_microsoft(chat)
+    assert not [url for url in step_links(card) if CLIENT in url]
+    card = await chat.press(card, "setup.register", {"client_id": f"{{{CLIENT.upper()}}}"})
+    _, *further = step_links(card)
+    assert len(further) == 3
+    assert all(CLIENT in url for url in further)
+    assert inputs(card)["client_id"]["value"] == CLIENT
+
+
+async def test_ids_that_are_none_aim_no_link(chat: Chat) -> None:
+    card = await chat.press(await at_microsoft(chat), "setup.register", {"client_id": "contoso"})
+    assert EN("check.guid") in error_below(card, "client_id")
+    assert not [url for url in step_links(card) if "contoso" in url]
+
+
+async def test_the_accounts_name_is_offered_and_numbered_when_it_is_taken(chat: Chat) -> None:
+    card = await at_microsoft(chat)
+    offered = inputs(card)["name"]["value"]
+    assert offered == "Contoso [Telephony](https://evil.example)"
+    await chat.press(await chat.press(card, "setup.save", {**APP, "name": offered}), "setup.later")
+    assert inputs(await at_microsoft(chat))["name"]["value"] == f"{offered} 2"
+
+
+async def test_a_new_secret_is_waited_for_with_a_line_that_moves(chat: Chat) -> None:
+    chat.integrations.waits = 3
+    turn = await chat.turn_of_press(await at_microsoft(chat), "setup.save", APP)
+    said = [words(card) for card in turn.replaced]
+    assert [f"Attempt {number}" in said[number - 1] for number in (2, 3, 4)] == [True] * 3
+    assert "Step 3 of 3" in said[-1]
 
 
 async def test_the_chats_own_tenant_is_offered(chat: Chat) -> None:
-    assert inputs(await at_teams(chat))["tenant_id"]["value"] == TENANT
+    assert inputs(await at_microsoft(chat))["tenant_id"]["value"] == TENANT
 
 
 async def test_a_tenant_that_is_no_id_is_not_offered(chat: Chat) -> None:
     chat.tenant = "not-a-guid"
-    assert "value" not in inputs(await at_teams(chat))["tenant_id"]
+    assert "value" not in inputs(await at_microsoft(chat))["tenant_id"]
 
 
-async def test_blanks_around_pasted_values_do_not_count(chat: Chat) -> None:
-    padded = {field: f" {value}\n" for field, value in APP.items()}
-    await chat.press(await at_teams(chat), "setup.save", padded)
-    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
-    assert chat.integrations.apps[-1].client_id == CLIENT
+PASTED = [
+    " {}\n",
+    '"{}"',
+    "'{}',",
+    '"{}";',
+    "\u201c{}\u201d",
+    "\ufeff{}\u200b",
+    "\u00a0{}\u00a0",
+    "`{}`",
+    "\t\u2060{} ,",
+]
+
+
+@pytest.mark.parametrize("around", PASTED)
+async def test_what_comes_with_pasted_values_does_not_count(chat: Chat, around: str) -> None:
+    account = {field: around.format(value) for field, value in ACCOUNT.items()}
+    card = await chat.press(await chat.say("setup integration"), "setup.cloudlink", account)
+    await chat.press(card, "setup.save", {field: around.format(value) for field, value in APP.items()})
+    stored, app = chat.integrations.accounts[-1], chat.integrations.apps[-1]
+    assert (stored.account_id, stored.client_id, stored.client_secret) == tuple(ACCOUNT.values())
+    assert (app.tenant_id, app.client_id, app.client_secret) == (TENANT, CLIENT, CLIENT_SECRET)
 
 
 async def test_two_integrations_do_not_share_a_name(chat: Chat) -> None:
     await chat.press(await at_preview(chat), "setup.later")
-    card = await chat.press(await at_teams(chat), "setup.save", {**APP, "name": "HEAD office"})
+    typed = {**APP, "name": "HEAD office", "client_id": CLIENT.replace("4", "5")}
+    card = await chat.press(await at_microsoft(chat), "setup.save", typed)
     assert "already" in error_below(card, "name")
     assert len(chat.integrations.stored) == 1
 
 
 async def test_back_keeps_what_was_typed_and_the_secret_need_not_be_pasted_again(chat: Chat) -> None:
-    card = await chat.press(await at_teams(chat), "setup.back")
-    card = await chat.press(card, "setup.back")
+    card = await chat.press(await at_microsoft(chat), "setup.back")
     assert inputs(card)["account_id"]["value"] == "1000200030"
     assert not inputs(card)["cloudlink_secret"].get("isRequired")
     card = await chat.press(card, "setup.cloudlink", {"cloudlink_secret": ""})
-    assert "Step 2 of 4" in words(card)
+    assert "Step 2 of 3" in words(card)
     assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
 
 
-async def test_another_account_after_back_is_not_mistaken_for_a_proven_one(chat: Chat) -> None:
-    card = await chat.press(await at_register(chat), "setup.back")
-    chat.integrations.errors["check_cloudlink"] = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
-    card = await chat.press(card, "setup.cloudlink", {"account_id": "other", "cloudlink_secret": ""})
-    assert inputs(card)["cloudlink_secret"].get("isRequired")
-    draft = await draft_of(chat)
-    assert draft is not None
-    assert draft.cloudlink_secret_sealed is None
+async def test_another_account_is_checked_with_the_kept_secret(chat: Chat) -> None:
+    card = await chat.press(await at_microsoft(chat), "setup.back")
+    await chat.press(card, "setup.cloudlink", {"account_id": "other", "cloudlink_secret": ""})
+    assert chat.integrations.calls == ["check_cloudlink", "check_cloudlink"]
+    assert chat.integrations.accounts[-1].account_id == "other"
+    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
 
 
 async def test_back_and_cancel_send_nothing_that_was_typed(chat: Chat) -> None:
-    for card in (await at_teams(chat), await chat.say("setup integration")):
+    for card in (await at_microsoft(chat), await chat.say("setup integration")):
         for verb, button in buttons(card).items():
             if verb in ("setup.back", "setup.cancel"):
                 assert button["associatedInputs"] == "none"
@@ -263,16 +429,46 @@ async def test_back_and_cancel_send_nothing_that_was_typed(chat: Chat) -> None:
 
 
 async def test_a_card_from_before_a_restart_still_works(chat: Chat) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     chat.restart()
     card = await chat.press(card, "setup.save", APP)
-    assert "Step 4 of 4" in words(card)
+    assert "Step 3 of 3" in words(card)
     assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
 
 
 @pytest.mark.parametrize(
-    ("reach", "step"), [(at_register, "Step 2 of 4"), (at_teams, "Step 3 of 4"), (at_preview, "Step 4 of 4")]
+    ("step", "shown"),
+    [("cloudlink", "Step 1 of 3"), ("register", "Step 2 of 3"), ("teams", "Step 2 of 3"), ("other", "Step 1 of 3")],
 )
+async def test_a_draft_of_an_earlier_release_continues(chat: Chat, step: str, shown: str) -> None:
+    old = await at_microsoft(chat)
+    draft = await draft_of(chat)
+    assert draft is not None
+    draft.step, draft.values = step, {"account_id": "1000200030", "region": ""}
+    async with chat.database.writing() as session:
+        await drafts.save(session, draft)
+    card = await chat.say("setup integration")
+    assert EN("setup.resume.title") in words(card)
+    assert shown in words(card)
+    assert shown in words(await chat.press(card, "setup.resume"))
+    assert "Step 2 of 3" in words(
+        await chat.act("setup.register", draft=buttons(old)["setup.save"]["data"]["draft"])
+    )
+
+
+async def test_a_draft_of_an_earlier_release_without_a_secret_asks_for_it(chat: Chat) -> None:
+    await at_microsoft(chat)
+    draft = await draft_of(chat)
+    assert draft is not None
+    draft.step, draft.cloudlink_secret_sealed = "teams", None
+    async with chat.database.writing() as session:
+        await drafts.save(session, draft)
+    card = await chat.press(await chat.say("setup integration"), "setup.resume")
+    assert EN("check.cloudlink_again") in error_below(card, "cloudlink_secret")
+    assert inputs(card)["account_id"]["value"] == "1000200030"
+
+
+@pytest.mark.parametrize(("reach", "step"), [(at_microsoft, "Step 2 of 3"), (at_preview, "Step 3 of 3")])
 async def test_after_a_restart_the_command_offers_to_go_on(chat: Chat, reach: object, step: str) -> None:
     assert callable(reach)
     await reach(chat)
@@ -283,7 +479,7 @@ async def test_after_a_restart_the_command_offers_to_go_on(chat: Chat, reach: ob
 
 
 async def test_starting_over_forgets_and_makes_older_cards_stale(chat: Chat) -> None:
-    old = await at_teams(chat)
+    old = await at_microsoft(chat)
     fresh = await chat.press(await chat.say("setup integration"), "setup.restart")
     assert "value" not in inputs(fresh)["account_id"]
     assert EN("setup.ended.title") in words(await chat.press(old, "setup.save", APP))
@@ -292,11 +488,11 @@ async def test_starting_over_forgets_and_makes_older_cards_stale(chat: Chat) -> 
 
 async def test_an_untouched_setup_is_simply_shown_again(chat: Chat) -> None:
     await chat.say("setup integration")
-    assert "Step 1 of 4" in words(await chat.say("setup integration"))
+    assert "Step 1 of 3" in words(await chat.say("setup integration"))
 
 
 async def test_a_lost_key_asks_for_the_cloudlink_secret_again(chat: Chat) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     chat.key = Fernet.generate_key().decode()
     chat.restart()
     card = await chat.press(card, "setup.save", APP)
@@ -308,11 +504,11 @@ async def test_a_lost_key_asks_for_the_cloudlink_secret_again(chat: Chat) -> Non
 
 
 async def test_saving_twice_concurrently_stores_one(chat: Chat) -> None:
-    action = press(await at_teams(chat), "setup.save", APP)
+    action = press(await at_microsoft(chat), "setup.save", APP)
     turns = [chat.new_turn(action), chat.new_turn(action)]
     await asyncio.gather(*(chat.pipeline(turn) for turn in turns))
     assert chat.integrations.calls.count("add") == 1
-    assert all("Step 4 of 4" in words(turn.answer) for turn in turns)
+    assert all("Step 3 of 3" in words(turn.answer) for turn in turns)
 
 
 async def test_enabling_twice_is_harmless(chat: Chat) -> None:
@@ -322,15 +518,15 @@ async def test_enabling_twice_is_harmless(chat: Chat) -> None:
 
 
 async def test_an_old_card_of_a_saved_setup_leads_to_its_last_step(chat: Chat) -> None:
-    old = await at_teams(chat)
+    old = await at_microsoft(chat)
     await chat.press(old, "setup.save", APP)
     for verb in ("setup.save", "setup.cancel", "setup.back"):
-        assert "Step 4 of 4" in words(await chat.press(old, verb, APP))
+        assert "Step 3 of 3" in words(await chat.press(old, verb, APP))
     assert len(chat.integrations.stored) == 1
 
 
 async def test_a_finished_setups_cards_say_so(chat: Chat) -> None:
-    old = await at_teams(chat)
+    old = await at_microsoft(chat)
     await chat.press(await chat.press(old, "setup.save", APP), "setup.now")
     assert EN("setup.ended.title") in words(await chat.press(old, "setup.save", APP))
 
@@ -340,11 +536,11 @@ async def test_a_saved_setup_whose_integration_was_removed_starts_over(chat: Cha
     chat.integrations.stored.clear()
     card = await chat.press(await chat.say("setup integration"), "setup.resume")
     assert "out of date" in words(card)
-    assert "Step 1 of 4" in words(await chat.say("setup integration"))
+    assert "Step 1 of 3" in words(await chat.say("setup integration"))
 
 
 async def test_another_administrators_draft_is_out_of_reach(chat: Chat) -> None:
-    card = await at_teams(chat)
+    card = await at_microsoft(chat)
     chat.admins = (ADMIN, "other-admin")
     chat.restart()
     chat.person = "other-admin"
@@ -424,7 +620,7 @@ async def test_later_says_how_to_come_back(chat: Chat) -> None:
 
 async def test_names_from_outside_are_shown_literally(chat: Chat) -> None:
     """An account's name is not Markdown: it is shown in text runs only."""
-    card = await at_register(chat)
+    card = await at_microsoft(chat)
     assert "[Telephony](https://evil.example)" in words(card)
     blocks = json.dumps([part for part in card["body"] if part["type"] == "TextBlock"])
     assert "evil.example" not in blocks
@@ -440,7 +636,7 @@ FULL = {
 async def test_a_tenant_with_too_many_integrations_learns_so_first_and_at_the_end(chat: Chat, locale: str) -> None:
     chat.locale = locale
     typed, expected = FULL[locale]
-    form = await at_teams(chat)
+    form = await at_microsoft(chat)
     chat.integrations.errors["add"] = chat.integrations.errors["check_room"] = TooManyIntegrations(20)
     for card in (await chat.press(form, "setup.save", APP), await chat.say(typed)):
         assert expected in words(card)
@@ -449,8 +645,23 @@ async def test_a_tenant_with_too_many_integrations_learns_so_first_and_at_the_en
 
 
 async def test_an_equal_set_up_leads_to_the_existing_integration(chat: Chat) -> None:
-    form = await at_teams(chat)
-    chat.integrations.errors["add"] = AlreadySetUp("the-existing-one")
+    """It is found before Microsoft is called; one that is stored meanwhile, when it is added."""
+    await chat.press(await at_preview(chat), "setup.later")
+    ((_, existing),) = chat.integrations.stored.values()
+    calls = len(chat.integrations.calls)
+    card = await chat.press(
+        await at_microsoft(chat), "setup.save", {**APP, "client_id": CLIENT.upper(), "name": "Two"}
+    )
+    assert "already set up" in words(card)
+    assert "Head office" in words(card)
+    assert buttons(card)["status.show"]["data"]["integration"] == existing.id
+    assert chat.integrations.calls[calls:] == ["check_cloudlink"]
+    assert "Step 2 of 3" in words(await chat.press(card, "setup.resume"))
+
+
+async def test_an_equal_set_up_that_was_faster_is_reported(chat: Chat) -> None:
+    form = await at_microsoft(chat)
+    chat.integrations.errors["add"] = AlreadySetUp("gone-by-now")
     card = await chat.press(form, "setup.save", APP)
     assert "already set up" in words(card)
-    assert list(buttons(card)) == ["status.show", "command.integrations"]
+    assert list(buttons(card)) == ["command.integrations", "setup.resume"]

@@ -20,6 +20,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.statements import recorded_statements
 from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -245,3 +246,22 @@ async def test_a_directory_that_cannot_be_read_changes_no_person_and_opens_a_pro
         assert (await read_person(at.database, "ana")).teams_user_id == "teams ana"
         async with at.database.session() as session:
             assert [row.fault for row in await problems.list_open(session, "i1")] == ["graph.forbidden"]
+
+
+async def test_only_what_differs_is_written_and_what_teams_shows_moves_in_one_transaction(tmp_path: Path) -> None:
+    names = [f"p{number:03}" for number in range(450)]
+    former = person("p000", **APPLIED, applied_user_id="teams x", teams_user_id="teams x")
+    async with bench(tmp_path, former, person("p449", teams_user_id=None)) as at:
+        at.set_people(*names)
+        at.set_users(**{name: f"teams {name}" for name in names[1:-1]}, p449="teams x")
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert (len(rows), rows["p449"].applied, rows["p000"].applied) == (450, UNSURE, None)
+        with recorded_statements(at.database) as statements:
+            await at.directory_sync.match("i1")
+        written = [each for each in statements if each.startswith(("INSERT", "UPDATE person SET name"))]
+        assert written == []
+        at.set_people(*names, p100="another extension")
+        with recorded_statements(at.database) as statements:
+            await at.directory_sync.match("i1")
+        assert len([each for each in statements if each.startswith("UPDATE person SET extension")]) == 1

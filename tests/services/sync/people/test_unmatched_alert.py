@@ -22,9 +22,11 @@ def people(count: int, lost: Collection[int] = ()) -> list[Person]:
 
 async def check(database: Database, count: int, before: Collection[int], lost: Collection[int]) -> list[Problem]:
     """Check ``count`` people: ``before`` are those unmatched before, ``lost`` those unmatched now."""
-    was_matched = {f"p{n}" for n in range(count) if n not in before}
+    newly = [f"p{n}" for n in lost if n not in before]
     async with database.writing() as session:
-        await unmatched_alert.check(session, "i1", was_matched, people(count, lost), NOON)
+        for row in people(count, lost):
+            await session.merge(row)
+        await unmatched_alert.check(session, "i1", count - len(before), newly, NOON)
     async with database.session() as session:
         return await problems.list_open(session, "i1")
 

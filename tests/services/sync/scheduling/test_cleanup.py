@@ -5,8 +5,9 @@ import pytest
 from sqlmodel import select
 
 from storage.tables.conversations import Draft
+from storage.tables.history import HistoryEntry
 from storage.tables.people import Call, SeenEvent
-from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DRAFTS, KEEP_EVENTS, Cleanup
+from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_HISTORY, Cleanup
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, context_of
 from tests.support.stores import empty_store, integration, person, stored
@@ -34,6 +35,9 @@ async def test_only_what_is_too_old_is_deleted_and_the_next_run_is_queued(tmp_pa
                     heard_at=call_at,
                 ),
                 Draft(tenant_id="t1", user_object_id=name, step="name", updated_at=draft_at),
+                HistoryEntry(
+                    owner_tenant="t1", actor_id=name, act="enable", result="done", at=NOON - KEEP_HISTORY - age
+                ),
             )
         jobs = FakeJobs()
         await Cleanup(context_of(database, jobs=jobs), timedelta(hours=1)).run("all")
@@ -45,4 +49,5 @@ async def test_only_what_is_too_old_is_deleted_and_the_next_run_is_queued(tmp_pa
                 "new, open",
             }
             assert (await session.exec(select(Draft.user_object_id))).all() == ["new"]
+            assert (await session.exec(select(HistoryEntry.actor_id))).all() == ["new"]
         assert jobs.deferred == [("cleanup", "all", NOON + timedelta(hours=1))]

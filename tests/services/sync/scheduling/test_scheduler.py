@@ -9,9 +9,9 @@ from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.scheduling.scheduler import Intervals, Scheduler
-from tests.support.clocks import NOON
+from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, context_of
-from tests.support.stores import empty_store, integration, person, stored
+from tests.support.stores import empty_store, integration, person, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -49,6 +49,7 @@ def problem(service: str, lasting: bool, since: datetime, checked: datetime, sus
 
 OLD, NEW = ago(hours=1), ago(seconds=20)
 DOWN = problem("cloudlink", False, ago(seconds=30), ago(seconds=5))
+DOWN_BEFORE_THE_CLOCK_WAS_SET_BACK = problem("cloudlink", False, ago(hours=-1), ago(hours=-1))
 REFUSED = problem("cloudlink", True, OLD, NEW)
 REVOKED = problem("graph", True, OLD, NEW)
 
@@ -69,6 +70,7 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(polled_at=ago(seconds=31), unreported={"p": ago(seconds=14).timestamp()}), [], []),
         (fresh(catch_up_since=NOON), [], ["poll"]),
         (fresh(catch_up_since=NOON), [DOWN], []),
+        (fresh(catch_up_since=NOON), [DOWN_BEFORE_THE_CLOCK_WAS_SET_BACK], ["poll"]),
         (fresh(polled_at=ago(seconds=31), subscription_id=""), [], ["poll"]),
         (fresh(subscription_checked_at=ago(minutes=6)), [], ["subscribe"]),
         (fresh(matched_at=ago(minutes=16)), [], ["match"]),
@@ -125,6 +127,25 @@ async def test_at_start_phones_are_polled_before_anything_is_pushed(tmp_path: Pa
             ("cleanup", "all", None),
             ("warn", "all", None),
         ]
+
+
+async def test_what_a_clock_that_was_ahead_made_due_later_is_due_when_it_is_set_back(tmp_path: Path) -> None:
+    """Of a retry, of a renewal and of a refusal; what was planned by the right clock stays."""
+    ahead = NOON + timedelta(hours=1)
+    async with empty_store(tmp_path) as database:
+        retry = person("retry", desired="Busy/InACall", due_at=ahead)
+        renewal = person("renewal", desired="Busy/InACall", applied="Busy/InACall", applied_at=ahead, due_at=ahead)
+        refused = person("refused", desired="Busy/InACall", refused_since=ahead, refused_until=ahead, due_at=ahead)
+        calm = person("calm", desired="Busy/InACall", applied="Busy/InACall", applied_at=NOON, due_at=ahead)
+        await stored(database, fresh(), retry, renewal, refused, calm)
+        clock, jobs = FakeClock(ahead), FakeJobs()
+        scheduler = Scheduler(context_of(database, jobs=jobs, clock=clock), Intervals(), paced=(), public=True)
+        await scheduler.schedule("all")
+        clock.now = NOON + timedelta(seconds=5)
+        await scheduler.schedule("all")
+        due = {name: (await read_person(database, name)).due_at for name in ("retry", "renewal", "refused", "calm")}
+        assert due == {**dict.fromkeys(("retry", "renewal", "refused"), clock.now), "calm": ahead}
+        assert (await read_person(database, "refused")).refused_until is None
 
 
 async def test_a_rotation_that_is_due_is_continued(tmp_path: Path) -> None:

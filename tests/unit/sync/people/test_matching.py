@@ -120,3 +120,34 @@ def test_a_guest_is_left_out_and_takes_no_address_from_a_colleague() -> None:
     guest = User("guest", "ana_example.com#EXT#@contoso.example", "ana@example.com", guest=True)
     assert matched("ana@example.com", guest) == (None, Unmatched.GUEST)
     assert matched("ana@example.com", guest, ANA) == ("ana", None)
+
+
+def test_who_is_chosen_by_hand_is_matched_whatever_the_addresses_say() -> None:
+    people = [user("bob@example.com", "b"), user("ana@example.com", "a"), user("eva@example.com", "e")]
+    accounts = [ANA, User("eva", "eva@example.com"), User("free", "free@example.com")]
+    found = match(people, accounts, chosen={"b": "free"})
+    assert [(one.teams_user_id, one.reason) for one in found] == [("free", None), ("ana", None), ("eva", None)]
+
+
+def test_an_account_chosen_for_one_person_is_nobody_elses() -> None:
+    found = match([user("bob@example.com", "b"), user("ana@example.com", "a")], [ANA], chosen={"b": "ana"})
+    assert [(one.teams_user_id, one.reason) for one in found] == [("ana", None), (None, Unmatched.TAKEN)]
+
+
+@pytest.mark.parametrize(
+    ("account", "reason"),
+    [
+        (User("x", "x@example.com", guest=True), Unmatched.GUEST),
+        (User("x", "x@example.com", enabled=False), Unmatched.DISABLED),
+        (User("y", "y@example.com"), Unmatched.CHOSEN_GONE),
+    ],
+)
+def test_a_chosen_account_that_no_longer_fits_says_why(account: User, reason: Unmatched) -> None:
+    (found,) = match([user("ana@example.com")], [account, ANA], chosen={"u": "x"})
+    assert (found.teams_user_id, found.reason) == (None, reason)
+
+
+def test_two_of_an_address_are_two_no_more_once_one_is_chosen_by_hand() -> None:
+    twins = [user("ana@example.com", "a"), user("ana@example.com", "b")]
+    found = match(twins, [ANA, User("free", "free@example.com")], chosen={"b": "free"})
+    assert [one.teams_user_id for one in found] == ["ana", "free"]

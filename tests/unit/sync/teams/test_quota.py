@@ -9,7 +9,18 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from sync.domain.changes import Done, Failed, Outcome, Throttled
 from sync.domain.errors import Fault, ServiceUnavailable
-from sync.teams.quota import IN_FLIGHT, MARGIN, SEND_WITHIN, WINDOW, Quota, QuotaLedger, Spent, recent, spend
+from sync.teams.quota import (
+    IN_FLIGHT,
+    LONGEST_BLOCK,
+    MARGIN,
+    SEND_WITHIN,
+    WINDOW,
+    Quota,
+    QuotaLedger,
+    Spent,
+    recent,
+    spend,
+)
 from tests.support.clocks import NOON
 
 
@@ -139,3 +150,24 @@ def test_no_thirty_seconds_hold_more_than_the_limit_though_the_loop_stalls(
         ledger.settle(row, requests, reserved_at, now)
     for start, _ in arrived:
         assert sum(count for at, count in arrived if start <= at < start + WINDOW) <= limit
+
+
+def test_after_the_clock_was_set_back_no_block_lasts_until_it_has_caught_up() -> None:
+    """A wait that is longer than any, and spending in the future, were stored by a clock that was ahead."""
+    ledger, before = QuotaLedger(Quota(5), Metrics(CollectorRegistry())), NOON + timedelta(hours=1)
+    row = Row()
+    ledger.reserve(row, 5, before)
+    ledger.block(row, before + timedelta(seconds=20))
+    until, left = ledger.allowance([row], NOON)
+    assert until == NOON + LONGEST_BLOCK
+    assert left == 0
+    assert ledger.allowance([row], until) == (None, 5)
+
+
+def test_no_block_is_longer_than_the_longest() -> None:
+    ledger, row = QuotaLedger(Quota(5), Metrics(CollectorRegistry())), Row()
+    ledger.block(row, NOON + timedelta(days=1))
+    end = NOON + LONGEST_BLOCK
+    assert ledger.allowance([row], NOON) == (end, 0)
+    assert ledger.allowance([row], NOON + timedelta(seconds=9)) == (end, 0)
+    assert ledger.allowance([row], end) == (None, 5)

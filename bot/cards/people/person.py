@@ -1,0 +1,137 @@
+"""One person: phones, what Teams shows, how they were matched, what was sent last, and what can be done."""
+
+from datetime import datetime
+
+from microsoft_teams.cards.core import Action, CardElement, TextInput
+
+from bot.activity import Card
+from bot.cards.field_errors import FormError
+from bot.cards.fields import MAX_ID
+from bot.cards.health.proof import state_of
+from bot.cards.parts import button, capped, card, error_note, header, note, row, text
+from bot.cards.people.words import device, from_us, state, who
+from bot.languages import Texts
+from sync.domain.people import MatchRefused, PersonCard, PersonLine, SentChange
+from sync.domain.presence import Presence
+
+RESULTS = {"done": "✅", "throttled": "⏳"}
+MAX_DEVICES = 6
+
+
+def person_card(
+    texts: Texts, person: PersonCard, now: datetime, zone: str, done: str = "", meanwhile: str | None = None
+) -> Card:
+    """``done`` is the key of what was just done; ``meanwhile`` names who changed the person first, if so."""
+    line = person.line
+    title = who(line)
+    about = " · ".join(part for part in (line.extension or "", capped(line.address)) if part)
+    body: list[CardElement] = [header("👤", title, about)]
+    if done:
+        body.append(note("good", "✅", texts(f"person.done.{done}")))
+    if meanwhile is not None:
+        body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
+    if line.excluded or line.left_out or not line.is_matched:
+        body.append(note("warning", "🚫" if line.excluded else "⚠️", state(texts, line)))
+    body += [
+        *_devices(texts, person, now, zone),
+        *_teams(texts, person, now, zone),
+        *_changes(texts, person.sent, now, zone),
+    ]
+    return card(texts, title, body, _actions(texts, line), wide=True)
+
+
+def _devices(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
+    shown = [row("☎️", *device(texts, one, now, zone)) for one in person.devices[:MAX_DEVICES]]
+    return [_heading(texts("person.devices")), *(shown or [row("☎️", texts("person.no_phone"))])]
+
+
+def _teams(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
+    line = person.line
+    rows: list[CardElement] = [_heading(texts("person.teams"))]
+    rows.append(row("📥", texts("person.wanted", presence=from_us(texts, line.desired))))
+    at = ""
+    if person.applied_at and person.applied_until:
+        until = texts.since(person.applied_until, now, zone)
+        at = texts("person.applied.at", ago=texts.when(person.applied_at, now, zone), until=until)
+    rows.append(row("📤", texts("person.applied", presence=from_us(texts, line.shown)), at))
+    if person.read:
+        shown = person.read.activity or person.read.availability
+        rows.append(row("👁️", texts("person.read", presence=state_of(texts, shown))))
+    elif line.is_matched:
+        rows.append(row("👁️", texts("person.unread")))
+    if line.by_hand and line.changed_at:
+        ago = texts.when(line.changed_at, now, zone)
+        rows.append(row("🔗", texts("person.matched.hand", who=capped(line.changed_by, 40) or "–", ago=ago)))
+    elif line.is_matched:
+        rows.append(row("🔗", texts("person.matched.address", address=capped(line.address))))
+    return rows
+
+
+def _changes(texts: Texts, sent: tuple[SentChange, ...], now: datetime, zone: str) -> list[CardElement]:
+    rows = [_change(texts, each, now, zone) for each in sent]
+    return [_heading(texts("person.changes")), *(rows or [text(texts("person.changes.none"), subtle=True)])]
+
+
+def _change(texts: Texts, sent: SentChange, now: datetime, zone: str) -> CardElement:
+    return row(RESULTS.get(sent.result, "❌"), sent_words(texts, sent), texts.when(sent.at, now, zone))
+
+
+def sent_words(texts: Texts, sent: SentChange) -> str:
+    """What was sent and its answer, in a sentence."""
+    what = "set" if sent.presence else "clear"
+    activity = Presence(sent.presence).activity if sent.presence else ""
+    return texts(
+        f"why.sent.{what}.{sent.result}",
+        presence=state_of(texts, activity),
+        detail=detail_words(texts, sent.detail),
+    )
+
+
+def detail_words(texts: Texts, detail: str) -> str:
+    """The key of a fault as its sentence; anything else as it is."""
+    key = f"fault.{detail}"
+    return texts.lenient(key, {}) if key in texts.keys else capped(detail, 60)
+
+
+def _actions(texts: Texts, line: PersonLine) -> list[Action]:
+    data = {"integration": line.integration_id, "person": line.id}
+    setting = {**data, "choices": str(line.choices)}
+    turn = "include" if line.excluded else "exclude"
+    return [
+        button(texts("button.why"), "why.show", data, style="positive"),
+        button(texts(f"button.{turn}"), f"person.{turn}", setting),
+        button(texts("button.resend"), "person.resend", data),
+        button(texts("button.clear"), "person.clear", data),
+        button(texts("button.match"), "person.match", setting),
+        button(texts("button.people"), "people.show", {"integration": line.integration_id}),
+    ]
+
+
+def match_form(texts: Texts, line: PersonLine, typed: str = "", refused: MatchRefused | None = None) -> Card:
+    """The sign-in name of the account that is to be this person's, and what was wrong with the last one."""
+    title = texts("person.match.title")
+    name = TextInput(
+        id="principal_name",
+        label=texts("person.match.name"),
+        value=typed or None,
+        placeholder=capped(line.address) or None,
+        is_required=True,
+        error_message=texts("check.required", field=texts("person.match.name")),
+        max_length=MAX_ID,
+    )
+    body: list[CardElement] = [header("🔗", title, who(line)), text(texts("person.match.how")), name]
+    if refused:
+        other = capped(refused.other, 60)
+        key = f"match.{refused.reason}"
+        body.append(error_note(FormError(texts(key, other=other), texts(f"{key}.remedy", other=other))))
+    data = {"integration": line.integration_id, "person": line.id, "choices": str(line.choices)}
+    actions: list[Action] = [
+        button(texts("button.check"), "person.save_match", data, style="positive", inputs=True)
+    ]
+    if line.by_hand:
+        actions.append(button(texts("button.unmatch"), "person.unmatch", data))
+    return card(texts, title, body, [*actions, button(texts("button.cancel"), "people.open", data)])
+
+
+def _heading(words: str) -> CardElement:
+    return text(words, weight="Bolder", spacing="Medium")

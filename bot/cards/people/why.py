@@ -1,0 +1,140 @@
+"""Why Teams shows what it shows: the reason first, then the rungs from the phone to Teams, each with its light."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from microsoft_teams.cards.core import Action, CardElement, RichTextBlock, TextRun
+
+from bot.activity import Card
+from bot.cards.health.proof import state_of
+from bot.cards.parts import Style, button, capped, card, header, note, row, text
+from bot.cards.people.person import detail_words
+from bot.cards.people.words import who
+from bot.languages import Texts
+from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reason, Rung
+
+LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.OFF: "⚪"}
+GOOD = frozenset({Reason.SHOWN, Reason.NOTHING})
+WAITING = frozenset({Reason.PENDING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.STRONGER, Reason.UNREAD})
+MAX_FACT = 60
+
+RESEND = ("button.resend", "person.resend")
+TEST = ("button.test", "test.run")
+REFRESH = ("button.refresh", "why.show")
+FIXES: Mapping[Reason, tuple[str, str]] = {
+    Reason.NOTHING: REFRESH,
+    Reason.NOT_OURS: ("button.clear", "person.clear"),
+    Reason.PAUSED: ("button.enable", "enable.preview"),
+    Reason.NOT_READ: TEST,
+    Reason.LEFT_OUT: ("button.match", "person.match"),
+    Reason.EXCLUDED: ("button.include", "person.include"),
+    Reason.CREDENTIALS: ("button.status", "status.show"),
+    Reason.REFUSED: RESEND,
+    Reason.NOT_HEARD: RESEND,
+    Reason.STALE: RESEND,
+    Reason.PHONES_DOWN: TEST,
+    Reason.SERVICE_DOWN: TEST,
+    Reason.QUOTA: REFRESH,
+    Reason.PENDING: REFRESH,
+    Reason.CHOSEN: REFRESH,
+    Reason.STRONGER: REFRESH,
+    Reason.OVERRULED: RESEND,
+    Reason.LOST: RESEND,
+    Reason.UNREAD: REFRESH,
+}
+"""The button that deals with a reason: its label and verb."""
+
+
+def why_card(texts: Texts, found: Explanation, now: datetime, zone: str) -> Card:
+    title = texts("why.title")
+    body: list[CardElement] = [header("🔎", title, who(found.person)), _verdict(texts, found)]
+    body += [_rung(texts, rung, now, zone) for rung in found.rungs]
+    return card(texts, title, body, _actions(texts, found), wide=True)
+
+
+def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -> Card:
+    """For a person about themselves: nothing to press but to look again."""
+    title = texts("why.title.me")
+    body: list[CardElement] = [header("🔎", title)]
+    for each in found:
+        body.append(_verdict(texts, each, remedy=False))
+        body += [_rung(texts, rung, now, zone) for rung in each.rungs]
+    if not found:
+        body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
+    return card(texts, title, body, [button(texts("button.refresh"), "me.show", style="positive")], wide=True)
+
+
+def copied(texts: Texts, lines: list[str], line: PersonLine) -> Card:
+    """Ids and times in a form to copy."""
+    title = texts("why.copy.title")
+    body: list[CardElement] = [header("📋", title), text(texts("why.copy.how"))]
+    body += [_monospace(each) for each in lines]
+    data = {"integration": line.integration_id, "person": line.id}
+    return card(texts, title, body, [button(texts("button.back"), "why.show", data)], wide=True)
+
+
+def support_lines(person: PersonCard, found: Explanation) -> list[str]:
+    """What support asks for, in English: ids and times, no names."""
+    lines = [
+        f"time: {found.at.isoformat(timespec='seconds') if found.at else ''}",
+        f"integration: {person.line.integration_id}",
+        f"person: {person.line.id}",
+        f"CloudLink user: {person.cloudlink_user_id}",
+        f"Entra user: {person.teams_user_id or '-'}",
+        f"reason: {found.reason}",
+        f"phone: {person.line.line} wanted: {person.line.desired or '-'} applied: {person.line.shown or '-'}",
+        f"correlation: {person.because or '-'}",
+    ]
+    for sent in person.sent:
+        about = f"{sent.presence or 'clear'} {sent.result} {sent.detail}".rstrip()
+        ids = f"client-request-id: {sent.cause or '-'} request-id: {sent.request_id or '-'}"
+        lines.append(f"{sent.at.isoformat(timespec='seconds')} {about} {ids}")
+    return [capped(line, 300) for line in lines]
+
+
+def _verdict(texts: Texts, found: Explanation, *, remedy: bool = True) -> CardElement:
+    style: Style = "good" if found.reason in GOOD else "accent" if found.reason in WAITING else "warning"
+    symbol = "✅" if found.reason in GOOD else "⏳" if found.reason in WAITING else "⚠️"
+    key = f"why.reason.{found.reason}"
+    sentence = texts(key, **_in_words(texts, found.facts))
+    return note(style, symbol, sentence, texts(f"{key}.remedy") if remedy else "")
+
+
+def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
+    sentence = texts(f"why.{rung.step}.{rung.key}", **_in_words(texts, rung.facts))
+    when = texts.when(rung.at, now, zone) if rung.at else ""
+    step = texts(f"why.step.{rung.step}")
+    return row(LIGHTS[rung.light], f"{step}: {sentence}", when, spacing="Default")
+
+
+def _in_words(texts: Texts, facts: Mapping[str, str]) -> dict[str, str]:
+    return {name: _in_word(texts, name, value) for name, value in facts.items()}
+
+
+def _in_word(texts: Texts, name: str, value: str) -> str:
+    match name:
+        case "line":
+            return texts(f"line.{value}")
+        case "presence" | "shown":
+            return state_of(texts, value)
+        case "reason":
+            return texts(f"unmatched.{value}")
+        case "detail":
+            return detail_words(texts, value)
+    return capped(value, MAX_FACT) or "–"
+
+
+def _actions(texts: Texts, found: Explanation) -> list[Action]:
+    line = found.person
+    data = {"integration": line.integration_id, "person": line.id}
+    fix = FIXES.get(found.reason)
+    actions: list[Action] = []
+    if fix:
+        label, verb = fix
+        actions.append(button(texts(label), verb, {**data, "choices": str(line.choices)}, style="positive"))
+    actions.append(button(texts("button.person"), "people.open", data))
+    return [*actions, button(texts("button.copy"), "why.copy", data)]
+
+
+def _monospace(words: str) -> RichTextBlock:
+    return RichTextBlock(inlines=[TextRun(text=words, size="Small", font_type="Monospace")], spacing="Small")

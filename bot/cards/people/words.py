@@ -1,0 +1,59 @@
+"""People and their phones in words."""
+
+from datetime import datetime
+
+from bot.cards.health.proof import state_of
+from bot.cards.parts import capped
+from bot.languages import Texts
+from sync.domain.people import Device, PersonLine
+from sync.domain.presence import Presence
+
+MAX_WORD = 40
+MAX_WHO = 50
+
+
+def who(line: PersonLine) -> str:
+    return capped(line.name, MAX_WHO) or capped(line.address, MAX_WHO) or line.id
+
+
+def from_us(texts: Texts, value: str | None) -> str:
+    """What Teams shows from us: a value of ``Presence``, None for nothing, else it is not known yet."""
+    if value is None:
+        return texts("people.own_status")
+    known = value in set(Presence)
+    return state_of(texts, Presence(value).activity) if known else texts("people.unsure")
+
+
+def state(texts: Texts, line: PersonLine) -> str:
+    """One line about a person: both sides, or why nothing is shown."""
+    if line.excluded:
+        return texts("people.excluded")
+    if line.left_out:
+        return texts("people.left_out", reason=texts(f"unmatched.{line.left_out}"))
+    if not line.is_matched:
+        return texts("people.not_read")
+    return texts("people.both", line=texts(f"line.{line.line}"), shown=from_us(texts, line.shown))
+
+
+def light(line: PersonLine) -> str:
+    """A symbol for that line."""
+    if line.excluded:
+        return "🚫"
+    if line.left_out or not line.is_matched:
+        return "⚠️"
+    if line.desired != line.shown:
+        return "⏳"
+    return "📞" if line.desired else "✅"
+
+
+def device(texts: Texts, one: Device, now: datetime, zone: str) -> tuple[str, str]:
+    """A phone and its state, and when it was last heard of."""
+    said = [texts(f"person.call.{call}") for call in one.calls if f"person.call.{call}" in texts.keys]
+    if one.do_not_disturb:
+        said.insert(0, texts("line.do_not_disturb"))
+    if not said:
+        key = "person.device.free" if one.heard_at else "person.device.unknown"
+        said = [texts("line.offline" if one.offline else key)]
+    key = "person.device" if one.own else "person.device.other"
+    heard = texts("person.heard", ago=texts.when(one.heard_at, now, zone)) if one.heard_at else ""
+    return texts(key, device=capped(one.extension, MAX_WORD), state=", ".join(said)), heard

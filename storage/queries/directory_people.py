@@ -1,0 +1,187 @@
+"""People as an administrator looks for them: in pages by key, by filter and by words; never all of them.
+
+The order is that of ``Person.search``, in which the words are looked for too: one index serves both.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import ColumnElement, and_, case, false, func, or_, tuple_, update
+from sqlmodel import col, delete, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import for_update
+from storage.tables.integrations import Integration
+from storage.tables.people import Call, Endpoint, Person
+
+MAX_WORDS = 6
+CANDIDATES = 200
+"""People who are compared with a name that nobody has."""
+
+MAX_PIECES = 12
+PIECE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class PeopleQuery:
+    """``filter`` is a value of ``sync.domain.people.PeopleFilter``; ``by`` is who asks, for ``my_changes``.
+
+    ``words`` all occur in a person's name, address or extension. The page begins after the person ``after``, or
+    ends before the person ``before``. ``talking`` names the lines that count as a call.
+    """
+
+    filter: str = "everyone"
+    words: tuple[str, ...] = ()
+    by: str = ""
+    after: str = ""
+    before: str = ""
+    talking: Collection[str] = ()
+
+
+async def page(
+    session: AsyncSession, integration_ids: Collection[str], query: PeopleQuery, limit: int
+) -> tuple[list[Person], bool, bool]:
+    """At most ``limit`` people in order, and whether there are others before and after them."""
+    mark = await _mark(session, integration_ids, query.before or query.after)
+    backwards = bool(mark and query.before)
+    key = (col(Person.search), col(Person.id))
+    wanted = select(Person).where(*_where(integration_ids, query))
+    if mark:
+        place = tuple_(*key) < mark if backwards else tuple_(*key) > mark
+        wanted = wanted.where(place)
+    wanted = wanted.order_by(*(column.desc() if backwards else column for column in key)).limit(limit + 1)
+    rows = list((await session.exec(wanted)).all())
+    is_more, rows = len(rows) > limit, rows[:limit]
+    return (rows[::-1], is_more, True) if backwards else (rows, mark is not None, is_more)
+
+
+async def _mark(session: AsyncSession, integration_ids: Collection[str], person_id: str) -> tuple[str, str] | None:
+    """The key of a person; None for one who is gone, or of another integration: then the first page is shown."""
+    if not person_id:
+        return None
+    query = select(Person.search, Person.id).where(
+        Person.id == person_id, col(Person.integration_id).in_(integration_ids)
+    )
+    found = (await session.exec(query)).first()
+    return (found[0], found[1]) if found else None
+
+
+def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnElement[bool]]:
+    words = [col(Person.search).contains(word, autoescape=True) for word in query.words[:MAX_WORDS]]
+    return [
+        col(Person.integration_id).in_(integration_ids),
+        col(Person.gone).is_(False),
+        *words,
+        *_filtered(query),
+    ]
+
+
+def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
+    match query.filter:
+        case "on_the_phone":
+            return [col(Person.line).in_(query.talking)]
+        case "left_out":
+            unmatched = or_(col(Person.unmatched).is_not(None), col(Person.teams_user_id).is_(None))
+            return [or_(unmatched, col(Person.refusal) != "")]
+        case "not_shown":
+            differs = col(Person.desired).is_distinct_from(col(Person.applied))
+            return [col(Person.desired).is_not(None), differs]
+        case "excluded":
+            return [col(Person.excluded).is_(True)]
+        case "my_changes":
+            return [col(Person.changed_by) == query.by if query.by else false()]
+    return []
+
+
+async def with_extension(session: AsyncSession, integration_ids: Collection[str], extension: str) -> list[Person]:
+    """Those who own the extension or were seen there, at most a few."""
+    seen = select(Endpoint.person_id).where(
+        col(Endpoint.integration_id).in_(integration_ids), Endpoint.extension == extension
+    )
+    own = and_(col(Person.integration_id).in_(integration_ids), col(Person.extension) == extension)
+    query = select(Person).where(or_(own, col(Person.id).in_(seen)), col(Person.gone).is_(False))
+    return list((await session.exec(query.order_by(col(Person.search), col(Person.id)).limit(PIECE * 2))).all())
+
+
+async def candidates(
+    session: AsyncSession, integration_ids: Collection[str], words: Collection[str]
+) -> list[Person]:
+    """Some of those who share a piece of a word, those who share most first: to find whom they may mean."""
+    pieces = [
+        word[start : start + PIECE] for word in words for start in range(max(1, len(word) - PIECE + 1)) if word
+    ]
+    few = list(dict.fromkeys(pieces))[:MAX_PIECES]
+    hits = [col(Person.search).contains(piece, autoescape=True) for piece in few]
+    if not hits:
+        return []
+    shared = sum((case((hit, 1), else_=0) for hit in hits[1:]), case((hits[0], 1), else_=0))
+    query = (
+        select(Person)
+        .where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), or_(*hits))
+        .order_by(shared.desc(), col(Person.search), col(Person.id))
+        .limit(CANDIDATES)
+    )
+    return list((await session.exec(query)).all())
+
+
+async def get(session: AsyncSession, integration_id: str, person_id: str, *, lock: bool = False) -> Person | None:
+    """A person of the integration who is in CloudLink; with ``lock`` locked until the session ends."""
+    query = select(Person).where(
+        Person.id == person_id, Person.integration_id == integration_id, col(Person.gone).is_(False)
+    )
+    return (await session.exec(for_update(query) if lock else query)).first()
+
+
+async def of_teams_user(session: AsyncSession, tenant: str, user_id: str) -> list[Person]:
+    """The people matched to this user of ``tenant``, in the integrations that the tenant itself owns."""
+    query = (
+        select(Person)
+        .join(Integration, col(Integration.id) == Person.integration_id)
+        .where(
+            col(Person.teams_user_id) == user_id,
+            Integration.owner_tenant == tenant,
+            func.lower(Integration.tenant_id) == tenant.lower(),
+            col(Integration.removing_since).is_(None),
+            col(Person.gone).is_(False),
+        )
+        .order_by(col(Integration.created_at), col(Person.id))
+    )
+    return list((await session.exec(query)).all())
+
+
+async def owner_of_account(session: AsyncSession, integration_id: str, user_id: str, but: str) -> Person | None:
+    """Who else (than ``but``) of the integration is matched to this Teams user."""
+    query = select(Person).where(
+        Person.integration_id == integration_id,
+        or_(col(Person.teams_user_id) == user_id, col(Person.chosen_user_id) == user_id),
+        Person.id != but,
+        col(Person.gone).is_(False),
+    )
+    return (await session.exec(query)).first()
+
+
+async def chosen(session: AsyncSession, integration_id: str) -> dict[str, str]:
+    """The Teams users whom administrators chose, by CloudLink user id."""
+    query = select(Person.cloudlink_user_id, Person.chosen_user_id).where(
+        Person.integration_id == integration_id, col(Person.chosen_user_id).is_not(None)
+    )
+    return {user_id: chosen_id for user_id, chosen_id in (await session.exec(query)).all() if chosen_id}
+
+
+async def live_calls(session: AsyncSession, person_id: str, ended: str) -> list[Call]:
+    """The person's calls that are not in the state ``ended``."""
+    query = select(Call).where(Call.person_id == person_id, Call.state != ended)
+    return list((await session.exec(query.order_by(col(Call.heard_at), col(Call.call_id)))).all())
+
+
+async def forget_state(session: AsyncSession, person_id: str) -> None:
+    """Forget the person's calls and what their devices reported."""
+    await session.exec(delete(Call).where(col(Call.person_id) == person_id))
+    seen = update(Endpoint).where(col(Endpoint.person_id) == person_id)
+    await session.exec(seen.values(do_not_disturb=False, offline=False, at=0, heard_at=None, poll_at=None))
+
+
+async def endpoints(session: AsyncSession, person_id: str) -> list[Endpoint]:
+    """The devices at which the person was seen, by number."""
+    query = select(Endpoint).where(Endpoint.person_id == person_id).order_by(col(Endpoint.extension))
+    return list((await session.exec(query)).all())

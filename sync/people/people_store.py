@@ -1,0 +1,101 @@
+"""Stores what a reading of the directories says of some people, and what follows for Teams."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.correlation import current_cause
+from core.text import searchable
+from storage.queries import endpoints, people
+from storage.queries.directory import Directory
+from storage.tables.columns import UNSURE
+from storage.tables.people import Person
+from sync.domain.presence import LineState
+from sync.presence.plan import forget_refusal, mark_nothing_shown
+from sync.presence.status_message_plan import transfer_message
+
+
+async def store_people(
+    session: AsyncSession,
+    integration_id: str,
+    wanted: Mapping[str, Directory | None],
+    chosen: Mapping[str, str],
+    now: datetime,
+) -> None:
+    """``wanted`` says what to store of a CloudLink user, None for who is gone from CloudLink.
+
+    Who is gone is kept while Teams may show something for them, then deleted. ``chosen`` are the Teams users chosen
+    by hand, as they were when the directories were read: who was given another since keeps it until the next match.
+    """
+    known = await people.by_cloudlink_user(session, integration_id, wanted)
+    extensions = {person.id: person.extension for person in known.values()}
+    for user_id, person in known.items():
+        if wanted[user_id] is None:
+            await _retire(session, person, now)
+    after = [
+        _updated(
+            known.get(user_id) or Person(integration_id=integration_id, cloudlink_user_id=user_id),
+            row,
+            chosen.get(user_id),
+            now,
+        )
+        for user_id, row in wanted.items()
+        if row
+    ]
+    session.add_all(person for person in after if person.cloudlink_user_id not in known)
+    await session.flush()
+    await _move_phones(session, after, extensions, now)
+    leaving = [person for user_id, person in known.items() if wanted[user_id] is None and person.applied]
+    _transfer_shown([*after, *leaving], now)
+
+
+async def _move_phones(
+    session: AsyncSession, rows: Sequence[Person], before: Mapping[str, str | None], now: datetime
+) -> None:
+    """Someone whose extension was taken away has no calls there; whose extension changed, is read out of turn."""
+    moved = [person for person in rows if before.get(person.id) not in (None, person.extension)]
+    former = {person.id: before[person.id] or "" for person in moved}
+    await endpoints.move(session, former, moved, now)
+    without_phone = [person for person in rows if person.extension is None and person.desired]
+    seen = await endpoints.endpoints_by_person(session, [person.id for person in without_phone])
+    for person in without_phone:
+        if not seen[person.id]:
+            person.line, person.desired, person.desired_at = LineState.UNKNOWN, None, now
+            person.desired_because = current_cause()
+
+
+async def _retire(session: AsyncSession, person: Person, now: datetime) -> None:
+    if not person.applied and not person.status_message:
+        await session.delete(person)
+        return
+    person.gone, person.teams_user_id, person.desired = True, None, None
+    person.desired_because, person.due_at = current_cause(), now
+
+
+def _updated(person: Person, wanted: Directory, chosen: str | None, now: datetime) -> Person:
+    """Who stops matching is due now, for what is shown must be cleared, in a call or not."""
+    person.name, person.address, person.extension, person.site_id, teams_user_id, unmatched, person.gone = wanted
+    person.search = searchable(person.name, person.address, person.extension)
+    if person.chosen_user_id != chosen:
+        return person
+    person.unmatched = unmatched
+    if person.teams_user_id != teams_user_id:
+        person.teams_user_id = teams_user_id
+        person.due_at = now if person.applied or person.status_message else person.due_at
+        forget_refusal(person)
+    return person
+
+
+def _transfer_shown(rows: Sequence[Person], now: datetime) -> None:
+    """What Teams shows for a Teams user is recorded with the person who is matched to that user now."""
+    owners = {person.teams_user_id: person for person in rows if person.teams_user_id}
+    for person in rows:
+        owner = owners.get(person.applied_user_id) if person.applied_user_id else None
+        if owner is None or owner is person:
+            continue
+        transfer_message(person, owner)
+        if owner.applied is None:
+            owner.applied, owner.applied_user_id = UNSURE, person.applied_user_id
+            owner.applied_at, owner.applied_until, owner.due_at = None, person.applied_until, now
+            mark_nothing_shown(person)

@@ -1,0 +1,235 @@
+"""People of a tenant: listed in pages, found by words, shown one by one, and explained. Nothing reads everybody."""
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.text import searchable
+from storage.queries import directory_people, integrations, problems, sent_changes
+from storage.queries.directory_people import PeopleQuery
+from storage.tables.integrations import Integration
+from storage.tables.people import Call, Person
+from sync.domain.context import Context
+from sync.domain.errors import SyncError
+from sync.domain.model import Unmatched
+from sync.domain.people import (
+    Device,
+    Explanation,
+    Found,
+    PeoplePage,
+    PersonCard,
+    PersonLine,
+    SentChange,
+    UnknownPerson,
+)
+from sync.domain.phone_events import CallState
+from sync.domain.presence import LineState, Shown
+from sync.people.explain import Facts, explain
+from sync.presence import sent_changes as sent
+from sync.presence.reader import PresenceReader
+from sync.presence.shared_sessions import wishes_of_others
+from sync.problems import health
+from sync.teams.quota import QuotaLedger
+from sync.tenancy import owned
+
+PAGE = 10
+NEAREST = 5
+SHORTEST = 2
+"""Letters that words must have to be searched; an extension may be shorter."""
+
+AROUND = "?!.,;:¿¡()\"'“”«»"
+"""What may be typed around a name and is none of it."""
+
+IN_A_CALL = (LineState.ON_CALL.value, LineState.IN_CONFERENCE.value)
+
+
+class Roster:
+    """Reads only, but for what Teams shows now, which ``explain`` asks Graph. Another tenant's people are unknown:
+    every method raises ``UnknownIntegration``, and ``UnknownPerson`` where it takes a person."""
+
+    def __init__(self, context: Context, reader: PresenceReader, quota: QuotaLedger) -> None:
+        self._database = context.database
+        self._clock = context.clock
+        self._reader = reader
+        self._quota = quota
+
+    async def page(self, owner_tenant: str, integration_id: str, query: PeopleQuery) -> PeoplePage:
+        """A page of an integration's people, in the order of their names."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            rows, before, after = await directory_people.page(session, [integration_id], query, PAGE)
+        return PeoplePage(tuple(map(person_line, rows)), before, after)
+
+    async def find(self, owner_tenant: str, typed: str) -> Found:
+        """Whom these words mean, in all integrations of the tenant: an extension, or parts of a name or address."""
+        words = tuple(word for each in searchable(typed).split() if (word := each.strip(AROUND)))
+        async with self._database.session() as session:
+            ids = [each.id for each in await integrations.list_owned(session, owner_tenant)]
+            if not ids or not words:
+                return Found(is_short=not words)
+            rows = await directory_people.with_extension(session, ids, words[0]) if len(words) == 1 else []
+            if not rows and len("".join(words)) < SHORTEST:
+                return Found(is_short=True)
+            more = False
+            if not rows:
+                rows, _, more = await directory_people.page(session, ids, PeopleQuery(words=words), NEAREST)
+            if rows:
+                return Found(tuple(map(person_line, rows)), has_more=more)
+            candidates = await directory_people.candidates(session, ids, words)
+        return Found(nearest=tuple(map(person_line, _nearest(candidates, " ".join(words)))))
+
+    async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:
+        """Everything known of a person, and what Teams shows now."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            user_id = (await _person(session, integration_id, person_id)).teams_user_id
+        shown, _ = await self._read_back(integration_id, user_id)
+        async with self._database.session() as session:
+            person = await _person(session, integration_id, person_id)
+            return PersonCard(
+                line=person_line(person),
+                devices=await _devices(session, person),
+                sent=await _sent(session, person),
+                heard_at=person.heard_at,
+                applied_at=person.applied_at,
+                applied_until=person.applied_until,
+                read=shown if person.teams_user_id == user_id else None,
+                cloudlink_user_id=person.cloudlink_user_id,
+                teams_user_id=person.teams_user_id,
+                because=person.desired_because,
+            )
+
+    async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:
+        """Why Teams shows what it shows for a person: read from Graph now, as far as quota and services let us."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            user_id = (await _person(session, integration_id, person_id)).teams_user_id
+        shown, error = await self._read_back(integration_id, user_id)
+        async with self._database.session() as session:
+            integration = await owned(session, owner_tenant, integration_id)
+            person = await _person(session, integration_id, person_id)
+            is_same = person.teams_user_id == user_id
+            return explain(await self._facts(session, integration, person, shown if is_same else None, error))
+
+    async def of_user(self, tenant: str, user_id: str) -> list[PersonLine]:
+        """The people who are this user of the tenant, in its own integrations."""
+        async with self._database.session() as session:
+            return [person_line(row) for row in await directory_people.of_teams_user(session, tenant, user_id)]
+
+    async def _read_back(self, integration_id: str, user_id: str | None) -> tuple[Shown | None, SyncError | None]:
+        if not user_id:
+            return None, None
+        try:
+            return (await self._reader.read(integration_id, [user_id])).get(user_id), None
+        except SyncError as error:
+            return None, error
+
+    async def _facts(
+        self,
+        session: AsyncSession,
+        integration: Integration,
+        person: Person,
+        shown: Shown | None,
+        error: SyncError | None,
+    ) -> Facts:
+        now = self._clock()
+        sharing = await integrations.list_sharing(session, integration)
+        wishes = await wishes_of_others(session, sharing, [person.teams_user_id or ""], now)
+        wait_until, _ = self._quota.allowance([integration, *sharing], now)
+        return Facts(
+            person=person,
+            line=person_line(person),
+            integration=integration,
+            health=health.service_health(await problems.list_open(session, integration.id)),
+            now=now,
+            device=_telling(await _devices(session, person)),
+            sent=await _sent(session, person),
+            quota_until=wait_until,
+            others_wish=wishes.get(person.teams_user_id or ""),
+            shown=shown,
+            read_error=error,
+        )
+
+
+def person_line(person: Person) -> PersonLine:
+    return PersonLine(
+        id=person.id,
+        integration_id=person.integration_id,
+        name=person.name,
+        address=person.address,
+        extension=person.extension,
+        line=LineState(person.line),
+        desired=person.desired,
+        shown=person.applied,
+        left_out=_left_out(person),
+        is_matched=bool(person.teams_user_id),
+        excluded=person.excluded,
+        by_hand=bool(person.chosen_user_id),
+        choices=person.choices,
+        changed_by=person.changed_by_name,
+        changed_at=person.changed_at,
+    )
+
+
+def _left_out(person: Person) -> Unmatched | None:
+    if person.unmatched:
+        return Unmatched(person.unmatched)
+    return Unmatched.REFUSED if person.refusal else None
+
+
+async def _person(session: AsyncSession, integration_id: str, person_id: str) -> Person:
+    person = await directory_people.get(session, integration_id, person_id)
+    if person is None:
+        raise UnknownPerson(person_id)
+    return person
+
+
+async def _devices(session: AsyncSession, person: Person) -> tuple[Device, ...]:
+    """The devices at which the person was seen, their own first, though nothing may be known of it yet."""
+    calls = await directory_people.live_calls(session, person.id, CallState.ENDED.value)
+    seen = {
+        row.extension: Device(
+            extension=row.extension,
+            own=row.extension == person.extension,
+            calls=_states(calls, row.extension),
+            do_not_disturb=row.do_not_disturb,
+            offline=row.offline,
+            heard_at=row.heard_at,
+        )
+        for row in await directory_people.endpoints(session, person.id)
+    }
+    if person.extension and person.extension not in seen:
+        seen[person.extension] = Device(person.extension, own=True)
+    return tuple(sorted(seen.values(), key=lambda device: (not device.own, device.extension)))
+
+
+def _states(calls: Sequence[Call], extension: str) -> tuple[str, ...]:
+    """A conference by its own name, whatever the state of the call."""
+    return tuple(
+        CallState.CONFERENCED.value if call.conference else call.state
+        for call in calls
+        if call.extension == extension
+    )
+
+
+def _telling(devices: Sequence[Device]) -> str:
+    """The number of the device that makes the person's state what it is; empty when it is no single one."""
+    telling = [device for device in devices if device.calls or device.do_not_disturb] or list(devices)
+    return telling[0].extension if len(telling) == 1 else ""
+
+
+async def _sent(session: AsyncSession, person: Person) -> tuple[SentChange, ...]:
+    found = await sent_changes.entries(session, [person.id])
+    return sent.read(found.get(person.id, []))
+
+
+def _nearest(candidates: Sequence[Person], words: str) -> list[Person]:
+    """The few whose name, or a part of it, is most similar."""
+
+    def similarity(person: Person) -> float:
+        name = searchable(person.name)
+        parts = [name, *name.split(), searchable(person.address), person.extension or ""]
+        return max(SequenceMatcher(None, words, part).ratio() for part in parts)
+
+    return sorted(candidates, key=lambda person: -similarity(person))[:NEAREST]

@@ -1,0 +1,135 @@
+"""The cards about people in every distinct state."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.activity import Card
+from bot.cards.people import listing, person, why
+from bot.cards.people.listing import Search
+from bot.languages import Texts
+from storage.tables.columns import UNSURE
+from sync.domain.model import IntegrationView, Unmatched
+from sync.domain.people import (
+    Device,
+    Explanation,
+    Found,
+    Light,
+    MatchRefusal,
+    MatchRefused,
+    PeopleFilter,
+    PeoplePage,
+    PersonCard,
+    PersonLine,
+    Reason,
+    Rung,
+    SentChange,
+    Step,
+)
+from sync.domain.presence import LineState, Presence, Shown
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LONG = "Ş" * 400
+CALL = Presence.IN_A_CALL
+SENT = (
+    SentChange(NOW - timedelta(minutes=3), CALL, "done", cause="0b1c2d3e-0000-4000-8000-1234567890ab"),
+    SentChange(NOW - timedelta(minutes=4), CALL, "throttled", "12"),
+    SentChange(NOW - timedelta(hours=2), "", "done"),
+    SentChange(NOW - timedelta(hours=3), CALL, "refused", "403 Forbidden", request_id="1b2c3d4e"),
+    SentChange(NOW - timedelta(days=2), CALL, "failed", "graph.unreachable"),
+)
+FACTS = {
+    "by": "Ana Lima",
+    "reason": "not_found",
+    "code": "403 Forbidden",
+    "presence": "Presenting",
+    "shown": "DoNotDisturb",
+}
+
+
+def line(name: str = "Sofia Exemplo", **values: object) -> PersonLine:
+    given: dict[str, object] = {
+        "id": "p" * 32,
+        "integration_id": "i" * 32,
+        "name": name,
+        "address": "sofia@contoso.example",
+        "extension": "2001",
+        "line": LineState.ON_CALL,
+        "desired": CALL.value,
+        "shown": CALL.value,
+        "left_out": None,
+        "is_matched": True,
+    }
+    return PersonLine(**{**given, **values})  # type: ignore[arg-type]
+
+
+def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    yield from _lists(texts, one)
+    yield from _cards(texts)
+    yield from _reasons(texts)
+
+
+def _lists(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    idle = {"line": LineState.IDLE, "desired": None, "shown": None}
+    few = (
+        line(),
+        line("Rui Exemplo", **idle, extension="2002"),
+        line("Ana Exemplo", shown=UNSURE, extension="2003"),
+        line("Bea Exemplo", excluded=True, extension="2004"),
+        line("Gil Exemplo", left_out=Unmatched.GUEST, is_matched=False, extension="2005"),
+        line("Eva Exemplo", is_matched=False, extension=None),
+    )
+    yield "people", listing.listed(texts, Search(one), PeoplePage(few, has_after=True))
+    yield "people_nobody", listing.listed(texts, Search(one, PeopleFilter.LEFT_OUT), PeoplePage(()))
+    worst = tuple(line(LONG, left_out=Unmatched.GUEST, address=LONG, extension=LONG[:20]) for _ in range(10))
+    search = Search(replace(one, name=LONG), PeopleFilter.NOT_SHOWN, LONG[:60])
+    yield "people_worst", listing.listed(texts, search, PeoplePage(worst, has_before=True, has_after=True))
+    yield "people_which", listing.which(texts, Found(few[:2], has_more=True), "exemplo", "why.show", "why")
+    yield "people_nearest", listing.which(texts, Found(nearest=few[:3]), "Sofja", "why.show", "why")
+    yield "people_none", listing.which(texts, Found(), LONG, "why.show", "why")
+    yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", "why")
+    yield "people_gone", listing.gone(texts)
+
+
+def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
+    devices = (
+        Device("2001", own=True, calls=("connected", "held"), heard_at=NOW - timedelta(minutes=3)),
+        Device("soft-2001", own=False, do_not_disturb=True, heard_at=NOW - timedelta(hours=5)),
+        Device("99", own=False),
+    )
+    until = NOW + timedelta(hours=3)
+    full = PersonCard(line(), devices, SENT, NOW, NOW - timedelta(minutes=3), until, Shown("Busy", "InACall"))
+    yield "person", person.person_card(texts, full, NOW, "Europe/Lisbon")
+    out = replace(full, line=line(excluded=True), sent=(), devices=(), read=None)
+    yield "person_excluded", person.person_card(texts, out, NOW, "UTC", "exclude")
+    by_hand = line(by_hand=True, changed_by="Ana Lima", changed_at=NOW - timedelta(days=3))
+    done = replace(full, line=by_hand, sent=SENT[:1])
+    yield "person_meanwhile", person.person_card(texts, done, NOW, "UTC", meanwhile="Ana Lima")
+    worst = line(LONG, address=LONG, left_out=Unmatched.AMBIGUOUS, is_matched=False, extension=LONG[:20])
+    yield "person_worst", person.person_card(texts, replace(full, line=worst, devices=devices * 8), NOW, "UTC")
+    yield "person_match", person.match_form(texts, line())
+    for refusal in MatchRefusal:
+        refused = MatchRefused(refusal, "Rui Exemplo")
+        yield f"person_match_{refusal}", person.match_form(texts, by_hand, "rui@contoso.example", refused)
+
+
+def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
+    for reason in Reason:
+        yield f"why_{reason}", why.why_card(texts, explanation(reason), NOW, "Europe/Lisbon")
+    yield "why_me", why.own_card(texts, [explanation(Reason.SHOWN)], NOW, "UTC")
+    yield "why_me_none", why.own_card(texts, [], NOW, "UTC")
+    card = PersonCard(line(), (), SENT, teams_user_id="1b2c3d4e-0000-4000-8000-1234567890ab", because="cause")
+    lines = why.support_lines(card, explanation(Reason.REFUSED))
+    yield "why_copied", why.copied(texts, lines, line())
+
+
+def explanation(reason: Reason) -> Explanation:
+    """A ladder with every light and one of each rung."""
+    at = NOW - timedelta(minutes=3)
+    rungs = (
+        Rung(Step.PHONE, Light.GOOD, "said", at, {"line": "on_call", "device": "2001"}),
+        Rung(Step.RULE, Light.OFF, "show", at, {"line": "on_call", "presence": "InACall"}),
+        Rung(Step.SENT, Light.WAITING, "set.refused", at, {"presence": "InACall", "detail": "403 Forbidden"}),
+        Rung(Step.TEAMS, Light.WRONG, "shows", NOW, {"shown": "SomethingNew"}),
+    )
+    return Explanation(line(), rungs, reason, FACTS, sent=SENT, at=NOW)

@@ -1,0 +1,76 @@
+"""Who works at the company, and what its directories say of them."""
+
+from collections.abc import Iterable
+
+from tests.simulation.graph import GraphModel
+from tests.simulation.graph import TeamsUser as User
+from tests.simulation.phones import Colleague, PhoneSystem
+from tests.simulation.world import Kind, World
+
+ACCOUNTS = ("account-1", "account-2")
+
+
+def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
+    """The phone systems by account: one, or two in which some people work on both."""
+    dice = world.dice("people")
+    names = ACCOUNTS if world.has(Kind.SHARED_APPLICATION) else ACCOUNTS[:1]
+    systems = {name: PhoneSystem(world, name) for name in names}
+    number_of_people = dice.randint(5, 12)
+    for number in range(1, number_of_people + 1):
+        address = f"person{number}@example.com"
+        graph.users[f"teams-{number}"] = User(f"teams-{number}", address)
+        for name, phones in systems.items():
+            if name == ACCOUNTS[0] or dice.random() < 0.4:
+                _hire(phones, number, address)
+    if world.has(Kind.CLOUDLINK_CLOCK):
+        for phones in systems.values():
+            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice((-600, -290, -30, -2, 2, 30, 290, 600))
+    if world.has(Kind.PERSON_REFUSED):
+        _refuse_some(world, graph)
+    return systems
+
+
+def _hire(phones: PhoneSystem, number: int, address: str) -> None:
+    user_id = f"{phones.account_id}-user-{number}"
+    phones.add(Colleague(user_id, f"Person {number}", address, f"{2000 + number}"))
+    if phones.world.has(Kind.SECOND_DEVICES) and phones.world.dice(Kind.SECOND_DEVICES).random() < 0.5:
+        phones.add_device(f"{3000 + number}", user_id)
+
+
+def _refuse_some(world: World, graph: GraphModel) -> None:
+    """Some have no licence all day, others get it in the morning."""
+    dice = world.dice(Kind.PERSON_REFUSED)
+    for user_id in dice.sample(list(graph.users), 2):
+        graph.refused[user_id] = dice.choice((1e9, dice.uniform(20, 150)))
+
+
+def edit_directory(world: World, graph: GraphModel) -> None:
+    """Entra's administrator changes one person, and some minutes later changes it back."""
+    dice = world.dice("directory edits")
+    user = dice.choice(list(graph.users.values()))
+    before = (user.enabled, user.guest, user.principal_name)
+    match dice.randrange(3):
+        case 0:
+            user.enabled = False
+        case 1:
+            user.guest = True
+        case _:
+            user.principal_name = f"renamed-{user.id}@example.com"
+    world.note(f"directory {user}")
+
+    def restore() -> None:
+        user.enabled, user.guest, user.principal_name = before
+
+    if dice.random() < 0.7:
+        world.time.after(dice.uniform(30, 250), restore)
+
+
+def people_of(systems: Iterable[PhoneSystem], graph: GraphModel, teams_id: str) -> list[tuple[PhoneSystem, str]]:
+    """The colleagues, in each phone system, who have this user's address."""
+    address = graph.users[teams_id].principal_name
+    return [
+        (phones, each.user_id)
+        for phones in systems
+        for each in phones.colleagues.values()
+        if each.address == address
+    ]

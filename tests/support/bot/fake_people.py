@@ -1,0 +1,54 @@
+"""People of no integration: every list is empty, and everyone asked for is unknown."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.queries.directory_people import PeopleQuery
+from sync.domain.model import UnknownIntegration
+from sync.domain.people import Explanation, Found, PeoplePage, PersonCard, PersonLine
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import Roster
+
+
+@dataclass
+class FakePeople(Roster, PersonEditor):
+    """``calls`` are the names of the calls that would have changed something."""
+
+    calls: list[str] = field(default_factory=list)
+
+    async def page(self, owner_tenant: str, integration_id: str, query: PeopleQuery) -> PeoplePage:
+        return PeoplePage(())
+
+    async def find(self, owner_tenant: str, typed: str) -> Found:
+        return Found()
+
+    async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:
+        raise UnknownIntegration(integration_id)
+
+    async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:
+        raise UnknownIntegration(integration_id)
+
+    async def of_user(self, tenant: str, user_id: str) -> list[PersonLine]:
+        return []
+
+    async def exclude(self, *_: Any) -> None:
+        self._change("exclude")
+
+    async def include(self, *_: Any) -> None:
+        self._change("include")
+
+    async def resend(self, *_: Any) -> None:
+        self._change("resend")
+
+    async def clear(self, *_: Any) -> None:
+        self._change("clear")
+
+    async def match(self, *_: Any) -> None:
+        self._change("match")
+
+    async def unmatch(self, *_: Any) -> None:
+        self._change("unmatch")
+
+    def _change(self, name: str) -> None:
+        self.calls.append(name)
+        raise UnknownIntegration
