@@ -45,6 +45,7 @@ def reason_of(person: Person) -> Unmatched | None:
 
 def preview_of(people: Sequence[Person]) -> Preview:
     """Who can be shown, who cannot and why, and the presence that each person on the phone would get."""
+    people = sorted(people, key=lambda person: (reason_of(person) or "", person.name.casefold()))
     left_out = {person.id: reason for person in people if (reason := reason_of(person))}
     matched = [person for person in people if person.teams_user_id and person.id not in left_out]
     return Preview(
@@ -59,4 +60,5 @@ def preview_of(people: Sequence[Person]) -> Preview:
             for person in matched
             if person.desired
         ),
+        shown=tuple(person.name for person in matched),
     )
