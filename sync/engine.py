@@ -18,7 +18,7 @@ from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.features import NEWEST
+from sync.domain.features import INITIAL
 from sync.domain.jobs import (
     CLEANUP,
     EXPIRY,
@@ -94,7 +94,7 @@ class EngineConfig:
     tables: WireTables = field(default_factory=WireTables)
     intervals: Intervals = field(default_factory=Intervals)
     host: HostCredentials = field(default_factory=HostCredentials)
-    initial_version: int = NEWEST
+    initial_version: int = INITIAL
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,9 @@ PROXY_ADDRESSES: Final = 2
 STATUS_MESSAGES: Final = 3
 NEWEST: Final = STATUS_MESSAGES
 
+INITIAL: Final = PROXY_ADDRESSES
+"""The version of new integrations. A status message is not set before an administrator chose its text."""
+
 
 def matches_proxies(integration: Integration) -> bool:
     """People are also found by the other mail addresses of Teams users."""
