@@ -185,6 +185,7 @@ class IntegrationView:
     expiry_source: ExpirySource = ExpirySource.UNKNOWN
     auto_rotate: bool = False
     feature_version: int = 1
+    status_text: str = ""
 
 
 class Freshness(StrEnum):

@@ -29,6 +29,7 @@ def integration_view(integration: Integration) -> IntegrationView:
         secret_expires_on=integration.secret_expires_on,
         created_at=integration.created_at,
         feature_version=integration.feature_version,
+        status_text=integration.status_text,
         credential=CredentialKind(integration.credential),
         expiry_source=ExpirySource(integration.expiry_source),
         auto_rotate=integration.auto_rotate,

@@ -211,7 +211,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),
         Probe(Service.CLOUDLINK, "users", 12.6),
-        Probe(Service.GRAPH, "x", 0.1),
+        Probe(Service.GRAPH, "presence", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {})
     untried = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", tried=False), Probe(Service.GRAPH, "x", tried=False)]
@@ -306,8 +306,8 @@ def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
     reasons = sorted(list(Unmatched)[:4])
     return tuple(
         UnmatchedPerson(
-            f"{number} {name}",
-            f"{number}.{name.lower().replace(' ', '.')}@contoso.example",
+            f"{name} {number + 1}",
+            f"{name.lower().replace(' ', '.')}.{number + 1}@contoso.example",
             reasons[number * 4 // count],
         )
         for number in range(count)
@@ -315,4 +315,6 @@ def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
 
 
 def _on_the_phone(count: int, name: str) -> tuple[WouldSend, ...]:
-    return tuple(WouldSend(f"{number} {name}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count))
+    return tuple(
+        WouldSend(f"{name} {number + 1}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count)
+    )
