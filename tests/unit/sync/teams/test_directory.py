@@ -113,7 +113,7 @@ async def test_a_list_without_its_last_page_is_not_taken_for_whole(bench: Bench,
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
-async def test_a_link_that_is_no_longer_known_is_told_by_its_status(bench: Bench, status: int) -> None:
+async def test_a_link_that_is_no_longer_known_has_its_status(bench: Bench, status: int) -> None:
     bench.graph.on(USERS, Reply({"error": {"code": "syncStateNotFound"}}, status))
     link = f"{bench.graph.url}/v1.0/users/delta()?$deltatoken=old"
     error = await failure_of(bench.directory.changes(link))
