@@ -19,7 +19,7 @@ from core.version import VERSION
 from storage.queries.notices import State
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
-from sync.monitoring.readiness import DATABASE, JOBS
+from sync.monitoring.readiness import BOT, DATABASE, JOBS
 from sync.phones.ingest import DUPLICATE
 from sync.phones.line_state import Verdict
 from sync.phones.ownership import Nobody
@@ -80,7 +80,7 @@ def test_labels_have_exactly_the_programs_values() -> None:
     assert set(measured.TURN_OUTCOMES) == {outcome.value for outcome in Turned}
     assert set(measured.NOTICES) == {state.value for state in State}
     assert set(measured.CLOSED) == {reason.value for reason in Closed}
-    assert set(measured.PARTS) == {DATABASE, JOBS}
+    assert set(measured.PARTS) == {DATABASE, JOBS, BOT}
 
 
 def test_no_label_identifies_a_person() -> None:

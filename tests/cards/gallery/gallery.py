@@ -112,6 +112,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     pressed_by = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
     yield "pressed_before", with_banner(welcome.stale(texts), pressed_by, texts("pressed.once"))
     yield "apology", welcome.apology(texts, "4f1d2c3b")
+    yield "apology_disk", welcome.apology(texts, "4f1d2c3b", on_disk=True)
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)
 
