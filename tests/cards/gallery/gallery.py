@@ -280,7 +280,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removed", integrations.removed(texts, "Head office")
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
 
 
 def integration(
