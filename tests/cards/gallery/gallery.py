@@ -310,8 +310,8 @@ def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
     reasons = sorted(list(Unmatched)[:4])
     return tuple(
         UnmatchedPerson(
-            f"{number} {name}",
-            f"{number}.{name.lower().replace(' ', '.')}@contoso.example",
+            f"{name} {number + 1}",
+            f"{name.lower().replace(' ', '.')}.{number + 1}@contoso.example",
             reasons[number * 4 // count],
         )
         for number in range(count)
@@ -319,4 +319,6 @@ def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
 
 
 def _on_the_phone(count: int, name: str) -> tuple[WouldSend, ...]:
-    return tuple(WouldSend(f"{number} {name}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count))
+    return tuple(
+        WouldSend(f"{name} {number + 1}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count)
+    )

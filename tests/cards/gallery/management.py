@@ -59,10 +59,13 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
 
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     other = replace(one, name="Branch", id="f" * 32)
-    few = [act("rename", **{"from": "Old", "to": "Head office"}), act("enable", result="graph.consent_missing")]
+    few = [
+        act("rename", **{"from": "Old", "to": "Head office"}),
+        act("enable", result="graph.consent_missing", permissions="Presence.ReadWrite.All"),
+    ]
     yield (
         "history",
-        history.history_card(texts, [*few, act("some_new_act", actor=BOT.id)], 3, 0, NOW, ZONE),
+        history.history_card(texts, [*few, act("rotate", actor=BOT.id)], 3, 0, NOW, ZONE),
     )
     yield "history_empty", history.history_card(texts, [], 0, 0, NOW, ZONE)
     worst = act("edit_teams", result="entra.refused", name=LONG, **dict.fromkeys(("tenant_id", "to", "x"), LONG))
@@ -71,7 +74,7 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         "history_worst",
         history.history_card(texts, [worst] * history.PAGE, 9_999, 40, NOW, ZONE, many, many[3].id),
     )
-    yield "history_last", history.history_card(texts, few, 12, 1, NOW, ZONE, [one, other])
+    yield "history_last", history.history_card(texts, [*few, act("some_new_act")], 12, 1, NOW, ZONE, [one, other])
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export", history.export_card(texts, 12, link)
     yield "export_no_link", history.export_card(texts, 0, None)
@@ -100,7 +103,7 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 def monitor_rows(count: int, name: str) -> list[Monitor]:
     return [
-        Monitor(id=f"{n:032}", owner_tenant="t", integration_id="i", name=f"{n} {name}", created_at=NOW)
+        Monitor(id=f"{n:032}", owner_tenant="t", integration_id="i", name=f"{name} {n + 1}", created_at=NOW)
         for n in range(count)
     ]
 
@@ -108,7 +111,9 @@ def monitor_rows(count: int, name: str) -> list[Monitor]:
 def monitor_tasks(rows: list[Monitor], done: int) -> list[OpenTask]:
     """A task for each, the first ``done`` of them ticked."""
     return [
-        OpenTask(row.id, row.name, "Ada Example", NOW) if place < done else OpenTask(row.id, row.name, "", None)
+        OpenTask(row.id, row.name, "Ada Example", NOW - timedelta(hours=1))
+        if place < done
+        else OpenTask(row.id, row.name, "", None)
         for place, row in enumerate(rows)
     ]
 

@@ -44,6 +44,8 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
         going = _rotation(RotationKind.ON_REQUEST, step)
         yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
+    going = _rotation(RotationKind.ON_REQUEST, RotationStep.SWAP)
+    yield "rotate_for_me_going", rotation.progress(texts, view, going, None)
     for why in OldSecretLeft:
         left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=why)
         yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, None)

@@ -45,6 +45,7 @@ class RecordedJobs:
     """A job queue that records and runs nothing."""
 
     deferred: list[tuple[str, str]] = field(default_factory=list)
+    shared: bool = True
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if at is None:
