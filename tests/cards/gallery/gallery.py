@@ -215,7 +215,11 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
         Probe(Service.GRAPH, "presence", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {})
-    untried = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", tried=False), Probe(Service.GRAPH, "x", tried=False)]
+    untried = [
+        *steps[:2],
+        Probe(Service.CLOUDLINK, "way_in", tried=False),
+        Probe(Service.GRAPH, "presence", tried=False),
+    ]
     yield "tested_some", connection_test.tested(texts, integration(), untried, {})
     closed = example(Fault.CLOUDLINK_WAY_IN_CLOSED)
     at_home = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", 3.2, closed), steps[2]]
@@ -256,7 +260,7 @@ def _status(
         1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
-        proof=PROOF if states else Proof(NOW, 25, 25),
+        proof=PROOF if states else Proof(NOW, 3, 3),
         delay=Delay(0.14, 0.42, 88),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
