@@ -133,7 +133,8 @@ SECRET_FAULTS = {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA
 async def test_the_client_secret_is_kept_unless_it_was_refused_itself(chat: Chat, fault: Fault) -> None:
     chat.integrations.errors["check_teams"] = example(fault)
     card = await chat.press(await at_microsoft(chat), "setup.save", APP)
-    assert inputs(card)["client_secret"].get("isRequired", False) is (fault in SECRET_FAULTS)
+    is_kept = inputs(card)["client_secret"]["placeholder"] == EN("field.secret.kept")
+    assert is_kept is (fault not in SECRET_FAULTS)
     del chat.integrations.errors["check_teams"]
     card = await chat.press(card, "setup.save", {"client_secret": CLIENT_SECRET if fault in SECRET_FAULTS else ""})
     assert "Step 3 of 3" in words(card)
@@ -336,6 +337,14 @@ async def test_once_the_ids_are_typed_every_link_leads_to_that_application(chat:
     assert len(further) == 3
     assert all(CLIENT in url for url in further)
     assert inputs(card)["client_id"]["value"] == CLIENT
+
+
+async def test_the_ids_can_be_sent_before_there_is_a_secret(chat: Chat) -> None:
+    """A client checks that required inputs are filled whichever button is pressed."""
+    card = await at_microsoft(chat)
+    required = {field for field, part in inputs(card).items() if part.get("isRequired") and not part.get("value")}
+    assert required == {"client_id"}
+    assert buttons(card)["setup.register"].get("associatedInputs") == "auto"
 
 
 async def test_ids_that_are_none_aim_no_link(chat: Chat) -> None:
@@ -559,7 +568,8 @@ async def test_with_values_at_hand_it_takes_at_most_twelve_clicks_and_five_paste
         ("setup.save", {**APP, "expires_on": ""}),
         ("setup.now", {}),
     ):
-        blank = {field for field, part in inputs(card).items() if part.get("isRequired") and not part.get("value")}
+        needed = {field: part for field, part in inputs(card).items() if not field.startswith("expires_")}
+        blank = {field for field, part in needed.items() if not part.get("value")}
         clicks, pastes = clicks + 1 + len(blank), pastes + len(blank)
         card = await chat.press(card, verb, {field: values[field] for field in blank})
     assert EN("enabled.title") in words(card)
