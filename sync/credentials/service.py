@@ -176,6 +176,11 @@ class CredentialService:
             await self._audit.record(session, Act.MAKE_CERTIFICATE, by, integration, facts)
         return _public(made)
 
+    async def pending_certificate(self, owner_tenant: str, integration_id: str) -> str:
+        """The public part (PEM) of the certificate that waits to be used; empty without one."""
+        integration = await self._read(owner_tenant, integration_id)
+        return certificates.parse(self._pending(integration)).public if self._has_pending(integration) else ""
+
     async def use_certificate(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
     ) -> RotationView:
