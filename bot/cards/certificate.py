@@ -74,9 +74,9 @@ def handed_out(
     page = Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))
     use = {**data, "revision": str(view.revision)}
     actions: list[Action] = [
-        button(texts("button.certificate_use"), "certificate.use", use, style="positive"),
         *([open_link(Link(texts("link.certificate"), file))] if file else []),
         open_link(page),
+        button(texts("button.certificate_use"), "certificate.use", use, style="positive"),
         button(texts("button.cancel"), "certificate.cancel", data),
     ]
     return card(texts, title, body, actions, wide=True)
