@@ -295,7 +295,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         clock=utc_now,
         languages=load_texts(),
         links=links_of(cloud_of(settings.graph_url)),
-        previews=PreviewCache(utc_now),
+        previews=PreviewCache(steady_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
         commands=BOT_COMMANDS,
     )

@@ -14,7 +14,7 @@ from storage.queries import rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act, AuditLog, Subject
-from sync.credentials.new_secrets import once_known
+from sync.credentials.new_secrets import once_known, public_name
 from sync.credentials.rotation_store import RotationStore, end
 from sync.credentials.store import Credentials, CredentialStore, application_of
 from sync.domain.context import Context
@@ -164,7 +164,7 @@ class CredentialService:
         integration = await self._read(owner_tenant, integration_id)
         if self._has_pending(integration):
             return _public(certificates.parse(self._pending(integration)))
-        made = await asyncio.to_thread(certificates.generate, integration.name, self._clock())
+        made = await asyncio.to_thread(certificates.generate, public_name(integration.name), self._clock())
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             if self._has_pending(integration):
