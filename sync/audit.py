@@ -65,6 +65,7 @@ class Act(StrEnum):
     ENTRA_TENANT_USED = "entra_tenant_used"
     UPDATE_INSTALLED = "update_installed"
     UPDATE_UNDONE = "update_undone"
+    STATUS_TEXT = "status_text"
     MONITORS_ADD = "monitors_add"
     MONITORS_REMOVE = "monitors_remove"
     MONITORS_SAME = "monitors_same"

@@ -77,6 +77,7 @@ def microsoft_form(
         field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
     ]
     masked = secret(texts, "client_secret", required=not kept, hint=_secret_hint(kept, form_errors))
+    day = expiry_day(texts, values, "field.expires_on.instead")
     registration = Link(texts("link.new_registration"), links.new_registration())
     permissions = Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
     secrets = Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
@@ -92,7 +93,7 @@ def microsoft_form(
         _portal_step(texts, 2, "microsoft.permissions", permissions),
         _portal_step(texts, 3, "microsoft.consent", permissions),
         _portal_step(texts, 4, "microsoft.secret", secrets),
-        *_fields([masked, lifetime(texts, values), expiry_day(texts, values)], form_errors),
+        *_fields([masked, lifetime(texts, values), day], form_errors),
         text(texts("setup.microsoft.expiry"), subtle=True, spacing="Small"),
         _portal_step(texts, 5, "microsoft.name"),
         *_fields([field(texts, "name", values, required=True, length=MAX_NAME)], form_errors),

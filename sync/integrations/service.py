@@ -41,7 +41,7 @@ class IntegrationService:
         self,
         context: Context,
         credentials: CredentialStore,
-        initial_version: int = features.NEWEST,
+        initial_version: int = features.INITIAL,
         limit: int = 20,
     ) -> None:
         self._database = context.database

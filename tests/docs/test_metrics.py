@@ -19,10 +19,10 @@ from core.version import VERSION
 from storage.queries.notices import State
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
+from sync.flow.line_state import Verdict
+from sync.flow.ownership import Nobody
+from sync.flow.tick import DUPLICATE
 from sync.monitoring.readiness import DATABASE, JOBS
-from sync.phones.ingest import DUPLICATE
-from sync.phones.line_state import Verdict
-from sync.phones.ownership import Nobody
 from sync.phones.webhooks import WebhookResult
 from tests.support.documents import METRICS, table_rows
 from tests.support.tools import ROOT

@@ -10,8 +10,8 @@ from unittest.mock import patch
 from sync.domain.model import Freshness
 from sync.domain.phone_events import CallEvent, CallState, CloudLinkUser
 from sync.domain.presence import LineState, Presence
+from sync.flow import line_state
 from sync.people import matching
-from sync.phones import line_state
 from sync.presence import mapping
 from tests.simulation.graph import TeamsUser
 
@@ -27,7 +27,7 @@ def _ended_for_ever(
     return APPLY_CALL_EVENT(endpoint, event, now)
 
 
-async def _nobody_else_wishes(*_: Any) -> dict[str, Presence]:
+def _nobody_else_wishes(*_: Any) -> dict[str, Presence]:
     return {}
 
 
@@ -42,6 +42,6 @@ UNDONE: Mapping[str, AbstractContextManager[Any]] = {
     "ended_calls_stay_ended": patch.object(line_state, "_apply_call_event", _ended_for_ever),
     "times_of_the_future_are_believed": patch.object(line_state, "_believed", lambda at, _now: at),
     "ringing_is_a_call": patch.dict(mapping.DEFAULTS, {LineState.RINGING: Presence.IN_A_CALL}),
-    "others_wishes_are_ignored": patch("sync.presence.reconciler.wishes_of_others", _nobody_else_wishes),
+    "others_wishes_are_ignored": patch("sync.flow.tick.wishes", _nobody_else_wishes),
     "guests_are_matched": patch("sync.people.directory_sync.match", _match_guests),
 }

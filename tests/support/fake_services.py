@@ -182,6 +182,8 @@ class FakeServiceClients:
 class FakeJobs:
     """Records deferred jobs and runs none."""
 
+    shared = True
+
     def __init__(self) -> None:
         self.deferred: list[tuple[str, str, datetime | None]] = []
 

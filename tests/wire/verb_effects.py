@@ -14,7 +14,7 @@ READS = frozenset(_READS.split())
 
 _CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
-enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
+enable.now disable.now update.install update.undo update.save_text remove.now edit.save_name edit.save_cloudlink
 edit.save_teams edit.save_expiry rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make
 certificate.use certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
 monitors.tick alerts.save alerts.remind language.set

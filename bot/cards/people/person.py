@@ -126,7 +126,7 @@ def match_form(texts: Texts, line: PersonLine, typed: str = "", refused: MatchRe
         body.append(error_note(FormError(texts(key, other=other), texts(f"{key}.remedy", other=other))))
     data = {"integration": line.integration_id, "person": line.id, "choices": str(line.choices)}
     actions: list[Action] = [
-        button(texts("button.check"), "person.save_match", data, style="positive", inputs=True)
+        button(texts("button.check_match"), "person.save_match", data, style="positive", inputs=True)
     ]
     if line.by_hand:
         actions.append(button(texts("button.unmatch"), "person.unmatch", data))

@@ -12,6 +12,7 @@ from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
 from bot.cards.help import HelpLine
 from bot.cards.parts import with_banner
+from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
 from bot.languages import Texts
@@ -93,6 +94,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     }
     groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
+    running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
+    yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
     yield "help", help_cards.help_card(texts, groups, lines["status"])
     yield "unknown", help_cards.unknown(texts, [])
     yield (
@@ -170,8 +173,8 @@ def example(fault: Fault) -> SyncError:
 
 def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
     one = integration(enabled=False)
-    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"))
-    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG))
+    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), ("Ben Example",) * 25)
+    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG), (LONG,) * 14_000)
     yield "preview", preview.preview_card(texts, one, small, wizard=True)
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
     newest = replace(one, feature_version=3)
@@ -300,10 +303,12 @@ def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ..
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
-    reasons = list(Unmatched)
+    reasons = sorted(list(Unmatched)[:4])
     return tuple(
         UnmatchedPerson(
-            f"{number} {name}", f"{number}.{name.lower().replace(' ', '.')}@contoso.example", reasons[number % 4]
+            f"{number} {name}",
+            f"{number}.{name.lower().replace(' ', '.')}@contoso.example",
+            reasons[number * 4 // count],
         )
         for number in range(count)
     )

@@ -6,6 +6,7 @@ from storage.encryption import Encryption
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
+from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
@@ -16,8 +17,8 @@ from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
-from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
+from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
@@ -40,7 +41,8 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
     store = CredentialStore(encryption)
     quota = QuotaLedger(Quota(1500), context.metrics)
     directory_sync = DirectorySync(context, store)
-    poller = Poller(context, store, EventIngestor(context), poll_sample_every=timedelta(seconds=60))
+    flow = Flow(context, store, quota, Delays(context.database, context.clock))
+    poller = Poller(context, store, flow, poll_sample_every=timedelta(seconds=60))
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from bot.activity import Card
+from bot.activity import Card, Installed
 from bot.cards.field_errors import FIELD_OF
 from bot.languages import Language, load_texts
 from storage.queries import drafts
@@ -549,6 +549,23 @@ async def test_another_administrators_draft_is_out_of_reach(chat: Chat) -> None:
     assert not chat.integrations.stored
 
 
+async def test_with_values_at_hand_it_takes_at_most_twelve_clicks_and_five_pastes(chat: Chat) -> None:
+    """A click on each button, and one into each field that is not filled in already, where the value is pasted."""
+    card = (await chat.turn(Installed())).answer
+    clicks = pastes = 0
+    for verb, values in (
+        ("command.setup", {}),
+        ("setup.cloudlink", ACCOUNT),
+        ("setup.save", {**APP, "expires_on": ""}),
+        ("setup.now", {}),
+    ):
+        blank = {field for field, part in inputs(card).items() if part.get("isRequired") and not part.get("value")}
+        clicks, pastes = clicks + 1 + len(blank), pastes + len(blank)
+        card = await chat.press(card, verb, {field: values[field] for field in blank})
+    assert EN("enabled.title") in words(card)
+    assert (clicks, pastes) == (9, 5)
+
+
 # The last step
 
 
@@ -558,13 +575,15 @@ def left_out(count: int) -> tuple[UnmatchedPerson, ...]:
 
 async def test_the_preview_counts_explains_and_warns(chat: Chat) -> None:
     sent = (WouldSend("Ada", LineState.ON_CALL, Presence.IN_A_CALL),)
-    chat.integrations.found = Preview(25, left_out(2), sent)
+    chat.integrations.found = Preview(25, left_out(2), sent, ("Ada", "Ben"))
     said = words(await at_preview(chat))
     for expected in (
         "27",
         "25",
         "Person 1",
-        EN("unmatched.not_found"),
+        "Ada, Ben",
+        EN("unmatched.not_found")[1:],
+        EN("preview.remedy.not_found"),
         "on a call → In a call",
         EN("preview.by_hand"),
     ):
