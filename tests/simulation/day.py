@@ -24,6 +24,7 @@ from tests.simulation.cloudlink import CloudLinkModel
 from tests.simulation.company import edit_directory, hire, people_of
 from tests.simulation.disk import Disk
 from tests.simulation.graph import WINDOW, GraphModel
+from tests.simulation.notices import add_recipient, repeated
 from tests.simulation.oracle import right, wish
 from tests.simulation.process import Installation, Process
 from tests.simulation.world import QUIET, Kind, World, kinds_of
@@ -107,6 +108,8 @@ class Day:
         config = EngineConfig("", "", "", PUBLIC_URL, quota, intervals=INTERVALS)
         DISK.insert(path, world.dice("disk"))
         self._installation = Installation(world, config, SimulatedClients(self.cloudlinks, self.graph), DISK)
+        self._path = path
+        add_recipient(path)
         self._is_over = False
         self._expected: dict[str, str | None] = {}
         self._right_at: dict[str, float] = {}
@@ -247,6 +250,9 @@ class Day:
         self._end()
 
     def _end(self) -> None:
+        if not self.world.kinds & {Kind.CLOCK_STEPS, Kind.POWER_CUTS}:
+            for text in repeated(self._path):
+                self.world.fail(text)
         self._is_over = True
         self._kill()
 
