@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from bot.activity import Action, Event, Incoming, Installed, Message, Removed
+from bot.activity import Action, Incoming, Installed, Message, Removed
 from bot.cards import welcome as cards
 from bot.cards.field_errors import Link
 from bot.chat.authority import RoleWithdrawn, acting
@@ -13,7 +13,6 @@ from bot.chat.router import Router, is_portuguese
 from bot.chat.welcome import welcome_card
 from bot.languages import Language
 from storage.queries import conversations
-from storage.tables.conversations import Conversation
 from sync.domain.roles import Role
 
 
@@ -44,7 +43,7 @@ class PersonalChatOnly:
 async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
     """Store the address for proactive messages, and load the language of this conversation.
 
-    It is the one that was chosen, or else Portuguese if the first words are, or else the client's.
+    It is the one that was chosen, or else Portuguese once words are, or else the client's.
     """
     async with context.services.database.writing() as session:
         if isinstance(context.turn.incoming.event, Removed):
@@ -66,7 +65,7 @@ async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
             name=incoming.sender.name,
             time_zone=incoming.time_zone,
         )
-        if _begins_in_portuguese(incoming.event, stored):
+        if not stored.language and isinstance(incoming.event, Message) and is_portuguese(incoming.event.text):
             await conversations.set_language(session, context.tenant, context.person, Language.PORTUGUESE)
             stored.language = Language.PORTUGUESE
     if stored.language in list(Language):
@@ -74,12 +73,6 @@ async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
     context.welcomed, context.admin_as = stored.welcomed, stored.admin_as
     context.client_zone = stored.time_zone
     await proceed()
-
-
-def _begins_in_portuguese(event: Event, stored: Conversation) -> bool:
-    """Whether the first words of a conversation are Portuguese, whatever the client's language is."""
-    is_first = not (stored.welcomed or stored.language)
-    return is_first and isinstance(event, Message) and is_portuguese(event.text)
 
 
 class Welcome:
