@@ -43,7 +43,7 @@ class PersonalChatOnly:
 async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
     """Store the address for proactive messages, and load the language of this conversation.
 
-    It is the one that was chosen, or else Portuguese once words are, or else the client's.
+    It is the one that was chosen, or else Portuguese if the first words are, or else the client's.
     """
     async with context.services.database.writing() as session:
         if isinstance(context.turn.incoming.event, Removed):
@@ -65,9 +65,9 @@ async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
             name=incoming.sender.name,
             time_zone=incoming.time_zone,
         )
-        if not stored.language and isinstance(incoming.event, Message) and is_portuguese(incoming.event.text):
-            await conversations.set_language(session, context.tenant, context.person, Language.PORTUGUESE)
-            stored.language = Language.PORTUGUESE
+        if stored.language is None and isinstance(incoming.event, Message):
+            stored.language = Language.PORTUGUESE if is_portuguese(incoming.event.text) else conversations.CLIENTS
+            await conversations.set_language(session, context.tenant, context.person, stored.language)
     if stored.language in list(Language):
         context.texts = context.services.languages[Language(stored.language)]
     context.welcomed, context.admin_as = stored.welcomed, stored.admin_as

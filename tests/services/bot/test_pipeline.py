@@ -243,7 +243,7 @@ async def test_an_unknown_language_changes_nothing(chat: Chat) -> None:
     assert "Which language" in words(await chat.act("language.set", language="tlh"))
     stored = await known(chat)
     assert stored is not None
-    assert stored.language is None
+    assert stored.language == conversations.CLIENTS
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "pt-PT"])
