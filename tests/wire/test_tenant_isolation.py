@@ -103,6 +103,9 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "integrations.page": ("page",),
     "admins.demote": ("member", "was", "role"),
     "claim.now": ("code",),
+    "people.page": ("integration", "filter", "words", "after"),
+    "person.include": ("integration", "person", "choices"),
+    "person.unmatch": ("integration", "person", "choices"),
     "update.undo": ("integration", "version"),
     "update.done": ("integration", "version"),
 }
