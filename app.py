@@ -31,13 +31,14 @@ from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
+from bot.hosting.auth.bot_token import token_source
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
 from bot.proactive.notifier import Notifier
 from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
-from core.clock import utc_now
+from core.clock import steady_now, utc_now
 from core.clouds import cloud_of
 from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
@@ -60,6 +61,7 @@ from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
+from sync.monitoring.readiness import BOT
 from sync.monitoring.routes import liveness_route, operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
@@ -255,8 +257,10 @@ async def open_applications(
         )
         services = _services(settings, database, encryption, engine)
         pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
+        tokens = token_source(hosting_config, steady_now)
+        engine.readiness.add(BOT, tokens.is_accepted)
         host = await stack.enter_async_context(
-            open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
+            open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline, tokens=tokens)
         )
         await _start_notifications(services, engine, host)
         operations = web.Application()
@@ -310,7 +314,7 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     application.add_routes([liveness_route()])
     application.router.add_route("*", "/api/messages", host.messages)
     for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
-        application.router.add_route(method, path, engine.webhooks.receive)
+        application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
     application.router.add_get("/exports/{token}", exports.serve)
     return application
 

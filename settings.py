@@ -19,7 +19,7 @@ from core.clouds import is_one_cloud
 from core.http import is_loopback
 from storage.database import database_url as parse_database_url
 from storage.keys import check_keys
-from sync.domain.features import NEWEST
+from sync.domain.features import INITIAL, NEWEST
 
 Names = Annotated[tuple[str, ...], NoDecode]
 """A comma-separated list."""
@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     )
     max_integrations: int = Field(20, ge=1, description="Integrations that one tenant may have.")
     feature_version: int = Field(
-        NEWEST, ge=1, le=NEWEST, description="Feature version on which new integrations start."
+        INITIAL, ge=1, le=NEWEST, description="Feature version on which new integrations start."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="What is logged.")
     log_format: Literal["json", "text"] = Field("json", description="`json` for machines, `text` for people.")

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import URL, Engine, Table, event, func, make_url, text
+from sqlalchemy import URL, Engine, Table, create_engine, event, func, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -18,8 +18,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.sqlite_driver import open_connection
+from storage.transaction import ThreadedTransactions, Transaction, Transactions
 
 Row = TypeVar("Row")
+Result = TypeVar("Result")
 
 Guard = Callable[[AsyncSession], Awaitable[None]]
 """Checks, first in a transaction, whether it may write; raises if not."""
@@ -31,11 +33,15 @@ CONNECTIONS = 10
 
 
 class Database:
-    """Provides sessions on one engine. A session is one transaction: committed on leaving, rolled back on error."""
+    """Provides sessions on one engine. A session is one transaction: committed on leaving, rolled back on error.
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    ``transactions`` are those of the same database.
+    """
+
+    def __init__(self, engine: AsyncEngine, transactions: Transactions) -> None:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._transactions = transactions
         self._writer = asyncio.Lock()
 
     @property
@@ -64,6 +70,23 @@ class Database:
             await session.exec(text("BEGIN IMMEDIATE"))  # type: ignore[call-overload]
             await _check(session)
             yield session
+
+    async def check(self) -> None:
+        """Have the guard, if there is one, check whether what follows may be written; it raises if not."""
+        if _guard.get():
+            async with self.writing():
+                pass
+
+    async def transact(self, function: Callable[[Transaction], Result]) -> Result:
+        """What ``function`` returns: it runs in a thread, in one transaction, which is durable on return.
+
+        That costs one change of threads however many its statements are. It must not wait for anything else, and
+        no guard checks it: it is not for what a person asks for. Raises ``SQLAlchemyError``, as a session does.
+        """
+        if not self.is_sqlite:
+            return await self._transactions.run(function)
+        async with self._writer:
+            return await self._transactions.run(function)
 
 
 @contextmanager
@@ -162,15 +185,20 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     address = database_url(url)
     if not address.drivername.startswith("sqlite"):
         engine = create_async_engine(address, pool_pre_ping=True, pool_size=CONNECTIONS)
+        blocking = create_engine(sync_url(address), pool_pre_ping=True, pool_size=CONNECTIONS)
     else:
         if address.database:
             _make_private_file(Path(address.database))
         driver = {"async_creator_fn": open_connection}
         engine = create_async_engine(address, pool_size=CONNECTIONS, connect_args=driver)
+        blocking = create_engine(sync_url(address))
     configure_connections(engine.sync_engine)
+    configure_connections(blocking, durable=True)
+    transactions = ThreadedTransactions(blocking, 1 if blocking.dialect.name == "sqlite" else CONNECTIONS)
     try:
-        yield Database(engine)
+        yield Database(engine, transactions)
     finally:
+        transactions.close()
         await engine.dispose()
 
 
@@ -194,18 +222,26 @@ def _make_private_file(path: Path) -> None:
                 file.chmod(0o600)
 
 
-def configure_connections(engine: Engine) -> None:
-    """Set up each new connection of ``engine`` as this program needs it."""
+def configure_connections(engine: Engine, *, durable: bool = False) -> None:
+    """Set up each new connection of ``engine`` as this program needs it.
+
+    ``durable``: what is committed on SQLite survives a loss of power too, as it always does on PostgreSQL
+    (SQLite: "PRAGMA synchronous", with a write-ahead log).
+    """
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _configure_sqlite)
+        event.listen(engine, "connect", _configure_sqlite_durably if durable else _configure_sqlite)
     else:
         from storage.postgres_text import strip_nul  # slow to import
 
         event.listen(engine, "connect", strip_nul)
 
 
-def _configure_sqlite(connection: Any, _record: Any) -> None:
+def _configure_sqlite(connection: Any, _record: Any, synchronous: str = "NORMAL") -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", f"synchronous={synchronous}", "busy_timeout=5000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _configure_sqlite_durably(connection: Any, record: Any) -> None:
+    _configure_sqlite(connection, record, "FULL")

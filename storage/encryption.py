@@ -22,6 +22,7 @@ from sqlalchemy import Column
 from sqlmodel import SQLModel
 
 from core.errors import CloudLinkPresenceError
+from storage.flow.rows import IntegrationRow
 
 PREFIX = "v2."
 STORED_SECRETS = "stored secrets"
@@ -39,7 +40,7 @@ class SecretUnreadable(CloudLinkPresenceError):
     """No key decrypts a stored secret in its place: the key is lost, or the value is not the one written there."""
 
 
-def place_of(row: SQLModel, column: str) -> bytes:
+def place_of(row: SQLModel | IntegrationRow, column: str) -> bytes:
     """The place of a secret in ``column`` of ``row``: the associated data of its encryption."""
     table = str(row.__tablename__)
     return place_in(SQLModel.metadata.tables[table].columns[column], [getattr(row, name) for name in PLACES[table]])

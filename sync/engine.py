@@ -18,7 +18,7 @@ from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
-from sync.domain.features import NEWEST
+from sync.domain.features import INITIAL
 from sync.domain.jobs import (
     CLEANUP,
     EXPIRY,
@@ -42,26 +42,26 @@ from sync.domain.jobs import (
     Job,
     JobQueue,
 )
+from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
+from sync.integrations.way_in import WayIn
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
-from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
 from sync.presence.delays import Delays
 from sync.presence.read_back import ReadBackJob
 from sync.presence.reader import PresenceReader
-from sync.presence.reconciler import Reconciler
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
@@ -94,18 +94,19 @@ class EngineConfig:
     tables: WireTables = field(default_factory=WireTables)
     intervals: Intervals = field(default_factory=Intervals)
     host: HostCredentials = field(default_factory=HostCredentials)
-    initial_version: int = NEWEST
+    initial_version: int = INITIAL
 
 
 @dataclass(frozen=True)
 class Engine(Operations):
     """The running sync: the operations of administrators, the webhooks and the jobs.
 
-    ``webhooks`` receives CloudLink's notifications. The bot replaces the jobs ``NOTIFY`` and ``SHOW_UPDATE`` in
-    ``jobs`` with its own functions.
+    ``webhooks`` receives CloudLink's notifications, ``way_in`` our own that try the address. The bot replaces the
+    jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
+    way_in: WayIn
     jobs: JobQueue
     readiness: ReadinessProbe
     scheduler: Scheduler
@@ -150,7 +151,7 @@ async def run_engine(
     context.metrics.quota_limit.set(config.presence_quota)
     parts = _Parts(config, context, CredentialStore(encryption, config.host), skew)
     engine = parts.engine(jobs, parts.register_jobs(jobs))
-    async with parts.delays.flushing(), jobs.running():
+    async with parts.delays.flushing(), parts.flow.running(), jobs.running():
         try:
             yield engine
         finally:
@@ -167,21 +168,21 @@ class _Parts:
         every = config.intervals
         self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
         self.config, self.context, self.store = config, context, store
-        self.ingestor = EventIngestor(context)
+        self.delays = Delays(context.database, context.clock)
+        self.flow = Flow(context, store, self.quota, self.delays)
         self.poller = Poller(
-            context, store, self.ingestor, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
+            context, store, self.flow, poll_sample_every=timedelta(seconds=every.poll_with_webhooks)
         )
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
-        self.delays = Delays(context.database, context.clock)
-        self.reconciler = Reconciler(context, store, self.quota, self.delays)
         self.reader = PresenceReader(context, store, self.quota)
         self.read_back = ReadBackJob(context, self.reader)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
-        self.connection_test = ConnectionTest(context, store, self.quota, recheck)
+        self.way_in = WayIn(context, store, config.public_url)
+        self.connection_test = ConnectionTest(context, store, self.quota, recheck, self.way_in)
         self.remover = Remover(context, self.subscriptions, timedelta(seconds=every.removal_timeout))
         self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
         self.expiry = SecretExpiry(context, store, config.host)
@@ -192,7 +193,7 @@ class _Parts:
     def job_table(self) -> tuple[Job, ...]:
         """Every job but ``SCHEDULE``, which queues the others."""
         return (
-            Job(PUSH, self.reconciler.push, urgent=True),
+            Job(PUSH, self.flow.push, urgent=True),
             Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
             Job(POLL, self.poller.poll, paced=True),
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
@@ -235,7 +236,8 @@ class _Parts:
             updates=UpdateService(context, self.catalogue),
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
-            webhooks=Webhooks(context, self.ingestor, config.tables),
+            webhooks=Webhooks(context, self.flow, config.tables),
+            way_in=self.way_in,
             jobs=jobs,
             scheduler=scheduler,
             readiness=ReadinessProbe(context.database, jobs, gauges, context.metrics),

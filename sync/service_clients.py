@@ -13,6 +13,7 @@ from core.clock import Clock
 from core.clouds import cloud_of
 from core.metrics import Metrics
 from sync.cloudlink.client import CloudLink
+from sync.cloudlink.own_webhook import post_sealed
 from sync.cloudlink.request_limit import RequestLimit
 from sync.cloudlink.tables import WireTables
 from sync.cloudlink.transport import Transport
@@ -84,6 +85,9 @@ class HttpServiceClients:
 
     async def prove(self, app: TeamsApp) -> None:
         await prove(app, self._entra)
+
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        return await post_sealed(self._http, url, sealed)
 
     def forget(self, app: TeamsApp) -> None:
         self._tokens.drop((app.tenant_id, app.client_id))

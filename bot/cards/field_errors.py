@@ -38,6 +38,9 @@ class Links:
     teams: str = "https://teams.microsoft.com"
     service_health: str = "https://status.cloud.microsoft"
     error_codes: str = "https://login.microsoftonline.com/error"
+    app_policies: str = (
+        "https://learn.microsoft.com/entra/identity/enterprise-apps/configure-app-management-policies"
+    )
     national_clouds: str = "https://learn.microsoft.com/graph/deployments"
     cloudlink_guide: str = (
         "https://productdocuments.mitel.com/doc_finder/UG/Cloudlink/CloudLink%20Platform/EN/HTML5/Content/"
@@ -114,6 +117,21 @@ FIELD_OF = {
 """The input of each fault; a fault that is not listed concerns the whole card."""
 
 
+_AT_SECRETS = frozenset(
+    {
+        Fault.ENTRA_SECRET_WRONG,
+        Fault.ENTRA_SECRET_IS_ID,
+        Fault.ENTRA_SECRET_EXPIRED,
+        Fault.ENTRA_SECRET_MISSING,
+        Fault.SECRET_UNREADABLE,
+        Fault.ENTRA_CERTIFICATE_UNKNOWN,
+        Fault.ENTRA_CERTIFICATE_EXPIRED,
+        Fault.ENTRA_FEDERATION_UNKNOWN,
+        Fault.ENTRA_HOST_NOT_ALLOWED,
+    }
+)
+"""Faults that are fixed on the application's page of certificates and secrets."""
+
 _ENTERPRISE_APPLICATION = frozenset(
     {Fault.ENTRA_APP_DISABLED, Fault.ENTRA_ASSIGNMENT_REQUIRED, Fault.ENTRA_SERVICE_DISABLED}
 )
@@ -133,23 +151,19 @@ def form_error(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
 
 def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> Link:
     """The page where this fault can be fixed or, if there is none, is explained."""
+    if error.fault is Fault.SECRET_UNREADABLE and error.context.get("service") == Service.CLOUDLINK:
+        return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
+    if error.fault in _AT_SECRETS:
+        return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
     match error.fault:
-        case Fault.SECRET_UNREADABLE if error.context.get("service") == Service.CLOUDLINK:
-            return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
         case Fault.ENTRA_TENANT_UNKNOWN:
             return Link(texts("link.tenant"), links.tenant())
         case Fault.ENTRA_CLIENT_UNKNOWN:
             return Link(texts("link.registrations"), links.registrations())
-        case Fault.ENTRA_SECRET_WRONG | Fault.ENTRA_SECRET_IS_ID | Fault.ENTRA_SECRET_EXPIRED:
-            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
-        case Fault.ENTRA_SECRET_MISSING:
-            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
-        case Fault.SECRET_UNREADABLE | Fault.ENTRA_CERTIFICATE_UNKNOWN | Fault.ENTRA_CERTIFICATE_EXPIRED:
-            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
-        case Fault.ENTRA_FEDERATION_UNKNOWN | Fault.ENTRA_HOST_NOT_ALLOWED:
-            return Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
         case Fault.ENTRA_NO_SERVICE_PRINCIPAL | Fault.GRAPH_CONSENT_MISSING:
             return Link(texts("link.consent"), links.admin_consent(tenant_id, client_id))
+        case Fault.GRAPH_SECRETS_FORBIDDEN | Fault.GRAPH_SECRET_TOO_LONG:
+            return Link(texts("link.app_policies"), links.app_policies)
         case Fault.GRAPH_FORBIDDEN | Fault.GRAPH_ROTATION_FORBIDDEN:
             return Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
         case _:

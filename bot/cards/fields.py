@@ -55,9 +55,9 @@ def secret(texts: Texts, name: str, *, required: bool, hint: str = "") -> TextIn
     )
 
 
-def expiry_day(texts: Texts, values: Values) -> DateInput:
-    """The secret's expiry date."""
-    return DateInput(id="expires_on", label=texts("field.expires_on"), value=values.get("expires_on") or None)
+def expiry_day(texts: Texts, values: Values, label: str = "field.expires_on") -> DateInput:
+    """The secret's expiry date; ``label`` is a key."""
+    return DateInput(id="expires_on", label=texts(label), value=values.get("expires_on") or None)
 
 
 def lifetime(texts: Texts, values: Values) -> ChoiceSetInput:

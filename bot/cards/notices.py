@@ -19,10 +19,12 @@ from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expiry_form
 from bot.cards.health.remedies import remedies
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
+from bot.cards.rotation import old_secret_left
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
+from sync.domain.rotation import OldSecretLeft
 from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, OWN, PEOPLE
 from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
@@ -201,9 +203,12 @@ def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
         day = date.fromisoformat(facts["expires_on"]) if facts.get("expires_on") else None
         until = texts("notice.rotation.until", day=texts.date(day)) if day else ""
         box = note("good", "✅", texts("notice.rotation.what"), until)
+        boxes: list[CardElement] = [box]
+        if facts.get("old_left") in set(OldSecretLeft):
+            boxes.append(old_secret_left(texts, OldSecretLeft(facts["old_left"])))
         shown = [button(texts("button.status"), "status.show", data)]
         asked = button(texts("button.monitors"), "monitors.show", data)
-        return texts("notice.rotation.done"), "🔄", [box], [*shown, asked]
+        return texts("notice.rotation.done"), "🔄", boxes, [*shown, asked]
     fault = facts.get("fault", "")
     said = (
         form_error(CredentialsWrong(Fault(fault)), texts, notice.links) if fault in list(Fault) else FormError("")

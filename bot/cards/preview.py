@@ -1,5 +1,8 @@
 """The preview before enabling: who is matched, who is not and why, and what would be sent now."""
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from microsoft_teams.cards.core import Action, CardElement, Container
 
 from bot.activity import Card
@@ -7,22 +10,27 @@ from bot.cards.field_errors import FormError
 from bot.cards.parts import button, capped, card, header, note, plain, row, text, tiles
 from bot.cards.setup import step_header
 from bot.languages import Texts
-from sync.domain.model import IntegrationView, Preview, UnmatchedPerson, WouldSend
+from sync.domain.model import IntegrationView, Preview, Unmatched, UnmatchedPerson, WouldSend
 
 PAGE = 10
+NAMES = 25
+LONGEST_NAME = 30
 SENT_SHOWN = 5
 
 
 def preview_card(
     texts: Texts, integration: IntegrationView, preview: Preview, page: int = 0, wizard: bool = False
 ) -> Card:
-    """``page`` counts the pages of unmatched people from 0; with ``wizard`` it is setup's fourth step."""
+    """``page`` counts the pages of people from 0; with ``wizard`` it is setup's last step."""
     title = texts("preview.title")
     body: list[CardElement] = [_top(texts, title, integration.name, wizard)]
     if wizard and page == 0:
         body.append(note("good", "✅", texts("preview.saved")))
     body.append(_figures(texts, preview))
+    body.extend(_shown(texts, preview, page))
     body.extend(_left_out(texts, preview, page))
+    if pages(preview) > 1:
+        body.append(plain(texts("preview.page", page=page + 1, pages=pages(preview)), subtle=True))
     body.extend(_would_send(texts, preview.would_send))
     body.append(note("accent", "ℹ️", texts("preview.patience"), texts("preview.by_hand")))
     if page == 0:
@@ -90,7 +98,16 @@ def _also(texts: Texts, feature_version: int) -> list[CardElement]:
 
 
 def pages(preview: Preview) -> int:
-    return max(1, -(-len(preview.unmatched) // PAGE))
+    return max(1, -(-len(preview.unmatched) // PAGE), -(-len(preview.shown) // NAMES))
+
+
+def _shown(texts: Texts, preview: Preview, page: int) -> list[CardElement]:
+    """The names of who will be shown, as one paragraph."""
+    names = preview.shown[page * NAMES : (page + 1) * NAMES]
+    if not names:
+        return []
+    title = text(texts.plural("preview.shown", preview.matched), weight="Bolder", spacing="Medium")
+    return [title, plain(", ".join(capped(name, LONGEST_NAME) for name in names), spacing="Small")]
 
 
 def _left_out(texts: Texts, preview: Preview, page: int) -> list[CardElement]:
@@ -98,17 +115,23 @@ def _left_out(texts: Texts, preview: Preview, page: int) -> list[CardElement]:
         return [note("warning", "❔", texts("preview.nobody"), texts("preview.nobody.remedy"))]
     if not preview.unmatched:
         return [row("✅", texts("preview.everybody"), spacing="Medium")]
+    left_out = preview.unmatched[page * PAGE : (page + 1) * PAGE]
+    if not left_out:
+        return []
+    groups = [
+        element
+        for reason, people in groupby(left_out, key=lambda person: person.reason)
+        for element in _group(texts, reason, people)
+    ]
     title = texts("preview.left_out")
-    if pages(preview) > 1:
-        title = texts("preview.left_out_page", page=page + 1, pages=pages(preview))
-    shown = preview.unmatched[page * PAGE : (page + 1) * PAGE]
-    return [text(title, weight="Bolder", spacing="Medium"), *(_person(texts, person) for person in shown)]
+    return [text(title, weight="Bolder", spacing="Medium"), *groups]
 
 
-def _person(texts: Texts, person: UnmatchedPerson) -> CardElement:
-    reason = texts(f"unmatched.{person.reason}")
-    who = capped(person.address)
-    return row("👤", capped(person.name) or who, f"{reason} · {who}" if who else reason)
+def _group(texts: Texts, reason: Unmatched, people: Iterable[UnmatchedPerson]) -> list[CardElement]:
+    """The people left out for one reason, below it and its remedy."""
+    names = [row("👤", capped(person.name or person.address, 60), capped(person.address, 60)) for person in people]
+    said = texts(f"unmatched.{reason}")
+    return [row("⚠️", said[:1].upper() + said[1:], texts(f"preview.remedy.{reason}"), spacing="Medium"), *names]
 
 
 def _would_send(texts: Texts, sent: tuple[WouldSend, ...]) -> list[CardElement]:

@@ -3,19 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from microsoft_teams.cards.core import Action, CardElement, DateInput, TextInput
+from microsoft_teams.cards.core import Action, CardElement, CodeBlock, DateInput, TextBlock, TextInput
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links
 from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, with_errors
 from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
 from bot.languages import Texts
+from sync.domain.errors import Fault
 from sync.domain.model import CredentialKind, IntegrationView
-from sync.domain.rotation import RotationKind, RotationStep, RotationView
+from sync.domain.rotation import OldSecretLeft, RotationStep, RotationView
 
 FIELDS = ("client_secret", "expires_on", "description")
 SHOWN_STEPS = (RotationStep.ADD, RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE)
 SYMBOL = "🔑"
+
+_POLICY = frozenset({Fault.GRAPH_SECRETS_FORBIDDEN, Fault.GRAPH_SECRET_TOO_LONG})
 
 
 def form(
@@ -29,7 +32,7 @@ def form(
     """The form for the new secret of this tenant and application; ``offer_for_me`` if the bot can create one."""
     title = texts("rotate.title")
     data = {"integration": view.id}
-    page = _secrets_page(texts, view, links)
+    page = secrets_page(texts, view, links)
     shown = [replace(one, link=None) if one.link == page else one for one in form_errors]
     fields: list[TextInput | DateInput] = [
         secret(texts, "client_secret", required=True, hint="field.secret.again" if form_errors else ""),
@@ -67,7 +70,7 @@ def replaced(
     title = texts("rotate.replaced")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if rotation.step is RotationStep.FAILED:
-        return failed(texts, view, form_error)
+        return failed(texts, view, rotation, form_error)
     if rotation.finished:
         body.append(note("good", "✅", texts("rotate.proven"), texts("rotate.forgotten")))
     else:
@@ -84,14 +87,14 @@ def replaced(
     return card(texts, title, body, actions)
 
 
-def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
-    """What the bot would do, with a button to confirm."""
+def for_me_asked(texts: Texts, view: IntegrationView, monitors: Sequence[str]) -> Card:
+    """What the bot would do, with a button to confirm; ``monitors`` are the names of those that are listed."""
     title = texts("rotate.for_me.title")
     body: list[CardElement] = [
         header("🔄", title, capped(view.name)),
         text(texts("rotate.for_me.what")),
         *(row(f"{number}.", texts(f"rotate.step.{step}")) for number, step in enumerate(SHOWN_STEPS, start=1)),
-        note("warning", "📡", texts("rotate.for_me.monitors")),
+        _about_monitors(texts, monitors),
     ]
     data = {"integration": view.id}
     actions = [
@@ -102,10 +105,18 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, body, actions)
 
 
+def _about_monitors(texts: Texts, monitors: Sequence[str]) -> CardElement:
+    """A secret that the bot makes is shown to nobody, so monitors cannot share it."""
+    if not monitors:
+        return note("emphasis", "📡", texts("rotate.for_me.monitors"))
+    names = ", ".join(capped(name, 40) for name in monitors[:5]) + (" …" if monitors[5:] else "")
+    return note("warning", "📡", texts("rotate.for_me.listed", names=names), texts("rotate.for_me.own"))
+
+
 def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
     """The progress of a rotation by the bot, and what it waits for."""
     if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
-        return failed(texts, view, form_error)
+        return failed(texts, view, rotation, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
     place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
     body: list[CardElement] = [header("🔄", title, capped(view.name))]
@@ -117,9 +128,14 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
         body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     if rotation.finished:
         body.append(_until(texts, rotation))
-    if rotation.old_left and rotation.kind is not RotationKind.MANUAL:
-        body.append(note("warning", "🗝️", texts("rotate.old_left"), texts("rotate.old_left.remedy")))
+    if rotation.old_left:
+        body.append(old_secret_left(texts, rotation.old_left))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
+
+
+def old_secret_left(texts: Texts, why: OldSecretLeft) -> CardElement:
+    """Why the old secret is still in Azure, and what to do."""
+    return note("warning", "🗝️", texts(f"rotate.old_left.{why}"), texts(f"rotate.old_left.{why}.remedy"))
 
 
 def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationView) -> list[Action]:
@@ -130,19 +146,19 @@ def _progress_actions(texts: Texts, view: IntegrationView, rotation: RotationVie
     return [button(texts("button.refresh"), "rotate.progress", data, style="positive"), status]
 
 
-def failed(texts: Texts, view: IntegrationView, form_error: FormError | None) -> Card:
-    """The rotation failed: why, and that nothing was changed."""
+def failed(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
+    """The rotation failed: why, and that nothing was changed. Where secrets are forbidden, a certificate helps."""
     title = texts("rotate.failed")
     body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
     if form_error:
         body.append(note("attention", "❌", form_error.sentence, form_error.remedy, link=form_error.link))
     body.append(text(texts("rotate.failed.as_before")))
     data = {"integration": view.id}
-    actions = [
-        button(texts("button.rotate_by_hand"), "rotate.ask", data, style="positive"),
-        button(texts("button.status"), "status.show", data),
-    ]
-    return card(texts, title, body, actions)
+    if rotation.error and rotation.error.fault in _POLICY:
+        first = button(texts("button.certificate_make"), "certificate.make", data, style="positive")
+    else:
+        first = button(texts("button.rotate_by_hand"), "rotate.ask", data, style="positive")
+    return card(texts, title, body, [first, button(texts("button.status"), "status.show", data)])
 
 
 def under_way(texts: Texts, view: IntegrationView) -> Card:
@@ -153,7 +169,9 @@ def under_way(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, body, [button(texts("button.refresh"), "rotate.progress", data, style="positive")])
 
 
-def automatic(texts: Texts, view: IntegrationView, possible: bool, links: Links) -> Card:
+def automatic(
+    texts: Texts, view: IntegrationView, possible: bool, links: Links, monitors: Sequence[str] = ()
+) -> Card:
     """Whether the bot rotates the secret automatically; ``possible`` if the application permits it."""
     title = texts("auto_rotate.title")
     data = {"integration": view.id}
@@ -171,10 +189,20 @@ def automatic(texts: Texts, view: IntegrationView, possible: bool, links: Links)
     if view.credential is CredentialKind.SECRET and not possible:
         page = Link(texts("link.permissions"), links.registration(view.client_id, "CallAnAPI"))
         what = texts("fault.graph.rotation_forbidden"), texts("fault.graph.rotation_forbidden.remedy")
-        body.append(note("warning", "🔒", *what, link=page))
+        body += [note("warning", "🔒", *what, link=page), text(texts("auto_rotate.owner")), _owner_line(view)]
         actions.append(button(texts("button.refresh"), "auto_rotate.show", data))
+    if view.credential is CredentialKind.SECRET and monitors:
+        body.append(_about_monitors(texts, monitors))
     actions.append(button(texts("button.status"), "status.show", data))
     return card(texts, title, body, actions)
+
+
+def _owner_line(view: IntegrationView) -> CodeBlock:
+    """Makes the application an owner of itself, in Azure's Cloud Shell ("az ad app owner", Azure CLI)."""
+    client = view.client_id
+    line = f"az ad app owner add --id {client} --owner-object-id $(az ad sp show --id {client} --query id -o tsv)"
+    plain = TextBlock(text=line, font_type="Monospace", size="Small", wrap=True)
+    return CodeBlock(code_snippet=line, language="Bash", fallback=plain)
 
 
 def _until(texts: Texts, rotation: RotationView) -> CardElement:
@@ -183,5 +211,6 @@ def _until(texts: Texts, rotation: RotationView) -> CardElement:
     return fact(texts("field.expires_on"), texts.date(rotation.expires_on))
 
 
-def _secrets_page(texts: Texts, view: IntegrationView, links: Links) -> Link:
+def secrets_page(texts: Texts, view: IntegrationView, links: Links) -> Link:
+    """Where the application's client secrets are in Azure."""
     return Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))

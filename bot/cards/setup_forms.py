@@ -69,14 +69,18 @@ def microsoft_form(
     kept: bool = False,
     form_errors: Sequence[FormError] = (),
 ) -> Card:
-    """Step 2: the checklist of Mitel's guide. Once the application's ID is known, the links lead to that one."""
+    """Step 2: the checklist of Mitel's guide. Once the application's ID is known, the links lead to that one.
+
+    The secret is not marked as required: clients would then refuse to send the IDs before it is there.
+    """
     title = texts("setup.microsoft.title")
     client_id = values.get("client_id", "") if is_guid(values.get("client_id", "")) else ""
     ids = [
         field(texts, "client_id", values, required=True, example=GUID_EXAMPLE),
         field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
     ]
-    masked = secret(texts, "client_secret", required=not kept, hint=_secret_hint(kept, form_errors))
+    masked = secret(texts, "client_secret", required=False, hint=_secret_hint(kept, form_errors))
+    day = expiry_day(texts, values, "field.expires_on.instead")
     registration = Link(texts("link.new_registration"), links.new_registration())
     permissions = Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
     secrets = Link(texts("link.secrets"), links.registration(client_id, "Credentials"))
@@ -92,7 +96,7 @@ def microsoft_form(
         _portal_step(texts, 2, "microsoft.permissions", permissions),
         _portal_step(texts, 3, "microsoft.consent", permissions),
         _portal_step(texts, 4, "microsoft.secret", secrets),
-        *_fields([masked, lifetime(texts, values), expiry_day(texts, values)], form_errors),
+        *_fields([masked, lifetime(texts, values), day], form_errors),
         text(texts("setup.microsoft.expiry"), subtle=True, spacing="Small"),
         _portal_step(texts, 5, "microsoft.name"),
         *_fields([field(texts, "name", values, required=True, length=MAX_NAME)], form_errors),

@@ -1,8 +1,9 @@
 """The dialog of a feature update: release notes, dry run, progress and result."""
 
 from collections.abc import Sequence
+from typing import Literal
 
-from microsoft_teams.cards.core import Action, CardElement, Container, RichTextBlock, TextRun
+from microsoft_teams.cards.core import Action, CardElement, Container, RichTextBlock, TextInput, TextRun
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError
@@ -18,6 +19,10 @@ from sync.updates.model import (
     UpdateProgress,
 )
 
+STATUS_MESSAGES = 3
+"""The version that asks for the status message."""
+
+MAX_STATUS_TEXT = 80
 SEGMENTS = 20
 """The blocks of the bar: as many as fit one line of a narrow chat."""
 
@@ -38,17 +43,17 @@ def checking(texts: Texts, integration: IntegrationView) -> Card:
 
 
 def offered(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> Card:
-    """The offer: release notes and dry run of all due updates."""
+    """The offer: release notes and dry run of the next update, and the status message it asks for."""
     title = texts("update.title")
     body: list[CardElement] = [header("✨", title, capped(integration.name)), text(texts("update.until_then"))]
-    for update in offer.pending:
-        body.extend(_pending(texts, update))
-    if len(offer.pending) > 1:
-        body.append(text(texts("update.in_order"), subtle=True))
+    (update,) = offer.pending
+    body.extend(_pending(texts, update))
+    if update.version == STATUS_MESSAGES:
+        body.append(_status_text(texts, texts("update.3.words")))
     body.append(note("accent", "ℹ️", texts("update.goes_on")))
-    data = {"integration": integration.id, "version": str(offer.pending[-1].version)}
+    data = {"integration": integration.id, "version": str(update.version)}
     actions: list[Action] = [
-        button(texts("button.install_update"), "update.install", data, style="positive"),
+        button(texts("button.install_update"), "update.install", data, style="positive", inputs=True),
         button(texts("button.not_now"), "update.later", {"integration": integration.id}),
     ]
     return card(texts, title, body, actions, wide=True)
@@ -65,8 +70,33 @@ def not_readable(texts: Texts, integration: IntegrationView, form_error: FormErr
 def nothing_to_install(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> Card:
     title = texts("update.nothing")
     standing = texts("update.stands_on", version=texts.number(offer.installed))
-    body = [header("✅", title, capped(integration.name)), text(standing)]
-    return card(texts, title, body, _next_actions(texts, integration.id, offer.undoable))
+    body: list[CardElement] = [header("✅", title, capped(integration.name)), text(standing)]
+    has_text = offer.installed >= STATUS_MESSAGES
+    actions = _next_actions(texts, integration.id, offer.undoable, is_first=not has_text)
+    if has_text:
+        body.append(_status_text(texts, integration.status_text))
+        data = {"integration": integration.id}
+        actions.insert(0, button(texts("button.save"), "update.save_text", data, style="positive", inputs=True))
+    return card(texts, title, body, actions)
+
+
+def text_saved(texts: Texts, integration: IntegrationView, status_text: str) -> Card:
+    """The status message was changed; ``status_text`` is empty for none."""
+    title = texts("update.text_saved")
+    shown = texts("update.text_saved.what", text=status_text) if status_text else texts("update.text_saved.none")
+    body = [header("✅", title, capped(integration.name)), plain(shown)]
+    again = button(texts("button.edit_again"), "update.show", {"integration": integration.id})
+    return card(texts, title, body, [*_next_actions(texts, integration.id, None), again])
+
+
+def _status_text(texts: Texts, known: str) -> TextInput:
+    return TextInput(
+        id="status_text",
+        label=texts("field.status_text"),
+        placeholder=texts("field.status_text.hint"),
+        value=known or None,
+        max_length=MAX_STATUS_TEXT,
+    )
 
 
 def put_off(texts: Texts, integration: IntegrationView) -> Card:
@@ -226,9 +256,12 @@ def _undone(texts: Texts, installation: Installation) -> Card:
     return card(texts, title, body, _next_actions(texts, installation.integration_id, None))
 
 
-def _next_actions(texts: Texts, integration_id: str, undoable: int | None) -> list[Action]:
+def _next_actions(
+    texts: Texts, integration_id: str, undoable: int | None, *, is_first: bool = True
+) -> list[Action]:
     data = {"integration": integration_id}
-    actions: list[Action] = [button(texts("button.status"), "status.show", data, style="positive")]
+    style: Literal["positive"] | None = "positive" if is_first else None
+    actions: list[Action] = [button(texts("button.status"), "status.show", data, style=style)]
     if undoable is not None:
         title = texts("button.undo_update", version=texts.number(undoable))
         actions.append(button(title, "update.undo", {**data, "version": str(undoable)}))

@@ -1,27 +1,71 @@
 """Welcome, language, and the cards for refusals and failures."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from microsoft_teams.cards.core import ExecuteAction
+from microsoft_teams.cards.core import CardElement, ExecuteAction
 
 from bot.activity import Card
 from bot.cards.field_errors import Link
 from bot.cards.parts import button, capped, card, header, note, open_link, plain, row, text
-from bot.languages import Texts
+from bot.languages import Language, Texts
 from sync.domain.roles import Role
 
+LANGUAGES = {Language.ENGLISH: "English", Language.PORTUGUESE: "Português"}
+"""Each language's name in itself."""
 
-def welcome(texts: Texts) -> Card:
-    """What the bot does, what it needs, and buttons for setup and help."""
-    body = [
+
+@dataclass(frozen=True, slots=True)
+class Existing:
+    """An integration as the welcome tells of it: ``shown`` of ``people`` are shown in Teams."""
+
+    name: str
+    enabled: bool
+    has_problem: bool
+    shown: int
+    people: int
+
+
+def welcome(texts: Texts, existing: Sequence[Existing] = (), more: int = 0) -> Card:
+    """What the bot does; then the integrations there are, and ``more``, or what the first one needs.
+
+    The last line and button offer the other language, each in its own words.
+    """
+    body: list[CardElement] = [
         header("📞", texts("welcome.title"), texts("welcome.subtitle")),
         text(texts("welcome.does")),
+        *(_integrations(texts, existing, more) if existing else _needs(texts)),
+        text(texts("welcome.other_language"), subtle=True, spacing="Medium"),
+    ]
+    other = Language.ENGLISH if texts.language is Language.PORTUGUESE else Language.PORTUGUESE
+    change = button(LANGUAGES[other], "language.set", {"language": other, "show": "welcome"})
+    actions = _existing_actions(texts) if existing else _next_actions(texts)
+    return card(texts, texts("welcome.title"), body, [*actions, change])
+
+
+def _needs(texts: Texts) -> list[CardElement]:
+    return [
         text(texts("welcome.needs"), weight="Bolder"),
         row("☎️", texts("welcome.needs.cloudlink"), texts("welcome.needs.cloudlink.more")),
         row("🔑", texts("welcome.needs.azure"), texts("welcome.needs.azure.more")),
         row("⏱️", texts("welcome.needs.time")),
     ]
-    return card(texts, texts("welcome.title"), body, _next_actions(texts))
+
+
+def _integrations(texts: Texts, existing: Sequence[Existing], more: int) -> list[CardElement]:
+    rows = [row(*_state(texts, one)) for one in existing]
+    rest = [plain(texts.plural("preview.more", more), subtle=True)] if more else []
+    return [text(texts("welcome.exists"), weight="Bolder"), *rows, *rest]
+
+
+def _state(texts: Texts, one: Existing) -> tuple[str, str, str]:
+    """The symbol, the name, and what is known of an integration."""
+    if not one.enabled:
+        return "⏸️", capped(one.name), texts("welcome.not_enabled")
+    if one.has_problem:
+        return "⚠️", capped(one.name), texts("welcome.has_problem")
+    shown, people = texts.number(one.shown), texts.number(one.people)
+    return "✅", capped(one.name), texts("welcome.running", shown=shown, people=people)
 
 
 def refused(texts: Texts, administrators: Sequence[str]) -> Card:
@@ -83,11 +127,11 @@ def stale(texts: Texts) -> Card:
     return card(texts, texts("stale.title"), body, actions)
 
 
-def apology(texts: Texts, reference: str) -> Card:
+def apology(texts: Texts, reference: str, *, on_disk: bool = False) -> Card:
     """For an unexpected error; ``reference`` identifies it in the log."""
     body = [
         header("😔", texts("apology.title")),
-        note("attention", "❌", texts("apology.what")),
+        note("attention", "❌", texts("apology.disk" if on_disk else "apology.what")),
         plain(texts("apology.reference", reference=reference)),
     ]
     return card(texts, texts("apology.title"), body, [button(texts("button.help"), "command.help")])
@@ -99,11 +143,18 @@ def languages(texts: Texts, changed: bool) -> Card:
         header("🌐", texts("language.title")),
         text(texts("language.changed" if changed else "language.choose")),
     ]
-    actions = [
-        button("English", "language.set", {"language": "en"}),
-        button("Português", "language.set", {"language": "pt"}),
-    ]
+    actions = [button(name, "language.set", {"language": code}) for code, name in LANGUAGES.items()]
     return card(texts, texts("language.title"), body, actions)
+
+
+def _existing_actions(texts: Texts) -> list[ExecuteAction]:
+    """What cannot be done here is left out when the card is shown."""
+    return [
+        button(texts("button.status"), "command.status", style="positive"),
+        button(texts("button.people"), "command.people"),
+        button(texts("button.setup_another"), "command.setup"),
+        button(texts("button.help"), "command.help"),
+    ]
 
 
 def _next_actions(texts: Texts) -> list[ExecuteAction]:

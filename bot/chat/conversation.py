@@ -10,6 +10,7 @@ from bot.chat.authority import RoleWithdrawn, acting
 from bot.chat.authorization import recognise
 from bot.chat.context import CommandHandler, Proceed, TurnContext
 from bot.chat.router import Router, is_portuguese
+from bot.chat.welcome import welcome_card
 from bot.languages import Language
 from storage.queries import conversations
 from storage.tables.conversations import Conversation
@@ -93,7 +94,7 @@ class Welcome:
     async def __call__(self, context: TurnContext, proceed: Proceed) -> None:
         event = context.turn.incoming.event
         if isinstance(event, Installed) or not context.welcomed:
-            await context.send(cards.welcome(context.texts))
+            await context.send(await welcome_card(context))
             async with context.services.database.writing() as session:
                 await conversations.mark_welcomed(session, context.tenant, context.person)
             command = self._router.command_of(event)

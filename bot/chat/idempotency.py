@@ -50,6 +50,7 @@ ACTS: Mapping[str, str] = {
     "setup.now": "enable.preview",
     "setup.save": "setup.resume",
     "update.install": "update.show",
+    "update.save_text": "update.show",
     "update.undo": "update.show",
 }
 """The verbs that change something, each with the verb that shows the current state instead.

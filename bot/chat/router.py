@@ -75,6 +75,7 @@ class Router:
         typed = normalised(words)
         first = self._names.get(typed.partition(" ")[0])
         named = self._names.get(typed) or (first if first and first.takes_words else None)
+        named = named or self._names.get(" ".join(words_of(typed)))
         return named or (None if _bare(typed) in REMARKS else self._meant(typed))
 
     def remark(self, words: str) -> str:

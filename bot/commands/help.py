@@ -12,7 +12,7 @@ GROUPS = {
     "watch": ("status", "people", "why", "integrations", "test", "history"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
-    "chat": ("alerts", "admins", "export", "language", "me", "help"),
+    "chat": ("me", "person", "alerts", "admins", "export", "language"),
 }
 """The keys of commands by group, at most six each."""
 
@@ -23,8 +23,7 @@ async def open_help(context: TurnContext) -> None:
     allowed = {one.key: line_of(context, one) for one in context.services.commands if _is_shown(context, one)}
     wanted = _wanted(views)
     groups: list[HelpGroup] = [
-        (group, [allowed[key] for key in keys if key in allowed and key != "help"])
-        for group, keys in GROUPS.items()
+        (group, [allowed[key] for key in keys if key in allowed]) for group, keys in GROUPS.items()
     ]
     if wanted in GROUPS["change"] and wanted in allowed:
         groups = [groups[1], groups[0], *groups[2:]]

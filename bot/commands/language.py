@@ -2,6 +2,7 @@
 
 from bot.cards.welcome import languages
 from bot.chat.context import Command, TurnContext
+from bot.chat.welcome import welcome_card
 from bot.languages import Language
 from storage.queries import conversations
 from sync.domain.roles import Role
@@ -18,6 +19,8 @@ async def choose(context: TurnContext) -> None:
     async with context.services.database.writing() as session:
         await conversations.set_language(session, context.tenant, context.person, wanted)
     context.texts = context.services.languages[Language(wanted)]
+    if context.data.get("show") == "welcome":
+        return await context.show(await welcome_card(context))
     return await context.show(languages(context.texts, changed=True))
 
 

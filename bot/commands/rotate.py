@@ -19,7 +19,7 @@ from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
-from sync.domain.rotation import NewSecret, RotationKind, RotationUnderWay, RotationView
+from sync.domain.rotation import BY_THE_BOT, NewSecret, RotationUnderWay, RotationView
 
 
 async def open_rotate(context: TurnContext) -> None:
@@ -32,7 +32,7 @@ async def open_rotate(context: TurnContext) -> None:
 
 async def ask_for(context: TurnContext, view: IntegrationView) -> None:
     going = await context.operations.credentials.rotation(context.tenant, view.id)
-    if going and not going.finished and going.kind is not RotationKind.MANUAL:
+    if going and not going.finished and going.kind in BY_THE_BOT:
         return await context.show(_progress(context, view, going))
     return await show_form(context, view, {})
 
@@ -105,14 +105,18 @@ def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -
 
 
 async def for_me(context: TurnContext) -> None:
-    await context.show(cards.for_me_asked(context.texts, await context.integration()))
+    view = await context.integration()
+    await context.show(cards.for_me_asked(context.texts, view, await monitors.listed_names(context, view)))
 
 
 async def start(context: TurnContext) -> None:
     """Start a rotation by the bot; pressed twice, it is the same rotation."""
     view = await context.integration()
-    rotation = await context.operations.credentials.start_rotation(context.tenant, view.id, context.actor)
-    await _follow(context, view, rotation)
+    try:
+        rotation = await context.operations.credentials.start_rotation(context.tenant, view.id, context.actor)
+    except RotationUnderWay:
+        return await context.show(cards.under_way(context.texts, view))
+    return await _follow(context, view, rotation)
 
 
 async def progress(context: TurnContext) -> None:
@@ -134,7 +138,7 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
     form_error = _form_error(context, view, rotation.error) if rotation.error else None
-    if rotation.kind is RotationKind.MANUAL:
+    if rotation.kind not in BY_THE_BOT:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)
 

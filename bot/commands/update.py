@@ -2,6 +2,7 @@
 
 from bot.activity import Action, Card
 from bot.cards import update as cards
+from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
@@ -40,11 +41,17 @@ async def show(context: TurnContext) -> None:
 async def install(context: TurnContext) -> None:
     """Start the installation; a second press shows the running one, and an outdated offer is replaced."""
     view = await context.integration()
-    words = context.texts("update.3.words")
     begun = await context.operations.updates.install(
-        context.tenant, view.id, _version(context), words, context.actor, _place(context)
+        context.tenant, view.id, _version(context), _status_text(context), context.actor, _place(context)
     )
     await _show(context, view, begun)
+
+
+async def save_text(context: TurnContext) -> None:
+    """Change the status message that is shown during calls."""
+    view, status_text = await context.integration(), _status_text(context)
+    await context.operations.updates.set_status_text(context.tenant, view.id, status_text, context.actor)
+    await context.show(cards.text_saved(context.texts, view, status_text))
 
 
 async def undo(context: TurnContext) -> None:
@@ -91,6 +98,11 @@ def _place(context: TurnContext, card_id: str = "") -> CardAddress:
     return CardAddress(context.tenant, context.person, card_id or pressed)
 
 
+def _status_text(context: TurnContext) -> str:
+    """The status message that was entered: on one line, and cut where the field ends."""
+    return validation.cleaned(context.data.get("status_text", ""))[: cards.MAX_STATUS_TEXT]
+
+
 def _version(context: TurnContext) -> int:
     """The version in the button's data; 0, which is never due, if it is malformed."""
     return context.number("version")
@@ -113,5 +125,6 @@ COMMAND = Command(
         "update.later": later,
         "update.done": done,
         "update.undo": undo,
+        "update.save_text": save_text,
     },
 )

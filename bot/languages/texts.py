@@ -92,6 +92,10 @@ class Texts:
         """A short time with a decimal where it matters: "0.4 s", "12 s"."""
         return f"{self.number(round(seconds, 1 if seconds < 10 else 0))} s"
 
+    def milliseconds(self, seconds: float) -> str:
+        """A duration as an operator compares it: "1,234 ms"."""
+        return f"{self.number(round(seconds * 1000))} ms"
+
     def span(self, seconds: int) -> str:
         """A duration in words: "5 minutes"."""
         return format_timedelta(timedelta(seconds=seconds), threshold=1.5, locale=self._locale)

@@ -18,7 +18,7 @@ from storage.tables.problems import Problem
 
 @dataclass(frozen=True, slots=True)
 class DuePeople:
-    """How many people the reconciler has to process now, and since when the longest waiting is due."""
+    """How many people are due to be sent or looked at now, and since when the longest waiting is due."""
 
     people: int
     since: datetime | None

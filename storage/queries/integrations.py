@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import advisory_lock, for_update
+from storage.flow.rows import IntegrationRow
 from storage.tables.integrations import Integration
 
 
@@ -93,14 +94,11 @@ async def get_for_update(session: AsyncSession, integration_id: str) -> Integrat
     return (await session.exec(for_update(query))).first()
 
 
-async def list_for_update(
-    session: AsyncSession, integration_ids: Collection[str], *, waiting: bool
-) -> list[Integration]:
-    """The existing ones, locked; unless ``waiting``, without those that another session has locked."""
-    query = (
-        select(Integration).where(col(Integration.id).in_(sorted(integration_ids))).order_by(col(Integration.id))
-    )
-    return list((await session.exec(for_update(query, skip_locked=not waiting))).all())
+async def list_for_update(session: AsyncSession, integration_ids: Collection[str]) -> list[Integration]:
+    """The existing ones, locked, in a fixed order."""
+    wanted = col(Integration.id).in_(sorted(integration_ids))
+    query = select(Integration).where(wanted).order_by(col(Integration.id))
+    return list((await session.exec(for_update(query))).all())
 
 
 async def lock_sharing_quota(session: AsyncSession, integration_id: str) -> dict[str, Integration]:
@@ -142,10 +140,17 @@ _SHARING_QUOTA = _sharing_quota()
 class Subscribed:
     """The integration of a webhook, and the account and subscription that its notifications must name."""
 
+    token_hash: str
     integration_id: str
     owner_tenant: str
     account_id: str
     subscription_id: str
+
+    def is_of(self, row: IntegrationRow) -> bool:
+        """Whether the integration, as read now, is the same still."""
+        return self == Subscribed(
+            row.webhook_token_hash, row.id, row.owner_tenant, row.cloudlink_account_id, row.subscription_id
+        )
 
 
 async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> dict[str, Subscribed]:
@@ -159,7 +164,7 @@ async def by_webhook(session: AsyncSession, token_hashes: Collection[str]) -> di
         col(Integration.subscription_id),
     ).where(of_webhook.in_(token_hashes))
     rows = await (await session.connection()).execute(query)
-    return {token_hash: Subscribed(*rest) for token_hash, *rest in rows}
+    return {row[0]: Subscribed(*row) for row in rows}
 
 
 async def mark_gap(session: AsyncSession, now: datetime, token_hashes: Collection[str] | None = None) -> list[str]:

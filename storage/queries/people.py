@@ -1,4 +1,4 @@
-"""People of an integration: found by id, due for the reconciler or a poll, and counted."""
+"""People of an integration: found by id, due for Graph or a poll, and counted."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -12,7 +12,6 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
 from storage.tables.columns import UNSURE
-from storage.tables.integrations import Integration
 from storage.tables.people import Call, Endpoint, Person
 
 Value = TypeVar("Value")
@@ -112,18 +111,6 @@ def _is_former() -> ColumnElement[bool]:
     """Whether Teams shows something for a user who is no longer the person's."""
     former = col(Person.applied_user_id).is_distinct_from(col(Person.teams_user_id))
     return col(Person.applied).is_not(None) & col(Person.applied_user_id).is_not(None) & former
-
-
-async def lock_due(session: AsyncSession, integration: Integration, now: datetime, limit: int) -> Sequence[Person]:
-    """The people to reconcile now, locked: changes of state before renewals, the longest waiting first."""
-    urgent = or_(_differs(), _is_former(), col(Person.applied_until) <= now)
-    query = (
-        select(Person)
-        .where(Person.integration_id == integration.id, col(Person.due_at) <= now)
-        .order_by(case((urgent, 0), else_=1), col(Person.due_at), col(Person.id))
-        .limit(limit)
-    )
-    return (await session.exec(for_update(query))).all()
 
 
 async def next_due_by_integration(session: AsyncSession, now: datetime) -> dict[str, datetime]:

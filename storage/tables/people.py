@@ -18,8 +18,8 @@ class Person(SQLModel, table=True):
     ``desired`` is a value of ``sync.domain.presence.Presence``, None for "nothing from us". ``applied`` is what
     Graph last accepted for ``applied_user_id``, or ``UNSURE`` while a request is in flight: a crash
     leaves a row that says so. ``applied_until`` is when Graph ends it by itself, at the latest.
-    ``due_at`` is when the reconciler processes the row next. ``desired_because`` is the correlation id of what made
-    it desired.
+    ``due_at`` is when the row is to be sent, or looked at, next. ``desired_because`` is the correlation id of what
+    made it desired.
 
     ``extension`` is the person's own in the directory, at ``site_id``; several people may have the same. ``line``
     is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of.
@@ -39,6 +39,7 @@ class Person(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
+        Index("ix_person_due", "integration_id", "due_at"),
         Index(
             "ix_person_search",
             *("integration_id", "search", "id"),

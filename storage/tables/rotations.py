@@ -10,7 +10,8 @@ from storage.tables.columns import UtcDateTime, new_id
 class Rotation(SQLModel, table=True):
     """A change of credentials, open or finished; each step is stored before the next begins.
 
-    ``kind``: ``by_hand``, ``for_me`` or ``automatic``; ``step`` is a ``sync.domain.rotation.RotationStep``.
+    ``kind`` is a ``sync.domain.rotation.RotationKind``, ``step`` a ``RotationStep``. ``fault`` is that of an error
+    or, when it is done, why the old secret was left (``OldSecretLeft``).
     ``secret_sealed`` is the new secret while the rotation may have to be resumed; ``due_at`` is when to continue
     or, while a process works on it, when its lease ends; ``attempts`` counts refusals.
     """

@@ -2,7 +2,8 @@
 
 Documented (CloudLink developer site, "Authentication"): ``POST token`` with JSON, the grants
 ``client_credentials`` and ``refresh_token``, and the response's fields. The body of the client_credentials grant
-is assumed, and sources differ on the refresh token's name: when refreshing fails, a fresh grant follows.
+is from Mitel's developer forum, where it is a form: it is sent as JSON, and as a form if that is refused. Sources
+differ on the refresh token's name: when refreshing fails, a fresh grant follows.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ from sync.domain.model import CloudLinkAccount
 MARGIN = timedelta(seconds=60)
 DEFAULT_LIFETIME = 300
 LONGEST_TOKEN = 20_000
+NOT_READ = frozenset({400, 415})
+"""How a body in another format than the expected one may be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,7 @@ class SharedToken:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._token: _Token | None = None
+        self._as_form = False
 
     async def get(self, refused: str = "") -> str:
         """A token that is valid for a while. The token ``refused`` by CloudLink is replaced by a fresh grant.
@@ -67,6 +71,9 @@ class SharedToken:
                 "account_id": account.account_id,
             }
         )
+        if response.status in NOT_READ and not self._as_form:
+            self._as_form = True
+            return await self._grant()
         if response.status == 404:
             raise CredentialsWrong(Fault.CLOUDLINK_ACCOUNT_UNKNOWN)
         if response.status >= 400:
@@ -82,7 +89,7 @@ class SharedToken:
         return self._read(response) if response.status < 400 else None
 
     async def _post(self, body: Mapping[str, str]) -> CloudLinkResponse:
-        return await self._transport.send("POST", self._url, body=body)
+        return await self._transport.send("POST", self._url, body=body, as_form=self._as_form)
 
     def _read(self, response: CloudLinkResponse) -> _Token | None:
         body = response.body if isinstance(response.body, Mapping) else {}

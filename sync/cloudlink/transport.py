@@ -66,14 +66,23 @@ class Transport:
         self._app = f"{APP};platform=python;session={uuid4()};"
 
     async def send(
-        self, method: str, url: str, bearer: str = "", body: Mapping[str, str] | None = None
+        self,
+        method: str,
+        url: str,
+        bearer: str = "",
+        body: Mapping[str, str] | None = None,
+        *,
+        as_form: bool = False,
     ) -> CloudLinkResponse:
-        """Send, and retry when throttled. Raises ``ServiceUnavailable``; the caller judges a 4xx."""
+        """Send ``body`` as JSON or as a form, and retry when throttled.
+
+        Raises ``ServiceUnavailable``; the caller judges a 4xx.
+        """
         headers = {"X-Mitel-App": self._app, "Accept": "application/json"}
         if bearer:
             headers["Authorization"] = f"Bearer {bearer}"
         tries = 1
-        while isinstance(outcome := await self._once(method, url, headers, body), ServiceUnavailable):
+        while isinstance(outcome := await self._once(method, url, headers, body, as_form), ServiceUnavailable):
             pause = PAUSE if outcome.retry_after is None else outcome.retry_after
             if tries == TRIES or pause > LONGEST_PAUSE:
                 raise outcome
@@ -82,7 +91,7 @@ class Transport:
         return outcome
 
     async def _once(
-        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, str] | None
+        self, method: str, url: str, headers: Mapping[str, str], body: Mapping[str, str] | None, as_form: bool
     ) -> CloudLinkResponse | ServiceUnavailable:
         """A response, or the error of a throttled request as a value."""
         try:
@@ -92,7 +101,8 @@ class Transport:
                     method,
                     URL(url, encoded=True),
                     headers=headers,
-                    json=body,
+                    json=None if as_form else body,
+                    data=body if as_form else None,
                     timeout=TIMEOUT,
                     allow_redirects=False,
                     trace_request_ctx=Service.CLOUDLINK,

@@ -20,11 +20,13 @@ from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
 from sync.domain.jobs import EXPIRY, ROTATE
 from sync.domain.model import BOT, Actor, CredentialKind
-from sync.domain.rotation import RotationKind, RotationStep
+from sync.domain.rotation import BY_THE_BOT, OldSecretLeft, RotationKind, RotationStep
 
 ROTATE_BEFORE_EXPIRY = timedelta(days=30)
 AUTOMATIC_RETRY = timedelta(days=1)
 """After an automatic rotation began, the next one waits at least this long."""
+
+POLICY_RETRY = timedelta(days=7)
 
 MAX_REFUSALS = 20
 MAX_PAUSE = timedelta(seconds=30)
@@ -42,6 +44,11 @@ class Claim:
     @property
     def step(self) -> RotationStep:
         return RotationStep(self.rotation.step)
+
+    @property
+    def by(self) -> Actor:
+        """The administrator who began it, or the bot."""
+        return Actor(self.rotation.started_by, self.rotation.started_by_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +96,22 @@ class RotationStore:
             if integration is None or not needs_automatic_rotation(integration, now):
                 return
             last = await rotations.latest(session, integration_id)
-            if last and (last.finished_at is None or last.started_at + AUTOMATIC_RETRY > now):
+            if last and (last.finished_at is None or last.started_at + _retry_after(last) > now):
+                return
+            if last and last.expires_on == integration.secret_expires_on and _is_young(last, now):
+                return
+            if await self.is_shared_rotating(session, integration):
                 return
             rotation = self.begin(session, integration, RotationKind.AUTOMATIC, RotationStep.ADD, BOT)
             await self.record(session, Act.ROTATE_BEGUN, integration, rotation)
+
+    async def is_shared_rotating(self, session: AsyncSession, integration: Integration) -> bool:
+        """Whether the bot rotates the secret of another of the customer's integrations with this application."""
+        for other in await integrations.list_sharing(session, integration):
+            found = await rotations.get_open(session, other.id)
+            if found and found.kind in BY_THE_BOT and other.owner_tenant == integration.owner_tenant:
+                return True
+        return False
 
     async def claim(self, integration_id: str, lease: timedelta) -> Claim | None:
         """The integration's rotation if it is due; until ``lease`` has passed no other process claims it."""
@@ -153,15 +172,15 @@ class RotationStore:
         rotation.due_at = self._clock() + min(MAX_PAUSE, timedelta(seconds=seconds))
         return rotation.attempts < MAX_REFUSALS
 
-    async def complete(self, claim: Claim, *, old_left: bool) -> None:
-        """The new credentials work. ``old_left``: the old secret was not removed from Azure."""
+    async def complete(self, claim: Claim, left: OldSecretLeft | None = None) -> None:
+        """The new credentials work. ``left``: why the old secret was not removed from Azure."""
         async with self.locked(claim) as locked:
             if locked is None:
                 return
             rotation = locked.rotation
             end(rotation, RotationStep.DONE, self._clock())
-            rotation.fault = ""
-            if old_left:
+            rotation.fault = left.value if left else ""
+            if left:
                 rotation.old_key_id = ""
             await self.record(locked.session, Act.ROTATE_PROVEN, locked.integration, rotation)
         await self._ended(claim, rotation)
@@ -203,6 +222,19 @@ class RotationStore:
 def end(rotation: Rotation, step: RotationStep, now: datetime) -> None:
     """Mark the rotation as finished and delete its copy of the secret."""
     rotation.step, rotation.finished_at, rotation.due_at, rotation.secret_sealed = step.value, now, None, None
+
+
+def _retry_after(last: Rotation) -> timedelta:
+    """A policy that forbids secrets does not change from one day to the next."""
+    return POLICY_RETRY if last.fault == Fault.GRAPH_SECRETS_FORBIDDEN else AUTOMATIC_RETRY
+
+
+def _is_young(last: Rotation, now: datetime) -> bool:
+    """Whether the secret that ``last`` brought has not seen half its days: a policy may allow few."""
+    if last.step != RotationStep.DONE or last.expires_on is None:
+        return False
+    began = last.started_at.date()
+    return now.date() < began + (last.expires_on - began) / 2
 
 
 def needs_automatic_rotation(integration: Integration, now: datetime) -> bool:

@@ -15,21 +15,24 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act
 from sync.credentials.expiry import matched
+from sync.credentials.new_secrets import holds_secret
 from sync.credentials.rotation_store import MAX_PAUSE, Claim, RotationStore
+from sync.credentials.shared_secrets import SharedSecrets
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import PUSH, ROTATE
 from sync.domain.model import CredentialKind, ExpirySource, Service
-from sync.domain.rotation import RotationKind, RotationStep
-from sync.domain.services import Registration
+from sync.domain.rotation import BY_THE_BOT, OldSecretLeft, RotationKind, RotationStep
+from sync.domain.services import NewPassword, Registration
 from sync.problems import health
 
-LIFETIME = timedelta(days=180)
-"""Of a secret that the bot adds."""
+LIFETIMES = (180, 90, 60, 30)
+"""Days that a secret which the bot adds lasts: the longest that the tenant's policy allows."""
 
 UNAVAILABLE_PAUSE = timedelta(seconds=10)
 PUSH_PAUSE = timedelta(seconds=2)
+SHARED_PAUSE = timedelta(seconds=2)
 
 PERMISSION_FAULTS = frozenset(
     {
@@ -59,6 +62,7 @@ class Rotator:
         self._jobs = context.jobs
         self._clock = context.clock
         self._rotations = RotationStore(context)
+        self._shared = SharedSecrets(context, credentials, self._rotations)
         self._lease = lease
         self._steps: dict[RotationStep, Callable[[Claim], Awaitable[None]]] = {
             RotationStep.ADD: self._add,
@@ -84,7 +88,7 @@ class Rotator:
     async def _refused(self, claim: Claim, error: CredentialsWrong) -> None:
         """Retry where that can help; else end the rotation with the credentials that are in use."""
         if claim.step is RotationStep.REMOVE:
-            return await self._rotations.complete(claim, old_left=True)
+            return await self._rotations.complete(claim, OldSecretLeft.REFUSED)
         if claim.step in (RotationStep.ADD, RotationStep.UNDO) or error.fault is Fault.SECRET_UNREADABLE:
             return await self._rotations.fail(claim, error.fault)
         return await self._rotations.retry(claim, error)
@@ -104,7 +108,7 @@ class Rotator:
             integration.secret_expires_on,
             self._clock().date(),
         )
-        added = await registration.add_password(secret_name(integration, rotation), self._clock() + LIFETIME)
+        added = await self._add_password(registration, secret_name(integration, rotation))
         await self._rotations.advance(
             claim,
             RotationStep.WAIT,
@@ -113,6 +117,16 @@ class Rotator:
             old_key_id=old.key_id if old else "",
             expires_on=added.expires_on,
         )
+
+    async def _add_password(self, registration: Registration, name: str) -> NewPassword:
+        """The secret that lasts longest of those that the tenant's policy allows."""
+        for days in LIFETIMES:
+            try:
+                return await registration.add_password(name, self._clock() + timedelta(days=days))
+            except CredentialsWrong as error:
+                if error.fault is not Fault.GRAPH_SECRET_TOO_LONG:
+                    raise
+        raise CredentialsWrong(Fault.GRAPH_SECRET_TOO_LONG)
 
     async def _wait(self, claim: Claim) -> None:
         """Wait until Entra accepts the new secret: it must first reach all of its servers."""
@@ -147,6 +161,7 @@ class Rotator:
             if error.fault in PERMISSION_FAULTS:
                 return await self._rotations.postpone(claim, MAX_PAUSE, error)
             return await self._fall_back(claim, error)
+        await self._shared.hand_on(integration, claim.by)
         return await self._proven(claim)
 
     async def _proven(self, claim: Claim) -> None:
@@ -186,25 +201,49 @@ class Rotator:
         await self._jobs.defer(ROTATE, claim.integration.id, at=rotation.due_at)
 
     async def _remove(self, claim: Claim) -> None:
-        """Remove the old secret from Azure if the bot replaced it and no presence monitor may be using it."""
+        """Remove the old secret from Azure if the bot replaced it and nothing else may be using it."""
         rotation = claim.rotation
-        if rotation.kind == RotationKind.MANUAL:
-            return await self._rotations.complete(claim, old_left=True)
+        if rotation.kind not in BY_THE_BOT:
+            return await self._rotations.complete(claim)
+        if await self._shared.are_rotating(claim.integration):
+            return await self._rotations.postpone(claim, SHARED_PAUSE)
         registration = self._clients.registration(self._credentials.app(claim.integration))
-        async with self._database.session() as session:
-            is_shared = await monitors.exist(session, claim.integration.id)
         await _remove_orphans(registration, rotation)
-        if rotation.old_key_id and not is_shared:
+        left = await self._why_left(claim, registration)
+        if left is None:
             await registration.remove_password(rotation.old_key_id)
-        return await self._rotations.complete(claim, old_left=is_shared or not rotation.old_key_id)
+        return await self._rotations.complete(claim, left)
+
+    async def _why_left(self, claim: Claim, registration: Registration) -> OldSecretLeft | None:
+        """Why the old secret must not be removed; the integrations that share it have the new one, or kept it."""
+        others = await self._shared.others(claim.integration)
+        async with self._database.session() as session:
+            listed = [await monitors.exist(session, each.id) for each in (claim.integration, *others)]
+        if any(listed):
+            return OldSecretLeft.MONITORS
+        old = next(
+            (each for each in await registration.passwords() if each.key_id == claim.rotation.old_key_id), None
+        )
+        if old is None:
+            return OldSecretLeft.UNKNOWN
+        new = self._shared.secret_of(claim.integration)
+        held = {self._shared.secret_of(each) for each in others} - {new}
+        return OldSecretLeft.SHARED if any(each.startswith(old.hint) for each in held if each) else None
 
     async def _undo(self, claim: Claim) -> None:
         """The new secret does not work: remove what the bot added."""
         rotation = claim.rotation
-        if rotation.kind != RotationKind.MANUAL and rotation.new_key_id:
+        if rotation.kind in BY_THE_BOT and rotation.new_key_id and not await self._is_used_elsewhere(claim):
             registration = self._clients.registration(self._credentials.app(claim.integration))
             await registration.remove_password(rotation.new_key_id)
         await self._rotations.fail(claim)
+
+    async def _is_used_elsewhere(self, claim: Claim) -> bool:
+        """Whether the new secret was handed on before it was refused here."""
+        if not self._credentials.can_decrypt(claim.rotation, "secret_sealed"):
+            return False
+        new = self._new(claim).secret
+        return any(self._shared.secret_of(each) == new for each in await self._shared.others(claim.integration))
 
     def _new(self, claim: Claim) -> Credentials:
         rotation = claim.rotation
@@ -228,4 +267,5 @@ async def _remove_orphans(registration: Registration, rotation: Rotation) -> Non
 
 def secret_name(integration: Integration, rotation: Rotation) -> str:
     """What the secret is called in Azure. It holds the rotation's id, by which it is found again."""
-    return f"{integration.name[:60]} {rotation.id}"
+    name = "CloudLink Presence" if holds_secret(integration.name) else integration.name[:60]
+    return f"{name} {rotation.id}"

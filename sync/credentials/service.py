@@ -30,6 +30,7 @@ from sync.domain.model import (
     UnknownIntegration,
 )
 from sync.domain.rotation import (
+    BY_THE_BOT,
     CredentialChoices,
     NewCertificate,
     NewSecret,
@@ -95,11 +96,16 @@ class CredentialService:
             return False
 
     async def start_rotation(self, owner_tenant: str, integration_id: str, by: Actor) -> RotationView:
-        """Begin a rotation by the bot; while one is in progress no second one is begun."""
+        """Begin a rotation by the bot; while one is in progress no second one is begun.
+
+        Raises ``RotationUnderWay`` while another integration's with the same application is.
+        """
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             rotation = await rotations.get_open(session, integration_id)
-            if rotation is None or rotation.kind == RotationKind.MANUAL:
+            if await self._rotations.is_shared_rotating(session, integration):
+                raise RotationUnderWay
+            if rotation is None or rotation.kind not in BY_THE_BOT:
                 await self._supersede(session, integration_id)
                 rotation = self._rotations.begin(
                     session, integration, RotationKind.ON_REQUEST, RotationStep.ADD, by
@@ -261,11 +267,11 @@ class CredentialService:
         return rotation
 
     async def _supersede(self, session: AsyncSession, integration_id: str) -> None:
-        """End a manual rotation that is not proven yet. Raises ``RotationUnderWay`` for a rotation by the bot."""
+        """End a rotation that is not proven yet. Raises ``RotationUnderWay`` for one by the bot."""
         rotation = await rotations.get_open(session, integration_id)
         if rotation is None:
             return
-        if rotation.kind != RotationKind.MANUAL:
+        if rotation.kind in BY_THE_BOT:
             raise RotationUnderWay
         end(rotation, RotationStep.DONE, self._clock())
 

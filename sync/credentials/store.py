@@ -12,12 +12,15 @@ from sqlmodel import SQLModel
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.encryption import Encryption, SecretUnreadable, place_of
+from storage.flow.rows import AnyIntegration, IntegrationRow
 from storage.queries import people
 from storage.tables.integrations import Integration
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CloudLinkAccount, CredentialKind, ExpirySource, Service, TeamsApp
 from sync.problems import health
 from sync.teams.host_credentials import HostCredentials
+
+SEAL = b"seal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +44,13 @@ class CredentialStore:
     def __init__(self, encryption: Encryption, host: HostCredentials | None = None) -> None:
         self._encryption = encryption
         self._host = host or HostCredentials()
+        self._seals = encryption.for_purpose("seals")
 
     def encrypt(self, secret: str, row: SQLModel, column: str) -> str:
         """What to store in ``column`` of ``row``; it decrypts nowhere else."""
         return self._encryption.encrypt(secret, place_of(row, column))
 
-    def decrypt(self, row: SQLModel, column: str, service: Service) -> str:
+    def decrypt(self, row: SQLModel | IntegrationRow, column: str, service: Service) -> str:
         """Raises ``CredentialsWrong``, naming ``service``, when no key decrypts ``column`` of ``row``."""
         try:
             return self._encryption.decrypt(getattr(row, column) or "", place_of(row, column))
@@ -55,6 +59,17 @@ class CredentialStore:
 
     def can_decrypt(self, row: SQLModel, column: str) -> bool:
         return self._encryption.can_decrypt(getattr(row, column) or "", place_of(row, column))
+
+    def seal(self, text: str) -> str:
+        """``text`` for another process of ours, in a form that is not stored."""
+        return self._seals.encrypt(text, SEAL)
+
+    def unseal(self, sealed: str) -> str:
+        """What ``seal`` was given. Raises ``ValueError`` for anything else."""
+        try:
+            return self._seals.decrypt(sealed, SEAL)
+        except SecretUnreadable:
+            raise ValueError("not sealed by this product's keys") from None
 
     def account(self, integration: Integration) -> CloudLinkAccount:
         """The CloudLink account with its decrypted secret."""
@@ -66,7 +81,7 @@ class CredentialStore:
             integration.owner_tenant,
         )
 
-    def app(self, integration: Integration) -> TeamsApp:
+    def app(self, integration: AnyIntegration) -> TeamsApp:
         """The Teams application with the decrypted credentials in use."""
         kind = CredentialKind(integration.credential)
         secret = certificate = ""
@@ -76,7 +91,7 @@ class CredentialStore:
             certificate = self.decrypt(integration, "certificate_sealed", Service.ENTRA)
         return self.app_with(integration, Credentials(kind, secret, certificate))
 
-    def app_with(self, integration: Integration, credentials: Credentials) -> TeamsApp:
+    def app_with(self, integration: AnyIntegration, credentials: Credentials) -> TeamsApp:
         """The integration's application with ``credentials``; the host's only if it may use them."""
         return TeamsApp(
             integration.tenant_id,
@@ -87,7 +102,7 @@ class CredentialStore:
             self.host_is_allowed(integration) or integration.host_proven_for == application_of(integration),
         )
 
-    def host_is_allowed(self, integration: Integration, tenant_id: str = "") -> bool:
+    def host_is_allowed(self, integration: AnyIntegration, tenant_id: str = "") -> bool:
         """Whether its owner may use the host's credentials for its Entra tenant (or another) without a proof."""
         return self._host.are_allowed(integration.owner_tenant, tenant_id or integration.tenant_id)
 
@@ -172,6 +187,6 @@ class CredentialStore:
         integration.previous_secret_sealed = self.encrypt(json.dumps(values), integration, "previous_secret_sealed")
 
 
-def application_of(integration: Integration) -> str:
+def application_of(integration: AnyIntegration) -> str:
     """The Entra tenant and application, as ``Integration.host_proven_for`` names them."""
     return f"{integration.tenant_id}/{integration.client_id}".lower()

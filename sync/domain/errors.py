@@ -24,6 +24,10 @@ class Fault(StrEnum):
     CLOUDLINK_THROTTLED = "cloudlink.throttled"
     CLOUDLINK_UNREADABLE = "cloudlink.unreadable"
     CLOUDLINK_LIST_TOO_LONG = "cloudlink.list_too_long"
+    CLOUDLINK_WAY_IN_NAME = "cloudlink.way_in_name"
+    CLOUDLINK_WAY_IN_CERTIFICATE = "cloudlink.way_in_certificate"
+    CLOUDLINK_WAY_IN_CLOSED = "cloudlink.way_in_closed"
+    CLOUDLINK_WAY_IN_ANSWER = "cloudlink.way_in_answer"
 
     ENTRA_TENANT_UNKNOWN = "entra.tenant_unknown"
     ENTRA_CLIENT_UNKNOWN = "entra.client_unknown"
@@ -54,6 +58,8 @@ class Fault(StrEnum):
     GRAPH_CONSENT_MISSING = "graph.consent_missing"
     GRAPH_FORBIDDEN = "graph.forbidden"
     GRAPH_ROTATION_FORBIDDEN = "graph.rotation_forbidden"
+    GRAPH_SECRETS_FORBIDDEN = "graph.secrets_forbidden"
+    GRAPH_SECRET_TOO_LONG = "graph.secret_too_long"  # noqa: S105
     GRAPH_UNREACHABLE = "graph.unreachable"
     GRAPH_THROTTLED = "graph.throttled"
     GRAPH_UNREADABLE = "graph.unreadable"
@@ -67,6 +73,10 @@ OUTAGES = frozenset(
         Fault.CLOUDLINK_UNREACHABLE,
         Fault.CLOUDLINK_THROTTLED,
         Fault.CLOUDLINK_UNREADABLE,
+        Fault.CLOUDLINK_WAY_IN_NAME,
+        Fault.CLOUDLINK_WAY_IN_CERTIFICATE,
+        Fault.CLOUDLINK_WAY_IN_CLOSED,
+        Fault.CLOUDLINK_WAY_IN_ANSWER,
         Fault.ENTRA_UNREACHABLE,
         Fault.ENTRA_THROTTLED,
         Fault.ENTRA_TEMPORARY,

@@ -5,11 +5,15 @@ The first version is 1; a version includes all lower ones. A module of ``sync.up
 
 from typing import Final
 
+from storage.flow.rows import AnyIntegration
 from storage.tables.integrations import Integration
 
 PROXY_ADDRESSES: Final = 2
 STATUS_MESSAGES: Final = 3
 NEWEST: Final = STATUS_MESSAGES
+
+INITIAL: Final = PROXY_ADDRESSES
+"""The version of new integrations. A status message is not set before an administrator chose its text."""
 
 
 def matches_proxies(integration: Integration) -> bool:
@@ -17,6 +21,6 @@ def matches_proxies(integration: Integration) -> bool:
     return integration.feature_version >= PROXY_ADDRESSES
 
 
-def shows_messages(integration: Integration) -> bool:
+def shows_messages(integration: AnyIntegration) -> bool:
     """A status message is shown beside the presence while a person is on the phone."""
     return integration.feature_version >= STATUS_MESSAGES and bool(integration.status_text)

@@ -53,6 +53,11 @@ class Job:
 
 
 class Jobs(Protocol):
+    @property
+    def shared(self) -> bool:
+        """Whether other processes run the same jobs."""
+        ...
+
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         """Queue ``job`` for ``key``, now or at ``at``; nothing changes if it is queued already.
 

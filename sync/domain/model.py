@@ -136,11 +136,15 @@ class WouldSend:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What enabling would do: counts, the people left out and why, and what would be sent now."""
+    """What enabling would do: who is left out and why, what would be sent now, and the names of who is shown.
+
+    ``matched`` is how many are shown; people are in the order of their names, those left out first by reason.
+    """
 
     matched: int
     unmatched: tuple[UnmatchedPerson, ...]
     would_send: tuple[WouldSend, ...]
+    shown: tuple[str, ...] = ()
 
     @property
     def people(self) -> int:
@@ -181,6 +185,7 @@ class IntegrationView:
     expiry_source: ExpirySource = ExpirySource.UNKNOWN
     auto_rotate: bool = False
     feature_version: int = 1
+    status_text: str = ""
 
 
 class Freshness(StrEnum):
@@ -249,12 +254,13 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One step of a connection test: what was tried, how long it took (seconds), what failed."""
+    """One step of a connection test: whether it was tried, how long it took (seconds), what failed."""
 
     service: Service
     step: str
-    seconds: float
+    seconds: float = 0.0
     error: SyncError | None = None
+    tried: bool = True
 
 
 class UnknownIntegration(CloudLinkPresenceError, LookupError):

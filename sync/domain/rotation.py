@@ -10,11 +10,29 @@ from sync.domain.errors import CredentialsWrong, Fault, SyncError
 
 
 class RotationKind(StrEnum):
-    """The administrator entered new credentials, asked the bot to rotate, or the bot rotates by itself."""
+    """Who replaces the credentials.
+
+    The administrator entered new ones, asked the bot to rotate, or the bot rotates by itself; or another
+    integration that held the same secret has a new one.
+    """
 
     MANUAL = "by_hand"
     ON_REQUEST = "for_me"
     AUTOMATIC = "automatic"
+    SHARED = "shared"
+
+
+BY_THE_BOT = frozenset({RotationKind.ON_REQUEST, RotationKind.AUTOMATIC})
+"""The kinds that add a secret in Azure and remove the old one."""
+
+
+class OldSecretLeft(StrEnum):
+    """Why the bot left the old secret in Azure; stored as the ``fault`` of a rotation that is done."""
+
+    MONITORS = "monitors"
+    SHARED = "shared"
+    UNKNOWN = "unknown"
+    REFUSED = "refused"
 
 
 class RotationStep(StrEnum):
@@ -36,14 +54,14 @@ class RotationUnderWay(CloudLinkPresenceError):
 
 @dataclass(frozen=True, slots=True)
 class RotationView:
-    """``error`` delayed it last, or made it fail; ``old_left`` says that the old secret is still in Azure."""
+    """``error`` delayed it last, or made it fail; ``old_left`` says why the old secret is still in Azure."""
 
     id: str
     integration_id: str
     kind: RotationKind
     step: RotationStep
     expires_on: date | None
-    old_left: bool
+    old_left: OldSecretLeft | None
     started_at: datetime
     finished_at: datetime | None
     error: SyncError | None = None
@@ -86,8 +104,15 @@ def rotation_view(rotation: Rotation) -> RotationView:
         kind=RotationKind(rotation.kind),
         step=RotationStep(rotation.step),
         expires_on=rotation.expires_on,
-        old_left=rotation.step == RotationStep.DONE and not rotation.old_key_id,
+        old_left=_why_left(rotation),
         started_at=rotation.started_at,
         finished_at=rotation.finished_at,
-        error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault else None,
+        error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault in set(Fault) else None,
     )
+
+
+def _why_left(rotation: Rotation) -> OldSecretLeft | None:
+    """Rotations of earlier releases say only that it was left."""
+    if rotation.step != RotationStep.DONE or rotation.old_key_id or rotation.kind not in BY_THE_BOT:
+        return None
+    return OldSecretLeft(rotation.fault) if rotation.fault in set(OldSecretLeft) else OldSecretLeft.UNKNOWN

@@ -148,6 +148,10 @@ class ServiceClients(Protocol):
         """Acquire a fresh token and check its roles; nothing is read. Raises ``SyncError``."""
         ...
 
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """Post ``sealed`` to a webhook of ours; the status and body. Raises ``ServiceUnavailable``."""
+        ...
+
     def forget(self, app: TeamsApp) -> None:
         """Drop the cached tokens of ``app``: its rights may have changed."""
         ...

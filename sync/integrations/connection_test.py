@@ -20,9 +20,17 @@ from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, CloudLinkAccount, CloudLinkCheck, Probe, Service, TeamsApp, TeamsCheck
 from sync.integrations.account_check import check_account
+from sync.integrations.way_in import WayIn
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
+
+Step = tuple[Service, str]
+"""The service that is called, and the name of the probe."""
+
+CLOUDLINK_STEPS: Sequence[Step] = ((Service.CLOUDLINK, "account"), (Service.CLOUDLINK, "users"))
+WAY_IN: Step = (Service.CLOUDLINK, "way_in")
+TEAMS_STEPS: Sequence[Step] = ((Service.ENTRA, "token"), (Service.GRAPH, "directory"), (Service.GRAPH, "presence"))
 
 Check = tuple[Service, str, Callable[[], Awaitable[object]]]
 """The service that is called, the name of the probe, and the call."""
@@ -32,7 +40,12 @@ class ConnectionTest:
     """``recheck_after`` is how old a problem must be before the job may close it."""
 
     def __init__(
-        self, context: Context, credentials: CredentialStore, quota: QuotaLedger, recheck_after: timedelta
+        self,
+        context: Context,
+        credentials: CredentialStore,
+        quota: QuotaLedger,
+        recheck_after: timedelta,
+        way_in: WayIn,
     ) -> None:
         self._database = context.database
         self._credentials = credentials
@@ -42,6 +55,7 @@ class ConnectionTest:
         self._clock = context.clock
         self._audit = AuditLog(context.database, context.clock)
         self._recheck_after = recheck_after
+        self._way_in = way_in
 
     async def check_cloudlink(self, owner_tenant: str, account: CloudLinkAccount, by: Actor) -> CloudLinkCheck:
         """Get a token, read the account and its users; store nothing. Raises ``SyncError``.
@@ -71,16 +85,26 @@ class ConnectionTest:
     async def test(self, owner_tenant: str, integration_id: str, by: Actor) -> tuple[Probe, ...]:
         """Run every step, on each side up to its first failure; a service that responds is healthy from now on.
 
-        Recorded with the first failure as its result. Raises ``UnknownIntegration``.
+        The steps after it are listed as not tried, like the way in without a public address. Recorded with the
+        first failure as its result. Raises ``UnknownIntegration``.
         """
         async with self._audit.attempt(Act.TEST, by, Subject(owner_tenant, integration_id)):
             async with self._database.session() as session:
                 integration = await owned(session, owner_tenant, integration_id)
-            probes = (*await self._test_cloudlink(integration), *await self._test_teams(integration))
-            await self._store(integration, probes, healing=set(Service))
+            cloudlink, way_in = await self._test_cloudlink(integration), await self._test_way_in(integration)
+            teams = await self._test_teams(integration)
+            await self._store(integration, [*cloudlink, *teams], healing=set(Service))
+        probes = (*_with_untried(cloudlink, CLOUDLINK_STEPS), way_in, *_with_untried(teams, TEAMS_STEPS))
         failure = next((probe.error for probe in probes if probe.error), None)
         await self._audit.record_outcome(Act.TEST, by, integration, failure)
         return probes
+
+    async def _test_way_in(self, integration: Integration) -> Probe:
+        """Whether CloudLink's events can arrive. It says nothing about CloudLink itself, so no health follows."""
+        if not self._way_in.exists:
+            return Probe(*WAY_IN, tried=False)
+        (probe,) = await _run((*WAY_IN, lambda: self._way_in.attempt(integration)))
+        return probe
 
     async def probe(self, integration_id: str) -> None:
         """The job, while a service refuses: test whether it still does, and with which fault.
@@ -107,9 +131,8 @@ class ConnectionTest:
             phones = self._clients.fresh_phones(self._credentials.account(integration))
         except SyncError as error:
             return [Probe(Service.CLOUDLINK, "account", 0.0, error)]
-        return await _run(
-            (Service.CLOUDLINK, "account", phones.account_name), (Service.CLOUDLINK, "users", phones.users)
-        )
+        account, users = CLOUDLINK_STEPS
+        return await _run((*account, phones.account_name), (*users, phones.users))
 
     async def _test_teams(self, integration: Integration) -> list[Probe]:
         try:
@@ -164,6 +187,11 @@ class ConnectionTest:
             if Service.GRAPH in healthy & set(healing) and not failed & set(health.TEAMS):
                 await people.make_pending_due(session, integration_id, now, refused=True)
         await self._jobs.defer(PUSH, integration_id)
+
+
+def _with_untried(probes: Sequence[Probe], steps: Sequence[Step]) -> list[Probe]:
+    """``probes`` and the ``steps`` that were not reached."""
+    return [*probes, *(Probe(*step, tried=False) for step in steps[len(probes) :])]
 
 
 async def _run(*checks: Check) -> list[Probe]:

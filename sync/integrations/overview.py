@@ -83,7 +83,7 @@ class Overview:
             unknown_states=tuple(unknown),
             monitors_open=monitors_open,
             not_shown=_by_reason(counts.left_out),
-            update=available(integration),
+            update=available(integration, self._clock()),
             proof=proven,
             delay=delay,
         )

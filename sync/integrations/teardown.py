@@ -40,7 +40,7 @@ class TenantTeardown:
     async def clear_all(self, integration: Integration) -> None:
         """Clear every presence that we set, before the integration is changed.
 
-        If the process ends in between, the reconciler sets them again a little later.
+        If the process ends in between, the next push sets them again a little later.
         """
         now = self._clock()
         again = now + timedelta(seconds=6 * self._timeout)

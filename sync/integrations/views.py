@@ -29,6 +29,7 @@ def integration_view(integration: Integration) -> IntegrationView:
         secret_expires_on=integration.secret_expires_on,
         created_at=integration.created_at,
         feature_version=integration.feature_version,
+        status_text=integration.status_text,
         credential=CredentialKind(integration.credential),
         expiry_source=ExpirySource(integration.expiry_source),
         auto_rotate=integration.auto_rotate,
@@ -45,6 +46,7 @@ def reason_of(person: Person) -> Unmatched | None:
 
 def preview_of(people: Sequence[Person]) -> Preview:
     """Who can be shown, who cannot and why, and the presence that each person on the phone would get."""
+    people = sorted(people, key=lambda person: (reason_of(person) or "", person.name.casefold()))
     left_out = {person.id: reason for person in people if (reason := reason_of(person))}
     matched = [person for person in people if person.teams_user_id and person.id not in left_out]
     return Preview(
@@ -59,4 +61,5 @@ def preview_of(people: Sequence[Person]) -> Preview:
             for person in matched
             if person.desired
         ),
+        shown=tuple(person.name for person in matched),
     )

@@ -28,6 +28,7 @@ class LocalJobs:
     """Jobs as tasks of this process, lost when it ends: at start, the scheduler finds again what is due."""
 
     works = True
+    shared = False
 
     def __init__(self, config: QueueConfig) -> None:
         self._clock = config.clock

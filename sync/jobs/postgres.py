@@ -44,6 +44,8 @@ class PostgresJobs:
     Of each job and key at most one is waiting, one running, and one set for later.
     """
 
+    shared = True
+
     def __init__(self, conninfo: str, config: QueueConfig, *, works: bool = True) -> None:
         self._conninfo = conninfo
         self._clock = config.clock

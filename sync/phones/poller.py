@@ -22,9 +22,9 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import POLL_CHUNK, POLL_NOW, PUSH
 from sync.domain.model import Service
+from sync.flow.flow import Flow
+from sync.flow.line_state import unknown_phone
 from sync.phones import missed_alert
-from sync.phones.ingest import EventIngestor
-from sync.phones.line_state import unknown_phone
 from sync.problems import health
 
 CHUNK = 25
@@ -52,13 +52,13 @@ class Poller:
         self,
         context: Context,
         credentials: CredentialStore,
-        ingestor: EventIngestor,
+        flow: Flow,
         poll_sample_every: timedelta = timedelta(minutes=5),
     ) -> None:
         self._database = context.database
         self._credentials = credentials
         self._clients = context.clients
-        self._ingestor = ingestor
+        self._flow = flow
         self._jobs = context.jobs
         self._clock = context.clock
         self._poll_sample_every = poll_sample_every
@@ -157,7 +157,7 @@ class Poller:
         snapshots = await phones.lines(extensions)
         found = {snapshot.extension for snapshot in snapshots}
         missing = [unknown_phone(extension) for extension in extensions if extension not in found]
-        await self._ingestor.apply_snapshots(integration.id, [*snapshots, *missing], asked_at)
+        await self._flow.apply_snapshots(integration.id, [*snapshots, *missing], asked_at)
 
     async def _postpone(self, integration: Integration, chunk: PollChunk, error: SyncError) -> None:
         """The schedule continues the round once the backoff is over, with the phones that did not fail."""

@@ -27,13 +27,14 @@ from sync.cloudlink.tables import WireTables
 from sync.cloudlink.wire import Malformed, parse_notification
 from sync.domain.context import Context
 from sync.domain.phone_events import Notification
-from sync.phones.batch_writer import BatchWriter
-from sync.phones.ingest import EventIngestor
+from sync.flow.flow import Flow
 from sync.phones.lost_events import LostEvents
 from sync.phones.subscriptions import hashed
 
 MAX_BODY = 64 * 1024
 MAX_TOKEN = 128
+MAX_KNOWN = 10_000
+"""Webhooks that are remembered, so that they are not read for each event."""
 MAX_NOTIFICATIONS = 100
 """In one body."""
 
@@ -86,14 +87,15 @@ class Webhooks:
     """
 
     def __init__(
-        self, context: Context, ingestor: EventIngestor, tables: WireTables, limits: WebhookLimits | None = None
+        self, context: Context, flow: Flow, tables: WireTables, limits: WebhookLimits | None = None
     ) -> None:
         self._limits = limits or WebhookLimits()
         self._rates = Buckets(self._limits.rate)
         self._lost = LostEvents(context)
         self._database = context.database
         self._subscriptions = BatchLoader(self._find)
-        self._events = BatchWriter(ingestor.apply_events)
+        self._flow = flow
+        self._known: dict[str, Subscribed] = {}
         self._tables = tables
         self._metrics = context.metrics
 
@@ -124,7 +126,8 @@ class Webhooks:
             return WebhookResult.NOT_STORED
 
     async def _read_and_store(self, request: web.Request) -> WebhookResult:
-        integration = await self._integration(request.match_info["token"])
+        token = request.match_info["token"]
+        integration = await self._integration(token)
         if integration is None:
             return WebhookResult.NOT_FOUND
         body = await _read(request, self._limits.read_seconds)
@@ -135,10 +138,23 @@ class Webhooks:
             return WebhookResult.TOO_LARGE
         if not self._rates.take(integration.owner_tenant, max(1, len(items))):
             return WebhookResult.TOO_OFTEN
-        return await self._store(integration, items)
+        result = await self._store(integration, items)
+        if result is WebhookResult.ACCEPTED or self._known.pop(integration.token_hash, None) is None:
+            return result
+        newest = await self._integration(token)  # it may have changed since it was read
+        return await self._store(newest, items) if newest else WebhookResult.NOT_FOUND
 
     async def _integration(self, token: str) -> Subscribed | None:
-        return None if len(token) > MAX_TOKEN else await self._subscriptions.load(hashed(token))
+        """The integration of the webhook; what is known of it is verified when events are stored."""
+        if len(token) > MAX_TOKEN:
+            return None
+        name = hashed(token)
+        if name in self._known:
+            return self._known[name]
+        found = await self._subscriptions.load(name)
+        if found and len(self._known) < MAX_KNOWN:
+            self._known[name] = found
+        return found
 
     async def _find(self, token_hashes: Collection[str]) -> Mapping[str, Subscribed]:
         async with self._database.session() as session:
@@ -154,8 +170,8 @@ class Webhooks:
         for each in ours:
             log.info("webhook_received", integration=key, correlation_id=each.correlation_id)
         events = [replace(each.event, cause=current_cause()) for each in ours]
-        await asyncio.gather(*(self._events.write(key, event) for event in events))
-        return WebhookResult.ACCEPTED
+        is_stored = await self._flow.store_events(integration, events)
+        return WebhookResult.ACCEPTED if is_stored else WebhookResult.NOT_FOUND
 
     def _parse(self, items: Sequence[Any]) -> list[Notification]:
         """The readable ones of a body's items."""

@@ -1,13 +1,15 @@
-"""What the outcome of a presence request changes in the person's row. Pure."""
+"""The outcomes of presence requests, and what each changes in the person's row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 
-from storage.tables.integrations import Integration
-from storage.tables.people import Person
-from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Throttled
+from storage.flow.rows import AnyIntegration, AnyPerson
+from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
+from sync.domain.errors import SyncError
 from sync.domain.presence import Presence
+from sync.domain.services import PresenceService
 from sync.presence import plan
 
 
@@ -19,7 +21,7 @@ class AppliedState:
     user_id: str | None
     until: datetime | None
 
-    def restore(self, person: Person) -> None:
+    def restore(self, person: AnyPerson) -> None:
         person.applied, person.applied_user_id, person.applied_until = self.applied, self.user_id, self.until
 
 
@@ -37,17 +39,29 @@ class PendingChange:
     since: datetime | None = None
     wish: Presence | None = None
 
+    @property
+    def shown(self) -> str | None:
+        """What it shows, None when it clears."""
+        return self.change.presence if isinstance(self.change, SetPresence) else None
+
+    def latency(self, person: AnyPerson, outcome: Outcome, now: datetime) -> float | None:
+        """Seconds since ``person`` desired it, before the outcome is applied; only of what is accepted and new."""
+        is_new = isinstance(outcome, Done) and person.applied != self.shown
+        if is_new and person.desired == self.shown and person.desired_at:
+            return max(0.0, (now - person.desired_at).total_seconds())
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
     """How outcomes are applied: ``retry_at`` is when a failed change may be sent again."""
 
-    integration: Integration
+    integration: AnyIntegration
     retry_at: datetime
     now: datetime
     random: Random
 
-    def apply(self, person: Person, pending: PendingChange, outcome: Outcome) -> None:
+    def apply(self, person: AnyPerson, pending: PendingChange, outcome: Outcome) -> None:
         """Store the outcome of one change, and when the person is due next."""
         match outcome:
             case Done():
@@ -64,3 +78,13 @@ class Outcomes:
                     pending.previous.restore(person)
                 plan.mark_refused(person, f"{status} {code}".rstrip(), self.now)
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+
+
+async def send_batch(service: PresenceService, changes: Sequence[Request]) -> list[Outcome]:
+    """Send at most ``MAX_CHANGES``; if all failed, ``Failed`` for each."""
+    if not changes:
+        return []
+    try:
+        return await service.push(changes)
+    except SyncError as error:
+        return [Failed(error)] * len(changes)

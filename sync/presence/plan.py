@@ -3,9 +3,8 @@
 from datetime import datetime, timedelta
 from random import Random
 
+from storage.flow.rows import AnyIntegration, AnyPerson
 from storage.tables.columns import UNSURE
-from storage.tables.integrations import Integration
-from storage.tables.people import Person
 from sync.domain.changes import Change, ClearPresence, SetPresence
 from sync.domain.presence import Presence
 
@@ -28,14 +27,14 @@ RECHECK = timedelta(seconds=30)
 """When a person for whom nothing can be sent, because the state is stale, is checked again."""
 
 
-def wanted_presence(person: Person, integration: Integration) -> Presence | None:
+def wanted_presence(person: AnyPerson, integration: AnyIntegration) -> Presence | None:
     """What Teams should show from us, None for nothing."""
     if not integration.enabled or integration.removing_since or person.excluded or not person.teams_user_id:
         return None
     return Presence(person.desired) if person.desired else None
 
 
-def change_for(person: Person, integration: Integration, now: datetime) -> Change | None:
+def change_for(person: AnyPerson, integration: AnyIntegration, now: datetime) -> Change | None:
     """The next request for this person. The presence of a former Teams user is cleared before another is set."""
     wanted = wanted_presence(person, integration)
     if person.applied and (wanted is None or person.applied_user_id != person.teams_user_id):
@@ -50,29 +49,29 @@ def change_for(person: Person, integration: Integration, now: datetime) -> Chang
     return SetPresence(person.teams_user_id or "", wanted, SESSION_SECONDS, person.desired_because)
 
 
-def has_ended(person: Person, now: datetime) -> bool:
+def has_ended(person: AnyPerson, now: datetime) -> bool:
     """Whether what we set has expired."""
     return person.applied_until is not None and person.applied_until <= now
 
 
-def is_shown(person: Person, wanted: Presence, now: datetime) -> bool:
+def is_shown(person: AnyPerson, wanted: Presence, now: datetime) -> bool:
     """Whether Teams shows it from us, and it needs no renewal yet."""
     renewal = _at_fraction(person, RENEW_FROM)
     return person.applied == wanted and renewal is not None and now < renewal
 
 
-def is_refused(person: Person, now: datetime) -> bool:
+def is_refused(person: AnyPerson, now: datetime) -> bool:
     """Whether Graph refused this person, and nothing is to be tried yet."""
     return person.refused_until is not None and now < person.refused_until
 
 
-def is_stale(person: Person, now: datetime) -> bool:
+def is_stale(person: AnyPerson, now: datetime) -> bool:
     """Whether this person's phones were not heard of for long."""
     known = [at for at in (person.desired_at, person.heard_at) if at]
     return not known or max(known) + STALE_AFTER < now
 
 
-def next_due(person: Person, integration: Integration, now: datetime, random: Random) -> datetime | None:
+def next_due(person: AnyPerson, integration: AnyIntegration, now: datetime, random: Random) -> datetime | None:
     """When the person is due next, after a request or when none was needed; None for not before a change."""
     if change_for(person, integration, now) is not None:
         return now
@@ -86,7 +85,7 @@ def next_due(person: Person, integration: Integration, now: datetime, random: Ra
     return now + RECHECK
 
 
-def mark_sending(person: Person, change: Change, now: datetime) -> None:
+def mark_sending(person: AnyPerson, change: Change, now: datetime) -> None:
     """Before the request: until its outcome is known, what Teams shows is unknown."""
     if isinstance(change, SetPresence):
         if person.applied != change.presence:
@@ -98,7 +97,7 @@ def mark_sending(person: Person, change: Change, now: datetime) -> None:
         person.applied = UNSURE
 
 
-def mark_accepted(person: Person, change: Change, now: datetime) -> None:
+def mark_accepted(person: AnyPerson, change: Change, now: datetime) -> None:
     """Graph accepted the request."""
     if isinstance(change, SetPresence):
         person.applied, person.applied_user_id = change.presence, change.user_id
@@ -108,21 +107,21 @@ def mark_accepted(person: Person, change: Change, now: datetime) -> None:
     forget_refusal(person)
 
 
-def mark_refused(person: Person, refusal: str, now: datetime) -> None:
+def mark_refused(person: AnyPerson, refusal: str, now: datetime) -> None:
     """Graph refused the request for this person: it is tried again, ever more rarely."""
     person.refusal, person.refused_since = refusal, person.refused_since or now
     person.refused_until = now + min(LONGEST_REFUSAL, max(SHORTEST_REFUSAL, now - person.refused_since))
 
 
-def forget_refusal(person: Person) -> None:
+def forget_refusal(person: AnyPerson) -> None:
     person.refusal, person.refused_since, person.refused_until = "", None, None
 
 
-def mark_nothing_shown(person: Person) -> None:
+def mark_nothing_shown(person: AnyPerson) -> None:
     person.applied = person.applied_user_id = person.applied_at = person.applied_until = None
 
 
-def _at_fraction(person: Person, fraction: float) -> datetime | None:
+def _at_fraction(person: AnyPerson, fraction: float) -> datetime | None:
     if person.applied_at is None or person.applied_until is None:
         return None
     return person.applied_at + (person.applied_until - person.applied_at) * fraction

@@ -91,7 +91,7 @@ class ReadBackJob:
         changed = [values for one in compared if (values := _changed(*one, now))]
         if changed:
             async with self._database.writing() as session:
-                await integrations.list_for_update(session, sharing, waiting=True)
+                await integrations.list_for_update(session, sharing)
                 await effects.store_read(session, changed)
                 await effects.send_again(session, again, now)
         for row in again:
@@ -108,7 +108,7 @@ class ReadBackJob:
         now = self._clock()
         by_integration = grouped(compared, lambda one: one[0].integration_id)
         async with self._database.writing() as session:
-            for row in await integrations.list_for_update(session, sharing, waiting=True):
+            for row in await integrations.list_for_update(session, sharing):
                 found = [(effect, _was_sent_again(person)) for person, _, effect in by_integration[row.id]]
                 await effect_alert.store(session, row.id, found, error, now)
 

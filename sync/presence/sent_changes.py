@@ -1,12 +1,9 @@
-"""The last few changes sent to Teams for each person, and Graph's answers: for ``why`` and for support."""
+"""The last few changes sent to Teams for each person, and Graph's answers: for ``why`` and for support. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlmodel.ext.asyncio.session import AsyncSession
-
-from storage.queries import sent_changes
 from sync.domain.changes import Done, Failed, Outcome, Refused, SetPresence, Throttled
 from sync.domain.people import SentChange
 from sync.presence.outcomes import PendingChange
@@ -14,18 +11,12 @@ from sync.presence.outcomes import PendingChange
 KEPT = 5
 
 
-async def record(
-    session: AsyncSession, pending: Sequence[PendingChange], outcomes: Sequence[Outcome], now: datetime
-) -> None:
-    """Keep what was sent and its outcome; a renewal that was accepted changes nothing and is not kept."""
-    new = {
-        each.person_id: _sent(each, outcome, now)
-        for each, outcome in zip(pending, outcomes, strict=True)
-        if not _is_renewal(each, outcome)
-    }
-    known = await sent_changes.entries(session, new)
-    kept = {name: [_entry(each), *_without_repeat(known.get(name, []), each)][:KEPT] for name, each in new.items()}
-    await sent_changes.store(session, kept, now)
+def kept(
+    sent: Sequence[tuple[PendingChange, Outcome]], known: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime
+) -> dict[str, list[Mapping[str, Any]]]:
+    """The entries of these people, newest first, with what was ``sent`` now; ``known`` are those so far."""
+    new = {each.person_id: _sent(each, outcome, now) for each, outcome in sent}
+    return {name: [_entry(each), *_without_repeat(known.get(name, []), each)][:KEPT] for name, each in new.items()}
 
 
 def read(entries: Sequence[Mapping[str, Any]]) -> tuple[SentChange, ...]:
@@ -33,9 +24,9 @@ def read(entries: Sequence[Mapping[str, Any]]) -> tuple[SentChange, ...]:
     return tuple(SentChange(**{**entry, "at": datetime.fromisoformat(entry["at"])}) for entry in entries)
 
 
-def _is_renewal(pending: PendingChange, outcome: Outcome) -> bool:
-    shown = pending.change.presence if isinstance(pending.change, SetPresence) else None
-    return isinstance(outcome, Done) and pending.previous.applied == shown
+def is_renewal(pending: PendingChange, outcome: Outcome) -> bool:
+    """Whether it was accepted and changes nothing: that is not kept."""
+    return isinstance(outcome, Done) and pending.previous.applied == pending.shown
 
 
 def _sent(pending: PendingChange, outcome: Outcome, now: datetime) -> SentChange:

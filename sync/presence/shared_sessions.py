@@ -4,14 +4,14 @@ The strongest wish wins, as Teams decides between sessions, and only what no int
 reference, presence: setPresence, whose ``sessionId`` is the application's id).
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.flow.rows import AnyIntegration, AnyPerson
 from storage.queries import people
 from storage.tables.integrations import Integration
-from storage.tables.people import Person
 from sync.domain.changes import Change, SetPresence
 from sync.domain.presence import Presence
 from sync.presence import plan
@@ -30,27 +30,31 @@ STRENGTH = (
 async def wishes_of_others(
     session: AsyncSession, others: Collection[Integration], user_ids: Collection[str], now: datetime
 ) -> dict[str, Presence]:
-    """The strongest wish of ``others``, who share the application, for each of these Teams users who has one.
+    """``wishes`` of ``others``, who share the application, for these Teams users.
 
     Whose own credentials are refused has no wish: it must not come true through the credentials of another.
     """
     by_id = {each.id: each for each in others if not await health.is_blocked(session, each.id, health.TEAMS)}
-    if not by_id:
-        return {}
-    wishes: dict[str, Presence] = {}
-    for person in await people.by_teams_user(session, list(by_id), user_ids):
-        integration = by_id[person.integration_id]
-        wish = plan.wanted_presence(person, integration)
+    return wishes(await people.by_teams_user(session, list(by_id), user_ids), by_id, now) if by_id else {}
+
+
+def wishes(
+    persons: Iterable[AnyPerson], integrations: Mapping[str, AnyIntegration], now: datetime
+) -> dict[str, Presence]:
+    """The strongest wish of these people's integrations, by id, for each Teams user who has one."""
+    found: dict[str, Presence] = {}
+    for person in persons:
+        wish = plan.wanted_presence(person, integrations[person.integration_id])
         if wish and person.teams_user_id and not plan.is_stale(person, now):
-            wishes[person.teams_user_id] = strongest(wish, wishes.get(person.teams_user_id))
-    return wishes
+            found[person.teams_user_id] = strongest(wish, found.get(person.teams_user_id))
+    return found
 
 
 def strongest(wish: Presence, other: Presence | None) -> Presence:
     return wish if other is None else max(wish, other, key=STRENGTH.index)
 
 
-def shared_change(person: Person, change: Change, others: Mapping[str, Presence]) -> Change | None:
+def shared_change(person: AnyPerson, change: Change, others: Mapping[str, Presence]) -> Change | None:
     """``change`` as it is to be sent when others share the session; None when their wish is shown already."""
     other = others.get(change.user_id)
     if other is None:

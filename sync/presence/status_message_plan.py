@@ -6,8 +6,7 @@ own is overwritten. So it does not matter that after a crash it is unknown wheth
 
 from datetime import datetime, timedelta
 
-from storage.tables.integrations import Integration
-from storage.tables.people import Person
+from storage.flow.rows import AnyIntegration, AnyPerson
 from sync.domain.changes import ClearMessage, MessageChange, SetMessage
 from sync.domain.features import shows_messages
 from sync.domain.presence import Presence
@@ -20,13 +19,13 @@ RENEW_AFTER = DURATION * 0.65
 ON_THE_PHONE = frozenset({Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL})
 
 
-def wanted_message(person: Person, integration: Integration) -> str:
+def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
     """The message that should be shown from us, empty for none."""
     wanted = plan.wanted_presence(person, integration)
     return integration.status_text if shows_messages(integration) and wanted in ON_THE_PHONE else ""
 
 
-def needs_check(person: Person, integration: Integration, now: datetime) -> bool:
+def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:
     """Whether the message may have to change, as far as is known without reading it from Graph."""
     wanted = wanted_message(person, integration)
     if person.status_message and (person.status_message != wanted or _is_of_former_user(person)):
@@ -37,14 +36,16 @@ def needs_check(person: Person, integration: Integration, now: datetime) -> bool
     return not person.status_message or until is None or until - DURATION + RENEW_AFTER <= now
 
 
-def user_to_read(person: Person, integration: Integration) -> str:
+def user_to_read(person: AnyPerson, integration: AnyIntegration) -> str:
     """The Teams user whose message to read: the one to clear, or else the one to set."""
     if person.status_message and (not wanted_message(person, integration) or _is_of_former_user(person)):
         return person.status_user_id or ""
     return person.teams_user_id or ""
 
 
-def change_for(person: Person, integration: Integration, found: str | None, now: datetime) -> MessageChange | None:
+def change_for(
+    person: AnyPerson, integration: AnyIntegration, found: str | None, now: datetime
+) -> MessageChange | None:
     """What to send, given the current message; None when it is not ours. ``found`` is None for an unknown user."""
     ours = {"", person.status_message}
     wanted = wanted_message(person, integration)
@@ -56,7 +57,7 @@ def change_for(person: Person, integration: Integration, found: str | None, now:
     return None
 
 
-def mark_message(person: Person, change: MessageChange | None) -> None:
+def mark_message(person: AnyPerson, change: MessageChange | None) -> None:
     """Before the request: record what may be shown from now on. Without a change, no message of ours is shown."""
     if isinstance(change, SetMessage):
         person.status_message, person.status_user_id = change.text, change.user_id
@@ -65,18 +66,18 @@ def mark_message(person: Person, change: MessageChange | None) -> None:
         forget_message(person)
 
 
-def mark_message_accepted(person: Person, change: MessageChange) -> None:
+def mark_message_accepted(person: AnyPerson, change: MessageChange) -> None:
     if isinstance(change, SetMessage):
         person.status_until = change.until
     else:
         forget_message(person)
 
 
-def forget_message(person: Person) -> None:
+def forget_message(person: AnyPerson) -> None:
     person.status_message, person.status_user_id, person.status_until = "", None, None
 
 
-def transfer_message(person: Person, owner: Person) -> None:
+def transfer_message(person: AnyPerson, owner: AnyPerson) -> None:
     """Our message of a Teams user is recorded with the person who is matched to that user now."""
     if person.status_message and person.status_user_id == owner.teams_user_id and not owner.status_message:
         owner.status_message, owner.status_user_id = person.status_message, person.status_user_id
@@ -84,5 +85,5 @@ def transfer_message(person: Person, owner: Person) -> None:
         forget_message(person)
 
 
-def _is_of_former_user(person: Person) -> bool:
+def _is_of_former_user(person: AnyPerson) -> bool:
     return person.status_user_id != person.teams_user_id

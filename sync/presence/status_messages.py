@@ -22,7 +22,7 @@ from sync.domain.jobs import PUSH_STATUS_MESSAGE
 from sync.domain.model import TeamsApp
 from sync.domain.services import MAX_CHANGES
 from sync.presence import status_message_plan as plan
-from sync.presence.reconciler import send_batch
+from sync.presence.outcomes import send_batch
 from sync.problems import health
 from sync.teams.quota import QuotaLedger
 

@@ -170,8 +170,9 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
     for rotation in given.rotations:
         if rotation.kind == RotationKind.AUTOMATIC and _is_recent(rotation, given.now):
             expires = rotation.expires_on.isoformat() if rotation.expires_on else ""
-            fault = rotation.fault if rotation.step == RotationStep.FAILED else ""
-            yield DueNotice(ROTATION, rotation.id, {"fault": fault, "step": rotation.step, "expires_on": expires})
+            facts = {"fault": "", "step": rotation.step, "expires_on": expires}
+            facts["fault" if rotation.step == RotationStep.FAILED else "old_left"] = rotation.fault
+            yield DueNotice(ROTATION, rotation.id, facts)
     if given.update is not None:
         yield DueNotice(UPDATE, str(given.update), {"version": given.update})
 
@@ -203,7 +204,8 @@ def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterat
         if incident.ended_at is None and (is_notified or notify_at(incident, incidents, notified) <= given.now):
             yield DueNotice(PROBLEM, incident.id, {**_facts(incident), "urgent": incident.lasting})
         elif is_notified and is_all_clear(incident, incidents, notified, given.now):
-            yield DueNotice(CLEAR, incident.id, _facts(incident), frozenset(notified[incident.id]))
+            facts = {**_facts(incident), "urgent": incident.lasting}
+            yield DueNotice(CLEAR, incident.id, facts, frozenset(notified[incident.id]))
 
 
 def _facts(incident: Incident) -> dict[str, Any]:

@@ -24,7 +24,7 @@ BATCH = 200
 RECENT = timedelta(days=7)
 """Problems closed within this time are read too, for their all-clear may be due; so are notices."""
 
-Available = Callable[[Integration], int | None]
+Available = Callable[[Integration, datetime], int | None]
 Skew = Callable[[], float | None]
 
 
@@ -87,7 +87,7 @@ class NoticeScheduler:
                 rotations=rotated.get(row.id, []),
                 recipients=recipients[row.id],
                 last_act=acts.get((row.owner_tenant, row.id)),
-                update=self._available(row),
+                update=self._available(row, now),
                 now=now,
             )
             for row in rows

@@ -7,6 +7,7 @@ no longer when polls find calls that no event reported; then everybody is polled
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 
+from storage.flow.rows import AnyIntegration
 from storage.tables.integrations import Integration
 from sync.domain.model import Freshness
 from sync.domain.presence import LineState
@@ -22,7 +23,7 @@ MAX_UNREPORTED = 100
 CALLS = frozenset({LineState.RINGING.value, LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
 
 
-def event_arrived(integration: Integration, person_ids: Collection[str], now: datetime) -> None:
+def event_arrived(integration: AnyIntegration, person_ids: Collection[str], now: datetime) -> None:
     """CloudLink reported something about these people."""
     integration.last_webhook_at = now
     if integration.live_since is None:
@@ -35,7 +36,7 @@ def event_arrived(integration: Integration, person_ids: Collection[str], now: da
 
 
 def poll_found(
-    integration: Integration, before: Mapping[str, str], after: Mapping[str, str], now: datetime
+    integration: AnyIntegration, before: Mapping[str, str], after: Mapping[str, str], now: datetime
 ) -> None:
     """A poll changed people's line states, by person. Calls that began or ended should have been reported.
 
@@ -55,7 +56,7 @@ def _is_call_change(before: str | None, after: str) -> bool:
     return known and before != after and bool({before, after} & CALLS)
 
 
-def _count_missed(integration: Integration, now: datetime) -> None:
+def _count_missed(integration: AnyIntegration, now: datetime) -> None:
     """Count the calls whose events are overdue."""
     overdue = _overdue(integration, now)
     if not overdue:
@@ -67,7 +68,7 @@ def _count_missed(integration: Integration, now: datetime) -> None:
     integration.unreported = {person: at for person, at in integration.unreported.items() if person not in overdue}
 
 
-def _overdue(integration: Integration, now: datetime) -> set[str]:
+def _overdue(integration: AnyIntegration, now: datetime) -> set[str]:
     return {
         person for person, at in integration.unreported.items() if datetime.fromtimestamp(at, UTC) + GRACE <= now
     }

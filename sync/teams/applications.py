@@ -20,10 +20,18 @@ WRITE_ROLES = frozenset({"Application.ReadWrite.OwnedBy", "Application.ReadWrite
 READ_ROLES = WRITE_ROLES | {"Application.Read.All"}
 
 
+_POLICIES = {
+    "CredentialInvalidLifetimeAsPerAppPolicy": Fault.GRAPH_SECRET_TOO_LONG,
+    "CredentialTypeNotAllowedAsPerAppPolicy": Fault.GRAPH_SECRETS_FORBIDDEN,
+}
+"""Graph's codes for an app management policy ("appManagementConfiguration resource type")."""
+
+
 class Applications:
     """The registration of the application ``client_id``, as that application itself.
 
-    Every call raises ``CredentialsWrong`` (GRAPH_ROTATION_FORBIDDEN, ENTRA_*) and ``ServiceUnavailable``.
+    Every call raises ``CredentialsWrong`` (GRAPH_ROTATION_FORBIDDEN, GRAPH_SECRETS_FORBIDDEN, ENTRA_*) and
+    ``ServiceUnavailable``.
     """
 
     def __init__(self, graph: GraphClient, client_id: str) -> None:
@@ -56,7 +64,7 @@ class Applications:
         return [password for each in found if (password := _password(each))]
 
     async def add_password(self, name: str, expires_at: datetime) -> NewPassword:
-        """A new client secret called ``name`` (at most 120 characters)."""
+        """A new client secret called ``name`` (at most 120 characters). Raises GRAPH_SECRET_TOO_LONG, too."""
         wanted = {"displayName": name, "endDateTime": expires_at.strftime("%Y-%m-%dT%H:%M:%SZ")}
         response = await self._request("POST", "/addPassword", {"passwordCredential": wanted})
         added, secret = _password(response), response.get("secretText") if isinstance(response, Mapping) else None
@@ -86,11 +94,12 @@ class Applications:
 
 
 def _as_rotation_refusal(error: SyncError) -> SyncError:
-    """A 4xx that is not transient means that the application may not manage itself."""
+    """A 4xx that is not transient: the tenant's policy, or the application may not manage itself."""
     status = error.context.get("status", 0)
     is_refusal = isinstance(status, int) and 400 <= status < 500 and status not in TRANSIENT
     if error.fault in {Fault.GRAPH_FORBIDDEN, Fault.GRAPH_UNREADABLE} and is_refusal:
-        return CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN, **error.context)
+        fault = _POLICIES.get(str(error.context.get("error")), Fault.GRAPH_ROTATION_FORBIDDEN)
+        return CredentialsWrong(fault, **error.context)
     return error
 
 

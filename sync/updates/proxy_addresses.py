@@ -113,7 +113,7 @@ class StoreMatches:
         return Batch(max(1, len(user_ids)), store)
 
     async def undo(self, transaction: StepTransaction) -> None:
-        """Unmatch them again; the reconciler clears the presence that Teams shows of them."""
+        """Unmatch them again; the next push clears the presence that Teams shows of them."""
         before: dict[str, str] = transaction.facts.get("before", {})
         for person in (await people.by_ids(transaction.session, list(before))).values():
             if person.teams_user_id == transaction.facts["found"].get(person.cloudlink_user_id):

@@ -8,8 +8,9 @@ from storage.queries import integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
+from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
-from sync.domain.jobs import INSTALL
+from sync.domain.jobs import INSTALL, PUSH_STATUS_MESSAGE
 from sync.domain.model import Actor
 from sync.tenancy import owned
 from sync.updates.catalogue import Catalogue
@@ -22,6 +23,7 @@ from sync.updates.model import (
     UpdateOffer,
     UpdateProgress,
 )
+from sync.updates.status_messages import make_messages_due
 
 MAX_CARDS = 20
 """Cards kept up to date for one installation: the newest."""
@@ -35,15 +37,16 @@ class UpdateService:
         self._catalogue = catalogue
         self._jobs = context.jobs
         self._clock = context.clock
+        self._audit = AuditLog(context.database, context.clock)
 
     async def offer(self, owner_tenant: str, integration_id: str) -> UpdateOffer:
-        """The updates that are not installed and what each would change, read now. Raises ``SyncError``."""
+        """The next update and what it would change, read now; nothing without one. Raises ``SyncError``."""
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             newest = await store.find_installed(session, integration_id, integration.feature_version)
         pending = [
             PendingUpdate(version, await self._catalogue[version].dry_run(integration))
-            for version in self._pending(integration)
+            for version in self._pending(integration)[:1]
         ]
         return UpdateOffer(integration.feature_version, tuple(pending), newest.version if newest else None)
 
@@ -53,17 +56,17 @@ class UpdateService:
     async def install(
         self, owner_tenant: str, integration_id: str, version: int, status_text: str, by: Actor, card: CardAddress
     ) -> Installation | None:
-        """Install every update up to ``version``, in order; None if ``version`` is not the newest pending one.
+        """Install every update up to ``version``, in order; None if ``version`` is not pending.
 
         While an installation is running no other begins: ``card`` then shows the running one. ``status_text`` is
-        the status message, in the administrator's language.
+        the status message, in the company's language.
         """
         now = self._clock()
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             if not await store.list_open(session, integration_id):
-                pending = self._pending(integration)
-                if not pending or pending[-1] != version:
+                pending = [each for each in self._pending(integration) if each <= version]
+                if version not in pending:
                     return None
                 facts = {"by": by.name, "status_text": status_text}
                 session.add_all(_row(integration, each, by, facts, now) for each in pending)
@@ -89,6 +92,20 @@ class UpdateService:
             shown = await self._show_on(session, integration, card)
         await self._jobs.defer(INSTALL, integration_id)
         return shown
+
+    async def set_status_text(self, owner_tenant: str, integration_id: str, status_text: str, by: Actor) -> None:
+        """Show another status message during calls, also during those that are on; empty for none."""
+        subject, facts = Subject(owner_tenant, integration_id), {"status_text": status_text}
+        async with (
+            self._audit.attempt(Act.STATUS_TEXT, by, subject, facts),
+            self._database.writing() as session,
+        ):
+            integration = await owned(session, owner_tenant, integration_id, lock=True)
+            integration.status_text = status_text
+            await make_messages_due(session, integration, self._clock())
+            subject = Subject(owner_tenant, integration_id, integration.name)
+            await self._audit.record(session, Act.STATUS_TEXT, by, subject, facts)
+        await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id)
 
     async def running(
         self, owner_tenant: str, integration_id: str, card: CardAddress | None = None

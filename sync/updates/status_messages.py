@@ -1,8 +1,10 @@
 """Version 3: a status message says that a person is on the phone, unless the person has set one."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
-from sqlmodel import col, func, select, update
+from sqlmodel import col, func, or_, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import Database
@@ -88,6 +90,13 @@ async def _counted(database: Database, query: SelectOfScalar[Person]) -> int:
 def _add_result(transaction: StepTransaction, key: str, count: int) -> None:
     results = transaction.facts.setdefault("results", {})
     results[key] = results.get(key, 0) + count
+
+
+async def make_messages_due(session: AsyncSession, integration: Integration, now: datetime) -> None:
+    """Have the status message of everyone checked who shows one of ours, or is on the phone."""
+    calling = col(Person.desired).in_([presence.value for presence in ON_THE_PHONE])
+    of_it = update(Person).where(col(Person.integration_id) == integration.id)
+    await session.exec(of_it.where(or_(col(Person.status_message) != "", calling)).values(status_due_at=now))
 
 
 class ReadMessages:

@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 from bot.commands import COMMANDS
 from bot.commands.channel_alerts import WORDS
 from settings import Settings
-from sync.credentials.rotator import LIFETIME
+from sync.credentials.rotator import LIFETIMES
 from sync.problems.notice_plan import THRESHOLDS
 from tests.support.documents import METRICS, READMES, table_rows
 from tests.support.tools import ROOT
@@ -203,7 +203,7 @@ def test_the_days_are_the_bots_own(language: str) -> None:
     *earlier, last = [str(days) for days in THRESHOLDS if days]
     conjunction = {"en": "and", "pt": "e"}[language]
     assert f"{', '.join(earlier)} {conjunction} {last} d" in read(language, "alerts.md")
-    assert f" {LIFETIME.days} d" in read(language, "automatic-rotation.md")
+    assert f" {LIFETIMES[0]} d" in read(language, "automatic-rotation.md")
 
 
 @both_languages

@@ -8,8 +8,10 @@ import sys
 import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import nullcontext
 
 from tests.simulation.day import Outcome, simulate
+from tests.simulation.undone import UNDONE
 from tests.simulation.world import Kind
 
 
@@ -18,21 +20,22 @@ def main() -> int:
     first, _, last = options.seeds.partition("-")
     seeds = range(int(first), int(last or first) + 1)
     lived, failed, spent = 0, 0, 0.0
-    for outcome in _outcomes(seeds, frozenset(map(Kind, options.without)), options.processes):
+    for outcome in _outcomes(seeds, frozenset(map(Kind, options.without)), options.processes, options.undone):
         lived, spent = lived + 1, spent + outcome.seconds
         if outcome.faults:
             failed += 1
             print(_report(outcome, options.trace), flush=True)
-        if options.seconds and spent >= options.seconds:
+        if (options.seconds and spent >= options.seconds) or (options.first and failed):
             break
     print(f"{lived} days, {failed} failed, {spent / lived:.2f} s of processor each")
     return 1 if failed else 0
 
 
-def _outcomes(seeds: range, without: frozenset[Kind], processes: int) -> Iterator[Outcome]:
+def _outcomes(seeds: range, without: frozenset[Kind], processes: int, undone: str) -> Iterator[Outcome]:
     _prepare()
     if processes == 1:
-        yield from (simulate(seed, without) for seed in seeds)
+        with UNDONE[undone] if undone else nullcontext():
+            yield from (simulate(seed, without) for seed in seeds)
         return
     with ProcessPoolExecutor(processes, initializer=_prepare) as pool:
         pending = [pool.submit(simulate, seed, without) for seed in seeds]
@@ -67,6 +70,8 @@ def _command_line() -> argparse.ArgumentParser:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--trace", type=int, default=0, help="how many of the last lines of a failing day to print")
     parser.add_argument("--without", nargs="*", default=[], choices=[kind.value for kind in Kind])
+    parser.add_argument("--undone", default="", choices=list(UNDONE), help="a fix to undo, in one process")
+    parser.add_argument("--first", action="store_true", help="stop at the first day that fails")
     return parser
 
 

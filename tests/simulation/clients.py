@@ -61,4 +61,8 @@ class SimulatedClients:
     async def prove(self, app: TeamsApp) -> None:
         self.graph.check(app)
 
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """No administrator tests the connection here."""
+        raise NotImplementedError
+
     def forget(self, app: TeamsApp) -> None: ...

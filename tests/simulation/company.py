@@ -24,7 +24,7 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
                 _hire(phones, number, address)
     if world.has(Kind.CLOUDLINK_CLOCK):
         for phones in systems.values():
-            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice((-600, -290, -30, -2, 2, 30, 290, 600))
+            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice((-600, -290, -30, -2, 2, 30, 240))
     if world.has(Kind.PERSON_REFUSED):
         _refuse_some(world, graph)
     return systems
@@ -62,7 +62,7 @@ def edit_directory(world: World, graph: GraphModel) -> None:
         user.enabled, user.guest, user.principal_name = before
 
     if dice.random() < 0.7:
-        world.time.after(dice.uniform(30, 250), restore)
+        world.time.after(min(dice.uniform(30, 250), world.busy - world.time.seconds), restore)
 
 
 def people_of(systems: Iterable[PhoneSystem], graph: GraphModel, teams_id: str) -> list[tuple[PhoneSystem, str]]:

@@ -7,15 +7,20 @@ from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.database import Database, configure_connections
+from storage.transaction import Transaction, run
 
 SLOW_SHARE, SLOWEST = 0.15, 0.03
 """How many statements take virtual time, and how long at most (seconds)."""
+
+
+Result = TypeVar("Result")
 
 
 class Disk:
@@ -52,7 +57,7 @@ class Disk:
 
     def database(self) -> Database:
         """The database of a new process."""
-        return Database(self._engine)
+        return Database(self._engine, DurableTransactions(self._path, self._random))
 
     def kill(self) -> None:
         """The process is gone: what it had not committed is rolled back."""
@@ -133,6 +138,30 @@ class Connection(aiosqlite.Connection):
         if raw.in_transaction:
             raw.execute("ROLLBACK")
         raw.close()
+
+
+class DurableTransactions:
+    """Runs each transaction in the caller's thread: it begins and ends after some virtual time."""
+
+    def __init__(self, path: Path, random: Random) -> None:
+        self._path = path
+        self._random = random
+
+    async def run(self, function: Callable[[Transaction], Result]) -> Result:
+        await self._pass_time()
+        connection = sqlite3.connect(self._path, timeout=0)
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            result = run(connection, function, is_sqlite=True)
+        except sqlite3.Error as error:
+            raise OperationalError(None, None, error) from error
+        finally:
+            connection.close()
+        await self._pass_time()
+        return result
+
+    async def _pass_time(self) -> None:
+        await asyncio.sleep(self._random.uniform(0, SLOWEST) if self._random.random() < SLOW_SHARE else 0)
 
 
 def _settle(future: asyncio.Future[Any], result: Any, error: Exception | None) -> None:

@@ -59,13 +59,22 @@ RARE = frozenset({Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, 
 """Kinds of fewer days: they hide others."""
 
 
+UNORDERED = frozenset(
+    {
+        *(Kind.EVENTS_LOST, Kind.NO_EVENTS, Kind.SUBSCRIPTION_VANISHES, Kind.OTHER_WORDS),
+        *(Kind.WRONG_DATES, Kind.CLOCK_STEPS, Kind.PEOPLE_MOVE),
+    }
+)
+"""Without polls nothing can make up for these: events are all there is, and their times give their order."""
+
+
 def kinds_of(seed: int) -> frozenset[Kind]:
     """The faults of a seed: on some days nearly none, on others nearly all."""
     dice = Random(f"{seed} kinds")
     share = dice.uniform(0.05, 0.6)
     found = {kind for kind in Kind if dice.random() < share * (0.3 if kind in RARE else 1)}
-    if Kind.NO_POLLS in found:  # then events are all there is
-        found -= {Kind.EVENTS_LOST, Kind.NO_EVENTS, Kind.SUBSCRIPTION_VANISHES, Kind.WRONG_DATES, Kind.OTHER_WORDS}
+    if Kind.NO_POLLS in found:
+        found -= UNORDERED
     if Kind.HOT_DESKS in found:  # only a named user tells who sits there
         found -= {Kind.POLLS_WITHOUT_USERS}
     return frozenset(found)

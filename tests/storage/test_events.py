@@ -1,8 +1,11 @@
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
+from storage.flow import queries
 from storage.queries import endpoints, events
 from storage.tables.people import Call
+from storage.transaction import Transaction
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, stored
 
@@ -10,14 +13,16 @@ from tests.support.stores import empty_store, integration, person, stored
 async def test_an_event_is_a_duplicate_for_its_integration_alone_until_it_is_old(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration(), integration(id="i2"))
+
+        async def mark_seen(*names: tuple[str, str]) -> set[tuple[str, str]]:
+            return await database.transact(lambda transaction: queries.mark_seen(transaction, names, NOON))
+
+        assert await mark_seen() == set()
+        assert await mark_seen(("i1", "a"), ("i1", "b")) == {("i1", "a"), ("i1", "b")}
+        assert await mark_seen(("i1", "b"), ("i1", "c"), ("i2", "b")) == {("i1", "c"), ("i2", "b")}
         async with database.writing() as session:
-            assert await events.mark_seen(session, [], NOON) == set()
-            assert await events.mark_seen(session, [("i1", "a"), ("i1", "b")], NOON) == {("i1", "a"), ("i1", "b")}
-        async with database.writing() as session:
-            new = await events.mark_seen(session, [("i1", "b"), ("i1", "c"), ("i2", "b")], NOON)
-            assert new == {("i1", "c"), ("i2", "b")}
             await events.delete_seen(session, NOON + timedelta(seconds=1))
-            assert await events.mark_seen(session, [("i1", "a")], NOON) == {("i1", "a")}
+        assert await mark_seen(("i1", "a")) == {("i1", "a")}
 
 
 async def test_only_ended_calls_are_deleted(tmp_path: Path) -> None:
@@ -40,17 +45,19 @@ async def test_of_ended_calls_only_the_named_are_read(tmp_path: Path) -> None:
             await stored(
                 database, Call(person_id="p1", extension="ext p1", call_id=name, state=state, at=1, heard_at=NOON)
             )
-        async with database.session() as session:
-            calls = await endpoints.calls_by_person(session, ["p1"], "ended", ["over", "new"])
-        assert {call.call_id for call in calls["p1"]} == {"on", "over"}
+        calls = await database.transact(lambda one: queries.calls_of(one, ["p1"], "ended", ["over", "new"]))
+        assert {call.call_id for call in calls} == {"on", "over"}
+
+
+def add_unknown_states(transaction: Transaction, counts: dict[str, int]) -> None:
+    queries.add_unknown_states(transaction, "i1", counts, NOON)
 
 
 async def test_unknown_states_are_counted_and_only_so_many_names_kept(tmp_path: Path) -> None:
     async with empty_store(tmp_path) as database:
         await stored(database, integration())
         for counts in ({"odd": 2}, {"odd": 1, "new": 1}, {f"name {number}": 1 for number in range(100)}):
-            async with database.writing() as session:
-                await events.add_unknown_states(session, "i1", counts, NOON)
+            await database.transact(partial(add_unknown_states, counts=counts))
         async with database.session() as session:
             known = await events.list_unknown_states(session, "i1")
         assert known[0] == ("odd", 3)

@@ -1,10 +1,11 @@
 from datetime import timedelta
 from pathlib import Path
 
+from storage.flow import queries
 from storage.queries import endpoints, integrations, people
 from storage.tables.people import Call, Endpoint
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.stores import empty_store, integration, person, read_person, stored
 
 CALL = "Busy/InACall"
 SOON = NOON - timedelta(seconds=1)
@@ -26,10 +27,14 @@ async def test_changes_of_state_come_before_renewals_and_the_longest_waiting_fir
             person("later", desired=CALL, due_at=NOON + timedelta(seconds=1)),
             person("foreign", integration_id="i2", desired=CALL, due_at=SOON),
         )
+        for limit, but, expected in (
+            (10, [], ["older", "new", "ran out", "renewal"]),
+            (2, [], ["older", "new"]),
+            (2, ["older"], ["new", "ran out"]),
+        ):
+            due = await database.transact(lambda one: queries.lock_due(one, "i1", but, NOON, limit))  # noqa: B023
+            assert [row.id for row in due] == expected
         async with database.session() as session:
-            due = await people.lock_due(session, await read_integration(database), NOON, 10)
-            assert [row.id for row in due] == ["older", "new", "ran out", "renewal"]
-            assert len(await people.lock_due(session, await read_integration(database), NOON, 2)) == 2
             oldest = await people.next_due_by_integration(session, NOON)
             assert oldest == {"i1": NOON - timedelta(minutes=9), "i2": SOON}
 
@@ -97,11 +102,10 @@ async def test_more_people_than_a_statement_takes_are_found(tmp_path: Path) -> N
             session.add_all(person(f"{number:04}") for number in range(1200))
             session.add(integration(id="i2"))
             session.add(person("elsewhere", integration_id="i2", extension="ext 0001"))
-        wanted = {"i1": [f"ext {number:04}" for number in range(1200)]}
-        named = {"i2": ["cloudlink elsewhere", "nobody"]}
-        async with database.session() as session:
-            found = await endpoints.concerned(session, wanted, named)
-            assert await endpoints.concerned(session, {}, {}) == []
+        wanted = [("i1", f"ext {number:04}") for number in range(1200)]
+        named = [("i2", "cloudlink elsewhere"), ("i2", "nobody")]
+        found = await database.transact(lambda one: queries.lock_concerned(one, wanted, named, []))
+        assert await database.transact(lambda one: queries.lock_concerned(one, [], [], [])) == []
         assert sorted(row.id for row in found) == [*(f"{number:04}" for number in range(1200)), "elsewhere"]
 
 

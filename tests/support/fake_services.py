@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
 from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
+from sync.cloudlink.own_webhook import post_sealed
 from sync.domain.changes import Done, Outcome, Request
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
@@ -137,6 +139,8 @@ class FakeCloudLink:
 
 
 class FakeServiceClients:
+    http: aiohttp.ClientSession
+
     def __init__(self) -> None:
         self.graph = FakeGraph()
         self.cloudlink = FakeCloudLink()
@@ -168,11 +172,17 @@ class FakeServiceClients:
         """Changes of the registration are tested over the wire."""
         raise NotImplementedError
 
+    async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
+        """Over the wire, by the session ``http``."""
+        return await post_sealed(self.http, url, sealed)
+
     def forget(self, app: TeamsApp) -> None: ...
 
 
 class FakeJobs:
     """Records deferred jobs and runs none."""
+
+    shared = True
 
     def __init__(self) -> None:
         self.deferred: list[tuple[str, str, datetime | None]] = []

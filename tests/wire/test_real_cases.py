@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from sandbox.people import TeamsUser
-from sync.phones.ingest import MATCH_AGAIN
+from sync.flow.aftermath import MATCH_AGAIN
 from sync.scheduling.scheduler import Intervals
 from tests.support.clocks import FakeClock
 from tests.support.cloudlink_media import Media
@@ -373,8 +373,14 @@ async def test_a_poll_asked_before_a_call_connected_does_not_end_it(tmp_path: Pa
         case.media.asked.clear()
         case.clock.advance(seconds=3 * POLL + 5)
         await eventually(lambda: case.media.asked.count(ANA) >= 2)
+        before = (await only_integration(case.running)).polled_at
         await case.call(ANA, "connected", timestamp=case.milliseconds(ahead))
         case.media.held.set()
+
+        async def is_polled() -> bool:
+            return (await only_integration(case.running)).polled_at != before
+
+        await eventually(is_polled)
         await case.shows(ANA, IN_A_CALL)
         case.media.set_calls(ANA, {"callId": "33656066", "state": "connected"})
         await case.poll()

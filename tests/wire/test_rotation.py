@@ -31,8 +31,8 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, UnknownIntegration
-from sync.domain.rotation import NewSecret, RotationStep, RotationUnderWay, RotationView
+from sync.domain.model import Actor, CredentialKind, ExpirySource, IntegrationView, Service, UnknownIntegration
+from sync.domain.rotation import NewSecret, OldSecretLeft, RotationStep, RotationUnderWay, RotationView
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.managed_identity import AUDIENCE, managed_identity
@@ -332,6 +332,102 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(
     rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
     assert (await finished(running, rotation)).old_left
     assert len(live_secrets(sandbox)) == 2
+
+
+@pytest.mark.parametrize(("longest", "days"), [(45, 30), pytest.param(100, 90, marks=pytest.mark.long)])
+async def test_a_policy_that_caps_lifetimes_gets_a_shorter_secret(
+    sandbox: SandboxHandle, running: RunningEngine, longest: int, days: int
+) -> None:
+    await owned(sandbox)
+    await sandbox.set_faults(longest_secret_days=longest)
+    view = await running.connect(enabled=False)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
+    done = await finished(running, rotation)
+    assert (done.step, done.old_left) == (RotationStep.DONE, None)
+    assert done.expires_on == utc_now().date() + timedelta(days=days)
+
+
+@pytest.mark.parametrize(
+    ("faults", "fault"),
+    [
+        ({"secrets_forbidden": True}, Fault.GRAPH_SECRETS_FORBIDDEN),
+        pytest.param({"longest_secret_days": 7}, Fault.GRAPH_SECRET_TOO_LONG, marks=pytest.mark.long),
+    ],
+)
+async def test_a_policy_that_allows_no_secret_is_named(
+    sandbox: SandboxHandle, running: RunningEngine, faults: dict[str, Any], fault: Fault
+) -> None:
+    await owned(sandbox)
+    await sandbox.set_faults(**faults)
+    view = await running.connect(enabled=False)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
+    failed = await finished(running, rotation)
+    assert failed.step is RotationStep.FAILED
+    assert failed.error is not None
+    assert failed.error.fault is fault
+
+
+# A secret that several integrations hold
+
+
+async def another(running: RunningEngine, view: IntegrationView, owner: str = TENANT) -> str:
+    """The id of an integration with the same application and secret, and another CloudLink account."""
+    store, first = CredentialStore(Encryption([KEY])), await read_integration(running.database, view.id)
+    values = {**first.model_dump(), "id": f"of-{owner}", "owner_tenant": owner, "name": f"Second of {owner}"}
+    values |= {"cloudlink_account_id": f"account of {owner}", "webhook_token_hash": f"hash of {owner}"}
+    second = Integration(**values)
+    for column in ("client_secret_sealed", "cloudlink_secret_sealed", "webhook_token_sealed"):
+        setattr(second, column, store.encrypt(store.decrypt(first, column, Service.ENTRA), second, column))
+    await stored(running.database, second)
+    return second.id
+
+
+async def secret_in(running: RunningEngine, integration_id: str) -> str:
+    found = await read_integration(running.database, integration_id)
+    return CredentialStore(Encryption([KEY])).app(found).client_secret
+
+
+@pytest.mark.parametrize("by_hand", [False, pytest.param(True, marks=pytest.mark.long)])
+async def test_a_shared_secret_is_replaced_for_every_integration_before_it_is_removed(
+    sandbox: SandboxHandle, running: RunningEngine, by_hand: bool
+) -> None:
+    await owned(sandbox)
+    view = await running.connect(enabled=False)
+    old, second = await secret_of(running), await another(running, view)
+    foreign = await another(running, view, "another-customer")
+    credentials = running.engine.credentials
+    if by_hand:
+        typed = NewSecret((await sandbox.new_secret())["value"])
+        rotation = await credentials.replace_secret(TENANT, view.id, typed, ADMIN)
+    else:
+        rotation = await credentials.start_rotation(TENANT, view.id, ADMIN)
+        with pytest.raises(RotationUnderWay):
+            await credentials.start_rotation(TENANT, second, ADMIN)
+    assert (await finished(running, rotation)).old_left is None
+    new = await secret_of(running)
+    assert new != old
+    assert await secret_in(running, second) == new
+    assert await secret_in(running, foreign) == old
+    assert live_secrets(sandbox) == ([old, new] if by_hand else [new])
+    await eventually(lambda: is_proven(running, second))
+
+
+async def is_proven(running: RunningEngine, integration_id: str) -> bool:
+    view = await running.engine.credentials.rotation(TENANT, integration_id)
+    return view is not None and view.finished and view.step is RotationStep.DONE
+
+
+@pytest.mark.long
+async def test_monitors_of_an_integration_that_shares_the_secret_count_too(
+    sandbox: SandboxHandle, running: RunningEngine
+) -> None:
+    await owned(sandbox)
+    view = await running.connect(enabled=False)
+    second = await another(running, view)
+    monitor = Monitor(owner_tenant=TENANT, integration_id=second, name="Lobby", created_at=utc_now())
+    await stored(running.database, monitor)
+    rotation = await running.engine.credentials.start_rotation(TENANT, view.id, ADMIN)
+    assert (await finished(running, rotation)).old_left is OldSecretLeft.MONITORS
 
 
 async def test_a_rotation_waits_for_an_outage_to_end(sandbox: SandboxHandle, running: RunningEngine) -> None:

@@ -97,6 +97,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "setup.register": ("draft",),
     "rotate.save": ("integration", "revision", "description", "client_secret"),
     "rotate.start": ("integration",),
+    "remove.progress": ("integration", "name"),
     "auto_rotate.off": ("integration",),
     "certificate.use": ("integration", "revision"),
     "history.page": ("integration", "page"),

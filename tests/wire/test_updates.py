@@ -15,7 +15,7 @@ from storage.tables.updates import FeatureUpdate
 from sync.domain.errors import Fault
 from sync.domain.jobs import SHOW_UPDATE
 from sync.domain.model import Actor, UnknownIntegration
-from sync.updates import available
+from sync.updates import SETTLED, available
 from sync.updates.model import CardAddress, Installation, InstallationState
 from tests.support.engines import QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
@@ -76,21 +76,28 @@ async def version(running: RunningEngine) -> int:
     return (await only_integration(running)).feature_version
 
 
-async def test_a_new_integration_is_offered_both_updates_with_what_they_would_change_here(tmp_path: Path) -> None:
+async def test_updates_are_offered_one_by_one_with_what_they_would_change_here(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (sandbox, running):
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         row = await only_integration(running)
-        assert (row.feature_version, available(row)) == (1, 3)
-        assert (await running.status()).update == 3
-        offer = await running.engine.updates.offer(TENANT, row.id)
-        effects = {(due.version, e.key): (e.count, e.names) for due in offer.pending for e in due.changes}
-        assert effects == {
-            (2, "matched"): (1, ("Sofia Marques",)),
-            (3, "people"): (22, ()),
-            (3, "on_the_phone"): (1, ("Ana Martins",)),
-        }
+        assert (row.feature_version, available(row, row.created_at + SETTLED)) == (1, 2)
+        assert available(row, row.created_at) is None
+        assert await effects(running) == {(2, "matched"): (1, ("Sofia Marques",))}
         assert await version(running) == 1
+        await begin(running, upto=2)
+
+        async def is_installed() -> bool:
+            return await version(running) == 2
+
+        await eventually(is_installed)
+        assert (await effects(running))[3, "on_the_phone"] == (1, ("Ana Martins",))
+
+
+async def effects(running: RunningEngine) -> dict[tuple[int, str], tuple[int, tuple[str, ...]]]:
+    """What the next update would change here."""
+    offer = await running.engine.updates.offer(TENANT, await running.integration_id())
+    return {(due.version, each.key): (each.count, each.names) for due in offer.pending for each in due.changes}
 
 
 async def test_both_are_installed_in_order_and_calls_during_it_are_shown(tmp_path: Path) -> None:
@@ -140,7 +147,8 @@ async def test_two_who_press_together_start_one_installation_and_both_cards_show
 
 async def test_an_old_dialog_and_another_tenant_start_nothing(tmp_path: Path) -> None:
     async with at_first_version(tmp_path) as (_, running):
-        assert await begin(running, upto=2) is None
+        assert await begin(running, upto=1) is None
+        assert await begin(running, upto=4) is None
         updates, name = running.engine.updates, await running.integration_id()
         with pytest.raises(UnknownIntegration):
             await updates.install("another tenant", name, 3, STATUS_TEXT, ANA, CARD)
@@ -246,7 +254,7 @@ async def test_both_can_be_undone_in_turn(tmp_path: Path) -> None:
         assert await sandbox.shown("2001") == IN_A_CALL
         sofia = await person_by_extension(running, SOFIA)
         assert (sofia.teams_user_id, sofia.unmatched, await version(running)) == (None, "not_found", 1)
-        assert (await running.status()).update == 3
+        assert [due.version for due in (await updates.offer(TENANT, name)).pending] == [2]
 
 
 async def test_a_new_integration_may_start_at_the_newest_version(tmp_path: Path) -> None:

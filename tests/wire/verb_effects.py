@@ -4,7 +4,7 @@ _READS = """
 setup.resume setup.preview setup.page enable.preview enable.page enable.later disable.ask disable.keep
 status.show update.show update.later update.done test.run remove.ask remove.keep integrations.page
 integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
-rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
+remove.progress rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
 monitors.checklist alerts.told history.show history.page history.filter export.link export.text
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 help.cancel admins.list admins.invite admins.open admins.ask_remove
@@ -14,7 +14,7 @@ READS = frozenset(_READS.split())
 
 _CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
-enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
+enable.now disable.now update.install update.undo update.save_text remove.now edit.save_name edit.save_cloudlink
 edit.save_teams edit.save_expiry rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make
 certificate.use certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
 monitors.tick alerts.save alerts.remind language.set

@@ -12,10 +12,11 @@ from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
 from bot.cards.help import HelpLine
 from bot.cards.parts import with_banner
+from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
 from bot.languages import Texts
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import (
     Delay,
     Freshness,
@@ -93,6 +94,8 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     }
     groups = [(group, [lines[key] for key in keys if key in lines]) for group, keys in GROUPS.items()]
     yield "welcome", welcome.welcome(texts)
+    running = [Existing("Porto office", True, False, 87, 92), Existing(LONG, True, True, 0, 14_000)]
+    yield "welcome_existing", welcome.welcome(texts, [*running, Existing("Lisbon", False, False, 3, 4)], more=2)
     yield "help", help_cards.help_card(texts, groups, lines["status"])
     yield "unknown", help_cards.unknown(texts, [])
     yield (
@@ -112,6 +115,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     pressed_by = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
     yield "pressed_before", with_banner(welcome.stale(texts), pressed_by, texts("pressed.once"))
     yield "apology", welcome.apology(texts, "4f1d2c3b")
+    yield "apology_disk", welcome.apology(texts, "4f1d2c3b", on_disk=True)
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)
 
@@ -162,19 +166,16 @@ def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def example(fault: Fault) -> SyncError:
     """An error of a service, with all the context it can have."""
-    if (
-        fault.value.endswith(("unreachable", "throttled", "unreadable", "list_too_long"))
-        and fault is not Fault.SECRET_UNREADABLE
-    ):
-        return ServiceUnavailable(fault, 30.0, status=503)
+    if fault in OUTAGES or fault.value.endswith("list_too_long"):
+        return ServiceUnavailable(fault, 30.0, status=503, address="https://bot.contoso.example")
     context = {Fault.GRAPH_CONSENT_MISSING: {"permissions": "User.Read.All, Presence.ReadWrite.All"}}
     return CredentialsWrong(fault, **context.get(fault, {"code": 7000215}))
 
 
 def _enabling(texts: Texts) -> Iterator[tuple[str, Card]]:
     one = integration(enabled=False)
-    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"))
-    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG))
+    small = Preview(25, _people(2, "Ada Example"), _on_the_phone(1, "Ben Example"), ("Ben Example",) * 25)
+    large = Preview(14_000, _people(1_000, LONG), _on_the_phone(400, LONG), (LONG,) * 14_000)
     yield "preview", preview.preview_card(texts, one, small, wizard=True)
     yield "preview_everybody", preview.preview_card(texts, one, Preview(25, (), ()))
     newest = replace(one, feature_version=3)
@@ -211,9 +212,19 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),
         Probe(Service.CLOUDLINK, "users", 12.6),
-        Probe(Service.GRAPH, "x", 0.1),
+        Probe(Service.GRAPH, "presence", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {})
+    untried = [
+        *steps[:2],
+        Probe(Service.CLOUDLINK, "way_in", tried=False),
+        Probe(Service.GRAPH, "presence", tried=False),
+    ]
+    yield "tested_some", connection_test.tested(texts, integration(), untried, {})
+    closed = example(Fault.CLOUDLINK_WAY_IN_CLOSED)
+    at_home = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", 3.2, closed), steps[2]]
+    in_words = {2: form_error(closed, texts, LINKS)}
+    yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words)
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
     form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
     yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
@@ -249,7 +260,7 @@ def _status(
         1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
-        proof=PROOF if states else Proof(NOW, 25, 25),
+        proof=PROOF if states else Proof(NOW, 3, 3),
         delay=Delay(0.14, 0.42, 88),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
@@ -276,7 +287,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removed", integrations.removed(texts, "Head office")
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
 
 
 def integration(
@@ -297,14 +309,18 @@ def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ..
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
-    reasons = list(Unmatched)
+    reasons = sorted(list(Unmatched)[:4])
     return tuple(
         UnmatchedPerson(
-            f"{number} {name}", f"{number}.{name.lower().replace(' ', '.')}@contoso.example", reasons[number % 4]
+            f"{name} {number + 1}",
+            f"{name.lower().replace(' ', '.')}.{number + 1}@contoso.example",
+            reasons[number * 4 // count],
         )
         for number in range(count)
     )
 
 
 def _on_the_phone(count: int, name: str) -> tuple[WouldSend, ...]:
-    return tuple(WouldSend(f"{number} {name}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count))
+    return tuple(
+        WouldSend(f"{name} {number + 1}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count)
+    )

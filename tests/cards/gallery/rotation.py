@@ -9,7 +9,14 @@ from bot.cards import certificate, rotation
 from bot.cards.field_errors import FormError, Links
 from bot.languages import Texts
 from sync.domain.model import CredentialKind, ExpirySource, IntegrationView
-from sync.domain.rotation import CredentialChoices, NewCertificate, RotationKind, RotationStep, RotationView
+from sync.domain.rotation import (
+    CredentialChoices,
+    NewCertificate,
+    OldSecretLeft,
+    RotationKind,
+    RotationStep,
+    RotationView,
+)
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -33,16 +40,20 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
         "rotate_proven",
         rotation.replaced(texts, view, replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)),
     )
-    yield "rotate_for_me", rotation.for_me_asked(texts, view)
+    yield "rotate_for_me", rotation.for_me_asked(texts, view, [])
+    yield "rotate_for_me_monitors", rotation.for_me_asked(texts, view, ["Lobby", "Attic", LONG])
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
         going = _rotation(RotationKind.ON_REQUEST, step)
         yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
-    left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=True)
-    yield "rotate_for_me_old_left", rotation.progress(texts, view, left, None)
+    going = _rotation(RotationKind.ON_REQUEST, RotationStep.SWAP)
+    yield "rotate_for_me_going", rotation.progress(texts, view, going, None)
+    for why in OldSecretLeft:
+        left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=why)
+        yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, None)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
     yield "auto_rotate_on", rotation.automatic(texts, replace(view, auto_rotate=True), True, LINKS)
-    yield "auto_rotate_impossible", rotation.automatic(texts, view, False, LINKS)
+    yield "auto_rotate_impossible", rotation.automatic(texts, view, False, LINKS, ["Lobby"])
     certified = replace(view, credential=CredentialKind.CERTIFICATE, expiry_source=ExpirySource.CERTIFICATE)
     yield "auto_rotate_no_secret", rotation.automatic(texts, certified, False, LINKS)
     yield from _certificates(texts, view, certified, wrong)
@@ -72,4 +83,4 @@ def _certificates(
 
 def _rotation(kind: RotationKind, step: RotationStep) -> RotationView:
     ended = NOW if step in (RotationStep.DONE, RotationStep.FAILED) else None
-    return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), False, NOW, ended)
+    return RotationView("0" * 32, "1" * 32, kind, step, date(2027, 5, 31), None, NOW, ended)

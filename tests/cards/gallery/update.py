@@ -20,16 +20,20 @@ from sync.updates.model import (
 
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
-NAMES = tuple(f"{number} Ada Example" for number in range(12))
+NAMES = tuple(f"Ada Example {number}" for number in range(1, 13))
 
 
 def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, Card]]:
     few = PendingUpdate(2, (PlannedChange("matched", 3, NAMES[:3]),))
     calls = PendingUpdate(3, (PlannedChange("people", 25), PlannedChange("on_the_phone", 0)))
     yield "update_looking", update.checking(texts, integration)
-    yield "update_offered", update.offered(texts, integration, UpdateOffer(1, (few, calls)))
-    yield "update_offered_one", update.offered(texts, integration, UpdateOffer(2, (calls,)))
-    yield "update_offered_largest", update.offered(texts, integration, UpdateOffer(1, _largest()))
+    yield "update_offered", update.offered(texts, integration, UpdateOffer(1, (few,)))
+    yield "update_offered_text", update.offered(texts, integration, UpdateOffer(2, (calls,)))
+    for largest in _largest():
+        name = f"update_offered_largest_{largest.version}"
+        yield name, update.offered(texts, integration, UpdateOffer(largest.version - 1, (largest,)))
+    yield "update_text_saved", update.text_saved(texts, integration, "On the phone")
+    yield "update_text_none", update.text_saved(texts, integration, "")
     unavailable = form_error(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503), texts, Links())
     yield "update_not_readable", update.not_readable(texts, integration, unavailable)
     yield "update_nothing", update.nothing_to_install(texts, integration, UpdateOffer(3, (), 3))

@@ -13,6 +13,7 @@ from bot.languages import Texts
 from storage.queries import conversations
 from storage.tables.conversations import Conversation as KnownConversation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.model import Service, ServiceHealth
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
@@ -41,7 +42,7 @@ def all_verbs() -> list[str]:
 async def test_an_installation_is_answered_with_the_welcome(new_chat: Chat) -> None:
     turn = await new_chat.turn(Installed())
     assert len(turn.cards) == 1
-    assert set(buttons(turn.answer)) == {"command.setup", "command.help"}
+    assert set(buttons(turn.answer)) == {"command.setup", "command.help", "language.set"}
     assert turn.summaries == ["Welcome to CloudLink Presence"]
 
 
@@ -360,3 +361,41 @@ async def test_turns_of_one_person_are_queued_and_those_of_others_are_not(chat: 
     gate.set()
     await asyncio.gather(*waiting)
     assert same.cards
+
+
+# What the welcome says
+
+
+async def welcomed_again(chat: Chat) -> Card:
+    return (await chat.turn(Installed())).answer
+
+
+async def test_the_welcome_says_what_is_set_up_and_offers_what_comes_next(chat: Chat) -> None:
+    card = await chat.press(await at_preview(chat), "setup.later")
+    card = await welcomed_again(chat)
+    assert "Head office" in words(card)
+    assert EN("welcome.not_enabled") in words(card)
+    (view,) = await chat.integrations.list(TENANT)
+    await chat.act("enable.now", integration=view.id)
+    card = await welcomed_again(chat)
+    assert "25 of 27 people" in words(card)
+    assert {"command.status", "command.setup"} <= set(buttons(card))
+    assert EN("welcome.needs") not in words(card)
+
+
+async def test_the_welcome_does_not_say_running_while_a_service_refuses(chat: Chat) -> None:
+    await chat.press(await at_preview(chat), "setup.now")
+    error = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    chat.integrations.service_health = (ServiceHealth(Service.ENTRA, error, chat.now),)
+    card = await welcomed_again(chat)
+    assert EN("welcome.has_problem") in words(card)
+    assert "25 of 27" not in words(card)
+
+
+@pytest.mark.parametrize(("locale", "other"), [("en-US", "pt"), ("pt-PT", "en")])
+async def test_the_welcome_offers_the_other_language(chat: Chat, locale: str, other: str) -> None:
+    chat.locale = locale
+    card = await chat.press(await welcomed_again(chat), "language.set")
+    texts = {"en": EN, "pt": PT}[other]
+    assert texts("welcome.title") in words(card)
+    assert texts("help.title") in words(await chat.say("help"))

@@ -111,5 +111,5 @@ class FakeCredentials(CredentialService):
 
 def rotation(integration_id: str, kind: RotationKind, step: RotationStep, **values: object) -> RotationView:
     ended = WHEN if step in (RotationStep.DONE, RotationStep.FAILED) else None
-    view = RotationView("r" * 32, integration_id, kind, step, date(2027, 5, 31), False, WHEN, ended)
+    view = RotationView("r" * 32, integration_id, kind, step, date(2027, 5, 31), None, WHEN, ended)
     return replace(view, **values)  # type: ignore[arg-type]

@@ -6,17 +6,19 @@ from storage.encryption import Encryption
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
+from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
+from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
-from sync.phones.ingest import EventIngestor
 from sync.phones.poller import Poller
+from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
@@ -39,12 +41,13 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
     store = CredentialStore(encryption)
     quota = QuotaLedger(Quota(1500), context.metrics)
     directory_sync = DirectorySync(context, store)
-    poller = Poller(context, store, EventIngestor(context), poll_sample_every=timedelta(seconds=60))
+    flow = Flow(context, store, quota, Delays(context.database, context.clock))
+    poller = Poller(context, store, flow, poll_sample_every=timedelta(seconds=60))
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
-        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3)),
+        connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
         updates=UpdateService(context, {}),
         roster=Roster(context, PresenceReader(context, store, quota), quota),

@@ -40,23 +40,28 @@ class FakeUpdates(UpdateService):
     undone: list[tuple[str, str, int, Actor]] = field(default_factory=list)
     followers: list[CardAddress] = field(default_factory=list)
     released: int = 0
+    saved_texts: list[tuple[str, str, str, Actor]] = field(default_factory=list)
 
     async def offer(self, owner_tenant: str, integration_id: str) -> UpdateOffer:
         if self.error:
             raise self.error
-        return UpdateOffer(self.pending[0].version - 1 if self.pending else 3, tuple(self.pending), self.undoable)
+        installed = self.pending[0].version - 1 if self.pending else 3
+        return UpdateOffer(installed, tuple(self.pending[:1]), self.undoable)
 
     async def install(
         self, owner_tenant: str, integration_id: str, version: int, status_text: str, by: Actor, card: CardAddress
     ) -> Installation | None:
         if self.current is None:
-            if not self.pending or self.pending[-1].version != version:
+            if version not in [due.version for due in self.pending[:1]]:
                 return None
             self.begun.append((owner_tenant, integration_id, version, status_text, by))
-            updates = tuple(progress(due.version, InstallationState.WAITING) for due in self.pending)
+            updates = (progress(version, InstallationState.WAITING),)
             self.current = Installation(integration_id, "Head office", updates, by.name, STARTED)
         self.followers.append(card)
         return self.current
+
+    async def set_status_text(self, owner_tenant: str, integration_id: str, status_text: str, by: Actor) -> None:
+        self.saved_texts.append((owner_tenant, integration_id, status_text, by))
 
     async def roll_back(
         self, owner_tenant: str, integration_id: str, version: int, by: Actor, card: CardAddress

@@ -45,6 +45,7 @@ class RecordedJobs:
     """A job queue that records and runs nothing."""
 
     deferred: list[tuple[str, str]] = field(default_factory=list)
+    shared: bool = True
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         if at is None:
@@ -182,7 +183,7 @@ def make_process(bot: Bot, database: Database) -> Process:
     notifier = Notifier(bot_context, bot.host.messenger, Random(3))
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
-        context, timedelta(seconds=10), lambda _: process.update, lambda: process.skew
+        context, timedelta(seconds=10), lambda _, now: process.update, lambda: process.skew
     )
     process = Process(notice_scheduler, notifier, jobs, registry, database, metrics, bot.clock)
     return process

@@ -107,7 +107,8 @@ async def test_a_viewer_is_welcomed_without_the_setup(chat: Chat) -> None:
     chat.person = PERSON
     card = await chat.say("hello")
     assert card["fallbackText"] == "Welcome to CloudLink Presence"
-    assert set(buttons(card)) == {"command.help"}
+    assert "command.setup" not in buttons(card)
+    assert {"command.status", "command.help", "language.set"} <= set(buttons(card))
 
 
 async def test_help_lists_only_the_allowed_commands(chat: Chat) -> None:

@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 from structlog.testing import capture_logs
 
-from bot.activity import Card
+from bot.activity import Card, Installed
 from bot.cards.field_errors import FIELD_OF
 from bot.languages import Language, load_texts
 from storage.queries import drafts
@@ -133,7 +133,8 @@ SECRET_FAULTS = {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA
 async def test_the_client_secret_is_kept_unless_it_was_refused_itself(chat: Chat, fault: Fault) -> None:
     chat.integrations.errors["check_teams"] = example(fault)
     card = await chat.press(await at_microsoft(chat), "setup.save", APP)
-    assert inputs(card)["client_secret"].get("isRequired", False) is (fault in SECRET_FAULTS)
+    is_kept = inputs(card)["client_secret"]["placeholder"] == EN("field.secret.kept")
+    assert is_kept is (fault not in SECRET_FAULTS)
     del chat.integrations.errors["check_teams"]
     card = await chat.press(card, "setup.save", {"client_secret": CLIENT_SECRET if fault in SECRET_FAULTS else ""})
     assert "Step 3 of 3" in words(card)
@@ -336,6 +337,14 @@ async def test_once_the_ids_are_typed_every_link_leads_to_that_application(chat:
     assert len(further) == 3
     assert all(CLIENT in url for url in further)
     assert inputs(card)["client_id"]["value"] == CLIENT
+
+
+async def test_the_ids_can_be_sent_before_there_is_a_secret(chat: Chat) -> None:
+    """A client checks that required inputs are filled whichever button is pressed."""
+    card = await at_microsoft(chat)
+    required = {field for field, part in inputs(card).items() if part.get("isRequired") and not part.get("value")}
+    assert required == {"client_id"}
+    assert buttons(card)["setup.register"].get("associatedInputs") == "auto"
 
 
 async def test_ids_that_are_none_aim_no_link(chat: Chat) -> None:
@@ -549,6 +558,24 @@ async def test_another_administrators_draft_is_out_of_reach(chat: Chat) -> None:
     assert not chat.integrations.stored
 
 
+async def test_with_values_at_hand_it_takes_at_most_twelve_clicks_and_five_pastes(chat: Chat) -> None:
+    """A click on each button, and one into each field that is not filled in already, where the value is pasted."""
+    card = (await chat.turn(Installed())).answer
+    clicks = pastes = 0
+    for verb, values in (
+        ("command.setup", {}),
+        ("setup.cloudlink", ACCOUNT),
+        ("setup.save", {**APP, "expires_on": ""}),
+        ("setup.now", {}),
+    ):
+        needed = {field: part for field, part in inputs(card).items() if not field.startswith("expires_")}
+        blank = {field for field, part in needed.items() if not part.get("value")}
+        clicks, pastes = clicks + 1 + len(blank), pastes + len(blank)
+        card = await chat.press(card, verb, {field: values[field] for field in blank})
+    assert EN("enabled.title") in words(card)
+    assert (clicks, pastes) == (9, 5)
+
+
 # The last step
 
 
@@ -558,13 +585,15 @@ def left_out(count: int) -> tuple[UnmatchedPerson, ...]:
 
 async def test_the_preview_counts_explains_and_warns(chat: Chat) -> None:
     sent = (WouldSend("Ada", LineState.ON_CALL, Presence.IN_A_CALL),)
-    chat.integrations.found = Preview(25, left_out(2), sent)
+    chat.integrations.found = Preview(25, left_out(2), sent, ("Ada", "Ben"))
     said = words(await at_preview(chat))
     for expected in (
         "27",
         "25",
         "Person 1",
-        EN("unmatched.not_found"),
+        "Ada, Ben",
+        EN("unmatched.not_found")[1:],
+        EN("preview.remedy.not_found"),
         "on a call → In a call",
         EN("preview.by_hand"),
     ):

@@ -7,7 +7,7 @@ import pytest
 
 from bot.activity import Address, Card, Undelivered, Unreachable
 from bot.cards.field_errors import Links
-from bot.cards.update import SEGMENTS, bar
+from bot.cards.update import MAX_STATUS_TEXT, SEGMENTS, bar
 from bot.chat.bot_context import BotContext
 from bot.languages import Language, load_texts
 from bot.proactive.update_cards import UpdateCards
@@ -23,7 +23,7 @@ from sync.updates.model import (
 )
 from tests.support.bot.chat import Chat
 from tests.support.bot.fake_updates import DUE, STARTED, progress
-from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, words
+from tests.support.bot.fakes import ADMIN, CARD_ID, TENANT, buttons, inputs, words
 from tests.support.bot.texts import EN
 
 TEXTS = load_texts()
@@ -61,12 +61,18 @@ async def test_the_dialog_shows_notes_and_what_would_change_here(chat: Chat, int
         "14 more people would match",
         "Person 0, Person 1",
         "and 2 more",
-        "A status message during calls",
-        "1 person on the phone now would show it",
-        "Ana *Bold* Martins",
     ):
         assert expected in said
+    assert EN("update.3.name") not in said
     assert chat.updates.begun == []
+
+
+async def test_updates_are_offered_one_by_one(chat: Chat, integration_id: str) -> None:
+    """A company may want better matching, and no status messages."""
+    card = await dialog(chat)
+    assert "status_text" not in inputs(card)
+    await chat.press(card, "update.install")
+    assert [(begun[2], begun[3]) for begun in chat.updates.begun] == [(2, "")]
 
 
 async def test_an_installation_starts_once_and_shows_its_progress(chat: Chat, integration_id: str) -> None:
@@ -77,17 +83,40 @@ async def test_an_installation_starts_once_and_shows_its_progress(chat: Chat, in
     again = await chat.press(card, "update.install")
     assert "Installing the update" in words(again)
     assert "already pressed this button" in words(again)
-    assert chat.updates.begun == [(TENANT, integration_id, 3, "On the phone", BY)]
+    assert chat.updates.begun == [(TENANT, integration_id, 2, "", BY)]
     assert set(chat.updates.followers) == {CardAddress(TENANT, ADMIN, CARD_ID)}
 
 
-async def test_an_installation_started_in_portuguese_uses_portuguese_words(chat: Chat, integration_id: str) -> None:
+@pytest.mark.parametrize(
+    ("typed", "stored"),
+    [
+        (None, "Ao telefone"),
+        (" Am\nTelefon ", "Am Telefon"),
+        ("", ""),
+        ("x" * 500, "x" * MAX_STATUS_TEXT),
+    ],
+)
+async def test_the_status_message_is_asked_for_in_the_companys_language(
+    chat: Chat, integration_id: str, typed: str | None, stored: str
+) -> None:
+    """Offered in the reader's language; what they enter is used, and empty means none."""
     chat.locale = PORTUGUESE
-    chat.updates.pending = DUE
+    chat.updates.pending = DUE[1:]
     card = await chat.say("Instalar Atualização")
-    assert "Mais 14 pessoas teriam correspondência" in words(card)
-    await chat.press(card, "update.install")
-    assert chat.updates.begun[0][3] == "Ao telefone"
+    assert "Ana *Bold* Martins" in words(card)
+    await chat.press(card, "update.install", None if typed is None else {"status_text": typed})
+    assert chat.updates.begun[0][2:4] == (3, stored)
+
+
+async def test_the_status_message_can_be_changed_later(chat: Chat, integration_id: str) -> None:
+    owner, view = chat.integrations.stored[integration_id]
+    chat.integrations.stored[integration_id] = (owner, replace(view, feature_version=3, status_text="On the phone"))
+    card = await chat.press(await chat.say("edit integration"), "update.show")
+    assert inputs(card)["status_text"]["value"] == "On the phone"
+    assert card["actions"][0]["verb"] == "update.save_text"
+    saved = await chat.press(card, "update.save_text", {"status_text": "Ao telefone"})
+    assert chat.updates.saved_texts == [(TENANT, integration_id, "Ao telefone", BY)]
+    assert EN("update.text_saved.what", text="Ao telefone") in words(saved)
 
 
 async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:
@@ -98,10 +127,10 @@ async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:
 
 async def test_an_old_dialog_is_replaced_by_the_current_offer(chat: Chat, integration_id: str) -> None:
     card = await dialog(chat)
-    chat.updates.pending = DUE[:1]
+    chat.updates.pending = DUE[1:]
     shown = await chat.press(card, "update.install")
     assert "update.install" in buttons(shown)
-    assert "A status message" not in words(shown)
+    assert EN("update.3.name") in words(shown)
     assert chat.updates.begun == []
 
 

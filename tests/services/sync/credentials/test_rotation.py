@@ -17,7 +17,7 @@ from sync.credentials.rotator import secret_name
 from sync.credentials.store import Credentials, CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CredentialKind, ExpirySource, TeamsApp
-from sync.domain.rotation import RotationKind, RotationStep, rotation_view
+from sync.domain.rotation import OldSecretLeft, RotationKind, RotationStep, rotation_view
 from sync.domain.services import Password
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
@@ -121,11 +121,23 @@ def test_a_view_holds_no_secret() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "step", "left"),
-    [("", RotationStep.DONE, True), ("k", RotationStep.DONE, False), ("", RotationStep.WAIT, False)],
+    ("values", "left"),
+    [
+        ({"fault": "monitors"}, OldSecretLeft.MONITORS),
+        ({"fault": "refused"}, OldSecretLeft.REFUSED),
+        ({}, OldSecretLeft.UNKNOWN),
+        ({"old_key_id": "k"}, None),
+        ({"step": RotationStep.WAIT}, None),
+        ({"kind": RotationKind.MANUAL}, None),
+    ],
 )
-def test_an_old_secret_that_is_still_in_azure(key: str, step: RotationStep, left: bool) -> None:
-    assert rotation_view(rotation(old_key_id=key, step=step)).old_left is left
+def test_why_an_old_secret_is_still_in_azure(values: dict[str, Any], left: OldSecretLeft | None) -> None:
+    view = rotation_view(rotation(**{"step": RotationStep.DONE, **values}))
+    assert (view.old_left, view.error) == (left, None)
+
+
+def test_a_rotation_that_an_edit_ended_can_be_shown() -> None:
+    assert rotation_view(rotation(step=RotationStep.WAIT, fault="edited", finished_at=NOON)).error is None
 
 
 # The swap

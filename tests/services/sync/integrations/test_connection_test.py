@@ -1,9 +1,13 @@
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
@@ -12,10 +16,13 @@ from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import problems
 from storage.tables.problems import Problem
+from sync.cloudlink.own_webhook import HEADER
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import Actor, Service
+from sync.domain.model import Actor, Probe, Service
 from sync.integrations.connection_test import ConnectionTest
+from sync.integrations.way_in import HOLDS, WayIn
+from sync.phones.subscriptions import hashed
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
@@ -32,13 +39,14 @@ from tests.support.stores import (
 pytestmark = pytest.mark.usefixtures("each_database")
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+TOKEN = "an-unguessable-token"
 ADA = Actor("ada", "Ada Example")
 RECHECK = timedelta(minutes=3)
 MISSING = CredentialsWrong(Fault.GRAPH_CONSENT_MISSING, permissions="Presence.ReadWrite.All")
 
 
 class Setting:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, public_url: str = "") -> None:
         self.database = database
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
@@ -46,7 +54,9 @@ class Setting:
         metrics = Metrics(self.registry)
         context = context_of(database, self.clients, self.jobs, metrics=metrics)
         quota = QuotaLedger(Quota(1500), metrics)
-        self.connection_test = ConnectionTest(context, CredentialStore(ENCRYPTION), quota, RECHECK)
+        store = CredentialStore(ENCRYPTION)
+        self.way_in = WayIn(context, store, public_url)
+        self.connection_test = ConnectionTest(context, store, quota, RECHECK, self.way_in)
 
     async def faults(self) -> list[str]:
         async with self.database.session() as session:
@@ -95,11 +105,13 @@ async def test_a_connection_test_closes_problems_and_stops_at_the_first_failure_
     async with setting(tmp_path) as at:
         at.clients.cloudlink.error = CredentialsWrong(Fault.CLOUDLINK_REFUSED)
         probes = await at.connection_test.test("t1", "i1", ADA)
-        assert [(probe.service, probe.step, bool(probe.error)) for probe in probes] == [
-            (Service.CLOUDLINK, "account", True),
-            (Service.ENTRA, "token", False),
-            (Service.GRAPH, "directory", False),
-            (Service.GRAPH, "presence", False),
+        assert [(probe.service, probe.step, bool(probe.error), probe.tried) for probe in probes] == [
+            (Service.CLOUDLINK, "account", True, True),
+            (Service.CLOUDLINK, "users", False, False),
+            (Service.CLOUDLINK, "way_in", False, False),
+            (Service.ENTRA, "token", False, True),
+            (Service.GRAPH, "directory", False, True),
+            (Service.GRAPH, "presence", False, True),
         ]
         assert await at.faults() == ["cloudlink.refused"]
 
@@ -111,3 +123,93 @@ async def test_secrets_that_no_key_decrypts_are_reported_as_problems(tmp_path: P
         probes = await at.connection_test.test("t1", "i1", ADA)
         assert [probe.error.fault for probe in probes if probe.error] == [Fault.SECRET_UNREADABLE] * 2
         assert await at.faults() == ["secret.unreadable"] * 2
+
+
+# The way in
+
+
+async def webhook(at: Setting, *, bad: Callable[[web.Request], web.Response] | None = None) -> TestServer:
+    """The public address: our own webhook, or with ``bad`` some other server."""
+
+    async def receive(_request: web.Request) -> web.Response:
+        return web.Response(status=404)
+
+    async def other(request: web.Request) -> web.Response:
+        return bad(request) if bad else web.Response()
+
+    application = web.Application()
+    application.router.add_post("/webhooks/cloudlink/{token}", other if bad else at.way_in.answering(receive))
+    server = TestServer(application)
+    await server.start_server()
+    return server
+
+
+@asynccontextmanager
+async def reachable(
+    folder: Path, bad: Callable[[web.Request], web.Response] | None = None
+) -> AsyncIterator[tuple[Setting, TestServer]]:
+    sealed = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
+    async with empty_store(folder) as database, aiohttp.ClientSession() as http:
+        row = with_secrets(integration(), ENCRYPTION, **sealed, webhook_token_sealed=TOKEN)
+        await stored(database, row)
+        at = Setting(database)
+        server = await webhook(at, bad=bad)
+        at = Setting(database, str(server.make_url("/")))
+        at.clients.http = http
+        yield at, server
+        await server.close()
+
+
+async def way_in_of(at: Setting) -> Probe:
+    return next(probe for probe in await at.connection_test.test("t1", "i1", ADA) if probe.step == "way_in")
+
+
+async def test_the_way_in_is_tried_with_a_sealed_nonce(tmp_path: Path) -> None:
+    async with reachable(tmp_path) as (at, _):
+        probe = await way_in_of(at)
+        assert (probe.error, probe.tried) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda _: web.Response(status=202),
+        lambda _: web.Response(text="<html>Sign in</html>"),
+        lambda _: web.Response(status=302, headers={"Location": "/elsewhere"}),
+        lambda request: web.Response(text=request.headers["X-CloudLink-Presence-Test"][:256]),
+        lambda _: web.Response(text="x" * 10_000),
+    ],
+)
+async def test_another_server_at_the_address_is_no_way_in(
+    tmp_path: Path, answer: Callable[[web.Request], web.Response]
+) -> None:
+    async with reachable(tmp_path, answer) as (at, _):
+        error = (await way_in_of(at)).error
+        assert error is not None
+        assert error.fault is Fault.CLOUDLINK_WAY_IN_ANSWER
+        assert TOKEN not in str(error)
+        assert await at.faults() == []
+
+
+async def test_an_address_that_leads_nowhere_is_no_way_in(tmp_path: Path) -> None:
+    async with reachable(tmp_path) as (at, server):
+        await server.close()
+        error = (await way_in_of(at)).error
+        assert error is not None
+        assert error.fault is Fault.CLOUDLINK_WAY_IN_CLOSED
+        assert await at.faults() == []
+
+
+@pytest.mark.parametrize("token", [TOKEN, "another"])
+async def test_a_seal_holds_for_a_minute_and_for_one_webhook(tmp_path: Path, token: str) -> None:
+    async with reachable(tmp_path) as (at, server):
+        store, now = CredentialStore(ENCRYPTION), NOON.timestamp()
+        url = server.make_url(f"/webhooks/cloudlink/{token}")
+        seals = {
+            store.seal(json.dumps(["nonce", hashed(TOKEN), now])): token == TOKEN,
+            store.seal(json.dumps(["nonce", hashed(TOKEN), now - HOLDS.total_seconds() - 1])): False,
+            "v2.made.up": False,
+        }
+        for sealed, is_ours in seals.items():
+            async with at.clients.http.post(url, headers={HEADER: sealed}) as response:
+                assert (response.status, await response.text()) == ((200, "nonce") if is_ours else (404, ""))

@@ -25,13 +25,11 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
 from sync.people.directory_sync import DirectorySync
 from sync.people.person_editor import PersonEditor
-from sync.presence.delays import Delays
-from sync.presence.reconciler import Reconciler
 from sync.teams.directory import TeamsUser
-from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.sync.flows import flow_of
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 CALL = Presence.IN_A_CALL
@@ -56,9 +54,7 @@ class Bench:
         context, store = context_of(self.database, self.clients, self.jobs), CredentialStore(ENCRYPTION)
         self.editor = PersonEditor(context, store)
         self.directory_sync = DirectorySync(context, store)
-        self.reconciler = Reconciler(
-            context, store, QuotaLedger(Quota(1500), context.metrics), Delays(context.database, context.clock)
-        )
+        self.flow = flow_of(context, store)
 
     async def acts(self) -> list[tuple[str, str, str]]:
         async with self.database.session() as session:
@@ -66,7 +62,7 @@ class Bench:
         return [(act.act, act.result, str(act.facts.get("person", ""))) for act in found]
 
     async def sent(self) -> list[Any]:
-        await self.reconciler.push("i1")
+        await self.flow.push("i1")
         return self.clients.graph.sent
 
     def set_accounts(self, **accounts: str) -> None:

@@ -22,13 +22,12 @@ from sync.domain.model import UnknownIntegration
 from sync.domain.people import Device, Reason, UnknownPerson
 from sync.domain.presence import Presence, Shown
 from sync.people.roster import PAGE, Roster
-from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
-from sync.presence.reconciler import Reconciler
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, stored, with_secrets
+from tests.support.sync.flows import flow_of
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 CALL = Presence.IN_A_CALL
@@ -41,14 +40,14 @@ class Bench:
         context = context_of(database, self.clients, clock=self.clock)
         store, quota = CredentialStore(ENCRYPTION), QuotaLedger(Quota(1500), context.metrics)
         self.roster = Roster(context, PresenceReader(context, store, quota), quota)
-        self.reconciler = Reconciler(context, store, quota, Delays(context.database, context.clock))
+        self.flow = flow_of(context, store)
 
     async def push(self, outcome: Outcome) -> None:
         def answer(_: Request) -> Outcome:
             return outcome
 
         self.clients.graph.answer = answer
-        await self.reconciler.push("i1")
+        await self.flow.push("i1")
 
 
 @asynccontextmanager

@@ -16,7 +16,6 @@ from sync.domain.jobs import POLL_CHUNK
 from sync.domain.model import Actor
 from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
 from sync.integrations.service import IntegrationService
-from sync.phones.ingest import EventIngestor
 from sync.phones.poller import CHUNK, PAUSE, SAMPLES, UNDELAYED, Poller
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
@@ -29,6 +28,7 @@ from tests.support.stores import (
     stored,
     with_secrets,
 )
+from tests.support.sync.flows import flow_of
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -43,7 +43,7 @@ class Bench:
         self.jobs = FakeJobs()
         self.clock = FakeClock()
         self.context = context = context_of(database, self.clients, self.jobs, self.clock)
-        self.poller = Poller(context, CredentialStore(ENCRYPTION), EventIngestor(context))
+        self.poller = Poller(context, store := CredentialStore(ENCRYPTION), flow_of(context, store))
 
     async def poll(self, *, whole: bool = True, chunks: int = 1000) -> list[float]:
         """A round, or as many of its chunks; returns the seconds before each chunk."""

@@ -17,7 +17,6 @@ from core.metrics import Metrics
 from core.rates import Rate
 from storage.database import Database
 from sync.cloudlink.tables import load_tables
-from sync.phones.ingest import EventIngestor
 from sync.phones.subscriptions import hashed
 from sync.phones.webhooks import MAX_NOTIFICATIONS, WebhookLimits, Webhooks
 from tests.support.captured_log import captured_log
@@ -25,6 +24,7 @@ from tests.support.clocks import NOON
 from tests.support.eventually import eventually
 from tests.support.fake_services import FakeJobs, context_of
 from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.sync.flows import flow_of
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -77,7 +77,7 @@ async def bench(folder: Path, limits: WebhookLimits | None = None) -> AsyncItera
         registry = CollectorRegistry()
         jobs = FakeJobs()
         context = context_of(database, jobs=jobs, metrics=Metrics(registry))
-        webhooks = Webhooks(context, EventIngestor(context), load_tables(None), limits)
+        webhooks = Webhooks(context, flow_of(context), load_tables(None), limits)
         application = web.Application()
         application.router.add_route("*", "/{token}", webhooks.receive)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)

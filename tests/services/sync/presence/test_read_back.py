@@ -23,16 +23,15 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import PUSH
 from sync.domain.model import Proof
 from sync.domain.presence import Effect, Presence, Shown
-from sync.presence.delays import Delays
 from sync.presence.proof import proof_of
 from sync.presence.read_back import ReadBackJob
 from sync.presence.reader import PresenceReader
-from sync.presence.reconciler import Reconciler
 from sync.problems.incidents import EFFECT_MISSING
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import AVAILABLE, FakeJobs, FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.sync.flows import flow_of
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -68,7 +67,7 @@ class Bench:
         context = context_of(database, self.clients, self.jobs, self.clock, metrics)
         store, quota = CredentialStore(ENCRYPTION), QuotaLedger(Quota(1500), metrics)
         self.job = ReadBackJob(context, PresenceReader(context, store, quota))
-        self.reconciler = Reconciler(context, store, quota, Delays(database, self.clock))
+        self.flow = flow_of(context, store)
 
     async def read(self, integration_id: str = "i1", **later: float) -> None:
         self.clock.advance(**later)
@@ -143,11 +142,11 @@ async def test_what_is_not_shown_is_sent_again_once(tmp_path: Path) -> None:
         await at.read()
         assert at.jobs.deferred == [(PUSH, "i1", None)]
         assert (await read_person(at.database)).applied == UNSURE
-        await at.reconciler.push("i1")
+        await at.flow.push("i1")
         assert at.graph.sent == [SetPresence("teams p1", CALL, 14_400)]
         for _ in range(3):
             await at.read(minutes=1)
-            await at.reconciler.push("i1")
+            await at.flow.push("i1")
         assert len(at.graph.sent) == 1
         assert (await at.proof()).others == ((Effect.NOT_SHOWN, "Offline", 1),)
         at.graph.shown = {"teams p1": IN_A_CALL}
@@ -159,7 +158,7 @@ async def test_a_person_who_chose_to_be_available_is_not_sent_again_and_again_no
     async with bench(tmp_path, calling("p1")) as at:
         for _ in range(15):
             await at.read(minutes=1)
-            await at.reconciler.push("i1")
+            await at.flow.push("i1")
         assert len(at.graph.sent) == 1
         assert (await at.proof()).others == ((Effect.PERHAPS_CHOSEN, "Available", 1),)
         assert await at.faults() == []
@@ -174,7 +173,7 @@ async def test_a_fault_that_lasts_is_reported_and_closed_once_teams_shows_calls_
         at.graph.shown = {f"teams {name}": shown for name in names}
         for minutes in range(13):
             await at.read(minutes=1)
-            await at.reconciler.push("i1")
+            await at.flow.push("i1")
             assert await at.faults() == ([EFFECT_MISSING] if minutes >= 11 else [])
         at.graph.shown = {f"teams {name}": IN_A_CALL for name in names}
         await at.read(minutes=1)

@@ -101,7 +101,7 @@ def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
 
 def notice_scheduler_of(database: Database, jobs: FakeJobs, skew: float = 0.0) -> NoticeScheduler:
     context = context_of(database, jobs=jobs)
-    return NoticeScheduler(context, timedelta(seconds=10), lambda _: None, lambda: skew)
+    return NoticeScheduler(context, timedelta(seconds=10), lambda _, now: None, lambda: skew)
 
 
 async def schedule(database: Database, jobs: FakeJobs) -> None:

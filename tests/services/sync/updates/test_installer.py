@@ -75,6 +75,7 @@ class Deferred:
     """Records what was deferred."""
 
     asked: list[tuple[str, datetime | None]] = field(default_factory=list)
+    shared: bool = True
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         self.asked.append((job, at))

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
@@ -55,6 +56,13 @@ def _is_texts(called: ast.expr) -> bool:
 def test_both_languages_have_the_same_keys() -> None:
     assert ENGLISH.keys == PORTUGUESE.keys
     assert len(ENGLISH.keys) > 200
+
+
+@pytest.mark.parametrize("language", TEXTS)
+def test_no_key_is_twice_in_a_catalogue(language: Language) -> None:
+    lines = (ROOT / f"bot/languages/{language}.po").read_text("utf-8").splitlines()
+    keys = Counter(line for line in lines if line.startswith("msgid "))
+    assert [key for key, count in keys.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("key", sorted(ENGLISH.keys))

@@ -1,5 +1,8 @@
 """Where requests to CloudLink go, and where no setting and no region can send them."""
 
+import base64
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,6 +20,7 @@ DEFAULT = "https://{service}.api.mitel.io"
         (DEFAULT, "", "https://media.api.mitel.io"),
         (DEFAULT, "eu", "https://media.eu.api.mitel.io"),
         (DEFAULT, " us.dev ", "https://media.us.dev.api.mitel.io"),
+        (DEFAULT, "EU", "https://media.eu.api.mitel.io"),
         ("https://{service}.{region}.api.mitel.io", "eu", "https://media.eu.api.mitel.io"),
         ("https://{service}.{region}.api.mitel.io", "", "https://media.api.mitel.io"),
         ("https://{region}-{service}.example", "eu", "https://eu-media.example"),
@@ -31,13 +35,44 @@ def test_a_region_goes_between_service_and_api(pattern: str, region: str, url: s
 
 @pytest.mark.parametrize(
     "region",
-    ["EU", "eu/", "eu@evil", "eu.", ".eu", "e..u", "-eu", "eu:80", "eu?x", "{service}", "é", "e" * 41, "e\nu"],
+    ["eu/", "eu@evil", "eu.", ".eu", "e..u", "-eu", "eu:80", "eu?x", "{service}", "é", "e" * 41, "e\nu"],
 )
 @pytest.mark.parametrize("pattern", [DEFAULT, "http://127.0.0.1:9000/{service}"])
 def test_a_region_that_could_make_another_host_is_refused(pattern: str, region: str) -> None:
     with pytest.raises(CredentialsWrong) as caught:
         service_url(pattern, region, CloudLinkService.MEDIA)
     assert caught.value.fault is Fault.CLOUDLINK_REGION_INVALID
+
+
+def token_of(claims: object) -> str:
+    payload = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"header.{payload}.signature"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "domain", "region"),
+    [
+        (DEFAULT, "1000.us.dev.api.mitel.io", "us.dev"),
+        (DEFAULT, "1000.EU.api.mitel.io", "eu"),
+        ("https://{service}.{region}.api.mitel.io", "1000.eu.api.mitel.io", "eu"),
+        (DEFAULT, "1000.api.mitel.io", ""),
+        (DEFAULT, "10001.eu.api.mitel.io", ""),
+        (DEFAULT, "1000.eu.api.mitel.io.evil.example", ""),
+        (DEFAULT, "1000.evil.example#.api.mitel.io", ""),
+        (DEFAULT, "evil-api.mitel.io", ""),
+        (DEFAULT, "", ""),
+        (DEFAULT, ["1000.eu.api.mitel.io"], ""),
+        ("https://proxy.example/mitel/{service}", "1000.eu.api.mitel.io", ""),
+        ("http://127.0.0.1:9000/{service}", "1000.eu.api.mitel.io", ""),
+    ],
+)
+def test_a_token_names_the_region_of_its_account(pattern: str, domain: object, region: str) -> None:
+    assert addresses.region_in(token_of({"domain": domain}), pattern, "1000") == region
+
+
+@pytest.mark.parametrize("token", ["", "opaque", "a.b.c", token_of([]), token_of({}), "a." + "[" * 9000 + ".c"])
+def test_a_token_that_cannot_be_read_names_no_region(token: str) -> None:
+    assert addresses.region_in(token, DEFAULT, "1000") == ""
 
 
 @given(st.text())

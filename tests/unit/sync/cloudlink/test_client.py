@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable
 from dataclasses import replace
 from random import Random
 from typing import Any
+from urllib.parse import parse_qsl
 
 import aiohttp
 import pytest
@@ -65,6 +66,25 @@ async def test_one_grant_serves_all_calls(harness: ClientHarness) -> None:
     }
     assert grant.headers["content-type"].startswith("application/json")
     assert "authorization" not in grant.headers
+
+
+@pytest.mark.parametrize("status", [400, 415])
+async def test_a_grant_that_is_refused_as_json_is_sent_as_a_form(harness: ClientHarness, status: int) -> None:
+    harness.server.on(TOKEN, Reply({}, status), Reply(token_reply()), Reply(token_reply("token-2")))
+    client = harness.client()
+    await client.users()
+    harness.advance(4000)
+    await client.users()
+    _, grant, refresh = harness.server.asked(TOKEN)
+    assert grant.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert dict(parse_qsl(grant.body.decode()))["client_secret"] == SECRET
+    assert refresh.headers["content-type"] == "application/x-www-form-urlencoded"
+
+
+async def test_the_region_that_is_set_goes_before_the_tokens(harness: ClientHarness) -> None:
+    assert await harness.client(replace(ACCOUNT, region=" EU ")).region() == "eu"
+    assert not harness.server.seen
+    assert await harness.client().region() == ""
 
 
 async def test_every_request_names_our_application(harness: ClientHarness) -> None:

@@ -72,6 +72,23 @@ async def test_removing_a_missing_secret_is_success_and_a_refused_removal_is_not
 
 
 @pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        ("CredentialInvalidLifetimeAsPerAppPolicy", Fault.GRAPH_SECRET_TOO_LONG),
+        ("CredentialTypeNotAllowedAsPerAppPolicy", Fault.GRAPH_SECRETS_FORBIDDEN),
+        ("Request_BadRequest", Fault.GRAPH_ROTATION_FORBIDDEN),
+    ],
+)
+async def test_a_policy_is_no_missing_permission(
+    graph: StubServer, applications: Applications, code: str, fault: Fault
+) -> None:
+    graph.on(ADD, Reply({"error": {"code": code}}, status=400))
+    with pytest.raises(CredentialsWrong) as caught:
+        await applications.add_password("Ours", NOON)
+    assert caught.value.fault is fault
+
+
+@pytest.mark.parametrize(
     ("status", "kind", "fault"),
     [
         (401, CredentialsWrong, Fault.GRAPH_ROTATION_FORBIDDEN),

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from sync.domain.phone_events import LineSnapshot
-from sync.phones.line_state import unknown_phone
+from sync.flow.line_state import unknown_phone
 
 
 @dataclass(frozen=True, slots=True)

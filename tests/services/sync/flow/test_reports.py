@@ -13,12 +13,13 @@ from storage.database import Database
 from storage.queries import endpoints, integrations, people
 from storage.queries import events as event_store
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
-from sync.phones.ingest import MATCH_AGAIN, EventIngestor
-from sync.phones.line_state import SETTLING, unknown_phone
+from sync.flow.aftermath import MATCH_AGAIN
+from sync.flow.line_state import SETTLING, unknown_phone
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, context_of
 from tests.support.statements import recorded_statements
 from tests.support.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
+from tests.support.sync.flows import flow_of, webhook_of
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -39,15 +40,15 @@ class Bench:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
 
     def __post_init__(self) -> None:
-        self.ingestor = EventIngestor(
+        self.flow = flow_of(
             context_of(self.database, jobs=self.jobs, clock=self.clock, metrics=Metrics(self.registry))
         )
 
-    async def apply(self, *events: CallEvent | EndpointEvent) -> None:
-        await self.ingestor.apply_events({"i1": events}, waiting=True)
+    async def apply(self, *events: CallEvent | EndpointEvent, name: str = "i1") -> bool:
+        return await self.flow.store_events(webhook_of(name), events)
 
     async def apply_snapshots(self, *snapshots: LineSnapshot) -> None:
-        await self.ingestor.apply_snapshots("i1", snapshots, self.clock())
+        await self.flow.apply_snapshots("i1", snapshots, self.clock())
 
     def counted(self, verdict: str) -> float:
         return self.registry.get_sample_value("cloudlink_presence_events_total", {"verdict": verdict}) or 0
@@ -312,8 +313,14 @@ async def test_a_snapshot_older_than_an_event_does_not_undo_it(tmp_path: Path) -
 
 async def test_events_for_a_removed_integration_are_dropped(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
-        await at.ingestor.apply_events({"another": [call(CallState.CONNECTED, 1)]}, waiting=True)
+        assert not await at.apply(call(CallState.CONNECTED, 1), name="another")
         assert at.jobs.deferred == []
+
+
+async def test_events_for_a_former_subscription_are_not_stored(tmp_path: Path) -> None:
+    async with bench(tmp_path, subscription_id="newer") as at:
+        assert not await at.apply(call(CallState.CONNECTED, 1))
+        assert (await read_person(at.database)).line == "unknown"
 
 
 async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_path: Path) -> None:
@@ -329,25 +336,27 @@ async def test_events_of_many_integrations_are_stored_in_one_transaction(tmp_pat
             "gone": [call(CallState.CONNECTED, 1)],
         }
         with recorded_statements(at.database) as statements:
-            assert await at.ingestor.apply_events(arrived, waiting=False) == {"gone"}
+            stored_there = await asyncio.gather(*(at.apply(*some, name=name) for name, some in arrived.items()))
+        assert stored_there == [True, True, True, False]
         lines = [(await read_person(at.database, name)).line for name in ("p1", "p2", "p3", "p4")]
         assert lines == ["on_call", "unknown", "in_conference", "on_call"]
         assert sorted(at.jobs.deferred) == [("push", "i1", None), ("push", "i2", None)]
-        assert len([each for each in statements if not each.startswith("BEGIN")]) <= 11
+        assert len(statements) <= 12
 
 
 @pytest.mark.parametrize("each_database", [POSTGRESQL], indirect=True)
-async def test_a_locked_integration_is_left_out_or_waited_for(tmp_path: Path) -> None:
+async def test_a_locked_integration_delays_no_other_and_is_stored_later(tmp_path: Path) -> None:
     async with bench(tmp_path) as at:
         await stored(at.database, integration(id="i2"))
         await stored(at.database, person("p3", integration_id="i2"))
-        arrived = {"i1": [call(CallState.CONNECTED, 1)], "i2": [call(CallState.CONNECTED, 1, "p3")]}
+        await stored(at.database, integration(id="i3", client_id="another application"))
+        await stored(at.database, person("p4", integration_id="i3"))
         async with at.database.writing() as session:
             await integrations.get_for_update(session, "i1")
-            assert await at.ingestor.apply_events(arrived, waiting=False) == {"i1"}
-            waiting = asyncio.create_task(at.ingestor.apply_events(arrived, waiting=True))
-            assert (await read_person(at.database, "p3")).desired == CALL
+            waiting = asyncio.create_task(at.apply(call(CallState.CONNECTED, 1)))
+            assert await at.apply(call(CallState.CONNECTED, 1, "p4"), name="i3")
+            assert (await read_person(at.database, "p4")).desired == CALL
             assert (await read_person(at.database)).desired is None
-        assert await waiting == set()
+            assert not waiting.done()
+        assert await waiting
         assert (await read_person(at.database)).desired == CALL
-        assert at.counted("duplicate") == 1

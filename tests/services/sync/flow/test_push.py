@@ -22,8 +22,6 @@ from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, R
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.delays import Delays
-from sync.presence.reconciler import Reconciler
-from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.statements import recorded_statements
@@ -36,6 +34,7 @@ from tests.support.stores import (
     stored,
     with_secrets,
 )
+from tests.support.sync.flows import flow_of
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -71,13 +70,12 @@ class Bench:
         metrics = Metrics(self.registry)
         context = context_of(self.database, self.clients, self.jobs, self.clock, metrics)
         self.delays = Delays(self.database, self.clock)
-        quota = QuotaLedger(Quota(self.quota), metrics)
-        self.reconciler = Reconciler(context, CredentialStore(ENCRYPTION), quota, self.delays)
+        self.flow = flow_of(context, CredentialStore(ENCRYPTION), self.quota, self.delays)
 
     async def push(self) -> list[Request]:
         """Run the job; returns the requests that it sent."""
         before = len(self.clients.graph.sent)
-        await self.reconciler.push("i1")
+        await self.flow.push("i1")
         return self.clients.graph.sent[before:]
 
     async def faults(self) -> list[str]:
@@ -269,7 +267,7 @@ async def test_integrations_that_share_a_quota_push_concurrently_without_a_deadl
             names = {f"{of} {number}": of for of in ("i1", "i2")}
             await stored(at.database, *(calling(name, integration_id=of) for name, of in names.items()))
             async with asyncio.timeout(60):
-                await asyncio.gather(*(at.reconciler.push(of) for of in ("i1", "i2")))
+                await asyncio.gather(*(at.flow.push(of) for of in ("i1", "i2")))
             assert [(await read_person(at.database, name)).applied for name in names] == [CALL, CALL]
         async with at.database.writing() as session:
             sharing = await integrations.lock_sharing_quota(session, "i1")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
 from sync.domain.presence import LineState
-from sync.phones.line_state import (
+from sync.flow.line_state import (
     FUTURE,
     MAX_CALLS,
     MAX_ENDPOINTS,

@@ -3,8 +3,8 @@ from collections.abc import Sequence
 import pytest
 
 from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
-from sync.phones.line_state import unknown_phone
-from sync.phones.ownership import Nobody, Resident, is_disagreement, owner_of, shares
+from sync.flow.line_state import unknown_phone
+from sync.flow.ownership import Nobody, Resident, is_disagreement, owner_of, shares
 
 ANA = Resident("ana", "u-ana", "Lisbon", "2001")
 BOB = Resident("bob", "u-bob", "Porto", "2001")

@@ -1,0 +1,177 @@
+"""The queries of one tick of the flow: each is one statement for all integrations and people concerned."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from storage.flow.rows import (
+    CALLS,
+    ENDPOINTS,
+    INTEGRATIONS,
+    PEOPLE,
+    SENT,
+    CallRow,
+    EndpointRow,
+    IntegrationRow,
+    PersonRow,
+)
+from storage.queries.events import MAX_UNKNOWN_STATES
+from storage.transaction import Transaction, listed, paired
+
+Pairs = Collection[tuple[str, str]]
+"""An integration's id, and something of it."""
+
+SHARING = """
+SELECT this.id, other.id FROM each(?) CROSS JOIN integration AS this CROSS JOIN integration AS other
+WHERE this.id = each.0 AND other.tenant_id = this.tenant_id AND other.client_id = this.client_id
+"""
+
+LOCKED = "WHERE id IN (SELECT each.0 FROM each(?)) ORDER BY id FOR UPDATE SKIP LOCKED"
+
+OPEN_PROBLEMS = """
+SELECT integration_id, service, lasting FROM each(?) CROSS JOIN problem
+WHERE integration_id = each.0 AND healed_at IS NULL
+"""
+
+NEW_EVENTS = """
+INSERT INTO seenevent (integration_id, event_id, seen_at)
+SELECT each.0, each.1, ? FROM each(?) WHERE true
+ON CONFLICT DO NOTHING RETURNING integration_id, event_id
+"""
+
+CONCERNED = """
+WHERE id IN (
+    SELECT person.id FROM each(?) CROSS JOIN person
+        WHERE person.integration_id = each.0 AND person.extension = each.1
+    UNION ALL SELECT endpoint.person_id FROM each(?) CROSS JOIN endpoint
+        WHERE endpoint.integration_id = each.0 AND endpoint.extension = each.1
+    UNION ALL SELECT person.id FROM each(?) CROSS JOIN person
+        WHERE person.integration_id = each.0 AND person.cloudlink_user_id = each.1
+    UNION ALL SELECT each.0 FROM each(?)
+) ORDER BY id FOR UPDATE
+"""
+
+OF_PEOPLE = "WHERE person_id IN (SELECT each.0 FROM each(?))"
+
+THEIR_CALLS = """
+WHERE person_id IN (SELECT each.0 FROM each(?))
+    AND (state <> ? OR call_id IN (SELECT each.0 FROM each(?)))
+"""
+
+DUE = """
+WHERE integration_id = ? AND due_at <= ? AND id NOT IN (SELECT each.0 FROM each(?))
+ORDER BY
+    CASE WHEN desired IS DISTINCT FROM applied OR applied_until <= ?
+        OR (applied IS NOT NULL AND applied_user_id IS NOT NULL
+            AND applied_user_id IS DISTINCT FROM teams_user_id) THEN 0 ELSE 1 END,
+    due_at, id
+LIMIT ? FOR UPDATE
+"""
+
+OF_TEAMS_USERS = """
+WHERE id IN (
+    SELECT person.id FROM each(?) CROSS JOIN person
+        WHERE person.teams_user_id = each.1 AND person.integration_id = each.0
+)
+"""
+
+COUNT_UNKNOWN_STATE = """
+INSERT INTO unknownstate (integration_id, name, count, last_at) VALUES (?, ?, ?, ?)
+ON CONFLICT (integration_id, name)
+DO UPDATE SET count = unknownstate.count + excluded.count, last_at = excluded.last_at
+"""
+
+
+def sharing(transaction: Transaction, integration_ids: Collection[str]) -> dict[str, set[str]]:
+    """For each of these that exists, all that have its tenant and application, itself included."""
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for this, other in transaction.rows(SHARING, listed(integration_ids)):
+        found[this].add(other)
+    return dict(found)
+
+
+def lock_integrations(transaction: Transaction, integration_ids: Iterable[str]) -> list[IntegrationRow]:
+    """Without those that another transaction has locked: one of them delays no other."""
+    return transaction.read(INTEGRATIONS, LOCKED, listed(integration_ids))
+
+
+def open_problems(transaction: Transaction, integration_ids: Iterable[str]) -> list[tuple[str, str, bool]]:
+    """Integration, service, and whether only an administrator can end it."""
+    found = transaction.rows(OPEN_PROBLEMS, listed(integration_ids))
+    return [(integration_id, service, bool(lasting)) for integration_id, service, lasting in found]
+
+
+def mark_seen(transaction: Transaction, names: Pairs, now: datetime) -> set[tuple[str, str]]:
+    """Store these events, each by its integration's id and its own; returns those that are new."""
+    return {(key, event) for key, event in transaction.rows(NEW_EVENTS, now, paired(names))} if names else set()
+
+
+def lock_concerned(
+    transaction: Transaction, extensions: Pairs, user_ids: Pairs, ids: Collection[str]
+) -> list[PersonRow]:
+    """The people who own these extensions or were seen there, have these CloudLink user ids, or these ids."""
+    places = paired(extensions)
+    return transaction.read(PEOPLE, CONCERNED, places, places, paired(user_ids), listed(ids))
+
+
+def endpoints_of(transaction: Transaction, person_ids: Iterable[str]) -> list[EndpointRow]:
+    return transaction.read(ENDPOINTS, OF_PEOPLE, listed(person_ids))
+
+
+def calls_of(
+    transaction: Transaction, person_ids: Iterable[str], ended: str, named: Iterable[str]
+) -> list[CallRow]:
+    """Their known calls; of those in the state ``ended`` only the ``named``."""
+    return transaction.read(CALLS, THEIR_CALLS, listed(person_ids), ended, listed(named))
+
+
+def lock_due(
+    transaction: Transaction, integration_id: str, but: Iterable[str], now: datetime, limit: int
+) -> list[PersonRow]:
+    """The people to be sent now, without ``but``: changes of state before renewals, the longest waiting first."""
+    return transaction.read(PEOPLE, DUE, integration_id, now, listed(but), now, limit)
+
+
+def of_teams_users(
+    transaction: Transaction, integration_ids: Iterable[str], user_ids: Collection[str]
+) -> list[PersonRow]:
+    """The people of these integrations who are matched to one of these Teams users."""
+    pairs = [(integration_id, user_id) for integration_id in integration_ids for user_id in user_ids]
+    return transaction.read(PEOPLE, OF_TEAMS_USERS, paired(pairs)) if pairs else []
+
+
+def save_endpoints(transaction: Transaction, rows: Iterable[EndpointRow]) -> None:
+    transaction.write(ENDPOINTS.upsert, [ENDPOINTS.values(row) for row in rows])
+
+
+def save_calls(transaction: Transaction, rows: Iterable[CallRow]) -> None:
+    transaction.write(CALLS.upsert, [CALLS.values(row) for row in rows])
+
+
+def sent_of(transaction: Transaction, person_ids: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+    """What was last sent for each of these people."""
+    return {row.person_id: row.entries for row in transaction.read(SENT, OF_PEOPLE, listed(person_ids))}
+
+
+def save_sent(transaction: Transaction, entries: Mapping[str, Sequence[Mapping[str, Any]]], now: datetime) -> None:
+    transaction.write(SENT.upsert, [(name, now, list(some)) for name, some in entries.items()])
+
+
+def forget_endpoints(transaction: Transaction, keys: Pairs) -> None:
+    """Delete these endpoints, each by its person's id and its extension, and their calls."""
+    transaction.write("DELETE FROM call WHERE person_id = ? AND extension = ?", keys)
+    transaction.write("DELETE FROM endpoint WHERE person_id = ? AND extension = ?", keys)
+
+
+def add_unknown_states(
+    transaction: Transaction, integration_id: str, counts: Mapping[str, int], now: datetime
+) -> None:
+    """Add ``counts`` (by state name) to the integration's unknown states."""
+    known = {name for (name,) in transaction.rows(NAMES, integration_id)}
+    room = MAX_UNKNOWN_STATES - len(known)
+    kept = [name for name in counts if name in known] + [name for name in counts if name not in known][:room]
+    transaction.write(COUNT_UNKNOWN_STATE, [(integration_id, name, counts[name], now) for name in kept])
+
+
+NAMES = "SELECT name FROM unknownstate WHERE integration_id = ?"

@@ -1,0 +1,192 @@
+"""One transaction on the driver's own connection, by a blocking function in a thread: no ORM, sets of rows.
+
+A statement is written once for both databases: ``?`` is a parameter, ``FROM each(?)`` the rows of a parameter that
+is a list of lists of text, with the columns ``each.0``, ``each.1`` and so on. ``FOR UPDATE`` and what follows it is
+for PostgreSQL only; on SQLite there is one writer at a time.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
+from datetime import UTC, datetime
+from enum import Enum
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, Generic, Protocol, TypeVar
+
+import orjson
+from sqlalchemy import JSON, Boolean, Engine
+from sqlalchemy.exc import OperationalError
+from sqlmodel import SQLModel
+
+from storage.tables.columns import UtcDateTime
+
+Row = TypeVar("Row")
+Result = TypeVar("Result")
+
+EACH, LOCK = "FROM each(?)", "FOR UPDATE"
+_COLUMN = re.compile(r"\beach\.(\d)")
+
+
+class Table(Generic[Row]):
+    """How rows of ``table`` are read into ``kind``: a dataclass whose fields are columns, in any order.
+
+    ``written`` are the columns that may have changed since.
+    """
+
+    def __init__(self, table: type[SQLModel], kind: type[Row], written: Sequence[str] = ()) -> None:
+        columns = SQLModel.metadata.tables[str(table.__tablename__)].columns
+        self.name = str(table.__tablename__)
+        self.names = tuple(field.name for field in fields(kind))  # type: ignore[arg-type]
+        self.key = tuple(column.name for column in columns if column.primary_key)
+        self.columns = ", ".join(f"{self.name}.{name}" for name in self.names)
+        self.written = tuple(written)
+        self.values = attrgetter(*self.names)
+        self.state = attrgetter(*written) if len(written) > 1 else self.values
+        self._kind = kind
+        self._times = self._of_type(columns, UtcDateTime)
+        self._flags = self._of_type(columns, Boolean)
+        self._json = self._of_type(columns, JSON)
+
+    def _of_type(self, columns: Any, kind: type) -> list[int]:
+        return [index for index, name in enumerate(self.names) if isinstance(columns[name].type, kind)]
+
+    def read(self, stored: Sequence[Any]) -> Row:
+        """A row as selected by ``columns``."""
+        values = list(stored)
+        for index in self._times:
+            if values[index] is not None:
+                values[index] = _time(values[index])
+        for index in self._flags:
+            values[index] = bool(values[index])
+        for index in self._json:
+            if isinstance(values[index], str):
+                values[index] = orjson.loads(values[index])
+        return self._kind(*values)
+
+    @property
+    def update(self) -> str:
+        """The statement that stores ``state`` in the row with the key behind it."""
+        assigned = ", ".join(f"{name} = ?" for name in self.written)
+        key = " AND ".join(f"{name} = ?" for name in self.key)
+        return f"UPDATE {self.name} SET {assigned} WHERE {key}"  # noqa: S608 names of our own
+
+    @property
+    def upsert(self) -> str:
+        """The statement that stores ``values`` in a row that is there or not."""
+        names, key, values = ", ".join(self.names), ", ".join(self.key), ", ".join("?" * len(self.names))
+        others = ", ".join(f"{name} = excluded.{name}" for name in self.names if name not in self.key)
+        inserted = f"INSERT INTO {self.name} ({names}) VALUES ({values})"  # noqa: S608 names of our own
+        return f"{inserted} ON CONFLICT ({key}) DO UPDATE SET {others}"
+
+
+class Transaction:
+    """Statements on ``connection`` (DB-API). They raise the driver's errors."""
+
+    def __init__(self, connection: Any, *, is_sqlite: bool) -> None:
+        self._cursor = connection.cursor()
+        self._is_sqlite = is_sqlite
+
+    def rows(self, statement: str, *values: Any) -> list[tuple[Any, ...]]:
+        """The rows of a query, or of what ``RETURNING`` names."""
+        self._cursor.execute(translated(statement, self._is_sqlite), self._encoded(values))
+        return list(self._cursor.fetchall())
+
+    def read(self, table: Table[Row], condition: str, *values: Any) -> list[Row]:
+        """The rows of ``table`` that meet the condition: what follows ``FROM`` and its name."""
+        found = self.rows(f"SELECT {table.columns} FROM {table.name} {condition}", *values)  # noqa: S608
+        return [table.read(row) for row in found]
+
+    def write(self, statement: str, rows: Iterable[Sequence[Any]]) -> None:
+        """The statement once for each row of values: on PostgreSQL in one pipeline."""
+        if encoded := [self._encoded(row) for row in rows]:
+            self._cursor.executemany(translated(statement, self._is_sqlite), encoded)
+
+    def _encoded(self, values: Iterable[Any]) -> list[Any]:
+        return [value if type(value) in _PLAIN else _encode(value, self._is_sqlite) for value in values]
+
+
+class Transactions(Protocol):
+    async def run(self, function: Callable[[Transaction], Result]) -> Result:
+        """What ``function`` returns, once its transaction is committed and durable. Raises ``SQLAlchemyError``."""
+        ...
+
+
+class ThreadedTransactions:
+    """Each runs in one of ``threads``, on a connection of ``engine``: its commits must survive a loss of power."""
+
+    def __init__(self, engine: Engine, threads: int) -> None:
+        self._engine = engine
+        self._threads = ThreadPoolExecutor(threads, "transaction")
+
+    async def run(self, function: Callable[[Transaction], Result]) -> Result:
+        loop = asyncio.get_running_loop()
+        return await asyncio.shield(loop.run_in_executor(self._threads, self._run, function))
+
+    def _run(self, function: Callable[[Transaction], Result]) -> Result:
+        is_sqlite = self._engine.dialect.name == "sqlite"
+        connection = self._engine.raw_connection()
+        try:
+            return run(connection, function, is_sqlite=is_sqlite)
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            connection.invalidate()
+            raise OperationalError(None, None, error) from error
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        self._threads.shutdown()
+        self._engine.dispose()
+
+
+def run(connection: Any, function: Callable[[Transaction], Result], *, is_sqlite: bool) -> Result:
+    """What ``function`` returns; raises the driver's errors."""
+    try:
+        if is_sqlite:
+            connection.cursor().execute("BEGIN IMMEDIATE")
+        result = function(Transaction(connection, is_sqlite=is_sqlite))
+        connection.commit()
+    except BaseException:
+        connection.rollback()
+        raise
+    return result
+
+
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def _encode(value: Any, is_sqlite: bool) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") if is_sqlite else value
+    if isinstance(value, Enum):
+        return value.value
+    return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
+
+
+def _time(value: Any) -> datetime:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    found: datetime = value.astimezone(UTC)
+    return found
+
+
+@lru_cache(maxsize=200)
+def translated(statement: str, is_sqlite: bool) -> str:
+    """The statement as the database's driver takes it."""
+    if is_sqlite:
+        text = statement.partition(LOCK)[0].replace(EACH, "FROM json_each(?) AS each")
+        return _COLUMN.sub(r"json_extract(each.value, '$[\1]')", text.replace("IS DISTINCT FROM", "IS NOT"))
+    text = statement.replace(EACH, "FROM json_array_elements(CAST(? AS json)) AS each(value)")
+    return _COLUMN.sub(r"(each.value ->> \1)", text).replace("?", "%s")
+
+
+def listed(values: Iterable[str]) -> list[list[str]]:
+    """Values as a parameter of ``each(?)``, in a fixed order."""
+    return [[value.replace("\0", "")] for value in sorted(set(values))]
+
+
+def paired(values: Iterable[tuple[str, str]]) -> list[list[str]]:
+    """Pairs, likewise; without NUL characters, which neither database has in text."""
+    return [[each.replace("\0", "") for each in pair] for pair in sorted(set(values))]

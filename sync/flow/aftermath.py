@@ -1,0 +1,123 @@
+"""What follows a tick that is stored: jobs, problems opened and closed, the log and the metrics."""
+
+import logging
+from datetime import datetime, timedelta
+
+import structlog
+
+from storage.queries import integrations, people
+from sync.domain.changes import Done, Failed, Outcome, Refused, SetPresence
+from sync.domain.context import Context
+from sync.domain.errors import CredentialsWrong
+from sync.domain.jobs import MATCH, POLL_NOW, PUSH, PUSH_STATUS_MESSAGE, ROTATE
+from sync.flow.rounds import Round
+from sync.flow.tick import Sent, Ticked
+from sync.presence.delays import Delays
+from sync.problems import health
+
+MATCH_AGAIN = timedelta(minutes=5)
+"""When a report contradicts the directory, it is read again, so long after the last time at the earliest."""
+
+log = structlog.get_logger()
+
+
+class Aftermath:
+    """``hands_over``: another process is to send for the integration."""
+
+    def __init__(self, context: Context, delays: Delays) -> None:
+        self._database = context.database
+        self._jobs = context.jobs
+        self._clock = context.clock
+        self._metrics = context.metrics
+        self._delays = delays
+
+    def is_needed(self, key: str, done: Ticked, *, hands_over: bool) -> bool:
+        this, lines = done.rounds.get(key, Round()), done.lines.get(key)
+        is_due = hands_over and key in done.due
+        is_doubtful = lines and (lines.polls or lines.needs_match)
+        is_delayed = this.wait_until or this.has_messages or this.error
+        return bool(is_due or is_doubtful or is_delayed or key in done.proven or key in done.healed)
+
+    async def follow(self, key: str, done: Ticked, *, hands_over: bool) -> bool:
+        """Returns whether people may have become due."""
+        this = done.rounds.get(key, Round())
+        if hands_over and key in done.due:
+            await self._jobs.defer(PUSH, key)
+        await self._look_again(key, done)
+        if this.wait_until:
+            self._metrics.quota_waits.inc()
+            await self._jobs.defer(PUSH, key, at=this.wait_until)
+        if this.has_messages:
+            await self._jobs.defer(PUSH_STATUS_MESSAGE, key)
+        if key in done.proven:
+            await self._jobs.defer(ROTATE, key)
+        if this.error:
+            await self._mark_unhealthy(key, this.error)
+        return key in done.healed and await self._mark_healthy(key)
+
+    async def _look_again(self, key: str, done: Ticked) -> None:
+        """Queue reading the phones whose state is in doubt, and the directory when a report contradicts it."""
+        row, lines = done.integrations[key], done.lines.get(key)
+        if not lines or not row.enabled:
+            return
+        if lines.polls:
+            await self._jobs.defer(POLL_NOW, key, at=min(lines.polls.values()))
+        if lines.needs_match:
+            matched_at = row.matched_at or done.now - MATCH_AGAIN
+            await self._jobs.defer(MATCH, key, at=max(done.now, matched_at + MATCH_AGAIN))
+
+    async def _mark_unhealthy(self, key: str, error: CredentialsWrong) -> None:
+        async with self._database.writing() as session:
+            if await integrations.get_for_update(session, key):
+                await health.mark_unhealthy(session, key, error, self._clock())
+
+    async def _mark_healthy(self, key: str) -> bool:
+        """Graph answered: close the problems of Teams; returns whether one of them had stopped sending."""
+        now = self._clock()
+        async with self._database.writing() as session:
+            if not await integrations.get_for_update(session, key):
+                return False
+            closed = await health.mark_healthy(session, key, health.TEAMS, now)
+            if was_blocked := any(problem.lasting for problem in closed):
+                await people.make_pending_due(session, key, now)
+        return was_blocked
+
+    def record(self, done: Ticked) -> None:
+        for verdict, count in done.verdicts.items():
+            self._metrics.events.labels(verdict=verdict).inc(count)
+        for key, counts in done.polled.items():
+            row = done.integrations[key]
+            if row.enabled and row.subscription_id:
+                self._metrics.missed.inc(sum(counts))
+        for sent in done.sent:
+            self._record(sent, done.now)
+
+    def _record(self, sent: Sent, now: datetime) -> None:
+        """Count and log the change, with the id of its cause; at level debug when it changes nothing visible."""
+        pending, result = sent.pending, type(sent.outcome).__name__.lower()
+        kind = "set" if isinstance(pending.change, SetPresence) else "clear"
+        self._metrics.changes.labels(kind=kind, outcome=result).inc()
+        if sent.latency is not None:
+            self._metrics.latency.observe(sent.latency)
+            self._delays.observe(sent.integration_id, sent.latency)
+        is_visible = isinstance(sent.outcome, Done | Refused) and pending.previous.applied != pending.shown
+        log.log(
+            logging.INFO if is_visible else logging.DEBUG,
+            "presence_sent",
+            integration=sent.integration_id,
+            person=pending.person_id,
+            presence=pending.shown or "none",
+            outcome=result,
+            cause=pending.change.cause,
+            seconds=(now - pending.since).total_seconds() if pending.since else None,
+            **_refusal_of(sent.outcome),
+        )
+
+
+def _refusal_of(outcome: Outcome) -> dict[str, str | int]:
+    match outcome:
+        case Refused(status, code, request_id):
+            return {"status": status, "code": code, "request_id": request_id}
+        case Failed(error, request_id):
+            return {"fault": error.fault.value, "request_id": request_id}
+    return {}

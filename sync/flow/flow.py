@@ -1,0 +1,260 @@
+"""From the phones to Graph: events, polls and outcomes are stored together, tick by tick, and what follows is sent.
+
+What arrived within ``PACE`` seconds, or while the last tick was stored, is one tick (``sync.flow.tick``). Then its
+events are answered, and its changes sent; their outcomes are part of a later tick. A crash loses nothing: people
+who were being sent are marked so in the store and are due, so they are sent again. State is read when it is sent,
+so the newest is; what changes meanwhile is sent next.
+
+Where other processes run jobs too, only the one that runs an integration's job ``PUSH`` sends for it.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from contextvars import Context as Variables
+from datetime import datetime
+from functools import partial
+
+import structlog
+from sqlalchemy.exc import OperationalError
+
+from core.correlation import current_cause
+from core.logging import describe_error, where
+from storage.queries.integrations import Subscribed
+from storage.transaction import Transaction
+from sync.credentials.store import CredentialStore
+from sync.domain.context import Context
+from sync.domain.phone_events import Event, LineSnapshot
+from sync.flow.aftermath import Aftermath
+from sync.flow.lanes import Batch, Events, Lane, Polled
+from sync.flow.lines import Poll
+from sync.flow.rounds import LARGEST_ROUND, Round
+from sync.flow.sending import Sender
+from sync.flow.tick import Rules, Tick, Ticked, Work
+from sync.presence.delays import Delays
+from sync.teams.quota import QuotaLedger
+
+PACE = 0.02
+"""Seconds from the start of one tick to the next, at least: the busier it is, the more a tick does together."""
+
+ROUNDS_OF_A_TENANT = 4
+"""Rounds of a tenant that are under way at the same time: a slow one delays no other tenant."""
+
+CLOSING_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class Flow:
+    """Stores what phones do and sends what Teams should show of it."""
+
+    def __init__(self, context: Context, credentials: CredentialStore, quota: QuotaLedger, delays: Delays) -> None:
+        self._context = context
+        self._rules = Rules(credentials, quota, context.random, context.metrics)
+        self._sender = Sender(context, credentials, quota)
+        self._aftermath = Aftermath(context, delays)
+        self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
+        self._under_way: Counter[str] = Counter()
+        self._ticking: asyncio.Task[None] | None = None
+        self._is_closing = False
+
+    async def store_events(self, subscribed: Subscribed, events: Sequence[Event]) -> bool:
+        """Store events; on return they are durable. False: ``subscribed`` is no longer so, and nothing is stored.
+
+        Duplicates, late events and those of unknown people change nothing. Raises what the database raises.
+        """
+        arrived = Events(subscribed, events, asyncio.get_running_loop().create_future())
+        self._lanes[subscribed.integration_id].events.append(arrived)
+        self._wake()
+        return await arrived.result
+
+    async def apply_snapshots(
+        self, integration_id: str, snapshots: Sequence[LineSnapshot], asked_at: datetime
+    ) -> None:
+        """Store what CloudLink returned to a request at ``asked_at``: it corrects what lost events left wrong."""
+        await self._context.database.check()
+        poll = Poll(snapshots, asked_at, current_cause())
+        polled = Polled(poll, asyncio.get_running_loop().create_future())
+        self._lanes[integration_id].polls.append(polled)
+        self._wake()
+        if changed := await polled.result:
+            log.info("changes_polled", integration=integration_id, people=changed)
+
+    async def push(self, integration_id: str) -> None:
+        """The job: send until no one is due, or until it must wait and is queued for later."""
+        lane = self._lanes[integration_id]
+        idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lane.pushes.append(idle)
+        lane.is_asked = True
+        self._wake()
+        try:
+            await idle
+        finally:
+            if idle in lane.pushes:
+                lane.pushes.remove(idle)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """For the length of the block; then what is under way may end."""
+        try:
+            yield
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
+        self._is_closing = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CLOSING_SECONDS
+        while (tasks := self._tasks()) and (left := until - loop.time()) > 0:
+            await asyncio.wait(tasks, timeout=left)
+        for task in (tasks := self._tasks()):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _tasks(self) -> set[asyncio.Task[None]]:
+        """What is under way."""
+        tasks = {task for lane in self._lanes.values() for task in lane.tasks}
+        return tasks if self._ticking is None or self._ticking.done() else tasks | {self._ticking}
+
+    def _wake(self) -> None:
+        """Have ticks run while there is work. They belong to none of the requests that cause them."""
+        if self._ticking is None or self._ticking.done():
+            self._ticking = asyncio.create_task(self._run_ticks(), context=Variables())
+
+    async def _run_ticks(self) -> None:
+        loop = asyncio.get_running_loop()
+        while batches := self._take():
+            began = loop.time()
+            try:
+                await self._tick(batches)
+            except Exception as error:
+                self._fail(batches, error)
+            await asyncio.sleep(max(0.0, began + PACE - loop.time()))
+
+    def _take(self) -> dict[str, Batch]:
+        return {
+            key: Batch.take(lane, is_asked=lane.is_asked and self._has_room(lane))
+            for key, lane in self._lanes.items()
+            if lane.has_work or (lane.is_asked and self._has_room(lane))
+        }
+
+    def _has_room(self, lane: Lane) -> bool:
+        return len(lane.sending) < LARGEST_ROUND and self._is_free(lane)
+
+    def _is_free(self, lane: Lane) -> bool:
+        return not self._is_closing and self._under_way[lane.tenant] < ROUNDS_OF_A_TENANT
+
+    async def _tick(self, batches: Mapping[str, Batch]) -> None:
+        """A failure that is not the database's own is that of one integration: then each is stored by itself."""
+        work = {key: self._work(key, batch) for key, batch in batches.items()}
+        try:
+            done = await self._context.database.transact(partial(self._store, work))
+        except Exception as error:
+            if len(batches) > 1 and not _is_outage(error):
+                for key, batch in batches.items():
+                    await self._tick({key: batch})
+            else:
+                self._fail(batches, error)
+            return
+        self._follow(batches, work, done)
+
+    def _work(self, key: str, batch: Batch) -> Work:
+        lane = self._lanes[key]
+        may_send = bool(lane.pushes) or not self._context.jobs.shared
+        return batch.work(lane, may_send=may_send, is_free=self._is_free(lane))
+
+    def _store(self, work: Mapping[str, Work], transaction: Transaction) -> Ticked:
+        return Tick(transaction, work, self._rules, self._context.clock()).run()
+
+    def _fail(self, batches: Mapping[str, Batch], error: Exception) -> None:
+        """Nothing was stored: who was being sent is still due, and is sent again."""
+        for key, batch in batches.items():
+            lane = self._lanes[key]
+            if batch.returned:
+                log.error("outcomes_not_stored", integration=key, **_described(error))
+            lane.is_in_tick = False
+            lane.sending -= batch.answered
+            batch.fail(error)
+            lane.end_pushes(error)
+            self._settle(key)
+
+    def _follow(self, batches: Mapping[str, Batch], work: Mapping[str, Work], done: Ticked) -> None:
+        for key, batch in batches.items():
+            lane = self._lanes[key]
+            lane.is_in_tick = False
+            if key in done.left_out:
+                batch.put_back(lane)
+                continue
+            lane.sending -= batch.answered
+            row = done.integrations.get(key)
+            if row:
+                lane.tenant = row.owner_tenant
+                self._begin(key, done.rounds.get(key, Round()))
+                hands_over = not work[key].may_send
+                if self._aftermath.is_needed(key, done, hands_over=hands_over):
+                    self._run(key, self._aftermath.follow(key, done, hands_over=hands_over))
+            batch.resolve(done.refused, done.polled[key], is_gone=row is None)
+            self._settle(key)
+        self._aftermath.record(done)
+
+    def _begin(self, key: str, this: Round) -> None:
+        lane = self._lanes[key]
+        lane.is_asked = lane.is_asked or this.has_more
+        if this.changes:
+            lane.sending.update(this.person_ids)
+            self._under_way[lane.tenant] += 1
+            self._run(key, self._send(key, this))
+
+    async def _send(self, key: str, this: Round) -> None:
+        lane = self._lanes[key]
+        try:
+            returned = await self._sender.send(key, this)
+        except BaseException:
+            lane.sending.difference_update(this.person_ids)
+            raise
+        finally:
+            self._under_way[lane.tenant] -= 1
+        if returned:
+            lane.returned.append(returned)
+        else:
+            lane.sending.difference_update(this.person_ids)
+            lane.is_asked = True
+
+    def _run(self, key: str, step: Awaitable[bool | None]) -> None:
+        """Run a step for an integration; True asks for who is due."""
+        lane = self._lanes[key]
+        task = asyncio.create_task(self._guard(key, step))
+        lane.tasks.add(task)
+
+        def end(task: asyncio.Task[None]) -> None:
+            lane.tasks.discard(task)
+            self._settle(key)
+            self._wake()
+
+        task.add_done_callback(end)
+
+    async def _guard(self, key: str, step: Awaitable[bool | None]) -> None:
+        try:
+            if await step:
+                self._lanes[key].is_asked = True
+        except Exception as error:
+            log.error("flow_step_failed", integration=key, **_described(error))
+
+    def _settle(self, key: str) -> None:
+        """When everything is done for an integration, its jobs end, and its lane is not kept."""
+        lane = self._lanes[key]
+        if not lane.is_idle:
+            return
+        lane.end_pushes()
+        if not (lane.has_work or lane.sending):
+            del self._lanes[key]
+
+
+def _is_outage(error: Exception) -> bool:
+    """Whether the database itself is at fault, so that others would fail alike."""
+    return isinstance(error, OperationalError)
+
+
+def _described(error: Exception) -> dict[str, str]:
+    return {"error": describe_error(error), "where": where(error.__traceback__)}

@@ -1,0 +1,133 @@
+"""What waits and what is under way for each integration, in this process: nothing of it is needed after a crash."""
+
+import asyncio
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from storage.queries.integrations import Subscribed
+from sync.domain.phone_events import Event
+from sync.flow.lines import Poll
+from sync.flow.rounds import LARGEST_ROUND, Returned
+from sync.flow.tick import Work
+
+MOST_EVENTS = 100
+"""Events of an integration that one tick takes: a flood of them delays no other."""
+
+
+@dataclass(eq=False, slots=True)
+class Events:
+    """Events of a webhook. The result: whether it still leads to the integration, and they are stored."""
+
+    subscribed: Subscribed
+    events: Sequence[Event]
+    result: asyncio.Future[bool]
+
+
+@dataclass(eq=False, slots=True)
+class Polled:
+    """A poll. The result: for how many people the desired presence changed."""
+
+    poll: Poll
+    result: asyncio.Future[int]
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """An integration's: what waits for a tick, the people whose outcome is not known yet, and what runs for it.
+
+    ``pushes`` are the jobs that wait until it is idle.
+    """
+
+    events: list[Events] = field(default_factory=list)
+    polls: list[Polled] = field(default_factory=list)
+    returned: list[Returned] = field(default_factory=list)
+    is_asked: bool = False
+    sending: set[str] = field(default_factory=set)
+    tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    pushes: list[asyncio.Future[None]] = field(default_factory=list)
+    tenant: str = ""
+    is_in_tick: bool = False
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self.events or self.polls or self.returned)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody is due, as far as is known, and everything that was sent has been answered and stored."""
+        return not (self.returned or self.is_asked or self.tasks or self.is_in_tick)
+
+    def end_pushes(self, error: Exception | None = None) -> None:
+        for push in self.pushes:
+            if not push.done():
+                push.set_exception(error) if error else push.set_result(None)
+        self.pushes.clear()
+
+
+@dataclass(slots=True)
+class Batch:
+    """What a tick takes of a lane."""
+
+    events: list[Events]
+    polls: list[Polled]
+    returned: list[Returned]
+    is_asked: bool
+
+    @classmethod
+    def take(cls, lane: Lane, *, is_asked: bool) -> "Batch":
+        count = taken = 0
+        for each in lane.events:
+            if taken and count + len(each.events) > MOST_EVENTS:
+                break
+            count, taken = count + len(each.events), taken + 1
+        batch = cls(lane.events[:taken], lane.polls, lane.returned, is_asked)
+        lane.events, lane.polls, lane.returned = lane.events[taken:], [], []
+        lane.is_asked = lane.is_asked and not is_asked
+        lane.is_in_tick = True
+        return batch
+
+    def put_back(self, lane: Lane) -> None:
+        """It could not be done yet."""
+        lane.events = self.events + lane.events
+        lane.polls = self.polls + lane.polls
+        lane.returned = self.returned + lane.returned
+        lane.is_asked = lane.is_asked or self.is_asked
+
+    @property
+    def answered(self) -> set[str]:
+        """The people of whom an outcome came back."""
+        return {name for each in self.returned for name in each.round.person_ids}
+
+    def work(self, lane: Lane, *, may_send: bool, is_free: bool) -> Work:
+        """As a tick takes it; with no room to send unless the tenant ``is_free``."""
+        sending = frozenset(lane.sending - self.answered)
+        return Work(
+            [(each.subscribed, event) for each in self.events for event in each.events],
+            [each.poll for each in self.polls],
+            self.returned,
+            self.is_asked,
+            may_send,
+            sending,
+            LARGEST_ROUND - len(sending) if is_free else 0,
+        )
+
+    def resolve(self, refused: Collection[Subscribed], polled: Iterable[int], *, is_gone: bool) -> None:
+        """It is stored, but for the events of ``refused`` webhooks, and not if the integration ``is_gone``.
+
+        ``polled`` are the results of the polls.
+        """
+        for events in self.events:
+            if not events.result.done():
+                events.result.set_result(not is_gone and events.subscribed not in refused)
+        counts = [0] * len(self.polls) if is_gone else polled
+        for poll, count in zip(self.polls, counts, strict=True):
+            if not poll.result.done():
+                poll.result.set_result(count)
+
+    def fail(self, error: Exception) -> None:
+        results: list[asyncio.Future[Any]] = [each.result for each in self.events]
+        results += [each.result for each in self.polls]
+        for result in results:
+            if not result.done():
+                result.set_exception(error)

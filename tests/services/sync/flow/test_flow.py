@@ -1,0 +1,191 @@
+"""How events, polls and outcomes become ticks, and what a tick sends."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from core.errors import CloudLinkPresenceError
+from storage.database import Database, guarded
+from storage.encryption import Encryption
+from storage.tables.people import Call
+from sync.credentials.store import CredentialStore
+from sync.domain.changes import ClearPresence, Request, SetPresence
+from sync.domain.phone_events import CallEvent, CallState, LineSnapshot
+from sync.domain.presence import Presence
+from sync.flow.lanes import MOST_EVENTS
+from tests.support.clocks import NOON, FakeClock
+from tests.support.eventually import eventually
+from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.statements import recorded_statements
+from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.sync.flows import flow_of, webhook_of
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+SET, CLEAR = SetPresence("teams p1", Presence.IN_A_CALL, 14_400), ClearPresence("teams p1")
+
+
+class OwnJobs(FakeJobs):
+    """The jobs of a process that is alone."""
+
+    shared = False
+
+
+@dataclass
+class Bench:
+    database: Database
+    jobs: FakeJobs = field(default_factory=OwnJobs)
+    clients: FakeServiceClients = field(default_factory=FakeServiceClients)
+    clock: FakeClock = field(default_factory=FakeClock)
+
+    def __post_init__(self) -> None:
+        context = context_of(self.database, self.clients, self.jobs, self.clock)
+        self.flow = flow_of(context, CredentialStore(ENCRYPTION))
+
+    async def report(self, state: CallState, at: int, name: str = "p1", of: str = "i1") -> bool:
+        event = CallEvent(f"e{at}", f"ext {name}", f"cloudlink {name}", "c", state, "", False, at)
+        return await self.flow.store_events(webhook_of(of), [event])
+
+    async def wait_until_sent(self, *expected: Request) -> None:
+        await eventually(lambda: self.clients.graph.sent == list(expected))
+
+
+@asynccontextmanager
+async def bench(folder: Path, jobs: FakeJobs | None = None) -> AsyncIterator[Bench]:
+    async with empty_store(folder) as database:
+        for name, who in (("i1", "p1"), ("i2", "p2")):
+            row = integration(id=name, client_id=f"app of {name}")
+            await stored(database, with_secrets(row, ENCRYPTION, client_secret_sealed="secret"))
+            await stored(database, person(who, integration_id=name))
+        at = Bench(database, jobs or OwnJobs())
+        async with at.flow.running():
+            yield at
+
+
+async def test_a_change_is_sent_after_its_event_is_stored_without_a_job(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        assert await at.report(CallState.CONNECTED, 1)
+        await at.wait_until_sent(SET)
+        await at.flow.push("i1")
+        assert await applied(at.database) == Presence.IN_A_CALL
+        assert at.jobs.deferred == []
+
+
+async def applied(database: Database) -> str | None:
+    return (await read_person(database)).applied
+
+
+async def test_where_others_run_jobs_too_the_change_is_handed_over(tmp_path: Path) -> None:
+    async with bench(tmp_path, FakeJobs()) as at:
+        await at.report(CallState.CONNECTED, 1)
+        assert at.jobs.deferred == [("push", "i1", None)]
+        assert at.clients.graph.sent == []
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == [SET]
+
+
+async def test_what_changes_while_a_change_is_being_sent_is_sent_after_it(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+
+        async def hang_up() -> None:
+            at.clients.graph.during_push = None
+            await at.report(CallState.ENDED, 2)
+            assert len(at.clients.graph.pushed) == 1
+
+        at.clients.graph.during_push = hang_up
+        await at.report(CallState.CONNECTED, 1)
+        await at.wait_until_sent(SET, CLEAR)
+        await at.flow.push("i1")
+        assert await applied(at.database) is None
+
+
+async def test_a_push_ends_when_what_it_found_under_way_has_ended(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        answer = asyncio.Event()
+        at.clients.graph.during_push = answer.wait
+        await at.report(CallState.CONNECTED, 1)
+        await eventually(lambda: bool(at.clients.graph.sent))
+        pushing = asyncio.create_task(at.flow.push("i1"))
+        assert await at.report(CallState.CONNECTED, 2, "p2", "i2")
+        assert not pushing.done()
+        answer.set()
+        await pushing
+        assert await applied(at.database) == Presence.IN_A_CALL
+        assert [change for change in at.clients.graph.sent if change.user_id == "teams p1"] == [SET]
+
+
+async def test_events_that_arrive_while_a_tick_is_stored_are_the_next_one(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        with recorded_statements(at.database) as statements:
+            first = asyncio.create_task(at.report(CallState.ORIGINATED, 1))
+            await eventually(lambda: bool(statements))
+            await asyncio.gather(*(at.report(CallState.RINGING, number) for number in range(2, 30)))
+            await first
+        assert len([each for each in statements if "INSERT INTO seenevent" in each]) == 2
+
+
+async def test_a_flood_of_one_integration_delays_no_other(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        flood = [asyncio.create_task(at.report(CallState.RINGING, number)) for number in range(3 * MOST_EVENTS)]
+        await asyncio.sleep(0)
+        assert await at.report(CallState.CONNECTED, 1, "p2", "i2")
+        assert not all(each.done() for each in flood)
+        assert all(await asyncio.gather(*flood))
+
+
+async def test_an_integration_that_cannot_be_stored_fails_alone(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        unreadable = Call(person_id="p1", extension="ext p1", call_id="c", state="odd", at=1, heard_at=NOON)
+        await stored(at.database, unreadable)
+        outcomes = await asyncio.gather(
+            at.report(CallState.CONNECTED, 1),
+            at.report(CallState.CONNECTED, 1, "p2", "i2"),
+            return_exceptions=True,
+        )
+        assert isinstance(outcomes[0], ValueError)
+        assert outcomes[1] is True
+        assert [(await read_person(at.database, name)).line for name in ("p1", "p2")] == ["unknown", "on_call"]
+
+
+async def test_what_was_being_sent_when_the_process_died_is_sent_by_the_next(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.clients.graph.during_push = asyncio.Event().wait
+        await at.report(CallState.CONNECTED, 1)
+        await eventually(lambda: bool(at.clients.graph.sent))
+        another = Bench(at.database)
+        await another.flow.push("i1")
+        assert another.clients.graph.sent == [SET]
+        assert await applied(at.database) == Presence.IN_A_CALL
+        at.clients.graph.during_push = None
+
+
+class Withdrawn(CloudLinkPresenceError):
+    """The person may not write any more."""
+
+
+async def test_a_poll_for_a_person_who_may_not_write_any_more_is_not_stored(tmp_path: Path) -> None:
+    async def refuse(_session: AsyncSession) -> None:
+        raise Withdrawn
+
+    busy: Sequence[LineSnapshot] = [LineSnapshot("ext p1", "", "idle", do_not_disturb=True, calls=(), at=1)]
+    async with bench(tmp_path) as at:
+        with guarded(refuse), pytest.raises(Withdrawn):
+            await at.flow.apply_snapshots("i1", busy, NOON)
+        assert (await read_person(at.database)).line == "unknown"
+
+
+async def test_of_a_former_webhook_nothing_is_stored_beside_the_newest(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        event = CallEvent("e1", "ext p1", "cloudlink p1", "c", CallState.CONNECTED, "", False, 1)
+        former = replace(webhook_of(), token_hash="of a former token")
+        ended = replace(event, state=CallState.ENDED, event_id="e2", at=2)
+        arriving = (at.flow.store_events(former, [ended]), at.flow.store_events(webhook_of(), [event]))
+        assert list(await asyncio.gather(*arriving)) == [False, True]
+        assert (await read_person(at.database)).line == "on_call"
