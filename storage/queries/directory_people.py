@@ -81,7 +81,7 @@ def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
             return [col(Person.desired).is_not(None), col(Person.line).in_(query.talking)]
         case "left_out":
             unmatched = or_(col(Person.unmatched).is_not(None), col(Person.teams_user_id).is_(None))
-            return [or_(unmatched, col(Person.refusal) != "")]
+            return [or_(unmatched, col(Person.refusal) != "", col(Person.excluded))]
         case "not_shown":
             differs = col(Person.desired).is_distinct_from(col(Person.applied))
             return [col(Person.desired).is_not(None), differs]
