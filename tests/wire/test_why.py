@@ -9,7 +9,7 @@ import pytest
 from sync.domain.people import Explanation, Light, Reason
 from tests.support.engines import ADMIN, TENANT, RunningEngine
 from tests.support.eventually import eventually
-from tests.support.presence import IN_A_CALL, answer_call, connected_engine, person_by_extension
+from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension
 from tests.support.sandboxes import SandboxHandle
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -65,6 +65,7 @@ async def chosen_by_hand(scene: Scene) -> None:
 async def excluded(scene: Scene) -> None:
     await scene.talks()
     await scene.running.engine.people.exclude(*await scene.person(), 0, ADMIN)
+    await scene.running.wait_until_shown(ANA, *AVAILABLE)
 
 
 async def paused(scene: Scene) -> None:
