@@ -15,8 +15,8 @@ from sync.domain.model import BOT, IntegrationView
 PAGE = 10
 LINES = 9
 CHOICES = 30
-SHORT = 40
-DETAILS = 280
+SHORT = 38
+DETAILS = 122
 """Long enough for the ids of a tenant and an application, whole."""
 EVERY = "all"
 """The choice of all integrations."""
