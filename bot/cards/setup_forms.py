@@ -126,7 +126,7 @@ def _portal_step(texts: Texts, number: int, step: str, place: Link | None = None
     ]
     if place:
         words.append(text(f"[{place.label}]({place.url})", spacing="Small"))
-    sign = TextBlock(text=f"{number}.", size="Large", weight="Bolder", color="Accent", spacing="None")
+    sign = TextBlock(text=str(number), size="Large", weight="Bolder", color="Accent", spacing="None")
     columns = [Column(width="28px", items=[sign]), Column(width="stretch", items=words)]
     return ColumnSet(spacing="Large", columns=columns)
 

@@ -86,6 +86,10 @@ class Person:
             text, timeout=TIMEOUT_MS
         )
 
+    async def comes_back(self) -> None:
+        """From the switchboard to the chat."""
+        await self._chat.bring_to_front()
+
     async def captures_chat(self, name: str, showing: str = "") -> None:
         """The window as it is, or scrolled to where ``showing`` is visible."""
         if showing:

@@ -115,6 +115,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     pressed_by = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
     yield "pressed_before", with_banner(welcome.stale(texts), pressed_by, texts("pressed.once"))
     yield "apology", welcome.apology(texts, "4f1d2c3b")
+    yield "apology_disk", welcome.apology(texts, "4f1d2c3b", on_disk=True)
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)
 
@@ -286,7 +287,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removed", integrations.removed(texts, "Head office")
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
 
 
 def integration(

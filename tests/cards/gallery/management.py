@@ -8,6 +8,7 @@ from bot.activity import Card
 from bot.cards import edit, history, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.monitors import MonitorList
+from bot.cards.rotation import secrets_page
 from bot.cards.validation import failed_check
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
@@ -94,6 +95,8 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
     yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE)
+    own = secrets_page(texts, one, Links())
+    yield "monitors_checklist_own", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE, own)
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW, ZONE)
     yield (
         "monitors_all_done",
