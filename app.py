@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import links_of
+from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
 from bot.chat.export_links import ExportLinks
@@ -266,7 +267,8 @@ async def open_applications(
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
         exports = HistoryExport(services, services.export_links)
-        public = None if role is Role.WORKER else public_application(host, engine, exports)
+        certificate = CertificateFile(services)
+        public = None if role is Role.WORKER else public_application(host, engine, exports, certificate)
         yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
@@ -293,7 +295,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         clock=utc_now,
         languages=load_texts(),
         links=links_of(cloud_of(settings.graph_url)),
-        previews=PreviewCache(utc_now),
+        previews=PreviewCache(steady_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
         commands=BOT_COMMANDS,
     )
@@ -308,7 +310,9 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
     engine.jobs.replace(SHOW_UPDATE, cards.show)
 
 
-def public_application(host: Host, engine: Engine, exports: HistoryExport) -> web.Application:
+def public_application(
+    host: Host, engine: Engine, exports: HistoryExport, certificate: CertificateFile
+) -> web.Application:
     """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
     application = web.Application(client_max_size=256 * 1024)
     application.add_routes([liveness_route()])
@@ -316,6 +320,7 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
         application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
     application.router.add_get("/exports/{token}", exports.serve)
+    application.router.add_get("/certificates/{token}", certificate.serve)
     return application
 
 

@@ -118,10 +118,12 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
     if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
         return failed(texts, view, rotation, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
-    place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
+    is_whole = rotation.finished and not rotation.old_left
+    last = RotationStep.REMOVE if rotation.finished else rotation.step
+    place = len(SHOWN_STEPS) if is_whole else SHOWN_STEPS.index(last)
     body: list[CardElement] = [header("🔄", title, capped(view.name))]
     body += [
-        row("✅" if number < place else "⏳" if number == place else "▫️", texts(f"rotate.step.{step}"))
+        row(_mark(number, place, is_finished=rotation.finished), texts(f"rotate.step.{step}"))
         for number, step in enumerate(SHOWN_STEPS)
     ]
     if form_error and not rotation.finished:
@@ -131,6 +133,13 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
     if rotation.old_left:
         body.append(old_secret_left(texts, rotation.old_left))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
+
+
+def _mark(number: int, place: int, *, is_finished: bool) -> str:
+    """Done, under way, or still to do; of a finished rotation the old secret that was left."""
+    if number < place:
+        return "✅"
+    return "▫️" if number > place else "⚠️" if is_finished else "⏳"
 
 
 def old_secret_left(texts: Texts, why: OldSecretLeft) -> CardElement:

@@ -39,7 +39,6 @@ SENT = (
     SentChange(NOW - timedelta(days=2), CALL, "failed", "graph.unreachable"),
 )
 FACTS = {
-    "by": "Ana Lima",
     "reason": "not_found",
     "code": "403 Forbidden",
     "presence": "Presenting",

@@ -66,7 +66,12 @@ def _certificates(
     yield "certificate_all", certificate.choose(texts, certified, CredentialChoices(True, True), wrong)
     made = NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
     yield "certificate_upload", certificate.handed_out(texts, view, made, LINKS)
-    yield "certificate_upload_wrong", certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, wrong)
+    file = "https://bot.example/certificates/x"
+    yield "certificate_file", certificate.handed_out(texts, view, made, LINKS, file)
+    yield (
+        "certificate_upload_wrong",
+        certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", wrong),
+    )
     for kind in CredentialKind:
         using = replace(
             view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()

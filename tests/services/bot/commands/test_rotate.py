@@ -195,6 +195,7 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     )
     card = await chat.press(card, "rotate.progress")
     assert EN("rotate.old_left.monitors") in words(card)
+    assert words(card).count("✅") == 4, "the old secret was not removed"
     assert "Description" in words(await chat.say("rotate secret"))
 
 
