@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import links_of
+from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
 from bot.chat.export_links import ExportLinks
@@ -31,13 +32,14 @@ from bot.chat.history_export import HistoryExport
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
+from bot.hosting.auth.bot_token import token_source
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
 from bot.proactive.notifier import Notifier
 from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
-from core.clock import utc_now
+from core.clock import steady_now, utc_now
 from core.clouds import cloud_of
 from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
@@ -60,6 +62,7 @@ from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
+from sync.monitoring.readiness import BOT
 from sync.monitoring.routes import liveness_route, operations_routes
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.teams.host_credentials import HostCredentials
@@ -255,14 +258,17 @@ async def open_applications(
         )
         services = _services(settings, database, encryption, engine)
         pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
+        tokens = token_source(hosting_config, steady_now)
+        engine.readiness.add(BOT, tokens.is_accepted)
         host = await stack.enter_async_context(
-            open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline)
+            open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline, tokens=tokens)
         )
         await _start_notifications(services, engine, host)
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
         exports = HistoryExport(services, services.export_links)
-        public = None if role is Role.WORKER else public_application(host, engine, exports)
+        certificate = CertificateFile(services)
+        public = None if role is Role.WORKER else public_application(host, engine, exports, certificate)
         yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
@@ -289,7 +295,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         clock=utc_now,
         languages=load_texts(),
         links=links_of(cloud_of(settings.graph_url)),
-        previews=PreviewCache(utc_now),
+        previews=PreviewCache(steady_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
         commands=BOT_COMMANDS,
     )
@@ -304,7 +310,9 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
     engine.jobs.replace(SHOW_UPDATE, cards.show)
 
 
-def public_application(host: Host, engine: Engine, exports: HistoryExport) -> web.Application:
+def public_application(
+    host: Host, engine: Engine, exports: HistoryExport, certificate: CertificateFile
+) -> web.Application:
     """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
     application = web.Application(client_max_size=256 * 1024)
     application.add_routes([liveness_route()])
@@ -312,6 +320,7 @@ def public_application(host: Host, engine: Engine, exports: HistoryExport) -> we
     for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
         application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
     application.router.add_get("/exports/{token}", exports.serve)
+    application.router.add_get("/certificates/{token}", certificate.serve)
     return application
 
 

@@ -127,6 +127,10 @@ def summarize_exception(_logger: Any, _name: str, fields: Fields) -> Fields:
     return fields
 
 
+_DISK_FAULTS = frozenset({"SQLITE_FULL", "ENOSPC", "EDQUOT", "EROFS", "EIO", "53100", "58030"})
+"""SQLite's, the system's, and PostgreSQL's (disk_full, io_error)."""
+
+
 def describe_error(error: BaseException) -> str:
     """The error's type and the code of its cause, if any: ``OperationalError(SQLITE_FULL)``. Never its text.
 
@@ -136,6 +140,12 @@ def describe_error(error: BaseException) -> str:
     causes = _causes(error)
     code = next(filter(None, map(_error_code, causes)), type(causes[-1]).__name__ if causes[1:] else "")
     return f"{type(error).__name__}({code})" if code else type(error).__name__
+
+
+def is_disk_fault(error: BaseException) -> bool:
+    """Whether the error, or its cause, says that the disk takes nothing: full, over quota, read-only, broken."""
+    codes = [_error_code(each) for each in _causes(error)]
+    return any(code in _DISK_FAULTS or code.startswith(("SQLITE_READONLY", "SQLITE_IOERR")) for code in codes)
 
 
 def _causes(error: BaseException) -> list[BaseException]:

@@ -50,6 +50,7 @@ class Act(StrEnum):
     ENABLE = "enable"
     DISABLE = "disable"
     REMOVE = "remove"
+    REMOVED = "removed"
     RENAME = "rename"
     EDIT_CLOUDLINK = "edit_cloudlink"
     EDIT_TEAMS = "edit_teams"

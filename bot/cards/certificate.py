@@ -46,15 +46,23 @@ def _choices(texts: Texts, view: IntegrationView, choices: CredentialChoices) ->
 
 
 def handed_out(
-    texts: Texts, view: IntegrationView, made: NewCertificate, links: Links, form_error: FormError | None = None
+    texts: Texts,
+    view: IntegrationView,
+    made: NewCertificate,
+    links: Links,
+    file: str = "",
+    form_error: FormError | None = None,
 ) -> Card:
-    """The public part, to upload in Azure; the private key never leaves the bot."""
+    """The public part, to upload in Azure; the private key never leaves the bot.
+
+    ``file`` is its address; without one it is on the card, to copy.
+    """
     title = texts("certificate.upload")
     data = {"integration": view.id}
     body: list[CardElement] = [
         header(SYMBOL, title, capped(view.name)),
-        row("1.", texts("certificate.copy")),
-        _code(made.public),
+        row("1.", texts("certificate.download" if file else "certificate.copy")),
+        *([] if file else [_code(made.public)]),
         row("2.", texts("certificate.upload.where")),
         row("3.", texts("certificate.compare")),
         fact(texts("certificate.thumbprint"), made.thumbprint),
@@ -66,8 +74,9 @@ def handed_out(
     page = Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))
     use = {**data, "revision": str(view.revision)}
     actions: list[Action] = [
-        button(texts("button.certificate_use"), "certificate.use", use, style="positive"),
+        *([open_link(Link(texts("link.certificate"), file))] if file else []),
         open_link(page),
+        button(texts("button.certificate_use"), "certificate.use", use, style="positive"),
         button(texts("button.cancel"), "certificate.cancel", data),
     ]
     return card(texts, title, body, actions, wide=True)

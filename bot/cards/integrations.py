@@ -188,11 +188,18 @@ def remove_asked(texts: Texts, integration: IntegrationView, form_error: FormErr
     return card(texts, title, body, actions)
 
 
-def removed(texts: Texts, name: str) -> Card:
-    title = texts("removed.title")
-    body = [header("🗑️", title, capped(name)), text(texts("removed.what"))]
-    actions = [button(texts("button.setup"), "command.setup"), button(texts("button.help"), "command.help")]
-    return card(texts, title, body, actions)
+def removed(texts: Texts, integration_id: str, name: str, *, is_done: bool) -> Card:
+    """It is removed, or it will be as soon as presence is cleared."""
+    title = texts("removed.title" if is_done else "removing.title")
+    what = texts("removed.what" if is_done else "removing.what")
+    body = [
+        header("🗑️", title, capped(name)),
+        note("good" if is_done else "accent", "✅" if is_done else "⏳", what),
+    ]
+    data = {"integration": integration_id, "name": capped(name)}
+    again = button(texts("button.refresh"), "remove.progress", data, style="positive")
+    setup = button(texts("button.setup"), "command.setup")
+    return card(texts, title, body, [setup if is_done else again, button(texts("button.help"), "command.help")])
 
 
 def failed(texts: Texts, form_error: FormError, verb: str, data: dict[str, str]) -> Card:

@@ -8,9 +8,9 @@ from typing import Protocol
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, TextInput
 
 from bot.activity import Card
-from bot.cards.field_errors import FormError
+from bot.cards.field_errors import FormError, Link
 from bot.cards.fields import MAX_NAME
-from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
+from bot.cards.parts import button, capped, card, error_note, header, note, open_link, plain, row, text
 from bot.languages import Texts
 from sync.domain.model import IntegrationView
 
@@ -125,15 +125,25 @@ def other_secret(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, [header("👍", title, capped(view.name))], actions)
 
 
-def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask], now: datetime, zone: str) -> Card:
-    """Which monitors still use the replaced secret, and who updated the others, and when."""
+def checklist(
+    texts: Texts,
+    view: IntegrationView,
+    tasks: Sequence[MonitorTask],
+    now: datetime,
+    zone: str,
+    own: Link | None = None,
+) -> Card:
+    """Which monitors still use the replaced secret, and who updated the others, and when.
+
+    The bot shows nobody a secret that it made: then the monitors get one of their own, from the page ``own``.
+    """
     still_open = [task for task in tasks if task.done_at is None]
     done = sorted((task for task in tasks if task.done_at), key=lambda task: task.done_at or now, reverse=True)
     title = texts("monitors.checklist") if still_open else texts("monitors.all_done")
     count = texts("monitors.progress", done=texts.number(len(done)), total=texts.number(len(tasks)))
     body: list[CardElement] = [header("📡" if still_open else "✅", title, capped(view.name)), plain(count)]
     if still_open:
-        body.append(text(texts("monitors.checklist.how")))
+        body.append(text(texts("monitors.checklist.own" if own else "monitors.checklist.how")))
         body.append(_choices(texts, [(task.monitor_id, task.name) for task in still_open], "monitors.renewed"))
     body.extend(_done(texts, task, now, zone) for task in done[:DONE_SHOWN])
     if len(done) > DONE_SHOWN:
@@ -142,6 +152,7 @@ def checklist(texts: Texts, view: IntegrationView, tasks: Sequence[MonitorTask],
     actions: list[Action] = []
     if still_open:
         actions.append(button(texts("button.tick"), "monitors.tick", data, style="positive", inputs=True))
+        actions += [open_link(own)] if own else []
     actions.append(button(texts("button.monitors"), "monitors.show", data))
     return card(texts, title, body, actions)
 

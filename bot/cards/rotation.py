@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from microsoft_teams.cards.core import Action, CardElement, DateInput, TextInput
+from microsoft_teams.cards.core import Action, CardElement, CodeBlock, DateInput, TextBlock, TextInput
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links
@@ -32,7 +32,7 @@ def form(
     """The form for the new secret of this tenant and application; ``offer_for_me`` if the bot can create one."""
     title = texts("rotate.title")
     data = {"integration": view.id}
-    page = _secrets_page(texts, view, links)
+    page = secrets_page(texts, view, links)
     shown = [replace(one, link=None) if one.link == page else one for one in form_errors]
     fields: list[TextInput | DateInput] = [
         secret(texts, "client_secret", required=True, hint="field.secret.again" if form_errors else ""),
@@ -87,14 +87,14 @@ def replaced(
     return card(texts, title, body, actions)
 
 
-def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
-    """What the bot would do, with a button to confirm."""
+def for_me_asked(texts: Texts, view: IntegrationView, monitors: Sequence[str]) -> Card:
+    """What the bot would do, with a button to confirm; ``monitors`` are the names of those that are listed."""
     title = texts("rotate.for_me.title")
     body: list[CardElement] = [
         header("🔄", title, capped(view.name)),
         text(texts("rotate.for_me.what")),
         *(row(f"{number}.", texts(f"rotate.step.{step}")) for number, step in enumerate(SHOWN_STEPS, start=1)),
-        note("warning", "📡", texts("rotate.for_me.monitors")),
+        _about_monitors(texts, monitors),
     ]
     data = {"integration": view.id}
     actions = [
@@ -105,15 +105,25 @@ def for_me_asked(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, body, actions)
 
 
+def _about_monitors(texts: Texts, monitors: Sequence[str]) -> CardElement:
+    """A secret that the bot makes is shown to nobody, so monitors cannot share it."""
+    if not monitors:
+        return note("emphasis", "📡", texts("rotate.for_me.monitors"))
+    names = ", ".join(capped(name, 40) for name in monitors[:5]) + (" …" if monitors[5:] else "")
+    return note("warning", "📡", texts("rotate.for_me.listed", names=names), texts("rotate.for_me.own"))
+
+
 def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None) -> Card:
     """The progress of a rotation by the bot, and what it waits for."""
     if rotation.step in (RotationStep.FAILED, RotationStep.UNDO):
         return failed(texts, view, rotation, form_error)
     title = texts("rotate.for_me.done" if rotation.finished else "rotate.for_me.going")
-    place = len(SHOWN_STEPS) if rotation.finished else SHOWN_STEPS.index(rotation.step)
+    is_whole = rotation.finished and not rotation.old_left
+    last = RotationStep.REMOVE if rotation.finished else rotation.step
+    place = len(SHOWN_STEPS) if is_whole else SHOWN_STEPS.index(last)
     body: list[CardElement] = [header("🔄", title, capped(view.name))]
     body += [
-        row("✅" if number < place else "⏳" if number == place else "▫️", texts(f"rotate.step.{step}"))
+        row(_mark(number, place, is_finished=rotation.finished), texts(f"rotate.step.{step}"))
         for number, step in enumerate(SHOWN_STEPS)
     ]
     if form_error and not rotation.finished:
@@ -123,6 +133,13 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
     if rotation.old_left:
         body.append(old_secret_left(texts, rotation.old_left))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
+
+
+def _mark(number: int, place: int, *, is_finished: bool) -> str:
+    """Done, under way, or still to do; of a finished rotation the old secret that was left."""
+    if number < place:
+        return "✅"
+    return "▫️" if number > place else "⚠️" if is_finished else "⏳"
 
 
 def old_secret_left(texts: Texts, why: OldSecretLeft) -> CardElement:
@@ -161,7 +178,9 @@ def under_way(texts: Texts, view: IntegrationView) -> Card:
     return card(texts, title, body, [button(texts("button.refresh"), "rotate.progress", data, style="positive")])
 
 
-def automatic(texts: Texts, view: IntegrationView, possible: bool, links: Links) -> Card:
+def automatic(
+    texts: Texts, view: IntegrationView, possible: bool, links: Links, monitors: Sequence[str] = ()
+) -> Card:
     """Whether the bot rotates the secret automatically; ``possible`` if the application permits it."""
     title = texts("auto_rotate.title")
     data = {"integration": view.id}
@@ -179,10 +198,20 @@ def automatic(texts: Texts, view: IntegrationView, possible: bool, links: Links)
     if view.credential is CredentialKind.SECRET and not possible:
         page = Link(texts("link.permissions"), links.registration(view.client_id, "CallAnAPI"))
         what = texts("fault.graph.rotation_forbidden"), texts("fault.graph.rotation_forbidden.remedy")
-        body.append(note("warning", "🔒", *what, link=page))
+        body += [note("warning", "🔒", *what, link=page), text(texts("auto_rotate.owner")), _owner_line(view)]
         actions.append(button(texts("button.refresh"), "auto_rotate.show", data))
+    if view.credential is CredentialKind.SECRET and monitors:
+        body.append(_about_monitors(texts, monitors))
     actions.append(button(texts("button.status"), "status.show", data))
     return card(texts, title, body, actions)
+
+
+def _owner_line(view: IntegrationView) -> CodeBlock:
+    """Makes the application an owner of itself, in Azure's Cloud Shell ("az ad app owner", Azure CLI)."""
+    client = view.client_id
+    line = f"az ad app owner add --id {client} --owner-object-id $(az ad sp show --id {client} --query id -o tsv)"
+    plain = TextBlock(text=line, font_type="Monospace", size="Small", wrap=True)
+    return CodeBlock(code_snippet=line, language="Bash", fallback=plain)
 
 
 def _until(texts: Texts, rotation: RotationView) -> CardElement:
@@ -191,5 +220,6 @@ def _until(texts: Texts, rotation: RotationView) -> CardElement:
     return fact(texts("field.expires_on"), texts.date(rotation.expires_on))
 
 
-def _secrets_page(texts: Texts, view: IntegrationView, links: Links) -> Link:
+def secrets_page(texts: Texts, view: IntegrationView, links: Links) -> Link:
+    """Where the application's client secrets are in Azure."""
     return Link(texts("link.secrets"), links.registration(view.client_id, "Credentials"))

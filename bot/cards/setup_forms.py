@@ -69,14 +69,17 @@ def microsoft_form(
     kept: bool = False,
     form_errors: Sequence[FormError] = (),
 ) -> Card:
-    """Step 2: the checklist of Mitel's guide. Once the application's ID is known, the links lead to that one."""
+    """Step 2: the checklist of Mitel's guide. Once the application's ID is known, the links lead to that one.
+
+    The secret is not marked as required: clients would then refuse to send the IDs before it is there.
+    """
     title = texts("setup.microsoft.title")
     client_id = values.get("client_id", "") if is_guid(values.get("client_id", "")) else ""
     ids = [
         field(texts, "client_id", values, required=True, example=GUID_EXAMPLE),
         field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
     ]
-    masked = secret(texts, "client_secret", required=not kept, hint=_secret_hint(kept, form_errors))
+    masked = secret(texts, "client_secret", required=False, hint=_secret_hint(kept, form_errors))
     day = expiry_day(texts, values, "field.expires_on.instead")
     registration = Link(texts("link.new_registration"), links.new_registration())
     permissions = Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
@@ -123,7 +126,7 @@ def _portal_step(texts: Texts, number: int, step: str, place: Link | None = None
     ]
     if place:
         words.append(text(f"[{place.label}]({place.url})", spacing="Small"))
-    sign = TextBlock(text=f"{number}.", size="Large", weight="Bolder", color="Accent", spacing="None")
+    sign = TextBlock(text=str(number), size="Large", weight="Bolder", color="Accent", spacing="None")
     columns = [Column(width="28px", items=[sign]), Column(width="stretch", items=words)]
     return ColumnSet(spacing="Large", columns=columns)
 

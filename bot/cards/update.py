@@ -1,6 +1,7 @@
 """The dialog of a feature update: release notes, dry run, progress and result."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from microsoft_teams.cards.core import Action, CardElement, Container, RichTextBlock, TextInput, TextRun
 
@@ -70,11 +71,12 @@ def nothing_to_install(texts: Texts, integration: IntegrationView, offer: Update
     title = texts("update.nothing")
     standing = texts("update.stands_on", version=texts.number(offer.installed))
     body: list[CardElement] = [header("✅", title, capped(integration.name)), text(standing)]
-    actions = _next_actions(texts, integration.id, offer.undoable)
-    if offer.installed >= STATUS_MESSAGES:
+    has_text = offer.installed >= STATUS_MESSAGES
+    actions = _next_actions(texts, integration.id, offer.undoable, is_first=not has_text)
+    if has_text:
         body.append(_status_text(texts, integration.status_text))
         data = {"integration": integration.id}
-        actions.insert(0, button(texts("button.save"), "update.save_text", data, inputs=True))
+        actions.insert(0, button(texts("button.save"), "update.save_text", data, style="positive", inputs=True))
     return card(texts, title, body, actions)
 
 
@@ -254,9 +256,12 @@ def _undone(texts: Texts, installation: Installation) -> Card:
     return card(texts, title, body, _next_actions(texts, installation.integration_id, None))
 
 
-def _next_actions(texts: Texts, integration_id: str, undoable: int | None) -> list[Action]:
+def _next_actions(
+    texts: Texts, integration_id: str, undoable: int | None, *, is_first: bool = True
+) -> list[Action]:
     data = {"integration": integration_id}
-    actions: list[Action] = [button(texts("button.status"), "status.show", data, style="positive")]
+    style: Literal["positive"] | None = "positive" if is_first else None
+    actions: list[Action] = [button(texts("button.status"), "status.show", data, style=style)]
     if undoable is not None:
         title = texts("button.undo_update", version=texts.number(undoable))
         actions.append(button(title, "update.undo", {**data, "version": str(undoable)}))

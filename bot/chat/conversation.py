@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from bot.activity import Action, Event, Incoming, Installed, Message, Removed
+from bot.activity import Action, Incoming, Installed, Message, Removed
 from bot.cards import welcome as cards
 from bot.cards.field_errors import Link
 from bot.chat.authority import RoleWithdrawn, acting
@@ -13,7 +13,6 @@ from bot.chat.router import Router, is_portuguese
 from bot.chat.welcome import welcome_card
 from bot.languages import Language
 from storage.queries import conversations
-from storage.tables.conversations import Conversation
 from sync.domain.roles import Role
 
 
@@ -66,20 +65,14 @@ async def store_conversation(context: TurnContext, proceed: Proceed) -> None:
             name=incoming.sender.name,
             time_zone=incoming.time_zone,
         )
-        if _begins_in_portuguese(incoming.event, stored):
-            await conversations.set_language(session, context.tenant, context.person, Language.PORTUGUESE)
-            stored.language = Language.PORTUGUESE
+        if stored.language is None and isinstance(incoming.event, Message):
+            stored.language = Language.PORTUGUESE if is_portuguese(incoming.event.text) else conversations.CLIENTS
+            await conversations.set_language(session, context.tenant, context.person, stored.language)
     if stored.language in list(Language):
         context.texts = context.services.languages[Language(stored.language)]
     context.welcomed, context.admin_as = stored.welcomed, stored.admin_as
     context.client_zone = stored.time_zone
     await proceed()
-
-
-def _begins_in_portuguese(event: Event, stored: Conversation) -> bool:
-    """Whether the first words of a conversation are Portuguese, whatever the client's language is."""
-    is_first = not (stored.welcomed or stored.language)
-    return is_first and isinstance(event, Message) and is_portuguese(event.text)
 
 
 class Welcome:

@@ -1,4 +1,4 @@
-"""Links to history as a file: each is valid for ten minutes.
+"""Links to files, history and certificates: each is valid for ten minutes.
 
 A link contains the request, encrypted with a key for this purpose: it cannot be guessed or altered, and nothing has
 to be stored for it.
@@ -15,6 +15,7 @@ from core.http import is_loopback_host
 from storage.encryption import Encryption, SecretUnreadable
 
 PATH = "/exports/"
+CERTIFICATES = "/certificates/"
 LIFETIME = timedelta(minutes=10)
 PURPOSE = "export links"
 FILE = b"history.csv"
@@ -23,7 +24,7 @@ MAX_TOKEN_LENGTH = 2000
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """The history a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
+    """The file a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
 
     tenant: str
     person: str
@@ -40,26 +41,27 @@ class ExportLinks:
         self._public_url = public_url
         self._own_url = own_url
 
-    def create(self, request: ExportRequest, service_url: str) -> str:
-        """The file's address; empty if the reader, whose chat is at ``service_url``, cannot reach the bot."""
+    def create(self, request: ExportRequest, service_url: str, path: str = PATH) -> str:
+        """The file's address under ``path``; empty if who reads the chat at ``service_url`` cannot reach it."""
         is_here = is_loopback_host(urlsplit(service_url).hostname or "")
         base = self._public_url or (self._own_url if is_here else "")
         if not base:
             return ""
         payload = {
+            "path": path,
             "until": (self._clock() + LIFETIME).isoformat(),
             "tenant": request.tenant,
             "person": request.person,
             "language": request.language.value,
             "integration": request.integration_id,
         }
-        return base + PATH + self._encryption.encrypt(json.dumps(payload), FILE)
+        return base + path + self._encryption.encrypt(json.dumps(payload), FILE)
 
-    def read(self, token: str) -> ExportRequest | None:
-        """The request in a link's token; None for a forged or expired token."""
+    def read(self, token: str, path: str = PATH) -> ExportRequest | None:
+        """The request in a link's token; None for a token that is forged, expired or of another path."""
         try:
             payload = json.loads(self._encryption.decrypt(token[:MAX_TOKEN_LENGTH], FILE))
-            if datetime.fromisoformat(payload["until"]) <= self._clock():
+            if payload["path"] != path or datetime.fromisoformat(payload["until"]) <= self._clock():
                 return None
             language = Language(payload["language"])
             return ExportRequest(payload["tenant"], payload["person"], language, payload["integration"])

@@ -12,6 +12,7 @@ from bot.cards.people import listing as people_cards
 from bot.chat.context import Proceed, TurnContext
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
+from core.logging import describe_error, is_disk_fault
 from sync.domain.errors import SyncError
 from sync.domain.model import UnknownIntegration
 from sync.domain.people import UnknownPerson
@@ -38,9 +39,10 @@ class UnexpectedErrorHandler:
             reference = self._new_reference()
             frame = traceback.extract_tb(error.__traceback__)[-1]
             place = f"{frame.filename.rpartition('/')[2]}:{frame.lineno}"
-            log.error("turn_failed", reference=reference, error=type(error).__name__, place=place)
+            on_disk = is_disk_fault(error)
+            log.error("turn_failed", reference=reference, error=describe_error(error), place=place, disk=on_disk)
             context.measured.outcome = Outcome.FAILED
-            await context.show(welcome_cards.apology(context.texts, reference))
+            await context.show(welcome_cards.apology(context.texts, reference, on_disk=on_disk))
 
 
 class ServiceErrorHandler:

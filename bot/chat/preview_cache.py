@@ -10,7 +10,7 @@ MAX_PREVIEWS = 50
 
 
 class PreviewCache:
-    """A few previews by tenant and integration; the oldest is evicted first. A wrong clock costs a new read."""
+    """A few previews by tenant and integration; the oldest is evicted first. ``clock`` is steady."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -4,6 +4,7 @@ from bot.activity import Message
 from bot.cards import rotation as cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.router import normalised
+from bot.commands import monitors
 from bot.commands.choice import choose
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
@@ -25,7 +26,8 @@ async def open_auto_rotate(context: TurnContext) -> None:
 
 async def show_for(context: TurnContext, view: IntegrationView) -> None:
     possible = await context.operations.credentials.may_rotate(context.tenant, view.id)
-    await context.show(cards.automatic(context.texts, view, possible, context.services.links))
+    listed = await monitors.listed_names(context, view)
+    await context.show(cards.automatic(context.texts, view, possible, context.services.links, listed))
 
 
 async def turn_on(context: TurnContext, view: IntegrationView) -> None:

@@ -6,6 +6,7 @@ from bot.cards import certificate as cards
 from bot.cards import integrations as integration_cards
 from bot.cards.rotation import checking, under_way
 from bot.chat.context import Command, TurnContext
+from bot.chat.export_links import CERTIFICATES, ExportRequest
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError
@@ -31,7 +32,10 @@ async def make(context: TurnContext, error: SyncError | None = None) -> None:
     view = await context.integration()
     made = await context.operations.credentials.make_certificate(context.tenant, view.id, context.actor)
     said = context.form_error(error, view.tenant_id, view.client_id) if error else None
-    await context.show(cards.handed_out(context.texts, view, made, context.services.links, said))
+    request = ExportRequest(context.tenant, context.person, context.texts.language, view.id)
+    service_url = context.turn.incoming.address.service_url
+    file = context.services.export_links.create(request, service_url, CERTIFICATES)
+    await context.show(cards.handed_out(context.texts, view, made, context.services.links, file, said))
 
 
 async def use(context: TurnContext) -> None:

@@ -11,6 +11,7 @@ from bot.cards.setup import already_set_up, checking
 from bot.chat.context import Command, TurnContext
 from bot.commands import expiry
 from bot.commands.choice import choose
+from bot.commands.waiting import waiting_line
 from storage.queries import history
 from sync.domain.errors import SyncError
 from sync.domain.model import (
@@ -112,7 +113,10 @@ async def save_teams(context: TurnContext) -> None:
     app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
     expires_on = validation.day_of(typed["expires_on"])
     editor = context.operations.editor
-    editing = editor.edit_teams(context.tenant, view.id, revision_of(context), app, expires_on, context.actor)
+    waiting = waiting_line(context)
+    editing = editor.edit_teams(
+        context.tenant, view.id, revision_of(context), app, expires_on, context.actor, waiting
+    )
     try:
         await _save(context, view, editing, "edit.saved.teams")
     except SyncError as error:

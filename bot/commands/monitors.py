@@ -11,6 +11,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.cards import monitors as cards
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_NAME
+from bot.cards.rotation import secrets_page
 from bot.cards.validation import check_no_secret, cleaned, failed_check
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
@@ -18,6 +19,7 @@ from storage.queries import monitors
 from sync.audit import Act
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
+from sync.domain.rotation import BY_THE_BOT
 from sync.tenancy import owned
 
 ANSWERS = (Act.MONITORS_SAME, Act.MONITORS_OTHER)
@@ -128,9 +130,19 @@ async def checklist(context: TurnContext) -> None:
     view = await context.integration()
     async with context.services.database.session() as session:
         tasks = await monitors.list_tasks(session, context.tenant, view.id)
+        rotation = await monitors.last_completed_rotation(session, context.tenant, view.id)
     if not tasks:
         return await show_for(context, view)
-    return await context.show(cards.checklist(context.texts, view, tasks, context.now, await context.zone()))
+    is_unseen = rotation is not None and rotation.kind in BY_THE_BOT
+    own = secrets_page(context.texts, view, context.services.links) if is_unseen else None
+    zone = await context.zone()
+    return await context.show(cards.checklist(context.texts, view, tasks, context.now, zone, own))
+
+
+async def listed_names(context: TurnContext, view: IntegrationView) -> list[str]:
+    """The names of the integration's monitors."""
+    async with context.services.database.session() as session:
+        return [monitor.name for monitor in await monitors.list_owned(session, context.tenant, view.id)]
 
 
 async def tick(context: TurnContext) -> None:

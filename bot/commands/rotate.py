@@ -105,7 +105,8 @@ def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -
 
 
 async def for_me(context: TurnContext) -> None:
-    await context.show(cards.for_me_asked(context.texts, await context.integration()))
+    view = await context.integration()
+    await context.show(cards.for_me_asked(context.texts, view, await monitors.listed_names(context, view)))
 
 
 async def start(context: TurnContext) -> None:

@@ -101,6 +101,7 @@ async def open_host(
     answer_seconds: float = ANSWER_SECONDS,
     make_framework: MakeFramework = botbuilder,
     deadline: ShutdownDeadline | None = None,
+    tokens: TokenSource | None = None,
 ) -> AsyncIterator[Host]:
     """Run the bot for the length of the block; on leaving it, open turns may finish until ``deadline``.
 
@@ -108,7 +109,7 @@ async def open_host(
     A turn slower than ``answer_seconds`` is answered with the card shown so far and continues in the background.
     """
     delivery = Delivery(RateLimit(steady_clock), clock, sleep, random or SystemRandom())
-    framework = make_framework(config, http, token_source(config, steady_clock), delivery)
+    framework = make_framework(config, http, tokens or token_source(config, steady_clock), delivery)
     turn_runner = TurnRunner(handler, answer_seconds, deadline or ShutdownDeadline())
     admission = Admission(config, _verifier(config, http, clock, steady_clock))
     try:

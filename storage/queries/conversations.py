@@ -13,6 +13,9 @@ from storage.database import advisory_lock
 from storage.tables.conversations import Conversation
 from storage.tables.roles import NOTIFIED_ROLES, Member
 
+CLIENTS = ""
+"""The language of a conversation that follows the client's."""
+
 
 async def upsert(
     session: AsyncSession,
@@ -120,8 +123,8 @@ async def revoke_administrators(session: AsyncSession, admins: Collection[str]) 
     )
 
 
-async def set_language(session: AsyncSession, tenant_id: str, user_object_id: str, language: str | None) -> None:
-    """``None`` selects the client's own language again."""
+async def set_language(session: AsyncSession, tenant_id: str, user_object_id: str, language: str) -> None:
+    """``CLIENTS`` selects the language of the person's client."""
     await _change(session, tenant_id, user_object_id, language=language)
 
 

@@ -6,7 +6,7 @@ The order is that of ``Person.search``, in which the words are looked for too: o
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, case, false, func, or_, tuple_, update
+from sqlalchemy import ColumnElement, and_, false, func, or_, tuple_, update
 from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -15,10 +15,9 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Call, Endpoint, Person
 
 MAX_WORDS = 6
-CANDIDATES = 200
+CANDIDATES = 50
 """People who are compared with a name that nobody has."""
 
-MAX_PIECES = 12
 PIECE = 3
 
 
@@ -79,10 +78,10 @@ def _where(integration_ids: Collection[str], query: PeopleQuery) -> list[ColumnE
 def _filtered(query: PeopleQuery) -> list[ColumnElement[bool]]:
     match query.filter:
         case "on_the_phone":
-            return [col(Person.line).in_(query.talking)]
+            return [col(Person.desired).is_not(None), col(Person.line).in_(query.talking)]
         case "left_out":
             unmatched = or_(col(Person.unmatched).is_not(None), col(Person.teams_user_id).is_(None))
-            return [or_(unmatched, col(Person.refusal) != "")]
+            return [or_(unmatched, col(Person.refusal) != "", col(Person.excluded))]
         case "not_shown":
             differs = col(Person.desired).is_distinct_from(col(Person.applied))
             return [col(Person.desired).is_not(None), differs]
@@ -106,22 +105,22 @@ async def with_extension(session: AsyncSession, integration_ids: Collection[str]
 async def candidates(
     session: AsyncSession, integration_ids: Collection[str], words: Collection[str]
 ) -> list[Person]:
-    """Some of those who share a piece of a word, those who share most first: to find whom they may mean."""
-    pieces = [
-        word[start : start + PIECE] for word in words for start in range(max(1, len(word) - PIECE + 1)) if word
-    ]
-    few = list(dict.fromkeys(pieces))[:MAX_PIECES]
-    hits = [col(Person.search).contains(piece, autoescape=True) for piece in few]
-    if not hits:
+    """Whom these words may mean: some who share their first letters, or else their last ones, or else any."""
+    some = list(words)[:MAX_WORDS]
+    first = [col(Person.search).contains(word[:PIECE], autoescape=True) for word in some if word]
+    last = [col(Person.search).contains(word[-PIECE:], autoescape=True) for word in some if word]
+    if not first:
         return []
-    shared = sum((case((hit, 1), else_=0) for hit in hits[1:]), case((hits[0], 1), else_=0))
-    query = (
-        select(Person)
-        .where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), or_(*hits))
-        .order_by(shared.desc(), col(Person.search), col(Person.id))
-        .limit(CANDIDATES)
-    )
-    return list((await session.exec(query)).all())
+    for enough in (and_(*first), and_(*last), or_(*first, *last)):
+        query = (
+            select(Person)
+            .where(col(Person.integration_id).in_(integration_ids), col(Person.gone).is_(False), enough)
+            .order_by(col(Person.search), col(Person.id))
+            .limit(CANDIDATES)
+        )
+        if found := list((await session.exec(query)).all()):
+            return found
+    return []
 
 
 async def get(session: AsyncSession, integration_id: str, person_id: str, *, lock: bool = False) -> Person | None:

@@ -250,14 +250,18 @@ class Counts:
     left_out: dict[str, int]
 
 
-REFUSED = "refused"
-"""The reason of those whom Teams refuses, besides those in ``Person.unmatched``."""
+EXCLUDED, REFUSED = "excluded", "refused"
+"""The reasons of those whom an administrator excludes or Teams refuses, besides those in ``Person.unmatched``."""
 
 
 async def counts(session: AsyncSession, integration_id: str, in_a_call: Collection[str]) -> Counts:
     """``in_a_call`` names the lines that count as a call."""
     matched = col(Person.teams_user_id).is_not(None)
-    reason = case((col(Person.unmatched).is_not(None), col(Person.unmatched)), (col(Person.refusal) != "", REFUSED))
+    reason = case(
+        (col(Person.excluded), EXCLUDED),
+        (col(Person.unmatched).is_not(None), col(Person.unmatched)),
+        (col(Person.refusal) != "", REFUSED),
+    )
     query = (
         select(matched, reason, func.count(), func.count(case((matched & col(Person.line).in_(in_a_call), 1))))
         .where(col(Person.integration_id) == integration_id, col(Person.gone).is_(False))

@@ -12,8 +12,9 @@ from storage.tables.columns import UtcDateTime, new_id
 class Conversation(SQLModel, table=True):
     """A personal chat: where to send proactive messages, and in which language.
 
-    ``admin_as`` is the entry of ``ADMINS`` that admitted the person, empty when none did; ``time_zone`` is that of
-    the person's client (``Europe/Lisbon``), empty when it is not known.
+    ``language`` is None until the person has typed something, empty while it is the client's. ``admin_as`` is the
+    entry of ``ADMINS`` that admitted the person, empty when none did; ``time_zone`` is that of the person's client
+    (``Europe/Lisbon``), empty when it is not known.
     """
 
     tenant_id: str = Field(primary_key=True)

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from storage.tables.columns import UtcDateTime, new_id
 
+_DESIRED = text("desired IS NOT NULL")
 _APPLIED = text("applied IS NOT NULL")
 
 
@@ -39,7 +40,17 @@ class Person(SQLModel, table=True):
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
         Index("ix_person_due", "integration_id", "due_at"),
-        Index("ix_person_search", "integration_id", "search", "id"),
+        Index(
+            "ix_person_search",
+            *("integration_id", "search", "id"),
+            *("gone", "excluded", "changed_by", "unmatched", "teams_user_id", "refusal"),
+        ),
+        Index(
+            "ix_person_desired",
+            *("integration_id", "search", "id"),
+            sqlite_where=_DESIRED,
+            postgresql_where=_DESIRED,
+        ),
         Index(
             "ix_person_applied",
             "integration_id",

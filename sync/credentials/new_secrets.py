@@ -30,6 +30,11 @@ def holds_secret(text: str) -> bool:
     return _SHAPE.search(text) is not None
 
 
+def public_name(name: str) -> str:
+    """What a certificate or a secret in Azure is called after an integration: never a secret typed as its name."""
+    return "CloudLink Presence" if holds_secret(name) else name[:60]
+
+
 async def once_known(
     secret: str,
     check: Callable[[], Awaitable[Result]],

@@ -15,7 +15,7 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act
 from sync.credentials.expiry import matched
-from sync.credentials.new_secrets import holds_secret
+from sync.credentials.new_secrets import public_name
 from sync.credentials.rotation_store import MAX_PAUSE, Claim, RotationStore
 from sync.credentials.shared_secrets import SharedSecrets
 from sync.credentials.store import Credentials, CredentialStore
@@ -267,5 +267,4 @@ async def _remove_orphans(registration: Registration, rotation: Rotation) -> Non
 
 def secret_name(integration: Integration, rotation: Rotation) -> str:
     """What the secret is called in Azure. It holds the rotation's id, by which it is found again."""
-    name = "CloudLink Presence" if holds_secret(integration.name) else integration.name[:60]
-    return f"{name} {rotation.id}"
+    return f"{public_name(integration.name)} {rotation.id}"

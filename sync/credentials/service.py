@@ -14,7 +14,7 @@ from storage.queries import rotations
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act, AuditLog, Subject
-from sync.credentials.new_secrets import once_known
+from sync.credentials.new_secrets import once_known, public_name
 from sync.credentials.rotation_store import RotationStore, end
 from sync.credentials.store import Credentials, CredentialStore, application_of
 from sync.domain.context import Context
@@ -164,7 +164,7 @@ class CredentialService:
         integration = await self._read(owner_tenant, integration_id)
         if self._has_pending(integration):
             return _public(certificates.parse(self._pending(integration)))
-        made = await asyncio.to_thread(certificates.generate, integration.name, self._clock())
+        made = await asyncio.to_thread(certificates.generate, public_name(integration.name), self._clock())
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             if self._has_pending(integration):
@@ -175,6 +175,11 @@ class CredentialService:
             facts = {"thumbprint": made.thumbprint}
             await self._audit.record(session, Act.MAKE_CERTIFICATE, by, integration, facts)
         return _public(made)
+
+    async def pending_certificate(self, owner_tenant: str, integration_id: str) -> str:
+        """The public part (PEM) of the certificate that waits to be used; empty without one."""
+        integration = await self._read(owner_tenant, integration_id)
+        return certificates.parse(self._pending(integration)).public if self._has_pending(integration) else ""
 
     async def use_certificate(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None

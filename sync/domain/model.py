@@ -104,7 +104,7 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why the calls of a CloudLink person cannot be shown in Teams: no Teams user, no phone, or Teams refuses."""
+    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, excluded, or Teams refuses."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -114,6 +114,7 @@ class Unmatched(StrEnum):
     NO_EXTENSION = "no_extension"
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
+    EXCLUDED = "excluded"
     TAKEN = "taken"
     CHOSEN_GONE = "chosen_gone"
 

@@ -188,12 +188,13 @@ class Tick:
         if is_current:
             self._judge(row, returned)
         applying = Outcomes(row, returned.retry_at if is_current else now, now, self._rules.random)
+        others = self._wishes(row, {each.change.user_id for each in sent.changes})
         for pending, outcome in zip(sent.changes, returned.outcomes, strict=True):
             person = self._people.rows.get(pending.person_id)
             latency = None
             if person:
                 latency = pending.latency(person, outcome, now)
-                applying.apply(person, pending, outcome)
+                applying.apply(person, pending, outcome, others.get(pending.change.user_id))
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
             self._done.sent.append(Sent(key, pending, outcome, latency))
@@ -288,7 +289,8 @@ class Tick:
             return
         limit = min(left, work.room)
         due = self._people.add(queries.lock_due(self._transaction, key, work.sending, now, limit))
-        chosen = Choice(row, self._wishes(row, due), now, self._rules.random).prepare(due)
+        users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
+        chosen = Choice(row, self._wishes(row, users), now, self._rules.random).prepare(due)
         self._rules.quota.reserve(row, len(chosen), now)
         has_messages = any(person.status_due_at for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)
@@ -296,11 +298,11 @@ class Tick:
     def _is_blocked(self, key: str) -> bool:
         return any(name == key and lasting and service in health.TEAMS for name, service, lasting in self._problems)
 
-    def _wishes(self, row: IntegrationRow, due: Collection[PersonRow]) -> Mapping[str, Presence]:
-        """What others who share the application wish for the Teams users of these people."""
+    def _wishes(self, row: IntegrationRow, users: Collection[str]) -> Mapping[str, Presence]:
+        """What others who share the application wish for these Teams users."""
         others = {name: self._all[name] for name in self._sharing[row.id] - {row.id} if not self._is_blocked(name)}
-        users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
-        return wishes(queries.of_teams_users(self._transaction, others, users), others, self._done.now)
+        found = queries.of_teams_users(self._transaction, others, users) if others and users else []
+        return wishes(found, others, self._done.now)
 
 
 def _snapshots(work: Work) -> list[LineSnapshot]:

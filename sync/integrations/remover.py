@@ -9,9 +9,11 @@ from datetime import timedelta
 import structlog
 
 from storage.queries import integrations, people
+from sync.audit import Act, AuditLog
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH, REMOVE
+from sync.domain.model import BOT
 from sync.phones.subscriptions import Subscriptions
 
 log = structlog.get_logger()
@@ -28,6 +30,7 @@ class Remover:
         self._jobs = context.jobs
         self._clock = context.clock
         self._timeout = timeout
+        self._audit = AuditLog(context.database, context.clock)
 
     async def remove(self, integration_id: str) -> None:
         """The job: delete the integration once none of its presence is shown, or the timeout has passed."""
@@ -46,5 +49,6 @@ class Remover:
         except SyncError as error:
             log.warning("subscription_not_ended", integration=integration_id, fault=error.fault.value)
         async with self._database.writing() as session:
+            await self._audit.record(session, Act.REMOVED, BOT, integration, {"left": left} if left else {})
             await integrations.delete_one(session, integration_id)
         log.info("integration_removed", integration=integration_id, presences_left_to_expire=left)

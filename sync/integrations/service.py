@@ -9,7 +9,7 @@ from datetime import date
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import integrations, people, polls
+from storage.queries import history, integrations, people, polls
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
@@ -24,6 +24,7 @@ from sync.domain.model import (
     NameTaken,
     TeamsApp,
     TooManyIntegrations,
+    UnknownIntegration,
 )
 from sync.integrations.equality import check_new
 from sync.integrations.views import integration_view
@@ -138,6 +139,15 @@ class IntegrationService:
             integration.removing_since = self._clock()
             await self._audit.record(session, Act.REMOVE, by, integration)
         await self._jobs.defer(REMOVE, integration_id)
+
+    async def is_removed(self, owner_tenant: str, integration_id: str) -> bool:
+        """Whether a removal has ended. Raises ``UnknownIntegration`` if the tenant began none."""
+        async with self._database.session() as session:
+            row = await integrations.get(session, integration_id)
+            begun = await history.latest(session, owner_tenant, integration_id, (Act.REMOVE,))
+        if begun is None or (row and row.removing_since is None):
+            raise UnknownIntegration
+        return row is None
 
     def _new(
         self, subject: Subject, account: CloudLinkAccount, app: TeamsApp, expires_on: date | None

@@ -39,6 +39,8 @@ def integration_view(integration: Integration) -> IntegrationView:
 
 def reason_of(person: Person) -> Unmatched | None:
     """Why this person cannot be shown in Teams, None when they can."""
+    if person.excluded:
+        return Unmatched.EXCLUDED
     if person.unmatched:
         return Unmatched(person.unmatched)
     return Unmatched.REFUSED if person.refusal else None

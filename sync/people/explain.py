@@ -91,7 +91,7 @@ def _by_rule(facts: Facts) -> Answer | None:
     if not facts.integration.enabled:
         return Reason.PAUSED, {}, None
     if person.excluded:
-        return Reason.EXCLUDED, {"by": person.changed_by_name}, None
+        return Reason.EXCLUDED, {}, None
     if not person.teams_user_id:
         known = {"reason": person.unmatched} if person.unmatched else {}
         return (Reason.LEFT_OUT if known else Reason.NOT_READ), known, None
@@ -187,7 +187,7 @@ def _rule(facts: Facts) -> Rung:
     if not facts.integration.enabled:
         return Rung(Step.RULE, Light.OFF, "paused")
     if person.excluded:
-        return Rung(Step.RULE, Light.OFF, "excluded", person.changed_at, {"by": person.changed_by_name})
+        return Rung(Step.RULE, Light.OFF, "excluded")
     if not person.teams_user_id:
         if not person.unmatched:
             return Rung(Step.RULE, Light.WAITING, "not_read")

@@ -229,7 +229,7 @@ def _nearest(candidates: Sequence[Person], words: str) -> list[Person]:
 
     def similarity(person: Person) -> float:
         name = searchable(person.name)
-        parts = [name, *name.split(), searchable(person.address), person.extension or ""]
+        parts = [name, *name.split()[:3], person.extension or ""]
         return max(SequenceMatcher(None, words, part).ratio() for part in parts)
 
     return sorted(candidates, key=lambda person: -similarity(person))[:NEAREST]

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from random import Random
 
 from storage.flow.rows import AnyIntegration, AnyPerson
+from storage.tables.columns import UNSURE
 from sync.domain.changes import Change, Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
 from sync.domain.errors import SyncError
 from sync.domain.presence import Presence
 from sync.domain.services import PresenceService
 from sync.presence import plan
+from sync.presence.shared_sessions import strongest_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +63,16 @@ class Outcomes:
     now: datetime
     random: Random
 
-    def apply(self, person: AnyPerson, pending: PendingChange, outcome: Outcome) -> None:
-        """Store the outcome of one change, and when the person is due next."""
+    def apply(
+        self, person: AnyPerson, pending: PendingChange, outcome: Outcome, other: Presence | None = None
+    ) -> None:
+        """Store the outcome of one change, and when the person is due next.
+
+        ``other`` is what other integrations wish by now for the same session.
+        """
         match outcome:
+            case Done() if pending.shown != strongest_of(pending.wish, other):
+                self._send_again(person, pending)
             case Done():
                 plan.mark_accepted(person, pending.change, self.now)
                 person.applied = pending.wish or person.applied
@@ -78,6 +87,12 @@ class Outcomes:
                     pending.previous.restore(person)
                 plan.mark_refused(person, f"{status} {code}".rstrip(), self.now)
                 person.due_at = plan.next_due(person, self.integration, self.now, self.random)
+
+    def _send_again(self, person: AnyPerson, pending: PendingChange) -> None:
+        """Another integration changed its wish meanwhile: which of the two requests came last, nobody knows."""
+        plan.mark_accepted(person, pending.change, self.now)
+        person.applied, person.applied_user_id = UNSURE, pending.change.user_id
+        person.due_at = self.now
 
 
 async def send_batch(service: PresenceService, changes: Sequence[Request]) -> list[Outcome]:

@@ -54,6 +54,11 @@ def strongest(wish: Presence, other: Presence | None) -> Presence:
     return wish if other is None else max(wish, other, key=STRENGTH.index)
 
 
+def strongest_of(*wanted: Presence | None) -> Presence | None:
+    """The strongest of these wishes, None without any."""
+    return max((each for each in wanted if each), key=STRENGTH.index, default=None)
+
+
 def shared_change(person: AnyPerson, change: Change, others: Mapping[str, Presence]) -> Change | None:
     """``change`` as it is to be sent when others share the session; None when their wish is shown already."""
     other = others.get(change.user_id)

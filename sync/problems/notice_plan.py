@@ -204,7 +204,8 @@ def _incident_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterat
         if incident.ended_at is None and (is_notified or notify_at(incident, incidents, notified) <= given.now):
             yield DueNotice(PROBLEM, incident.id, {**_facts(incident), "urgent": incident.lasting})
         elif is_notified and is_all_clear(incident, incidents, notified, given.now):
-            yield DueNotice(CLEAR, incident.id, _facts(incident), frozenset(notified[incident.id]))
+            facts = {**_facts(incident), "urgent": incident.lasting}
+            yield DueNotice(CLEAR, incident.id, facts, frozenset(notified[incident.id]))
 
 
 def _facts(incident: Incident) -> dict[str, Any]:

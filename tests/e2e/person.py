@@ -28,11 +28,15 @@ AT_REST = """async () => {
 
 
 class Person:
-    """Two tabs of one browser: ``chat`` is the Playground's window, ``switchboard`` the sandbox's page."""
+    """Two tabs of one browser: ``chat`` is the Playground's window, ``switchboard`` the sandbox's page.
+
+    ``clicks`` and ``pastes_done`` count what was done in the chat, a click into each field included.
+    """
 
     def __init__(self, chat: Page, switchboard: Page) -> None:
         self._chat = chat
         self._switchboard = switchboard
+        self.clicks = self.pastes_done = 0
 
     async def sees(self, *texts: str) -> None:
         """Wait until all ``texts`` can be read in the chat; the newest one of each counts."""
@@ -47,15 +51,18 @@ class Person:
 
     async def presses(self, title: str) -> None:
         """Press and wait for the response: the window then redraws the card, and text typed earlier is lost."""
+        self.clicks += 1
         async with self._chat.expect_response(INVOKE, timeout=TIMEOUT_MS):
             await self._chat.get_by_role("button", name=title, exact=True).last.click(timeout=TIMEOUT_MS)
         await self._chat.evaluate(TWO_FRAMES)
 
     async def types(self, label: str, text: str) -> None:
+        self.clicks += 1
         await self._field(label).fill(text, timeout=TIMEOUT_MS)
 
     async def pastes(self, value: str, label: str) -> None:
         """Copy ``value`` (the switchboard's name for it) by its button there, and paste it into the field here."""
+        self.clicks, self.pastes_done = self.clicks + 1, self.pastes_done + 1
         await self._switchboard.bring_to_front()
         button = self._switchboard.get_by_test_id(f"copy-{value}")
         await button.click()
@@ -78,6 +85,10 @@ class Person:
         await expect(self._switchboard.get_by_test_id(f"presence-{extension}")).to_contain_text(
             text, timeout=TIMEOUT_MS
         )
+
+    async def comes_back(self) -> None:
+        """From the switchboard to the chat."""
+        await self._chat.bring_to_front()
 
     async def captures_chat(self, name: str, showing: str = "") -> None:
         """The window as it is, or scrolled to where ``showing`` is visible."""

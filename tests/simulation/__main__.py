@@ -22,6 +22,8 @@ def main() -> int:
     lived, failed, spent = 0, 0, 0.0
     for outcome in _outcomes(seeds, frozenset(map(Kind, options.without)), options.processes, options.undone):
         lived, spent = lived + 1, spent + outcome.seconds
+        if lived % 20 == 0:
+            print(f"{lived} days", flush=True)
         if outcome.faults:
             failed += 1
             print(_report(outcome, options.trace), flush=True)

@@ -23,10 +23,11 @@ from tests.simulation.clients import SimulatedClients
 from tests.simulation.cloudlink import CloudLinkModel
 from tests.simulation.company import edit_directory, hire, people_of
 from tests.simulation.disk import Disk
-from tests.simulation.graph import GraphModel
+from tests.simulation.graph import WINDOW, GraphModel
+from tests.simulation.notices import add_recipient, repeated
 from tests.simulation.oracle import right, wish
 from tests.simulation.process import Installation, Process
-from tests.simulation.world import Kind, World, kinds_of
+from tests.simulation.world import QUIET, Kind, World, kinds_of
 from tests.support.stores import sqlite_with_tables
 
 INTERVALS = Intervals(
@@ -37,6 +38,9 @@ DISK = Disk()
 
 CALM = 240.0
 """Seconds after the last fault: late events have come, a sample was polled, both directories were read."""
+
+WITHIN = 5.0
+"""Seconds within which a change is shown on a day without faults."""
 
 LONG_CALM = 14 * INTERVALS.poll_with_webhooks
 """Seconds after which everybody was in a sample: so long may a silently lost event go unnoticed."""
@@ -104,7 +108,11 @@ class Day:
         config = EngineConfig("", "", "", PUBLIC_URL, quota, intervals=INTERVALS)
         DISK.insert(path, world.dice("disk"))
         self._installation = Installation(world, config, SimulatedClients(self.cloudlinks, self.graph), DISK)
+        self._path = path
+        add_recipient(path)
         self._is_over = False
+        self._expected: dict[str, str | None] = {}
+        self._right_at: dict[str, float] = {}
 
     def live(self) -> None:
         time = self.world.time
@@ -130,8 +138,26 @@ class Day:
             time.after(at, lambda: self._do(self.administrator.set_up))
         for phones in self.systems.values():
             time.after(10, partial(scenes.play, world, scenes.day(world, phones)))
+        if world.kinds <= QUIET:
+            time.after(20, self._watch)
         self._plan(Kind.ADMINISTRATOR, 70, lambda: self._do(self.administrator.act))
         self._plan(Kind.PEOPLE_MOVE, 100, lambda: edit_directory(world, self.graph))
+
+    def _watch(self) -> None:
+        """On a quiet day, nobody is shown wrongly for longer than ``WITHIN`` seconds."""
+        expected, now = right(self.systems.values(), self.graph), self.world.time.seconds
+        for teams_id, presence in expected.items():
+            shown = self.graph.shown(CLIENT_ID, teams_id)
+            has_changed = presence != self._expected.get(teams_id)
+            if shown == presence or has_changed or teams_id in self.graph.refused:
+                self._right_at[teams_id] = now
+            elif now - self._right_at.get(teams_id, now) > WITHIN:
+                self.world.fail(f"{teams_id} is shown as {shown} for {WITHIN:.0f} s, right is {presence}")
+        self._expected = expected
+        if self.world.faults:
+            self._end()
+        elif self.world.is_busy:
+            self.world.time.after(1, self._watch)
 
     def _plan_faults(self) -> None:
         dice = self.world.dice("machine")
@@ -189,6 +215,8 @@ class Day:
     def _set_clock(self, seconds: float) -> None:
         self.world.note(f"CLOCK SET by {seconds:.1f} s")
         self.world.clock_error += timedelta(seconds=seconds)
+        if seconds > 0:
+            self.graph.unchecked_until = self.world.time.seconds + WINDOW + 5
 
     def _sleep(self, seconds: float) -> None:
         if self.world.time.seconds + seconds < self.world.busy:
@@ -222,6 +250,9 @@ class Day:
         self._end()
 
     def _end(self) -> None:
+        if not self.world.kinds & {Kind.CLOCK_STEPS, Kind.POWER_CUTS}:
+            for text in repeated(self._path):
+                self.world.fail(text)
         self._is_over = True
         self._kill()
 

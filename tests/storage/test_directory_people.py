@@ -75,7 +75,7 @@ FILTERED = [
     [
         ("everyone", ["guest", "idle", "missing", "never compared", "out", "refused", "talking"]),
         ("on_the_phone", ["missing", "talking"]),
-        ("left_out", ["guest", "never compared", "refused"]),
+        ("left_out", ["guest", "never compared", "out", "refused"]),
         ("not_shown", ["missing"]),
         ("excluded", ["out"]),
         ("my_changes", ["out"]),

@@ -67,12 +67,13 @@ async def test_counts(tmp_path: Path) -> None:
             person("shown", desired=CALL, applied=CALL, line="on_call", due_at=NOON),
             person("stranger", teams_user_id=None, unmatched="not_found", desired=CALL, line="on_call"),
             person("refused", desired=CALL, refusal="404 gone", line="on_call"),
+            person("out", excluded=True, desired=CALL, line="on_call"),
             person("gone", gone=True, teams_user_id=None),
         )
         async with database.session() as session:
             counts = await people.counts(session, "i1", ["on_call"])
             assert counts == people.Counts(
-                people=4, matched=2, in_a_call=3, waiting=1, left_out={"not_found": 1, "refused": 1}
+                people=5, matched=2, in_a_call=4, waiting=1, left_out={"not_found": 1, "refused": 1, "excluded": 1}
             )
             assert await people.count_shown(session, "i1") == 1
 

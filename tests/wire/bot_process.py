@@ -20,6 +20,7 @@ from sqlmodel import SQLModel
 from app import public_application
 from bot.activity import Card
 from bot.cards.field_errors import Links
+from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Command, Services
 from bot.chat.export_links import ExportLinks
 from bot.chat.history_export import HistoryExport
@@ -228,7 +229,8 @@ async def open_bot_process(
         chat_host = await stack.enter_async_context(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
         )
-        public = public_application(chat_host, engine, HistoryExport(services, services.export_links))
+        exports = HistoryExport(services, services.export_links)
+        public = public_application(chat_host, engine, exports, CertificateFile(services))
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
         url, operations_url = [

@@ -1,7 +1,7 @@
 """A tenant's data with something in every state, which no other tenant may see, count or change."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -47,6 +47,8 @@ PRIVATE = {
     "member": ("id", "name", "address"),
 }
 """The columns that identify a tenant's data."""
+
+MOST_PEOPLE = 4
 
 Payload = tuple[str, dict[str, Any]]
 
@@ -265,11 +267,16 @@ async def _crawl(bot: BotProcess, owner: Person, cards: Iterable[Card], found: d
     while waiting:
         verb, data = waiting.popleft()
         key = repr((verb, sorted((name, value) for name, value in data.items() if name != "press")))
-        if key in found:
+        if key in found or _is_one_more_person(verb, data, found.values()):
             continue
         found[key] = (verb, data)
         if verb in READS or verb.startswith("command."):
             waiting += [each for card in _cards([await bot.press(owner, verb, data)]) for each in pressable(card)]
+
+
+def _is_one_more_person(verb: str, data: Mapping[str, Any], found: Collection[Payload]) -> bool:
+    """Whether enough people were seen by this verb: their cards have the same buttons."""
+    return "person" in data and sum(each == verb and "person" in sent for each, sent in found) >= MOST_PEOPLE
 
 
 def _cards(replies: Iterable[Reply]) -> list[Card]:

@@ -113,6 +113,28 @@ async def test_an_old_form_is_refused_before_any_service_is_called(running: Runn
     assert [entry for entry in await running.sandbox.log() if "authentication" in str(entry)] == []
 
 
+@pytest.mark.parametrize("edits_it", [True, False], ids=["edit", "setup"])
+async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
+    running: RunningEngine, edits_it: bool
+) -> None:
+    """Nothing of other people waits meanwhile: no transaction is open and no refusal is recorded."""
+    view = await running.connect(enabled=False)
+    await running.sandbox.set_faults(secret_delay_seconds=0.5)
+    new = await running.sandbox.new_secret("Second")
+    app, waits = replace(app_of(running.sandbox), client_secret=new["value"]), 0
+
+    async def waiting() -> None:
+        nonlocal waits
+        waits += 1
+        await running.engine.integrations.disable(TENANT, view.id, BEN)
+
+    if edits_it:
+        await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA, waiting)
+    else:
+        await running.engine.connection_test.check_teams(TENANT, app, ADA, waiting)
+    assert waits == 1
+
+
 # The CloudLink side
 
 

@@ -33,6 +33,7 @@ from tests.support.engines import account_of
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database
 from tests.support.stores import EACH, stored
+from tests.support.stores import person as stored_person
 from tests.wire.bot_process import (
     BotProcess,
     Person,
@@ -65,6 +66,7 @@ REPEATABLE = frozenset(
 
 COUNTED = frozenset(
     {
+        *(f"person_{name}" for name in ("exclude", "include", "resend", "clear", "match", "unmatch")),
         "setup",
         "enable",
         "disable",
@@ -347,6 +349,22 @@ async def admins_remove(scene: Scene) -> dict[str, Any]:
     return await scene.offered("admins", "admins.remove", via=("admins.open", "admins.ask_remove"))
 
 
+async def of_sofia(scene: Scene, verb: str) -> dict[str, Any]:
+    """What the button of this verb sends for a person of the integration: it is pressed on their card."""
+    sofia = stored_person(
+        uuid4().hex,
+        integration_id=scene.view.id,
+        teams_user_id=str(uuid4()),
+        excluded=verb == "person.include",
+        chosen_user_id="chosen" if verb == "person.unmatch" else None,
+    )
+    await scene.store(sofia)
+    via = ("person.match",) if verb in ("person.save_match", "person.unmatch") else ()
+    typed = {"principal_name": "emily.carter@valeverde.example"} if verb == "person.save_match" else {}
+    return await scene.offered(f"people {sofia.name}", verb, typed, via)
+
+
+PERSON_VERBS = ("exclude", "include", "resend", "clear", "save_match", "unmatch")
 INVITED = {"address": "eva.reis@vale-verde.example", "person": "nobody", "role": "viewer"}
 Prepare = Callable[[Scene], Awaitable[dict[str, Any]]]
 QUIET = {"quiet_from": "20:00", "quiet_until": "08:00", "time_zone": "Europe/Lisbon"}
@@ -380,6 +398,10 @@ CARDS: Mapping[str, Prepare] = {
     "admins.change": admins_change,
     "admins.demote": admins_demote,
     "admins.remove": admins_remove,
+    **{
+        f"person.{name}": lambda scene, name=name: of_sofia(scene, f"person.{name}")  # type: ignore[misc]
+        for name in PERSON_VERBS
+    },
 }
 HOSTS_OWN = frozenset({"certificate.host", "certificate.federated"})
 """Verbs that need a file of the host: the same act as ``certificate.use``, with the same revision check."""

@@ -25,7 +25,7 @@ from sync.domain.roles import Role
 from sync.phones.subscriptions import hashed
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, PT
 from tests.support.postgres import fresh_database
 from tests.support.stores import EACH, integration, stored, with_secrets
 from tests.wire import tenant_data
@@ -49,7 +49,8 @@ RUI = Person(TENANT, "0a100000-0000-4000-8000-000000000002", "Rui of Vale Verde"
 BIA = Person(OTHER_TENANT, "b1a00000-0000-4000-8000-000000000003", "Bia from elsewhere")
 OWN = "an-integration-of-their-own"
 FORMS = ("execute", "submit")
-REFUSED = "For administrators only"
+REFUSED = ("For administrators only", PT("refused.title"))
+"""In the language of what was typed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +97,16 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "setup.register": ("draft",),
     "rotate.save": ("integration", "revision", "description", "client_secret"),
     "rotate.start": ("integration",),
+    "remove.progress": ("integration", "name"),
     "auto_rotate.off": ("integration",),
     "certificate.use": ("integration", "revision"),
     "history.page": ("integration", "page"),
     "integrations.page": ("page",),
     "admins.demote": ("member", "was", "role"),
     "claim.now": ("code",),
+    "people.page": ("integration", "filter", "words", "after"),
+    "person.include": ("integration", "person", "choices"),
+    "person.unmatch": ("integration", "person", "choices"),
     "update.undo": ("integration", "version"),
     "update.done": ("integration", "version"),
 }
@@ -227,7 +232,8 @@ async def test_a_role_cannot_do_more_than_it_allows(
 
 def refused(reply: Reply) -> None:
     assert reply.status == 200
-    assert {EN("not_for_role.title") in words(card) for card in reply.cards} == {True}
+    titles = (EN("not_for_role.title"), PT("not_for_role.title"))
+    assert {any(title in words(card) for title in titles) for card in reply.cards} == {True}
 
 
 def least_role(verb: str) -> Role | None:
@@ -468,7 +474,7 @@ class Attack:
         said = json.dumps(reply.cards, ensure_ascii=False)
         assert "Something went wrong" not in said, sent
         if not self._intruder.admitted and not for_everyone:
-            assert REFUSED in said
+            assert any(title in said for title in REFUSED)
             assert len(reply.cards) <= 2
         for value in sorted((str(value) for value in sent.values()), key=len, reverse=True):
             for part in value.split(",") if value else []:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from microsoft_teams.cards.core import CardElement
+from microsoft_teams.cards.core import Action, CardElement, ExecuteAction
 
 from bot.activity import Card
 from bot.cards.field_errors import FormError
+from bot.cards.health.remedies import remedies
 from bot.cards.parts import MAX_ACTIONS, button, capped, card, header, note, row, text
 from bot.languages import Texts
 from sync.domain.model import IntegrationView, Probe
@@ -37,12 +38,27 @@ def tested(
     shown = _limit_links(_without_repeats(form_errors))
     for place, probe in enumerate(probes):
         body.extend(_probe(texts, probe, shown.get(place)))
+    return card(texts, title, body, _actions(texts, integration, probes, form_errors), wide=True)
+
+
+def _actions(
+    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], form_errors: Mapping[int, FormError]
+) -> list[Action]:
+    """The remedy of the first failure that has one in this chat; else testing again."""
     data = {"integration": integration.id}
-    actions = [
-        button(texts("button.test_again"), "test.run", data, style="positive"),
-        button(texts("button.status"), "status.show", data),
-    ]
-    return card(texts, title, body, actions, wide=True)
+    remedy = _remedy(texts, integration, probes, form_errors)
+    again = button(texts("button.test_again"), "test.run", data, style=None if remedy else "positive")
+    return [*remedy, again, button(texts("button.status"), "status.show", data)]
+
+
+def _remedy(
+    texts: Texts, integration: IntegrationView, probes: Sequence[Probe], form_errors: Mapping[int, FormError]
+) -> list[Action]:
+    for place, probe in enumerate(probes):
+        if probe.error:
+            found = remedies(texts, probe.error, probe.service, form_errors[place], integration.id)[:1]
+            return [each for each in found if isinstance(each, ExecuteAction) and each.verb != "test.run"]
+    return []
 
 
 def _without_repeats(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
@@ -52,8 +68,8 @@ def _without_repeats(form_errors: Mapping[int, FormError]) -> dict[int, FormErro
 
 
 def _limit_links(form_errors: Mapping[int, FormError]) -> dict[int, FormError]:
-    """A card takes six buttons, two of which are its own; further links are left out."""
-    linked = sorted(form_errors)[: MAX_ACTIONS - 2]
+    """A card takes six buttons, three of which are its own; further links are left out."""
+    linked = sorted(form_errors)[: MAX_ACTIONS - 3]
     return {place: said if place in linked else replace(said, link=None) for place, said in form_errors.items()}
 
 
@@ -66,4 +82,5 @@ def _probe(texts: Texts, probe: Probe, form_error: FormError | None) -> list[Car
     outcome = row(symbol, name, f"{texts(f'service.{probe.service}')} · {took}", why)
     if form_error is None:
         return [outcome]
-    return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=form_error.link)]
+    link = None if probe.step == WAY_IN else form_error.link
+    return [outcome, note("attention", "🛠️", form_error.sentence, form_error.remedy, link=link)]

@@ -72,10 +72,9 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
-        *([] if faults or not view.integration.enabled else [_freshness(texts, status)]),
+        *([] if faults or not view.integration.enabled else [_freshness(texts, status), *proof(texts, status)]),
         *_services(texts, status, faults),
-        _figures(texts, status),
-        *([] if faults or not view.integration.enabled else proof(texts, status)),
+        _figures(texts, status, faults),
         *_not_shown(texts, status),
         *_facts(texts, view, faults),
         *_monitors(texts, status),
@@ -146,9 +145,11 @@ def _freshness(texts: Texts, status: Status) -> Container:
     return note("warning" if missed else "good", "🕑", age, texts(f"status.polling.{status.freshness}"))
 
 
-def _figures(texts: Texts, status: Status) -> CardElement:
+def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardElement:
+    """Who is on the phone is not known without CloudLink, and not followed while presence is not enabled."""
     matched = (texts.plural("status.matched", status.people), texts.number(status.matched))
-    if not status.integration.enabled:
+    is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
+    if not (status.integration.enabled and is_known):
         return tiles(matched)
     calls = (texts("status.in_a_call"), texts.number(status.in_a_call))
     return tiles(matched, calls, (texts("status.waiting"), texts.number(status.waiting)))

@@ -9,7 +9,7 @@ from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
 from bot.cards.health.proof import state_of
 from bot.cards.parts import button, capped, card, error_note, header, note, row, text
-from bot.cards.people.words import device, from_us, state, who
+from bot.cards.people.words import device, from_us, sentence, state, who
 from bot.languages import Texts
 from sync.domain.people import MatchRefused, PersonCard, PersonLine, SentChange
 from sync.domain.presence import Presence
@@ -31,7 +31,7 @@ def person_card(
     if meanwhile is not None:
         body.append(note("warning", "☝️", texts("person.meanwhile", who=capped(meanwhile) or "–")))
     if line.excluded or line.left_out or not line.is_matched:
-        body.append(note("warning", "🚫" if line.excluded else "⚠️", state(texts, line)))
+        body.append(note("warning", "🚫" if line.excluded else "⚠️", sentence(state(texts, line))))
     body += [
         *_devices(texts, person, now, zone),
         *_teams(texts, person, now, zone),
@@ -48,22 +48,37 @@ def _devices(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list
 def _teams(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[CardElement]:
     line = person.line
     rows: list[CardElement] = [_heading(texts("person.teams"))]
-    rows.append(row("📥", texts("person.wanted", presence=from_us(texts, line.desired))))
+    rows.append(
+        row(
+            "📥",
+            texts(
+                "person.wanted", presence=from_us(texts, line.desired) if line.desired else texts("person.nothing")
+            ),
+        )
+    )
     at = ""
     if person.applied_at and person.applied_until:
         until = texts.since(person.applied_until, now, zone)
         at = texts("person.applied.at", ago=texts.when(person.applied_at, now, zone), until=until)
-    rows.append(row("📤", texts("person.applied", presence=from_us(texts, line.shown)), at))
+    rows.append(
+        row(
+            "📤",
+            texts("person.applied", presence=from_us(texts, line.shown) if line.shown else texts("person.nothing")),
+            at,
+        )
+    )
     if person.read:
         shown = person.read.activity or person.read.availability
         rows.append(row("👁️", texts("person.read", presence=state_of(texts, shown))))
     elif line.is_matched:
         rows.append(row("👁️", texts("person.unread")))
-    if line.by_hand and line.changed_at:
-        ago = texts.when(line.changed_at, now, zone)
-        rows.append(row("🔗", texts("person.matched.hand", who=capped(line.changed_by, 40) or "–", ago=ago)))
+    if line.by_hand:
+        rows.append(row("🔗", texts("person.matched.hand")))
     elif line.is_matched:
         rows.append(row("🔗", texts("person.matched.address", address=capped(line.address))))
+    if line.changed_at:
+        ago = texts.when(line.changed_at, now, zone)
+        rows.append(row("✏️", texts("person.changed", who=capped(line.changed_by, 40) or "–", ago=ago)))
     return rows
 
 

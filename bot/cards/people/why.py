@@ -1,7 +1,7 @@
 """Why Teams shows what it shows: the reason first, then the rungs from the phone to Teams, each with its light."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from microsoft_teams.cards.core import Action, CardElement, RichTextBlock, TextRun
 
@@ -13,10 +13,11 @@ from bot.cards.people.words import who
 from bot.languages import Texts
 from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reason, Rung
 
-LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.OFF: "⚪"}
+LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.OFF: "➖"}
 GOOD = frozenset({Reason.SHOWN, Reason.NOTHING})
 WAITING = frozenset({Reason.PENDING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.STRONGER, Reason.UNREAD})
 MAX_FACT = 60
+JUST_NOW = timedelta(seconds=10)
 
 RESEND = ("button.resend", "person.resend")
 TEST = ("button.test", "test.run")
@@ -103,6 +104,8 @@ def _verdict(texts: Texts, found: Explanation, *, remedy: bool = True) -> CardEl
 def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
     sentence = texts(f"why.{rung.step}.{rung.key}", **_in_words(texts, rung.facts))
     when = texts.when(rung.at, now, zone) if rung.at else ""
+    if rung.at and now - rung.at < JUST_NOW:
+        when = texts("why.just_now")
     step = texts(f"why.step.{rung.step}")
     return row(LIGHTS[rung.light], f"{step}: {sentence}", when, spacing="Default")
 

@@ -35,6 +35,11 @@ def state(texts: Texts, line: PersonLine) -> str:
     return texts("people.both", line=texts(f"line.{line.line}"), shown=from_us(texts, line.shown))
 
 
+def sentence(words: str) -> str:
+    """With a capital letter: a line that is shown on its own."""
+    return words[:1].upper() + words[1:]
+
+
 def light(line: PersonLine) -> str:
     """A symbol for that line."""
     if line.excluded:

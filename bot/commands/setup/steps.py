@@ -1,7 +1,6 @@
 """The first two steps: each shows its form, and checks what was typed at its service."""
 
 from collections.abc import Sequence
-from itertools import count
 
 from bot.cards import setup as cards
 from bot.cards import setup_forms as forms
@@ -13,6 +12,7 @@ from bot.chat.context import TurnContext
 from bot.commands import enable
 from bot.commands.setup import draft as drafts
 from bot.commands.setup.draft import CLIENT_SECRET, CLOUDLINK_SECRET
+from bot.commands.waiting import waiting_line
 from storage.tables.conversations import Draft
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import (
@@ -171,12 +171,8 @@ async def _check_fields(context: TurnContext, typed: dict[str, str], secret: str
 
 async def _check_at_microsoft(context: TurnContext, draft: Draft, app: TeamsApp) -> list[FormError]:
     """What Microsoft refuses. While it does not know a new secret yet, the card says so and counts the attempts."""
-    attempts = count(1)
-
-    async def waiting() -> None:
-        await context.show(cards.checking(context.texts, 2, "teams", next(attempts)))
-
     await context.show(cards.checking(context.texts, 2, "teams"))
+    waiting = waiting_line(context, 2)
     try:
         await context.operations.connection_test.check_teams(context.tenant, app, context.actor, waiting)
     except SyncError as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache, partial
 from typing import Any, Protocol
@@ -14,12 +15,14 @@ from bot.activity import Undelivered
 from bot.hosting.config import AppType, HostingConfig
 from core.clock import Clock
 from core.http import cleaned
+from sync.teams.entra_errors import code_in
 from sync.teams.managed_identity import acquire_token
 from sync.teams.msal_http import EntraUnavailable, MsalHttp, authority
 
 log = structlog.get_logger()
 
 EARLY = timedelta(minutes=5)
+CHECK_EVERY = timedelta(minutes=1)
 _BOT_FRAMEWORK_TENANT = "botframework.com"
 
 TokenAnswer = Mapping[str, Any]
@@ -30,12 +33,19 @@ class TokenSource(Protocol):
         """A bearer token, empty when none is to be sent. Raises ``Undelivered`` when there is none."""
         ...
 
+    async def is_accepted(self) -> bool:
+        """Whether Entra ID accepts the bot's own credentials; True while it does not answer. Raises nothing."""
+        ...
+
 
 class NoToken:
     """For a bot without an app id, on a developer's machine."""
 
     async def get(self) -> str:
         return ""
+
+    async def is_accepted(self) -> bool:
+        return True
 
 
 class BotToken:
@@ -47,6 +57,17 @@ class BotToken:
         self._lock = asyncio.Lock()
         self._token = ""
         self._good_until: datetime | None = None
+        self._is_refused = False
+        self._checked_at: datetime | None = None
+
+    async def is_accepted(self) -> bool:
+        """Whether Entra ID accepts the bot's own credentials; asked at most once in ``CHECK_EVERY``."""
+        now = self._clock()
+        if self._checked_at is None or now >= self._checked_at + CHECK_EVERY:
+            self._checked_at = now
+            with suppress(Undelivered):
+                await self.get()
+        return not self._is_refused
 
     async def get(self) -> str:
         async with self._lock:
@@ -59,11 +80,14 @@ class BotToken:
         try:
             answer = await asyncio.to_thread(self._acquire)
         except (httpx.HTTPError, EntraUnavailable, msal.exceptions.MsalError, ValueError) as error:
-            log.error("bot_token_unreachable", error=type(error).__name__)
+            code = code_in(f"{error} {error.__context__ or ''}")
+            log.error("bot_token_unreachable", error=type(error).__name__, aadsts=code)
             raise Undelivered(0) from None
         token, lifetime = answer.get("access_token"), answer.get("expires_in")
+        self._is_refused = not isinstance(token, str) or not isinstance(lifetime, int)
         if not isinstance(token, str) or not isinstance(lifetime, int):
-            log.error("bot_token_refused", error=cleaned(answer.get("error"), 100))
+            code = code_in(str(answer.get("error_description") or ""))
+            log.error("bot_token_refused", error=cleaned(answer.get("error"), 100), aadsts=code)
             raise Undelivered(401)
         self._token = token
         self._good_until = requested_at + max(timedelta(seconds=lifetime) - EARLY, timedelta(seconds=lifetime / 2))

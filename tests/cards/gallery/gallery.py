@@ -115,6 +115,7 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     pressed_by = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
     yield "pressed_before", with_banner(welcome.stale(texts), pressed_by, texts("pressed.once"))
     yield "apology", welcome.apology(texts, "4f1d2c3b")
+    yield "apology_disk", welcome.apology(texts, "4f1d2c3b", on_disk=True)
     yield "languages", welcome.languages(texts, changed=False)
     yield "language_changed", welcome.languages(texts, changed=True)
 
@@ -211,10 +212,14 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     steps = [
         Probe(Service.CLOUDLINK, "token", 0.21),
         Probe(Service.CLOUDLINK, "users", 12.6),
-        Probe(Service.GRAPH, "x", 0.1),
+        Probe(Service.GRAPH, "presence", 0.1),
     ]
     yield "tested", connection_test.tested(texts, integration(), steps, {})
-    untried = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", tried=False), Probe(Service.GRAPH, "x", tried=False)]
+    untried = [
+        *steps[:2],
+        Probe(Service.CLOUDLINK, "way_in", tried=False),
+        Probe(Service.GRAPH, "presence", tried=False),
+    ]
     yield "tested_some", connection_test.tested(texts, integration(), untried, {})
     closed = example(Fault.CLOUDLINK_WAY_IN_CLOSED)
     at_home = [*steps[:2], Probe(Service.CLOUDLINK, "way_in", 3.2, closed), steps[2]]
@@ -255,7 +260,7 @@ def _status(
         1 if freshness is Freshness.LIVE else 30,
         states,
         not_shown=left_out,
-        proof=PROOF if states else Proof(NOW, 25, 25),
+        proof=PROOF if states else Proof(NOW, 3, 3),
         delay=Delay(0.14, 0.42, 88),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
@@ -282,7 +287,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removed", integrations.removed(texts, "Head office")
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
 
 
 def integration(
@@ -306,8 +312,8 @@ def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
     reasons = sorted(list(Unmatched)[:4])
     return tuple(
         UnmatchedPerson(
-            f"{number} {name}",
-            f"{number}.{name.lower().replace(' ', '.')}@contoso.example",
+            f"{name} {number + 1}",
+            f"{name.lower().replace(' ', '.')}.{number + 1}@contoso.example",
             reasons[number * 4 // count],
         )
         for number in range(count)
@@ -315,4 +321,6 @@ def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
 
 
 def _on_the_phone(count: int, name: str) -> tuple[WouldSend, ...]:
-    return tuple(WouldSend(f"{number} {name}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count))
+    return tuple(
+        WouldSend(f"{name} {number + 1}", LineState.ON_CALL, Presence.IN_A_CALL) for number in range(count)
+    )

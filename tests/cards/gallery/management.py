@@ -8,6 +8,7 @@ from bot.activity import Card
 from bot.cards import edit, history, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.monitors import MonitorList
+from bot.cards.rotation import secrets_page
 from bot.cards.validation import failed_check
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
@@ -59,10 +60,13 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
 
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     other = replace(one, name="Branch", id="f" * 32)
-    few = [act("rename", **{"from": "Old", "to": "Head office"}), act("enable", result="graph.consent_missing")]
+    few = [
+        act("rename", **{"from": "Old", "to": "Head office"}),
+        act("enable", result="graph.consent_missing", permissions="Presence.ReadWrite.All"),
+    ]
     yield (
         "history",
-        history.history_card(texts, [*few, act("some_new_act", actor=BOT.id)], 3, 0, NOW, ZONE),
+        history.history_card(texts, [*few, act("rotate", actor=BOT.id)], 3, 0, NOW, ZONE),
     )
     yield "history_empty", history.history_card(texts, [], 0, 0, NOW, ZONE)
     worst = act("edit_teams", result="entra.refused", name=LONG, **dict.fromkeys(("tenant_id", "to", "x"), LONG))
@@ -71,7 +75,7 @@ def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         "history_worst",
         history.history_card(texts, [worst] * history.PAGE, 9_999, 40, NOW, ZONE, many, many[3].id),
     )
-    yield "history_last", history.history_card(texts, few, 12, 1, NOW, ZONE, [one, other])
+    yield "history_last", history.history_card(texts, [*few, act("some_new_act")], 12, 1, NOW, ZONE, [one, other])
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export", history.export_card(texts, 12, link)
     yield "export_no_link", history.export_card(texts, 0, None)
@@ -91,6 +95,8 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
     yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE)
+    own = secrets_page(texts, one, Links())
+    yield "monitors_checklist_own", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE, own)
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW, ZONE)
     yield (
         "monitors_all_done",
@@ -100,7 +106,7 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
 
 def monitor_rows(count: int, name: str) -> list[Monitor]:
     return [
-        Monitor(id=f"{n:032}", owner_tenant="t", integration_id="i", name=f"{n} {name}", created_at=NOW)
+        Monitor(id=f"{n:032}", owner_tenant="t", integration_id="i", name=f"{name} {n + 1}", created_at=NOW)
         for n in range(count)
     ]
 
@@ -108,7 +114,9 @@ def monitor_rows(count: int, name: str) -> list[Monitor]:
 def monitor_tasks(rows: list[Monitor], done: int) -> list[OpenTask]:
     """A task for each, the first ``done`` of them ticked."""
     return [
-        OpenTask(row.id, row.name, "Ada Example", NOW) if place < done else OpenTask(row.id, row.name, "", None)
+        OpenTask(row.id, row.name, "Ada Example", NOW - timedelta(hours=1))
+        if place < done
+        else OpenTask(row.id, row.name, "", None)
         for place, row in enumerate(rows)
     ]
 

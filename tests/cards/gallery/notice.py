@@ -114,14 +114,16 @@ def notice(
 
 def listeners(times: int) -> list[Listener]:
     states = ("told", "waiting", "muted", "unreachable", "listening")
-    people = [Listener("Ada Example" if place else LONG, state) for place, state in enumerate(states)]
+    first = LONG if times > 1 else "Ada Example"
+    people = [Listener("Ben Example" if place else first, state) for place, state in enumerate(states)]
     return [*people * times, Listener("", "listening"), Listener("", "told", is_channel=True)]
 
 
 def view(count: int) -> AlertsView:
-    """Alert settings with ``count`` integrations and a time zone that is not in the list."""
+    """Alert settings with ``count`` integrations; of many, with a time zone that is not in the list."""
     integrations = [(f"{place:032}", LONG if place else "Head office", place % 2 == 0) for place in range(count)]
-    return AlertsView(integrations, "22:00", "07:30", "America/Argentina/Ushuaia", ZONES, listeners(count))
+    zone = "Europe/Lisbon" if count == 1 else "America/Argentina/Ushuaia"
+    return AlertsView(integrations, "22:00", "07:30", zone, ZONES, listeners(count))
 
 
 def _expires(days: int) -> dict[str, str]:

@@ -39,7 +39,6 @@ SENT = (
     SentChange(NOW - timedelta(days=2), CALL, "failed", "graph.unreachable"),
 )
 FACTS = {
-    "by": "Ana Lima",
     "reason": "not_found",
     "code": "403 Forbidden",
     "presence": "Presenting",
@@ -124,12 +123,19 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def explanation(reason: Reason) -> Explanation:
-    """A ladder with every light and one of each rung."""
+    """A ladder with one of each rung: with every light, or for what is shown with the lights that then are."""
     at = NOW - timedelta(minutes=3)
+    sent, read = (
+        Rung(Step.SENT, Light.WAITING, "set.refused", at, {"presence": "InACall", "detail": "403 Forbidden"}),
+        Rung(Step.TEAMS, Light.WRONG, "shows", NOW, {"shown": "SomethingNew"}),
+    )
+    if reason is Reason.SHOWN:
+        sent = Rung(Step.SENT, Light.GOOD, "set.done", at, {"presence": "InACall"})
+        read = Rung(Step.TEAMS, Light.GOOD, "shows", NOW - timedelta(seconds=1), {"shown": "InACall"})
     rungs = (
         Rung(Step.PHONE, Light.GOOD, "said", at, {"line": "on_call", "device": "2001"}),
         Rung(Step.RULE, Light.OFF, "show", at, {"line": "on_call", "presence": "InACall"}),
-        Rung(Step.SENT, Light.WAITING, "set.refused", at, {"presence": "InACall", "detail": "403 Forbidden"}),
-        Rung(Step.TEAMS, Light.WRONG, "shows", NOW, {"shown": "SomethingNew"}),
+        sent,
+        read,
     )
     return Explanation(line(), rungs, reason, FACTS, sent=SENT, at=NOW)

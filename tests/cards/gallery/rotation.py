@@ -40,17 +40,20 @@ def samples(texts: Texts, view: IntegrationView, wrong: FormError) -> Iterator[t
         "rotate_proven",
         rotation.replaced(texts, view, replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), expires_on=None)),
     )
-    yield "rotate_for_me", rotation.for_me_asked(texts, view)
+    yield "rotate_for_me", rotation.for_me_asked(texts, view, [])
+    yield "rotate_for_me_monitors", rotation.for_me_asked(texts, view, ["Lobby", "Attic", LONG])
     for step in (*rotation.SHOWN_STEPS, RotationStep.DONE, RotationStep.FAILED):
         going = _rotation(RotationKind.ON_REQUEST, step)
         yield f"rotate_for_me_{step}", rotation.progress(texts, view, going, wrong)
+    going = _rotation(RotationKind.ON_REQUEST, RotationStep.SWAP)
+    yield "rotate_for_me_going", rotation.progress(texts, view, going, None)
     for why in OldSecretLeft:
         left = replace(_rotation(RotationKind.ON_REQUEST, RotationStep.DONE), old_left=why)
         yield f"rotate_for_me_old_left_{why}", rotation.progress(texts, view, left, None)
     yield "rotate_under_way", rotation.under_way(texts, view)
     yield "auto_rotate_off", rotation.automatic(texts, view, True, LINKS)
     yield "auto_rotate_on", rotation.automatic(texts, replace(view, auto_rotate=True), True, LINKS)
-    yield "auto_rotate_impossible", rotation.automatic(texts, view, False, LINKS)
+    yield "auto_rotate_impossible", rotation.automatic(texts, view, False, LINKS, ["Lobby"])
     certified = replace(view, credential=CredentialKind.CERTIFICATE, expiry_source=ExpirySource.CERTIFICATE)
     yield "auto_rotate_no_secret", rotation.automatic(texts, certified, False, LINKS)
     yield from _certificates(texts, view, certified, wrong)
@@ -63,7 +66,12 @@ def _certificates(
     yield "certificate_all", certificate.choose(texts, certified, CredentialChoices(True, True), wrong)
     made = NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
     yield "certificate_upload", certificate.handed_out(texts, view, made, LINKS)
-    yield "certificate_upload_wrong", certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, wrong)
+    file = "https://bot.example/certificates/x"
+    yield "certificate_file", certificate.handed_out(texts, view, made, LINKS, file)
+    yield (
+        "certificate_upload_wrong",
+        certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", wrong),
+    )
     for kind in CredentialKind:
         using = replace(
             view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()

@@ -20,7 +20,7 @@ from sync.updates.model import (
 
 STARTED = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
-NAMES = tuple(f"{number} Ada Example" for number in range(12))
+NAMES = tuple(f"Ada Example {number}" for number in range(1, 13))
 
 
 def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, Card]]:

@@ -64,6 +64,12 @@ async def test_who_begins_in_portuguese_is_answered_in_portuguese_until_they_cho
     assert (await new_chat.say("estado"))["lang"] == "en"
 
 
+async def test_the_first_words_after_an_installation_decide_the_language(new_chat: Chat) -> None:
+    await new_chat.turn(Installed())
+    assert (await new_chat.say("configurar integração"))["lang"] == "pt"
+    assert (await new_chat.say("status"))["lang"] == "pt"
+
+
 async def test_a_command_in_the_first_message_runs_after_the_welcome(new_chat: Chat) -> None:
     turn = await new_chat.turn(Message("setup integration"))
     assert [card["fallbackText"] for card in turn.cards] == ["Welcome to CloudLink Presence", "CloudLink account"]
@@ -237,7 +243,7 @@ async def test_an_unknown_language_changes_nothing(chat: Chat) -> None:
     assert "Which language" in words(await chat.act("language.set", language="tlh"))
     stored = await known(chat)
     assert stored is not None
-    assert stored.language is None
+    assert stored.language == conversations.CLIENTS
 
 
 @pytest.mark.parametrize("locale", ["en-GB", "pt-PT"])

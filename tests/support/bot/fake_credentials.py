@@ -85,6 +85,10 @@ class FakeCredentials(CredentialService):
         self._called("make_certificate", owner_tenant, integration_id, by)
         return NewCertificate(PEM, "AB" * 20, date(2027, 11, 22))
 
+    async def pending_certificate(self, owner_tenant: str, integration_id: str) -> str:
+        self._called("pending_certificate", owner_tenant, integration_id)
+        return PEM
+
     async def use_certificate(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
     ) -> RotationView:

@@ -194,6 +194,11 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         self._called("remove", by)
         del self.stored[self._find(owner_tenant, integration_id).id]
 
+    async def is_removed(self, owner_tenant: str, integration_id: str) -> bool:
+        if integration_id in self.stored:
+            raise UnknownIntegration
+        return True
+
     def _edited(self, owner_tenant: str, integration_id: str, revision: int, **changed: Any) -> IntegrationView:
         view = self._find(owner_tenant, integration_id)
         if view.revision != revision:

@@ -1,6 +1,9 @@
 """The middlewares that turn exceptions into cards, each on its own."""
 
+from errno import ECONNREFUSED, ENOSPC, EROFS
+
 import pytest
+from structlog.testing import capture_logs
 
 from bot.activity import Action, Message, Undelivered, Unreachable
 from bot.chat.context import Proceed, TurnContext
@@ -13,6 +16,7 @@ from sync.domain.model import UnknownIntegration
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import RecordingTurn, buttons, words
+from tests.support.bot.texts import EN
 
 
 def raising(error: Exception) -> Proceed:
@@ -33,6 +37,22 @@ async def test_an_unexpected_error_is_answered_with_its_reference(chat: Chat) ->
     assert "ref-7" in shown(context)
     assert "secret" not in shown(context)
     assert context.measured.outcome is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "on_disk"),
+    [
+        (OSError(ENOSPC, "No space left on device"), True),
+        (OSError(EROFS, "Read-only file system"), True),
+        (OSError(ECONNREFUSED, "Connection refused"), False),
+    ],
+)
+async def test_a_disk_that_takes_nothing_is_named(chat: Chat, error: OSError, on_disk: bool) -> None:
+    context = chat.context(Message("help"))
+    with capture_logs() as logs:
+        await UnexpectedErrorHandler(lambda: "ref-7")(context, raising(error))
+    assert (EN("apology.disk") in shown(context)) is on_disk
+    assert logs[0]["disk"] is on_disk
 
 
 @pytest.mark.parametrize("error", [Unreachable(), Undelivered(503)])

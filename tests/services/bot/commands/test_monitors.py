@@ -16,7 +16,7 @@ from storage.tables.rotations import Rotation
 from sync.domain.model import IntegrationView
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
-from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, press, words
+from tests.support.bot.fakes import TENANT, RecordingTurn, buttons, error_below, inputs, link_urls, press, words
 from tests.support.bot.setup_wizard import at_preview
 from tests.support.bot.texts import EN
 
@@ -52,8 +52,8 @@ async def keep(chat: Chat, *rows: Any) -> None:
         session.add_all(rows)
 
 
-async def rotated(chat: Chat, view: IntegrationView, name: str = "r1") -> None:
-    given: dict[str, Any] = {"integration_id": view.id, "owner_tenant": TENANT, "kind": "by_hand", "step": "done"}
+async def rotated(chat: Chat, view: IntegrationView, name: str = "r1", kind: str = "by_hand") -> None:
+    given: dict[str, Any] = {"integration_id": view.id, "owner_tenant": TENANT, "kind": kind, "step": "done"}
     await keep(chat, Rotation(id=name, started_at=chat.now, finished_at=chat.now, **given))
 
 
@@ -109,6 +109,18 @@ async def test_empty_names_are_refused(chat: Chat, one: IntegrationView, names: 
     assert said in error_below(card, "names")
     assert inputs(card)["names"].get("value", "").strip() == (names.strip() if "Q~" not in names else "")
     assert await acts(chat) == []
+
+
+@pytest.mark.parametrize(("kind", "how"), [("by_hand", "how"), ("for_me", "own"), ("automatic", "own")])
+async def test_a_secret_that_nobody_saw_is_not_to_be_pasted(
+    chat: Chat, one: IntegrationView, kind: str, how: str
+) -> None:
+    await add(chat, "Lobby")
+    await rotated(chat, one, kind=kind)
+    card = await chat.press(await chat.say("monitors"), "monitors.ask")
+    card = await chat.press(card, "monitors.same")
+    assert EN(f"monitors.checklist.{how}") in words(card)
+    assert any("Credentials/appId" in url for url in link_urls(card)) is (how == "own")
 
 
 async def test_fifty_are_enough(chat: Chat, one: IntegrationView) -> None:

@@ -195,6 +195,7 @@ async def test_while_it_is_under_way_the_command_shows_it(chat: Chat) -> None:
     )
     card = await chat.press(card, "rotate.progress")
     assert EN("rotate.old_left.monitors") in words(card)
+    assert words(card).count("✅") == 4, "the old secret was not removed"
     assert "Description" in words(await chat.say("rotate secret"))
 
 
@@ -252,10 +253,22 @@ async def test_auto_rotate_is_switched_on_and_off_by_words_and_by_buttons(chat: 
     assert changes == [True, False, True, False, True, False]
 
 
+async def test_before_the_bot_rotates_it_says_what_listed_monitors_need(chat: Chat) -> None:
+    view = await add_integration(chat)
+    chat.credentials.may = True
+    assert EN("rotate.for_me.own") not in words(await chat.say("auto-rotate"))
+    await add(chat, integration(id=view.id, owner_tenant=TENANT))
+    await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
+    for card in (await chat.act("rotate.for_me", integration=view.id), await chat.say("auto-rotate")):
+        assert EN("rotate.for_me.listed", names="Lobby") in words(card)
+        assert EN("rotate.for_me.own") in words(card)
+
+
 async def test_auto_rotate_needs_the_permission(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("auto-rotate on")
     assert "Application.ReadWrite.OwnedBy" in words(card)
+    assert f"az ad app owner add --id {CLIENT_ID}" in str(card)
     assert said(chat) == []
 
 

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bot.activity import Card, Installed
 from bot.cards.field_errors import FIELD_OF
-from bot.languages import Language, load_texts
+from bot.commands.setup.steps import REGION_MAY_HELP
 from storage.queries import drafts
 from storage.tables.conversations import Draft
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
@@ -29,7 +29,7 @@ from tests.support.bot.setup_wizard import (
     at_microsoft,
     at_preview,
 )
-from tests.support.bot.texts import EN
+from tests.support.bot.texts import EN, PT
 
 SHAPED = "Ab18Q~" + "x" * 34
 """The shape of a client secret of Entra's, but another one than is typed."""
@@ -114,32 +114,6 @@ async def test_both_secrets_are_kept_encrypted_until_they_are_used(chat: Chat) -
     assert (draft.cloudlink_secret_sealed, draft.client_secret_sealed) == (None, None)
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
-async def test_cloudlinks_secret_is_kept_unless_it_was_refused_itself(chat: Chat, fault: Fault) -> None:
-    chat.integrations.errors["check_cloudlink"] = example(fault)
-    card = await at_register_failing(chat)
-    is_refused = fault is Fault.CLOUDLINK_REFUSED
-    assert inputs(card)["cloudlink_secret"].get("isRequired", False) is is_refused
-    del chat.integrations.errors["check_cloudlink"]
-    card = await chat.press(card, "setup.cloudlink", {"cloudlink_secret": CLOUDLINK_SECRET if is_refused else ""})
-    assert "Step 2 of 3" in words(card)
-    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
-
-
-SECRET_FAULTS = {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}
-
-
-@pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.startswith("cloudlink.")])
-async def test_the_client_secret_is_kept_unless_it_was_refused_itself(chat: Chat, fault: Fault) -> None:
-    chat.integrations.errors["check_teams"] = example(fault)
-    card = await chat.press(await at_microsoft(chat), "setup.save", APP)
-    assert inputs(card)["client_secret"].get("isRequired", False) is (fault in SECRET_FAULTS)
-    del chat.integrations.errors["check_teams"]
-    card = await chat.press(card, "setup.save", {"client_secret": CLIENT_SECRET if fault in SECRET_FAULTS else ""})
-    assert "Step 3 of 3" in words(card)
-    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
-
-
 async def test_a_wrong_field_costs_no_secret(chat: Chat) -> None:
     card = await chat.press(await at_microsoft(chat), "setup.save", {**APP, "client_id": "contoso", "name": ""})
     assert error_below(card, "client_id")
@@ -160,33 +134,55 @@ async def test_cancel_keeps_nothing(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
-async def test_a_cloudlink_fault_is_shown_at_its_field(chat: Chat, fault: Fault) -> None:
-    texts = load_texts()[Language.ENGLISH]
-    chat.integrations.errors["check_cloudlink"] = example(fault)
+async def test_a_cloudlink_fault_is_shown_at_its_field_and_costs_no_other_value(chat: Chat, fault: Fault) -> None:
+    """The region is asked for where it may be what is missing."""
+    error = chat.integrations.errors["check_cloudlink"] = example(fault)
     card = await at_register_failing(chat)
     said = error_below(card, FIELD_OF.get(fault, ""))
-    assert texts(f"fault.{fault}") in said
-    assert texts(f"fault.{fault}.remedy") in said
+    assert EN.lenient(f"fault.{fault}", error.context) in said
+    assert EN.lenient(f"fault.{fault}.remedy", error.context) in said
     assert link_urls(card)
     assert inputs(card)["account_id"]["value"] == "1000200030"
     assert "value" not in inputs(card)["cloudlink_secret"]
+    is_refused = fault is Fault.CLOUDLINK_REFUSED
+    assert inputs(card)["cloudlink_secret"].get("isRequired", False) is is_refused
+    del chat.integrations.errors["check_cloudlink"]
+    typed = {"region": " EU ", "cloudlink_secret": CLOUDLINK_SECRET if is_refused else ""}
+    card = await chat.press(card, "setup.cloudlink", {name: typed[name] for name in typed if name in inputs(card)})
+    assert "Step 2 of 3" in words(card)
+    assert chat.integrations.accounts[-1].client_secret == CLOUDLINK_SECRET
+    assert chat.integrations.accounts[-1].region == ("eu" if fault in REGION_MAY_HELP else "")
 
 
-@pytest.mark.parametrize("locale", ["en-US", "pt-PT"])
+SECRET_FAULTS = {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED}
+
+
 @pytest.mark.parametrize("fault", [fault for fault in Fault if not fault.startswith("cloudlink.")])
-async def test_a_microsoft_fault_is_shown_at_its_field(chat: Chat, fault: Fault, locale: str) -> None:
+async def test_a_microsoft_fault_is_shown_at_its_field_and_costs_no_other_value(chat: Chat, fault: Fault) -> None:
+    """Of the secret only what was refused itself has to be entered again."""
     card = await at_microsoft(chat)
     error = example(fault)
     chat.integrations.errors["check_teams"] = error
-    chat.locale = locale
     card = await chat.press(card, "setup.save", APP)
-    texts = load_texts()[Language.PORTUGUESE if locale == "pt-PT" else Language.ENGLISH]
     said = error_below(card, FIELD_OF.get(fault, ""))
-    assert texts.lenient(f"fault.{fault}", error.context) in said
-    assert texts(f"fault.{fault}.remedy") in said
+    assert EN.lenient(f"fault.{fault}", error.context) in said
+    assert EN(f"fault.{fault}.remedy") in said
     assert link_urls(card)
     assert {name: inputs(card)[name].get("value") for name in APP} == {**APP, "client_secret": None}
     assert not chat.integrations.stored
+    is_kept = inputs(card)["client_secret"]["placeholder"] == EN("field.secret.kept")
+    assert is_kept is (fault not in SECRET_FAULTS)
+    del chat.integrations.errors["check_teams"]
+    await chat.press(card, "setup.save", {"client_secret": "" if is_kept else CLIENT_SECRET})
+    assert chat.integrations.apps[-1].client_secret == CLIENT_SECRET
+
+
+async def test_a_fault_is_shown_in_the_language_of_the_chat(chat: Chat) -> None:
+    card = await at_microsoft(chat)
+    chat.integrations.errors["check_teams"] = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    chat.locale = "pt-PT"
+    card = await chat.press(card, "setup.save", APP)
+    assert PT("fault.entra.secret_expired") in error_below(card, "client_secret")
 
 
 async def test_which_permission_lacks_consent_is_named_and_the_link_asks_for_it(chat: Chat) -> None:
@@ -279,17 +275,6 @@ async def test_the_region_comes_from_the_account(chat: Chat) -> None:
     assert chat.integrations.accounts[-1].region == "eu"
 
 
-@pytest.mark.parametrize("fault", [fault for fault in Fault if fault.startswith("cloudlink.")])
-async def test_the_region_is_asked_for_once_it_may_be_what_is_missing(chat: Chat, fault: Fault) -> None:
-    chat.integrations.errors["check_cloudlink"] = example(fault)
-    card = await at_register_failing(chat)
-    cannot_help = {Fault.CLOUDLINK_FORBIDDEN, Fault.CLOUDLINK_THROTTLED, Fault.CLOUDLINK_LIST_TOO_LONG}
-    assert ("region" in inputs(card)) is (fault not in cannot_help)
-    if fault not in cannot_help:
-        await chat.press(card, "setup.cloudlink", {**ACCOUNT, "region": " EU "})
-        assert chat.integrations.accounts[-1].region == "eu"
-
-
 # The secret's expiry
 
 
@@ -336,6 +321,14 @@ async def test_once_the_ids_are_typed_every_link_leads_to_that_application(chat:
     assert len(further) == 3
     assert all(CLIENT in url for url in further)
     assert inputs(card)["client_id"]["value"] == CLIENT
+
+
+async def test_the_ids_can_be_sent_before_there_is_a_secret(chat: Chat) -> None:
+    """A client checks that required inputs are filled whichever button is pressed."""
+    card = await at_microsoft(chat)
+    required = {field for field, part in inputs(card).items() if part.get("isRequired") and not part.get("value")}
+    assert required == {"client_id"}
+    assert buttons(card)["setup.register"].get("associatedInputs") == "auto"
 
 
 async def test_ids_that_are_none_aim_no_link(chat: Chat) -> None:
@@ -559,7 +552,8 @@ async def test_with_values_at_hand_it_takes_at_most_twelve_clicks_and_five_paste
         ("setup.save", {**APP, "expires_on": ""}),
         ("setup.now", {}),
     ):
-        blank = {field for field, part in inputs(card).items() if part.get("isRequired") and not part.get("value")}
+        needed = {field: part for field, part in inputs(card).items() if not field.startswith("expires_")}
+        blank = {field for field, part in needed.items() if not part.get("value")}
         clicks, pastes = clicks + 1 + len(blank), pastes + len(blank)
         card = await chat.press(card, verb, {field: values[field] for field in blank})
     assert EN("enabled.title") in words(card)

@@ -113,6 +113,7 @@ async def test_the_status_message_can_be_changed_later(chat: Chat, integration_i
     chat.integrations.stored[integration_id] = (owner, replace(view, feature_version=3, status_text="On the phone"))
     card = await chat.press(await chat.say("edit integration"), "update.show")
     assert inputs(card)["status_text"]["value"] == "On the phone"
+    assert card["actions"][0]["verb"] == "update.save_text"
     saved = await chat.press(card, "update.save_text", {"status_text": "Ao telefone"})
     assert chat.updates.saved_texts == [(TENANT, integration_id, "Ao telefone", BY)]
     assert EN("update.text_saved.what", text="Ao telefone") in words(saved)

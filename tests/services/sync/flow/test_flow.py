@@ -58,12 +58,14 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, jobs: FakeJobs | None = None) -> AsyncIterator[Bench]:
+async def bench(folder: Path, app: str = "", jobs: FakeJobs | None = None) -> AsyncIterator[Bench]:
+    """Two integrations: of one person each, or with the same ``app`` and the same Teams user."""
     async with empty_store(folder) as database:
         for name, who in (("i1", "p1"), ("i2", "p2")):
-            row = integration(id=name, client_id=f"app of {name}")
+            row = integration(id=name, client_id=app or f"app of {name}")
             await stored(database, with_secrets(row, ENCRYPTION, client_secret_sealed="secret"))
-            await stored(database, person(who, integration_id=name))
+            teams_user = "teams p1" if app else f"teams {who}"
+            await stored(database, person(who, integration_id=name, teams_user_id=teams_user))
         at = Bench(database, jobs or OwnJobs())
         async with at.flow.running():
             yield at
@@ -83,7 +85,7 @@ async def applied(database: Database) -> str | None:
 
 
 async def test_where_others_run_jobs_too_the_change_is_handed_over(tmp_path: Path) -> None:
-    async with bench(tmp_path, FakeJobs()) as at:
+    async with bench(tmp_path, jobs=FakeJobs()) as at:
         await at.report(CallState.CONNECTED, 1)
         assert at.jobs.deferred == [("push", "i1", None)]
         assert at.clients.graph.sent == []
@@ -179,6 +181,33 @@ async def test_a_poll_for_a_person_who_may_not_write_any_more_is_not_stored(tmp_
         with guarded(refuse), pytest.raises(Withdrawn):
             await at.flow.apply_snapshots("i1", busy, NOON)
         assert (await read_person(at.database)).line == "unknown"
+
+
+CONFERENCE = SetPresence("teams p1", Presence.IN_A_CONFERENCE_CALL, 14_400)
+
+
+@pytest.mark.parametrize(
+    ("in_flight", "sent"), [(CallState.CONNECTED, [SET]), (CallState.ENDED, [SET, CLEAR])], ids=["weaker", "clear"]
+)
+async def test_what_another_integration_wished_meanwhile_is_sent_again(
+    tmp_path: Path, in_flight: CallState, sent: list[Request]
+) -> None:
+    """Two share a session: which of two requests under way reaches Graph last, nobody knows."""
+    answer = asyncio.Event()
+    async with bench(tmp_path, "shared") as at:
+        if in_flight is CallState.ENDED:
+            await at.report(CallState.CONNECTED, 1)
+            await at.flow.push("i1")
+        at.clients.graph.during_push = answer.wait
+        await at.report(in_flight, 2)
+        await at.wait_until_sent(*sent)
+        at.clients.graph.during_push = None
+        await at.report(CallState.CONFERENCED, 3, "p2", "i2")
+        await at.flow.push("i2")
+        answer.set()
+        await at.wait_until_sent(*sent, CONFERENCE, CONFERENCE)
+        await asyncio.gather(at.flow.push("i1"), at.flow.push("i2"))
+        assert at.clients.graph.sent == [*sent, CONFERENCE, CONFERENCE]
 
 
 async def test_of_a_former_webhook_nothing_is_stored_beside_the_newest(tmp_path: Path) -> None:

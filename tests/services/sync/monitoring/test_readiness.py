@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 
 from prometheus_client import CollectorRegistry
+from sqlalchemy import Connection, Engine, event
 
 from core.clock import utc_now
 from core.metrics import Metrics
@@ -90,6 +91,8 @@ async def test_it_is_not_ready_while_an_sqlite_file_cannot_be_opened(tmp_path: P
     folder.mkdir()
     metrics = Metrics(registry)
     async with open_database(f"sqlite:///{folder / 'presence.db'}") as database:
+        await migrate(database)
+        await database.engine.dispose()
         jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics))
         probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
         async with jobs.running():
@@ -103,7 +106,41 @@ async def test_it_is_not_ready_before_the_job_queue_runs(tmp_path: Path) -> None
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     async with open_database(f"sqlite:///{tmp_path / 'presence.db'}") as database:
+        await migrate(database)
         jobs = LocalJobs(QueueConfig(utc_now, Random(1), metrics))
         probe = ReadinessProbe(database, jobs, StoreGauges(database, metrics, utc_now), metrics)
         assert not await probe.ready()
         assert (part(registry, "database"), part(registry, "jobs")) == (1, 0)
+
+
+async def test_it_is_not_ready_while_the_database_can_only_be_read(tmp_path: Path) -> None:
+    """As with a full disk: it answers questions, and nothing can be stored."""
+    registry = CollectorRegistry()
+    async with probe_of(f"sqlite:///{tmp_path / 'presence.db'}", registry) as probe:
+        assert await probe.ready()
+
+        @event.listens_for(Engine, "begin")
+        def forbid(connection: Connection) -> None:
+            connection.exec_driver_sql("PRAGMA query_only = ON")
+
+        try:
+            with captured_log() as log:
+                assert not await probe.ready()
+            assert "the disk is full or cannot be written" in log.text
+        finally:
+            event.remove(Engine, "begin", forbid)
+
+
+async def test_a_part_that_was_added_counts_unless_it_does_not_answer(tmp_path: Path) -> None:
+    answers = [True, False]
+
+    async def check() -> bool:
+        if not answers:
+            await asyncio.sleep(60)
+        return answers.pop(0)
+
+    registry = CollectorRegistry()
+    async with probe_of(f"sqlite:///{tmp_path / 'presence.db'}", registry, 0.5) as probe:
+        probe.add("bot", check)
+        assert [await probe.ready() for _ in range(3)] == [True, False, True]
+        assert part(registry, "bot") == 1

@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from bot.activity import Card
-from bot.cards.field_errors import Links
+from bot.cards.field_errors import Links, form_error
+from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
-from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, ServiceHealth, Status
+from sync.domain.model import CredentialKind, Freshness, IntegrationView, Probe, Service, ServiceHealth, Status
 from tests.cards.gallery.gallery import integration
 from tests.support.bot.fakes import inputs, link_urls, words
 from tests.support.bot.texts import EN, PT
@@ -96,6 +97,27 @@ def test_of_several_faults_the_one_that_stops_teams_is_first_and_has_the_button(
     said = words(card)
     assert card["actions"][0]["verb"] == "rotate.ask"
     assert said.index(EN("fault.entra.secret_expired")) < said.index(EN("fault.cloudlink.unreachable"))
+
+
+def test_who_is_on_the_phone_is_not_said_while_cloudlink_does_not_answer() -> None:
+    assert EN("status.in_a_call") in words(made(status()))
+    assert EN("status.in_a_call") not in words(made(status(ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE))))
+
+
+def test_a_failed_test_has_its_remedy_as_the_main_button() -> None:
+    expired = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
+    probes = [Probe(Service.CLOUDLINK, "users", 0.1), Probe(Service.ENTRA, "token", 0.1, expired)]
+    card = connection_test.tested(EN, integration(), probes, {1: form_error(expired, EN, Links())})
+    assert [(one["verb"], one.get("style")) for one in card["actions"]] == [
+        ("rotate.ask", "positive"),
+        ("test.run", None),
+        ("status.show", None),
+    ]
+    passed = connection_test.tested(EN, integration(), probes[:1], {})
+    assert [(one["verb"], one.get("style")) for one in passed["actions"]] == [
+        ("test.run", "positive"),
+        ("status.show", None),
+    ]
 
 
 def test_a_fault_while_presence_is_not_enabled_says_that_too() -> None:

@@ -9,7 +9,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.activity import Action, Installed, Message, Removed, RosterUnavailable, Turn, Undelivered, Unreachable
+from bot.hosting.auth.bot_token import token_source
 from tests.support.bot.hosting import CARD, OTHER_CARD, TENANT, open_bot
+from tests.support.clocks import FakeClock
 
 pytestmark = pytest.mark.usefixtures("framework")
 
@@ -239,9 +241,22 @@ async def test_a_refused_bot_token_is_logged_without_the_password() -> None:
         with capture_logs() as logs:
             assert (await bot.post(bot.activity()))[0] == 500
         assert [line["event"] for line in logs] == ["bot_token_refused", "message_undelivered", "turn_failed"]
-        assert logs[0]["error"] == "invalid_client"
+        assert (logs[0]["error"], logs[0]["aadsts"]) == ("invalid_client", 7000215)
         assert bot.config.app_password not in json.dumps(logs)
         assert bot.connector.calls == []
+
+
+async def test_refused_credentials_of_the_bot_are_noticed_and_asked_about_once_a_minute() -> None:
+    async def handler(_: Turn) -> None: ...
+
+    async with open_bot(handler) as bot:
+        clock = FakeClock()
+        tokens = token_source(bot.config, clock)
+        bot.entra.refuse = True
+        assert [await tokens.is_accepted() for _ in range(3)] == [False] * 3
+        bot.entra.refuse = False
+        clock.advance(minutes=2)
+        assert await tokens.is_accepted()
 
 
 async def test_a_slow_turn_is_answered_in_time_and_continues() -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sync.credentials.new_secrets import PAUSES, holds_secret, once_known
+from sync.credentials.new_secrets import PAUSES, holds_secret, once_known, public_name
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 
 SECRET = "Ab~8Q~" + "x" * 34
@@ -47,6 +47,11 @@ def refused(fault: Fault = Fault.ENTRA_SECRET_WRONG) -> SyncError:
 )
 def test_the_shape_of_a_secret(text: str, shaped: bool) -> None:
     assert holds_secret(text) is shaped
+
+
+def test_a_secret_typed_as_a_name_is_published_nowhere() -> None:
+    assert public_name("Head office") == "Head office"
+    assert SECRET not in public_name(f"Office {SECRET}")
 
 
 @pytest.mark.parametrize("fault", [Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_CLIENT_UNKNOWN])

@@ -205,6 +205,7 @@ def test_an_incident_gets_one_notice_and_one_all_clear() -> None:
     later = NOON + timedelta(minutes=2)
     made = plan(given(problems=[ended], notices=notices, now=later))
     assert new_notices(made) == [(CLEAR, "p1", "ada")]
+    assert made.new[0].facts["urgent"] is True, "who got the refusal in quiet hours gets its end, too"
     assert [(resolution.notice.id, resolution.how, resolution.at) for resolution in made.resolved] == [
         (notices[0].id, "healed", NOON)
     ]

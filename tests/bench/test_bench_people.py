@@ -1,0 +1,100 @@
+"""Every command about people with 100,000 of them: each answers within 300 ms of work, and reads a page."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+from cryptography.fernet import Fernet
+from sqlalchemy import insert
+
+from core.text import searchable
+from storage.database import Database
+from storage.encryption import Encryption
+from storage.queries.directory_people import PeopleQuery
+from storage.tables.people import Person
+from sync.credentials.store import CredentialStore
+from sync.domain.model import Actor
+from sync.domain.people import PeopleFilter
+from sync.people.person_editor import PersonEditor
+from sync.people.roster import IN_A_CALL, Roster
+from sync.presence.reader import PresenceReader
+from sync.teams.quota import Quota, QuotaLedger
+from tests.support.fake_services import context_of
+from tests.support.stores import each_database as each_database
+from tests.support.stores import empty_store, integration, stored, with_secrets
+
+PEOPLE, SECONDS = 100_000, 0.3
+GIVEN = ("Ana", "Bruno", "Catarina", "Diogo", "Inês", "João", "Luís", "Margarida", "Sofia", "Zé")
+FAMILY = ("Almeida", "Carvalho", "Conceição", "Costa", "Ferreira", "Lopes", "Martins", "Nunes", "Pereira", "Silva")
+ONCE = frozenset({"exclude", "show again", "clear"})
+ENCRYPTION = Encryption([Fernet.generate_key().decode()])
+
+pytestmark = pytest.mark.long
+
+
+async def seconds(call: Callable[[], Awaitable[object]]) -> float:
+    began = perf_counter()
+    await call()
+    return perf_counter() - began
+
+
+def someone(place: int) -> dict[str, object]:
+    name = f"{GIVEN[place % 10]} {FAMILY[place // 10 % 10]} {place:06}"
+    row = Person(
+        id=f"p{place:06}",
+        integration_id="i1",
+        cloudlink_user_id=f"c{place}",
+        name=name,
+        address=f"person{place}@example.com",
+        extension=f"{place:06}",
+        teams_user_id=f"t{place}",
+        line="on_call" if place == PEOPLE - 1 else "idle",
+    )
+    row.search = searchable(row.name, row.address, row.extension)
+    return row.model_dump()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, each_database: str) -> AsyncIterator[Database]:
+    async with empty_store(tmp_path) as opened:
+        secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
+        await stored(opened, with_secrets(integration(), ENCRYPTION, **secrets))
+        for start in range(0, PEOPLE, 10_000):
+            async with opened.writing() as session:
+                rows = [someone(place) for place in range(start, start + 10_000)]
+                await (await session.connection()).execute(insert(Person), rows)
+        yield opened
+
+
+async def test_every_command_answers_in_time(database: Database) -> None:
+    context, store = context_of(database), CredentialStore(ENCRYPTION)
+    quota = QuotaLedger(Quota(1500), context.metrics)
+    roster, editor = Roster(context, PresenceReader(context, store, quota), quota), PersonEditor(context, store)
+    by = Actor("rui", "Rui")
+
+    def listed(**query: object) -> Callable[[], Awaitable[object]]:
+        return lambda: roster.page("t1", "i1", PeopleQuery(**query, talking=IN_A_CALL))  # type: ignore[arg-type]
+
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "people": listed(),
+        "people, the last page": listed(after="p099990"),
+        **{f"people, {one}": listed(filter=one.value, by="rui") for one in PeopleFilter},
+        "people, words": listed(words=("conceicao", "0999")),
+        "people, words of nobody": listed(words=("nobody",)),
+        "find a name": lambda: roster.find("t1", "Sofia Silva 099998"),
+        "find an extension": lambda: roster.find("t1", "099998"),
+        "find a misspelt name": lambda: roster.find("t1", "Sofya Conseicao"),
+        "card": lambda: roster.card("t1", "i1", "p050000"),
+        "why": lambda: roster.explain("t1", "i1", "p050000"),
+        "my presence": lambda: roster.of_user("t1", "t50000"),
+        "exclude": lambda: editor.exclude("t1", "i1", "p050000", 0, by),
+        "show again": lambda: editor.resend("t1", "i1", "p050000", by),
+        "clear": lambda: editor.clear("t1", "i1", "p050000", by),
+    }
+    await calls["people"]()
+    took = {}
+    for name, call in calls.items():
+        took[name] = min([await seconds(call) for _ in range(1 if name in ONCE else 3)])
+        print(f"\n{name}: {took[name] * 1000:.0f} ms", end="")
+    assert {name: seconds for name, seconds in took.items() if seconds > SECONDS} == {}
