@@ -15,7 +15,9 @@ from sync.domain.model import BOT, IntegrationView
 PAGE = 10
 LINES = 9
 CHOICES = 30
-SHORT = 30
+SHORT = 38
+DETAILS = 122
+"""Long enough for the ids of a tenant and an application, whole."""
 EVERY = "all"
 """The choice of all integrations."""
 
@@ -164,7 +166,9 @@ def _entry(texts: Texts, entry: HistoryEntry, now: datetime, zone: str) -> CardE
     by = f"{capped(who(texts, entry), SHORT)} · {texts.when(entry.at, now, zone)}"
     failed = entry.result != DONE
     outcome = capped(result(texts, entry), 120) if failed else ""
-    return row("❌" if failed else "✅", capped(title, 80), by, outcome, capped(details(texts, entry.facts), 80))
+    return row(
+        "❌" if failed else "✅", capped(title, 80), by, outcome, capped(details(texts, entry.facts), DETAILS)
+    )
 
 
 def _filter(texts: Texts, integrations: Sequence[IntegrationView], chosen: str) -> ChoiceSetInput:

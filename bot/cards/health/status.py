@@ -218,8 +218,10 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
 
 
 def _remedies(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[Action]:
+    data = {"integration": view.integration.id}
     if not faults:
-        return []
+        is_missed = view.integration.enabled and view.status.freshness is Freshness.MISSED
+        return [button(texts("button.test"), "test.run", data, style="positive")] if is_missed else []
     first = faults[0]
     said = view.in_words(texts, first.error)
     return remedies(texts, first.error, first.service, said, view.integration.id)

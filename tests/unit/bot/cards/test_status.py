@@ -99,6 +99,13 @@ def test_of_several_faults_the_one_that_stops_teams_is_first_and_has_the_button(
     assert said.index(EN("fault.entra.secret_expired")) < said.index(EN("fault.cloudlink.unreachable"))
 
 
+def test_events_that_do_not_arrive_are_tested_first() -> None:
+    card = made(status(freshness=Freshness.MISSED))
+    verbs = [action["verb"] for action in card["actions"]]
+    assert (verbs[0], verbs.count("test.run")) == ("test.run", 1)
+    assert made(status(freshness=Freshness.NO_EVENT))["actions"][0]["verb"] == "status.show"
+
+
 def test_who_is_on_the_phone_is_not_said_while_cloudlink_does_not_answer() -> None:
     assert EN("status.in_a_call") in words(made(status()))
     assert EN("status.in_a_call") not in words(made(status(ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE))))
