@@ -114,4 +114,4 @@ class HistoryExport:
 
 
 def _gone() -> web.Response:
-    return web.Response(status=404, text="This link is not good any more. Ask the bot for a new one.\n")
+    return web.Response(status=404, text="This link has expired. Ask the bot for a new one.\n")

@@ -160,10 +160,10 @@ class Scheduler:
         jobs = []
         if next_push and next_push <= now:
             jobs.append(PUSH)
-        if integration.removing_since:
-            return [*jobs, REMOVE]
         if any(self._needs_probe(problem, now) for problem in opened):
             jobs.append(PROBE)
+        if integration.removing_since:
+            return [*jobs, REMOVE]
         is_blocked = health.blocking_problem(opened, health.TEAMS) is not None
         if not is_blocked and self._is_past(integration.expiry_checked_at, self._every.read_expiry, now):
             jobs.append(EXPIRY)

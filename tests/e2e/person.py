@@ -86,6 +86,10 @@ class Person:
             text, timeout=TIMEOUT_MS
         )
 
+    async def sees_control(self, handle: str) -> None:
+        """Wait until a control of the switchboard is there, such as ``answer-2001``."""
+        await expect(self._switchboard.get_by_test_id(handle)).to_be_visible(timeout=TIMEOUT_MS)
+
     async def comes_back(self) -> None:
         """From the switchboard to the chat."""
         await self._chat.bring_to_front()

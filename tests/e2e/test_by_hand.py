@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(240)]
 ANA, BRUNO, CATARINA = "2001", "2002", "2003"
 IN_A_CALL = {"en-US": "In a call", "pt-PT": "Numa chamada"}
 MOST_CLICKS, MOST_PASTES = 12, 5
+PRESENTING = {"en-US": "Presenting", "pt-PT": "A apresentar"}
 AVAILABLE = {"en-US": "Available", "pt-PT": "Disponível"}
 
 
@@ -83,6 +84,7 @@ async def takes_a_call(person: Person, sandbox: Switchboard, wording: Wording) -
     film = Film(still=2)
     await person.films(film, 2000, ANA, CATARINA)
     await person.clicks_switchboard(f"ring-{ANA}")
+    await person.sees_control(f"answer-{ANA}")
     await person.films(film, 2000, ANA, CATARINA)
     await person.clicks_switchboard(f"answer-{ANA}")
     await person.sees_in_teams(ANA, IN_A_CALL[wording.locale])
@@ -92,6 +94,8 @@ async def takes_a_call(person: Person, sandbox: Switchboard, wording: Wording) -
     await person.clicks_switchboard(f"dnd-{CATARINA}")
     await person.clicks_switchboard(f"ring-{BRUNO}")
     await becomes(sandbox, CATARINA, "DoNotDisturb/Presenting")
+    await person.sees_in_teams(CATARINA, PRESENTING[wording.locale])
+    await person.sees_control(f"answer-{BRUNO}")
     await person.captures_switchboard(f"switchboard.{wording.texts.language}")
     await person.says(wording.status)
     await person.sees(wording("status.enabled"))

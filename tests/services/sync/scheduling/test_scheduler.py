@@ -87,6 +87,8 @@ REVOKED = problem("graph", True, OLD, NEW)
         (fresh(enabled=False, polled_at=None, matched_at=None), [], ["subscribe"]),
         (fresh(enabled=False, polled_at=None, subscription_id=""), [], []),
         (fresh(removing_since=NOON, polled_at=None), [], ["remove"]),
+        (fresh(removing_since=NOON), [problem("graph", True, NEW, NEW)], ["probe", "remove"]),
+        (fresh(removing_since=NOON), [REVOKED], ["remove"]),
         (fresh(expiry_checked_at=None), [], ["expiry"]),
         (fresh(expiry_checked_at=ago(hours=25)), [], ["expiry"]),
         (fresh(expiry_checked_at=None), [REVOKED], []),
