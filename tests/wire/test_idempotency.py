@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -24,7 +23,6 @@ from storage.tables.notices import Notice
 from storage.tables.roles import Member
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from storage.tables.updates import FeatureUpdate
-from sync.domain.features import NEWEST
 from sync.domain.model import Actor, IntegrationView, TeamsApp
 from sync.domain.roles import Role
 from sync.domain.rotation import RotationKind, RotationStep
@@ -79,7 +77,6 @@ COUNTED = frozenset(
         "edit_teams",
         "rotate_begun",
         "auto_rotate",
-        "status_text",
         "make_certificate",
         "switch_credential",
         "monitors_add",
@@ -155,13 +152,6 @@ class Scene:
     async def store(self, *rows: Any) -> None:
         await stored(self.bot.database, *rows)
 
-    async def change(self, **values: Any) -> None:
-        """Change columns of the integration."""
-        async with self.bot.database.writing() as session:
-            row = (await session.exec(select(Integration).where(Integration.id == self.view.id))).one()
-            for name, value in values.items():
-                setattr(row, name, value)
-
 
 def sent_by(reply: Reply, verb: str) -> dict[str, Any]:
     return next(data for found, data in pressable(reply.answer) if found == verb)
@@ -226,9 +216,15 @@ async def application(scene: Scene) -> dict[str, str]:
     return {**typed, "client_secret": secret["value"], "expires_on": ""}
 
 
+async def with_another_application(scene: Scene) -> None:
+    """The scene's integration gets another application, so that the sandbox's one can be set up once more."""
+    async with scene.bot.database.writing() as session:
+        first = (await session.exec(select(Integration).where(Integration.id == scene.view.id))).one()
+        first.client_id = str(uuid4())
+
+
 async def setup_save(scene: Scene) -> dict[str, Any]:
-    """With another application for the scene's integration, so that the sandbox's can be set up once more."""
-    await scene.change(client_id=str(uuid4()))
+    await with_another_application(scene)
     first = await scene.offered("setup integration", "setup.cloudlink", await account(scene))
     reply = await scene.bot.press(scene.who, "setup.cloudlink", first)
     return {**sent_by(reply, "setup.save"), **(await application(scene))}
@@ -321,17 +317,6 @@ async def remind(scene: Scene) -> dict[str, Any]:
     )
 
 
-async def update_save_text(scene: Scene) -> dict[str, Any]:
-    await scene.change(feature_version=NEWEST)
-    return await scene.offered("install update", "update.save_text", {"status_text": "In conversation"})
-
-
-async def edit_save_expiry(scene: Scene) -> dict[str, Any]:
-    await scene.change(secret_expires_on=None, enabled=True)
-    last_day = (utc_now() + timedelta(days=100)).date().isoformat()
-    return await scene.offered("status", "edit.save_expiry", {"expires_on": last_day})
-
-
 async def update_undo(scene: Scene) -> dict[str, Any]:
     install = await scene.offered("install update", "update.install")
     await scene.bot.press(scene.who, "update.install", install)
@@ -420,8 +405,6 @@ CARDS: Mapping[str, Prepare] = {
     "update.install": lambda scene: scene.offered("install update", "update.install"),
     "update.save_text": update_save_text,
     "update.undo": update_undo,
-    "update.save_text": update_save_text,
-    "edit.save_expiry": edit_save_expiry,
     "admins.add": lambda scene: scene.offered("admins", "admins.add", INVITED, ("admins.invite",)),
     "admins.change": admins_change,
     "admins.demote": admins_demote,
