@@ -74,7 +74,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_enabling(texts),
             *_health(texts),
             *_things(texts),
-            *people.samples(texts, integration()),
+            *people.samples(texts, integration(), _typed("why", texts)),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),
             *update.samples(texts, integration()),
@@ -142,6 +142,11 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_resume", setup.resume(texts, "draft", 2, "Contoso Telephony")
     yield "setup_cancelled", setup.cancelled(texts)
     yield "setup_ended", setup.ended(texts)
+
+
+def _typed(key: str, texts: Texts) -> str:
+    """What is typed for a command."""
+    return next(one.titles[texts.language] for one in COMMANDS if one.key == key)
 
 
 def _every_field(texts: Texts) -> list[FormError]:
@@ -277,8 +282,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
     yield "integration", integrations.one(texts, sample_status(one, service_health), NOW)
     yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
-    yield "pick", integrations.pick(texts, [one, off], "status.show", "status")
-    yield "pick_many", integrations.pick(texts, many, "status.show", "status")
+    yield "pick", integrations.pick(texts, [one, off], "status.show", _typed("status", texts))
+    yield "pick_many", integrations.pick(texts, many, "status.show", _typed("status", texts))
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
     yield "not_enabled", integrations.not_enabled(texts, off)
