@@ -9,7 +9,7 @@ PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --duratio
 PYTEST_LONG = $(PYTEST) --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist=load --maxschedchunk=1 -m long
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
-.PHONY: help demo demo-reset test test-all lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools python-version
+.PHONY: help demo demo-reset test test-all bench lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools python-version
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -18,6 +18,7 @@ help:
 	@echo "make demo-reset   forget what was set up in the demo"
 	@echo "make test         the checks of every day, in less than five minutes"
 	@echo "make test-all     every check: also both databases everywhere, Chromium, crashes, load"
+	@echo "make bench        what a change costs, against the least it could, on both databases"
 	@echo "make lint         the checks that run nothing: style, types, walls"
 	@echo "make screenshots  renew the pictures of the README and of the pages"
 	@echo "make package      the Teams app package (ARGS=\"--bot-id ... --domain ...\")"
@@ -47,6 +48,11 @@ test-all: $(VENV)/.dev-installed node-tools
 	ended=$$(date +%s); \
 	echo "make test took $$((between - began)) s, the longer tier $$((ended - between)) s."; \
 	exit $$failed
+
+# Nothing else should run on the machine meanwhile: docs/performance.md.
+bench: $(VENV)/.dev-installed
+	@$(BIN)/python -m tests.bench.change sqlite
+	@$(BIN)/python -m tests.bench.change postgresql
 
 lint: ruff-check ruff-format mypy lint-imports
 

@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Mapping, MutableMapping, Sequence, Set
 from datetime import date, datetime
 from errno import errorcode
+from functools import lru_cache
 from math import isfinite
 from types import TracebackType
 from typing import Any, TextIO
@@ -49,6 +50,10 @@ _SECRET_TEXTS = (
         re.IGNORECASE,
     ),
 )
+_MAY_HOLD_SECRET = re.compile(
+    r"eyJ|gAAAA|v2\.|bearer|basic|webhooks/|exports/|://|secret|passw|token|assertion|signature", re.IGNORECASE
+)
+"""Every text in which one of ``_SECRET_TEXTS`` finds something holds one of these: one search instead of six."""
 _OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
 
@@ -180,11 +185,21 @@ def sanitize(_logger: Any, _name: str, fields: Fields) -> Fields:
 
 def _fields(fields: Mapping[Any, Any], depth: int) -> dict[str, Any]:
     few = list(fields.items())[:MAX_ITEMS]
-    return {_text(str(name))[:LONGEST_NAME]: _field(str(name), value, depth) for name, value in few}
+    return {_name(str(name)): _field(str(name), value, depth) for name, value in few}
+
+
+@lru_cache(maxsize=1000)
+def _name(name: str) -> str:
+    return _text(name)[:LONGEST_NAME]
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(name: str) -> bool:
+    return _SECRET_NAME.search(name) is not None
 
 
 def _field(name: str, value: Any, depth: int) -> Any:
-    is_secret = _SECRET_NAME.search(name) and value is not None and not isinstance(value, bool)
+    is_secret = _is_secret(name) and value is not None and not isinstance(value, bool)
     return HIDDEN if is_secret else _value(value, depth)
 
 
@@ -215,12 +230,14 @@ def _structure(value: Any, depth: int) -> Any:
 def _text(text: str) -> str:
     if len(text) > LONGEST_SEARCHED:
         return TOO_LONG
-    return "".join(c if c.isprintable() else "�" for c in _without_secrets(text)[:LONGEST_TEXT])
+    shown = _without_secrets(text)[:LONGEST_TEXT]
+    return shown if shown.isprintable() else "".join(c if c.isprintable() else "�" for c in shown)
 
 
 def _without_secrets(text: str) -> str:
-    for pattern in _SECRET_TEXTS:
-        text = pattern.sub(rf"\g<1>{HIDDEN}", text)
+    if _MAY_HOLD_SECRET.search(text):
+        for pattern in _SECRET_TEXTS:
+            text = pattern.sub(rf"\g<1>{HIDDEN}", text)
     return _OPAQUE.sub(_hidden_if_random, text)
 
 

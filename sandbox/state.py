@@ -103,7 +103,7 @@ class World:
 
     ``refuse_next`` counts the coming requests that ``graph``, ``entra`` and ``cloudlink`` answer with 401, although
     nothing is wrong with them. The functions in ``on_change`` are called after each change, those in ``on_phone``
-    after each change of a phone.
+    after each change of a phone. ``noted`` are the Teams users as the last delta query found them.
     """
 
     def __init__(
@@ -122,6 +122,7 @@ class World:
         self.journal = Journal()
         self.quota = Quota()
         self.refuse_next: Counter[str] = Counter()
+        self.noted: dict[str, TeamsUser] = {}
         self.on_change: list[Callable[[], None]] = []
         self.on_phone: list[Announced] = []
 

@@ -63,6 +63,7 @@ def enabled_card(texts: Texts, integration: IntegrationView) -> Card:
     ]
     actions = [
         button(texts("button.status"), "status.show", {"integration": integration.id}, style="positive"),
+        button(texts("button.people"), "people.show", {"integration": integration.id}),
         button(texts("button.test"), "test.run", {"integration": integration.id}),
     ]
     return card(texts, texts("enabled.title"), body, actions)

@@ -23,6 +23,8 @@ from bot.cards.setup import cancel_button, step_header
 from bot.cards.validation import is_guid
 from bot.languages import Texts
 
+KEPT = "field.secret.kept"
+
 
 def cloudlink_form(
     texts: Texts,
@@ -38,7 +40,7 @@ def cloudlink_form(
     The region is read from the account's token; it is asked for once that failed.
     """
     title = texts("setup.cloudlink.title")
-    masked = secret(texts, "cloudlink_secret", required=not kept, hint=_secret_hint(kept, form_errors))
+    masked = secret(texts, "cloudlink_secret", required=not kept, hint=KEPT if kept else "")
     account = Link(texts("link.mitel_administration"), links.mitel_administration)
     client = Link(texts("link.cloudlink_clients"), links.cloudlink_clients)
     body: list[CardElement] = [
@@ -79,7 +81,7 @@ def microsoft_form(
         field(texts, "client_id", values, required=True, example=GUID_EXAMPLE),
         field(texts, "tenant_id", values, required=True, example=GUID_EXAMPLE),
     ]
-    masked = secret(texts, "client_secret", required=False, hint=_secret_hint(kept, form_errors))
+    masked = secret(texts, "client_secret", required=False, hint=KEPT if kept else "")
     day = expiry_day(texts, values, "field.expires_on.instead")
     registration = Link(texts("link.new_registration"), links.new_registration())
     permissions = Link(texts("link.permissions"), links.registration(client_id, "CallAnAPI"))
@@ -143,9 +145,3 @@ def _fields(fields: Iterable[Field], form_errors: Sequence[FormError]) -> list[C
 def _found(texts: Texts, values: Values) -> CardElement:
     people = int(values.get("people", "0"))
     return note("good", "✅", texts.plural("setup.found", people, account=capped(values.get("account_name", ""))))
-
-
-def _secret_hint(kept: bool, form_errors: Sequence[FormError]) -> str:
-    if kept:
-        return "field.secret.kept"
-    return "field.secret.again" if form_errors else ""

@@ -55,6 +55,7 @@ def offered(texts: Texts, integration: IntegrationView, offer: UpdateOffer) -> C
     actions: list[Action] = [
         button(texts("button.install_update"), "update.install", data, style="positive", inputs=True),
         button(texts("button.not_now"), "update.later", {"integration": integration.id}),
+        *_undo(texts, integration.id, offer.undoable),
     ]
     return card(texts, title, body, actions, wide=True)
 
@@ -261,8 +262,13 @@ def _next_actions(
 ) -> list[Action]:
     data = {"integration": integration_id}
     style: Literal["positive"] | None = "positive" if is_first else None
-    actions: list[Action] = [button(texts("button.status"), "status.show", data, style=style)]
-    if undoable is not None:
-        title = texts("button.undo_update", version=texts.number(undoable))
-        actions.append(button(title, "update.undo", {**data, "version": str(undoable)}))
-    return actions
+    status = button(texts("button.status"), "status.show", data, style=style)
+    return [status, *_undo(texts, integration_id, undoable)]
+
+
+def _undo(texts: Texts, integration_id: str, undoable: int | None) -> list[Action]:
+    """A button that undoes the newest installed update, where there is one."""
+    if undoable is None:
+        return []
+    title = texts("button.undo_update", version=texts.number(undoable))
+    return [button(title, "update.undo", {"integration": integration_id, "version": str(undoable)})]

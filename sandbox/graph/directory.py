@@ -1,6 +1,7 @@
 """Users, their changes, and the organisation (Graph reference: user: list, user: delta, organization: list)."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from re import Match
 from typing import Any
@@ -167,7 +168,21 @@ def _delta_page(world: World, call: GraphCall, place: dict[str, Any]) -> dict[st
 
 def _changed_since(world: World, version: int) -> list[TeamsUser]:
     """A removed user is returned only to a caller that has seen the user before."""
-    return [user for user in world.saved.teams if user.changed > version and (version >= 0 or not user.removed)]
+    _note_changes(world)
+    return [user for user in world.noted.values() if user.changed > version and (version >= 0 or not user.removed)]
+
+
+def _note_changes(world: World) -> None:
+    """Number what differs from the last time, by a control or not: users that are gone were removed."""
+    found = {user.id: user for user in world.saved.teams}
+    gone = {id_: replace(user, removed=True) for id_, user in world.noted.items() if id_ not in found}
+    for id_, user in (found | gone).items():
+        before = world.noted.get(id_)
+        differs = before is None or before.removed != user.removed or _properties(before) != _properties(user)
+        if world.noted and differs and user.changed <= (before.changed if before else 0):
+            world.saved.directory_version += 1
+            user.changed = world.saved.directory_version
+    world.noted = {id_: replace(user) for id_, user in (found | gone).items()}
 
 
 def _changed_json(user: TeamsUser, names: tuple[str, ...]) -> dict[str, Any]:

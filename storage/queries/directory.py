@@ -1,12 +1,15 @@
-"""People as the directories know them, read in slices: of 100,000 of them none holds the event loop for long."""
+"""People and Teams users as the directories know them, in slices: 100,000 of them do not hold the event loop."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select as columns
-from sqlmodel import col
+from sqlmodel import col, delete
+from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.database import Database
+from storage.database import Database, upsert
+from storage.queries.people import batches
+from storage.tables.directory import DirectoryState, DirectoryUser
 from storage.tables.people import Person
 
 SLICE = 1000
@@ -48,3 +51,61 @@ async def _read(database: Database, integration_id: str, after: str) -> Sequence
     )
     async with database.session() as session:
         return (await (await session.connection()).execute(query)).all()
+
+
+FIELDS = ("principal_name", "mail", "proxy_addresses", "enabled", "guest")
+
+
+async def get_state(session: AsyncSession, integration_id: str) -> DirectoryState | None:
+    return await session.get(DirectoryState, integration_id)
+
+
+async def users(database: Database, integration_id: str) -> AsyncIterator[Sequence[Any]]:
+    """The Teams users read of an integration: ``user_id`` and ``FIELDS``."""
+    after: str | None = ""
+    while after is not None:
+        query = (
+            columns(col(DirectoryUser.user_id), *(getattr(DirectoryUser, name) for name in FIELDS))
+            .where(col(DirectoryUser.integration_id) == integration_id, col(DirectoryUser.user_id) > after)
+            .order_by(col(DirectoryUser.user_id))
+            .limit(SLICE)
+        )
+        async with database.session() as session:
+            rows = (await (await session.connection()).execute(query)).all()
+        yield rows
+        after = rows[-1][0] if len(rows) == SLICE else None
+
+
+async def users_by_id(
+    session: AsyncSession, integration_id: str, user_ids: Collection[str]
+) -> dict[str, Mapping[str, Any]]:
+    """Those known of these Teams users: all columns, by id."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in batches(sorted(user_ids)):
+        query = columns(DirectoryUser.__table__).where(  # type: ignore[attr-defined]
+            col(DirectoryUser.integration_id) == integration_id, col(DirectoryUser.user_id).in_(part)
+        )
+        rows = (await (await session.connection()).execute(query)).mappings()
+        found |= {row["user_id"]: dict(row) for row in rows}
+    return found
+
+
+async def store_users(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert or replace these rows of ``DirectoryUser``."""
+    if rows:
+        await (await session.connection()).execute(upsert(session, DirectoryUser, (*FIELDS, "round")), rows)
+
+
+async def delete_users(session: AsyncSession, integration_id: str, user_ids: Collection[str]) -> int:
+    """Returns how many of them there were."""
+    count = 0
+    for part in batches(sorted(user_ids)):
+        here = (col(DirectoryUser.integration_id) == integration_id, col(DirectoryUser.user_id).in_(part))
+        count += (await session.exec(delete(DirectoryUser).where(*here))).rowcount
+    return count
+
+
+async def delete_users_of_other_rounds(session: AsyncSession, integration_id: str, round_: int) -> int:
+    """Those whom the whole reading ``round_`` did not find; returns how many there were."""
+    here = (col(DirectoryUser.integration_id) == integration_id, col(DirectoryUser.round) != round_)
+    return int((await session.exec(delete(DirectoryUser).where(*here))).rowcount)

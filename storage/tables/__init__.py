@@ -6,6 +6,7 @@ Times are UTC; a column named ``*_sealed`` holds a secret encrypted by ``storage
 from storage.tables import (
     columns,
     conversations,
+    directory,
     effects,
     history,
     integrations,
@@ -22,6 +23,7 @@ from storage.tables import (
 __all__ = [
     "columns",
     "conversations",
+    "directory",
     "effects",
     "history",
     "integrations",

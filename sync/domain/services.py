@@ -1,10 +1,10 @@
 """The services sync needs, as Protocols; ``sync.service_clients`` provides the real ones, tests their fakes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from sync.domain.changes import Outcome, Request
 from sync.domain.model import CloudLinkAccount, TeamsApp
@@ -80,12 +80,39 @@ class Phones(Protocol):
     async def unsubscribe(self, subscription_id: str) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class UserChange:
+    """A Teams user as Graph reports it: ``fields``, named as in ``Account``, are those that may have changed."""
+
+    id: str
+    fields: Mapping[str, Any]
+    is_removed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DirectoryPage:
+    """Changed users; ``link`` leads to the next page or, on the last one, to what changes from now on.
+
+    ``size`` is in bytes.
+    """
+
+    changes: Sequence[UserChange]
+    link: str
+    is_last: bool
+    size: int = 0
+
+
 class Directory(Protocol):
     """A tenant's people. Every call raises ``SyncError``."""
 
     async def organisation(self) -> str: ...
 
-    async def users(self) -> Sequence[Account]: ...
+    async def changes(self, link: str) -> DirectoryPage:
+        """A page of the users who changed; with an empty ``link`` the first page of all users.
+
+        Its context has the ``status`` 400, 404 or 410 when ``link`` is no longer known.
+        """
+        ...
 
     async def find(self, principal_name: str) -> Account | None:
         """The user who signs in with this name; None when there is none."""

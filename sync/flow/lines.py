@@ -20,7 +20,7 @@ from sync.flow.line_state import (
     is_in_doubt,
     state_of,
 )
-from sync.flow.ownership import Nobody, Resident, is_disagreement, owner_of, shares
+from sync.flow.ownership import Nobody, Place, Resident, is_disagreement, owner_of, shares
 from sync.presence.mapping import presence_of
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -69,6 +69,9 @@ class Lines:
         self._written = written
         self._lines = {name: _line_of(each) for name, each in self._rows.items()}
         self._residents = {name: _resident(each.person, self._lines[name]) for name, each in self._rows.items()}
+        self._near: defaultdict[str, set[str]] = defaultdict(set)
+        for name in self._rows:
+            self._index(name)
         self._causes: dict[str, str] = {}
         self.polls: dict[tuple[str, str], datetime] = {}
         self.needs_match = False
@@ -76,7 +79,7 @@ class Lines:
 
     def apply_event(self, event: Event, now: datetime) -> str:
         """Returns a ``Verdict``, or why the event concerns ``Nobody``."""
-        known = self._residents.values()
+        known = self._known(event)
         self.needs_match |= is_disagreement(event, known)
         owner = owner_of(event, known)
         if isinstance(owner, Nobody):
@@ -114,9 +117,9 @@ class Lines:
         return bool(due)
 
     def _apply_snapshot(self, snapshot: LineSnapshot, poll: Poll, now: datetime) -> None:
-        known, extension = self._residents.values(), snapshot.extension
+        known, extension = self._known(snapshot), snapshot.extension
         self.needs_match |= is_disagreement(snapshot, known)
-        held = {name: line.at(extension).live_calls for name, line in self._lines.items()}
+        held = {one.id: self._lines[one.id].at(extension).live_calls for one in known}
         for person, part in shares(snapshot, known, held):
             line = apply_snapshot(self._lines[person.id], Reading(part, poll.asked_at, now))
             if is_in_doubt(line, part):
@@ -127,9 +130,10 @@ class Lines:
 
     def _take_from_others(self, owner: str, event: CallEvent, now: datetime) -> None:
         """A call belongs to one person: to whom CloudLink last gave it."""
-        for name, line in self._lines.items():
+        for name in self._near[event.extension] - {owner}:
+            line = self._lines[name]
             endpoint = line.at(event.extension)
-            if name != owner and event.call_id in endpoint.live_calls:
+            if event.call_id in endpoint.live_calls:
                 ended = replace(endpoint.calls[event.call_id], state=CallState.ENDED, heard_at=now)
                 calls = {**endpoint.calls, event.call_id: ended}
                 self._change(name, line.having(event.extension, replace(endpoint, calls=calls)), event.cause)
@@ -137,6 +141,18 @@ class Lines:
     def _change(self, name: str, line: Line, cause: str) -> None:
         self._lines[name], self._causes[name] = line, cause
         self._residents[name] = replace(self._residents[name], seen_at=frozenset(line.endpoints))
+        self._index(name)
+
+    def _index(self, name: str) -> None:
+        """People by their extensions and CloudLink user id: a report looks at few of them."""
+        one = self._residents[name]
+        for place in (one.user_id, one.extension, *one.seen_at):
+            if place:
+                self._near[place].add(name)
+
+    def _known(self, place: Place) -> list[Resident]:
+        """The people whom a report may concern."""
+        return [self._residents[name] for name in sorted(self._near[place.user_id] | self._near[place.extension])]
 
     def _poll(self, name: str, extension: str, at: datetime) -> None:
         self.polls[name, extension] = at

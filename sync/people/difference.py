@@ -34,11 +34,14 @@ class Difference:
 
     def losses(self) -> tuple[Loss, Loss]:
         """How many there were before and are now: CloudLink's users, and those matched in Teams."""
-        matched = sum(1 for row in self.wanted.values() if row[4])
         return (
             Loss(Service.CLOUDLINK, self.listed, len(self.wanted)),
-            Loss(Service.ENTRA, self.matched, matched),
+            Loss(Service.ENTRA, self.matched, self.matched_now),
         )
+
+    @property
+    def matched_now(self) -> int:
+        return sum(1 for row in self.wanted.values() if row[4])
 
 
 def wanted_of(
@@ -47,6 +50,22 @@ def wanted_of(
     """What is to be stored of each CloudLink user. Pure; of 100,000 users it takes a second: run it in a thread."""
     shared = _with_shared_extension(users)
     return {one.person.user_id: _directory(one, shared) for one in match(users, accounts, proxies, chosen)}
+
+
+async def is_unchanged(
+    database: Database, integration_id: str, users: Collection[CloudLinkUser], matched: int
+) -> bool:
+    """Whether these are CloudLink's users as stored, of whom so many are matched, and nobody is leaving."""
+    listed = {user.user_id: user for user in users}
+    seen = found = 0
+    async for part in slices(database, integration_id):
+        for user_id, stored, _, _ in part:
+            user = listed.get(user_id)
+            if user is None or stored[6] or (user.name, user.address, user.extension, user.site_id) != stored[:4]:
+                return False
+            found += stored[4] is not None
+        seen += len(part)
+    return (seen, found) == (len(listed), matched)
 
 
 async def difference(database: Database, integration_id: str, wanted: Mapping[str, Directory]) -> Difference:

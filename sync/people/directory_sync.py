@@ -2,12 +2,12 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries import directory_people, integrations, people, problems
-from storage.queries.directory import Directory
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -18,8 +18,10 @@ from sync.domain.model import Service
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account
 from sync.people import sudden_loss, unmatched_alert
-from sync.people.difference import Difference, difference, in_slices, together, wanted_of
+from sync.people.difference import Difference, difference, in_slices, is_unchanged, together, wanted_of
+from sync.people.directory_mirror import DirectoryMirror, Reading
 from sync.people.people_store import store_people
+from sync.people.sudden_loss import Loss
 from sync.problems import health
 
 SLICE = 200
@@ -35,6 +37,7 @@ class DirectorySync:
         self._clients = context.clients
         self._jobs = context.jobs
         self._clock = context.clock
+        self._mirror = DirectoryMirror(context, credentials)
 
     async def match(self, integration_id: str) -> None:
         """The job: refresh, then poll if people are newly matched. A failure marks the service unhealthy."""
@@ -56,15 +59,26 @@ class DirectorySync:
         Unless ``is_expected``, a sudden loss is stored only when a second reading agrees. Raises ``SyncError``.
         """
         chosen = await self.chosen(integration.id)
-        users, accounts = await self.read(integration)
+        users = await self._clients.phones(self._credentials.account(integration)).users()
+        reading = await self._mirror.refresh(integration, chosen)
+        is_known = reading.is_matched and not is_expected
+        if is_known and await is_unchanged(self._database, integration.id, users, reading.matched):
+            await self._finish(integration.id, Difference({}), reading)
+            return False
+        accounts = await self._mirror.accounts(integration.id)
         wanted = await asyncio.to_thread(wanted_of, users, accounts, matches_proxies(integration), chosen)
-        return await self._store(integration.id, wanted, chosen, is_expected=is_expected)
+        found = await difference(self._database, integration.id, wanted)
+        loss = None if is_expected else sudden_loss.find(found.losses())
+        if not await self._is_believed(integration.id, loss):
+            return False
+        await self._store(integration.id, found, chosen, reading)
+        return found.has_new
 
     async def read(self, integration: Integration) -> tuple[list[CloudLinkUser], Sequence[Account]]:
         """CloudLink's and Teams' users. Raises ``SyncError``."""
         users = await self._clients.phones(self._credentials.account(integration)).users()
-        async with self._clients.directory(self._credentials.app(integration)) as directory:
-            return users, await directory.users()
+        await self._mirror.refresh(integration, {})
+        return users, await self._mirror.accounts(integration.id)
 
     async def chosen(self, integration_id: str) -> dict[str, str]:
         """The Teams users whom administrators chose, by CloudLink user id."""
@@ -72,40 +86,41 @@ class DirectorySync:
             return await directory_people.chosen(session, integration_id)
 
     async def _store(
-        self,
-        integration_id: str,
-        wanted: Mapping[str, Directory],
-        chosen: Mapping[str, str],
-        *,
-        is_expected: bool,
-    ) -> bool:
-        """Store what differs; returns whether people are newly matched."""
-        found = await difference(self._database, integration_id, wanted)
-        loss = None if is_expected else sudden_loss.find(found.losses())
+        self, integration_id: str, found: Difference, chosen: Mapping[str, str], reading: Reading
+    ) -> None:
+        """Store what differs."""
+        now = self._clock()
+        for part in in_slices(found.changed, together(found), SLICE):
+            wanted = {key: found.wanted.get(key) for key in part}
+            async with self._database.writing() as session:
+                if await integrations.get_for_update(session, integration_id) is None:
+                    return
+                await store_people(session, integration_id, wanted, chosen, now)
+        await self._finish(integration_id, found, replace(reading, matched=found.matched_now))
+
+    async def _is_believed(self, integration_id: str, loss: Loss | None) -> bool:
+        """Whether to store the reading; if not, a second one is queued, which reads everything itself."""
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return False
             integration.matched_at = now
-            is_believed = await sudden_loss.is_believed(session, integration_id, loss, now)
-        if not is_believed:
-            await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
-            return False
-        for part in in_slices(found.changed, together(found), SLICE):
-            async with self._database.writing() as session:
-                if await integrations.get_for_update(session, integration_id) is None:
-                    return False
-                await store_people(session, integration_id, {key: wanted.get(key) for key in part}, chosen, now)
-        await self._finish(integration_id, found)
-        return found.has_new
+            if await sudden_loss.is_believed(session, integration_id, loss, now):
+                return True
+            await self._mirror.distrust(session, integration_id)
+        await self._jobs.defer(MATCH, integration_id, at=now + sudden_loss.CONFIRM_AFTER)
+        return False
 
-    async def _finish(self, integration_id: str, found: Difference) -> None:
+    async def _finish(self, integration_id: str, found: Difference, reading: Reading) -> None:
         now = self._clock()
         async with self._database.writing() as session:
             integration = await integrations.get_for_update(session, integration_id)
             if integration is None:
                 return
+            integration.matched_at = now
+            await sudden_loss.is_believed(session, integration_id, None, now)
+            await self._mirror.mark_matched(session, integration, reading)
             if integration.enabled:
                 await people.make_pending_due(session, integration_id, now)
             await self._mark_healthy(session, integration_id, now)

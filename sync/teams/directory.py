@@ -14,23 +14,19 @@ from core.clock import Clock
 from core.http import is_loopback, same_origin, ssl_context
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
-from sync.domain.listing import ListLimits, reading_list
+from sync.domain.services import DirectoryPage, UserChange
 from sync.teams.graph_client import with_fresh_token
 from sync.teams.tokens import Tokens
 
 if TYPE_CHECKING:
     from sync.teams.sdk import Graph
 
-PAGE = 999
-FIELDS = ["id", "displayName", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled", "userType"]
+FIELDS = ["id", "userPrincipalName", "mail", "proxyAddresses", "accountEnabled", "userType"]
 TIMEOUT = httpx.Timeout(30, connect=5)
 LONGEST_CALL = 60
-NEXT = "@odata.nextLink"
+NEXT, LAST = "@odata.nextLink", "@odata.deltaLink"
 NO_SUCH_USER = frozenset({400, 404})
 """Statuses for a name that nobody has, or that cannot be one."""
-
-LIMITS = ListLimits()
-"""For all users of a tenant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,37 +62,36 @@ class GraphDirectory:
         page = await self._page(self._graph.organisations)
         return next((_text(item, "displayName") for item in page.fields["value"]), "")
 
-    async def users(self) -> list[TeamsUser]:
-        """All users, on all pages.
+    async def changes(self, link: str) -> DirectoryPage:
+        """A page of changed users, or with an empty ``link`` the first of all users ("user: delta").
 
-        Raises ``ServiceUnavailable``: GRAPH_UNREADABLE for a next page that is not on Graph's host,
-        GRAPH_LIST_TOO_LONG for a list beyond ``LIMITS``.
+        Raises ``ServiceUnavailable``: GRAPH_UNREADABLE for a page that leads nowhere or off Graph's host; the
+        ``status`` 400, 404 or 410 for a ``link`` that Graph does not know any more.
         """
-        async with reading_list(LIMITS, Fault.GRAPH_LIST_TOO_LONG) as count:
-            page = await self._page(lambda: self._graph.users(FIELDS, PAGE))
-            count(page.size)
-            found = _users(page.fields)
-            seen: set[str] = set()
-            while link := page.fields.get(NEXT):
-                if not isinstance(link, str) or link in seen or not same_origin(link, self._graph_url):
-                    raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
-                seen.add(link)
-                page = await self._page(partial(self._graph.more_users, link))
-                count(page.size)
-                found += _users(page.fields)
-        return found
+        if link and not same_origin(link, self._graph_url):
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, status=400)
+        page = await self._page(partial(self._graph.more_users, link) if link else self._all)
+        following = page.fields.get(NEXT) or page.fields.get(LAST)
+        if not isinstance(following, str) or not same_origin(following, self._graph_url):
+            raise ServiceUnavailable(Fault.GRAPH_UNREADABLE, None, field=NEXT)
+        changes = tuple(_change(item) for item in page.fields["value"] if _text(item, "id"))
+        return DirectoryPage(changes, following, not page.fields.get(NEXT), page.size)
+
+    async def _all(self) -> bytes | None:
+        return await self._graph.users(FIELDS)
 
     async def find(self, principal_name: str) -> TeamsUser | None:
         """The user who signs in with this name; None when there is none."""
         try:
             found = await with_fresh_token(
-                self._tokens, lambda: _read(lambda: self._graph.user(principal_name, FIELDS))
+                self._tokens, lambda: _read(lambda: self._graph.user(principal_name, [*FIELDS, "displayName"]))
             )
         except ServiceUnavailable as error:
             if error.context.get("status") in NO_SUCH_USER:
                 return None
             raise
-        return _user(found.fields) if _text(found.fields, "id") else None
+        user_id, name = _text(found.fields, "id"), _text(found.fields, "displayName")
+        return TeamsUser(**{**_NOTHING, **_change(found.fields).fields}, id=user_id, name=name) if user_id else None
 
     async def _page(self, send: Callable[[], Awaitable[bytes | None]]) -> "_Page":
         """A page, by a call that may be made twice. Errors are raised without the SDK's, which hold the request."""
@@ -155,24 +150,17 @@ def _imported() -> "type[Graph]":
     return Graph
 
 
-def _users(page: dict[str, Any]) -> list[TeamsUser]:
-    return [_user(item) for item in page["value"] if _text(item, "id")]
-
-
-def _user(item: dict[str, Any]) -> TeamsUser:
-    return TeamsUser(
-        id=_text(item, "id"),
-        name=_text(item, "displayName"),
-        principal_name=_text(item, "userPrincipalName"),
-        mail=_text(item, "mail"),
-        enabled=item.get("accountEnabled") is not False,
-        proxy_addresses=tuple(_smtp(item.get("proxyAddresses"))),
-        guest=_text(item, "userType").casefold() == "guest",
-    )
+def _change(item: dict[str, Any]) -> UserChange:
+    """Graph leaves out what did not change, and what was never set."""
+    fields = {name: read(item[key]) for key, (name, read) in _READ.items() if key in item}
+    return UserChange(_text(item, "id"), fields, "@removed" in item)
 
 
 def _text(item: object, name: str) -> str:
-    value = item.get(name) if isinstance(item, dict) else None
+    return _as_text(item.get(name)) if isinstance(item, dict) else ""
+
+
+def _as_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
@@ -180,3 +168,16 @@ def _smtp(addresses: object) -> Iterator[str]:
     for address in addresses if isinstance(addresses, list) else []:
         if isinstance(address, str) and address.lower().startswith("smtp:"):
             yield address[5:]
+
+
+_READ: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "userPrincipalName": ("principal_name", _as_text),
+    "mail": ("mail", _as_text),
+    "proxyAddresses": ("proxy_addresses", lambda value: tuple(_smtp(value))),
+    "accountEnabled": ("enabled", lambda value: value is not False),
+    "userType": ("guest", lambda value: _as_text(value).casefold() == "guest"),
+}
+"""Graph's properties as fields of an ``Account``."""
+
+_NOTHING: dict[str, Any] = {"principal_name": "", "mail": "", "enabled": True}
+"""Of a user of whom Graph says nothing more."""

@@ -18,8 +18,8 @@ from kiota_http.kiota_client_factory import KiotaClientFactory
 from kiota_http.middleware import ParametersNameDecodingHandler
 from kiota_http.middleware.middleware import BaseMiddleware
 from msgraph.generated.organization.organization_request_builder import OrganizationRequestBuilder
+from msgraph.generated.users.delta.delta_request_builder import DeltaRequestBuilder
 from msgraph.generated.users.item.user_item_request_builder import UserItemRequestBuilder
-from msgraph.generated.users.users_request_builder import UsersRequestBuilder
 from msgraph.graph_request_adapter import GraphRequestAdapter
 from msgraph.graph_service_client import GraphServiceClient
 
@@ -58,16 +58,16 @@ class Graph:
         )
         return await self._send(self._client.organization, query)
 
-    async def users(self, fields: Sequence[str], size: int) -> bytes | None:
-        query = UsersRequestBuilder.UsersRequestBuilderGetQueryParameters(select=list(fields), top=size)
-        return await self._send(self._client.users, query)
+    async def users(self, fields: Sequence[str]) -> bytes | None:
+        query = DeltaRequestBuilder.DeltaRequestBuilderGetQueryParameters(select=list(fields))
+        return await self._send(self._client.users.delta, query)
 
     async def user(self, principal_name: str, fields: Sequence[str]) -> bytes | None:
         query = UserItemRequestBuilder.UserItemRequestBuilderGetQueryParameters(select=list(fields))
         return await self._send(self._client.users.by_user_id(principal_name), query)
 
     async def more_users(self, link: str) -> bytes | None:
-        return await self._send(self._client.users.with_url(link), None)
+        return await self._send(self._client.users.delta.with_url(link), None)
 
     async def _send(self, builder: Any, query: Any) -> bytes | None:
         request = builder.to_get_request_information(query and RequestConfiguration(query_parameters=query))

@@ -35,13 +35,14 @@ from sandbox.demo import free_port
 from storage.database import Database, open_database
 from storage.encryption import Encryption
 from sync.domain.jobs import JobQueue
-from sync.engine import EngineConfig, open_engine
+from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.postgres import PostgresJobs
 from sync.jobs.runs import QueueConfig
 from sync.phones.subscriptions import hashed
 from sync.problems.clock_skew import ClockSkewMonitor
 from tests.bench.change_load import Load
+from tests.bench.test_bench_start import processor_seconds
 from tests.support.eventually import eventually
 from tests.support.postgres import fresh_database, with_tables
 from tests.support.stores import SQLITE, integration, person, sqlite_with_tables, with_secrets
@@ -168,29 +169,62 @@ async def fill(database: Database, encryption: Encryption, people: int) -> None:
             session.add(person(str(number), cloudlink_user_id=f"user {number}", extension=str(number)))
 
 
-def job_queue(database: Database, metrics: Metrics) -> JobQueue:
+def job_queue(database: Database, metrics: Metrics, works: bool) -> JobQueue:
     config = QueueConfig(utc_now, Random(1), metrics)
     if database.is_sqlite:
         return LocalJobs(config)
-    return PostgresJobs(database.conninfo, config)
+    return PostgresJobs(database.conninfo, config, works=works)
 
 
 @asynccontextmanager
-async def running_product(url: str, services: str, people: int) -> AsyncIterator[str]:
-    """Yields the address of its webhook."""
+async def running_engine(url: str, services: str, key: str, *, works: bool) -> AsyncIterator[Engine]:
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(open_database(url))
-        encryption = Encryption([Fernet.generate_key().decode()])
-        await fill(database, encryption, people)
         metrics = Metrics(CollectorRegistry())
         http = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[tracing(metrics)]))
         config = EngineConfig(services, services, services, presence_quota=1_000_000)
-        jobs = job_queue(database, metrics)
-        skew = ClockSkewMonitor(utc_now)
-        engine = await stack.enter_async_context(
+        jobs, skew = job_queue(database, metrics, works), ClockSkewMonitor(utc_now)
+        encryption = Encryption([key])
+        yield await stack.enter_async_context(
             open_engine(config, database, encryption, http, utc_now, Random(1), metrics, jobs, skew)
         )
-        yield await stack.enter_async_context(serving(engine.webhooks.receive))
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The address of its webhook, and its processes but this one."""
+
+    url: str
+    workers: tuple[int, ...] = ()
+
+    def processor_time(self) -> float:
+        """Seconds, of all its processes."""
+        return process_time() + sum(map(processor_seconds, self.workers))
+
+
+@asynccontextmanager
+async def running_product(url: str, services: str, people: int) -> AsyncIterator[Product]:
+    """On SQLite one process; on PostgreSQL this one receives, and a worker of its own sends."""
+    key = Fernet.generate_key().decode()
+    async with open_database(url) as database:
+        await fill(database, Encryption([key]), people)
+    async with AsyncExitStack() as stack:
+        workers: list[int] = []
+        if not url.startswith(SQLITE):
+            command = [sys.executable, "-m", "tests.bench.change", "worker", url, services, key]
+            worker = await asyncio.create_subprocess_exec(*command)
+            stack.callback(worker.terminate)
+            workers.append(worker.pid)
+        engine = await stack.enter_async_context(running_engine(url, services, key, works=not workers))
+        webhook = await stack.enter_async_context(serving(engine.webhooks.receive))
+        yield Product(webhook, tuple(workers))
+
+
+async def work(url: str, services: str, key: str) -> None:
+    """A worker's process, until it is ended."""
+    configure_logging("info", "json", StringIO())
+    async with running_engine(url, services, key, works=True):
+        await asyncio.Event().wait()
 
 
 @contextmanager
@@ -240,18 +274,21 @@ async def measure(url: str, folder: Path, plan: Plan) -> Measured:
         floor = Floor(insert, http, f"{peer}/v1.0/$batch")
         least = await stack.enter_async_context(serving(floor.receive))
         for turn in range(-1, plan.turns):
-            for address, took in ((product, measured.product), (least, measured.floor)):
+            for each, took in ((product, measured.product), (Product(least), measured.floor)):
                 # turns of a person alternate: each load is a whole number of calls begun or ended
-                load = Load(address, plan.changes, plan.per_second, plan.changes, turn + 1)
-                began = process_time()
+                load = Load(each.url, plan.changes, plan.per_second, plan.changes, turn + 1)
+                began = each.processor_time()
                 await http.post(f"{peer}/load", json=asdict(load), raise_for_status=True)
                 if turn >= 0:
-                    took.append(1000 * (process_time() - began) / plan.changes)
+                    took.append(1000 * (each.processor_time() - began) / plan.changes)
     return measured
 
 
 def main() -> None:
-    kind = sys.argv[1] if len(sys.argv) > 1 else SQLITE
+    kind, *rest = sys.argv[1:] or [SQLITE]
+    if kind == "worker":
+        asyncio.run(work(*rest))
+        return
     plan = Plan()
     with TemporaryDirectory() as name:
         folder = Path(name)

@@ -13,8 +13,9 @@ from storage.encryption import Encryption
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.phone_events import CloudLinkUser
+from sync.domain.services import DirectoryPage
+from sync.people.directory_mirror import KnownUser
 from sync.people.directory_sync import DirectorySync
-from sync.teams.directory import TeamsUser
 from tests.support.fake_services import FakeServiceClients, context_of
 from tests.support.stores import empty_store, integration, stored, with_secrets
 
@@ -30,7 +31,8 @@ async def test_nothing_changed(tmp_path: Path) -> None:
         for place, name in enumerate(names)
     ]
     clients.graph.accounts = [
-        TeamsUser(f"teams {one.name}", one.name, one.address, one.address, True) for one in clients.cloudlink.people
+        KnownUser(f"teams {one.name}", one.address, one.address, (), enabled=True, guest=False)
+        for one in clients.cloudlink.people
     ]
     async with empty_store(tmp_path) as database:
         secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
@@ -51,6 +53,12 @@ async def test_nothing_changed(tmp_path: Path) -> None:
             await (await session.connection()).execute(insert(Person), rows)
         del rows
         sync = DirectorySync(context_of(database, clients), CredentialStore(encryption))
+        await sync.match("i1")
+
+        async def nothing(link: str) -> DirectoryPage:
+            return DirectoryPage((), f"{link}+", is_last=True)
+
+        clients.graph.changes = nothing  # type: ignore[method-assign]
         for _ in range(2):
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             began, processor = perf_counter(), process_time()

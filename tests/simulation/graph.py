@@ -9,7 +9,9 @@ from sync.domain.changes import ClearPresence, Done, Outcome, Refused, Request, 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
+from sync.domain.services import DirectoryPage
 from tests.simulation.world import Kind, World
+from tests.support.delta_query import DeltaQuery
 
 WINDOW = 30.0
 """Seconds in which requests are counted (Microsoft Graph service-specific throttling limits, presence)."""
@@ -46,6 +48,7 @@ class GraphModel:
     world: World
     quota: int
     users: dict[str, TeamsUser] = field(default_factory=dict)
+    directory: DeltaQuery = field(default_factory=DeltaQuery)
     secrets: dict[str, set[str]] = field(default_factory=dict)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
@@ -170,12 +173,14 @@ class GraphClientModel:
         await self._answer()
         return "Vale Verde"
 
-    async def find(self, principal_name: str) -> TeamsUser | None:
-        return next((user for user in await self.users() if user.principal_name == principal_name), None)
-
-    async def users(self) -> Sequence[TeamsUser]:
+    async def changes(self, link: str) -> DirectoryPage:
         await self._answer()
-        return list(self.graph.users.values())
+        return self.graph.directory.changes(self.graph.users.values(), link)
+
+    async def find(self, principal_name: str) -> TeamsUser | None:
+        await self._answer()
+        users = self.graph.users.values()
+        return next((user for user in users if user.principal_name == principal_name), None)
 
     async def _answer(self) -> None:
         graph = self.graph

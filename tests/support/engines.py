@@ -188,7 +188,7 @@ class WebhookReceiver:
 
     async def _receive(self, request: web.Request) -> web.StreamResponse:
         assert self.engine is not None
-        return await self.engine.webhooks.receive(request)
+        return await self.engine.way_in.answering(self.engine.webhooks.receive)(request)
 
     @asynccontextmanager
     async def listen(self) -> AsyncIterator[str]:

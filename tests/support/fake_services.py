@@ -20,8 +20,9 @@ from sync.domain.jobs import Jobs
 from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
 from sync.domain.presence import Shown
-from sync.domain.services import Account, Registration, ServiceClients
+from sync.domain.services import Account, DirectoryPage, Registration, ServiceClients
 from tests.support.clocks import FakeClock
+from tests.support.delta_query import DeltaQuery
 
 Answering = Callable[[Request], Outcome]
 AVAILABLE = Shown("Available", "Available")
@@ -39,6 +40,7 @@ class FakeGraph:
     error: SyncError | None = None
     during_push: Callable[[], object] | None = None
     accounts: list[Account] = field(default_factory=list)
+    directory: DeltaQuery = field(default_factory=DeltaQuery)
     shown: dict[str, Shown] = field(default_factory=dict)
     unknown: set[str] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)
@@ -77,10 +79,10 @@ class FakeGraph:
             raise self.error
         return "Vale Verde"
 
-    async def users(self) -> Sequence[Account]:
+    async def changes(self, link: str) -> DirectoryPage:
         if self.error:
             raise self.error
-        found = list(self.accounts)
+        found = self.directory.changes(self.accounts, link)
         if self.during_users:
             await self.during_users()
         return found

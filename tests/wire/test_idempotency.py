@@ -68,6 +68,7 @@ COUNTED = frozenset(
     {
         *(f"person_{name}" for name in ("exclude", "include", "resend", "clear", "match", "unmatch")),
         "setup",
+        "status_text",
         "enable",
         "disable",
         "remove",
@@ -327,6 +328,14 @@ async def update_undo(scene: Scene) -> dict[str, Any]:
     return await scene.offered("install update", "update.undo")
 
 
+async def update_save_text(scene: Scene) -> dict[str, Any]:
+    async with scene.bot.database.writing() as session:
+        row = await session.get(Integration, scene.view.id)
+        assert row is not None
+        row.feature_version = 3
+    return await scene.offered("install update", "update.save_text", {"status_text": "In a meeting"})
+
+
 async def with_member(scene: Scene, role: Role) -> None:
     given: dict[str, Any] = {"invited_by": ADMIN, "invited_at": utc_now(), "joined_at": utc_now()}
     member = Member(owner_tenant=scene.tenant, user_object_id=str(uuid4()), name="Eva Reis", role=role, **given)
@@ -374,6 +383,7 @@ CARDS: Mapping[str, Prepare] = {
     "enable.now": lambda scene: scene.offered("enable presence", "enable.now"),
     "disable.now": disable_now,
     "remove.now": lambda scene: scene.offered("remove integration", "remove.now", {"typed_name": "Head office"}),
+    "edit.save_expiry": lambda scene: scene.offered("status", "edit.save_expiry", {"expires_on": "2027-05-31"}),
     "edit.save_name": lambda scene: scene.offered(
         "edit integration", "edit.save_name", {"name": "Main office"}, ("edit.rename",)
     ),
@@ -393,6 +403,7 @@ CARDS: Mapping[str, Prepare] = {
     "alerts.save": lambda scene: scene.offered("alerts", "alerts.save", QUIET),
     "alerts.remind": remind,
     "update.install": lambda scene: scene.offered("install update", "update.install"),
+    "update.save_text": update_save_text,
     "update.undo": update_undo,
     "admins.add": lambda scene: scene.offered("admins", "admins.add", INVITED, ("admins.invite",)),
     "admins.change": admins_change,

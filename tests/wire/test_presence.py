@@ -507,7 +507,7 @@ async def test_the_connection_test_names_its_steps_and_what_fails(tmp_path: Path
     async with connected_engine(tmp_path) as (sandbox, running):
         integration = await running.integration_id()
         probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)
-        assert [probe.step for probe in probes] == ["account", "users", "token", "directory", "presence"]
+        assert [probe.step for probe in probes] == ["account", "users", "way_in", "token", "directory", "presence"]
         assert not any(probe.error for probe in probes)
         await sandbox.permissions(Presence_ReadWrite_All=False)
         probes = await running.engine.connection_test.test(TENANT, integration, ADMIN)

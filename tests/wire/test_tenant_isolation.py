@@ -107,6 +107,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "people.page": ("integration", "filter", "words", "after"),
     "person.include": ("integration", "person", "choices"),
     "person.unmatch": ("integration", "person", "choices"),
+    "update.save_text": ("integration", "version", "status_text"),
     "update.undo": ("integration", "version"),
     "update.done": ("integration", "version"),
 }
@@ -115,7 +116,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
 ID_PATTERN = re.compile(r"(?:(?:rotation|monitor)-of-)?[0-9a-f]{32}|monitor-of-[a-z-]+")
 """The shape of the tenant's ids."""
 
-HISTORY = ("history.show", "history.page", "history.filter", "export.link", "export.text")
+HISTORY = ("history.show", "history.page", "history.filter", "export.link", "export.text", "remove.progress")
 """The verbs that know removed integrations, in their own tenant."""
 
 IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person")

@@ -89,9 +89,12 @@ async def a_session_removed(scene: Scene) -> None:
     ana.session, ana.client = None, None
 
 
-async def forgotten(scene: Scene) -> None:
+async def cloudlink_away(scene: Scene) -> None:
+    """What was known of the phone is forgotten, and it cannot be read again."""
     await scene.talks()
+    await scene.sandbox.set_faults(cloudlink_outage=True)
     await scene.running.engine.people.clear(*await scene.person(), ADMIN)
+    await scene.running.engine.people.resend(*await scene.person(), ADMIN)
 
 
 async def consent_taken(scene: Scene) -> None:
@@ -116,7 +119,7 @@ CAUSES: Mapping[Reason, Callable[[Scene], Awaitable[None]]] = {
     Reason.CREDENTIALS: consent_taken,
     Reason.QUOTA: throttled,
     Reason.LOST: a_session_removed,
-    Reason.NOT_HEARD: forgotten,
+    Reason.PHONES_DOWN: cloudlink_away,
 }
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from core.text import visible
+from core.text import SEARCHED, searchable, visible
 
 
 @pytest.mark.parametrize(
@@ -18,3 +18,18 @@ from core.text import visible
 )
 def test_what_cannot_be_seen_is_removed(text: str, seen: str) -> None:
     assert visible(text) == seen
+
+
+@pytest.mark.parametrize(
+    ("parts", "searched"),
+    [
+        (("Sofia Conceição", "S.C@Example.com", "2001"), "sofia conceicao s.c@example.com 2001"),
+        (("  Inês\u00a0 Sá\u200b", "", None), "ines sa"),
+        (("Łukasz Straße", None), "łukasz strasse"),
+        (("x" * 1000,), "x" * SEARCHED),
+    ],
+)
+def test_what_is_searched_has_no_accents_case_or_invisible_letters(
+    parts: tuple[str | None, ...], searched: str
+) -> None:
+    assert searchable(*parts) == searched

@@ -22,8 +22,9 @@ from sync.cloudlink.tables import WireTables
 from sync.cloudlink.transport import Transport
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.listing import ListLimits
-from sync.teams import directory as teams_directory
+from sync.people import delta_pages
 from sync.teams.directory import open_directory
+from tests.support.delta_query import changes_of
 from tests.support.sync.cloudlink import ACCOUNT, page, token_reply
 from tests.support.sync.teams import CountedTokens
 
@@ -47,11 +48,11 @@ async def cloudlink_people(url: str) -> object:
 
 async def graph_people(url: str) -> object:
     async with open_directory(CountedTokens(), url, utc_now, Metrics(CollectorRegistry())) as directory:
-        return await directory.users()
+        return await changes_of(directory)
 
 
 CLOUDLINK = (cloudlink_client, cloudlink_page, cloudlink_people, Fault.CLOUDLINK_LIST_TOO_LONG)
-GRAPH = (teams_directory, graph_page, graph_people, Fault.GRAPH_LIST_TOO_LONG)
+GRAPH = (delta_pages, graph_page, graph_people, Fault.GRAPH_LIST_TOO_LONG)
 both_services = pytest.mark.parametrize(("module", "page_of", "read", "fault"), [CLOUDLINK, GRAPH])
 
 

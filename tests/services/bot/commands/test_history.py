@@ -25,7 +25,7 @@ from storage.tables.roles import Member
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.roles import Role
-from sync.teams.directory import TeamsUser
+from sync.people.directory_mirror import KnownUser
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
@@ -54,7 +54,7 @@ def clients(chat: Chat) -> FakeServiceClients:
     """The chat works with the real services, over these clients."""
     clients = FakeServiceClients()
     clients.cloudlink.people = [CloudLinkUser("1", "Ana", "ana@example.com", "2001")]
-    clients.graph.accounts = [TeamsUser("2", "Ana", "ana@example.com", "", enabled=True)]
+    clients.graph.accounts = [KnownUser("2", "ana@example.com", "", (), enabled=True, guest=False)]
     chat.operations = real_operations(context_of(chat.database, clients, clock=chat.clock), Encryption([chat.key]))
     chat.restart()
     return clients

@@ -19,13 +19,15 @@ from structlog.testing import capture_logs
 from core.clock import utc_now
 from core.metrics import Metrics
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
-from sync.teams.directory import GraphDirectory, TeamsUser, open_directory
+from sync.domain.services import UserChange
+from sync.teams.directory import GraphDirectory, open_directory
 from sync.teams.tokens import Tokens
+from tests.support.delta_query import changes_of
 from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens
 
-USERS = "GET /v1.0/users"
+USERS = "GET /v1.0/users/delta()"
 ORGANISATION = "GET /v1.0/organization"
 ANA = {
     "id": "u1",
@@ -43,6 +45,10 @@ class Bench:
     tokens: CountedTokens
     directory: GraphDirectory
     registry: CollectorRegistry
+
+    def page(self, *users: Any) -> dict[str, Any]:
+        """The last page of these users."""
+        return {"value": list(users), "@odata.deltaLink": f"{self.graph.url}/v1.0/users/delta()?$deltatoken=next"}
 
 
 def opened(
@@ -73,29 +79,48 @@ async def test_the_organisations_name(bench: Bench) -> None:
     assert await bench.directory.organisation() == ""
 
 
-async def test_people_of_all_pages(bench: Bench) -> None:
-    link = f"{bench.graph.url}/v1.0/users?$skiptoken=a%2Bb"
-    bare = {"id": "u2", "displayName": None, "mail": None, "accountEnabled": False}
+async def test_people_of_all_pages_with_what_graph_says_of_each(bench: Bench) -> None:
+    link = f"{bench.graph.url}/v1.0/users/delta()?$skiptoken=a%2Bb"
+    bare = {"id": "u2", "displayName": None, "mail": None, "accountEnabled": False, "userType": "Guest"}
+    removed = {"id": "u4", "@removed": {"reason": "deleted"}}
     bench.graph.on(
         USERS,
         {"value": [ANA], "@odata.nextLink": link},
         {"value": [], "@odata.nextLink": link + "c"},
-        {"value": [bare, {"displayName": "no id"}, {"id": "u3", "something": "new"}, "noise"]},
+        bench.page(bare, {"displayName": "no id"}, {"id": "u3", "something": "new"}, "noise", removed),
     )
-    people = await bench.directory.users()
+    people = await changes_of(bench.directory)
     addresses = ("ana.silva@contoso.example", "as@contoso.example")
+    ana = {"principal_name": "ana@contoso.example", "mail": "Ana.Silva@contoso.example", "enabled": True}
     assert people == [
-        TeamsUser("u1", "Ana", "ana@contoso.example", "Ana.Silva@contoso.example", True, addresses),
-        TeamsUser("u2", "", "", "", False),
-        TeamsUser("u3", "", "", "", True),
+        UserChange("u1", {**ana, "proxy_addresses": addresses}),
+        UserChange("u2", {"mail": "", "enabled": False, "guest": True}),
+        UserChange("u3", {}),
+        UserChange("u4", {}, is_removed=True),
     ]
     first, second, _ = bench.graph.seen
     assert parse_qs(first.path.partition("?")[2]) == {
-        "$top": ["999"],
-        "$select": ["id,displayName,userPrincipalName,mail,proxyAddresses,accountEnabled,userType"],
+        "$select": ["id,userPrincipalName,mail,proxyAddresses,accountEnabled,userType"]
     }
-    assert second.path == "/v1.0/users?$skiptoken=a%2Bb"
+    assert second.path == "/v1.0/users/delta()?$skiptoken=a%2Bb"
     assert second.headers["authorization"] == "Bearer token-1"
+
+
+@pytest.mark.parametrize("last", [{}, {"@odata.nextLink": None}, {"@odata.deltaLink": ""}, {"@odata.deltaLink": 7}])
+async def test_a_list_without_its_last_page_is_not_taken_for_whole(bench: Bench, last: dict[str, Any]) -> None:
+    bench.graph.on(USERS, {"value": [ANA], **last})
+    assert (await failure_of(changes_of(bench.directory))).fault is Fault.GRAPH_UNREADABLE
+
+
+@pytest.mark.parametrize("status", [400, 404, 410])
+async def test_a_link_that_is_no_longer_known_has_its_status(bench: Bench, status: int) -> None:
+    bench.graph.on(USERS, Reply({"error": {"code": "syncStateNotFound"}}, status))
+    link = f"{bench.graph.url}/v1.0/users/delta()?$deltatoken=old"
+    error = await failure_of(bench.directory.changes(link))
+    assert (error.fault, error.context["status"]) == (Fault.GRAPH_UNREADABLE, status)
+    elsewhere = await failure_of(bench.directory.changes("https://evil.example/v1.0/users/delta()"))
+    assert elsewhere.context["status"] == 400
+    assert len(bench.graph.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -103,23 +128,24 @@ async def test_people_of_all_pages(bench: Bench) -> None:
 )
 async def test_a_next_page_on_another_host_is_not_requested(bench: Bench, link: str) -> None:
     bench.graph.on(USERS, {"value": [], "@odata.nextLink": link})
-    error = await failure_of(bench.directory.users())
+    error = await failure_of(changes_of(bench.directory))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
     assert len(bench.graph.seen) == 1
 
 
-@pytest.mark.parametrize("field", ["displayName", "mail", "userPrincipalName", "proxyAddresses"])
+@pytest.mark.parametrize("field", ["mail", "userPrincipalName", "proxyAddresses"])
 @pytest.mark.parametrize("value", [7, {}, ["x", 7]])
 async def test_fields_of_another_type_are_ignored(bench: Bench, field: str, value: object) -> None:
-    bench.graph.on(USERS, {"value": [{**ANA, field: value}]})
-    (ana,) = await bench.directory.users()
+    bench.graph.on(USERS, bench.page({**ANA, field: value}))
+    (ana,) = await changes_of(bench.directory)
     assert ana.id == "u1"
-    assert all(isinstance(text, str) for text in (ana.name, ana.mail, ana.principal_name, *ana.proxy_addresses))
+    texts = (ana.fields["mail"], ana.fields["principal_name"], *ana.fields["proxy_addresses"])
+    assert all(isinstance(text, str) for text in texts)
 
 
 async def test_a_full_page_does_not_block_the_event_loop(bench: Bench) -> None:
-    bench.graph.on(USERS, {"value": [ANA] * 999})
-    ticks = await _ticks_during(bench.directory.users())
+    bench.graph.on(USERS, bench.page(*[ANA] * 999))
+    ticks = await _ticks_during(changes_of(bench.directory))
     assert max(ticks) < 1
 
 
@@ -143,14 +169,14 @@ async def _ticks_during(call: Awaitable[Any]) -> list[float]:
 
 
 async def test_pages_that_link_to_each_other_end(bench: Bench) -> None:
-    bench.graph.on(USERS, {"value": [ANA], "@odata.nextLink": f"{bench.graph.url}/v1.0/users?again"})
-    assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREADABLE
+    bench.graph.on(USERS, {"value": [ANA], "@odata.nextLink": f"{bench.graph.url}/v1.0/users/delta()?again"})
+    assert (await failure_of(changes_of(bench.directory))).fault is Fault.GRAPH_UNREADABLE
     assert len(bench.graph.seen) == 2
 
 
 async def test_a_refused_token_is_replaced_once(bench: Bench) -> None:
-    bench.graph.on(USERS, Reply({"error": {"code": "InvalidAuthenticationToken"}}, 401), Reply({"value": [ANA]}))
-    assert len(await bench.directory.users()) == 1
+    bench.graph.on(USERS, Reply({"error": {"code": "InvalidAuthenticationToken"}}, 401), Reply(bench.page(ANA)))
+    assert len(await changes_of(bench.directory)) == 1
     assert [seen.headers["authorization"] for seen in bench.graph.seen] == ["Bearer token-1", "Bearer token-2"]
 
 
@@ -170,15 +196,15 @@ async def test_the_sdks_requests_are_counted_and_timed_like_all_others(
 ) -> None:
     bench.graph.on(USERS, reply)
     with suppress(SyncError):
-        await bench.directory.users()
+        await changes_of(bench.directory)
     count = bench.registry.get_sample_value
     assert count("cloudlink_presence_requests_total", {"service": "graph", "outcome": outcome}) == 1
     assert count("cloudlink_presence_request_seconds_count", {"service": "graph"}) == 1
 
 
 async def test_each_of_the_sdks_requests_has_its_own_id(bench: Bench) -> None:
-    bench.graph.on(USERS, Reply(ERROR, 401), Reply({"value": []}))
-    await bench.directory.users()
+    bench.graph.on(USERS, Reply(ERROR, 401), Reply(bench.page()))
+    await changes_of(bench.directory)
     ids = [seen.headers["client-request-id"] for seen in bench.graph.seen]
     assert len(ids) == len(set(ids)) == 2
     assert all(ids)
@@ -187,7 +213,7 @@ async def test_each_of_the_sdks_requests_has_its_own_id(bench: Bench) -> None:
 async def test_a_refusal_is_logged_with_the_ids_that_find_it(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(ERROR, 403, {"request-id": "theirs"}))
     with capture_logs() as logs:
-        error = await failure_of(bench.directory.users())
+        error = await failure_of(changes_of(bench.directory))
     assert error.context == {"status": 403, "error": "Authorization_RequestDenied"}
     (seen,) = bench.graph.seen
     sent = seen.headers["client-request-id"]
@@ -217,7 +243,7 @@ async def test_refusals_are_translated_and_not_retried(
     bench: Bench, body: Any, status: int, kind: type[SyncError], fault: Fault, asked: int
 ) -> None:
     bench.graph.on(USERS, Reply(body, status, {"Retry-After": "20"}))
-    error = await failure_of(bench.directory.users())
+    error = await failure_of(changes_of(bench.directory))
     assert (type(error), error.fault) == (kind, fault)
     assert len(bench.graph.seen) == asked
     assert error.__context__ is None
@@ -242,13 +268,13 @@ async def test_refusals_are_translated_and_not_retried(
 )
 async def test_unreadable_responses(bench: Bench, reply: Reply) -> None:
     bench.graph.on(USERS, reply)
-    error = await failure_of(bench.directory.users())
+    error = await failure_of(changes_of(bench.directory))
     assert (type(error), error.fault) == (ServiceUnavailable, Fault.GRAPH_UNREADABLE)
 
 
 async def test_a_lost_connection_and_no_server_at_the_address(bench: Bench) -> None:
     bench.graph.on(USERS, Reply(hang_up=True))
-    assert (await failure_of(bench.directory.users())).fault is Fault.GRAPH_UNREACHABLE
+    assert (await failure_of(changes_of(bench.directory))).fault is Fault.GRAPH_UNREACHABLE
     async with opened(bench.tokens, "http://127.0.0.1:9") as nowhere:
         assert (await failure_of(nowhere.organisation())).fault is Fault.GRAPH_UNREACHABLE
 
@@ -259,15 +285,15 @@ async def test_errors_of_entra_are_passed_on(bench: Bench) -> None:
             raise CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED, code=7000222)
 
     async with opened(Refusing(), bench.graph.url) as directory:
-        error = await failure_of(directory.users())
+        error = await failure_of(changes_of(directory))
     assert (type(error), error.fault) == (CredentialsWrong, Fault.ENTRA_SECRET_EXPIRED)
     assert not bench.graph.seen
 
 
 async def test_a_claims_challenge_leads_to_a_fresh_token(bench: Bench) -> None:
     challenge = {"WWW-Authenticate": 'Bearer error="insufficient_claims", claims="eyJ9"'}
-    bench.graph.on(USERS, Reply(ERROR, 401, challenge), Reply({"value": []}))
-    assert await bench.directory.users() == []
+    bench.graph.on(USERS, Reply(ERROR, 401, challenge), Reply(bench.page()))
+    assert await changes_of(bench.directory) == []
     assert bench.graph.seen[-1].headers["authorization"] == "Bearer token-2"
 
 
@@ -283,7 +309,7 @@ async def test_no_failure_reveals_the_token(
     caplog.set_level("DEBUG")
     for reply in (Reply(ERROR, 403), Reply(hang_up=True), Reply(b"{")):
         bench.graph.on(USERS, reply)
-        error = await failure_of(bench.directory.users())
+        error = await failure_of(changes_of(bench.directory))
         assert "token-" not in error_output(error, caplog, capsys)
 
 
