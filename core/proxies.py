@@ -26,11 +26,25 @@ def settle_proxies(environment: MutableMapping[str, str]) -> bool:
     if not any(found.values()):
         return False
     for scheme, proxy in found.items():
-        if proxy and (urlsplit(proxy).scheme.lower() != "http" or not urlsplit(proxy).hostname):
-            raise WrongProxy(f"{scheme.upper()}_PROXY: must be http://HOST:PORT, the proxy's own address")
+        if proxy and not _is_usable(proxy):
+            raise WrongProxy(
+                f"{scheme.upper()}_PROXY: must be http://HOST:PORT, the proxy's own address, or "
+                "http://USER:PASSWORD@HOST:PORT with signs such as / and # percent-encoded"
+            )
         _write(environment, f"{scheme}_proxy", proxy)
     _write(environment, "no_proxy", ",".join(filter(None, (_read(environment, "no_proxy"), *LOCAL))))
     return True
+
+
+def _is_usable(proxy: str) -> bool:
+    """An address alone: a ``/``, ``?`` or ``#`` in a password ends the host, and clients' errors name the rest."""
+    try:
+        parts = urlsplit(proxy)
+        is_address = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    rest = (parts.path.strip("/"), parts.query, parts.fragment)
+    return is_address and parts.scheme.lower() == "http" and not any(rest)
 
 
 def _read(environment: MutableMapping[str, str], name: str) -> str:

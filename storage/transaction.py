@@ -18,7 +18,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import orjson
 from sqlalchemy import JSON, Boolean, Engine
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import SQLModel
 
 from storage.tables.columns import UtcDateTime
@@ -130,9 +130,9 @@ class ThreadedTransactions:
         connection = self._engine.raw_connection()
         try:
             return run(connection, function, is_sqlite=is_sqlite)
-        except self._engine.dialect.loaded_dbapi.Error as error:
+        except (driver := self._engine.dialect.loaded_dbapi).Error as error:
             connection.invalidate()
-            raise OperationalError(None, None, error) from error
+            raise DBAPIError.instance(None, None, error, driver.Error, dialect=self._engine.dialect) from error
         finally:
             connection.close()
 

@@ -235,7 +235,7 @@ def _error(notice: NoticeView) -> SyncError:
 
 def _in_words(texts: Texts, notice: NoticeView, error: SyncError) -> FormError:
     integration = notice.integration
-    return form_error(error, texts, notice.links, integration.tenant_id, integration.client_id)
+    return form_error(error, texts, notice.links, integration.client_id)
 
 
 def _service(texts: Texts, service: str) -> str:

@@ -163,12 +163,12 @@ class CredentialService:
         """
         integration = await self._read(owner_tenant, integration_id)
         if self._has_pending(integration):
-            return _public(certificates.parse(self._pending(integration)))
+            return _public(certificates.stored(self._pending(integration)))
         made = await asyncio.to_thread(certificates.generate, public_name(integration.name), self._clock())
         async with self._database.writing() as session:
             integration = await owned(session, owner_tenant, integration_id, lock=True)
             if self._has_pending(integration):
-                return _public(certificates.parse(self._pending(integration)))
+                return _public(certificates.stored(self._pending(integration)))
             integration.pending_certificate_sealed = self._credentials.encrypt(
                 made.pem, integration, "pending_certificate_sealed"
             )
@@ -179,7 +179,7 @@ class CredentialService:
     async def pending_certificate(self, owner_tenant: str, integration_id: str) -> str:
         """The public part (PEM) of the certificate that waits to be used; empty without one."""
         integration = await self._read(owner_tenant, integration_id)
-        return certificates.parse(self._pending(integration)).public if self._has_pending(integration) else ""
+        return certificates.stored(self._pending(integration)).public if self._has_pending(integration) else ""
 
     async def use_certificate(
         self, owner_tenant: str, integration_id: str, by: Actor, revision: int | None = None
@@ -188,7 +188,7 @@ class CredentialService:
         integration = await self._read(owner_tenant, integration_id)
         if not integration.pending_certificate_sealed:
             raise EditedMeanwhile
-        certificate = certificates.parse(self._pending(integration))
+        certificate = certificates.stored(self._pending(integration))
         new = Credentials(
             CredentialKind.CERTIFICATE,
             certificate=certificate.pem,

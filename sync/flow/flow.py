@@ -43,6 +43,9 @@ ROUNDS_OF_A_TENANT = 4
 
 CLOSING_SECONDS = 5.0
 
+DEADLOCK = "40P01"
+"""PostgreSQL's code, "Appendix A: Error Codes"."""
+
 log = structlog.get_logger()
 
 
@@ -252,8 +255,8 @@ class Flow:
 
 
 def _is_outage(error: Exception) -> bool:
-    """Whether the database itself is at fault, so that others would fail alike."""
-    return isinstance(error, OperationalError)
+    """Whether the database itself is at fault, so that others would fail alike: a deadlock is not that."""
+    return isinstance(error, OperationalError) and getattr(error.orig, "sqlstate", None) != DEADLOCK
 
 
 def _described(error: Exception) -> dict[str, str]:

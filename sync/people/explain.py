@@ -28,8 +28,9 @@ TEAMS = (Service.ENTRA, Service.GRAPH)
 class Facts:
     """What is known. ``shown`` is what Teams shows now, None if it could not be read, for ``read_error`` if any.
 
-    ``others_wish`` is what another integration with the same application wants shown. ``quota_until`` is until when
-    nothing may be sent. ``device`` is the number of the phone that says most.
+    ``others_wish`` is what another integration of the customer with the same application wants shown. Of another
+    customer's, which is never named, only ``has_foreign_wish`` is known: that it wants something shown.
+    ``quota_until`` is until when nothing may be sent. ``device`` is the number of the phone that says most.
     """
 
     person: Person
@@ -41,6 +42,7 @@ class Facts:
     sent: tuple[SentChange, ...] = ()
     quota_until: datetime | None = None
     others_wish: Presence | None = None
+    has_foreign_wish: bool = False
     shown: Shown | None = None
     read_error: SyncError | None = None
 
@@ -125,6 +127,8 @@ def _by_sending(facts: Facts) -> Answer | None:
         return Reason.REFUSED, {"code": person.refusal}, None
     if down:
         return Reason.SERVICE_DOWN, {}, down.service
+    if facts.has_foreign_wish and not facts.wanted:
+        return None
     return (Reason.QUOTA if _must_wait(facts) else Reason.PENDING), {}, None
 
 

@@ -135,7 +135,10 @@ class Roster:
     ) -> Facts:
         now = self._clock()
         sharing = await integrations.list_sharing(session, integration)
-        wishes = await wishes_of_others(session, sharing, [person.teams_user_id or ""], now)
+        ours = [each for each in sharing if each.owner_tenant == integration.owner_tenant]
+        foreign = [each for each in sharing if each.owner_tenant != integration.owner_tenant]
+        users = [person.teams_user_id or ""]
+        wishes = await wishes_of_others(session, ours, users, now)
         wait_until, _ = self._quota.allowance([integration, *sharing], now)
         return Facts(
             person=person,
@@ -146,7 +149,8 @@ class Roster:
             device=_telling(await _devices(session, person)),
             sent=await _sent(session, person),
             quota_until=wait_until,
-            others_wish=wishes.get(person.teams_user_id or ""),
+            others_wish=wishes.get(users[0]),
+            has_foreign_wish=bool(await wishes_of_others(session, foreign, users, now)),
             shown=shown,
             read_error=error,
         )

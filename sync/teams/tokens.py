@@ -178,7 +178,7 @@ class _Client:
             return {"client_assertion": self._entra.host.federated_token}
         if self._app.kind is CredentialKind.CERTIFICATE:
             pem = self._app.certificate
-            certificate = certificates.parse(pem) if pem else self._entra.host.certificate()
+            certificate = certificates.stored(pem) if pem else self._entra.host.certificate()
             return {"private_key": certificate.private_key, "public_certificate": certificate.public}
         return self._app.client_secret
 

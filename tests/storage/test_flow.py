@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
 from storage.database import Database
 from storage.flow import queries
@@ -63,3 +64,18 @@ async def test_times_numbers_and_lists_come_back_as_they_were_stored(tmp_path: P
         (row,) = await database.transact(lambda one: queries.lock_integrations(one, ["i1"]))
         assert (row.enabled, row.last_change_at) == (True, NOON)
         assert (row.quota_spent, row.unreported) == ([[1, 2]], {"p": 1.5})
+
+
+async def test_an_error_keeps_its_kind_and_undoes_the_whole_transaction(tmp_path: Path) -> None:
+    def store_twice(transaction: Transaction) -> None:
+        statement = "INSERT INTO seenevent (integration_id, event_id, seen_at) VALUES (?, ?, ?)"
+        transaction.write(statement, [("i1", "e", NOON)])
+        transaction.write(statement, [("i1", "e", NOON)])
+
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration())
+        with pytest.raises(IntegrityError):
+            await database.transact(store_twice)
+        with pytest.raises(OperationalError if database.is_sqlite else ProgrammingError):
+            await database.transact(lambda one: one.rows("SELECT 1 FROM nowhere"))
+        assert await database.transact(lambda one: one.rows("SELECT event_id FROM seenevent")) == []

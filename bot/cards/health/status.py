@@ -55,7 +55,7 @@ class StatusView:
         return self.status.integration
 
     def in_words(self, texts: Texts, error: SyncError) -> FormError:
-        return form_error(error, texts, self.links, self.integration.tenant_id, self.integration.client_id)
+        return form_error(error, texts, self.links, self.integration.client_id)
 
 
 @dataclass(frozen=True, slots=True)

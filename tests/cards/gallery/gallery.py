@@ -157,7 +157,7 @@ def _every_field(texts: Texts) -> list[FormError]:
 
 def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
     for fault in Fault:
-        said = form_error(example(fault), texts, LINKS, GUID, GUID)
+        said = form_error(example(fault), texts, LINKS, GUID)
         if fault.startswith("cloudlink."):
             values = {**VALUES, "ask_region": "yes"}
             yield f"fault_{fault}", setup_forms.cloudlink_form(texts, "draft", values, LINKS, form_errors=[said])
@@ -231,7 +231,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     in_words = {2: form_error(closed, texts, LINKS)}
     yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words)
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
-    form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
+    form_errors = {place: form_error(wrong, texts, LINKS, GUID) for place in range(len(failing))}
     yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
 
 

@@ -23,7 +23,13 @@ def test_every_client_finds_it_and_this_machine_is_reached_directly(name: str) -
 
 
 @pytest.mark.parametrize(
-    "proxy", ["https://user:hush@proxy.example", "socks5://hush@proxy.example", "proxy.example"]
+    "proxy",
+    [
+        *("https://user:hush@proxy.example", "socks5://hush@proxy.example", "proxy.example"),
+        *(f"http://user:hush{sign}x@proxy.example:3128" for sign in "/?#"),
+        "http://user:1/hush@proxy.example:3128",
+        *("http://user:hush@proxy.example:port", "http://user:hush@proxy.example:99999", "http://[hush"),
+    ],
 )
 def test_what_not_all_clients_can_use_is_refused_and_not_repeated(proxy: str) -> None:
     with pytest.raises(WrongProxy, match="HTTPS_PROXY: must be http://") as caught:

@@ -223,12 +223,22 @@ def test_a_certificate_is_valid_for_a_year(made: certificates.Certificate) -> No
     assert made.expires_on == (NOON + timedelta(days=365)).date()
     assert len(made.thumbprint) == 40
     assert "PRIVATE KEY" not in made.public + repr(made)
-    assert certificates.parse(made.pem) == made
+    assert certificates.read(made.pem.encode(), "") == made
+
+
+def test_the_key_of_a_stored_certificate_is_not_checked_again(made: certificates.Certificate) -> None:
+    """A key of which every letter is wrong: checking it would hold the event loop whenever the card is shown."""
+    assert certificates.stored(made.pem) == made
+    key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"
+    assert certificates.stored(key + made.public).public == made.public
+    for content in ("", "x", made.private_key, made.private_key + "-----BEGIN CERTIFICATE-----\nAAAA"):
+        with pytest.raises(certificates.NoCertificate):
+            certificates.stored(content)
 
 
 def test_the_order_of_a_pem_does_not_matter(made: certificates.Certificate) -> None:
     other = certificates.generate("Chain", NOON)
-    assert certificates.parse(other.public + made.public + made.private_key) == made
+    assert certificates.read((other.public + made.public + made.private_key).encode(), "") == made
 
 
 def test_content_without_a_certificate_and_its_key_is_refused(made: certificates.Certificate) -> None:
@@ -243,7 +253,7 @@ def test_content_without_a_certificate_and_its_key_is_refused(made: certificates
         with pytest.raises(certificates.NoCertificate):
             certificates.read(content, "")
     with pytest.raises(certificates.NoCertificate):
-        certificates.parse(other.private_key + made.public)
+        certificates.read((other.private_key + made.public).encode(), "")
 
 
 def test_the_files_of_the_host(made: certificates.Certificate, tmp_path: Path) -> None:

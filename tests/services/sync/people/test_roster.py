@@ -186,6 +186,18 @@ async def test_why_is_answered_from_what_graph_says_now(tmp_path: Path) -> None:
         assert (await at.roster.explain("t1", "i1", "p1")).reason is Reason.UNREAD
 
 
+@pytest.mark.parametrize(("owner", "reason"), [("t1", Reason.SHARED), ("t2", Reason.NOT_OURS)])
+async def test_why_names_another_integration_of_the_customer_and_nobody_elses(
+    tmp_path: Path, owner: str, reason: Reason
+) -> None:
+    theirs = person("theirs", integration_id="i3", teams_user_id="teams rui", **TALKING)
+    rui = person("rui", line="idle", heard_at=NOON, applied=CALL, applied_user_id="teams rui")
+    rui.applied_at, rui.applied_until = NOON, NOON + timedelta(hours=4)
+    async with bench(tmp_path, integration(id="i3", owner_tenant=owner), rui, theirs) as at:
+        at.clients.graph.shown["teams rui"] = Shown("Busy", "InACall")
+        assert (await at.roster.explain("t1", "i1", "rui")).reason is reason
+
+
 async def test_when_the_quota_is_used_up_teams_is_not_read(tmp_path: Path) -> None:
     until = NOON + timedelta(seconds=30)
     async with bench(tmp_path, person(**TALKING, due_at=NOON)) as at:

@@ -88,6 +88,10 @@ CASES: dict[str, tuple[Reason, Facts]] = {
         Reason.SHARED,
         facts(APPLIED, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
     ),
+    "another customer's": (
+        Reason.NOT_OURS,
+        facts({**APPLIED, **IDLE, "desired": None}, has_foreign_wish=True, shown=IN_A_CALL),
+    ),
     "a meeting": (Reason.STRONGER, facts(APPLIED, shown=Shown("Busy", "InAMeeting"))),
     "presenting in Teams": (Reason.STRONGER, facts(APPLIED, shown=Shown("DoNotDisturb", "Presenting"))),
     "session gone": (Reason.LOST, facts(APPLIED, shown=Shown("Offline", "Offline"))),
