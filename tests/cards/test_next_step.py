@@ -39,6 +39,11 @@ def test_the_old_secret_of_monitors_is_not_said_to_be_removed() -> None:
     assert removal not in words(CARDS["rotate_for_me_monitors"])
 
 
+def test_an_excluded_person_has_no_button_to_show_them() -> None:
+    assert "person.resend" in buttons(CARDS["person"])
+    assert "person.resend" not in buttons(CARDS["person_excluded"])
+
+
 def test_a_title_has_no_missing_fact() -> None:
     """A fact that is missing in a problem is shown as a dash."""
     titles = [words(card)[:90] for name, card in CARDS.items() if name.startswith("notice_")]
