@@ -34,7 +34,6 @@ class Links:
     """The addresses of the pages an administrator needs; other clouds have other addresses."""
 
     portal: str = "https://portal.azure.com"
-    login: str = "https://login.microsoftonline.com"
     teams: str = "https://teams.microsoft.com"
     service_health: str = "https://status.cloud.microsoft"
     error_codes: str = "https://login.microsoftonline.com/error"
@@ -71,12 +70,6 @@ class Links:
     def conditional_access(self) -> str:
         return f"{self.portal}/#view/Microsoft_AAD_ConditionalAccess/ConditionalAccessBlade/~/Policies"
 
-    def admin_consent(self, tenant_id: str, client_id: str) -> str:
-        """The page where an Entra administrator grants all permissions the application requests."""
-        if not (tenant_id and client_id):
-            return self.registration(client_id, "CallAnAPI")
-        return f"{self.login}/{quote(tenant_id, safe='')}/adminconsent?client_id={quote(client_id, safe='')}"
-
     def error(self, code: str) -> str:
         return f"{self.error_codes}?code={quote(code, safe='')}"
 
@@ -89,7 +82,7 @@ class Links:
 
 def links_of(cloud: Cloud) -> Links:
     """The addresses of a cloud's portals."""
-    return Links(portal=cloud.portal, login=cloud.entra, teams=cloud.teams)
+    return Links(portal=cloud.portal, teams=cloud.teams)
 
 
 FIELD_OF = {
@@ -139,18 +132,21 @@ _EXPLAINED = frozenset({Fault.ENTRA_REFUSED, Fault.ENTRA_TENANT_BLOCKED, Fault.E
 """Faults that Microsoft's page about the AADSTS number explains best."""
 
 
-def form_error(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> FormError:
-    """The error in words; ``tenant_id`` and ``client_id`` make its link lead to the application itself."""
+def form_error(error: SyncError, texts: Texts, links: Links, client_id: str = "") -> FormError:
+    """The error in words; ``client_id`` makes its link lead to the application itself."""
     return FormError(
         sentence=texts.lenient(f"fault.{error.fault}", error.context),
         remedy=texts.lenient(f"fault.{error.fault}.remedy", error.context),
-        link=fault_link(error, texts, links, tenant_id, client_id),
+        link=fault_link(error, texts, links, client_id),
         field=FIELD_OF.get(error.fault, ""),
     )
 
 
-def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = "", client_id: str = "") -> Link:
-    """The page where this fault can be fixed or, if there is none, is explained."""
+def fault_link(error: SyncError, texts: Texts, links: Links, client_id: str = "") -> Link:
+    """The page where this fault can be fixed or, if there is none, is explained.
+
+    For consent the permissions page: ``/adminconsent`` ends in AADSTS500113 where there is no redirect URI.
+    """
     if error.fault is Fault.SECRET_UNREADABLE and error.context.get("service") == Service.CLOUDLINK:
         return Link(texts("link.cloudlink_guide"), links.cloudlink_guide)
     if error.fault in _AT_SECRETS:
@@ -161,7 +157,7 @@ def fault_link(error: SyncError, texts: Texts, links: Links, tenant_id: str = ""
         case Fault.ENTRA_CLIENT_UNKNOWN:
             return Link(texts("link.registrations"), links.registrations())
         case Fault.ENTRA_NO_SERVICE_PRINCIPAL | Fault.GRAPH_CONSENT_MISSING:
-            return Link(texts("link.consent"), links.admin_consent(tenant_id, client_id))
+            return Link(texts("link.consent"), links.registration(client_id, "CallAnAPI"))
         case Fault.GRAPH_SECRETS_FORBIDDEN | Fault.GRAPH_SECRET_TOO_LONG:
             return Link(texts("link.app_policies"), links.app_policies)
         case Fault.GRAPH_FORBIDDEN | Fault.GRAPH_ROTATION_FORBIDDEN:

@@ -73,7 +73,7 @@ def one(texts: Texts, status: Status, now: datetime) -> Card:
         *([] if _is_refused(status.service_health) else expiry(texts, integration, now.date())),
     ]
     data = {"integration": integration.id}
-    turn = ("button.pause", "disable.ask") if integration.enabled else ("button.resume_sync", "enable.preview")
+    turn = ("button.disable", "disable.ask") if integration.enabled else ("button.enable", "enable.preview")
     actions: list[Action] = [
         button(texts("button.status"), "status.show", data, style="positive"),
         button(texts("button.test"), "test.run", data),

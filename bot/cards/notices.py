@@ -17,7 +17,7 @@ from microsoft_teams.cards.core import (
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expiry_form
-from bot.cards.health.remedies import remedies
+from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
 from bot.cards.rotation import old_secret_left
 from bot.languages import Texts
@@ -115,7 +115,8 @@ NoticeParts = tuple[str, str, list[CardElement], list[Action]]
 
 def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
     facts = notice.facts
-    actions = [_replace(texts, notice), *_later(texts, notice)]
+    is_certificate = facts.get("credential") == CredentialKind.CERTIFICATE
+    actions = [_replace(texts, notice, is_certificate), *_later(texts, notice)]
     if not facts.get("expires_on"):
         title = texts("notice.expiry.unknown")
         box = note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
@@ -123,7 +124,6 @@ def _expiry(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
         return title, "❔", [box, *asked], actions
     expires = date.fromisoformat(facts["expires_on"])
     days, day = (expires - now.date()).days, texts.date(expires)
-    is_certificate = facts.get("credential") == CredentialKind.CERTIFICATE
     what = texts("notice.what.certificate" if is_certificate else "notice.what.secret")
     if days < 0:
         title = texts.plural("notice.expiry.past", -days, what=what)
@@ -214,7 +214,8 @@ def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
         form_error(CredentialsWrong(Fault(fault)), texts, notice.links) if fault in list(Fault) else FormError("")
     )
     box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, said.remedy)
-    return texts("notice.rotation.failed"), "🔄", [box], [_replace(texts, notice), *_later(texts, notice)]
+    main = _replace(texts, notice, certificate=fault in CHANGES_CREDENTIAL)
+    return texts("notice.rotation.failed"), "🔄", [box], [main, *_later(texts, notice)]
 
 
 def _update(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
@@ -234,7 +235,7 @@ def _error(notice: NoticeView) -> SyncError:
 
 def _in_words(texts: Texts, notice: NoticeView, error: SyncError) -> FormError:
     integration = notice.integration
-    return form_error(error, texts, notice.links, integration.tenant_id, integration.client_id)
+    return form_error(error, texts, notice.links, integration.client_id)
 
 
 def _service(texts: Texts, service: str) -> str:
@@ -242,9 +243,10 @@ def _service(texts: Texts, service: str) -> str:
     return texts(key) if key in texts.keys else capped(service)
 
 
-def _replace(texts: Texts, notice: NoticeView) -> Action:
-    data = {"integration": notice.integration.id}
-    return button(texts("button.rotate"), "rotate.ask", data, style="positive")
+def _replace(texts: Texts, notice: NoticeView, certificate: bool) -> Action:
+    """To the form for a new secret; to the choice of credentials where a certificate is what helps."""
+    key, verb = ("button.change_credential", "certificate.show") if certificate else ("button.rotate", "rotate.ask")
+    return button(texts(key), verb, {"integration": notice.integration.id}, style="positive")
 
 
 def _later(texts: Texts, notice: NoticeView) -> list[Action]:

@@ -90,10 +90,11 @@ def replaced(
 def for_me_asked(texts: Texts, view: IntegrationView, monitors: Sequence[str]) -> Card:
     """What the bot would do, with a button to confirm; ``monitors`` are the names of those that are listed."""
     title = texts("rotate.for_me.title")
+    steps = [step for step in SHOWN_STEPS if step is not RotationStep.REMOVE or not monitors]
     body: list[CardElement] = [
         header("🔄", title, capped(view.name)),
         text(texts("rotate.for_me.what")),
-        *(row(f"{number}.", texts(f"rotate.step.{step}")) for number, step in enumerate(SHOWN_STEPS, start=1)),
+        *(row(f"{number}.", texts(f"rotate.step.{step}")) for number, step in enumerate(steps, start=1)),
         _about_monitors(texts, monitors),
     ]
     data = {"integration": view.id}

@@ -107,6 +107,8 @@ def not_for_role(texts: Texts, role: Role, needed: Role, owners: Sequence[str]) 
     if owners:
         body.append(text(texts("refused.ask"), weight="Bolder"))
         body.extend(row("👤", capped(name)) for name in owners)
+    else:
+        body.append(text(texts("refused.nobody_named")))
     return card(texts, title, body, [button(texts("button.help"), "command.help")])
 
 

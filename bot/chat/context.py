@@ -144,8 +144,8 @@ class TurnContext:
         """The least role a verb requires; None for a verb that belongs to no command, which no role allows."""
         return next((command.least for command in self.services.commands if command.has(verb)), None)
 
-    def form_error(self, error: SyncError, tenant_id: str = "", client_id: str = "") -> FormError:
-        return form_error(error, self.texts, self.services.links, tenant_id, client_id)
+    def form_error(self, error: SyncError, client_id: str = "") -> FormError:
+        return form_error(error, self.texts, self.services.links, client_id)
 
     def number(self, name: str) -> int:
         """The number of at most nine digits in ``data``; 0 if it is missing or malformed."""

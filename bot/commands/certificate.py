@@ -31,7 +31,7 @@ async def make(context: TurnContext, error: SyncError | None = None) -> None:
     """Show the public part; until it is used, the same certificate is shown again."""
     view = await context.integration()
     made = await context.operations.credentials.make_certificate(context.tenant, view.id, context.actor)
-    said = context.form_error(error, view.tenant_id, view.client_id) if error else None
+    said = context.form_error(error, view.client_id) if error else None
     request = ExportRequest(context.tenant, context.person, context.texts.language, view.id)
     service_url = context.turn.incoming.address.service_url
     file = context.services.export_links.create(request, service_url, CERTIFICATES)
@@ -59,7 +59,7 @@ async def _use_hosts(context: TurnContext, change: Callable[..., Awaitable[Rotat
     try:
         await _switch(context, view, change)
     except SyncError as error:
-        said = context.form_error(error, view.tenant_id, view.client_id)
+        said = context.form_error(error, view.client_id)
         choices = context.operations.credentials.choices()
         await context.show(cards.choose(context.texts, view, choices, said))
 

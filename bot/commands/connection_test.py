@@ -15,9 +15,7 @@ async def run_for(context: TurnContext, view: IntegrationView) -> None:
     await context.show(cards.testing(context.texts, view))
     probes = await context.operations.connection_test.test(context.tenant, view.id, context.actor)
     form_errors = {
-        place: context.form_error(probe.error, view.tenant_id, view.client_id)
-        for place, probe in enumerate(probes)
-        if probe.error
+        place: context.form_error(probe.error, view.client_id) for place, probe in enumerate(probes) if probe.error
     }
     await context.show(cards.tested(context.texts, view, probes, form_errors))
 

@@ -120,7 +120,7 @@ async def save_teams(context: TurnContext) -> None:
     try:
         await _save(context, view, editing, "edit.saved.teams")
     except SyncError as error:
-        form_error = context.form_error(error, typed["tenant_id"], typed["client_id"])
+        form_error = context.form_error(error, typed["client_id"])
         await context.show(cards.teams_form(context.texts, view, typed, [form_error]))
 
 

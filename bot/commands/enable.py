@@ -27,7 +27,7 @@ async def show_preview(context: TurnContext, view: IntegrationView, wizard: bool
     try:
         found = await context.operations.overview.preview(context.tenant, view.id)
     except SyncError as error:
-        form_error = context.form_error(error, view.tenant_id, view.client_id)
+        form_error = context.form_error(error, view.client_id)
         await context.show(cards.preview_failed(context.texts, view, form_error, wizard))
     else:
         context.services.previews.put(context.tenant, view.id, found)

@@ -94,7 +94,7 @@ def _without(typed: dict[str, str], secret: str) -> dict[str, str]:
 
 def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -> FormError:
     """The error next to its field, if the form has it; a wrong secret is explained for this application."""
-    said = context.form_error(error, view.tenant_id, view.client_id)
+    said = context.form_error(error, view.client_id)
     if error.fault is Fault.ENTRA_SECRET_WRONG:
         texts = context.texts
         said = replace(said, sentence=texts("rotate.other_app"), remedy=texts("rotate.other_app.remedy"))

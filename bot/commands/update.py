@@ -27,7 +27,7 @@ async def show_for(context: TurnContext, view: IntegrationView) -> None:
     try:
         offer = await context.operations.updates.offer(context.tenant, view.id)
     except SyncError as error:
-        form_error = context.form_error(error, view.tenant_id, view.client_id)
+        form_error = context.form_error(error, view.client_id)
         await context.show(cards.not_readable(context.texts, view, form_error))
         return
     made = cards.offered if offer.pending else cards.nothing_to_install

@@ -104,7 +104,7 @@ async def renames(chat: Playground, wording: Wording, name: str) -> None:
     listed = await chat.card_with(wording("integrations.title"), name)
     assert f"✅ {wording('service.entra')}" in listed.words
     await chat.press(wording("button.open"))
-    await chat.card_with(wording("integration.title"), wording("button.pause"))
+    await chat.card_with(wording("integration.title"), wording("button.disable"))
 
 
 async def downloads_the_history(chat: Playground, wording: Wording) -> list[str]:

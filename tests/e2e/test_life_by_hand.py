@@ -105,7 +105,7 @@ async def renames(person: Person, wording: Wording) -> None:
     await person.sees(wording.texts.plural("integrations.count", 1))
     await person.captures_chat(f"integrations.{wording.texts.language}")
     await person.presses(wording("button.open"))
-    await person.sees(wording("button.pause"))
+    await person.sees(wording("button.disable"))
     await person.captures_chat(f"integration.{wording.texts.language}")
 
 

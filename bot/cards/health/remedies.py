@@ -9,7 +9,13 @@ from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, SyncError
 from sync.domain.model import Service
 
 REPLACES_SECRET = frozenset(
-    {Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_SECRET_IS_ID, Fault.ENTRA_SECRET_EXPIRED, Fault.SECRET_UNREADABLE}
+    {
+        Fault.ENTRA_SECRET_WRONG,
+        Fault.ENTRA_SECRET_IS_ID,
+        Fault.ENTRA_SECRET_EXPIRED,
+        Fault.ENTRA_SECRET_MISSING,
+        Fault.SECRET_UNREADABLE,
+    }
 )
 """The faults that a new client secret fixes."""
 
@@ -22,6 +28,8 @@ CHANGES_CREDENTIAL = frozenset(
         Fault.ENTRA_FEDERATION_UNKNOWN,
         Fault.ENTRA_FEDERATION_UNREADABLE,
         Fault.ENTRA_HOST_NOT_ALLOWED,
+        Fault.GRAPH_SECRETS_FORBIDDEN,
+        Fault.GRAPH_SECRET_TOO_LONG,
     }
 )
 

@@ -55,7 +55,7 @@ class StatusView:
         return self.status.integration
 
     def in_words(self, texts: Texts, error: SyncError) -> FormError:
-        return form_error(error, texts, self.links, self.integration.tenant_id, self.integration.client_id)
+        return form_error(error, texts, self.links, self.integration.client_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +208,7 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
     wanted += [("button.install_update", "update.show")] if status.update else []
     wanted += [("button.refresh", "status.show"), ("button.test", "test.run")]
     wanted += [("button.left_out", "people.left_out")] if status.not_shown else [("button.people", "people.show")]
-    wanted += [("button.pause", "disable.ask")] if view.integration.enabled else []
+    wanted += [("button.disable", "disable.ask")] if view.integration.enabled else []
     found = _remedies(texts, view, faults)
     has_test = any(getattr(action, "verb", "") == "test.run" for action in found)
     for key, verb in wanted:

@@ -177,7 +177,7 @@ async def _check_at_microsoft(context: TurnContext, draft: Draft, app: TeamsApp)
         await context.operations.connection_test.check_teams(context.tenant, app, context.actor, waiting)
     except SyncError as error:
         await _forget_refused(context, draft, error)
-        return [context.form_error(error, app.tenant_id, app.client_id)]
+        return [context.form_error(error, app.client_id)]
     return []
 
 

@@ -74,7 +74,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_enabling(texts),
             *_health(texts),
             *_things(texts),
-            *people.samples(texts, integration()),
+            *people.samples(texts, integration(), _typed("why", texts)),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),
             *update.samples(texts, integration()),
@@ -144,6 +144,11 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "setup_ended", setup.ended(texts)
 
 
+def _typed(key: str, texts: Texts) -> str:
+    """What is typed for a command."""
+    return next(one.titles[texts.language] for one in COMMANDS if one.key == key)
+
+
 def _every_field(texts: Texts) -> list[FormError]:
     sentence, remedy = texts("check.guid"), texts("check.guid.remedy")
     fields = ("", "name", "tenant_id", "client_id", "client_secret", "expires_on")
@@ -152,7 +157,7 @@ def _every_field(texts: Texts) -> list[FormError]:
 
 def _faults(texts: Texts) -> Iterator[tuple[str, Card]]:
     for fault in Fault:
-        said = form_error(example(fault), texts, LINKS, GUID, GUID)
+        said = form_error(example(fault), texts, LINKS, GUID)
         if fault.startswith("cloudlink."):
             values = {**VALUES, "ask_region": "yes"}
             yield f"fault_{fault}", setup_forms.cloudlink_form(texts, "draft", values, LINKS, form_errors=[said])
@@ -226,7 +231,7 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     in_words = {2: form_error(closed, texts, LINKS)}
     yield "tested_way_in_closed", connection_test.tested(texts, integration(), at_home, in_words)
     failing = [Probe(service, "token", 10.0, wrong) for service in Service] * 3
-    form_errors = {place: form_error(wrong, texts, LINKS, GUID, GUID) for place in range(len(failing))}
+    form_errors = {place: form_error(wrong, texts, LINKS, GUID) for place in range(len(failing))}
     yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
 
 
@@ -277,8 +282,8 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "listed_many", integrations.listed(texts, page, {view.id: dark for view in page}, 200, page=3)
     yield "integration", integrations.one(texts, sample_status(one, service_health), NOW)
     yield "integration_paused", integrations.one(texts, sample_status(off, dark), NOW)
-    yield "pick", integrations.pick(texts, [one, off], "status.show", "status")
-    yield "pick_many", integrations.pick(texts, many, "status.show", "status")
+    yield "pick", integrations.pick(texts, [one, off], "status.show", _typed("status", texts))
+    yield "pick_many", integrations.pick(texts, many, "status.show", _typed("status", texts))
     yield "disable_asked", integrations.disable_asked(texts, one)
     yield "disabled", integrations.disabled(texts, off, 3)
     yield "not_enabled", integrations.not_enabled(texts, off)

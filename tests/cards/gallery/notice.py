@@ -11,7 +11,7 @@ from bot.cards.field_errors import Link, Links
 from bot.cards.notices import AlertsView, Done, Listener, NoticeView
 from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
-from sync.domain.errors import Fault
+from sync.domain.errors import OUTAGES, Fault
 from sync.domain.model import IntegrationView, Service
 from sync.problems.incidents import (
     CLOCK,
@@ -27,8 +27,8 @@ from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
+ADDRESS = "https://bot.contoso.example"
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
-TRANSIENT = ("unreachable", "throttled", "unreadable")
 LOST = {"people": 12, "before": 15, "side": "entra"}
 OWN = (
     (PEOPLE, UNMATCHED_RISING, {"people": 7}),
@@ -92,6 +92,7 @@ def _news() -> Iterator[tuple[str, NoticeView]]:
     yield "rotation", notice(ROTATION, {**_expires(180), "fault": "", "step": "done"})
     yield "rotation_failed", notice(ROTATION, {"fault": "graph.forbidden", "step": "failed"})
     yield "rotation_failed_unknown", notice(ROTATION, {"fault": "", "step": "failed"})
+    yield "rotation_forbidden", notice(ROTATION, {"fault": "graph.secrets_forbidden", "step": "failed"})
     yield "update", notice(UPDATE, {"version": 2})
 
 
@@ -136,10 +137,15 @@ def _over() -> dict[str, str]:
 
 
 def _problem(fault: Fault) -> dict[str, Any]:
-    lasting = not fault.value.endswith(TRANSIENT) or fault is Fault.SECRET_UNREADABLE
+    lasting = fault not in OUTAGES and not fault.value.endswith("list_too_long")
     named = fault.value.partition(".")[0]
     service = named if named in set(Service) else Service.ENTRA.value
-    context = {"permissions": "User.Read.All, Presence.ReadWrite.All", "code": 7000215}
+    context = {
+        "permissions": "User.Read.All, Presence.ReadWrite.All",
+        "code": 7000215,
+        "address": ADDRESS,
+        "status": 503,
+    }
     return {**_over(), "service": service, "fault": fault.value, "lasting": lasting, "context": context}
 
 

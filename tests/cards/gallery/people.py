@@ -62,13 +62,13 @@ def line(name: str = "Sofia Exemplo", **values: object) -> PersonLine:
     return PersonLine(**{**given, **values})  # type: ignore[arg-type]
 
 
-def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
-    yield from _lists(texts, one)
+def samples(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple[str, Card]]:
+    yield from _lists(texts, one, why_typed)
     yield from _cards(texts)
     yield from _reasons(texts)
 
 
-def _lists(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple[str, Card]]:
     idle = {"line": LineState.IDLE, "desired": None, "shown": None}
     few = (
         line(),
@@ -83,10 +83,10 @@ def _lists(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     worst = tuple(line(LONG, left_out=Unmatched.GUEST, address=LONG, extension=LONG[:20]) for _ in range(10))
     search = Search(replace(one, name=LONG), PeopleFilter.NOT_SHOWN, LONG[:60])
     yield "people_worst", listing.listed(texts, search, PeoplePage(worst, has_before=True, has_after=True))
-    yield "people_which", listing.which(texts, Found(few[:2], has_more=True), "exemplo", "why.show", "why")
-    yield "people_nearest", listing.which(texts, Found(nearest=few[:3]), "Sofja", "why.show", "why")
-    yield "people_none", listing.which(texts, Found(), LONG, "why.show", "why")
-    yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", "why")
+    yield "people_which", listing.which(texts, Found(few[:2], has_more=True), "exemplo", "why.show", why_typed)
+    yield "people_nearest", listing.which(texts, Found(nearest=few[:3]), "Sofja", "why.show", why_typed)
+    yield "people_none", listing.which(texts, Found(), LONG, "why.show", why_typed)
+    yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", why_typed)
     yield "people_gone", listing.gone(texts)
 
 

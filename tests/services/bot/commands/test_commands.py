@@ -215,7 +215,7 @@ async def test_the_connection_test_shows_steps_times_and_remedies(chat: Chat) ->
     assert "Mitel CloudLink · 234 ms" in said
     assert "Microsoft Entra ID · 12,600 ms" in said
     assert "1 step failed" in said
-    assert "Enterprise applications, open it" in said
+    assert "Enterprise applications, open the application" in said
 
 
 async def test_a_step_without_a_name_here_is_shown_as_it_is(chat: Chat) -> None:

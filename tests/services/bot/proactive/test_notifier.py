@@ -85,7 +85,7 @@ async def test_missing_consent_offers_its_link_and_an_outage_a_test(world: Notic
         problem_title("graph.consent_missing", permissions="User.Read.All"),
         problem_title("cloudlink.unreachable", stopped=False),
     ]
-    assert any("adminconsent?client_id=app" in url for url in link_urls(consent))
+    assert any("CallAnAPI/appId/app" in url for url in link_urls(consent))
     assert "User.Read.All" in words(consent)
     assert buttons(outage)["test.run"]["data"] == {"integration": "i1"}
     assert "rotate.ask" not in buttons(outage)

@@ -11,12 +11,12 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 
 TEXTS = load_texts()[Language.ENGLISH]
 LINKS = Links()
-TENANT, CLIENT = "tenant-1", "client-1"
+CLIENT = "client-1"
 PORTAL = "https://portal.azure.com/#view/"
 
 
 def said(fault: Fault, client: str = CLIENT, **context: str | int) -> FormError:
-    return form_error(CredentialsWrong(fault, **context), TEXTS, LINKS, TENANT, client)
+    return form_error(CredentialsWrong(fault, **context), TEXTS, LINKS, client)
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def said(fault: Fault, client: str = CLIENT, **context: str | int) -> FormError:
         ),
         (
             Fault.GRAPH_CONSENT_MISSING,
-            f"https://login.microsoftonline.com/{TENANT}/adminconsent?client_id={CLIENT}",
+            f"{PORTAL}Microsoft_AAD_RegisteredApps/ApplicationMenuBlade/~/CallAnAPI/appId/{CLIENT}",
         ),
         (Fault.CLOUDLINK_REFUSED, LINKS.cloudlink_guide),
         (Fault.GRAPH_UNREACHABLE, LINKS.service_health),
@@ -102,9 +102,9 @@ def test_an_unexplained_refusal_leads_to_microsofts_page_about_it() -> None:
 @pytest.mark.parametrize("cloud", [GCC_HIGH, DOD])
 def test_the_links_of_a_government_cloud_lead_there(cloud: Cloud) -> None:
     links = links_of(cloud)
-    pages = (links.registration("app"), links.admin_consent("tenant", "app"), links.personal_chat("28:bot"))
+    pages = (links.registration("app"), links.personal_chat("28:bot"))
     hosts = [urlsplit(url).netloc for url in pages]
-    assert hosts == ["portal.azure.us", "login.microsoftonline.us", urlsplit(cloud.teams).netloc]
+    assert hosts == ["portal.azure.us", urlsplit(cloud.teams).netloc]
     assert links_of(PUBLIC) == Links()
 
 
@@ -117,8 +117,8 @@ def test_an_unknown_application_leads_to_the_list() -> None:
 @pytest.mark.parametrize("typed", ["a/../b", "a?b", "https://evil.example", "a#b", "a)b](c"])
 def test_typed_values_cannot_change_a_link(typed: str) -> None:
     """Quoted, it stays one piece of the address: no path, query or end of a Markdown link."""
-    pieces = [LINKS.admin_consent(typed, "client"), LINKS.registration(typed), LINKS.error(typed)]
-    rests = [url.partition("/~/Overview/appId/")[2] or url.removeprefix(LINKS.login) for url in pieces]
+    pieces = [LINKS.registration(typed), LINKS.error(typed)]
+    rests = [url.partition("/~/Overview/appId/")[2] or url.removeprefix(LINKS.error_codes) for url in pieces]
     assert all(mark not in "".join(rests) for mark in ("/..", "://", "](", "#"))
 
 
