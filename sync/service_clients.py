@@ -48,7 +48,10 @@ class ServiceConfig:
 
 
 class HttpServiceClients:
-    """Implements ``ServiceClients``. Calls with the same credentials share tokens; new credentials replace them."""
+    """Implements ``ServiceClients``. Calls with the same credentials share tokens; new credentials replace them.
+
+    Each owner tenant has its own: another one's credentials, right or wrong, end no session here.
+    """
 
     def __init__(
         self, http: aiohttp.ClientSession, config: ServiceConfig, clock: Clock, random: Random, metrics: Metrics
@@ -64,7 +67,9 @@ class HttpServiceClients:
         self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.max_clients)
 
     def phones(self, account: CloudLinkAccount) -> Phones:
-        return self._phones.get((account.region, account.account_id, account.client_id), account)
+        return self._phones.get(
+            (account.owner_tenant, account.region, account.account_id, account.client_id), account
+        )
 
     def fresh_phones(self, account: CloudLinkAccount) -> Phones:
         return self._connect(account)
@@ -90,7 +95,7 @@ class HttpServiceClients:
         return await post_sealed(self._http, url, sealed)
 
     def forget(self, app: TeamsApp) -> None:
-        self._tokens.drop((app.tenant_id, app.client_id))
+        self._tokens.drop(_application(app))
 
     def _connect(self, account: CloudLinkAccount) -> CloudLink:
         slot = partial(self._limit.request_of, account.owner_tenant or account.account_id)
@@ -101,13 +106,17 @@ class HttpServiceClients:
         return EntraTokens(app, self._entra)
 
     def _tokens_of(self, app: TeamsApp) -> EntraTokens:
-        return self._tokens.get((app.tenant_id, app.client_id), app)
+        return self._tokens.get(_application(app), app)
 
     def _graph(self, app: TeamsApp) -> GraphClient:
         return GraphClient(self._http, self._config.graph_url, self._tokens_of(app), self._clock)
 
     def _open_directory(self, tokens: Tokens) -> AbstractAsyncContextManager[Directory]:
         return open_directory(tokens, self._config.graph_url, self._clock, self._metrics)
+
+
+def _application(app: TeamsApp) -> tuple[str, ...]:
+    return app.owner_tenant, app.tenant_id, app.client_id
 
 
 class _ClientCache(Generic[Credentials, Client]):

@@ -33,6 +33,20 @@ async def list_present(session: AsyncSession, integration_id: str) -> list[Perso
     return list((await session.exec(query)).all())
 
 
+async def matched_user(session: AsyncSession, integration_id: str) -> str | None:
+    """The Teams user of someone who is matched; None if nobody is."""
+    query = (
+        select(Person.teams_user_id)
+        .where(
+            Person.integration_id == integration_id,
+            col(Person.gone).is_(False),
+            col(Person.teams_user_id).is_not(None),
+        )
+        .limit(1)
+    )
+    return (await session.exec(query)).first()
+
+
 async def list_with_gone(session: AsyncSession, integration_id: str) -> list[Person]:
     return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
 

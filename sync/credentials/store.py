@@ -100,6 +100,7 @@ class CredentialStore:
             credentials.kind,
             credentials.certificate,
             self.host_is_allowed(integration) or integration.host_proven_for == application_of(integration),
+            integration.owner_tenant,
         )
 
     def host_is_allowed(self, integration: AnyIntegration, tenant_id: str = "") -> bool:

@@ -13,7 +13,7 @@ from sync.domain.presence import Effect, LineState, Presence
 class CloudLinkAccount:
     """A CloudLink customer account and the client that may read it. ``region`` is empty for the default one.
 
-    ``owner_tenant`` is the tenant whose share of requests its calls use.
+    ``owner_tenant`` is the tenant whose share of requests its calls use, and whose session.
     """
 
     region: str
@@ -70,7 +70,8 @@ class TeamsApp:
 
     With another ``kind`` there is no secret: ``certificate`` is the private key and certificate as PEM, empty
     for the one that the host keeps in a file; a federated token always comes from the host. What comes from the
-    host is used only if ``host_allowed``, which ``sync.credentials.store`` decides.
+    host is used only if ``host_allowed``, which ``sync.credentials.store`` decides. ``owner_tenant`` is whose
+    integration it is: tokens are shared within one tenant only.
     """
 
     tenant_id: str
@@ -79,6 +80,7 @@ class TeamsApp:
     kind: CredentialKind = CredentialKind.SECRET
     certificate: str = field(default="", repr=False)
     host_allowed: bool = False
+    owner_tenant: str = ""
 
     @property
     def uses_host(self) -> bool:

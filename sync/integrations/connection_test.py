@@ -157,8 +157,8 @@ class ConnectionTest:
     async def _reserve_sample(self, integration: Integration) -> list[str]:
         """One matched user to read the presence of, if there is one; the read counts against the quota."""
         async with self._database.writing() as session:
-            rows = await people.list_present(session, integration.id)
-            found = [person.teams_user_id for person in rows if person.teams_user_id][:1]
+            user = await people.matched_user(session, integration.id)
+            found = [user] if user else []
             locked = await integrations.get_for_update(session, integration.id)
             if locked and found:
                 self._quota.reserve(locked, len(found), self._clock())

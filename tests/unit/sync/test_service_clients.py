@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from random import Random
 
 import aiohttp
@@ -13,8 +14,9 @@ from core.clock import utc_now
 from core.metrics import Metrics
 from sync.cloudlink.request_limit import OF_A_TENANT
 from sync.cloudlink.tables import load_tables
-from sync.domain.model import CloudLinkAccount
+from sync.domain.model import CloudLinkAccount, TeamsApp
 from sync.service_clients import HttpServiceClients, ServiceConfig
+from sync.teams.presence import PresenceWriter
 from tests.support.eventually import eventually
 
 NOWHERE = "http://127.0.0.1"
@@ -22,6 +24,12 @@ NOWHERE = "http://127.0.0.1"
 
 def account(number: int, secret: str = "") -> CloudLinkAccount:
     return CloudLinkAccount("", f"account {number}", "client", secret)
+
+
+def tokens_of(clients: HttpServiceClients, app: TeamsApp) -> object:
+    presence = clients.presence(app)
+    assert isinstance(presence, PresenceWriter)
+    return presence._graph.tokens
 
 
 @asynccontextmanager
@@ -46,6 +54,19 @@ async def test_a_new_secret_replaces_the_client_of_the_old_one() -> None:
         new = clients.phones(account(1, "another"))
         assert new is not old
         assert clients.phones(account(1, "another")) is new
+
+
+async def test_another_tenant_with_the_same_account_or_application_ends_no_session() -> None:
+    """A former partner whose secret is refused, who asks again and again."""
+    async with service_clients() as clients:
+        app, theirs = (TeamsApp("entra", "app", secret, owner_tenant=secret) for secret in ("ours", "theirs"))
+        phones = clients.phones(replace(account(1), owner_tenant="ours"))
+        tokens = tokens_of(clients, app)
+        clients.phones(replace(account(1, "theirs"), owner_tenant="theirs"))
+        clients.presence(theirs)
+        clients.forget(theirs)
+        assert clients.phones(replace(account(1), owner_tenant="ours")) is phones
+        assert tokens_of(clients, app) is tokens
 
 
 async def test_a_fresh_client_is_shared_with_no_one() -> None:

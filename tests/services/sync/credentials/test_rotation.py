@@ -157,7 +157,9 @@ def test_credentials_are_stored_and_read_back(credentials: Credentials) -> None:
     assert STORE.previous(row) == credentials
     for secret in filter(None, (credentials.secret, credentials.certificate)):
         assert secret not in str(row.model_dump()) + repr(credentials)
-    expected = TeamsApp("entra", "app", credentials.secret, credentials.kind, credentials.certificate)
+    expected = TeamsApp(
+        "entra", "app", credentials.secret, credentials.kind, credentials.certificate, owner_tenant=row.owner_tenant
+    )
     assert STORE.app(row) == STORE.app_with(row, credentials) == expected
 
 
