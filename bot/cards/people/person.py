@@ -115,7 +115,7 @@ def _actions(texts: Texts, line: PersonLine) -> list[Action]:
     return [
         button(texts("button.why"), "why.show", data, style="positive"),
         button(texts(f"button.{turn}"), f"person.{turn}", setting),
-        button(texts("button.resend"), "person.resend", data),
+        *([] if line.excluded else [button(texts("button.resend"), "person.resend", data)]),
         button(texts("button.clear"), "person.clear", data),
         button(texts("button.match"), "person.match", setting),
         button(texts("button.people"), "people.show", {"integration": line.integration_id}),
