@@ -213,8 +213,11 @@ def _rotation(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     said = (
         form_error(CredentialsWrong(Fault(fault)), texts, notice.links) if fault in list(Fault) else FormError("")
     )
-    box = note("attention", "❌", texts("notice.rotation.failed.what"), said.sentence, said.remedy)
-    main = _replace(texts, notice, certificate=fault in CHANGES_CREDENTIAL)
+    is_certificate = fault in CHANGES_CREDENTIAL
+    by_hand = "" if is_certificate else texts("notice.rotation.failed.replace")
+    kept = f"{texts('notice.rotation.failed.what')} {by_hand}".rstrip()
+    box = note("attention", "❌", kept, said.sentence, said.remedy)
+    main = _replace(texts, notice, is_certificate)
     return texts("notice.rotation.failed"), "🔄", [box], [main, *_later(texts, notice)]
 
 

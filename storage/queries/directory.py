@@ -1,7 +1,7 @@
 """People and Teams users as the directories know them, in slices: 100,000 of them do not hold the event loop."""
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import select as columns
 from sqlmodel import col, delete
@@ -51,6 +51,40 @@ async def _read(database: Database, integration_id: str, after: str) -> Sequence
     )
     async with database.session() as session:
         return (await (await session.connection()).execute(query)).all()
+
+
+class PresentPerson(NamedTuple):
+    """Columns of ``Person``."""
+
+    cloudlink_user_id: str
+    name: str
+    address: str
+    line: str
+    desired: str | None
+    teams_user_id: str | None
+    excluded: bool
+    unmatched: str | None
+    refusal: str
+
+
+async def present(database: Database, integration_id: str) -> AsyncIterator[list[PresentPerson]]:
+    """Everyone of an integration who is in CloudLink."""
+    after: str | None = ""
+    while after is not None:
+        query = (
+            columns(*(getattr(Person, name) for name in PresentPerson._fields))
+            .where(
+                col(Person.integration_id) == integration_id,
+                col(Person.cloudlink_user_id) > after,
+                col(Person.gone).is_(False),
+            )
+            .order_by(col(Person.cloudlink_user_id))
+            .limit(SLICE)
+        )
+        async with database.session() as session:
+            rows = (await (await session.connection()).execute(query)).all()
+        yield [PresentPerson(*row) for row in rows]
+        after = rows[-1][0] if len(rows) == SLICE else None
 
 
 FIELDS = ("principal_name", "mail", "proxy_addresses", "enabled", "guest")

@@ -23,16 +23,6 @@ BATCH = 500
 """Values in one ``IN``: SQLite and PostgreSQL both limit a statement's parameters."""
 
 
-async def list_present(session: AsyncSession, integration_id: str) -> list[Person]:
-    """Everyone, by name, without those who are no longer in CloudLink."""
-    query = (
-        select(Person)
-        .where(Person.integration_id == integration_id, col(Person.gone).is_(False))
-        .order_by(col(Person.name), col(Person.id))
-    )
-    return list((await session.exec(query)).all())
-
-
 async def matched_user(session: AsyncSession, integration_id: str) -> str | None:
     """The Teams user of someone who is matched; None if nobody is."""
     query = (

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from storage.queries import directory, integrations, monitors, people, problems
 from storage.queries import events as event_store
-from storage.queries import integrations, monitors, people, problems
 from sync.domain.context import Context
 from sync.domain.model import Freshness, Preview, Status, Unmatched
 from sync.domain.presence import LineState
@@ -54,8 +54,7 @@ class Overview:
             integration = await owned(session, owner_tenant, integration_id)
         await self._directory_sync.refresh(integration)
         await self._poller.refresh(integration, at_most=MAX_PREVIEWED)
-        async with self._database.session() as session:
-            return preview_of(await people.list_present(session, integration_id))
+        return preview_of([row async for rows in directory.present(self._database, integration_id) for row in rows])
 
     async def status(self, owner_tenant: str, integration_id: str) -> Status:
         """The integration's state as stored; no service is called."""

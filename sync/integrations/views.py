@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from storage.queries.directory import PresentPerson
 from storage.tables.integrations import Integration
-from storage.tables.people import Person
 from sync.domain.model import (
     CredentialKind,
     ExpirySource,
@@ -37,7 +37,7 @@ def integration_view(integration: Integration) -> IntegrationView:
     )
 
 
-def reason_of(person: Person) -> Unmatched | None:
+def reason_of(person: PresentPerson) -> Unmatched | None:
     """Why this person cannot be shown in Teams, None when they can."""
     if person.excluded:
         return Unmatched.EXCLUDED
@@ -46,17 +46,17 @@ def reason_of(person: Person) -> Unmatched | None:
     return Unmatched.REFUSED if person.refusal else None
 
 
-def preview_of(people: Sequence[Person]) -> Preview:
+def preview_of(people: Sequence[PresentPerson]) -> Preview:
     """Who can be shown, who cannot and why, and the presence that each person on the phone would get."""
     people = sorted(people, key=lambda person: (reason_of(person) or "", person.name.casefold()))
-    left_out = {person.id: reason for person in people if (reason := reason_of(person))}
-    matched = [person for person in people if person.teams_user_id and person.id not in left_out]
+    left_out = {person.cloudlink_user_id: reason for person in people if (reason := reason_of(person))}
+    matched = [person for person in people if person.teams_user_id and person.cloudlink_user_id not in left_out]
     return Preview(
         matched=len(matched),
         unmatched=tuple(
-            UnmatchedPerson(person.name, person.address, left_out[person.id])
+            UnmatchedPerson(person.name, person.address, left_out[person.cloudlink_user_id])
             for person in people
-            if person.id in left_out
+            if person.cloudlink_user_id in left_out
         ),
         would_send=tuple(
             WouldSend(person.name, LineState(person.line), Presence(person.desired))

@@ -39,6 +39,12 @@ def test_the_old_secret_of_monitors_is_not_said_to_be_removed() -> None:
     assert removal not in words(CARDS["rotate_for_me_monitors"])
 
 
+def test_where_secrets_are_forbidden_none_is_asked_for() -> None:
+    asked = TEXTS("notice.rotation.failed.replace")
+    assert asked in words(CARDS["notice_rotation_failed"])
+    assert asked not in words(CARDS["notice_rotation_forbidden"])
+
+
 def test_an_excluded_person_has_no_button_to_show_them() -> None:
     assert "person.resend" in buttons(CARDS["person"])
     assert "person.resend" not in buttons(CARDS["person_excluded"])

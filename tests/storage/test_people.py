@@ -1,8 +1,10 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from storage.flow import queries
-from storage.queries import endpoints, integrations, people
+from storage.queries import directory, endpoints, integrations, people
 from storage.tables.people import Call, Endpoint
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, read_person, stored
@@ -175,3 +177,16 @@ async def test_unmatch_all_ends_the_matches_and_keeps_the_phones_state(tmp_path:
             assert (row.desired, row.line, row.extension) == (CALL, "on_call", f"ext {name}")
             assert (row.teams_user_id, row.applied, row.applied_user_id, row.due_at) == (None, None, None, None)
         assert (await read_person(database, "foreign")).applied == CALL
+
+
+async def test_who_is_present_is_read_in_slices_between_which_others_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(directory, "SLICE", 2)
+    people_here = [person(f"p{number}") for number in range(5)]
+    async with empty_store(tmp_path) as database:
+        await stored(database, integration(), integration(id="i2"), *people_here)
+        await stored(database, person("gone", gone=True), person("foreign", integration_id="i2"))
+        sizes = [[row.name for row in rows] async for rows in directory.present(database, "i1")]
+    assert [len(names) for names in sizes] == [2, 2, 1]
+    assert sorted(name for names in sizes for name in names) == sorted(each.name for each in people_here)

@@ -326,7 +326,7 @@ async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reco
         assert await old.shown(ANA) == ("Available", "Available")
         assert (await row_of(running, view)).tenant_id == view.tenant_id
         async with running.database.session() as session:
-            (ana,) = [one for one in await people.list_present(session, view.id) if one.name == ANA]
+            (ana,) = [one for one in await people.list_with_gone(session, view.id) if one.name == ANA]
         assert (ana.applied, ana.desired) == (UNSURE, "Busy/InACall")
         assert ana.due_at is not None
         assert ana.due_at <= utc_now() + timedelta(seconds=60)

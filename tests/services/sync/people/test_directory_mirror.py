@@ -62,7 +62,7 @@ class Bench:
 
     async def rows(self) -> dict[str, str | None]:
         async with self.database.session() as session:
-            return {row.name: row.teams_user_id for row in await people.list_present(session, "i1")}
+            return {row.name: row.teams_user_id for row in await people.list_with_gone(session, "i1")}
 
     async def copied(self) -> list[KnownUser]:
         self.graph.accounts = list(self.accounts)
