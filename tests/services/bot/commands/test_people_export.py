@@ -97,7 +97,7 @@ async def test_the_file_says_what_is_known_of_each(served: Chat) -> None:
 
 
 @pytest.mark.parametrize("changed", [{"applied": None}, {"desired": None}, {"desired_at": timedelta(minutes=1)}])
-async def test_what_was_read_of_an_earlier_wish_is_not_told(served: Chat, changed: dict[str, Any]) -> None:
+async def test_what_was_read_of_an_earlier_wish_is_not_in_it(served: Chat, changed: dict[str, Any]) -> None:
     values = {"desired": CALL, "desired_at": timedelta(), "applied": CALL, **changed}
     values["desired_at"] += served.now
     await stored(served.database, named("ana", "Ana", **values))
