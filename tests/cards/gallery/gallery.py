@@ -297,6 +297,7 @@ def _status(
         not_shown=many.left_out,
         proof=many.proof,
         delay=many.delay,
+        shown_since=NOW - timedelta(days=8) if enabled and not is_faulty else None,
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 
