@@ -41,7 +41,7 @@ async def test_a_person_maintains_an_integration(tmp_path: Path, wording: Wordin
         await renews_the_monitor(person, wording)
         await renames(person, wording)
         await reads_the_history(person, wording)
-        await installs_the_update(person, sandbox, wording)
+        await installs_the_updates(person, sandbox, wording)
 
 
 async def is_warned(person: Person, wording: Wording) -> None:
@@ -118,26 +118,27 @@ async def reads_the_history(person: Person, wording: Wording) -> None:
     await person.captures_chat(f"export.{wording.texts.language}")
 
 
-async def installs_the_update(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+async def installs_the_updates(person: Person, sandbox: Switchboard, wording: Wording) -> None:
+    """On the first day nothing offers them: the administrator asks, for one after the other."""
     await sandbox.call(SOFIA)
-    await person.says(wording.status)
-    await person.sees(wording("update.available", version="3"))
-    await person.captures_chat(f"status-update.{wording.texts.language}")
-    await person.says(wording.update)
-    await person.sees(wording("update.here"))
-    await person.captures_chat(f"update.{wording.texts.language}")
-    await sandbox.set_faults(slow_seconds=2.0)
-    await person.presses(wording("button.install_update"))
-    await person.sees(wording("update.installing"))
-    await person.captures_chat(f"update-begun.{wording.texts.language}")
-    await person.sees("50 %")
-    await person.captures_chat(f"update-going.{wording.texts.language}")
-    await person.sees(wording("button.done"))
-    await sandbox.set_faults(slow_seconds=0)
-    await person.captures_chat(f"update-completed.{wording.texts.language}")
-    await person.presses(wording("button.done"))
-    await person.sees(wording("update.stands_on", version="3"))
-    await person.captures_chat(f"update-done.{wording.texts.language}")
+    for version in ("2", "3"):
+        await installs(person, sandbox, wording, version)
     await becomes(sandbox, SOFIA, ON_A_CALL)
     await person.sees_in_teams(ANA, wording("update.3.words"))
     await person.captures_switchboard(f"switchboard-updated.{wording.texts.language}")
+
+
+async def installs(person: Person, sandbox: Switchboard, wording: Wording, version: str) -> None:
+    await person.says(wording.update)
+    await person.sees(wording(f"update.{version}.name"))
+    await person.captures_chat(f"update-{version}.{wording.texts.language}")
+    await sandbox.set_faults(slow_seconds=2.0)
+    await person.presses(wording("button.install_update"))
+    await person.sees(wording("update.installing"))
+    await person.captures_chat(f"update-{version}-going.{wording.texts.language}")
+    await person.sees(wording("button.done"))
+    await sandbox.set_faults(slow_seconds=0.0)
+    await person.captures_chat(f"update-{version}-completed.{wording.texts.language}")
+    await person.presses(wording("button.done"))
+    await person.sees(wording("update.stands_on", version=version))
+    await person.captures_chat(f"update-{version}-done.{wording.texts.language}")
