@@ -75,7 +75,7 @@ class ConnectionTest:
         """
 
         async def read_directory() -> TeamsCheck:
-            async with self._clients.fresh_directory(app) as directory:
+            async with self._clients.fresh_directory(replace(app, owner_tenant=owner_tenant)) as directory:
                 return TeamsCheck(await directory.organisation())
 
         facts = {"tenant_id": app.tenant_id, "client_id": app.client_id}
