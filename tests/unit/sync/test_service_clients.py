@@ -138,7 +138,9 @@ async def test_proofs_of_one_tenant_hold_few_threads_and_delay_no_token_in_use()
     async with TestServer(application) as server:
         url = str(server.make_url("")).rstrip("/")
         async with service_clients(url=url, entra_url=url) as clients:
-            typed = [TeamsApp(f"noisy-{number}.example", "app", "typed", owner_tenant="noisy") for number in range(40)]
+            typed = [
+                TeamsApp(f"noisy-{number}.example", "app", "typed", owner_tenant="noisy") for number in range(40)
+            ]
             noisy = [asyncio.create_task(clients.prove(app)) for app in typed]
             await eventually(lambda: waiting == PROOFS_OF_A_TENANT)
             quiet = TeamsApp("quiet.example", "app", "secret", owner_tenant="quiet")
