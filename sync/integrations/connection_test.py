@@ -140,13 +140,13 @@ class ConnectionTest:
         except SyncError as error:
             return [Probe(Service.ENTRA, "token", 0.0, error)]
         self._clients.forget(app)
-        sample = await self._reserve_sample(integration)
         async with AsyncExitStack() as stack:
             probes = await _run(
                 (Service.ENTRA, "token", lambda: stack.enter_async_context(self._clients.fresh_directory(app)))
             )
             if probes[-1].error:
                 return probes
+            sample = await self._reserve_sample(integration)
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
             return probes + await _run(
