@@ -287,7 +287,7 @@ def bodies() -> st.SearchStrategy[Any]:
     return st.dictionaries(parts, json_values(), max_size=6)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(bodies())
 def test_any_body_is_a_notification_or_malformed(changes: dict[str, Any]) -> None:
     body = call_body(
