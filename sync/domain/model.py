@@ -1,5 +1,6 @@
 """What the bot passes to sync, and what sync returns: plain values, no secrets in any ``repr``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -189,6 +190,7 @@ class IntegrationView:
     auto_rotate: bool = False
     feature_version: int = 1
     status_text: str = ""
+    mapping: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Freshness(StrEnum):

@@ -389,6 +389,7 @@ CARDS: Mapping[str, Prepare] = {
     ),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
+    "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),
     "auto_rotate.on": lambda scene: scene.offered("auto-rotate", "auto_rotate.on"),
