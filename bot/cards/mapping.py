@@ -39,15 +39,15 @@ def form(
     preview: Preview | None = None,
     *,
     said: str = "",
-    refused: str = "",
+    is_refused: bool = False,
 ) -> Card:
-    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved, ``refused`` a key."""
+    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved."""
     title = texts("mapping.title")
     body: list[CardElement] = [header("🔀", title, capped(view.name))]
     if said:
         body.append(note("good", "✅", said))
-    if refused:
-        body.append(note("attention", "❌", texts(refused), texts(f"{refused}.remedy")))
+    if is_refused:
+        body.append(note("attention", "❌", texts("mapping.refused"), texts("mapping.refused.remedy")))
     if preview:
         body += _preview(texts, preview, is_enabled=view.enabled)
     body.append(text(texts("mapping.how")))

@@ -64,7 +64,7 @@ def _entered(context: TurnContext, view: IntegrationView) -> Chosen | None:
 
 
 async def _refuse(context: TurnContext, view: IntegrationView) -> None:
-    await context.show(cards.form(context.texts, view, chosen_by(view.mapping), refused="mapping.refused"))
+    await context.show(cards.form(context.texts, view, chosen_by(view.mapping), is_refused=True))
 
 
 async def _show_preview(context: TurnContext, view: IntegrationView, chosen: Chosen) -> None:

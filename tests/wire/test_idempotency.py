@@ -69,6 +69,7 @@ COUNTED = frozenset(
         *(f"person_{name}" for name in ("exclude", "include", "resend", "clear", "match", "unmatch")),
         "setup",
         "status_text",
+        "mapping",
         "enable",
         "disable",
         "remove",

@@ -75,7 +75,7 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_nobody", mapping.form(texts, on, quiet, mapping.Preview(0, []))
     yield "mapping_off", mapping.form(texts, replace(one, enabled=False), quiet, mapping.Preview(0, []))
     yield "mapping_saved", mapping.form(texts, on, quiet, said=texts.plural("mapping.saved", 2))
-    yield "mapping_refused", mapping.form(texts, on, defaults, refused="mapping.refused")
+    yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
 
 
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
