@@ -27,8 +27,9 @@ from bot.cards.field_errors import links_of
 from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
-from bot.chat.export_links import ExportLinks
-from bot.chat.history_export import HistoryExport
+from bot.chat.exports.download import Exports
+from bot.chat.exports.files import export_files
+from bot.chat.exports.links import ExportLinks
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
@@ -266,7 +267,8 @@ async def open_applications(
         await _start_notifications(services, engine, host)
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
-        exports = HistoryExport(services, services.export_links)
+        files = export_files(database, engine.roster)
+        exports = Exports(services, services.export_links, files)
         certificate = CertificateFile(services)
         public = None if role is Role.WORKER else public_application(host, engine, exports, certificate)
         yield Applications(public, operations, _gate(settings, metrics), engine)
@@ -311,7 +313,7 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
 
 
 def public_application(
-    host: Host, engine: Engine, exports: HistoryExport, certificate: CertificateFile
+    host: Host, engine: Engine, exports: Exports, certificate: CertificateFile
 ) -> web.Application:
     """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
     application = web.Application(client_max_size=256 * 1024)

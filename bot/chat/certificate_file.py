@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from bot.chat.context import Services
-from bot.chat.export_links import CERTIFICATES
+from bot.chat.exports.links import CERTIFICATES
 from sync.domain.model import UnknownIntegration
 from sync.domain.roles import Role
 

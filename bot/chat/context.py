@@ -11,7 +11,7 @@ from bot.activity import Card, Turn
 from bot.cards.field_errors import FormError, form_error
 from bot.cards.parts import capped, summary, verbs, with_banner, without_buttons
 from bot.chat.bot_context import BotContext
-from bot.chat.export_links import ExportLinks
+from bot.chat.exports.links import ExportLinks
 from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn

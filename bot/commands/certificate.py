@@ -6,7 +6,7 @@ from bot.cards import certificate as cards
 from bot.cards import integrations as integration_cards
 from bot.cards.rotation import checking, under_way
 from bot.chat.context import Command, TurnContext
-from bot.chat.export_links import CERTIFICATES, ExportRequest
+from bot.chat.exports.links import CERTIFICATES, ExportRequest
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError

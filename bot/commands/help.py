@@ -18,6 +18,10 @@ GROUPS = {
 """The keys of commands by group, at most six each."""
 
 
+UNLISTED = frozenset({"export_people"})
+"""Commands without a line here: they are typed, or a button of another command's card leads to them."""
+
+
 async def open_help(context: TurnContext) -> None:
     """Show the commands that the user's role allows; before there is an integration, setting one up comes first."""
     views = await context.operations.integrations.list(context.tenant)

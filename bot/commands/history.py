@@ -3,8 +3,8 @@
 from bot.cards import history as cards
 from bot.cards.field_errors import Link
 from bot.chat.context import Command, TurnContext
-from bot.chat.csv_lines import csv_line
-from bot.chat.export_links import ExportRequest
+from bot.chat.exports.csv_lines import csv_line
+from bot.chat.exports.links import ExportRequest
 from storage.queries import history
 from sync.domain.roles import Role
 

@@ -3,7 +3,7 @@
 The order is that of ``Person.search``, in which the words are looked for too: one index serves both.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, tuple_, update
@@ -11,6 +11,8 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import for_update
+from storage.tables.directory import DirectoryUser
+from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Endpoint, Person
 
@@ -52,6 +54,30 @@ async def page(
     rows = list((await session.exec(wanted)).all())
     is_more, rows = len(rows) > limit, rows[:limit]
     return (rows[::-1], is_more, True) if backwards else (rows, mark is not None, is_more)
+
+
+PersonRow = tuple[Person, str | None, ReadBack | None]
+"""A person, the principal name of their Teams user as last read, and what Teams was read to show of them."""
+
+
+async def slice_after(
+    session: AsyncSession, integration_id: str, after: tuple[str, str] | None, limit: int
+) -> Sequence[PersonRow]:
+    """The next ``limit`` people after the key ``after``, in order; who is removed meanwhile changes nothing."""
+    key = (col(Person.search), col(Person.id))
+    is_user = and_(
+        col(DirectoryUser.integration_id) == col(Person.integration_id),
+        col(DirectoryUser.user_id) == col(Person.teams_user_id),
+    )
+    query = (
+        select(Person, col(DirectoryUser.principal_name), ReadBack)
+        .outerjoin(DirectoryUser, is_user)
+        .outerjoin(ReadBack, col(ReadBack.person_id) == col(Person.id))
+        .where(*_where([integration_id], PeopleQuery()))
+    )
+    if after:
+        query = query.where(tuple_(*key) > after)
+    return (await session.exec(query.order_by(*key).limit(limit))).all()
 
 
 async def _mark(session: AsyncSession, integration_ids: Collection[str], person_id: str) -> tuple[str, str] | None:

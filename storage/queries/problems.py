@@ -45,6 +45,20 @@ async def open_or_closed_since(
     return grouped((await session.exec(query)).all(), lambda row: row.integration_id)
 
 
+async def last_healed(session: AsyncSession, integration_id: str, services: Collection[str]) -> datetime | None:
+    """When the newest of the integration's ended problems with these services ended, None without one."""
+    query = (
+        select(Problem.healed_at)
+        .where(
+            Problem.integration_id == integration_id,
+            col(Problem.service).in_(services),
+            col(Problem.healed_at).is_not(None),
+        )
+        .order_by(col(Problem.healed_at).desc())
+    )
+    return (await session.exec(query)).first()
+
+
 async def upsert_open(
     session: AsyncSession,
     integration_id: str,

@@ -18,6 +18,7 @@ class Integration(SQLModel, table=True):
     holds the former credentials (``sync.credentials.store``) until the new ones are proven;
     ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
 
+    ``enabled_at`` is when it was enabled last; None while it is not enabled, and when that was before the history.
     ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a
     poll found a call that no event has reported, and when (seconds since the epoch); ``missed`` counts those that
     none ever did, from ``missed_since`` to ``missed_at``. Everybody is to be polled who was not since
@@ -35,6 +36,7 @@ class Integration(SQLModel, table=True):
     owner_tenant: str = Field(index=True)
     name: str
     enabled: bool = False
+    enabled_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     feature_version: int = 1
     created_at: datetime = Field(sa_type=UtcDateTime)
 

@@ -237,7 +237,8 @@ class Status:
     ``worst_age`` is how old a state can be, in seconds: about a second when events arrive, the polling interval
     otherwise. ``not_shown`` counts the people left out, by reason; with ``matched``, who are
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
-    ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour.
+    ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
+    since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
     """
 
     integration: IntegrationView
@@ -255,6 +256,7 @@ class Status:
     update: int | None = None
     proof: Proof = Proof()
     delay: Delay | None = None
+    shown_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,6 +140,22 @@ class PersonCard:
     because: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ExportedPerson:
+    """A person as a line of a file. ``principal_name`` is their Teams user's, as last read from Entra ID.
+
+    ``read`` is what Teams was read to show of what is wished and applied, since ``read_at``; None if not known.
+    The next slice begins after ``key``.
+    """
+
+    line: PersonLine
+    key: tuple[str, str]
+    teams_user_id: str = ""
+    principal_name: str = ""
+    read: Shown | None = None
+    read_at: datetime | None = None
+
+
 class Step(StrEnum):
     """The rungs of an explanation, from the phone to Teams."""
 

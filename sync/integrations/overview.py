@@ -9,7 +9,7 @@ from storage.queries import events as event_store
 from sync.domain.context import Context
 from sync.domain.model import Freshness, Preview, Status, Unmatched
 from sync.domain.presence import LineState
-from sync.integrations.views import integration_view, preview_of
+from sync.integrations.views import SHOWING, integration_view, preview_of, shown_since
 from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import CHUNK, Poller, pause_between_chunks
 from sync.presence import proof
@@ -67,6 +67,7 @@ class Overview:
             monitors_open = await monitors.count_open_tasks(session, integration_id)
             enabled = await integrations.count_enabled(session, owner_tenant)
             proven = await proof.proof_of(session, integration_id)
+            healed_at = await problems.last_healed(session, integration_id, SHOWING)
             delay = await delay_of(session, integration_id, now)
         freshness = freshness_of(integration, now, public=self._reach.has_public_url)
         return Status(
@@ -85,6 +86,7 @@ class Overview:
             update=available(integration, self._clock()),
             proof=proven,
             delay=delay,
+            shown_since=shown_since(integration, opened, healed_at),
         )
 
     def _poll_seconds(self, phones: int, enabled: int) -> int:

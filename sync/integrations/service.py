@@ -105,7 +105,8 @@ class IntegrationService:
             self._database.writing() as session,
         ):
             integration = await owned(session, owner_tenant, integration_id, lock=True)
-            integration.enabled = True
+            if not integration.enabled:
+                integration.enabled, integration.enabled_at = True, self._clock()
             await people.make_pending_due(session, integration_id, self._clock(), refused=True)
             await self._audit.record(session, Act.ENABLE, by, integration)
         for job in (PUSH, POLL, MATCH, SUBSCRIBE):
@@ -179,7 +180,7 @@ class IntegrationService:
         return integration
 
     async def _stop(self, session: AsyncSession, integration: Integration) -> int:
-        integration.enabled = False
+        integration.enabled, integration.enabled_at = False, None
         integration.polled_at = None
         await polls.clear(session, integration.id)
         return await people.clear_desired(session, integration.id, current_cause(), self._clock())

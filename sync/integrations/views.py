@@ -1,19 +1,26 @@
 """Integrations and previews as the bot shows them, made of stored rows. No view holds a secret."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from storage.queries.directory import PresentPerson
 from storage.tables.integrations import Integration
+from storage.tables.problems import Problem
 from sync.domain.model import (
     CredentialKind,
     ExpirySource,
     IntegrationView,
     Preview,
+    Service,
     Unmatched,
     UnmatchedPerson,
     WouldSend,
 )
 from sync.domain.presence import LineState, Presence
+from sync.problems.incidents import EFFECT
+
+SHOWING = frozenset({*Service, EFFECT})
+"""The services whose problems keep Teams from showing calls; of ``EFFECT``, it was read that it does not."""
 
 
 def integration_view(integration: Integration) -> IntegrationView:
@@ -36,6 +43,17 @@ def integration_view(integration: Integration) -> IntegrationView:
         auto_rotate=integration.auto_rotate,
         revision=integration.revision,
     )
+
+
+def shown_since(integration: Integration, opened: Sequence[Problem], healed_at: datetime | None) -> datetime | None:
+    """Since when Teams shows calls: since they are enabled, or since the last problem of ``SHOWING`` ended.
+
+    None if one of ``opened`` keeps it from doing so, or nothing was sent yet.
+    """
+    since, changed = integration.enabled_at, integration.last_change_at
+    if since is None or changed is None or changed < since or any(row.service in SHOWING for row in opened):
+        return None
+    return max(since, healed_at) if healed_at else since
 
 
 def reason_of(person: PresentPerson) -> Unmatched | None:

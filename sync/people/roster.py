@@ -8,6 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.text import searchable
 from storage.queries import directory_people, integrations, problems, sent_changes
 from storage.queries.directory_people import PeopleQuery
+from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
 from sync.domain.context import Context
@@ -16,6 +17,7 @@ from sync.domain.model import Unmatched
 from sync.domain.people import (
     Device,
     Explanation,
+    ExportedPerson,
     Found,
     PeoplePage,
     PersonCard,
@@ -34,6 +36,9 @@ from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
 
 PAGE = 10
+SLICE = 500
+"""People of a file who are read together."""
+
 NEAREST = 5
 SHORTEST = 2
 """Letters that words must have to be searched; an extension may be shorter."""
@@ -60,6 +65,15 @@ class Roster:
             await owned(session, owner_tenant, integration_id)
             rows, before, after = await directory_people.page(session, [integration_id], query, PAGE)
         return PeoplePage(tuple(map(person_line, rows)), before, after)
+
+    async def slice_after(
+        self, owner_tenant: str, integration_id: str, after: tuple[str, str] | None
+    ) -> list[ExportedPerson]:
+        """The next people for a file, after the key of the last one, in a session of their own."""
+        async with self._database.session() as session:
+            await owned(session, owner_tenant, integration_id)
+            rows = await directory_people.slice_after(session, integration_id, after, SLICE)
+        return [exported(person, principal_name or "", read) for person, principal_name, read in rows]
 
     async def find(self, owner_tenant: str, typed: str) -> Found:
         """Whom these words mean, in all integrations of the tenant: an extension, or parts of a name or address."""
@@ -173,6 +187,20 @@ def person_line(person: Person) -> PersonLine:
         choices=person.choices,
         changed_by=person.changed_by_name,
         changed_at=person.changed_at,
+    )
+
+
+def exported(person: Person, principal_name: str, read: ReadBack | None) -> ExportedPerson:
+    """What was read counts only for a presence that is applied, still wished, and was read since it is."""
+    is_shown = person.applied is not None and person.applied == person.desired
+    current = read if read and is_shown and person.desired_at and read.at >= person.desired_at else None
+    return ExportedPerson(
+        line=person_line(person),
+        key=(person.search, person.id),
+        teams_user_id=person.teams_user_id or "",
+        principal_name=principal_name,
+        read=Shown(current.availability, current.activity) if current else None,
+        read_at=current.at if current else None,
     )
 
 

@@ -6,7 +6,7 @@ from storage.tables.integrations import Integration
 from sync.domain.features import NEWEST
 
 SETTLED = timedelta(days=1)
-"""How long an integration exists before an update is offered unasked."""
+"""How long presence runs before an update is offered unasked."""
 
 
 def next_version(integration: Integration) -> int | None:
@@ -15,6 +15,8 @@ def next_version(integration: Integration) -> int | None:
 
 
 def available(integration: Integration, now: datetime) -> int | None:
-    """The version to offer unasked: only once presence has been sent, and the integration is a day old."""
-    is_settled = integration.enabled and integration.last_change_at is not None
-    return next_version(integration) if is_settled and integration.created_at + SETTLED <= now else None
+    """The version to offer unasked: only once presence has run for a day, and some was sent."""
+    since, changed = integration.enabled_at, integration.last_change_at
+    has_run = since is None or (since + SETTLED <= now and changed is not None and changed >= since)
+    is_settled = integration.enabled and changed is not None and has_run
+    return next_version(integration) if is_settled else None

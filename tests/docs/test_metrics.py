@@ -202,7 +202,7 @@ def test_the_pages_log_events_are_the_programs(language: str) -> None:
     page = (ROOT / f"docs/{language}/operations.md").read_text()
     files = [path for room in ("bot", "sync", "storage", "core") for path in (ROOT / room).rglob("*.py")]
     program = "".join(path.read_text() for path in files)
-    words = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", re.sub(r"```yaml.*?```", "", page, flags=re.DOTALL)))
+    words = set(re.findall(r"\b[a-z]+(?:_[a-z]+)+\b", re.sub(r"```yaml.*?```|!\[.*?\)", "", page, flags=re.DOTALL)))
     assert "presence_sent" in words
     assert {word for word in words if f'"{word}"' not in program and f"{word}=" not in program} == set()
 

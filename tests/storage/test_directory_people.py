@@ -10,7 +10,9 @@ from core.text import searchable
 from storage.database import Database
 from storage.queries import directory_people
 from storage.queries.directory_people import PeopleQuery
+from storage.tables.effects import ReadBack
 from storage.tables.people import Endpoint, Person
+from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, stored
 
 NAMES = [f"p{number:02}" for number in range(25)]
@@ -50,6 +52,23 @@ async def test_people_of_the_same_name_are_each_on_one_page(database: Database) 
     first, _, _ = await page(database, 2)
     second, _, _ = await page(database, 2, after=first[-1])
     assert [*first, *second] == ["id0", "id1", "id2", "id3"]
+
+
+async def test_slices_go_on_after_a_person_who_is_removed_meanwhile(database: Database) -> None:
+    twins = [named(f"id{number}", "Ana", address="", extension="1") for number in range(5)]
+    await stored(database, *twins, person("gone", gone=True), person("other", integration_id="i2"))
+    await stored(database, ReadBack(person_id="id0", activity="InACall", at=NOON))
+    async with database.session() as session:
+        first = await directory_people.slice_after(session, "i1", None, 2)
+    assert [(row.id, user, read and read.activity) for row, user, read in first] == [
+        ("id0", None, "InACall"),
+        ("id1", None, None),
+    ]
+    async with database.writing() as session:
+        await session.delete(await session.get_one(Person, "id1"))
+    async with database.session() as session:
+        rest = await directory_people.slice_after(session, "i1", (first[-1][0].search, "id1"), 10)
+    assert [row.id for row, _, _ in rest] == ["id2", "id3", "id4"]
 
 
 async def test_after_a_person_who_is_gone_or_foreign_the_first_page_is_shown(database: Database) -> None:

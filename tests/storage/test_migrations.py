@@ -144,3 +144,25 @@ async def test_ids_become_lower_case(url: str) -> None:
             row = await session.get(Integration, "i1")
     assert row
     assert (row.tenant_id, row.client_id) == ("entra", "an-application")
+
+
+def _history(insert: Any) -> None:
+    _integration(insert)
+    empty = dict.fromkeys(("integration_name", "actor_id", "actor_name"), "")
+    for row_id, act, result, at in (
+        ("a", "enable", "done", EARLIER),
+        ("b", "enable", "graph.consent_missing", LATER),
+        ("c", "rename", "done", LATER),
+    ):
+        values = {"id": row_id, "act": act, "result": result, "at": at, "facts": "{}"}
+        insert("act", {"owner_tenant": "t", "integration_id": "i1", **values, **empty})
+
+
+async def test_since_when_presence_is_enabled_is_read_from_the_history(url: str) -> None:
+    with_rows_of(url, "0020", _history)
+    async with open_database(url) as database:
+        await migrate(database)
+        async with database.session() as session:
+            row = await session.get(Integration, "i1")
+    assert row
+    assert str(row.enabled_at)[:19] == EARLIER

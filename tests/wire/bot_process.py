@@ -22,8 +22,9 @@ from bot.activity import Card
 from bot.cards.field_errors import Links
 from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Command, Services
-from bot.chat.export_links import ExportLinks
-from bot.chat.history_export import HistoryExport
+from bot.chat.exports.download import Exports
+from bot.chat.exports.files import export_files
+from bot.chat.exports.links import ExportLinks
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS
 from bot.hosting import AppType, HostingConfig, open_host
@@ -229,7 +230,7 @@ async def open_bot_process(
         chat_host = await stack.enter_async_context(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
         )
-        exports = HistoryExport(services, services.export_links)
+        exports = Exports(services, services.export_links, export_files(database, engine.roster))
         public = public_application(chat_host, engine, exports, CertificateFile(services))
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))

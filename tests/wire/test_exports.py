@@ -14,8 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from bot.cards.field_errors import Links
 from bot.chat.bot_context import BotContext
-from bot.chat.export_links import ExportLinks, ExportRequest
-from bot.chat.history_export import DownloadLimits, HistoryExport
+from bot.chat.exports.download import DownloadLimits, Exports
+from bot.chat.exports.files import HistoryFile
+from bot.chat.exports.links import HISTORY, ExportLinks, ExportRequest
 from bot.languages import Language, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
@@ -68,7 +69,7 @@ async def serving(folder: Path, limits: DownloadLimits) -> AsyncIterator[Served]
         await _fill(database)
         encryption, application = Encryption([Fernet.generate_key().decode()]), web.Application()
         context = BotContext(database, AdminsSetting(()), utc_now, load_texts(), Links())
-        exports = HistoryExport(context, ExportLinks(encryption, utc_now), limits)
+        exports = Exports(context, ExportLinks(encryption, utc_now), {HISTORY: HistoryFile(database)}, limits)
         application.router.add_get("/exports/{token}", exports.serve)
         async with listening(application, "127.0.0.1", 0) as port:
             with ExitStack() as readers:

@@ -17,7 +17,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from bot.chat.export_links import FILE
+from bot.chat.exports.links import FILE
 from bot.commands import COMMANDS
 from storage.tables.integrations import Integration
 from sync.credentials import service as credential_service
@@ -104,6 +104,7 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "integrations.page": ("page",),
     "admins.demote": ("member", "was", "role"),
     "claim.now": ("code",),
+    "export_people.link": ("integration",),
     "people.page": ("integration", "filter", "words", "after"),
     "person.include": ("integration", "person", "choices"),
     "person.unmatch": ("integration", "person", "choices"),

@@ -32,6 +32,7 @@ from bot.cards.parts import (
 from bot.languages import Texts
 from sync.domain.errors import SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
+from sync.domain.presence import Effect
 
 UNKNOWN_SHOWN = 5
 FIRST = (Service.ENTRA, Service.GRAPH, Service.CLOUDLINK)
@@ -72,7 +73,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
-        *([] if faults or not view.integration.enabled else [_freshness(texts, status), *proof(texts, status)]),
+        *([] if faults or not view.integration.enabled else [_freshness(texts, view), *proof(texts, status)]),
         *_services(texts, status, faults),
         _figures(texts, status, faults),
         *_not_shown(texts, status),
@@ -136,13 +137,24 @@ def _refused(faults: Sequence[_Problem]) -> bool:
     return any(fault.service is Service.ENTRA for fault in faults)
 
 
-def _freshness(texts: Texts, status: Status) -> Container:
-    """How old a state can be, and why it is not newer."""
+def _freshness(texts: Texts, view: StatusView) -> Container:
+    """How old a state can be, why it is not newer, and since when calls are shown."""
+    status = view.status
     if status.freshness is Freshness.LIVE:
-        return note("good", "⚡", texts("status.live"))
+        return note("good", "⚡", texts("status.live"), *_since(texts, view))
     age = texts("status.polling", age=texts.span(status.worst_age))
     missed = status.freshness is Freshness.MISSED
-    return note("warning" if missed else "good", "🕑", age, texts(f"status.polling.{status.freshness}"))
+    why = texts(f"status.polling.{status.freshness}")
+    return note("warning" if missed else "good", "🕑", age, why, *_since(texts, view))
+
+
+def _since(texts: Texts, view: StatusView) -> list[str]:
+    """Nothing where what was read does not confirm it."""
+    since, read = view.status.shown_since, view.status.proof
+    is_denied = read.refused or any(effect is Effect.NOT_SHOWN for effect, *_ in read.others)
+    if since is None or is_denied:
+        return []
+    return [texts("status.shown_since", since=texts.since(since, view.now, view.zone))]
 
 
 def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardElement:

@@ -73,6 +73,7 @@ def _actions(texts: Texts, search: Search, page: PeoplePage) -> list[Action]:
         actions.append(button(texts("button.previous"), "people.page", before))
     if page.has_after:
         actions.append(button(texts("button.more"), "people.page", search.data(after=page.people[-1].id)))
+    actions.append(button(texts("button.export"), "export_people.link", data))
     return [*actions, button(texts("button.status"), "status.show", data)]
 
 

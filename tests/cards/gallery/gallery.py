@@ -1,7 +1,7 @@
 """Every card in every distinct state, with sample data, the largest included: for tests and for pictures."""
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
@@ -38,6 +38,7 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
 LONG = "Ş" * 400
 GUID = "1b2c3d4e-0000-4000-8000-1234567890ab"
+SEEN = Proof(NOW, 88, 87, ((Effect.CHOSEN, "DoNotDisturb", 1),))
 PROOF = Proof(
     NOW,
     88,
@@ -113,7 +114,10 @@ def _meeting(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "personal_no_link", welcome.meet_in_personal(texts, None)
     yield "stale", welcome.stale(texts)
     pressed_by = texts("pressed.by", who="Ana Lima", ago=texts.relative(NOW - timedelta(minutes=2), NOW))
-    yield "pressed_before", with_banner(welcome.stale(texts), pressed_by, texts("pressed.once"))
+    yield (
+        "pressed_before",
+        with_banner(integrations.already_enabled(texts, integration()), pressed_by, texts("pressed.once")),
+    )
     yield "apology", welcome.apology(texts, "4f1d2c3b")
     yield "apology_disk", welcome.apology(texts, "4f1d2c3b", on_disk=True)
     yield "languages", welcome.languages(texts, changed=False)
@@ -205,13 +209,19 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     )
     for freshness in Freshness:
         yield f"status_{freshness}", _status(texts, [None, None, None], freshness=freshness)
+    yield "status_read_back", _status(texts, [None, None, None], many=MANY)
+    yield "status_read_back_all", _status(texts, [None, None, None], many=replace(MANY, proof=PROOF))
+    refused = replace(MANY, proof=Proof(NOW, refused=True))
+    yield "status_read_back_refused", _status(texts, [None, None, None], many=refused)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
-    yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=NOW.date() - timedelta(days=1))
+    yesterday, polled = NOW.date() - timedelta(days=1), Freshness.NOT_SUBSCRIBED
+    yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=yesterday, freshness=polled)
     consent = example(Fault.GRAPH_CONSENT_MISSING)
     states = tuple((f"{LONG}{number}", number) for number in range(50))
+    worst = replace(MANY, left_out=tuple((reason, 2) for reason in Unmatched), states=states)
     yield (
         "status_worst",
-        _status(texts, [unavailable, wrong, consent], expires=NOW.date(), states=states, name=LONG),
+        _status(texts, [unavailable, wrong, consent], freshness=polled, many=worst, name=LONG),
     )
     yield "testing", connection_test.testing(texts, integration())
     steps = [
@@ -235,6 +245,27 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "tested_failing", connection_test.tested(texts, integration(), failing, form_errors)
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """How many people a sample status is about, and what was read of them."""
+
+    matched: int
+    in_a_call: int
+    waiting: int
+    proof: Proof
+    delay: Delay
+    left_out: tuple[tuple[Unmatched, int], ...] = ()
+    states: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def people(self) -> int:
+        return self.matched + sum(count for _, count in self.left_out)
+
+
+FEW = Figures(25, 3, 1, Proof(NOW, 3, 3), Delay(0.14, 0.42, 88))
+MANY = Figures(400, 88, 0, SEEN, Delay(0.14, 0.42, 1_240))
+
+
 def _status(
     texts: Texts,
     errors: list[SyncError | None],
@@ -242,31 +273,31 @@ def _status(
     enabled: bool = True,
     expires: date | None = date(2027, 5, 31),
     freshness: Freshness = Freshness.LIVE,
-    states: tuple[tuple[str, int], ...] = (),
+    many: Figures = FEW,
     name: str = "Head office",
 ) -> Card:
-    since = NOW - timedelta(minutes=12)
+    """A fault began 12 minutes ago, after the last change."""
+    since, is_faulty = NOW - timedelta(minutes=12), any(errors)
     service_health = tuple(
         ServiceHealth(service, error, since if error else None)
         for service, error in zip(Service, errors, strict=True)
     )
-    view = integration(enabled=enabled, expires=expires, name=name)
-    changed = NOW - timedelta(minutes=3) if enabled else None
-    left_out = tuple((reason, 1) for reason in Unmatched) if states else ()
+    changed = NOW - timedelta(minutes=14 if is_faulty else 3) if enabled else None
     sample = Status(
-        view,
+        integration(enabled=enabled, expires=expires, name=name),
         service_health,
-        27,
-        25,
-        3,
-        1,
+        many.people,
+        many.matched,
+        many.in_a_call,
+        many.waiting,
         changed,
         freshness,
         1 if freshness is Freshness.LIVE else 30,
-        states,
-        not_shown=left_out,
-        proof=PROOF if states else Proof(NOW, 3, 3),
-        delay=Delay(0.14, 0.42, 88),
+        many.states,
+        not_shown=many.left_out,
+        proof=many.proof,
+        delay=many.delay,
+        shown_since=NOW - timedelta(days=8) if enabled and not is_faulty else None,
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 

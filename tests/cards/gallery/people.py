@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.activity import Card
-from bot.cards.people import listing, person, why
+from bot.cards.field_errors import Link
+from bot.cards.people import export, listing, person, why
 from bot.cards.people.listing import Search
 from bot.languages import Texts
 from storage.tables.columns import UNSURE
@@ -87,6 +88,9 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
     yield "people_nearest", listing.which(texts, Found(nearest=few[:3]), "Sofja", "why.show", why_typed)
     yield "people_none", listing.which(texts, Found(), LONG, "why.show", why_typed)
     yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", why_typed)
+    link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
+    yield "people_export", export.export_card(texts, one, link)
+    yield "people_export_no_link", export.export_card(texts, replace(one, name=LONG), None)
     yield "people_gone", listing.gone(texts)
 
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from bot.activity import Action, Card, Event, Message
 from bot.cards.field_errors import Links
 from bot.chat.context import Middleware, Proceed, Services, TurnContext
-from bot.chat.export_links import ExportLinks
+from bot.chat.exports.links import ExportLinks
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS
 from bot.languages import language_of, load_texts

@@ -6,7 +6,7 @@ from typing import Any
 from storage.queries.directory_people import PeopleQuery
 from storage.queries.mapping import Concerned
 from sync.domain.model import IntegrationView, UnknownIntegration
-from sync.domain.people import Explanation, Found, PeoplePage, PersonCard, PersonLine
+from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -34,6 +34,11 @@ class FakePeople(Roster, PersonEditor):
 
     async def page(self, owner_tenant: str, integration_id: str, query: PeopleQuery) -> PeoplePage:
         return PeoplePage(())
+
+    async def slice_after(
+        self, owner_tenant: str, integration_id: str, after: tuple[str, str] | None
+    ) -> list[ExportedPerson]:
+        raise UnknownIntegration(integration_id)
 
     async def find(self, owner_tenant: str, typed: str) -> Found:
         return Found()

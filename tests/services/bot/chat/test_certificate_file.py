@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from bot.chat.certificate_file import CertificateFile
-from bot.chat.export_links import CERTIFICATES, PATH, ExportLinks, ExportRequest
+from bot.chat.exports.links import CERTIFICATES, PATH, ExportLinks, ExportRequest
 from bot.languages import Language
 from storage.encryption import Encryption
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp

@@ -1,22 +1,18 @@
 """History: every act with its person and result, paged and exported as a file."""
 
-import csv
-import io
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
-import aiohttp
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
 from bot.activity import Card
 from bot.cards import history as cards
-from bot.chat.export_links import FILE, PURPOSE, ExportLinks, ExportRequest
-from bot.chat.history_export import BYTE_ORDER_MARK, HistoryExport
+from bot.chat.exports.files import BYTE_ORDER_MARK
+from bot.chat.exports.links import FILE, PURPOSE, ExportLinks, ExportRequest
 from bot.languages import Language, language_of
 from storage.encryption import Encryption
 from storage.queries import history
@@ -27,6 +23,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.domain.roles import Role
 from sync.people.directory_mirror import KnownUser
 from tests.support.bot.chat import KEY, Chat
+from tests.support.bot.downloads import fetch, rows, serving_files
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import ADMIN, TENANT, buttons, inputs, link_urls, words
 from tests.support.bot.history import fill_history
@@ -215,29 +212,8 @@ async def test_the_largest_page_still_fits(chat: Chat, size: int) -> None:
 @pytest.fixture
 async def server(chat: Chat) -> AsyncIterator[TestServer]:
     """The bot's own address, which the chat knows as the public one."""
-    handler: list[HistoryExport] = []
-
-    async def serve(request: web.Request) -> web.StreamResponse:
-        return await handler[0].serve(request)
-
-    application = web.Application()
-    application.router.add_get("/exports/{token}", serve)
-    running = TestServer(application)
-    async with running:
-        url = str(running.make_url("")).rstrip("/")
-        chat.export_links = ExportLinks(Encryption([KEY]), chat.clock, public_url=url)
-        chat.restart()
-        handler.append(HistoryExport(chat.services, chat.export_links))
+    async with serving_files(chat) as running:
         yield running
-
-
-async def fetch(url: str, method: str = "GET") -> tuple[int, dict[str, str], str]:
-    async with aiohttp.ClientSession() as http, http.request(method, url) as answer:
-        return answer.status, dict(answer.headers), (await answer.read()).decode()
-
-
-def rows(text: str, separator: str = ",") -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text.removeprefix(BYTE_ORDER_MARK)), delimiter=separator))
 
 
 async def exported(chat: Chat, said: str = "export history") -> str:

@@ -12,6 +12,7 @@ from cryptography.fernet import Fernet
 from storage.database import Database
 from storage.encryption import Encryption
 from storage.queries import history, integrations
+from storage.tables.problems import Problem
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -86,6 +87,39 @@ async def site(tmp_path: Path) -> AsyncIterator[Site]:
 async def test_a_success_is_recorded_once_under_the_name_it_had(site: Site, act: Act) -> None:
     await CHANGES[act](site.operations, "i1", 1)
     assert await site.acts() == [(act.value, "done", "Vale Verde", "Ada Example")]
+
+
+async def test_since_when_presence_is_enabled_changes_with_being_enabled_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = site.operations.integrations
+    await service.disable("t1", "i1", ADA)
+    assert (await read_integration(site.database)).enabled_at is None
+    await service.enable("t1", "i1", ADA)
+    monkeypatch.setattr(service, "_clock", lambda: NOON + timedelta(hours=1))
+    await service.enable("t1", "i1", ADA)
+    assert (await read_integration(site.database)).enabled_at == NOON
+
+
+async def test_status_says_since_when_calls_are_shown(site: Site) -> None:
+    """Not since a problem that concerns something else."""
+    hour = timedelta(hours=1)
+    async with site.database.writing() as session:
+        row = await integrations.get_for_update(session, "i1")
+        assert row
+        row.enabled_at, row.last_change_at = NOON - 9 * hour, NOON
+        for service, healed_at in (("graph", NOON - 5 * hour), ("entra", NOON - 4 * hour), ("clock", NOON)):
+            session.add(
+                Problem(
+                    integration_id="i1",
+                    service=service,
+                    fault="x",
+                    since=NOON,
+                    checked_at=NOON,
+                    healed_at=healed_at,
+                )
+            )
+    assert (await site.operations.overview.status("t1", "i1")).shown_since == NOON - 4 * hour
 
 
 async def test_a_change_that_cannot_be_recorded_is_not_stored(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ import io
 
 import pytest
 
-from bot.chat.csv_lines import SEPARATORS, csv_line
+from bot.chat.exports.csv_lines import SEPARATORS, csv_line
 from bot.languages import Language
 
 both_languages = pytest.mark.parametrize("language", Language)

@@ -1,4 +1,4 @@
-"""Links to files, history and certificates: each is valid for ten minutes.
+"""Links to files (history, people) and certificates: each is valid for ten minutes.
 
 A link contains the request, encrypted with a key for this purpose: it cannot be guessed or altered, and nothing has
 to be stored for it.
@@ -21,15 +21,19 @@ PURPOSE = "export links"
 FILE = b"history.csv"
 MAX_TOKEN_LENGTH = 2000
 
+HISTORY, PEOPLE = "history", "people"
+"""The files."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportRequest:
-    """The file a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
+    """The ``file`` a link leads to, and the person it was made for; an empty ``integration_id`` means all."""
 
     tenant: str
     person: str
     language: Language
     integration_id: str
+    file: str = HISTORY
 
 
 class ExportLinks:
@@ -54,6 +58,7 @@ class ExportLinks:
             "person": request.person,
             "language": request.language.value,
             "integration": request.integration_id,
+            "file": request.file,
         }
         return base + path + self._encryption.encrypt(json.dumps(payload), FILE)
 
@@ -64,6 +69,7 @@ class ExportLinks:
             if payload["path"] != path or datetime.fromisoformat(payload["until"]) <= self._clock():
                 return None
             language = Language(payload["language"])
-            return ExportRequest(payload["tenant"], payload["person"], language, payload["integration"])
+            about = payload["integration"], payload["file"]
+            return ExportRequest(payload["tenant"], payload["person"], language, *about)
         except (SecretUnreadable, ValueError, KeyError, TypeError):
             return None

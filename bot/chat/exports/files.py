@@ -1,0 +1,92 @@
+"""The files that links lead to: who may read each, and its content in parts, read slice by slice."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar
+
+from bot.cards import history as history_lines
+from bot.cards.people import export as people_lines
+from bot.chat.exports.csv_lines import csv_line
+from bot.chat.exports.links import HISTORY, PEOPLE, ExportRequest
+from bot.languages import Texts
+from storage.database import Database
+from storage.queries import history
+from storage.tables.history import HistoryEntry
+from sync.domain.people import ExportedPerson
+from sync.domain.roles import Role
+from sync.people.roster import Roster
+
+BYTE_ORDER_MARK = "\ufeff"
+"""Excel reads a file as UTF-8 only if it begins with this."""
+
+SLICE = 200
+"""So many acts are read and sent together."""
+
+Row = TypeVar("Row")
+
+
+class ExportFile(Protocol):
+    """``name`` begins the file's name; ``least`` is the role that may read it."""
+
+    name: str
+    least: Role
+    content_type: str
+
+    def parts(self, texts: Texts, request: ExportRequest) -> AsyncIterator[str]:
+        """The content. Raises ``UnknownIntegration`` when the tenant has no such integration."""
+        ...
+
+
+class CsvFile:
+    content_type = "text/csv; charset=utf-8"
+    least = Role.VIEWER
+
+
+class HistoryFile(CsvFile):
+    """The acts of a tenant, or of one of its integrations, newest first."""
+
+    name = "cloudlink-presence"
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def parts(self, texts: Texts, request: ExportRequest) -> AsyncIterator[str]:
+        async def after(last: HistoryEntry | None) -> Sequence[HistoryEntry]:
+            async with self._database.session() as session:
+                return await history.slice_after(session, request.tenant, request.integration_id, last, SLICE)
+
+        return csv_parts(texts, history_lines.columns(texts), after, history_lines.line)
+
+
+class PeopleFile(CsvFile):
+    """Everyone of an integration, in the order of their names."""
+
+    name = "cloudlink-presence-people"
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+
+    def parts(self, texts: Texts, request: ExportRequest) -> AsyncIterator[str]:
+        async def after(last: ExportedPerson | None) -> Sequence[ExportedPerson]:
+            key = last.key if last else None
+            return await self._roster.slice_after(request.tenant, request.integration_id, key)
+
+        return csv_parts(texts, people_lines.columns(texts), after, people_lines.line)
+
+
+async def csv_parts(
+    texts: Texts,
+    columns: Sequence[str],
+    after: Callable[[Row | None], Awaitable[Sequence[Row]]],
+    line: Callable[[Texts, Row], Sequence[str]],
+) -> AsyncIterator[str]:
+    """A header line, then slices of rows. The first slice is read before anything is given."""
+    rows = await after(None)
+    yield BYTE_ORDER_MARK + csv_line(columns, texts.language)
+    while rows:
+        yield "".join(csv_line(line(texts, row), texts.language) for row in rows)
+        rows = await after(rows[-1])
+
+
+def export_files(database: Database, roster: Roster) -> Mapping[str, ExportFile]:
+    """Every file by the name that links give it."""
+    return {HISTORY: HistoryFile(database), PEOPLE: PeopleFile(roster)}
