@@ -8,8 +8,7 @@ from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, C
 from bot.activity import Card
 from bot.cards.parts import button, capped, card, header, note, plain, row, text
 from bot.languages import Texts
-from storage.queries.mapping import Concerned
-from sync.domain.model import IntegrationView
+from sync.domain.model import Concerned, IntegrationView
 from sync.domain.presence import LineState, Presence
 from sync.presence.mapping import CHOICES, MAPPABLE, Chosen
 
@@ -88,12 +87,12 @@ def _preview(texts: Texts, preview: Preview, *, is_enabled: bool) -> list[CardEl
 
 
 def _concerned(texts: Texts, one: Concerned) -> CardElement:
-    change = f"{_shown(texts, one.before)} → {_shown(texts, one.desired)}"
+    change = f"{_shown(texts, one.before)} → {_shown(texts, one.after)}"
     return row("📞", capped(one.name), f"{texts(f'line.{one.line}')}: {change}")
 
 
-def _shown(texts: Texts, value: str | None) -> str:
-    return texts(f"mapping.show.{Presence(value).activity}") if value else texts("mapping.show.clear")
+def _shown(texts: Texts, presence: Presence | None) -> str:
+    return texts(f"mapping.show.{presence.activity}") if presence else texts("mapping.show.clear")
 
 
 def _actions(texts: Texts, view: IntegrationView) -> list[Action]:

@@ -1,7 +1,6 @@
 """People whose presence follows from another mapping of line states: counted, listed and changed in sets."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,14 +15,8 @@ Presences = Mapping[str, str | None]
 """What Teams should show for each line state that is mapped; None for nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Concerned:
-    """A person for whom Teams would show something else: ``desired`` in place of ``before``."""
-
-    name: str
-    line: str
-    before: str | None
-    desired: str | None
+Concerned = tuple[str, str, str | None, str | None]
+"""A person's name and line state, what Teams should show before, and what after."""
 
 
 def _desired(presences: Presences) -> ColumnElement[str | None]:
@@ -54,7 +47,7 @@ async def concerned(
     count = (await session.exec(select(func.count()).select_from(Person).where(*shown))).one()
     columns = (col(Person.name), col(Person.line), col(Person.desired), _desired(presences))
     query = select(*columns).where(*shown).order_by(col(Person.name), col(Person.id)).limit(limit)
-    return count, [Concerned(*row) for row in await session.exec(query)]
+    return count, [(name, line, before, after) for name, line, before, after in await session.exec(query)]
 
 
 async def apply(

@@ -171,6 +171,16 @@ class ServiceHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Concerned:
+    """A person for whom another mapping changes what Teams should show now; None for nothing from us."""
+
+    name: str
+    line: LineState
+    before: Presence | None
+    after: Presence | None
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationView:
     """An integration as an administrator may see it: with its ids, without its secrets."""
 

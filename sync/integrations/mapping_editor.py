@@ -3,11 +3,12 @@
 from core.correlation import current_cause
 from storage.queries import integrations
 from storage.queries import mapping as queries
-from storage.queries.mapping import Concerned, Presences
+from storage.queries.mapping import Presences
 from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH
-from sync.domain.model import Actor, EditedMeanwhile, IntegrationView
+from sync.domain.model import Actor, Concerned, EditedMeanwhile, IntegrationView
+from sync.domain.presence import LineState, Presence
 from sync.integrations.views import integration_view
 from sync.presence.mapping import Chosen, overrides_of
 from sync.presence.plan import STALE_AFTER
@@ -30,7 +31,11 @@ class MappingEditor:
         """For how many people ``chosen`` would change what is shown now, and the first of them by name."""
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
-            return await queries.concerned(session, integration, _stored(chosen), SHOWN)
+            count, first = await queries.concerned(session, integration, _stored(chosen), SHOWN)
+        return count, [
+            Concerned(name, LineState(line), _presence(before), _presence(after))
+            for name, line, before, after in first
+        ]
 
     async def save(
         self, owner_tenant: str, integration_id: str, revision: int, chosen: Chosen, by: Actor
@@ -61,3 +66,7 @@ class MappingEditor:
 
 def _stored(chosen: Chosen) -> Presences:
     return {state.value: presence.value if presence else None for state, presence in chosen.items()}
+
+
+def _presence(value: str | None) -> Presence | None:
+    return Presence(value) if value else None

@@ -33,10 +33,7 @@ async def test_who_is_in_a_changed_state_is_concerned_and_shown_differently(tmp_
         async with database.session() as session:
             count, first = await mapping.concerned(session, one, CHOSEN, 2)
         assert count == 3
-        assert first == [
-            mapping.Concerned("a", "ringing", None, CALL),
-            mapping.Concerned("b", "on_call", CALL, BUSY),
-        ]
+        assert first == [("a", "ringing", None, CALL), ("b", "on_call", CALL, BUSY)]
         async with database.writing() as session:
             await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON)
         due = {}

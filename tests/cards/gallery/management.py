@@ -11,13 +11,12 @@ from bot.cards.monitors import MonitorList
 from bot.cards.rotation import secrets_page
 from bot.cards.validation import failed_check
 from bot.languages import Texts
-from storage.queries.mapping import Concerned
 from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import BOT, IntegrationView
-from sync.domain.presence import Presence
+from sync.domain.model import BOT, Concerned, IntegrationView
+from sync.domain.presence import LineState, Presence
 from sync.integrations.mapping_editor import SHOWN
 from sync.presence.mapping import QUIET, chosen_by
 
@@ -65,9 +64,9 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
 
 def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     defaults, quiet = chosen_by({}), {**chosen_by({}), **QUIET}
-    busy, silent = Presence.IN_A_CALL.value, Presence.PRESENTING.value
-    first = [Concerned(name, "on_call", busy, silent) for name in ("Ana Lima", "Rui Melo")]
-    most = [Concerned(LONG, "in_conference", Presence.IN_A_CONFERENCE_CALL.value, None)] * SHOWN
+    busy, silent = Presence.IN_A_CALL, Presence.PRESENTING
+    first = [Concerned(name, LineState.ON_CALL, busy, silent) for name in ("Ana Lima", "Rui Melo")]
+    most = [Concerned(LONG, LineState.IN_CONFERENCE, Presence.IN_A_CONFERENCE_CALL, None)] * SHOWN
     on = replace(one, enabled=True)
     yield "mapping", mapping.form(texts, on, defaults)
     yield "mapping_quiet", mapping.form(texts, on, quiet, mapping.Preview(2, first))

@@ -4,8 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.directory_people import PeopleQuery
-from storage.queries.mapping import Concerned
-from sync.domain.model import IntegrationView, UnknownIntegration
+from sync.domain.model import Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
 from sync.people.person_editor import PersonEditor
