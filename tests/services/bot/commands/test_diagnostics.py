@@ -47,7 +47,7 @@ HIDDEN = ("7f", "private.example", "77777777", KEYS)
 
 
 def given_settings(tmp_path: Path) -> Settings:
-    return Settings(_env_file=None, data_dir=tmp_path, **GIVEN)  # type: ignore[call-arg]
+    return Settings(_env_file=None, data_dir=tmp_path, **GIVEN)
 
 
 @pytest.fixture
