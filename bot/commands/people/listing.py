@@ -16,8 +16,15 @@ from sync.domain.roles import Role
 from sync.people.roster import IN_A_CALL
 
 WHO_IS_LEFT_OUT = (
-    *("unmatched", "left out", "who is not synced", "who is not synchronized", "not synced"),
-    *("quem não está sincronizado", "quem não é sincronizado", "não sincronizados", "sem correspondência"),
+    *("unmatched", "left out", "who is left out", "who is not synced", "who is not synchronized", "not synced"),
+    *(
+        "quem fica de fora",
+        "de fora",
+        "quem não está sincronizado",
+        "quem não é sincronizado",
+        "não sincronizados",
+        "sem correspondência",
+    ),
 )
 LEFT_OUT = frozenset(normalised(words) for words in WHO_IS_LEFT_OUT)
 
@@ -94,7 +101,7 @@ COMMAND = Command(
     titles={"en": "people", "pt": "pessoas"},
     descriptions={
         "en": "Who is shown in Teams, and who is left out",
-        "pt": "Quem aparece no Teams, e quem não está sincronizado",
+        "pt": "Quem aparece no Teams, e quem fica de fora",
     },
     aliases=("person", "pessoa", "who is shown", "quem aparece", *WHO_IS_LEFT_OUT),
     open=open_people,

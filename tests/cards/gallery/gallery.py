@@ -345,12 +345,12 @@ def sample_status(view: IntegrationView, service_health: tuple[ServiceHealth, ..
 
 
 def _people(count: int, name: str) -> tuple[UnmatchedPerson, ...]:
-    reasons = sorted(list(Unmatched)[:4])
+    reasons = sorted(Unmatched)
     return tuple(
         UnmatchedPerson(
             f"{name} {number + 1}",
             f"{name.lower().replace(' ', '.')}.{number + 1}@contoso.example",
-            reasons[number * 4 // count],
+            reasons[number * len(reasons) // count],
         )
         for number in range(count)
     )

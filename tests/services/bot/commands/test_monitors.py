@@ -162,12 +162,12 @@ async def test_another_secret_needs_nothing_and_is_not_asked_again(chat: Chat, o
 
 async def test_each_is_ticked_in_the_same_card_with_who_and_when(chat: Chat, one: IntegrationView) -> None:
     card = await checklist(chat, one, "Lobby", "Attic", "Cellar")
-    assert "0 of 3 renewed" in words(card)
+    assert "0 of 3 updated" in words(card)
     ids = choices(card)
     turn = await chat.turn(press(card, "monitors.tick", {"monitors": f"{ids['Lobby']},{ids['Attic']}"}))
     assert turn.sent == []
     card = turn.answer
-    assert "2 of 3 renewed" in words(card)
+    assert "2 of 3 updated" in words(card)
     assert list(choices(card)) == ["Cellar"]
     chat.now += timedelta(hours=2)
     card = await chat.press(await chat.say("monitors"), "monitors.checklist")
@@ -187,7 +187,7 @@ async def test_an_old_card_and_a_double_press_are_harmless(chat: Chat, one: Inte
     action = press(card, "monitors.tick", {"monitors": choices(card)["Lobby"]})
     await chat.turn(action)
     before = await acts(chat)
-    assert "1 of 2 renewed" in words((await chat.turn(action)).answer)
+    assert "1 of 2 updated" in words((await chat.turn(action)).answer)
     assert await acts(chat) == before
 
 

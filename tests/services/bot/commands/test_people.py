@@ -109,7 +109,15 @@ async def test_people_are_ten_a_page_in_the_order_of_their_names(people: People)
 
 
 @pytest.mark.parametrize(
-    "typed", ["unmatched", "who is not synced", "quem não está sincronizado", "Quem nao esta sincronizado?"]
+    "typed",
+    [
+        "unmatched",
+        "who is left out",
+        "who is not synced",
+        "quem fica de fora",
+        "quem não está sincronizado",
+        "Quem nao esta sincronizado?",
+    ],
 )
 async def test_who_is_left_out_is_asked_in_many_ways(people: People, typed: str) -> None:
     await people.store(
