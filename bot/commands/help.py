@@ -17,7 +17,7 @@ GROUPS = {
 """The keys of commands by group, at most six each."""
 
 
-UNLISTED = frozenset({"export_people"})
+UNLISTED = frozenset({"export_people", "diagnostics"})
 """Commands without a line here: they are typed, or a button of another command's card leads to them."""
 
 
