@@ -152,7 +152,7 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
         await show_outdated(context, view)
     except AlreadySetUp as error:
         existing = {each.id: each for each in await context.operations.integrations.list(context.tenant)}
-        await context.show(already_set_up(context.texts, existing.get(error.id)))
+        await context.show(already_set_up(context.texts, existing.get(error.id), error.name))
     else:
         context.services.previews.drop(context.tenant, view.id)
         await context.show(cards.menu(context.texts, saved, said))

@@ -35,9 +35,10 @@ class NameTaken(CloudLinkPresenceError):
 class AlreadySetUp(CloudLinkPresenceError):
     """The tenant has an integration, ``id``, with the same account, Entra tenant and application."""
 
-    def __init__(self, integration_id: str) -> None:
+    def __init__(self, integration_id: str, name: str) -> None:
         super().__init__(integration_id)
         self.id = integration_id
+        self.name = name
 
 
 class TooManyIntegrations(CloudLinkPresenceError):
