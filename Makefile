@@ -3,10 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PYTEST := $(BIN)/python -m pytest --numprocesses=auto --dist=worksteal --durations=20
-# Much of the longer tier waits for processes and intervals: two more workers than there are cores. Its tests go to the
+# Many tests wait for processes and intervals: two more workers than there are cores. Those of the longer tier go to the
 # workers one at a time, the slowest first (tests/conftest.py).
-PYTEST_LONG = $(PYTEST) --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist=load --maxschedchunk=1 -m long
+PYTEST = $(BIN)/python -m pytest --numprocesses=$$(($$(getconf _NPROCESSORS_ONLN) + 2)) --dist=worksteal --durations=20
+PYTEST_LONG = $(PYTEST) --dist=load --maxschedchunk=1 -m long
 PIP_INSTALL := $(BIN)/python -m pip install -qq --disable-pip-version-check --require-hashes
 
 .PHONY: help demo demo-reset test test-all bench lint ruff-check ruff-format mypy lint-imports screenshots package lock audit clean node-tools python-version

@@ -198,7 +198,7 @@ async def open_database(url: str) -> AsyncIterator[Database]:
     try:
         yield Database(engine, transactions)
     finally:
-        transactions.close()
+        await transactions.close()
         await engine.dispose()
 
 

@@ -136,8 +136,9 @@ class ThreadedTransactions:
         finally:
             connection.close()
 
-    def close(self) -> None:
-        self._threads.shutdown()
+    async def close(self) -> None:
+        """Wait for what runs, without holding the loop."""
+        await asyncio.to_thread(self._threads.shutdown)
         self._engine.dispose()
 
 

@@ -9,15 +9,16 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "people", "why", "integrations", "test", "history"),
+    "watch": ("status", "integrations", "test", "history"),
+    "people": ("people", "why", "person", "me", "mapping"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
-    "chat": ("me", "person", "alerts", "admins", "export", "language"),
+    "chat": ("alerts", "admins", "export", "language"),
 }
 """The keys of commands by group, at most six each."""
 
 
-UNLISTED = frozenset({"export_people"})
+UNLISTED = frozenset({"export_people", "diagnostics"})
 """Commands without a line here: they are typed, or a button of another command's card leads to them."""
 
 

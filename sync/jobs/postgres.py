@@ -30,6 +30,9 @@ RESCUE_INTERVAL = 2.0
 RESTART_DELAY = 1.0
 """Seconds until a worker that lost its database starts again."""
 
+CANCEL_AGAIN = 5.0
+"""Seconds until what does not end is cancelled again: Python 3.11's ``wait_for`` may lose a cancellation."""
+
 SLOTS = {URGENT: 16, ORDINARY: 16}
 """Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
 CONNECTIONS = 8
@@ -120,7 +123,9 @@ class PostgresJobs:
             await asyncio.wait(self._tasks, timeout=self._deadline.left)
         for job in self._running.values():
             job.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks and (await asyncio.wait(self._tasks, timeout=CANCEL_AGAIN))[1]:
+            for task in self._tasks:
+                task.cancel()
 
     async def _work(self, lane: str, slots: int) -> None:
         """Run a lane's jobs until the end: a worker ends when its database goes away, so start another.

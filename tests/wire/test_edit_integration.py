@@ -236,7 +236,8 @@ async def test_what_microsoft_refuses_is_not_stored_and_nothing_is_cleared(runni
     await running.sandbox.call("2001")
     await running.wait_until_shown(ANA, "Busy", "InACall")
     before = await row_of(running, view)
-    elsewhere = replace(app_of(running.sandbox), client_id="99999999-0000-4000-8000-000000000009")
+    unknown = "99999999-0000-4000-8000-000000000009"
+    elsewhere = replace(app_of(running.sandbox), client_id=unknown, client_secret="not of Azure, so not waited for")
     with pytest.raises(SyncError) as caught:
         await running.engine.editor.edit_teams(TENANT, view.id, view.revision, elsewhere, None, ADA)
     assert caught.value.fault is Fault.ENTRA_CLIENT_UNKNOWN

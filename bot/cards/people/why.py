@@ -16,6 +16,9 @@ from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reaso
 LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.OFF: "➖"}
 GOOD = frozenset({Reason.SHOWN, Reason.NOTHING})
 WAITING = frozenset({Reason.PENDING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.STRONGER, Reason.UNREAD})
+MATCHABLE = frozenset({"no_address", "not_found", "ambiguous", "disabled", "taken", "chosen_gone"})
+"""Why someone is left out, where choosing another account by hand helps: the values of ``Unmatched``."""
+
 MAX_FACT = 60
 JUST_NOW = timedelta(seconds=10)
 
@@ -98,7 +101,19 @@ def _verdict(texts: Texts, found: Explanation, *, remedy: bool = True) -> CardEl
     symbol = "✅" if found.reason in GOOD else "⏳" if found.reason in WAITING else "⚠️"
     key = f"why.reason.{found.reason}"
     sentence = texts(key, **_in_words(texts, found.facts))
-    return note(style, symbol, sentence, texts(f"{key}.remedy") if remedy else "")
+    return note(style, symbol, sentence, *(_remedies(texts, found) if remedy else [""]))
+
+
+def _remedies(texts: Texts, found: Explanation) -> list[str]:
+    """What to do; for someone left out what the preview says, and to match them by hand where that helps."""
+    said = [texts(f"why.reason.{found.reason}.remedy")]
+    if found.reason is not Reason.LEFT_OUT:
+        return said
+    return [texts(f"preview.remedy.{found.facts['reason']}"), *(said if _is_matchable(found) else [])]
+
+
+def _is_matchable(found: Explanation) -> bool:
+    return found.facts.get("reason") in MATCHABLE
 
 
 def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
@@ -130,7 +145,8 @@ def _in_word(texts: Texts, name: str, value: str) -> str:
 def _actions(texts: Texts, found: Explanation) -> list[Action]:
     line = found.person
     data = {"integration": line.integration_id, "person": line.id}
-    fix = FIXES.get(found.reason)
+    is_unmatchable = found.reason is Reason.LEFT_OUT and not _is_matchable(found)
+    fix = REFRESH if is_unmatchable else FIXES.get(found.reason)
     actions: list[Action] = []
     if fix:
         label, verb = fix

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.activity import Card
+from bot.cards import exports
 from bot.cards.field_errors import Link
-from bot.cards.people import export, listing, person, why
+from bot.cards.people import listing, person, why
 from bot.cards.people.listing import Search
 from bot.languages import Texts
 from storage.tables.columns import UNSURE
@@ -89,8 +90,10 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
     yield "people_none", listing.which(texts, Found(), LONG, "why.show", why_typed)
     yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", why_typed)
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
-    yield "people_export", export.export_card(texts, one, link)
-    yield "people_export_no_link", export.export_card(texts, replace(one, name=LONG), None)
+    yield "people_export", exports.people_card(texts, one, link)
+    yield "people_export_no_link", exports.people_card(texts, replace(one, name=LONG), None)
+    yield "diagnostics", exports.diagnostics_card(texts, link)
+    yield "diagnostics_no_link", exports.diagnostics_card(texts, None)
     yield "people_gone", listing.gone(texts)
 
 

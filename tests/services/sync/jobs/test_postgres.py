@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 from random import Random
 
@@ -219,6 +219,22 @@ async def test_a_tenant_has_its_share_of_a_worker_and_no_more(conninfo: str, job
         await eventually(lambda: is_empty(conninfo))
         assert set(work.started_keys) == {*noisy, "quiet/1"}
         assert work.max_concurrent == SHARE + 1
+
+
+async def test_what_loses_its_cancellation_is_cancelled_again(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.11's ``wait_for`` may lose one that comes with an error, such as a connection's end."""
+    monkeypatch.setattr("sync.jobs.postgres.CANCEL_AGAIN", 0.05)
+
+    async def lose_one() -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(20), process(conninfo, RecordingJob()) as jobs:
+        jobs._tasks.append(asyncio.create_task(lose_one()))
+        await asyncio.sleep(0)
 
 
 async def test_several_noisy_tenants_leave_slots_free_for_a_quiet_one(conninfo: str) -> None:
