@@ -72,7 +72,7 @@ def _certificates(
         "certificate_upload_wrong",
         certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", wrong),
     )
-    for kind in CredentialKind:
+    for kind in (CredentialKind.CERTIFICATE, CredentialKind.FEDERATED):
         using = replace(
             view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()
         )
@@ -80,6 +80,10 @@ def _certificates(
             f"certificate_now_{kind}",
             certificate.switched(texts, using, _rotation(RotationKind.MANUAL, RotationStep.DONE)),
         )
+    over = _rotation(RotationKind.MANUAL, RotationStep.FAILED)
+    yield "certificate_failed", certificate.not_switched(texts, view, over, wrong)
+    waits = _rotation(RotationKind.MANUAL, RotationStep.WAIT)
+    yield "certificate_waits", certificate.not_switched(texts, view, waits, wrong)
     yield (
         "certificate_proving",
         certificate.switched(texts, certified, _rotation(RotationKind.MANUAL, RotationStep.PROVE)),
