@@ -25,7 +25,7 @@ from sync.domain.model import (
 )
 from sync.domain.roles import Role
 
-EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential")
+EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping")
 """The acts that make an open form outdated."""
 
 
@@ -165,12 +165,12 @@ async def show_again(context: TurnContext, view: IntegrationView, form: Card) ->
     return await context.show(form)
 
 
-async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
+async def show_outdated(context: TurnContext, view: IntegrationView, again: str = "edit.open") -> None:
     async with context.services.database.session() as session:
         last = await history.latest(session, context.tenant, view.id, EDITS)
     by = history_cards.who(context.texts, last) if last else ""
     ago = context.texts.relative(last.at, context.now) if last else ""
-    await context.show(cards.outdated(context.texts, view, last, by, ago))
+    await context.show(cards.outdated(context.texts, view, last, by, ago, again))
 
 
 def revision_of(context: TurnContext) -> int:

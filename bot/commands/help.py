@@ -9,10 +9,11 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "people", "why", "integrations", "test", "history"),
+    "watch": ("status", "integrations", "test", "history"),
+    "people": ("people", "why", "person", "me", "mapping"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
-    "chat": ("me", "person", "alerts", "admins", "export", "language"),
+    "chat": ("alerts", "admins", "export", "language"),
 }
 """The keys of commands by group, at most six each."""
 

@@ -85,7 +85,7 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "people_export", exports.people_card(texts, one, link)
     yield "people_export_no_link", exports.people_card(texts, replace(one, name=LONG), None)
-    yield "diagnostics", exports.diagnostics_card(texts, link)
+    yield "diagnostics", exports.diagnostics_card(texts, replace(link, label=texts("diagnostics.download")))
     yield "diagnostics_no_link", exports.diagnostics_card(texts, None)
     yield "people_gone", listing.gone(texts)
 

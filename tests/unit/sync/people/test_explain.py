@@ -49,3 +49,15 @@ def test_each_rung_says_what_and_when() -> None:
 def test_what_was_accepted_before_the_call_ended_is_yellow_until_it_is_cleared() -> None:
     given = facts({**APPLIED, **IDLE, "desired": None}, shown=IN_A_CALL, sent=SENT)
     assert lights(given) == [Light.GOOD, Light.GOOD, Light.WAITING, Light.WRONG]
+
+
+def test_the_rule_is_the_integrations_own_where_it_chose_one() -> None:
+    own = facts({**APPLIED, "desired": Presence.PRESENTING}, shown=IN_A_CALL)
+    own.integration.mapping = {"on_call": Presence.PRESENTING.value}
+    assert explain(own).rungs[1].key == "show.own"
+    nothing = facts({**APPLIED, "desired": None}, shown=IN_A_CALL)
+    nothing.integration.mapping = {"on_call": None}
+    assert explain(nothing).rungs[1].key == "nothing.own"
+    other = facts(APPLIED, shown=IN_A_CALL)
+    other.integration.mapping = {"ringing": Presence.IN_A_CALL.value}
+    assert explain(other).rungs[1].key == "show"
