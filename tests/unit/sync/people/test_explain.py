@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from sync.domain.people import Light, Reason, SentChange, Step
+from sync.domain.presence import Presence
 from sync.people.explain import Facts, explain
 from tests.support.clocks import NOON
 from tests.support.sync.why_cases import APPLIED, AVAILABLE, CALL, CASES, IDLE, IN_A_CALL, SENT, TALKING, facts
