@@ -31,7 +31,7 @@ async def open_help(context: TurnContext) -> None:
         (group, [allowed[key] for key in keys if key in allowed]) for group, keys in GROUPS.items()
     ]
     if wanted in GROUPS["change"] and wanted in allowed:
-        groups = [groups[1], groups[0], *groups[2:]]
+        groups.sort(key=lambda group: group[0] != "change")
     shown = [(group, lines) for group, lines in groups if lines]
     await context.show(cards.help_card(context.texts, shown, allowed.get(wanted) or allowed.get("status")))
 
