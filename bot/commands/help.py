@@ -37,7 +37,7 @@ async def open_help(context: TurnContext) -> None:
 
 
 def _is_shown(context: TurnContext, command: Command) -> bool:
-    return context.role.covers(command.least) and (command.least in GRANTABLE or command.key in GROUPS["chat"])
+    return context.role.covers(command.least) and (command.least in GRANTABLE or command.key in GROUPS["people"])
 
 
 def _wanted(views: Sequence[IntegrationView]) -> str:

@@ -256,6 +256,7 @@ async def test_help_is_five_groups_of_at_most_six_lines_and_each_line_is_a_butto
         "command.help",
         *(f"command.{key}" for key in UNLISTED),
     }
+    assert "command.me" in lines
     assert EN("none.title") in words(await chat.press(card, "command.status"))
 
 
