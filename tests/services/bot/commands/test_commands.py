@@ -261,7 +261,10 @@ async def test_help_is_five_groups_of_at_most_six_lines_and_each_line_is_a_butto
 
 
 async def test_help_begins_with_what_fits_the_state(chat: Chat) -> None:
-    assert (await chat.say("help"))["actions"][0]["verb"] == "command.setup"
+    first = await chat.say("help")
+    assert first["actions"][0]["verb"] == "command.setup"
+    order = [words(first).index(EN(f"help.group.{group}")) for group in ("change", "watch", "people")]
+    assert order == sorted(order)
     identity = await add_integration(chat)
     assert (await chat.say("help"))["actions"][0]["verb"] == "command.enable"
     await chat.integrations.enable(TENANT, identity, Actor("admin"))
