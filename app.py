@@ -27,6 +27,7 @@ from bot.cards.field_errors import links_of
 from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
+from bot.chat.exports.diagnostics import settings_facts
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
 from bot.chat.exports.links import ExportLinks
@@ -267,7 +268,7 @@ async def open_applications(
         await _start_notifications(services, engine, host)
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
-        files = export_files(database, engine.roster)
+        files = export_files(services, settings_facts(settings.model_dump()))
         exports = Exports(services, services.export_links, files)
         certificate = CertificateFile(services)
         public = None if role is Role.WORKER else public_application(host, engine, exports, certificate)

@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from core.errors import CloudLinkPresenceError
 from storage.database import Database, sync_url
 
-HEAD = "0021"
+HEAD = "0022"
 """The newest migration; a test compares it with the folder ``migrations/versions``."""
 
 MIGRATION_LOCK = 0xC10D
@@ -38,7 +38,7 @@ async def migrate(database: Database) -> None:
 
     For a database that is up to date this is one query; for any other, Alembic is loaded in a thread.
     """
-    version = await _version(database)
+    version = await stored_version(database)
     if version == HEAD:
         return
     before = await asyncio.to_thread(_connect_and_upgrade, sync_url(database.engine.url))
@@ -46,7 +46,8 @@ async def migrate(database: Database) -> None:
         log.info("database_migrated", before=before or "empty", now=HEAD)
 
 
-async def _version(database: Database) -> str | None:
+async def stored_version(database: Database) -> str | None:
+    """The migration that the database is at; None for an empty one."""
     try:
         async with database.engine.connect() as connection:
             return (await connection.execute(text("SELECT version_num FROM alembic_version"))).scalar()

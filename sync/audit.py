@@ -67,6 +67,7 @@ class Act(StrEnum):
     UPDATE_INSTALLED = "update_installed"
     UPDATE_UNDONE = "update_undone"
     STATUS_TEXT = "status_text"
+    MAPPING = "mapping"
     MONITORS_ADD = "monitors_add"
     MONITORS_REMOVE = "monitors_remove"
     MONITORS_SAME = "monitors_same"

@@ -45,6 +45,7 @@ from sync.domain.jobs import (
 from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
+from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
 from sync.integrations.service import IntegrationService
@@ -236,6 +237,7 @@ class _Parts:
             updates=UpdateService(context, self.catalogue),
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
+            mappings=MappingEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,
             jobs=jobs,

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sync.credentials.service import CredentialService
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
+from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
 from sync.integrations.service import IntegrationService
 from sync.people.person_editor import PersonEditor
@@ -27,3 +28,4 @@ class Operations:
     updates: UpdateService
     roster: Roster
     people: PersonEditor
+    mappings: MappingEditor

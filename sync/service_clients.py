@@ -24,7 +24,10 @@ from sync.teams.directory import open_directory
 from sync.teams.graph_client import GraphClient
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.presence import PresenceWriter
-from sync.teams.tokens import Entra, EntraTokens, Tokens, prove
+from sync.teams.tokens import Entra, EntraTokens, ProvenToken, Tokens, prove
+
+PROOFS, PROOFS_OF_A_TENANT = 4, 2
+"""Proofs of credentials under way together: each holds a thread, and the tokens in use need threads, too."""
 
 Credentials = TypeVar("Credentials")
 Client = TypeVar("Client")
@@ -62,6 +65,7 @@ class HttpServiceClients:
         self._random = random
         self._metrics = metrics
         self._limit = RequestLimit()
+        self._proofs = RequestLimit(PROOFS, PROOFS_OF_A_TENANT)
         self._entra = Entra(config.entra_url, config.host, metrics, scope=cloud_of(config.graph_url).graph_scope)
         self._phones = _ClientCache[CloudLinkAccount, CloudLink](self._connect, config.max_clients)
         self._tokens = _ClientCache[TeamsApp, EntraTokens](self._sign_in, config.max_clients)
@@ -82,20 +86,24 @@ class HttpServiceClients:
 
     @asynccontextmanager
     async def fresh_directory(self, app: TeamsApp) -> AsyncIterator[Directory]:
-        async with self._open_directory(await prove(app, self._entra)) as directory:
+        async with self._open_directory(await self._prove(app)) as directory:
             yield directory
 
     def registration(self, app: TeamsApp) -> Registration:
         return Applications(self._graph(app), app.client_id)
 
     async def prove(self, app: TeamsApp) -> None:
-        await prove(app, self._entra)
+        await self._prove(app)
 
     async def post_to_own_webhook(self, url: str, sealed: str) -> tuple[int, bytes]:
         return await post_sealed(self._http, url, sealed)
 
     def forget(self, app: TeamsApp) -> None:
         self._tokens.drop(_application(app))
+
+    async def _prove(self, app: TeamsApp) -> ProvenToken:
+        async with self._proofs.request_of(app.owner_tenant or app.tenant_id):
+            return await prove(app, self._entra)
 
     def _connect(self, account: CloudLinkAccount) -> CloudLink:
         slot = partial(self._limit.request_of, account.owner_tenant or account.account_id)

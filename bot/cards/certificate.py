@@ -88,6 +88,22 @@ def _code(pem: str) -> CodeBlock:
     return CodeBlock(code_snippet=pem.strip(), language="PlainText", fallback=plain)
 
 
+def not_switched(
+    texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
+) -> Card:
+    """The change failed, or waits after it was refused: what was in use before is in use again, and why."""
+    is_over = rotation.step in (RotationStep.FAILED, RotationStep.UNDO)
+    title = texts("certificate.failed" if is_over else "rotate.held_up")
+    body: list[CardElement] = [header(SYMBOL, title, capped(view.name))]
+    if form_error:
+        body.append(error_note(form_error))
+    body.append(text(texts("certificate.failed.as_before")))
+    data = {"integration": view.id}
+    again = [button(texts("button.try_again"), "certificate.show", data, style="positive")] if is_over else []
+    actions: list[Action] = [*again, button(texts("button.status"), "status.show", data)]
+    return card(texts, title, body, actions)
+
+
 def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Card:
     """The integration no longer uses a secret."""
     title = texts("certificate.switched")

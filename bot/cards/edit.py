@@ -115,8 +115,18 @@ def teams_values(view: IntegrationView) -> dict[str, str]:
     return {"tenant_id": view.tenant_id, "client_id": view.client_id, "expires_on": expires_on}
 
 
-def outdated(texts: Texts, view: IntegrationView, last: HistoryEntry | None, by: str, ago: str) -> Card:
-    """The integration was changed since the form was opened, and nothing was stored; ``last`` is that change."""
+def outdated(
+    texts: Texts,
+    view: IntegrationView,
+    last: HistoryEntry | None,
+    by: str,
+    ago: str,
+    again: str = "edit.open",
+) -> Card:
+    """The integration was changed since the form was opened, and nothing was stored; ``last`` is that change.
+
+    The verb ``again`` opens the form once more.
+    """
     title = texts("edit.outdated")
     body: list[CardElement] = [header("🔀", title, capped(view.name)), text(texts("edit.outdated.why"))]
     if last:
@@ -124,7 +134,7 @@ def outdated(texts: Texts, view: IntegrationView, last: HistoryEntry | None, by:
         body.append(row("👤", what(texts, last), by_and_when, capped(details(texts, last.facts), 200)))
     data = {"integration": view.id}
     actions: list[Action] = [
-        button(texts("button.edit_again"), "edit.open", data, style="positive"),
+        button(texts("button.edit_again"), again, data, style="positive"),
         button(texts("button.history"), "history.show", data),
     ]
     return card(texts, title, body, actions)

@@ -8,6 +8,7 @@ from microsoft_teams.cards.core import Action, CardElement, CodeBlock, DateInput
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Link, Links
 from bot.cards.fields import MAX_NAME, Values, expiry_day, field, safe, secret, with_errors
+from bot.cards.health.expiry import expiry_form
 from bot.cards.parts import button, capped, card, fact, header, note, open_link, row, text
 from bot.languages import Texts
 from sync.domain.errors import Fault
@@ -77,7 +78,7 @@ def replaced(
         body.append(note("accent", "⏳", texts("rotate.swapped"), texts("rotate.old_kept")))
         if form_error:
             body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
-    body.append(_until(texts, rotation))
+    body += _until(texts, view, rotation)
     body.append(text(texts("rotate.monitors"), subtle=True))
     data = {"integration": view.id}
     actions: list[Action] = [button(texts("button.status"), "status.show", data, style="positive")]
@@ -130,7 +131,7 @@ def progress(texts: Texts, view: IntegrationView, rotation: RotationView, form_e
     if form_error and not rotation.finished:
         body.append(note("warning", "⏳", texts("rotate.held_up"), form_error.sentence))
     if rotation.finished:
-        body.append(_until(texts, rotation))
+        body += _until(texts, view, rotation)
     if rotation.old_left:
         body.append(old_secret_left(texts, rotation.old_left))
     return card(texts, title, body, _progress_actions(texts, view, rotation))
@@ -215,10 +216,12 @@ def _owner_line(view: IntegrationView) -> CodeBlock:
     return CodeBlock(code_snippet=line, language="Bash", fallback=plain)
 
 
-def _until(texts: Texts, rotation: RotationView) -> CardElement:
-    if rotation.expires_on is None:
-        return note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
-    return fact(texts("field.expires_on"), texts.date(rotation.expires_on))
+def _until(texts: Texts, view: IntegrationView, rotation: RotationView) -> list[CardElement]:
+    """The new secret's last day; an unknown one can be entered once the secret is proven."""
+    if rotation.expires_on:
+        return [fact(texts("field.expires_on"), texts.date(rotation.expires_on))]
+    unknown = note("warning", "❔", texts("expiry.unknown"), texts("expiry.unknown.remedy"))
+    return [unknown, *(expiry_form(texts, view) if rotation.finished else [])]
 
 
 def secrets_page(texts: Texts, view: IntegrationView, links: Links) -> Link:

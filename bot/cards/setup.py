@@ -20,21 +20,24 @@ def too_many(texts: Texts, limit: int) -> Card:
     )
 
 
-def already_set_up(texts: Texts, existing: IntegrationView | None, draft: str = "") -> Card:
-    """The tenant has an integration of the same account, tenant and application; the way to it."""
-    title = texts("setup.equal")
-    body = [header("🧩", title, capped(existing.name) if existing else ""), text(texts("setup.equal.remedy"))]
-    actions = []
-    if existing:
-        data = {"integration": existing.id}
-        actions = [
-            button(texts("button.status"), "status.show", data, style="positive"),
-            button(texts("button.edit"), "edit.open", data),
-        ]
-    actions.append(button(texts("button.integrations"), "command.integrations"))
-    if draft:
-        actions.append(button(texts("button.back"), "setup.resume", {"draft": draft}))
-    return card(texts, title, body, actions)
+def already_set_up(texts: Texts, existing: IntegrationView | None, name: str, draft: str = "") -> Card:
+    """The tenant has an integration of the same account, tenant and application, ``name``; the way to it.
+
+    ``existing`` is None if it was removed in the meantime.
+    """
+    title = texts("setup.equal" if existing else "setup.equal_removed")
+    what = texts("setup.equal.remedy") if existing else texts("setup.equal_removed.remedy", name=capped(name))
+    body: list[CardElement] = [header("🧩", title, capped(name)), text(what)]
+    back = [button(texts("button.back"), "setup.resume", {"draft": draft})] if draft else []
+    all_of_them = button(texts("button.integrations"), "command.integrations")
+    if existing is None:
+        return card(texts, title, body, [*back, all_of_them])
+    data = {"integration": existing.id}
+    actions = [
+        button(texts("button.status"), "status.show", data, style="positive"),
+        button(texts("button.edit"), "edit.open", data),
+    ]
+    return card(texts, title, body, [*actions, all_of_them, *back])
 
 
 def checking(texts: Texts, step: int, what: str, attempt: int = 0) -> Card:

@@ -1,6 +1,7 @@
 """Limits how often people may speak, before the store is touched: a crowd without a role must not slow down owners.
 
-Each person has a rate. All people of a tenant who are not known to have a role share one more; tenants share none.
+Each person has a rate. All people of a tenant who are not known to have a role share one more, and so do those who
+have one: no tenant's administrators slow down another's. Tenants share none.
 What exceeds a rate gets one polite answer, then silence. All of it is in memory, of bounded size, for each process.
 """
 
@@ -28,7 +29,7 @@ Person = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class CrowdRates:
-    """``strangers`` is for all people of a tenant who are not known to have a role.
+    """``strangers`` is for all people of a tenant who are not known to have a role, ``known`` for the others.
 
     ``answers`` is how often a person gets the polite answer, ``lookups`` how often it is read whether they have a
     role, both while they are refused.
@@ -36,6 +37,7 @@ class CrowdRates:
 
     person: Rate = Rate(30, 1.0)
     strangers: Rate = Rate(20, 2.0)
+    known: Rate = Rate(200, 20.0)
     answers: Rate = Rate(1, 1 / 600)
     lookups: Rate = Rate(1, 1 / 60)
 
@@ -50,6 +52,7 @@ class CrowdLimit:
         self._database = database
         self._access = access
         self._people, self._strangers = Buckets(rates.person, now), Buckets(rates.strangers, now)
+        self._members = Buckets(rates.known, now)
         self._answers, self._lookups = Buckets(rates.answers, now), Buckets(rates.lookups, now)
         self._known: dict[Person, None] = {}
         self._roles: BatchLoader[Person, bool] = BatchLoader(self._find)
@@ -68,7 +71,9 @@ class CrowdLimit:
     async def _may_speak(self, person: Person) -> bool:
         if not self._people.take(person):
             return False
-        if person in self._known or self._strangers.take(person[0]):
+        if person in self._known:
+            return self._members.take(person[0])
+        if self._strangers.take(person[0]):
             return True
         return self._lookups.take(person) and await self._has_role(person)
 

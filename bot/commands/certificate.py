@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
+from bot.activity import Card
 from bot.cards import certificate as cards
 from bot.cards import integrations as integration_cards
 from bot.cards.rotation import checking, under_way
@@ -10,9 +11,9 @@ from bot.chat.exports.links import CERTIFICATES, ExportRequest
 from bot.commands.choice import choose
 from bot.commands.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError
-from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.model import CredentialKind, EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
-from sync.domain.rotation import RotationUnderWay, RotationView
+from sync.domain.rotation import RotationStep, RotationUnderWay, RotationView
 
 
 async def open_certificate(context: TurnContext) -> None:
@@ -78,10 +79,18 @@ async def _switch(
     except RotationUnderWay:
         return await context.show(under_way(context.texts, view))
     context.data = {"integration": view.id}
-    view = await context.integration()
     async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
-        await context.show(cards.switched(context.texts, view, seen))
+        await context.show(_progress(context, await context.integration(), seen))
     return None
+
+
+def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
+    """After a refusal the credentials from before are in use again: nothing is then said to be in use."""
+    is_refused = rotation.step in (RotationStep.FAILED, RotationStep.UNDO, RotationStep.WAIT)
+    if not is_refused and view.credential is not CredentialKind.SECRET:
+        return cards.switched(context.texts, view, rotation)
+    form_error = context.form_error(rotation.error, view.client_id) if rotation.error else None
+    return cards.not_switched(context.texts, view, rotation, form_error)
 
 
 async def cancel(context: TurnContext) -> None:

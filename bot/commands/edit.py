@@ -25,7 +25,7 @@ from sync.domain.model import (
 )
 from sync.domain.roles import Role
 
-EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential")
+EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping")
 """The acts that make an open form outdated."""
 
 
@@ -152,7 +152,7 @@ async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[I
         await show_outdated(context, view)
     except AlreadySetUp as error:
         existing = {each.id: each for each in await context.operations.integrations.list(context.tenant)}
-        await context.show(already_set_up(context.texts, existing.get(error.id)))
+        await context.show(already_set_up(context.texts, existing.get(error.id), error.name))
     else:
         context.services.previews.drop(context.tenant, view.id)
         await context.show(cards.menu(context.texts, saved, said))
@@ -165,12 +165,12 @@ async def show_again(context: TurnContext, view: IntegrationView, form: Card) ->
     return await context.show(form)
 
 
-async def show_outdated(context: TurnContext, view: IntegrationView) -> None:
+async def show_outdated(context: TurnContext, view: IntegrationView, again: str = "edit.open") -> None:
     async with context.services.database.session() as session:
         last = await history.latest(session, context.tenant, view.id, EDITS)
     by = history_cards.who(context.texts, last) if last else ""
     ago = context.texts.relative(last.at, context.now) if last else ""
-    await context.show(cards.outdated(context.texts, view, last, by, ago))
+    await context.show(cards.outdated(context.texts, view, last, by, ago, again))
 
 
 def revision_of(context: TurnContext) -> int:

@@ -9,15 +9,16 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "people", "why", "integrations", "test", "history"),
+    "watch": ("status", "integrations", "test", "history"),
+    "people": ("people", "why", "person", "me", "mapping"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
-    "chat": ("me", "person", "alerts", "admins", "export", "language"),
+    "chat": ("alerts", "admins", "export", "language"),
 }
 """The keys of commands by group, at most six each."""
 
 
-UNLISTED = frozenset({"export_people"})
+UNLISTED = frozenset({"export_people", "diagnostics"})
 """Commands without a line here: they are typed, or a button of another command's card leads to them."""
 
 
@@ -30,13 +31,13 @@ async def open_help(context: TurnContext) -> None:
         (group, [allowed[key] for key in keys if key in allowed]) for group, keys in GROUPS.items()
     ]
     if wanted in GROUPS["change"] and wanted in allowed:
-        groups = [groups[1], groups[0], *groups[2:]]
+        groups.sort(key=lambda group: group[0] != "change")
     shown = [(group, lines) for group, lines in groups if lines]
     await context.show(cards.help_card(context.texts, shown, allowed.get(wanted) or allowed.get("status")))
 
 
 def _is_shown(context: TurnContext, command: Command) -> bool:
-    return context.role.covers(command.least) and (command.least in GRANTABLE or command.key in GROUPS["chat"])
+    return context.role.covers(command.least) and (command.least in GRANTABLE or command.key in GROUPS["people"])
 
 
 def _wanted(views: Sequence[IntegrationView]) -> str:

@@ -86,6 +86,7 @@ class IntegrationRow:
     removing_since: datetime | None
     feature_version: int
     status_text: str
+    mapping: dict[str, str | None]
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)
     subscription_id: str

@@ -8,7 +8,7 @@ from sqlmodel import col, delete, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.queries.people import batches
-from storage.tables.people import SentChanges
+from storage.tables.people import Person, SentChanges
 
 
 async def entries(session: AsyncSession, person_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
@@ -18,6 +18,18 @@ async def entries(session: AsyncSession, person_ids: Collection[str]) -> dict[st
         rows = await session.exec(select(SentChanges).where(col(SentChanges.person_id).in_(part)))
         found |= {row.person_id: row.entries for row in rows.all()}
     return found
+
+
+async def newest(session: AsyncSession, integration_id: str, limit: int) -> list[SentChanges]:
+    """The rows of the people of an integration for whom something was sent last, newest first."""
+    query = (
+        select(SentChanges)
+        .join(Person, col(Person.id) == col(SentChanges.person_id))
+        .where(Person.integration_id == integration_id)
+        .order_by(col(SentChanges.newest_at).desc(), col(SentChanges.person_id))
+        .limit(limit)
+    )
+    return list((await session.exec(query)).all())
 
 
 async def delete_older_than(session: AsyncSession, before: datetime) -> None:

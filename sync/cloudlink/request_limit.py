@@ -1,4 +1,4 @@
-"""How many requests to CloudLink are under way together: in all, and of one tenant.
+"""How many requests are under way together, to CloudLink or of one kind: in all, and of one tenant.
 
 A tenant whose CloudLink answers slowly holds its own connections only, and those to Microsoft are apart.
 """

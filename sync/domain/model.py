@@ -1,5 +1,6 @@
 """What the bot passes to sync, and what sync returns: plain values, no secrets in any ``repr``."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -34,9 +35,10 @@ class NameTaken(CloudLinkPresenceError):
 class AlreadySetUp(CloudLinkPresenceError):
     """The tenant has an integration, ``id``, with the same account, Entra tenant and application."""
 
-    def __init__(self, integration_id: str) -> None:
+    def __init__(self, integration_id: str, name: str) -> None:
         super().__init__(integration_id)
         self.id = integration_id
+        self.name = name
 
 
 class TooManyIntegrations(CloudLinkPresenceError):
@@ -170,6 +172,16 @@ class ServiceHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class Concerned:
+    """A person for whom another mapping changes what Teams should show now; None for nothing from us."""
+
+    name: str
+    line: LineState
+    before: Presence | None
+    after: Presence | None
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationView:
     """An integration as an administrator may see it: with its ids, without its secrets."""
 
@@ -189,6 +201,7 @@ class IntegrationView:
     auto_rotate: bool = False
     feature_version: int = 1
     status_text: str = ""
+    mapping: Mapping[str, str | None] = field(default_factory=dict)
 
 
 class Freshness(StrEnum):

@@ -221,7 +221,7 @@ def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now:
     """Store what Teams should show for ``line``; returns whether it changed. Who has no phone has no calls."""
     state, was_heard_at = state_of(line), heard_at(line)
     person.line = state.value
-    presence = presence_of(state)
+    presence = presence_of(state, integration.mapping)
     is_changed = presence != person.desired
     if is_changed or _is_worth_noting(person.heard_at, was_heard_at):
         person.heard_at = was_heard_at

@@ -75,7 +75,7 @@ class ConnectionTest:
         """
 
         async def read_directory() -> TeamsCheck:
-            async with self._clients.fresh_directory(app) as directory:
+            async with self._clients.fresh_directory(replace(app, owner_tenant=owner_tenant)) as directory:
                 return TeamsCheck(await directory.organisation())
 
         facts = {"tenant_id": app.tenant_id, "client_id": app.client_id}
@@ -140,13 +140,13 @@ class ConnectionTest:
         except SyncError as error:
             return [Probe(Service.ENTRA, "token", 0.0, error)]
         self._clients.forget(app)
-        sample = await self._reserve_sample(integration)
         async with AsyncExitStack() as stack:
             probes = await _run(
                 (Service.ENTRA, "token", lambda: stack.enter_async_context(self._clients.fresh_directory(app)))
             )
             if probes[-1].error:
                 return probes
+            sample = await self._reserve_sample(integration)
             directory = await stack.enter_async_context(self._clients.directory(app))
             presence = self._clients.presence(app)
             return probes + await _run(

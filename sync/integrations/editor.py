@@ -221,7 +221,7 @@ class Editor:
         What allowed the host's credentials for one application allows them for no other.
         """
         if app.client_secret:
-            return app
+            return replace(app, owner_tenant=before.owner_tenant)
         kept = self._credentials.app(before)
         if has_moved and kept.kind is CredentialKind.SECRET:
             raise CredentialsWrong(Fault.ENTRA_SECRET_WRONG)

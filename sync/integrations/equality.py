@@ -34,7 +34,7 @@ async def check_moved(session: AsyncSession, before: Integration, values: Mappin
 async def _check(session: AsyncSession, one: Integration, identity: tuple[str, ...]) -> None:
     for other in await integrations.list_locked(session, one.owner_tenant):
         if other.id != one.id and _identity(other) == identity:
-            raise AlreadySetUp(other.id)
+            raise AlreadySetUp(other.id, other.name)
 
 
 def _identity(integration: Integration, values: Mapping[str, Any] | None = None) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ def integration_view(integration: Integration) -> IntegrationView:
         created_at=integration.created_at,
         feature_version=integration.feature_version,
         status_text=integration.status_text,
+        mapping=integration.mapping,
         credential=CredentialKind(integration.credential),
         expiry_source=ExpirySource(integration.expiry_source),
         auto_rotate=integration.auto_rotate,

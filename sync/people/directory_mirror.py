@@ -115,22 +115,27 @@ class DirectoryMirror:
 
     async def _read(self, service: Directory, integration: Integration, link: str) -> DirectoryState:
         """Store every page from ``link`` on; with an empty one, of all users."""
-        if not link:
-            await self._begin(integration)
-        await read_pages(service, link, lambda page: self._store(integration, page, is_whole=not link))
+        round_ = None if link else await self._begin(integration)
+        await read_pages(service, link, lambda page: self._store(integration, page, round_))
         async with self._database.session() as session:
             state = await directory.get_state(session, integration.id)
         if state is None:
             raise ServiceUnavailable(Fault.GRAPH_UNREADABLE)
         return state
 
-    async def _begin(self, integration: Integration) -> None:
+    async def _begin(self, integration: Integration) -> int:
         """A round of its own: users of an earlier one that is not found again are deleted at the end."""
         async with self._database.writing() as session:
             state = await self._locked_state(session, integration)
             state.tenant_id, state.link, state.round = integration.tenant_id, "", state.round + 1
+            return state.round
 
-    async def _store(self, integration: Integration, page: DirectoryPage, *, is_whole: bool) -> None:
+    async def _store(self, integration: Integration, page: DirectoryPage, round_: int | None) -> None:
+        """A page of changes, or of the whole reading ``round_``.
+
+        Once another whole reading has begun, this one is not the end: what the other has not read yet is no loss.
+        """
+        is_whole = round_ is not None
         async with self._database.writing() as session:
             state = await self._locked_state(session, integration)
             changes = {change.id: change for change in _merged(page)}
@@ -144,10 +149,11 @@ class DirectoryMirror:
             await directory.store_users(session, rows if is_whole else differing)
             removed = [change.id for change in changes.values() if change.is_removed]
             gone = await directory.delete_users(session, integration.id, removed)
-            if page.is_last and is_whole:
+            is_end = page.is_last and round_ in (None, state.round)
+            if is_end and is_whole:
                 gone += await directory.delete_users_of_other_rounds(session, integration.id, state.round)
                 state.whole_at = self._clock()
-            if page.is_last:
+            if is_end:
                 state.link = page.link
             if differing or gone:
                 state.stamp += 1

@@ -196,10 +196,11 @@ def _rule(facts: Facts) -> Rung:
         if not person.unmatched:
             return Rung(Step.RULE, Light.WAITING, "not_read")
         return Rung(Step.RULE, Light.WRONG, "left_out", facts.integration.matched_at, {"reason": person.unmatched})
+    own = ".own" if person.line in facts.integration.mapping else ""
     if not facts.wanted:
-        return Rung(Step.RULE, Light.GOOD, "nothing", person.desired_at, {"line": person.line})
+        return Rung(Step.RULE, Light.GOOD, f"nothing{own}", person.desired_at, {"line": person.line})
     said = {"line": person.line, "presence": facts.wanted.activity}
-    return Rung(Step.RULE, Light.GOOD, "show", person.desired_at, said)
+    return Rung(Step.RULE, Light.GOOD, f"show{own}", person.desired_at, said)
 
 
 def _sent(facts: Facts) -> Rung:

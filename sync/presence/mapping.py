@@ -1,5 +1,6 @@
-"""Maps a line state to a presence: Mitel's defaults. Pure."""
+"""Maps a line state to a presence: Mitel's defaults, or what an administrator chose instead. Pure."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from sync.domain.presence import LineState, Presence
@@ -11,12 +12,46 @@ DEFAULTS: Final[dict[LineState, Presence]] = {
 }
 """On a call and do-not-disturb: Mitel's user guide for its Teams integration, unidirectional presence."""
 
+MAPPABLE: Final = (LineState.ON_CALL, LineState.IN_CONFERENCE, LineState.DO_NOT_DISTURB, LineState.RINGING)
+"""The states for which something else can be chosen. A call on hold is a call."""
 
-def presence_of(state: LineState) -> Presence | None:
+CHOICES: Final = (Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL, Presence.PRESENTING)
+"""What can be chosen, besides nothing: the presences that last.
+
+Available fades after five minutes, and Away is hidden by every Teams client that is in use (Graph reference,
+presence: setPresence).
+"""
+
+QUIET: Final = {LineState.ON_CALL: Presence.PRESENTING, LineState.IN_CONFERENCE: Presence.PRESENTING}
+"""Quiet second call: during a call Teams does not ring."""
+
+Chosen = Mapping[LineState, Presence | None]
+Overrides = Mapping[str, str | None]
+"""As stored: what differs from ``DEFAULTS``, by line state; None for nothing from us."""
+
+
+def presence_of(state: LineState, overrides: Overrides) -> Presence | None:
     """What Teams should show of a known line; None for nothing from us.
 
-    Nothing: the user's own Teams client decides (Available would expire: Graph reference, setPresence). Ringing
-    shows nothing either. A phone that rings beside a call is on the call: so what was shown before stays, and what
-    a finished call left is cleared.
+    Nothing, by default: the user's own Teams client decides (Available would expire: Graph reference, setPresence).
+    Ringing shows nothing either. A phone that rings beside a call is on the call: so what was shown before stays,
+    and what a finished call left is cleared.
     """
-    return DEFAULTS.get(state)
+    if state not in overrides:
+        return DEFAULTS.get(state)
+    chosen = overrides[state]
+    return Presence(chosen) if chosen else None
+
+
+def chosen_by(overrides: Overrides) -> Chosen:
+    """What each state that can be mapped shows."""
+    return {state: presence_of(state, overrides) for state in MAPPABLE}
+
+
+def overrides_of(chosen: Chosen) -> dict[str, str | None]:
+    """What of it differs from the defaults, as it is stored."""
+    return {
+        state.value: presence.value if presence else None
+        for state, presence in chosen.items()
+        if presence is not DEFAULTS.get(state)
+    }

@@ -1,9 +1,12 @@
-"""Reads from Graph what Teams shows, within the quota of the application that asks."""
+"""Reads from Graph what Teams shows, within the quota of the application that asks.
+
+Whose credentials are refused spends none of it: it may be another customer's by now.
+"""
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from storage.queries import integrations
+from storage.queries import integrations, problems
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Failed
 from sync.domain.context import Context
@@ -11,6 +14,7 @@ from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
 from sync.domain.services import MAX_READ
+from sync.problems import health
 from sync.teams.quota import QuotaLedger
 
 
@@ -57,6 +61,9 @@ class PresenceReader:
             integration = sharing.get(integration_id)
             if integration is None:
                 return None
+            opened = await problems.list_open(session, integration_id)
+            if refused := health.blocking_problem(opened, health.TEAMS):
+                raise health.error_of(refused)
             wait_until, _ = self._quota.allowance(sharing.values(), now)
             if wait_until:
                 raise ServiceUnavailable(Fault.GRAPH_THROTTLED, (wait_until - now).total_seconds())

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from storage.flow.rows import AnyIntegration, AnyPerson
 from sync.domain.changes import ClearMessage, MessageChange, SetMessage
 from sync.domain.features import shows_messages
-from sync.domain.presence import Presence
+from sync.domain.presence import LineState, Presence
 from sync.presence import plan
 
 DURATION = timedelta(seconds=plan.SESSION_SECONDS)
@@ -17,12 +17,14 @@ DURATION = timedelta(seconds=plan.SESSION_SECONDS)
 
 RENEW_AFTER = DURATION * 0.65
 ON_THE_PHONE = frozenset({Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL})
+CALLING = frozenset({LineState.ON_CALL, LineState.IN_CONFERENCE})
 
 
 def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
     """The message that should be shown from us, empty for none."""
     wanted = plan.wanted_presence(person, integration)
-    return integration.status_text if shows_messages(integration) and wanted in ON_THE_PHONE else ""
+    is_on_the_phone = wanted in ON_THE_PHONE or (wanted is not None and person.line in CALLING)
+    return integration.status_text if shows_messages(integration) and is_on_the_phone else ""
 
 
 def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:

@@ -1,6 +1,7 @@
 """People in pages, by filter and by words."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 
 from core.text import searchable
 from storage.database import Database
-from storage.queries import directory_people
+from storage.queries import directory_people, sent_changes
 from storage.queries.directory_people import PeopleQuery
 from storage.tables.effects import ReadBack
-from storage.tables.people import Endpoint, Person
+from storage.tables.people import Endpoint, Person, SentChanges
 from tests.support.clocks import NOON
 from tests.support.stores import empty_store, integration, person, stored
 
@@ -154,3 +155,13 @@ async def test_a_user_of_a_tenant_is_found_in_its_own_integrations_only(database
         found = await directory_people.of_teams_user(session, "entra", "u1")
         assert [row.id for row in found] == ["me"]
         assert await directory_people.of_teams_user(session, "t1", "u1") == []
+
+
+async def test_the_newest_changes_are_of_the_integrations_own_people(database: Database) -> None:
+    await stored(database, *(person(name) for name in NAMES[:3]), person("other", integration_id="i2"))
+    for minute, name in enumerate((*NAMES[:3], "other")):
+        at = NOON + timedelta(minutes=minute)
+        await stored(database, SentChanges(person_id=name, newest_at=at, entries=[{"cause": name}]))
+    async with database.session() as session:
+        found = await sent_changes.newest(session, "i1", 2)
+    assert [row.person_id for row in found] == ["p02", "p01"]

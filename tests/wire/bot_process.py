@@ -230,7 +230,7 @@ async def open_bot_process(
         chat_host = await stack.enter_async_context(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
         )
-        exports = Exports(services, services.export_links, export_files(database, engine.roster))
+        exports = Exports(services, services.export_links, export_files(services, {}))
         public = public_application(chat_host, engine, exports, CertificateFile(services))
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))

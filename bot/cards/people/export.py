@@ -1,16 +1,10 @@
-"""People as the lines of a CSV file, and the card with its link."""
+"""People as the lines of a CSV file."""
 
 from datetime import datetime
 
-from microsoft_teams.cards.core import Action, CardElement
-
-from bot.activity import Card
-from bot.cards.field_errors import Link
 from bot.cards.health.proof import state_of
-from bot.cards.parts import button, capped, card, header, open_link, text
 from bot.cards.people.words import from_us
 from bot.languages import Texts
-from sync.domain.model import IntegrationView
 from sync.domain.people import ExportedPerson, PersonLine
 
 COLUMNS = (
@@ -18,16 +12,6 @@ COLUMNS = (
     *("phone", "wished", "applied", "read", "read_at"),
     *("left_out", "excluded", "by_hand", "changed_by", "changed_at", "person_id"),
 )
-
-
-def export_card(texts: Texts, integration: IntegrationView, link: Link | None) -> Card:
-    """The link to the file; without one, what the operator has to set."""
-    title = texts("export.people.title")
-    body: list[CardElement] = [header("📤", title, capped(integration.name, 40))]
-    body.append(text(texts("export.link" if link else "export.people.no_link")))
-    actions: list[Action] = [open_link(link)] if link else []
-    actions.append(button(texts("button.people"), "people.show", {"integration": integration.id}))
-    return card(texts, title, body, actions)
 
 
 def columns(texts: Texts) -> list[str]:

@@ -1,1 +1,1 @@
-"""Files to download by links that end: history, people."""
+"""Files to download by links that end: history, people, diagnostics."""

@@ -106,7 +106,7 @@ class Exports:
         return response
 
     def _headers(self, file: ExportFile) -> dict[str, str]:
-        name = f"{file.name}-{self._context.clock():%Y-%m-%d}.csv"
+        name = f"{file.name}-{self._context.clock():%Y-%m-%d}.{file.extension}"
         named = {"Content-Type": file.content_type, "Content-Disposition": f'attachment; filename="{name}"'}
         return {**HEADERS, **named}
 

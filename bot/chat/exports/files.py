@@ -1,12 +1,14 @@
 """The files that links lead to: who may read each, and its content in parts, read slice by slice."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bot.cards import history as history_lines
 from bot.cards.people import export as people_lines
+from bot.chat.context import Services
 from bot.chat.exports.csv_lines import csv_line
-from bot.chat.exports.links import HISTORY, PEOPLE, ExportRequest
+from bot.chat.exports.diagnostics import DiagnosticsFile
+from bot.chat.exports.links import DIAGNOSTICS, HISTORY, PEOPLE, ExportRequest
 from bot.languages import Texts
 from storage.database import Database
 from storage.queries import history
@@ -28,6 +30,7 @@ class ExportFile(Protocol):
     """``name`` begins the file's name; ``least`` is the role that may read it."""
 
     name: str
+    extension: str
     least: Role
     content_type: str
 
@@ -37,6 +40,7 @@ class ExportFile(Protocol):
 
 
 class CsvFile:
+    extension = "csv"
     content_type = "text/csv; charset=utf-8"
     least = Role.VIEWER
 
@@ -87,6 +91,10 @@ async def csv_parts(
         rows = await after(rows[-1])
 
 
-def export_files(database: Database, roster: Roster) -> Mapping[str, ExportFile]:
-    """Every file by the name that links give it."""
-    return {HISTORY: HistoryFile(database), PEOPLE: PeopleFile(roster)}
+def export_files(services: Services, settings: Mapping[str, Any]) -> Mapping[str, ExportFile]:
+    """Every file by the name that links give it; ``settings`` are those of ``settings_facts``."""
+    return {
+        HISTORY: HistoryFile(services.database),
+        PEOPLE: PeopleFile(services.operations.roster),
+        DIAGNOSTICS: DiagnosticsFile(services, settings),
+    }

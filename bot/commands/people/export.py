@@ -1,7 +1,7 @@
 """``export people``: everyone of an integration as a CSV file."""
 
+from bot.cards import exports as cards
 from bot.cards.field_errors import Link
-from bot.cards.people import export as cards
 from bot.chat.context import Command, TurnContext
 from bot.chat.exports.links import PEOPLE, ExportRequest
 from bot.commands.choice import choose
@@ -22,7 +22,7 @@ async def _show(context: TurnContext, view: IntegrationView) -> None:
     request = ExportRequest(context.tenant, context.person, context.texts.language, view.id, PEOPLE)
     url = context.services.export_links.create(request, context.turn.incoming.address.service_url)
     found = Link(context.texts("export.download"), url) if url else None
-    await context.show(cards.export_card(context.texts, view, found))
+    await context.show(cards.people_card(context.texts, view, found))
 
 
 COMMAND = Command(

@@ -135,7 +135,7 @@ async def save(context: TurnContext, draft: Draft) -> None:
     app, account = TeamsApp(typed["tenant_id"], typed["client_id"], secret), _account(draft, held)
     existing = await _equal(context, account, app)
     if existing:
-        return await context.show(cards.already_set_up(context.texts, existing, draft.id))
+        return await context.show(cards.already_set_up(context.texts, existing, existing.name, draft.id))
     form_errors += await _check_fields(context, typed, secret)
     try:
         if not {CLIENT_SECRET, *APP_FIELDS} & {each.field for each in form_errors}:
@@ -147,9 +147,9 @@ async def save(context: TurnContext, draft: Draft) -> None:
         return await show_microsoft(context, draft, [validation.failed_check(context.texts, "name_taken", "name")])
     except TooManyIntegrations as error:
         return await context.show(cards.too_many(context.texts, error.limit))
-    except AlreadySetUp:
+    except AlreadySetUp as error:
         existing = await _equal(context, account, app)
-        return await context.show(cards.already_set_up(context.texts, existing, draft.id))
+        return await context.show(cards.already_set_up(context.texts, existing, error.name, draft.id))
     return await _saved(context, draft, view)
 
 

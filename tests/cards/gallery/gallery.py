@@ -129,8 +129,8 @@ def _setup(texts: Texts) -> Iterator[tuple[str, Card]]:
     asked = {**VALUES, "ask_region": "yes"}
     yield "setup_cloudlink_kept", setup_forms.cloudlink_form(texts, "draft", asked, LINKS, kept=True)
     yield "setup_full", setup.too_many(texts, 20)
-    yield "setup_equal", setup.already_set_up(texts, integration(), "draft")
-    yield "setup_equal_removed", setup.already_set_up(texts, None)
+    yield "setup_equal", setup.already_set_up(texts, integration(), "Head office", "draft")
+    yield "setup_equal_removed", setup.already_set_up(texts, None, "Head office", "draft")
     yield "setup_checking", setup.checking(texts, 1, "cloudlink")
     yield "setup_checking_teams", setup.checking(texts, 2, "teams")
     yield "setup_checking_new_secret", setup.checking(texts, 2, "teams", attempt=4)

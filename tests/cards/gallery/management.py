@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.activity import Card
-from bot.cards import edit, history, monitors
+from bot.cards import edit, history, mapping, monitors
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.monitors import MonitorList
 from bot.cards.rotation import secrets_page
@@ -15,7 +15,10 @@ from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import BOT, IntegrationView
+from sync.domain.model import BOT, Concerned, IntegrationView
+from sync.domain.presence import LineState, Presence
+from sync.integrations.mapping_editor import SHOWN
+from sync.presence.mapping import QUIET, chosen_by
 
 ZONE = "Europe/Lisbon"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -34,6 +37,7 @@ VALUES = {
 def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iterator[tuple[str, Card]]:
     """``wrong`` are errors of every field, and one of the whole card."""
     yield from _editing(texts, one, wrong)
+    yield from _mapping(texts, one)
     yield from _history(texts, one)
     yield from _monitors(texts, one)
 
@@ -56,6 +60,21 @@ def _editing(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Iter
         edit.outdated(texts, one, act("edit_teams", tenant_id=GUID), "Ada", "x"),
     )
     yield "edit_outdated_nobody", edit.outdated(texts, one, None, "", "")
+
+
+def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    defaults, quiet = chosen_by({}), {**chosen_by({}), **QUIET}
+    busy, silent = Presence.IN_A_CALL, Presence.PRESENTING
+    first = [Concerned(name, LineState.ON_CALL, busy, silent) for name in ("Ana Lima", "Rui Melo")]
+    most = [Concerned(LONG, LineState.IN_CONFERENCE, Presence.IN_A_CONFERENCE_CALL, None)] * SHOWN
+    on = replace(one, enabled=True)
+    yield "mapping", mapping.form(texts, on, defaults)
+    yield "mapping_quiet", mapping.form(texts, on, quiet, mapping.Preview(2, first))
+    yield "mapping_most", mapping.form(texts, replace(on, name=LONG), quiet, mapping.Preview(14_000, most))
+    yield "mapping_nobody", mapping.form(texts, on, quiet, mapping.Preview(0, []))
+    yield "mapping_off", mapping.form(texts, replace(one, enabled=False), quiet, mapping.Preview(0, []))
+    yield "mapping_saved", mapping.form(texts, on, quiet, said=texts.plural("mapping.saved", 2))
+    yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
 
 
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:

@@ -5,8 +5,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.activity import Card
+from bot.cards import exports
 from bot.cards.field_errors import Link
-from bot.cards.people import export, listing, person, why
+from bot.cards.people import listing, person, why
 from bot.cards.people.listing import Search
 from bot.languages import Texts
 from storage.tables.columns import UNSURE
@@ -15,7 +16,6 @@ from sync.domain.people import (
     Device,
     Explanation,
     Found,
-    Light,
     MatchRefusal,
     MatchRefused,
     PeopleFilter,
@@ -23,11 +23,11 @@ from sync.domain.people import (
     PersonCard,
     PersonLine,
     Reason,
-    Rung,
     SentChange,
-    Step,
 )
 from sync.domain.presence import LineState, Presence, Shown
+from sync.people.explain import Facts, explain
+from tests.support.sync.why_cases import CASES
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
@@ -39,12 +39,6 @@ SENT = (
     SentChange(NOW - timedelta(hours=3), CALL, "refused", "403 Forbidden", request_id="1b2c3d4e"),
     SentChange(NOW - timedelta(days=2), CALL, "failed", "graph.unreachable"),
 )
-FACTS = {
-    "reason": "not_found",
-    "code": "403 Forbidden",
-    "presence": "Presenting",
-    "shown": "DoNotDisturb",
-}
 
 
 def line(name: str = "Sofia Exemplo", **values: object) -> PersonLine:
@@ -89,8 +83,10 @@ def _lists(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple
     yield "people_none", listing.which(texts, Found(), LONG, "why.show", why_typed)
     yield "people_short", listing.which(texts, Found(is_short=True), "", "why.show", why_typed)
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
-    yield "people_export", export.export_card(texts, one, link)
-    yield "people_export_no_link", export.export_card(texts, replace(one, name=LONG), None)
+    yield "people_export", exports.people_card(texts, one, link)
+    yield "people_export_no_link", exports.people_card(texts, replace(one, name=LONG), None)
+    yield "diagnostics", exports.diagnostics_card(texts, replace(link, label=texts("diagnostics.download")))
+    yield "diagnostics_no_link", exports.diagnostics_card(texts, None)
     yield "people_gone", listing.gone(texts)
 
 
@@ -118,8 +114,10 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
     for reason in Reason:
-        yield f"why_{reason}", why.why_card(texts, explanation(reason), NOW, "Europe/Lisbon")
-    yield "why_me", why.own_card(texts, [explanation(Reason.SHOWN)], NOW, "UTC")
+        found = explanation(reason)
+        yield f"why_{reason}", why.why_card(texts, found, found.at or NOW, "Europe/Lisbon")
+    shown = explanation(Reason.SHOWN)
+    yield "why_me", why.own_card(texts, [shown], shown.at or NOW, "UTC")
     yield "why_me_none", why.own_card(texts, [], NOW, "UTC")
     card = PersonCard(line(), (), SENT, teams_user_id="1b2c3d4e-0000-4000-8000-1234567890ab", because="cause")
     lines = why.support_lines(card, explanation(Reason.REFUSED))
@@ -127,19 +125,19 @@ def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:
 
 
 def explanation(reason: Reason) -> Explanation:
-    """A ladder with one of each rung: with every light, or for what is shown with the lights that then are."""
-    at = NOW - timedelta(minutes=3)
-    sent, read = (
-        Rung(Step.SENT, Light.WAITING, "set.refused", at, {"presence": "InACall", "detail": "403 Forbidden"}),
-        Rung(Step.TEAMS, Light.WRONG, "shows", NOW, {"shown": "SomethingNew"}),
-    )
-    if reason is Reason.SHOWN:
-        sent = Rung(Step.SENT, Light.GOOD, "set.done", at, {"presence": "InACall"})
-        read = Rung(Step.TEAMS, Light.GOOD, "shows", NOW - timedelta(seconds=1), {"shown": "InACall"})
-    rungs = (
-        Rung(Step.PHONE, Light.GOOD, "said", at, {"line": "on_call", "device": "2001"}),
-        Rung(Step.RULE, Light.OFF, "show", at, {"line": "on_call", "presence": "InACall"}),
-        sent,
-        read,
-    )
-    return Explanation(line(), rungs, reason, FACTS, sent=SENT, at=NOW)
+    """The ladder of a person for whom this is the reason, with what was sent for them."""
+    given = next(facts for of, facts in CASES.values() if of is reason)
+    found = explain(replace(given, sent=_sent(given)))
+    return replace(found, person=line(), sent=SENT)
+
+
+def _sent(facts: Facts) -> tuple[SentChange, ...]:
+    """What must have been sent for these facts to be: newest first."""
+    person = facts.person
+    if person.refusal:
+        return (SentChange(facts.now - timedelta(seconds=30), CALL, "refused", person.refusal),)
+    if facts.quota_until:
+        return (SentChange(facts.now - timedelta(seconds=30), CALL, "throttled", "60"),)
+    if person.applied in (None, UNSURE) or person.applied_at is None:
+        return ()
+    return (SentChange(person.applied_at, CALL, "done"),)

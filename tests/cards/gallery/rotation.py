@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 
 from bot.activity import Card
 from bot.cards import certificate, rotation
-from bot.cards.field_errors import FormError, Links
+from bot.cards.field_errors import FormError, Links, form_error
 from bot.languages import Texts
+from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CredentialKind, ExpirySource, IntegrationView
 from sync.domain.rotation import (
     CredentialChoices,
@@ -72,7 +73,7 @@ def _certificates(
         "certificate_upload_wrong",
         certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", wrong),
     )
-    for kind in CredentialKind:
+    for kind in (CredentialKind.CERTIFICATE, CredentialKind.FEDERATED):
         using = replace(
             view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()
         )
@@ -80,6 +81,11 @@ def _certificates(
             f"certificate_now_{kind}",
             certificate.switched(texts, using, _rotation(RotationKind.MANUAL, RotationStep.DONE)),
         )
+    unknown = form_error(CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN), texts, LINKS)
+    over = _rotation(RotationKind.MANUAL, RotationStep.FAILED)
+    yield "certificate_failed", certificate.not_switched(texts, view, over, unknown)
+    waits = _rotation(RotationKind.MANUAL, RotationStep.WAIT)
+    yield "certificate_waits", certificate.not_switched(texts, view, waits, unknown)
     yield (
         "certificate_proving",
         certificate.switched(texts, certified, _rotation(RotationKind.MANUAL, RotationStep.PROVE)),

@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.activity import Action, Card, Installed, Message, Removed, Undelivered, Unreachable
+from bot.chat import turn_queue
 from bot.commands import COMMANDS
 from bot.languages import Texts
 from storage.queries import conversations
@@ -19,6 +20,7 @@ from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, STRANGER, TENANT, RecordingTurn, buttons, incoming, link_urls, words
 from tests.support.bot.setup_wizard import at_microsoft, at_preview
 from tests.support.bot.texts import EN, PT
+from tests.support.eventually import eventually
 
 
 async def known(chat: Chat) -> KnownConversation | None:
@@ -367,6 +369,38 @@ async def test_turns_of_one_person_are_queued_and_those_of_others_are_not(chat: 
     gate.set()
     await asyncio.gather(*waiting)
     assert same.cards
+
+
+async def test_so_many_turns_of_a_person_and_of_a_tenant_wait_and_what_exceeds_them_is_not_kept(
+    chat: Chat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator whose every attempt takes twenty seconds, in which they send twenty more."""
+    monkeypatch.setattr(turn_queue, "OF_A_TENANT", 12)
+    chat.admins = (ADMIN, "second", "third")
+    chat.restart()
+    gate = asyncio.Event()
+
+    class Slow(RecordingTurn):
+        async def send(self, card: Card, summary: str) -> str:
+            await gate.wait()
+            return await super().send(card, summary)
+
+        async def replace(self, card: Card, summary: str) -> None:
+            if summary != EN("limited.title"):
+                await gate.wait()
+            await super().replace(card, summary)
+
+    turns = [Slow(incoming(Message("help"), person=who)) for who in (ADMIN,) * 15 + ("second",) * 2 + ("third",)]
+    waiting = [asyncio.create_task(chat.pipeline(turn)) for turn in turns]
+    refused = [*turns[10:15], turns[-1]]
+    await eventually(lambda: all(turn.cards for turn in refused))
+    assert sum(not task.done() for task in waiting) == 12
+    chat.tenant, chat.person = "another", "stranger"
+    assert "For administrators only" in words(await chat.say("help"))
+    gate.set()
+    await asyncio.gather(*waiting)
+    assert {len(turn.cards) for turn in turns} == {1}
+    assert ["Too many messages" in words(turn.cards[0]) for turn in turns] == [turn in refused for turn in turns]
 
 
 # What the welcome says

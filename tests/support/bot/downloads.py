@@ -2,8 +2,9 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import Any
 
 import aiohttp
 from aiohttp import web
@@ -17,7 +18,7 @@ from tests.support.bot.chat import KEY, Chat
 
 
 @asynccontextmanager
-async def serving_files(chat: Chat) -> AsyncIterator[TestServer]:
+async def serving_files(chat: Chat, settings: Mapping[str, Any] | None = None) -> AsyncIterator[TestServer]:
     """The bot's own address, which the chat knows as the public one."""
     handler: list[Exports] = []
 
@@ -31,7 +32,7 @@ async def serving_files(chat: Chat) -> AsyncIterator[TestServer]:
         url = str(running.make_url("")).rstrip("/")
         chat.export_links = ExportLinks(Encryption([KEY]), chat.clock, public_url=url)
         chat.restart()
-        files = export_files(chat.database, chat.operations.roster)
+        files = export_files(chat.services, settings or {})
         handler.append(Exports(chat.services, chat.export_links, files))
         yield running
 

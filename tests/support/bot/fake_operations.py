@@ -9,6 +9,7 @@ from sync.domain.context import Context
 from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
+from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
@@ -24,7 +25,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_people import FakePeople
+from tests.support.bot.fake_people import FakeMappings, FakePeople
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -32,8 +33,10 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people = FakePeople()
-    return Operations(integrations, integrations, integrations, integrations, credentials, updates, people, people)
+    people, mappings = FakePeople(), FakeMappings()
+    return Operations(
+        integrations, integrations, integrations, integrations, credentials, updates, people, people, mappings
+    )
 
 
 def real_operations(context: Context, encryption: Encryption) -> Operations:
@@ -52,4 +55,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         updates=UpdateService(context, {}),
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
+        mappings=MappingEditor(context),
     )

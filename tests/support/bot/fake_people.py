@@ -4,10 +4,25 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.directory_people import PeopleQuery
-from sync.domain.model import UnknownIntegration
+from sync.domain.model import Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
+from sync.integrations.mapping_editor import MappingEditor
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+
+
+@dataclass
+class FakeMappings(MappingEditor):
+    """``calls`` are the names of the calls that would have changed something; nobody is concerned."""
+
+    calls: list[str] = field(default_factory=list)
+
+    async def preview(self, *_: Any) -> tuple[int, list[Concerned]]:
+        return 0, []
+
+    async def save(self, *_: Any) -> tuple[IntegrationView, int]:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
 
 
 @dataclass

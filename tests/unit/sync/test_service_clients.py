@@ -15,7 +15,7 @@ from core.metrics import Metrics
 from sync.cloudlink.request_limit import OF_A_TENANT
 from sync.cloudlink.tables import load_tables
 from sync.domain.model import CloudLinkAccount, TeamsApp
-from sync.service_clients import HttpServiceClients, ServiceConfig
+from sync.service_clients import PROOFS_OF_A_TENANT, HttpServiceClients, ServiceConfig
 from sync.teams.presence import PresenceWriter
 from tests.support.eventually import eventually
 
@@ -33,8 +33,10 @@ def tokens_of(clients: HttpServiceClients, app: TeamsApp) -> object:
 
 
 @asynccontextmanager
-async def service_clients(max_clients: int = 10, url: str = NOWHERE) -> AsyncIterator[HttpServiceClients]:
-    config = ServiceConfig(NOWHERE, NOWHERE, url + "/{service}", load_tables(None), max_clients=max_clients)
+async def service_clients(
+    max_clients: int = 10, url: str = NOWHERE, entra_url: str = NOWHERE
+) -> AsyncIterator[HttpServiceClients]:
+    config = ServiceConfig(entra_url, NOWHERE, url + "/{service}", load_tables(None), max_clients=max_clients)
     async with aiohttp.ClientSession() as http:
         yield HttpServiceClients(http, config, utc_now, Random(1), Metrics(CollectorRegistry()))
 
@@ -113,3 +115,36 @@ async def test_a_slow_cloudlink_of_one_tenant_does_not_delay_the_others(tenants:
         assert waiting == tenants * OF_A_TENANT
         released.set()
         assert len(await asyncio.gather(*noisy)) == 200
+
+
+async def test_proofs_of_one_tenant_hold_few_threads_and_delay_no_token_in_use() -> None:
+    """Many administrators paste secrets that a slow Entra does not answer."""
+    waiting, released = 0, asyncio.Event()
+
+    async def discovery(request: web.Request) -> web.Response:
+        nonlocal waiting
+        if "quiet" not in request.path:
+            waiting += 1
+            await released.wait()
+        base = f"https://{request.host}/quiet"
+        return web.json_response({"token_endpoint": base, "authorization_endpoint": base, "issuer": base})
+
+    async def token(_: web.Request) -> web.Response:
+        return web.json_response({"access_token": "t", "expires_in": 3600, "token_type": "Bearer"})
+
+    application = web.Application()
+    application.router.add_get("/{anything:.*}", discovery)
+    application.router.add_post("/{anything:.*}", token)
+    async with TestServer(application) as server:
+        url = str(server.make_url("")).rstrip("/")
+        async with service_clients(url=url, entra_url=url) as clients:
+            typed = [
+                TeamsApp(f"noisy-{number}.example", "app", "typed", owner_tenant="noisy") for number in range(40)
+            ]
+            noisy = [asyncio.create_task(clients.prove(app)) for app in typed]
+            await eventually(lambda: waiting == PROOFS_OF_A_TENANT)
+            quiet = TeamsApp("quiet.example", "app", "secret", owner_tenant="quiet")
+            await asyncio.wait_for(clients.prove(quiet), 10)
+            assert waiting == PROOFS_OF_A_TENANT
+            released.set()
+            await asyncio.gather(*noisy, return_exceptions=True)

@@ -88,6 +88,22 @@ async def test_a_loud_person_is_limited_whatever_their_role(crowded: Chat, secon
     assert "Too many messages" not in words(await crowded.say("help"))
 
 
+async def test_all_administrators_of_a_tenant_share_a_rate_and_those_of_another_have_their_own(
+    chat: Chat, seconds: Seconds
+) -> None:
+    chat.admins = people = tuple(f"admin {number}" for number in range(8))
+    rates = CrowdRates(strangers=Rate(8, 1.0), known=Rate(6, 1.0))
+    chat.crowd_limit = CrowdLimit(chat.database, AdminsSetting(people, TENANT), seconds, rates)
+    chat.restart()
+    answers = []
+    for _ in range(2):
+        for chat.person in people:
+            answers += (await chat.turn(Message("help"))).cards
+    assert ["Too many messages" in words(card) for card in answers] == [False] * 14 + [True] * 2
+    chat.tenant = OTHER_TENANT
+    assert "Too many messages" not in words(await chat.say("help"))
+
+
 async def test_who_lost_the_role_is_a_stranger_again(crowded: Chat) -> None:
     crowded.person = ADMIN
     await crowded.say("help")

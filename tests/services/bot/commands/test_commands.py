@@ -245,8 +245,8 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
         assert command.descriptions[language] in said
 
 
-async def test_help_is_four_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
-    assert len(GROUPS) == 4
+async def test_help_is_five_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
+    assert len(GROUPS) == 5
     assert max(len(keys) for keys in GROUPS.values()) <= 6
     grouped = {"help", *UNLISTED, *(key for keys in GROUPS.values() for key in keys)}
     assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()
@@ -256,11 +256,15 @@ async def test_help_is_four_groups_of_at_most_six_lines_and_each_line_is_a_butto
         "command.help",
         *(f"command.{key}" for key in UNLISTED),
     }
+    assert "command.me" in lines
     assert EN("none.title") in words(await chat.press(card, "command.status"))
 
 
 async def test_help_begins_with_what_fits_the_state(chat: Chat) -> None:
-    assert (await chat.say("help"))["actions"][0]["verb"] == "command.setup"
+    first = await chat.say("help")
+    assert first["actions"][0]["verb"] == "command.setup"
+    order = [words(first).index(EN(f"help.group.{group}")) for group in ("change", "watch", "people")]
+    assert order == sorted(order)
     identity = await add_integration(chat)
     assert (await chat.say("help"))["actions"][0]["verb"] == "command.enable"
     await chat.integrations.enable(TENANT, identity, Actor("admin"))

@@ -147,7 +147,7 @@ async def test_a_malformed_value_calls_no_service(chat: Chat, one: IntegrationVi
 async def test_an_edit_to_what_exists_leads_to_the_existing_integration(
     chat: Chat, one: IntegrationView, side: str
 ) -> None:
-    chat.integrations.errors[f"edit_{side}"] = AlreadySetUp(one.id)
+    chat.integrations.errors[f"edit_{side}"] = AlreadySetUp(one.id, one.name)
     card = await chat.press(await form(chat, side), f"edit.save_{side}")
     assert EN("setup.equal.remedy") in words(card)
     assert buttons(card)["status.show"]["data"]["integration"] == one.id

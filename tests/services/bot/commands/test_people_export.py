@@ -161,5 +161,5 @@ async def test_without_a_public_address_the_card_says_so(chat: Chat) -> None:
     await stored(chat.database, integration(owner_tenant=TENANT, tenant_id=TENANT))
     chat.restart()
     card = await chat.say("export people")
-    assert EN("export.people.no_link") in words(card)
+    assert EN("export.unreachable") in words(card)
     assert set(buttons(card)) == {"people.show"}

@@ -292,6 +292,26 @@ async def test_a_certificate_is_shown_and_used_once_it_is_accepted(chat: Chat) -
     assert "rotate.ask" in buttons(card)
 
 
+async def test_a_certificate_that_fails_afterwards_is_not_called_in_use(chat: Chat) -> None:
+    view = await add_integration(chat)
+    error = CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN)
+    chat.credentials.steps = (rotation(view.id, RotationKind.MANUAL, RotationStep.FAILED, error=error),)
+    card = await chat.press(await chat.press(await chat.say("certificate"), "certificate.make"), "certificate.use")
+    assert EN("certificate.now.certificate") not in words(card)
+    assert EN("certificate.failed") in words(card)
+    assert EN("fault.entra.certificate_unknown") in words(card)
+    assert set(buttons(card)) == {"certificate.show", "status.show"}
+
+
+async def test_a_proven_secret_without_a_date_asks_for_it(chat: Chat) -> None:
+    view = await add_integration(chat)
+    done = replace(rotation(view.id, RotationKind.MANUAL, RotationStep.DONE), expires_on=None)
+    chat.credentials.steps = (done,)
+    card = await chat.press(await chat.say("rotate secret"), "rotate.save", TYPED)
+    assert "expires_on" in inputs(card)
+    assert "edit.save_expiry" in buttons(card)
+
+
 async def test_what_the_host_offers_is_offered(chat: Chat) -> None:
     await add_integration(chat)
     chat.credentials.offered = CredentialChoices(host_certificate=True, federated=True)

@@ -674,7 +674,8 @@ async def test_an_equal_set_up_leads_to_the_existing_integration(chat: Chat) -> 
 
 async def test_an_equal_set_up_that_was_faster_is_reported(chat: Chat) -> None:
     form = await at_microsoft(chat)
-    chat.integrations.errors["add"] = AlreadySetUp("gone-by-now")
+    chat.integrations.errors["add"] = AlreadySetUp("gone-by-now", "Porto office")
     card = await chat.press(form, "setup.save", APP)
-    assert "already set up" in words(card)
-    assert list(buttons(card)) == ["command.integrations", "setup.resume"]
+    assert "“Porto office” had" in words(card)
+    assert "already set up" not in words(card)
+    assert list(buttons(card)) == ["setup.resume", "command.integrations"]

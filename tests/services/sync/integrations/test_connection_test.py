@@ -81,6 +81,7 @@ async def test_a_probe_names_a_new_problem_more_exactly(tmp_path: Path) -> None:
         at.clients.graph.error = MISSING
         await at.connection_test.probe("i1")
         assert await at.faults() == ["graph.consent_missing"]
+        assert (await read_integration(at.database)).quota_spent == []
 
 
 async def test_a_probe_does_not_close_a_new_problem_that_it_cannot_detect(tmp_path: Path) -> None:

@@ -132,6 +132,31 @@ async def test_a_whole_reading_that_is_cut_short_removes_nobody_and_the_next_is_
         assert await at.matched() == set(NAMES) - {"ana"}
 
 
+async def test_a_whole_reading_that_another_one_overtook_takes_nobody_for_removed(tmp_path: Path) -> None:
+    """A preview by one administrator begins while another's is read, and is cut short."""
+    async with bench(tmp_path) as at:
+        whole = at.graph.changes
+
+        async def in_two_pages(link: str) -> DirectoryPage:
+            page = await whole("")
+            if not link:
+                return DirectoryPage(page.changes[:2], "more", is_last=False)
+            at.graph.changes = cut  # type: ignore[method-assign]
+            with pytest.raises(ServiceUnavailable):
+                await at.copied()
+            return DirectoryPage(page.changes[2:], page.link, is_last=True)
+
+        async def cut(link: str) -> DirectoryPage:
+            raise ServiceUnavailable(Fault.GRAPH_UNREACHABLE, page=link)
+
+        at.graph.changes = in_two_pages  # type: ignore[method-assign]
+        await at.match()
+        at.graph.changes = whole  # type: ignore[method-assign]
+        await at.match(minutes=15)
+        assert await at.matched() == set(NAMES)
+        assert len(await at.copied()) == len(NAMES)
+
+
 async def test_a_sudden_loss_is_believed_only_when_a_whole_second_reading_has_it_too(
     tmp_path: Path,
 ) -> None:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
+from storage.queries import problems
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Shown
@@ -85,3 +86,14 @@ async def test_a_throttled_read_stops_writes_too_and_a_refused_one_stops_nothing
         with pytest.raises(CredentialsWrong):
             await at.reader.read("i1", ["ana"])
         assert (await read_integration(at.database)).quota_limit == 750
+
+
+async def test_an_integration_whose_credentials_are_refused_spends_no_quota(tmp_path: Path) -> None:
+    """Its application may be another customer's by now, who shares the quota."""
+    async with bench(tmp_path) as at:
+        async with at.database.writing() as session:
+            await problems.upsert_open(session, "i1", "entra", Fault.ENTRA_SECRET_WRONG.value, {}, True, NOON)
+        with pytest.raises(CredentialsWrong) as raised:
+            await at.reader.read("i1", ["ana"])
+        assert raised.value.fault is Fault.ENTRA_SECRET_WRONG
+        assert (await at.spent(), at.clients.graph.asked) == ([], [])

@@ -1,118 +1,14 @@
 """Every reason that ``why`` can give, each from its own cause, and the rungs that lead there."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
-from storage.tables.columns import UNSURE
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.model import Service, ServiceHealth
 from sync.domain.people import Light, Reason, SentChange, Step
-from sync.domain.presence import Presence, Shown
-from sync.people.explain import AMBIGUOUS, Facts, explain
-from sync.people.roster import person_line
+from sync.domain.presence import Presence
+from sync.people.explain import Facts, explain
 from tests.support.clocks import NOON
-from tests.support.stores import integration, person
-
-CALL = Presence.IN_A_CALL
-IDLE: dict[str, Any] = {"line": "idle", "heard_at": NOON}
-TALKING: dict[str, Any] = {"line": "on_call", "heard_at": NOON, "desired": CALL, "desired_at": NOON}
-APPLIED: dict[str, Any] = {
-    **TALKING,
-    "applied": CALL,
-    "applied_user_id": "teams p1",
-    "applied_at": NOON,
-    "applied_until": NOON + timedelta(hours=4),
-}
-IN_A_CALL, AVAILABLE = Shown("Busy", "InACall"), Shown("Available", "Available")
-SENT = (SentChange(NOON, CALL, "done", cause="c1"),)
-DOWN = CredentialsWrong(Fault.ENTRA_SECRET_EXPIRED)
-AWAY = ServiceUnavailable(Fault.GRAPH_UNREACHABLE)
-
-
-def healthy(**errors: Any) -> tuple[ServiceHealth, ...]:
-    return tuple(ServiceHealth(service, errors.get(service.value), NOON) for service in Service)
-
-
-def facts(row: dict[str, Any], *, enabled: bool = True, **known: Any) -> Facts:
-    found = person(**row)
-    given: dict[str, Any] = {"health": healthy(), "now": NOON + timedelta(minutes=1), "device": "2001"}
-    return Facts(found, person_line(found), integration(enabled=enabled), **{**given, **known})
-
-
-CHOSEN = (
-    ("Available", "Available"),
-    ("Busy", "Busy"),
-    ("DoNotDisturb", "DoNotDisturb"),
-    ("BeRightBack", "BeRightBack"),
-    ("Away", "Away"),
-    ("Offline", "OffWork"),
-)
-"""What people can choose (Graph reference, presence: setUserPreferredPresence)."""
-
-LATE = NOON + timedelta(hours=2)
-CASES: dict[str, tuple[Reason, Facts]] = {
-    "shown": (Reason.SHOWN, facts(APPLIED, shown=IN_A_CALL)),
-    "shown, in a newer client's words": (Reason.SHOWN, facts(APPLIED, shown=Shown("InACall", "InACall"))),
-    "idle": (Reason.NOTHING, facts(IDLE, shown=AVAILABLE)),
-    "idle, away by themselves": (Reason.NOTHING, facts(IDLE, shown=Shown("Away", "Away"))),
-    "idle, in a call of Teams": (Reason.NOT_OURS, facts(IDLE, shown=IN_A_CALL)),
-    "paused": (Reason.PAUSED, facts(APPLIED, enabled=False)),
-    "paused wins over excluded": (Reason.PAUSED, facts({**TALKING, "excluded": True}, enabled=False)),
-    "excluded": (Reason.EXCLUDED, facts({**TALKING, "excluded": True, "changed_by_name": "Rui"}, shown=AVAILABLE)),
-    "left out": (Reason.LEFT_OUT, facts({**TALKING, "teams_user_id": None, "unmatched": "guest"})),
-    "never compared": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
-    "no extension": (Reason.LEFT_OUT, facts({"extension": None, "unmatched": "no_extension"})),
-    "nothing reported": (Reason.NOT_HEARD, facts({}, shown=AVAILABLE)),
-    "CloudLink does not answer": (
-        Reason.PHONES_DOWN,
-        facts({}, shown=AVAILABLE, health=healthy(cloudlink=ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE))),
-    ),
-    "heard of two hours ago": (Reason.STALE, facts(TALKING, now=LATE, shown=AVAILABLE)),
-    "expired secret": (Reason.CREDENTIALS, facts(TALKING, health=healthy(entra=DOWN), read_error=DOWN)),
-    "Graph does not answer": (Reason.SERVICE_DOWN, facts(TALKING, health=healthy(graph=AWAY), read_error=AWAY)),
-    "refused": (Reason.REFUSED, facts({**TALKING, "refusal": "403 Forbidden"}, shown=AVAILABLE)),
-    "quota": (Reason.QUOTA, facts(TALKING, quota_until=LATE, shown=AVAILABLE)),
-    "on its way": (Reason.PENDING, facts({**TALKING, "applied": UNSURE}, shown=AVAILABLE)),
-    "ended, to be cleared": (Reason.PENDING, facts({**APPLIED, **IDLE, "desired": None}, shown=IN_A_CALL)),
-    "shown for a former account": (
-        Reason.PENDING,
-        facts({**APPLIED, "applied_user_id": "teams former"}, shown=AVAILABLE),
-    ),
-    "another integration": (
-        Reason.SHARED,
-        facts(IDLE, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
-    ),
-    "another integration is stronger": (
-        Reason.SHARED,
-        facts(APPLIED, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
-    ),
-    "another customer's": (
-        Reason.NOT_OURS,
-        facts({**APPLIED, **IDLE, "desired": None}, has_foreign_wish=True, shown=IN_A_CALL),
-    ),
-    "a meeting": (Reason.STRONGER, facts(APPLIED, shown=Shown("Busy", "InAMeeting"))),
-    "presenting in Teams": (Reason.STRONGER, facts(APPLIED, shown=Shown("DoNotDisturb", "Presenting"))),
-    "session gone": (Reason.LOST, facts(APPLIED, shown=Shown("Offline", "Offline"))),
-    "session gone, client idle": (
-        Reason.LOST,
-        facts(APPLIED, shown=Shown("AvailableInactive", "AvailableInactive")),
-    ),
-    "Teams cannot be read": (Reason.UNREAD, facts(APPLIED, read_error=AWAY)),
-    **{
-        f"chosen {activity}": (Reason.CHOSEN, facts(APPLIED, shown=Shown(availability, activity)))
-        for availability, activity in CHOSEN
-    },
-    **{
-        f"chosen {activity}, or the session is gone": (
-            Reason.OVERRULED,
-            facts(APPLIED, shown=Shown(activity, activity), now=NOON + timedelta(minutes=5)),
-        )
-        for activity in sorted(AMBIGUOUS)
-    },
-    "a word nobody knows": (Reason.UNREAD, facts(APPLIED, shown=Shown("Tired", "Tired"))),
-}
+from tests.support.sync.why_cases import APPLIED, AVAILABLE, CALL, CASES, IDLE, IN_A_CALL, SENT, TALKING, facts
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -154,3 +50,15 @@ def test_each_rung_says_what_and_when() -> None:
 def test_what_was_accepted_before_the_call_ended_is_yellow_until_it_is_cleared() -> None:
     given = facts({**APPLIED, **IDLE, "desired": None}, shown=IN_A_CALL, sent=SENT)
     assert lights(given) == [Light.GOOD, Light.GOOD, Light.WAITING, Light.WRONG]
+
+
+def test_the_rule_is_the_integrations_own_where_it_chose_one() -> None:
+    own = facts({**APPLIED, "desired": Presence.PRESENTING}, shown=IN_A_CALL)
+    own.integration.mapping = {"on_call": Presence.PRESENTING.value}
+    assert explain(own).rungs[1].key == "show.own"
+    nothing = facts({**APPLIED, "desired": None}, shown=IN_A_CALL)
+    nothing.integration.mapping = {"on_call": None}
+    assert explain(nothing).rungs[1].key == "nothing.own"
+    other = facts(APPLIED, shown=IN_A_CALL)
+    other.integration.mapping = {"ringing": Presence.IN_A_CALL.value}
+    assert explain(other).rungs[1].key == "show"

@@ -36,6 +36,8 @@ def test_a_person_on_the_phone_gets_our_message_for_as_long_as_the_presence() ->
     )
     conference = talking(desired=Presence.IN_A_CONFERENCE_CALL.value)
     assert plan.wanted_message(conference, with_messages()) == MESSAGE
+    quiet = talking(line="on_call", desired=Presence.PRESENTING.value)
+    assert plan.wanted_message(quiet, with_messages()) == MESSAGE
 
 
 @pytest.mark.parametrize(

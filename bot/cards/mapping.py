@@ -1,0 +1,105 @@
+"""What Teams shows for each state of a phone: the choices, and whom they would change now."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, ChoiceSetInput
+
+from bot.activity import Card
+from bot.cards.parts import button, capped, card, header, note, plain, row, text
+from bot.languages import Texts
+from sync.domain.model import Concerned, IntegrationView
+from sync.domain.presence import LineState, Presence
+from sync.presence.mapping import CHOICES, MAPPABLE, Chosen
+
+CLEAR = "clear"
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """How many people the choices would change now, and the first of them."""
+
+    count: int
+    first: Sequence[Concerned]
+
+
+def field_of(state: LineState) -> str:
+    return f"show_{state.value}"
+
+
+def value_of(presence: Presence | None) -> str:
+    return presence.value if presence else CLEAR
+
+
+def form(
+    texts: Texts,
+    view: IntegrationView,
+    chosen: Chosen,
+    preview: Preview | None = None,
+    *,
+    said: str = "",
+    is_refused: bool = False,
+) -> Card:
+    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved."""
+    title = texts("mapping.title")
+    body: list[CardElement] = [header("🔀", title, capped(view.name))]
+    if said:
+        body.append(note("good", "✅", said))
+    if is_refused:
+        body.append(note("attention", "❌", texts("mapping.refused"), texts("mapping.refused.remedy")))
+    if preview:
+        body += _preview(texts, preview, is_enabled=view.enabled)
+    body.append(text(texts("mapping.how")))
+    body += [_choice(texts, state, chosen[state]) for state in MAPPABLE]
+    body += _quiet(texts, view)
+    return card(texts, title, body, _actions(texts, view))
+
+
+def _choice(texts: Texts, state: LineState, chosen: Presence | None) -> CardElement:
+    choices = [Choice(title=texts(f"mapping.show.{one.activity}"), value=one.value) for one in CHOICES]
+    return ChoiceSetInput(
+        id=field_of(state),
+        label=texts(f"mapping.state.{state}"),
+        choices=[*choices, Choice(title=texts("mapping.show.clear"), value=CLEAR)],
+        value=value_of(chosen),
+        style="compact",
+    )
+
+
+def _quiet(texts: Texts, view: IntegrationView) -> list[CardElement]:
+    """One choice that keeps Teams from ringing during a call, and why the default does not."""
+    press = button(texts("button.quiet"), "mapping.quiet", {"integration": view.id})
+    return [
+        note("default", "🔕", texts("mapping.quiet"), texts("mapping.quiet.why")),
+        ActionSet(actions=[press], spacing="Small"),
+    ]
+
+
+def _preview(texts: Texts, preview: Preview, *, is_enabled: bool) -> list[CardElement]:
+    if not preview.count:
+        said = texts("mapping.preview.none" if is_enabled else "mapping.preview.off")
+        return [note("default", "👀", texts("mapping.preview.title"), said)]
+    changes = texts.plural("mapping.preview.changes", preview.count)
+    body: list[CardElement] = [note("default", "👀", texts("mapping.preview.title"), changes)]
+    body += [_concerned(texts, one) for one in preview.first]
+    more = preview.count - len(preview.first)
+    return [*body, plain(texts.plural("preview.more", more), subtle=True)] if more > 0 else body
+
+
+def _concerned(texts: Texts, one: Concerned) -> CardElement:
+    change = f"{_shown(texts, one.before)} → {_shown(texts, one.after)}"
+    return row("📞", capped(one.name), f"{texts(f'line.{one.line}')}: {change}")
+
+
+def _shown(texts: Texts, presence: Presence | None) -> str:
+    return texts(f"mapping.show.{presence.activity}") if presence else texts("mapping.show.clear")
+
+
+def _actions(texts: Texts, view: IntegrationView) -> list[Action]:
+    data = {"integration": view.id}
+    revised = {**data, "revision": str(view.revision)}
+    return [
+        button(texts("button.save"), "mapping.save", revised, style="positive", inputs=True),
+        button(texts("button.preview"), "mapping.preview", revised, inputs=True),
+        button(texts("button.reset_mapping"), "mapping.reset", data),
+    ]
