@@ -119,7 +119,7 @@ async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
 ) -> None:
     """Nothing of other people waits meanwhile: no transaction is open and no refusal is recorded."""
     view = await running.connect(enabled=False)
-    await running.sandbox.set_faults(secret_delay_seconds=0.5)
+    await running.sandbox.set_faults(secret_delay_seconds=2.0)
     new = await running.sandbox.new_secret("Second")
     app, waits = replace(app_of(running.sandbox), client_secret=new["value"]), 0
 

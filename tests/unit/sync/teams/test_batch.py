@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.domain.changes import (
@@ -173,6 +173,7 @@ odd_inners = st.fixed_dictionaries(
 
 
 @given(st.lists(odd_inners | values, max_size=4))
+@settings(suppress_health_check=[HealthCheck.too_slow])
 def test_every_change_has_an_outcome_for_any_response(responses: list[Any]) -> None:
     outcomes = outcomes_of([SET, CLEAR], {"responses": responses}, NOW)
     assert len(outcomes) == 2
