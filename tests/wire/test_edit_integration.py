@@ -132,7 +132,7 @@ async def test_a_secret_pasted_seconds_after_it_was_made_is_waited_for(
         await running.engine.editor.edit_teams(TENANT, view.id, view.revision, app, None, ADA, waiting)
     else:
         await running.engine.connection_test.check_teams(TENANT, app, ADA, waiting)
-    assert waits == 1
+    assert waits >= 1
 
 
 # The CloudLink side
