@@ -81,8 +81,9 @@ async def test_updates_are_offered_one_by_one_with_what_they_would_change_here(t
         await sandbox.call("2001")
         await running.wait_until_shown("2001", *IN_A_CALL)
         row = await only_integration(running)
-        assert (row.feature_version, available(row, row.created_at + SETTLED)) == (1, 2)
-        assert available(row, row.created_at) is None
+        assert row.enabled_at
+        assert (row.feature_version, available(row, row.enabled_at + SETTLED)) == (1, 2)
+        assert available(row, row.enabled_at) is None
         assert await effects(running) == {(2, "matched"): (1, ("Sofia Marques",))}
         assert await version(running) == 1
         await begin(running, upto=2)

@@ -19,6 +19,7 @@ WITHOUT = {
         "roles/claim_codes.py",
         "storage.queries.roles.has_owner_anywhere",
     ),  # at the start of a process, for its operator
+    ("chat/exports/diagnostics.py", "storage.queries.sent_changes.newest"),  # of an integration found by tenant
     ("commands/alerts.py", "storage.queries.notices.add_new"),  # of a notice read by tenant
     ("commands/monitors.py", "storage.queries.monitors.count_open_tasks"),  # of an integration found by tenant
     (
