@@ -178,9 +178,9 @@ def query_rows(bot: Bot, query: str) -> list[tuple[object, ...]]:
 
 
 def go_back_to_the_first_version(bot: Bot) -> None:
-    """Make the integration as the first release left it; the bot must be stopped."""
+    """Make the integration as the first release left it, enabled long ago; the bot must be stopped."""
     with closing(sqlite3.connect(bot.data / "presence.db")) as connection, connection:
-        connection.execute("UPDATE integration SET feature_version = 1, created_at = '2020-01-01 00:00:00.000000'")
+        connection.execute("UPDATE integration SET feature_version = 1, enabled_at = '2020-01-01 00:00:00.000000'")
 
 
 def its_problems_ended_earlier(bot: Bot, minutes: int) -> None:
