@@ -25,7 +25,7 @@ class TeamsUser:
 
     id: str
     principal_name: str
-    mail: str | None = None
+    mail: str = ""
     proxy_addresses: Sequence[str] = ()
     enabled: bool = True
     guest: bool = False

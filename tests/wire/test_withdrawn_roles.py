@@ -40,7 +40,19 @@ from tests.wire.verb_effects import CHANGES
 pytestmark = [pytest.mark.long, pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 NOT_ACTS = frozenset(
-    {"conversation", "person", "endpoint", "call", "seenevent", "unknownstate", "problem", "pollchunk", "member"}
+    {
+        "conversation",
+        "person",
+        "endpoint",
+        "call",
+        "seenevent",
+        "unknownstate",
+        "problem",
+        "pollchunk",
+        "member",
+        "directorystate",
+        "directoryuser",
+    }
 )
 """What is stored besides acts: that the person wrote, and what jobs find out."""
 
