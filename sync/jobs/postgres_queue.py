@@ -69,17 +69,15 @@ class FairJobManager(JobManager):
         return row if row["id"] is not None else None
 
     async def finish_job(self, job: Job, status: Status, delete_job: bool) -> None:
-        """As the base class; the next job of a tenant that had its share starts without waiting for a poll."""
+        """As the base class; what waited for its lock or its tenant's share starts without waiting for a poll."""
         try:
             await super().finish_job(job, status, delete_job)
         finally:
             name = (job.worker_id, job.queue)
-            had_share = self._in_use[name] >= SHARE
             self._in_use[name] -= 1
             if self._in_use[name] <= 0:
                 del self._in_use[name]
-        if had_share:
-            await self._notify(channel=job.queue, notification={"type": "job_inserted", "job_id": job.id or 0})
+        await self._notify(channel=job.queue, notification={"type": "job_inserted", "job_id": job.id or 0})
 
     async def _notify(self, *, channel: str, notification: Notification) -> None:
         self._notifications += 1
