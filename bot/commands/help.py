@@ -10,16 +10,12 @@ from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
     "watch": ("status", "integrations", "test", "history"),
-    "people": ("people", "why", "person", "me", "mapping"),
+    "people": ("people", "why", "person", "me", "mapping", "export_people"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
     "chat": ("alerts", "admins", "export", "language"),
 }
 """The keys of commands by group, at most six each."""
-
-
-UNLISTED = frozenset({"export_people", "diagnostics"})
-"""Commands without a line here: they are typed, or a button of another command's card leads to them."""
 
 
 async def open_help(context: TurnContext) -> None:

@@ -56,12 +56,3 @@ async def forget(session: AsyncSession, endpoint: Endpoint) -> None:
     here = (col(Call.person_id) == endpoint.person_id, col(Call.extension) == endpoint.extension)
     await session.exec(delete(Call).where(*here))
     await session.delete(endpoint)
-
-
-async def calls_by_person(session: AsyncSession, person_ids: Collection[str]) -> dict[str, list[Call]]:
-    """The known calls of each of these people."""
-    found: dict[str, list[Call]] = {person_id: [] for person_id in person_ids}
-    for part in batches(sorted(person_ids)):
-        for call in (await session.exec(select(Call).where(col(Call.person_id).in_(part)))).all():
-            found[call.person_id].append(call)
-    return found

@@ -37,10 +37,6 @@ async def matched_user(session: AsyncSession, integration_id: str) -> str | None
     return (await session.exec(query)).first()
 
 
-async def list_with_gone(session: AsyncSession, integration_id: str) -> list[Person]:
-    return list((await session.exec(select(Person).where(Person.integration_id == integration_id))).all())
-
-
 async def by_cloudlink_user(
     session: AsyncSession, integration_id: str, user_ids: Collection[str]
 ) -> dict[str, Person]:

@@ -3,10 +3,11 @@ from functools import partial
 from pathlib import Path
 
 from storage.flow import queries
-from storage.queries import endpoints, events
+from storage.queries import events
 from storage.tables.people import Call
 from storage.transaction import Transaction
 from tests.support.clocks import NOON
+from tests.support.people_rows import calls_by_person
 from tests.support.stores import empty_store, integration, person, stored
 
 
@@ -34,7 +35,7 @@ async def test_only_ended_calls_are_deleted(tmp_path: Path) -> None:
             )
         async with database.writing() as session:
             await events.delete_ended_calls(session, NOON + timedelta(days=1), "ended")
-            calls = await endpoints.calls_by_person(session, ["p1"])
+            calls = await calls_by_person(session, ["p1"])
         assert [call.call_id for call in calls["p1"]] == ["on"]
 
 

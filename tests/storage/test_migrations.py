@@ -13,6 +13,7 @@ from storage.queries import endpoints
 from storage.schema import MIGRATIONS, migrate
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
+from tests.support.people_rows import calls_by_person
 
 EARLIER = "2026-11-29 10:00:00"
 LATER = "2026-11-29 11:00:00"
@@ -100,7 +101,7 @@ async def test_calls_and_phones_become_those_of_their_persons_own_endpoint(url: 
         async with database.session() as session:
             people = {name: await session.get(Person, name) for name in names}
             seen = await endpoints.endpoints_by_person(session, names)
-            calls = await endpoints.calls_by_person(session, names)
+            calls = await calls_by_person(session, names)
     assert {(call.extension, call.call_id): (call.state, call.at) for call in calls["talking"]} == {
         ("ext talking", "on"): ("connected", 5),
         ("ext talking", "over"): ("ended", 4),

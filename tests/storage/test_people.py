@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 
 from storage.flow import queries
-from storage.queries import directory, endpoints, integrations, people
+from storage.queries import directory, integrations, people
 from storage.tables.people import Call, Endpoint
 from tests.support.clocks import NOON
+from tests.support.people_rows import calls_by_person, people_of
 from tests.support.stores import empty_store, integration, person, read_person, stored
 
 CALL = "Busy/InACall"
@@ -57,7 +58,7 @@ async def test_clear_desired_clears_what_is_shown_and_forgets_the_phones_state(t
         assert (shown.desired, shown.applied, shown.due_at, shown.line) == (None, CALL, NOON, "unknown")
         assert (not_yet.desired, not_yet.due_at) == (None, None)
         async with database.session() as session:
-            assert await endpoints.calls_by_person(session, ["shown"]) == {"shown": []}
+            assert await calls_by_person(session, ["shown"]) == {"shown": []}
 
 
 async def test_counts(tmp_path: Path) -> None:
@@ -122,8 +123,8 @@ async def test_an_integration_is_deleted_with_all_that_refers_to_it_and_only_tha
             await integrations.delete_one(session, "i1")
         async with database.session() as session:
             assert [row.id for row in await integrations.list_all(session)] == ["i2"]
-            assert await people.list_with_gone(session, "i1") == []
-            assert len(await people.list_with_gone(session, "i2")) == 1
+            assert await people_of(session, "i1") == []
+            assert len(await people_of(session, "i2")) == 1
 
 
 async def test_a_tenant_sees_its_own_integrations_until_they_are_being_removed(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ async def test_clear_extensions_forgets_the_phones_and_clears_what_is_shown(tmp_
         )
         async with database.writing() as session:
             await people.clear_extensions(session, "i1", "a cause", NOON)
-            assert await endpoints.calls_by_person(session, ["p1"]) == {"p1": []}
+            assert await calls_by_person(session, ["p1"]) == {"p1": []}
         row = await read_person(database)
         assert (row.extension, row.desired, row.applied, row.due_at) == (None, None, CALL, NOON)
 

@@ -24,6 +24,7 @@ from sync.domain.model import Actor, EditedMeanwhile, IntegrationView, NameTaken
 from tests.support.clocks import NOON
 from tests.support.engines import KEY, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
+from tests.support.people_rows import people_of
 from tests.support.sandboxes import SandboxHandle, running_sandbox
 from tests.support.stores import decrypted, stored
 from tests.support.tenant_router import TenantRouter, give_own_ids, running_tenant_router
@@ -327,7 +328,7 @@ async def test_a_crash_between_clearing_and_storing_leaves_all_people_to_be_reco
         assert await old.shown(ANA) == ("Available", "Available")
         assert (await row_of(running, view)).tenant_id == view.tenant_id
         async with running.database.session() as session:
-            (ana,) = [one for one in await people.list_with_gone(session, view.id) if one.name == ANA]
+            (ana,) = [one for one in await people_of(session, view.id) if one.name == ANA]
         assert (ana.applied, ana.desired) == (UNSURE, "Busy/InACall")
         assert ana.due_at is not None
         assert ana.due_at <= utc_now() + timedelta(seconds=60)

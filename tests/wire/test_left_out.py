@@ -8,6 +8,7 @@ from storage.queries import people
 from sync.domain.model import Preview, Unmatched
 from tests.support.engines import TENANT, RunningEngine
 from tests.support.eventually import eventually
+from tests.support.people_rows import people_of
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine
 from tests.support.sandboxes import SandboxHandle
 
@@ -67,7 +68,7 @@ async def test_invisible_characters_count_on_neither_side(tmp_path: Path) -> Non
         preview = await match(running)
         assert {"Ana Martins", "Bruno Carvalho", "Catarina Lopes"}.isdisjoint(reasons(preview))
         async with running.database.session() as session:
-            rows = await people.list_with_gone(session, await running.integration_id())
+            rows = await people_of(session, await running.integration_id())
         assert {row.name: row.extension for row in rows}["Catarina Lopes"] == "2003"
         assert "Ana Martins" in {row.name for row in rows}
 

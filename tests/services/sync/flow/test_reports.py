@@ -17,6 +17,7 @@ from sync.flow.aftermath import MATCH_AGAIN
 from sync.flow.line_state import SETTLING, unknown_phone
 from tests.support.clocks import NOON, FakeClock
 from tests.support.fake_services import FakeJobs, context_of
+from tests.support.people_rows import calls_by_person
 from tests.support.statements import recorded_statements
 from tests.support.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
 from tests.support.sync.flows import flow_of, webhook_of
@@ -175,7 +176,7 @@ async def test_a_poll_of_one_device_ends_no_call_on_another_and_an_unknown_devic
         assert (row.desired, row.line) == (None, "offline")
         async with at.database.session() as session:
             assert set(await people.extensions_to_poll(session, "i1")) == {"ext p1", "ext p2"}
-            assert (await endpoints.calls_by_person(session, ["p1"]))["p1"] == []
+            assert (await calls_by_person(session, ["p1"]))["p1"] == []
 
 
 def idle(name: str, user_id: str = "") -> LineSnapshot:

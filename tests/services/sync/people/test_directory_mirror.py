@@ -22,6 +22,7 @@ from sync.people.directory_sync import DirectorySync
 from sync.people.sudden_loss import CONFIRM_AFTER
 from tests.support.clocks import FakeClock
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.people_rows import people_of
 from tests.support.stores import empty_store, integration, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
@@ -62,7 +63,7 @@ class Bench:
 
     async def rows(self) -> dict[str, str | None]:
         async with self.database.session() as session:
-            return {row.name: row.teams_user_id for row in await people.list_with_gone(session, "i1")}
+            return {row.name: row.teams_user_id for row in await people_of(session, "i1")}
 
     async def copied(self) -> list[KnownUser]:
         self.graph.accounts = list(self.accounts)

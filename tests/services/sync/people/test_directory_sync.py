@@ -11,7 +11,7 @@ from sqlmodel import SQLModel
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import endpoints, people, problems
+from storage.queries import endpoints, problems
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
@@ -20,6 +20,7 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
 from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.people_rows import people_of
 from tests.support.statements import recorded_statements
 from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
 
@@ -61,7 +62,7 @@ class Bench:
 
     async def rows(self) -> dict[str, Person]:
         async with self.database.session() as session:
-            return {row.name: row for row in await people.list_with_gone(session, "i1")}
+            return {row.name: row for row in await people_of(session, "i1")}
 
 
 @asynccontextmanager
