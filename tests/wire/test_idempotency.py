@@ -501,9 +501,12 @@ async def test_of_two_setups_with_one_name_one_is_refused(pair: TwoProcesses) ->
 
 
 async def test_two_who_start_a_rotation_see_the_same_one(pair: TwoProcesses) -> None:
-    scene = await new_scene(pair)
+    """During an outage, so that the first cannot end before the last is started."""
+    scene, sandbox = await new_scene(pair), pair.one.surroundings.sandbox
+    await sandbox.set_faults(graph_outage=True, entra_outage=True)
     begin = [bot.engine.credentials.start_rotation for bot in (pair.one, pair.two, pair.one, pair.two)]
     begun = await asyncio.gather(*(each(scene.tenant, scene.view.id, scene.by) for each in begin))
+    await sandbox.set_faults(graph_outage=False, entra_outage=False)
     assert len({rotation.id for rotation in begun}) == 1
     assert (await done_in_tenant(scene))["acts"]["rotate_begun"] == 1
 
