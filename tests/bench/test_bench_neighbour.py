@@ -25,7 +25,7 @@ from tests.load.seed import seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
 from tests.support.eventually import eventually
-from tests.support.postgres import fresh_database
+from tests.support.storage.postgres import fresh_database
 from tests.support.sync.recording_job import owner_in_key
 
 CHANGES = 100
