@@ -11,6 +11,7 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
@@ -25,7 +26,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_people import FakeMappings, FakePeople, FakeSchedules
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -33,9 +34,18 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people, mappings = FakePeople(), FakeMappings()
+    people = FakePeople()
     return Operations(
-        integrations, integrations, integrations, integrations, credentials, updates, people, people, mappings
+        integrations=integrations,
+        editor=integrations,
+        overview=integrations,
+        connection_test=integrations,
+        credentials=credentials,
+        updates=updates,
+        roster=people,
+        people=people,
+        mappings=FakeMappings(),
+        schedules=FakeSchedules(),
     )
 
 
@@ -56,4 +66,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        schedules=ScheduleEditor(context),
     )
