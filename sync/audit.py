@@ -74,6 +74,7 @@ class Act(StrEnum):
     MONITORS_SAME = "monitors_same"
     MONITORS_OTHER = "monitors_other"
     MONITORS_TICK = "monitors_tick"
+    MONITORS_OWN = "monitors_own"
     ALERTS_ON = "alerts_on"
     ALERTS_OFF = "alerts_off"
     ALERTS_QUIET = "alerts_quiet"

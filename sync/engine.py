@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.encryption import Encryption
 from sync.cloudlink.tables import WireTables
 from sync.credentials.expiry import SecretExpiry
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
@@ -239,6 +240,7 @@ class _Parts:
             overview=Overview(context, self.directory_sync, self.poller, reach),
             connection_test=self.connection_test,
             credentials=CredentialService(context, store, config.host),
+            monitor_secrets=MonitorSecrets(context, store),
             updates=UpdateService(context, self.catalogue),
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.service import CredentialService
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
@@ -26,6 +27,7 @@ class Operations:
     overview: Overview
     connection_test: ConnectionTest
     credentials: CredentialService
+    monitor_secrets: MonitorSecrets
     updates: UpdateService
     roster: Roster
     people: PersonEditor

@@ -145,8 +145,14 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
     yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE)
-    own = secrets_page(texts, one, Links())
-    yield "monitors_checklist_own", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE, own)
+    yield "monitors_checklist_own", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE, own=True)
+    page, link = (
+        secrets_page(texts, one, Links()),
+        Link(texts("link.monitor_secret"), "https://bot.example/exports/x"),
+    )
+    yield "monitors_secret", monitors.secret_offered(texts, one, page, link, may=True)
+    yield "monitors_secret_forbidden", monitors.secret_offered(texts, one, page, link, may=False)
+    yield "monitors_secret_unreachable", monitors.secret_offered(texts, one, page, None, may=True)
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW, ZONE)
     yield (
         "monitors_all_done",

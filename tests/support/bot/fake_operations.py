@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from storage.encryption import Encryption
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -25,7 +26,7 @@ from sync.presence.reader import PresenceReader
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
-from tests.support.bot.fake_credentials import FakeCredentials
+from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
 from tests.support.bot.fake_people import FakeMappings, FakePeople, FakeSchedules
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
@@ -41,6 +42,7 @@ def fake_operations(
         overview=integrations,
         connection_test=integrations,
         credentials=credentials,
+        monitor_secrets=FakeMonitorSecrets(integrations),
         updates=updates,
         roster=people,
         people=people,
@@ -62,6 +64,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
         connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
+        monitor_secrets=MonitorSecrets(context, store),
         updates=UpdateService(context, {}),
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
