@@ -10,6 +10,7 @@ from sync.integrations.overview import Overview
 from sync.integrations.service import IntegrationService
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
 
@@ -29,3 +30,4 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    reports: Reports

@@ -9,7 +9,7 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "integrations", "test", "history"),
+    "watch": ("status", "report", "integrations", "test", "history"),
     "people": ("people", "why", "person", "me", "mapping", "export_people"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),

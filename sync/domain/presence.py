@@ -1,7 +1,7 @@
 """The states of a person's line and of a person's presence."""
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 
 class LineState(StrEnum):
@@ -14,6 +14,10 @@ class LineState(StrEnum):
     DO_NOT_DISTURB = "do_not_disturb"
     OFFLINE = "offline"
     UNKNOWN = "unknown"
+
+
+TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
+"""The states that count as a call."""
 
 
 class Presence(StrEnum):

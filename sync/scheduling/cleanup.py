@@ -5,6 +5,7 @@ from datetime import timedelta
 from storage.queries import events as event_store
 from storage.queries import history
 from storage.queries.chat import drafts, presses
+from storage.queries.health import figures
 from storage.queries.people import effects, sent_changes
 from sync.domain.context import Context
 from sync.domain.jobs import CLEANUP, EVERYTHING
@@ -15,6 +16,9 @@ KEEP_EVENTS = timedelta(hours=2)
 
 KEEP_CALLS = timedelta(hours=24)
 KEEP_DELAYS = timedelta(hours=2)
+KEEP_FIGURES = timedelta(days=15)
+"""Two weeks, for the digest of a week that waits for a morning."""
+
 KEEP_DRAFTS = timedelta(days=7)
 KEEP_PRESSES = timedelta(days=400)
 KEEP_SENT_CHANGES = timedelta(days=7)
@@ -23,7 +27,7 @@ KEEP_HISTORY = timedelta(days=1100)
 
 
 class Cleanup:
-    """Deletes old events, ended calls, delays, drafts, presses, sent changes and history, ``every`` so often."""
+    """Deletes old events, ended calls, counts, drafts, presses, sent changes and history, ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database
@@ -39,6 +43,7 @@ class Cleanup:
             await event_store.delete_seen(session, now - KEEP_EVENTS)
             await event_store.delete_ended_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
             await effects.delete_delays(session, int((now - KEEP_DELAYS).timestamp()))
+            await figures.delete_before(session, int((now - KEEP_FIGURES).timestamp()))
             await drafts.delete_older_than(session, now - KEEP_DRAFTS)
             await presses.delete_older_than(session, now - KEEP_PRESSES)
             await sent_changes.delete_older_than(session, now - KEEP_SENT_CHANGES)

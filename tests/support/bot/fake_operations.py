@@ -21,11 +21,13 @@ from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -33,9 +35,10 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people, mappings = FakePeople(), FakeMappings()
+    people, mappings, reports = FakePeople(), FakeMappings(), FakeReports()
     return Operations(
-        integrations, integrations, integrations, integrations, credentials, updates, people, people, mappings
+        *(integrations, integrations, integrations, integrations, credentials, updates),
+        *(people, people, mappings, reports),
     )
 
 
@@ -56,4 +59,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        reports=Reports(context),
     )

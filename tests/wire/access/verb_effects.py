@@ -8,7 +8,7 @@ remove.progress rotate.cancel auto_rotate.show certificate.show certificate.canc
 monitors.checklist alerts.told history.show history.page history.filter export.link export.text
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 mapping.show mapping.preview mapping.quiet mapping.reset
-export_people.link help.cancel admins.list admins.invite admins.open admins.ask_remove
+export_people.link report.show report.export help.cancel admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
 """Read-only verbs, which may be repeated."""
