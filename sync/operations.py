@@ -8,6 +8,7 @@ from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
 from sync.integrations.service import IntegrationService
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.updates.service import UpdateService
@@ -29,3 +30,4 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    imports: PeopleImporter

@@ -16,6 +16,7 @@ from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
@@ -25,7 +26,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -35,7 +36,16 @@ def fake_operations(
 ) -> Operations:
     people, mappings = FakePeople(), FakeMappings()
     return Operations(
-        integrations, integrations, integrations, integrations, credentials, updates, people, people, mappings
+        integrations,
+        integrations,
+        integrations,
+        integrations,
+        credentials,
+        updates,
+        people,
+        people,
+        mappings,
+        FakeImports(),
     )
 
 
@@ -56,4 +66,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        imports=PeopleImporter(context),
     )
