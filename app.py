@@ -31,6 +31,7 @@ from bot.chat.exports.diagnostics import settings_facts
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
 from bot.chat.exports.links import ExportLinks
+from bot.chat.exports.monitor_secret import MonitorSecretPage
 from bot.chat.imports.download import FileDownload
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
@@ -272,7 +273,8 @@ async def open_applications(
         files = export_files(services, settings_facts(settings.model_dump()))
         exports = Exports(services, services.export_links, files)
         certificate = CertificateFile(services)
-        public = None if role is Role.WORKER else public_application(host, engine, exports, certificate)
+        pages = certificate, MonitorSecretPage(services)
+        public = None if role is Role.WORKER else public_application(host, engine, exports, *pages)
         yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
@@ -318,7 +320,7 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
 
 
 def public_application(
-    host: Host, engine: Engine, exports: Exports, certificate: CertificateFile
+    host: Host, engine: Engine, exports: Exports, certificate: CertificateFile, monitor_secret: MonitorSecretPage
 ) -> web.Application:
     """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
     application = web.Application(client_max_size=256 * 1024)
@@ -327,7 +329,9 @@ def public_application(
     for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
         application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
     application.router.add_get("/exports/{token}", exports.serve)
-    application.router.add_get("/certificates/{token}", certificate.serve)
+    application.router.add_get("/exports/certificates/{token}", certificate.serve)
+    application.router.add_get("/exports/monitors/{token}", monitor_secret.ask)
+    application.router.add_post("/exports/monitors/{token}", monitor_secret.hand_over)
     return application
 
 

@@ -5,7 +5,8 @@ events are answered, and its changes sent; their outcomes are part of a later ti
 who were being sent are marked so in the store and are due, so they are sent again. State is read when it is sent,
 so the newest is; what changes meanwhile is sent next.
 
-Where other processes run jobs too, only the one that runs an integration's job ``PUSH`` sends for it.
+Where other processes run jobs too, only the one that runs an integration's job ``PUSH`` sends for it, and stores
+what came of it: that is checked in the same transaction, for another may have taken it for dead.
 """
 
 import asyncio
@@ -25,6 +26,7 @@ from storage.queries.integrations import Subscribed
 from storage.transaction import Transaction
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
+from sync.domain.jobs import PUSH
 from sync.domain.phone_events import Event, LineSnapshot
 from sync.flow.aftermath import Aftermath
 from sync.flow.lanes import Batch, Events, Lane, Polled
@@ -168,6 +170,9 @@ class Flow:
         return batch.work(lane, may_send=may_send, is_free=self._is_free(lane))
 
     def _store(self, work: Mapping[str, Work], transaction: Transaction) -> Ticked:
+        held = self._context.jobs.held(transaction, PUSH, [key for key, each in work.items() if each.may_send])
+        for key in work.keys() - held:
+            work[key].leave_to_others()
         return Tick(transaction, work, self._rules, self._context.clock()).run()
 
     def _fail(self, batches: Mapping[str, Batch], error: Exception) -> None:
@@ -190,6 +195,9 @@ class Flow:
                 batch.put_back(lane)
                 continue
             lane.sending -= batch.answered
+            if work[key].is_lost:
+                log.warning("sent_by_another_process", integration=key)
+                lane.end_pushes()
             row = done.integrations.get(key)
             if row:
                 lane.tenant = row.owner_tenant

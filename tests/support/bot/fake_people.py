@@ -8,6 +8,7 @@ from sync.domain.imports import ImportView
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -38,6 +39,20 @@ class FakeImports(PeopleImporter):
 
     async def expect(self, owner_tenant: str, integration_id: str, by: Actor) -> None:
         raise UnknownIntegration(integration_id)
+
+
+@dataclass
+class FakeSchedules(ScheduleEditor):
+    """``calls`` are the names of the calls that would have changed something."""
+
+    calls: list[str] = field(default_factory=list)
+
+    async def preview(self, *_: Any) -> int:
+        return 0
+
+    async def save(self, *_: Any) -> IntegrationView:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
 
 
 @dataclass

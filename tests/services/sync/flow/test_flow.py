@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.errors import CloudLinkPresenceError
 from storage.database import Database, guarded
 from storage.encryption import Encryption
+from storage.tables.columns import UNSURE
 from storage.tables.people import Call
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Request, SetPresence
@@ -166,6 +167,26 @@ async def test_what_was_being_sent_when_the_process_died_is_sent_by_the_next(tmp
         assert another.clients.graph.sent == [SET]
         assert await applied(at.database) == Presence.IN_A_CALL
         at.clients.graph.during_push = None
+
+
+async def test_a_process_that_was_taken_for_dead_stores_no_outcome_and_sends_no_more(tmp_path: Path) -> None:
+    """Another runs its job by now, and has sent the same people again: only that one knows what came of it."""
+    answer, jobs = asyncio.Event(), FakeJobs()
+    async with bench(tmp_path, jobs=jobs) as at:
+        at.clients.graph.during_push = answer.wait
+        await at.report(CallState.CONNECTED, 1)
+        pushing = asyncio.create_task(at.flow.push("i1"))
+        await at.wait_until_sent(SET)
+        jobs.taken_over = {"i1"}
+        answer.set()
+        await pushing
+        assert await applied(at.database) == UNSURE
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == [SET]
+        jobs.taken_over = set()
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == [SET, SET]
+        assert await applied(at.database) == Presence.IN_A_CALL
 
 
 class Withdrawn(CloudLinkPresenceError):
