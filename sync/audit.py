@@ -68,6 +68,7 @@ class Act(StrEnum):
     UPDATE_UNDONE = "update_undone"
     STATUS_TEXT = "status_text"
     MAPPING = "mapping"
+    SCHEDULE = "schedule"
     MONITORS_ADD = "monitors_add"
     MONITORS_REMOVE = "monitors_remove"
     MONITORS_SAME = "monitors_same"

@@ -23,6 +23,7 @@ from sync.domain.features import INITIAL
 from sync.domain.jobs import (
     CLEANUP,
     EXPIRY,
+    HOURS,
     INSTALL,
     MATCH,
     NOTIFY,
@@ -50,6 +51,7 @@ from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
@@ -69,6 +71,7 @@ from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
 from sync.scheduling.cleanup import Cleanup
+from sync.scheduling.hours import HoursJob
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
@@ -190,6 +193,7 @@ class _Parts:
         self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
         self.expiry = SecretExpiry(context, store, config.host)
         self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_timeout))
+        self.hours = HoursJob(context)
         self.cleanup = Cleanup(context, timedelta(seconds=every.cleanup))
         self.notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, skew.seconds)
 
@@ -197,6 +201,7 @@ class _Parts:
         """Every job but ``SCHEDULE``, which queues the others."""
         return (
             Job(PUSH, self.flow.push, urgent=True),
+            Job(HOURS, self.hours.run, urgent=True),
             Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
             Job(POLL, self.poller.poll, paced=True),
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
@@ -242,6 +247,7 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            schedules=ScheduleEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,
             jobs=jobs,

@@ -8,6 +8,7 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -31,3 +32,4 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    schedules: ScheduleEditor

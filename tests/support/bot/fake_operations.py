@@ -12,6 +12,7 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
@@ -26,7 +27,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_people import FakeMappings, FakePeople, FakeSchedules
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -34,7 +35,7 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people, mappings = FakePeople(), FakeMappings()
+    people = FakePeople()
     return Operations(
         integrations=integrations,
         editor=integrations,
@@ -45,7 +46,8 @@ def fake_operations(
         updates=updates,
         roster=people,
         people=people,
-        mappings=mappings,
+        mappings=FakeMappings(),
+        schedules=FakeSchedules(),
     )
 
 
@@ -67,4 +69,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        schedules=ScheduleEditor(context),
     )

@@ -233,8 +233,8 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
         assert command.descriptions[language] in said
 
 
-async def test_help_is_five_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
-    assert len(GROUPS) == 5
+async def test_help_is_six_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
+    assert len(GROUPS) == 6
     assert max(len(keys) for keys in GROUPS.values()) <= 6
     grouped = {*UNLISTED, *(key for keys in GROUPS.values() for key in keys)}
     assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()
