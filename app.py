@@ -40,6 +40,7 @@ from bot.hosting.auth.bot_token import token_source
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
 from bot.proactive.notifier import Notifier
+from bot.proactive.removal_message import RemovalMessage
 from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
@@ -62,7 +63,7 @@ from storage.queries import integrations
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
 from sync.cloudlink.tables import WireTables, load_tables
-from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
+from sync.domain.jobs import NOTIFY, SHOW_REMOVED, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
@@ -317,6 +318,7 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
     engine.jobs.replace(NOTIFY, notifier.notify)
     cards = UpdateCards(services, engine.updates, host.messenger)
     engine.jobs.replace(SHOW_UPDATE, cards.show)
+    engine.jobs.replace(SHOW_REMOVED, RemovalMessage(services, host.messenger, engine.jobs).show)
 
 
 def public_application(

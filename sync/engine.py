@@ -38,6 +38,7 @@ from sync.domain.jobs import (
     REMOVE,
     ROTATE,
     SCHEDULE,
+    SHOW_REMOVED,
     SHOW_UPDATE,
     SUBSCRIBE,
     WARN,
@@ -108,7 +109,7 @@ class Engine(Operations):
     """The running sync: the operations of administrators, the webhooks and the jobs.
 
     ``webhooks`` receives CloudLink's notifications, ``way_in`` our own that try the address. The bot replaces the
-    jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
+    jobs ``NOTIFY``, ``SHOW_UPDATE`` and ``SHOW_REMOVED`` in ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
@@ -123,7 +124,7 @@ class Engine(Operations):
 
 
 async def do_nothing(_key: str) -> None:
-    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` until the bot replaces them: what is due stays due."""
+    """The jobs of ``Engine.jobs`` until the bot replaces them: what is due stays due."""
 
 
 @asynccontextmanager
@@ -219,6 +220,7 @@ class _Parts:
             Job(WARN, self.notices.run, urgent=True),
             Job(NOTIFY, do_nothing, urgent=True),
             Job(SHOW_UPDATE, do_nothing),
+            Job(SHOW_REMOVED, do_nothing),
         )
 
     def register_jobs(self, jobs: JobQueue) -> Scheduler:

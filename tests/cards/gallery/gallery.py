@@ -332,8 +332,9 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
-    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", None)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", 0)
+    yield "removed_left", integrations.removed(texts, "1" * 32, "Head office", 3)
 
 
 def integration(
