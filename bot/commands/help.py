@@ -10,7 +10,8 @@ from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
     "watch": ("status", "report", "integrations", "test", "history"),
-    "people": ("people", "why", "person", "me", "mapping", "export_people"),
+    "people": ("people", "why", "person", "me", "export_people"),
+    "rules": ("mapping", "schedule"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
     "chat": ("alerts", "admins", "export", "language"),
