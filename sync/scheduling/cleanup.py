@@ -28,7 +28,7 @@ KEEP_HISTORY = timedelta(days=1100)
 
 
 class Cleanup:
-    """Deletes old events, ended calls, counts, drafts, imports, presses, changes and history, ``every`` so often."""
+    """Deletes old events, calls, counts, drafts, imports, presses, sent changes and history, ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database
