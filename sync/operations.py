@@ -10,8 +10,10 @@ from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
 
@@ -32,4 +34,6 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    reports: Reports
+    imports: PeopleImporter
     schedules: ScheduleEditor

@@ -226,7 +226,7 @@ class Flow:
                 hands_over = not work[key].may_send
                 if self._aftermath.is_needed(key, done, hands_over=hands_over):
                     self._run(key, self._aftermath.follow(key, done, hands_over=hands_over))
-            batch.resolve(done.refused, done.polled[key], is_gone=row is None)
+            batch.resolve(done.refused, done.polled.get(key, ()), is_gone=row is None)
             self._settle(key)
         self._aftermath.record(done)
 
