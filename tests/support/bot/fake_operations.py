@@ -12,21 +12,25 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -34,7 +38,7 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people, mappings = FakePeople(), FakeMappings()
+    people = FakePeople()
     return Operations(
         integrations=integrations,
         editor=integrations,
@@ -45,7 +49,10 @@ def fake_operations(
         updates=updates,
         roster=people,
         people=people,
-        mappings=mappings,
+        mappings=FakeMappings(),
+        imports=FakeImports(),
+        schedules=FakeSchedules(),
+        reports=FakeReports(),
     )
 
 
@@ -67,4 +74,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        reports=Reports(context),
+        imports=PeopleImporter(context),
+        schedules=ScheduleEditor(context),
     )
