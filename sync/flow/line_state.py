@@ -22,6 +22,9 @@ SETTLING = timedelta(seconds=5)
 FUTURE = timedelta(minutes=5)
 """A time that is further ahead of our clock is wrong: what CloudLink dates so counts as now."""
 
+OVERTAKING = timedelta(minutes=1)
+"""Two events of less than so long may overtake each other, however far ahead CloudLink's clock is."""
+
 MAX_ENDPOINTS = 16
 """More endpoints of a person are not remembered: CloudLink's guides name three devices and a hot desk."""
 
@@ -105,13 +108,13 @@ def _apply_call_event(endpoint: Endpoint, event: CallEvent, now: datetime) -> tu
         return endpoint, Verdict.UNKNOWN_STATE
     if event.state is CallState.UNCHANGED:
         return endpoint, Verdict.UNCHANGED
-    known, at = endpoint.calls.get(event.call_id), _believed(event.at, now)
-    known_at = _believed(known.at, now) if known else 0
+    known = endpoint.calls.get(event.call_id)
+    at, known_at = _compared(event.at, known.at if known else 0, known.heard_at if known else None, now)
     if known and (0 < at < known_at or (known.state is CallState.ENDED and 0 < at == known_at)):
         return endpoint, Verdict.LATE
     if known is None and sum(each.state is not CallState.ENDED for each in endpoint.calls.values()) >= MAX_CALLS:
         return endpoint, Verdict.TOO_MANY_CALLS
-    call = LineCall(event.state, event.conference, max(at, known_at), now)
+    call = LineCall(event.state, event.conference, max(at, known_at) or event.at, now)
     return replace(endpoint, calls={**endpoint.calls, event.call_id: call}, heard_at=now), Verdict.APPLIED
 
 
@@ -119,17 +122,28 @@ def _apply_endpoint_event(endpoint: Endpoint, event: EndpointEvent, now: datetim
     flag = event.do_not_disturb
     if flag is None and event.state_name.casefold() not in PHONE_STATES:
         return endpoint, Verdict.UNKNOWN_STATE
-    at, known_at = _believed(event.at, now), _believed(endpoint.at, now)
+    at, known_at = _compared(event.at, endpoint.at, endpoint.heard_at, now)
     if 0 < at < known_at:
         return endpoint, Verdict.LATE
     changed = replace(
         endpoint,
         do_not_disturb=endpoint.do_not_disturb if flag is None else flag,
         offline=_is_offline(event.state_name),
-        at=max(at, known_at),
+        at=max(at, known_at) or event.at,
         heard_at=now,
     )
     return changed, Verdict.APPLIED
+
+
+def _compared(at: int, known_at: int, heard_at: datetime | None, now: datetime) -> tuple[int, int]:
+    """The times of an event and of what is known, heard of at ``heard_at``, as far as they are believed.
+
+    Two that are close together are compared as they are: they come from one clock, which may be ahead.
+    """
+    is_close = abs(at - known_at) < OVERTAKING.total_seconds() * 1000
+    if is_close and heard_at and abs(now - heard_at) < OVERTAKING:
+        return at, known_at
+    return _believed(at, now), _believed(known_at, now)
 
 
 def _believed(at: int, now: datetime) -> int:

@@ -7,6 +7,9 @@ from tests.simulation.models.graph import TeamsUser as User
 from tests.simulation.models.phones import Colleague, PhoneSystem
 from tests.simulation.world import Kind, World
 
+CLOCK_ERRORS = (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
+"""Seconds by which CloudLink's clock is ahead of the true time."""
+
 ACCOUNTS = ("account-1", "account-2")
 
 
@@ -24,7 +27,9 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
                 _hire(phones, number, address)
     if world.has(Kind.CLOUDLINK_CLOCK):
         for phones in systems.values():
-            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice((-600, -290, -30, -2, 2, 30, 240))
+            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice(
+                (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
+            )
     if world.has(Kind.PERSON_REFUSED):
         _refuse_some(world, graph)
     return systems
