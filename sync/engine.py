@@ -59,6 +59,7 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
@@ -247,6 +248,7 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,

@@ -10,6 +10,7 @@ from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.updates.service import UpdateService
@@ -32,4 +33,5 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    imports: PeopleImporter
     schedules: ScheduleEditor

@@ -18,6 +18,7 @@ from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
@@ -27,7 +28,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople, FakeSchedules
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -47,6 +48,7 @@ def fake_operations(
         roster=people,
         people=people,
         mappings=FakeMappings(),
+        imports=FakeImports(),
         schedules=FakeSchedules(),
     )
 
@@ -69,5 +71,6 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
     )
