@@ -13,6 +13,7 @@ from bot.cards.field_errors import fault_link
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.errors import Fault
+from sync.domain.imports import LineFault
 from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
@@ -41,6 +42,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "expiry.source.{}": set(ExpirySource) - {ExpirySource.UNKNOWN},
     "fault.{}": Fault,
     "fault.{}.remedy": Fault,
+    "import.fault.{}": LineFault,
     "line.{}": LineState,
     "mapping.show.{}": [each.activity for each in CHOICES],
     "mapping.state.{}": MAPPABLE,
@@ -72,7 +74,7 @@ NO_ENUM = frozenset(
         *("field.{}", "field.{}.hint", "help.group.{}", "monitors.secret.{}", "notice.closed.{}"),
         *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
         *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
-        *("check.{}", "check.{}.remedy", "{}.remedy"),
+        *("check.{}", "check.{}.remedy", "{}.remedy", "{}.more", "export.report.{}", "import.{}", "report.{}"),
     }
 )
 
