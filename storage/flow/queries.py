@@ -40,12 +40,24 @@ SELECT each.0, each.1, ? FROM each(?) WHERE true
 ON CONFLICT DO NOTHING RETURNING integration_id, event_id
 """
 
+NEAR_ONE = 50
+"""People at one extension who are read for a report of it: more are nobody's phone, and would delay all others."""
+
 CONCERNED = """
 WHERE id IN (
-    SELECT person.id FROM each(?) CROSS JOIN person
-        WHERE person.integration_id = each.0 AND person.extension = each.1
-    UNION ALL SELECT endpoint.person_id FROM each(?) CROSS JOIN endpoint
-        WHERE endpoint.integration_id = each.0 AND endpoint.extension = each.1
+    SELECT id FROM (
+        SELECT person.id, row_number() OVER (
+            PARTITION BY person.integration_id, person.extension ORDER BY person.teams_user_id IS NULL, person.id
+        ) AS place
+        FROM each(?) CROSS JOIN person WHERE person.integration_id = each.0 AND person.extension = each.1
+    ) AS owner WHERE place <= ?
+    UNION ALL SELECT person_id FROM (
+        SELECT endpoint.person_id, row_number() OVER (
+            PARTITION BY endpoint.integration_id, endpoint.extension
+            ORDER BY endpoint.heard_at IS NULL, endpoint.heard_at DESC, endpoint.person_id
+        ) AS place
+        FROM each(?) CROSS JOIN endpoint WHERE endpoint.integration_id = each.0 AND endpoint.extension = each.1
+    ) AS guest WHERE place <= ?
     UNION ALL SELECT person.id FROM each(?) CROSS JOIN person
         WHERE person.integration_id = each.0 AND person.cloudlink_user_id = each.1
     UNION ALL SELECT each.0 FROM each(?)
@@ -110,9 +122,12 @@ def mark_seen(transaction: Transaction, names: Pairs, now: datetime) -> set[tupl
 def lock_concerned(
     transaction: Transaction, extensions: Pairs, user_ids: Pairs, ids: Collection[str]
 ) -> list[PersonRow]:
-    """The people who own these extensions or were seen there, have these CloudLink user ids, or these ids."""
+    """The people who own these extensions or were seen there, have these CloudLink user ids, or these ids.
+
+    Of those who own an extension or were seen there, ``NEAR_ONE`` each: the matched, and the last seen.
+    """
     places = paired(extensions)
-    return transaction.read(PEOPLE, CONCERNED, places, places, paired(user_ids), listed(ids))
+    return transaction.read(PEOPLE, CONCERNED, places, NEAR_ONE, places, NEAR_ONE, paired(user_ids), listed(ids))
 
 
 def endpoints_of(transaction: Transaction, person_ids: Iterable[str]) -> list[EndpointRow]:
