@@ -25,6 +25,10 @@ Pairs = Collection[tuple[str, str]]
 SHARING = """
 SELECT this.id, other.id FROM each(?) CROSS JOIN integration AS this CROSS JOIN integration AS other
 WHERE this.id = each.0 AND other.tenant_id = this.tenant_id AND other.client_id = this.client_id
+    AND (other.owner_tenant = this.owner_tenant OR NOT EXISTS (
+        SELECT 1 FROM problem WHERE problem.integration_id IN (this.id, other.id)
+            AND healed_at IS NULL AND lasting AND service IN (SELECT each.0 FROM each(?))
+    ))
 """
 
 LOCKED = "WHERE id IN (SELECT each.0 FROM each(?)) ORDER BY id FOR UPDATE SKIP LOCKED"
@@ -95,10 +99,16 @@ DO UPDATE SET count = unknownstate.count + excluded.count, last_at = excluded.la
 """
 
 
-def sharing(transaction: Transaction, integration_ids: Collection[str]) -> dict[str, set[str]]:
-    """For each of these that exists, all that have its tenant and application, itself included."""
+def sharing(
+    transaction: Transaction, integration_ids: Collection[str], services: Iterable[str]
+) -> dict[str, set[str]]:
+    """For each of these that exists, all that have its tenant and application, itself included.
+
+    Of another owner only while these ``services`` refuse neither's credentials: who can use the application no
+    longer must not hold up who can.
+    """
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for this, other in transaction.rows(SHARING, listed(integration_ids)):
+    for this, other in transaction.rows(SHARING, listed(integration_ids), listed(services)):
         found[this].add(other)
     return dict(found)
 

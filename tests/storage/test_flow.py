@@ -12,6 +12,7 @@ from storage.database import Database
 from storage.flow import queries
 from storage.flow.rows import CALLS, ENDPOINTS, INTEGRATIONS, PEOPLE
 from storage.tables.people import Endpoint
+from storage.tables.problems import Problem
 from storage.transaction import Table, Transaction, listed, paired
 from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, stored
@@ -26,7 +27,7 @@ def selecting(table: Table[Any], condition: str) -> str:
 
 
 STATEMENTS: dict[str, tuple[str, list[Any]]] = {
-    "sharing": (queries.SHARING, [ONE]),
+    "sharing": (queries.SHARING, [ONE, ONE]),
     "integrations": (selecting(INTEGRATIONS, queries.LOCKED), [ONE]),
     "problems": (queries.OPEN_PROBLEMS, [ONE]),
     "people": (selecting(PEOPLE, queries.CONCERNED), [PAIR, 9, PAIR, 9, PAIR, ONE]),
@@ -104,3 +105,21 @@ async def test_of_many_people_at_one_extension_few_are_read(
         here, named = [("i1", "2000")], [("i1", owners[2].cloudlink_user_id or "")]
         found = await database.transact(lambda transaction: queries.lock_concerned(transaction, here, named, ()))
     assert [row.id for row in found] == ["guest 3", "guest 4", "owner 0", "owner 2", "owner 4"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "lasting", "shares"), [("t1", True, True), ("another", False, True), ("another", True, False)]
+)
+async def test_an_application_is_not_shared_with_another_owner_whose_credentials_are_refused(
+    tmp_path: Path, owner: str, lasting: bool, shares: bool
+) -> None:
+    """Else one of them, locked for its own events, would leave the other out of a tick."""
+    async with empty_store(tmp_path) as database:
+        first, second = integration(owner_tenant="t1"), integration(id="i2", owner_tenant=owner)
+        assert (first.tenant_id, first.client_id) == (second.tenant_id, second.client_id)
+        refused = {"integration_id": "i2", "service": "entra", "fault": "entra.secret_wrong"}
+        await stored(database, first, second)
+        await stored(database, Problem(**refused, lasting=lasting, since=NOON, checked_at=NOON))
+        ids = ("i1", "i2")
+        found = await database.transact(lambda transaction: queries.sharing(transaction, ids, ("entra", "graph")))
+    assert found == ({"i1": {*ids}, "i2": {*ids}} if shares else {"i1": {"i1"}, "i2": {"i2"}})
