@@ -34,6 +34,7 @@ ACTS: Mapping[str, str] = {
     "edit.save_teams": "edit.open",
     "enable.now": "enable.preview",
     "mapping.save": "mapping.show",
+    "messages.save": "messages.show",
     "monitors.add": "monitors.show",
     "monitors.other": "monitors.show",
     "monitors.remove": "monitors.show",
@@ -48,10 +49,10 @@ ACTS: Mapping[str, str] = {
     "remove.now": "remove.ask",
     "rotate.save": "rotate.progress",
     "rotate.start": "rotate.progress",
+    "schedule.save": "schedule.show",
     "setup.now": "enable.preview",
     "setup.save": "setup.resume",
     "update.install": "update.show",
-    "update.save_text": "update.show",
     "update.undo": "update.show",
 }
 """The verbs that change something, each with the verb that shows the current state instead.

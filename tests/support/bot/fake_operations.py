@@ -11,6 +11,7 @@ from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
@@ -27,7 +28,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_people import FakeMappings, FakeMessages, FakePeople, FakeSchedules
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -48,6 +49,7 @@ def fake_operations(
         people=people,
         mappings=FakeMappings(),
         schedules=FakeSchedules(),
+        messages=FakeMessages(),
     )
 
 
@@ -70,4 +72,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
         schedules=ScheduleEditor(context),
+        messages=MessageEditor(context),
     )
