@@ -38,6 +38,7 @@ from sync.domain.jobs import (
     REMOVE,
     ROTATE,
     SCHEDULE,
+    SHOW_REMOVED,
     SHOW_UPDATE,
     SUBSCRIBE,
     WARN,
@@ -59,6 +60,7 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
@@ -70,6 +72,7 @@ from sync.presence.reader import PresenceReader
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.reports.reports import Reports
 from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.hours import HoursJob
 from sync.scheduling.scheduler import Intervals, Scheduler
@@ -108,7 +111,7 @@ class Engine(Operations):
     """The running sync: the operations of administrators, the webhooks and the jobs.
 
     ``webhooks`` receives CloudLink's notifications, ``way_in`` our own that try the address. The bot replaces the
-    jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
+    jobs ``NOTIFY``, ``SHOW_UPDATE`` and ``SHOW_REMOVED`` in ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
@@ -123,7 +126,7 @@ class Engine(Operations):
 
 
 async def do_nothing(_key: str) -> None:
-    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` until the bot replaces them: what is due stays due."""
+    """The jobs of ``Engine.jobs`` until the bot replaces them: what is due stays due."""
 
 
 @asynccontextmanager
@@ -172,7 +175,7 @@ class _Parts:
         self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
     ) -> None:
         every = config.intervals
-        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics, context.steady)
         self.config, self.context, self.store = config, context, store
         self.delays = Delays(context.database, context.clock)
         self.flow = Flow(context, store, self.quota, self.delays)
@@ -183,7 +186,7 @@ class _Parts:
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
         self.reader = PresenceReader(context, store, self.quota)
-        self.read_back = ReadBackJob(context, self.reader)
+        self.read_back = ReadBackJob(context, self.reader, self.delays)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -219,6 +222,7 @@ class _Parts:
             Job(WARN, self.notices.run, urgent=True),
             Job(NOTIFY, do_nothing, urgent=True),
             Job(SHOW_UPDATE, do_nothing),
+            Job(SHOW_REMOVED, do_nothing),
         )
 
     def register_jobs(self, jobs: JobQueue) -> Scheduler:
@@ -246,6 +250,8 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            reports=Reports(context),
+            imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
             messages=MessageEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),

@@ -23,6 +23,9 @@ class LineState(StrEnum):
 BUSY_LINES: Final = (LineState.ON_CALL, LineState.IN_CONFERENCE, LineState.RINGING, LineState.DO_NOT_DISTURB)
 """The states of a phone for which Teams may show something."""
 
+TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
+"""The states that count as a call."""
+
 
 class Presence(StrEnum):
     """The only pairs that Graph's setPresence accepts (Graph reference, presence: setPresence)."""

@@ -34,7 +34,7 @@ ORDINARY = ("poll", "match", "subscribe", "expiry")
 QUOTA = 1500
 TURNS, WINDOW, SETTLING = 4, 10.0, 4.0
 """Seconds of silence and of noise, in turns; a neighbour's calls need some seconds to become changes."""
-QUIET_CALLS = 12.0
+QUIET_CALLS = 5.0
 NOISY_CALLS = 25.0
 """A second: with three webhooks each, and what is polled, as much as a process can do."""
 

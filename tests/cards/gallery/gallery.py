@@ -36,7 +36,7 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import Effect, LineState, Presence
-from tests.cards.gallery import access, management, notice, people, rotation, update
+from tests.cards.gallery import access, management, notice, people, report, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -80,6 +80,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_health(texts),
             *_things(texts),
             *people.samples(texts, integration(), _typed("why", texts)),
+            *report.samples(texts, integration()),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),
             *update.samples(texts, integration()),
@@ -332,8 +333,9 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
-    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", None)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", 0)
+    yield "removed_left", integrations.removed(texts, "1" * 32, "Head office", 3)
 
 
 def integration(

@@ -19,16 +19,19 @@ from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeMappings, FakeMessages, FakePeople, FakeSchedules
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakeMessages, FakePeople, FakeSchedules
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -48,8 +51,10 @@ def fake_operations(
         roster=people,
         people=people,
         mappings=FakeMappings(),
+        imports=FakeImports(),
         schedules=FakeSchedules(),
         messages=FakeMessages(),
+        reports=FakeReports(),
     )
 
 
@@ -71,6 +76,8 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        reports=Reports(context),
+        imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
         messages=MessageEditor(context),
     )

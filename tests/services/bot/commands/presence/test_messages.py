@@ -9,7 +9,12 @@ from tests.support.bot.fakes import buttons, inputs, words
 from tests.support.bot.texts import EN
 from tests.support.storage.stores import read_person
 
-TYPED = {"text_on_call": "Ao telefone", "text_in_conference": "", "text_ringing": " A tocar\n", "text_do_not_disturb": "x" * 500}
+TYPED = {
+    "text_on_call": "Ao telefone",
+    "text_in_conference": "",
+    "text_ringing": " A tocar\n",
+    "text_do_not_disturb": "x" * 500,
+}
 
 
 @pytest.fixture
