@@ -25,6 +25,7 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    mapping: str
     line: str
     heard_at: datetime | None
     desired: str | None
@@ -87,6 +88,7 @@ class IntegrationRow:
     feature_version: int
     status_text: str
     mapping: dict[str, str | None]
+    further: list[dict[str, Any]]
     closed: bool
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)

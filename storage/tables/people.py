@@ -31,6 +31,9 @@ class Person(SQLModel, table=True):
     ``chosen_user_id`` is the Teams user whom an administrator chose. ``choices`` counts what administrators changed
     about this person, the last of them ``changed_by``, named ``changed_by_name``.
 
+    ``chosen_mapping`` is the further mapping that an administrator chose for this person, ``mapping`` the one that
+    applies: ids in ``Integration.further``, empty for the integration's own.
+
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
     when it is processed next.
@@ -73,6 +76,8 @@ class Person(SQLModel, table=True):
     gone: bool = False
     search: str = ""
     chosen_user_id: str | None = None
+    chosen_mapping: str = ""
+    mapping: str = ""
     choices: int = 0
     changed_by: str = ""
     changed_by_name: str = ""

@@ -201,7 +201,7 @@ def _matching(row: PeopleImport) -> list[Any]:
 
 
 async def figures(session: AsyncSession, import_id: str) -> dict[str, int]:
-    """The fields of ``sync.domain.imports.Figures`` that lines tell."""
+    """The fields of ``sync.people.imports.values.Figures`` that lines tell."""
     counts = {
         "excluded": col(Line.excluded).is_(True),
         "included": col(Line.excluded).is_(False),

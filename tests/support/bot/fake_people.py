@@ -4,12 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.people.directory_people import PeopleQuery
-from sync.domain.imports import ImportView
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
+from sync.people.imports.values import ImportView
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 
@@ -23,8 +23,19 @@ class FakeMappings(MappingEditor):
     async def preview(self, *_: Any) -> tuple[int, list[Concerned]]:
         return 0, []
 
+    async def counts(self, *_: Any) -> dict[str, int]:
+        return {}
+
     async def save(self, *_: Any) -> tuple[IntegrationView, int]:
         self.calls.append("save")
+        raise UnknownIntegration("i1")
+
+    async def add(self, *_: Any) -> IntegrationView:
+        self.calls.append("add")
+        raise UnknownIntegration("i1")
+
+    async def remove(self, *_: Any) -> tuple[IntegrationView, int]:
+        self.calls.append("remove")
         raise UnknownIntegration("i1")
 
 
@@ -98,6 +109,9 @@ class FakePeople(Roster, PersonEditor):
 
     async def unmatch(self, *_: Any) -> None:
         self._change("unmatch")
+
+    async def choose_mapping(self, *_: Any) -> None:
+        self._change("choose_mapping")
 
     def _change(self, name: str) -> None:
         self.calls.append(name)
