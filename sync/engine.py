@@ -71,6 +71,7 @@ from sync.presence.reader import PresenceReader
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.reports.reports import Reports
 from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.hours import HoursJob
 from sync.scheduling.scheduler import Intervals, Scheduler
@@ -173,7 +174,7 @@ class _Parts:
         self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
     ) -> None:
         every = config.intervals
-        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics, context.steady)
         self.config, self.context, self.store = config, context, store
         self.delays = Delays(context.database, context.clock)
         self.flow = Flow(context, store, self.quota, self.delays)
@@ -184,7 +185,7 @@ class _Parts:
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
         self.reader = PresenceReader(context, store, self.quota)
-        self.read_back = ReadBackJob(context, self.reader)
+        self.read_back = ReadBackJob(context, self.reader, self.delays)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -248,6 +249,7 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            reports=Reports(context),
             imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),

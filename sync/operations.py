@@ -13,6 +13,7 @@ from sync.integrations.service import IntegrationService
 from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
 
@@ -33,5 +34,6 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    reports: Reports
     imports: PeopleImporter
     schedules: ScheduleEditor

@@ -236,7 +236,11 @@ async def apply(
         (col(Person.unmatched) == shared, shared),
         else_=null(),
     )
+    could = and_(col(Person.teams_user_id).is_not(None), col(Person.unmatched).is_(None))
+    can = and_(col(Person.extension).is_not(None), col(Person.unmatched).is_distinct_from(shared))
+    is_reached = and_(is_match, could != can)
     values: dict[str, Any] = {
+        "reach_changed_at": case((is_reached, now), else_=col(Person.reach_changed_at)),
         "excluded": func.coalesce(col(Line.excluded), col(Person.excluded)),
         "chosen_user_id": case(
             (is_match, col(Line.user_id)), (col(Line.match) == "unmatch", null()), else_=col(Person.chosen_user_id)

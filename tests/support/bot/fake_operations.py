@@ -24,11 +24,13 @@ from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
 from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -50,6 +52,7 @@ def fake_operations(
         mappings=FakeMappings(),
         imports=FakeImports(),
         schedules=FakeSchedules(),
+        reports=FakeReports(),
     )
 
 
@@ -71,6 +74,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        reports=Reports(context),
         imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
     )

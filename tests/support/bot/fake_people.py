@@ -5,7 +5,7 @@ from typing import Any
 
 from storage.queries.people.directory_people import PeopleQuery
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
-from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
+from sync.domain.people import Explanation, ExportedPerson, Found, NoImport, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
@@ -50,6 +50,18 @@ class FakeImports(PeopleImporter):
 
     async def expect(self, owner_tenant: str, integration_id: str, by: Actor) -> None:
         raise UnknownIntegration(integration_id)
+
+    async def compare(self, *_: Any) -> ImportView:
+        raise UnknownIntegration
+
+    async def show(self, *_: Any, **__: Any) -> ImportView:
+        raise NoImport
+
+    async def apply(self, *_: Any) -> ImportView:
+        raise NoImport
+
+    async def cancel(self, owner_tenant: str, by: Actor) -> None:
+        pass
 
 
 @dataclass

@@ -8,7 +8,8 @@ remove.progress rotate.cancel auto_rotate.show certificate.show certificate.canc
 monitors.checklist monitors.secret alerts.told history.show history.page history.filter export.link export.text
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 mapping.show mapping.some mapping.person mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
-export_people.link import_people.page help.cancel admins.list admins.invite admins.open admins.ask_remove
+export_people.link report.show report.export import_people.page help.cancel
+admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
 """Read-only verbs, which may be repeated."""
