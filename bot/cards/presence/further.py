@@ -20,13 +20,17 @@ OWN = "own"
 def listed(
     texts: Texts, view: IntegrationView, counts: Mapping[str, int], *, said: str = "", refused: str = ""
 ) -> Card:
-    """``counts`` is how many people each applies to; ``refused`` the key of why none was added."""
+    """``counts`` is how many people each applies to; ``refused`` is why none was added."""
     title = texts("further.title")
     body: list[CardElement] = [header("🔀", title, capped(view.name))]
     if said:
         body.append(note("good", "✅", said))
     if refused:
-        body.append(note("attention", "❌", texts(refused), texts(f"{refused}.remedy", most=MAX_FURTHER)))
+        body.append(
+            note(
+                "attention", "❌", texts(f"further.{refused}"), texts(f"further.{refused}.remedy", most=MAX_FURTHER)
+            )
+        )
     body.append(text(texts("further.how")))
     for number, each in enumerate(view.further, 1):
         people = texts.plural("further.people", counts.get(each.id, 0))

@@ -37,11 +37,11 @@ async def add(context: TurnContext) -> None:
 
 def _refused(view: IntegrationView, name: str) -> str:
     if len(view.further) >= MAX_FURTHER:
-        return "further.too_many"
+        return "too_many"
     if not name or holds_secret(name):
-        return "further.no_name"
+        return "no_name"
     is_taken = name.casefold() in {each.name.casefold() for each in view.further}
-    return "further.name_taken" if is_taken else ""
+    return "name_taken" if is_taken else ""
 
 
 async def remove(context: TurnContext) -> None:

@@ -74,7 +74,17 @@ NO_ENUM = frozenset(
         *("field.{}", "field.{}.hint", "help.group.{}", "monitors.secret.{}", "notice.closed.{}"),
         *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
         *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
-        *("check.{}", "check.{}.remedy", "{}.remedy", "{}.more", "export.report.{}", "import.{}", "report.{}"),
+        *(
+            "check.{}",
+            "check.{}.remedy",
+            "{}.remedy",
+            "{}.more",
+            "export.report.{}",
+            "import.{}",
+            "report.{}",
+            "further.{}",
+            "further.{}.remedy",
+        ),
     }
 )
 
