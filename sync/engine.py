@@ -49,6 +49,7 @@ from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
 from sync.integrations.schedule_editor import ScheduleEditor
@@ -254,6 +255,7 @@ class _Parts:
             reports=self.reports,
             imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
+            messages=MessageEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,
             jobs=jobs,
