@@ -7,12 +7,14 @@ from sync.credentials.service import CredentialService
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
 
@@ -33,5 +35,7 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    reports: Reports
     imports: PeopleImporter
     schedules: ScheduleEditor
+    messages: MessageEditor

@@ -29,17 +29,23 @@ class Person(SQLModel, table=True):
 
     ``search`` is the name, address and extension as they are sorted and searched (``core.text.searchable``).
     ``chosen_user_id`` is the Teams user whom an administrator chose. ``choices`` counts what administrators changed
-    about this person, the last of them ``changed_by``, named ``changed_by_name``.
+    about this person, the last of them ``changed_by``, named ``changed_by_name``. ``reach_changed_at`` is since
+    when they can be shown in Teams, or cannot (``sync.people.reach``); None since before that was noted.
+
+    ``chosen_mapping`` is the further mapping that an administrator chose for this person, ``mapping`` the one that
+    applies: ids in ``Integration.further``, empty for the integration's own.
 
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
-    stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
-    when it is processed next.
+    stored before it is sent. Until its outcome is known Teams may still show ``status_before`` instead, empty for
+    nothing; None once it is known. ``status_until`` is when Graph removes it by itself, at the latest;
+    ``status_due_at`` when it is processed next.
     """
 
     __table_args__ = (
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
         Index("ix_person_due", "integration_id", "due_at"),
+        Index("ix_person_reach", "integration_id", "reach_changed_at"),
         Index(
             "ix_person_search",
             *("integration_id", "search", "id"),
@@ -73,10 +79,13 @@ class Person(SQLModel, table=True):
     gone: bool = False
     search: str = ""
     chosen_user_id: str | None = None
+    chosen_mapping: str = ""
+    mapping: str = ""
     choices: int = 0
     changed_by: str = ""
     changed_by_name: str = ""
     changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    reach_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     line: str = "unknown"
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -93,6 +102,7 @@ class Person(SQLModel, table=True):
     refused_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     refused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_message: str = ""
+    status_before: str | None = None
     status_user_id: str | None = None
     status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 STALE_AFTER = timedelta(hours=1)
 """A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
@@ -18,6 +18,13 @@ class LineState(StrEnum):
     DO_NOT_DISTURB = "do_not_disturb"
     OFFLINE = "offline"
     UNKNOWN = "unknown"
+
+
+BUSY_LINES: Final = (LineState.ON_CALL, LineState.IN_CONFERENCE, LineState.RINGING, LineState.DO_NOT_DISTURB)
+"""The states of a phone for which Teams may show something."""
+
+TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
+"""The states that count as a call."""
 
 
 class Presence(StrEnum):

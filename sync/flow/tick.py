@@ -20,7 +20,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Outcome, Refused
 from sync.domain.errors import CredentialsWrong
 from sync.domain.phone_events import CallState, Event, LineSnapshot
-from sync.domain.presence import Presence
+from sync.domain.presence import TALKING, Presence
 from sync.flow.line_state import Verdict
 from sync.flow.lines import Lines, Poll, Report, Written, call_ids, rows_of
 from sync.flow.rounds import LARGEST_ROUND, Choice, Returned, Round
@@ -59,12 +59,16 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A change that Graph answered. ``latency`` is in seconds, None where nothing became visible by it."""
+    """A change that Graph answered. ``latency`` is in seconds, None where nothing became visible by it.
+
+    ``begins_call``: nothing was shown of the person before, who is in a call.
+    """
 
     integration_id: str
     pending: PendingChange
     outcome: Outcome
     latency: float | None
+    begins_call: bool = False
 
 
 @dataclass(slots=True)
@@ -196,13 +200,14 @@ class Tick:
         others = self._wishes(row, {each.change.user_id for each in sent.changes})
         for pending, outcome in zip(sent.changes, returned.outcomes, strict=True):
             person = self._people.rows.get(pending.person_id)
-            latency = None
+            latency, begins_call = None, False
             if person:
                 latency = pending.latency(person, outcome, now)
+                begins_call = pending.previous.applied is None and person.line in TALKING
                 applying.apply(person, pending, outcome, others.get(pending.change.user_id))
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
-            self._done.sent.append(Sent(key, pending, outcome, latency))
+            self._done.sent.append(Sent(key, pending, outcome, latency, begins_call))
 
     def _keep_sent(self) -> None:
         """Keep what was sent for each person, and its outcome."""
@@ -238,14 +243,14 @@ class Tick:
         for key, lines in self._done.lines.items():
             row, now = self._done.integrations[key], self._done.now
             unknown = self._apply_events(key, lines)
-            changed = lines.settle(row, now)
+            lines.settle(row, now)
             for poll in self._work[key].polls:
                 before = lines.apply_poll(poll, now)
                 found = lines.settle(row, now)
                 freshness.poll_found(row, before, lines.states(), now)
                 self._done.polled[key].append(found)
-                changed, unknown = changed + found, unknown + _unknown_in(poll)
-            if changed and row.enabled:
+                unknown += _unknown_in(poll)
+            if lines.is_due:
                 self._done.due.add(key)
             if unknown:
                 queries.add_unknown_states(self._transaction, key, unknown, now)
@@ -297,7 +302,7 @@ class Tick:
         users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
         chosen = Choice(row, self._wishes(row, users), now, self._rules.random).prepare(due)
         self._rules.quota.reserve(row, len(chosen), now)
-        has_messages = any(person.status_due_at for person in due)
+        has_messages = any(person.status_due_at and person.status_due_at <= now for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)
 
     def _is_blocked(self, key: str) -> bool:

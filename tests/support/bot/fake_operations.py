@@ -11,6 +11,7 @@ from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
@@ -24,11 +25,13 @@ from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakeMessages, FakePeople, FakeSchedules
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -50,6 +53,8 @@ def fake_operations(
         mappings=FakeMappings(),
         imports=FakeImports(),
         schedules=FakeSchedules(),
+        messages=FakeMessages(),
+        reports=FakeReports(),
     )
 
 
@@ -71,6 +76,8 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        reports=Reports(context),
         imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
+        messages=MessageEditor(context),
     )
