@@ -13,14 +13,15 @@ from bot.cards.field_errors import fault_link
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.errors import Fault
-from sync.domain.imports import LineFault
 from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
+from sync.people.imports.values import LineFault
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
@@ -39,6 +40,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "act.{}": Act,
     "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
     "credential.{}": CredentialKind,
+    "digest.{}": [one or "never" for one in Cadence],
     "expiry.source.{}": set(ExpirySource) - {ExpirySource.UNKNOWN},
     "fault.{}": Fault,
     "fault.{}.remedy": Fault,
@@ -74,7 +76,17 @@ NO_ENUM = frozenset(
         *("field.{}", "field.{}.hint", "help.group.{}", "monitors.secret.{}", "notice.closed.{}"),
         *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
         *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
-        *("check.{}", "check.{}.remedy", "{}.remedy", "{}.more", "export.report.{}", "import.{}", "report.{}"),
+        *(
+            "check.{}",
+            "check.{}.remedy",
+            "{}.remedy",
+            "{}.more",
+            "export.report.{}",
+            "import.{}",
+            "report.{}",
+            "further.{}",
+            "further.{}.remedy",
+        ),
     }
 )
 
