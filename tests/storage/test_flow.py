@@ -117,9 +117,10 @@ async def test_an_application_is_not_shared_with_another_owner_whose_credentials
     async with empty_store(tmp_path) as database:
         first, second = integration(owner_tenant="t1"), integration(id="i2", owner_tenant=owner)
         assert (first.tenant_id, first.client_id) == (second.tenant_id, second.client_id)
-        refused = {"integration_id": "i2", "service": "entra", "fault": "entra.secret_wrong"}
+        refused = Problem(integration_id="i2", service="entra", fault="wrong", since=NOON, checked_at=NOON)
+        refused.lasting = lasting
         await stored(database, first, second)
-        await stored(database, Problem(**refused, lasting=lasting, since=NOON, checked_at=NOON))
+        await stored(database, refused)
         ids = ("i1", "i2")
         found = await database.transact(lambda transaction: queries.sharing(transaction, ids, ("entra", "graph")))
     assert found == ({"i1": {*ids}, "i2": {*ids}} if shares else {"i1": {"i1"}, "i2": {"i2"}})
