@@ -184,6 +184,15 @@ class Concerned:
 
 
 @dataclass(frozen=True, slots=True)
+class FurtherMapping:
+    """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``."""
+
+    id: str
+    name: str
+    overrides: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationView:
     """An integration as an administrator may see it: with its ids, without its secrets.
 
@@ -208,6 +217,7 @@ class IntegrationView:
     status_text: str = ""
     status_texts: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str | None] = field(default_factory=dict)
+    further: tuple[FurtherMapping, ...] = ()
     schedule: Schedule | None = None
     closed: bool = False
     turns_at: datetime | None = None

@@ -14,7 +14,6 @@ from bot.cards.health.picture import PARTS
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.errors import Fault
-from sync.domain.imports import LineFault
 from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
@@ -23,6 +22,7 @@ from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
+from sync.people.imports.values import LineFault
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
@@ -78,7 +78,17 @@ NO_ENUM = frozenset(
         *("field.{}", "field.{}.hint", "help.group.{}", "monitors.secret.{}", "notice.closed.{}"),
         *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
         *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
-        *("check.{}", "check.{}.remedy", "{}.remedy", "{}.more", "export.report.{}", "import.{}", "report.{}"),
+        *(
+            "check.{}",
+            "check.{}.remedy",
+            "{}.remedy",
+            "{}.more",
+            "export.report.{}",
+            "import.{}",
+            "report.{}",
+            "further.{}",
+            "further.{}.remedy",
+        ),
     }
 )
 
