@@ -26,6 +26,7 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    mapping: str
     line: str
     heard_at: datetime | None
     desired: str | None
@@ -40,6 +41,7 @@ class PersonRow:
     refused_since: datetime | None
     refused_until: datetime | None
     status_message: str
+    status_before: str | None
     status_user_id: str | None
     status_until: datetime | None
     status_due_at: datetime | None
@@ -87,7 +89,9 @@ class IntegrationRow:
     removing_since: datetime | None
     feature_version: int
     status_text: str
+    status_texts: dict[str, str]
     mapping: dict[str, str | None]
+    further: list[dict[str, Any]]
     closed: bool
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)
