@@ -8,6 +8,7 @@ from sync.domain.imports import ImportView
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
@@ -49,6 +50,17 @@ class FakeSchedules(ScheduleEditor):
 
     async def preview(self, *_: Any) -> int:
         return 0
+
+    async def save(self, *_: Any) -> IntegrationView:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
+
+
+@dataclass
+class FakeMessages(MessageEditor):
+    """``calls`` are the names of the calls that would have changed something."""
+
+    calls: list[str] = field(default_factory=list)
 
     async def save(self, *_: Any) -> IntegrationView:
         self.calls.append("save")

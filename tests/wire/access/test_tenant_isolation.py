@@ -112,7 +112,6 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "people.page": ("integration", "filter", "words", "after"),
     "person.include": ("integration", "person", "choices"),
     "person.unmatch": ("integration", "person", "choices"),
-    "update.save_text": ("integration", "version", "status_text"),
     "update.undo": ("integration", "version"),
     "update.done": ("integration", "version"),
 }

@@ -18,6 +18,7 @@ from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, 
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
@@ -39,6 +40,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "act.{}": Act,
     "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
     "credential.{}": CredentialKind,
+    "digest.{}": [one or "never" for one in Cadence],
     "expiry.source.{}": set(ExpirySource) - {ExpirySource.UNKNOWN},
     "fault.{}": Fault,
     "fault.{}.remedy": Fault,
