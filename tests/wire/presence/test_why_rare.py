@@ -71,7 +71,7 @@ async def other_integration(scene: Scene) -> str:
 
 
 async def test_what_was_not_sent_and_what_was_not_heard(tmp_path: Path) -> None:
-    """Pending, not heard, stale."""
+    """Pending, not heard, stale; and whether the phone's state came by an event or by a poll."""
     clock = FakeClock(utc_now())
     async with connected_engine(tmp_path, clock=clock) as (sandbox, running):
         scene = Scene(sandbox, running)
@@ -80,11 +80,11 @@ async def test_what_was_not_sent_and_what_was_not_heard(tmp_path: Path) -> None:
         await eventually(lambda: is_being_sent(scene))
         await sandbox.set_faults(slow_seconds=0.0)
         await scene.is_why(Reason.PENDING)
-        await scene.is_why(Reason.SHOWN)
+        assert (await scene.is_why(Reason.SHOWN)).rungs[0].key == "said"
         await running.engine.people.clear(*await scene.person(), ADMIN)
         await scene.is_why(Reason.NOT_HEARD)
         await running.engine.people.resend(*await scene.person(), ADMIN)
-        await scene.is_why(Reason.SHOWN)
+        assert (await scene.is_why(Reason.SHOWN)).rungs[0].key == "read"
         await sandbox.set_faults(graph_outage=True)
         await sandbox.hangup(ANA)
         await answer_call(sandbox, ANA)
