@@ -26,6 +26,7 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    mapping: str
     line: str
     heard_at: datetime | None
     desired: str | None
@@ -91,6 +92,7 @@ class IntegrationRow:
     status_text: str
     status_texts: dict[str, str]
     mapping: dict[str, str | None]
+    further: list[dict[str, Any]]
     closed: bool
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)
