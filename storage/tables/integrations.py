@@ -1,6 +1,7 @@
 """Integrations."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import JSON, Index
 from sqlmodel import Column, Field, SQLModel
@@ -14,7 +15,8 @@ class Integration(SQLModel, table=True):
     ``credential`` is a value of ``sync.domain.model.CredentialKind``; ``expiry_source`` says where the
     expiry comes from (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, for optimistic locking.
     ``status_text`` is the status message shown during a call (from feature version 3). ``mapping`` is what Teams
-    shows for a line state where that is not the default (``sync.presence.mapping``). ``previous_secret_sealed``
+    shows for a line state where that is not the default (``sync.presence.mapping``). ``scope`` says who is shown
+    (``sync.domain.scope``); while it is ``scope_pending``, not everyone was judged by it. ``previous_secret_sealed``
     holds the former credentials (``sync.credentials.store``) until the new ones are proven;
     ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
 
@@ -61,6 +63,8 @@ class Integration(SQLModel, table=True):
     revision: int = 1
     status_text: str = ""
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    scope: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    scope_pending: bool = False
 
     webhook_token_sealed: str = Field(repr=False)
     webhook_token_hash: str = Field(unique=True, repr=False)
