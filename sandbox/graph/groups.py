@@ -8,7 +8,7 @@ from uuid import UUID
 from sandbox import tokens
 from sandbox.graph.directory import check_query, link, page_size, read_position, selection
 from sandbox.graph.responses import GraphCall, GraphResponse, bad_request, not_found
-from sandbox.people import Group
+from sandbox.world.people import Group
 from sandbox.state import World
 
 _BY_NAME = re.compile(r"displayName eq '((?:[^']|'')*)'")

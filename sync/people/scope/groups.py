@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import structlog
 
-from storage.queries import groups, integrations
+from storage.queries import integrations
+from storage.queries.people import groups
 from storage.tables.directory import DirectoryGroup
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore

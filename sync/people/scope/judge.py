@@ -5,7 +5,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.clock import Clock
 from storage.database import Database
-from storage.queries import integrations, scope
+from storage.queries import integrations
+from storage.queries.people import scope
 from storage.tables.integrations import Integration
 
 SLICE = 500
