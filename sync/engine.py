@@ -20,6 +20,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.features import INITIAL
 from sync.domain.jobs import (
+    APPLY_SCOPE,
     CLEANUP,
     EXPIRY,
     INSTALL,
@@ -55,8 +56,10 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.editor import ScopeEditor
 from sync.phones.poller import Poller
 from sync.phones.subscriptions import Subscriptions
 from sync.phones.webhooks import Webhooks
@@ -177,6 +180,7 @@ class _Parts:
         renew_after = timedelta(seconds=every.renew_subscription)
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
+        self.scopes = ScopeEditor(context, store)
         self.reader = PresenceReader(context, store, self.quota)
         self.read_back = ReadBackJob(context, self.reader)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
@@ -202,6 +206,7 @@ class _Parts:
             Job(POLL_NOW, self.poller.poll_now),
             Job(READ_BACK, self.read_back.run, paced=True),
             Job(MATCH, self.directory_sync.match, paced=True),
+            Job(APPLY_SCOPE, self.scopes.apply, urgent=True),
             Job(SUBSCRIBE, self.subscriptions.ensure, paced=True),
             Job(PROBE, self.connection_test.probe),
             Job(EXPIRY, self.expiry.refresh, paced=True),
@@ -238,6 +243,8 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            scopes=self.scopes,
+            opt_out=OptOut(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,
             jobs=jobs,

@@ -8,8 +8,10 @@ from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
 from sync.integrations.service import IntegrationService
+from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.people.scope.editor import ScopeEditor
 from sync.updates.service import UpdateService
 
 
@@ -29,3 +31,5 @@ class Operations:
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    scopes: ScopeEditor
+    opt_out: OptOut

@@ -5,11 +5,11 @@ from re import Match
 from typing import Any
 from uuid import UUID
 
-from sandbox import tokens
+from sandbox.entra import tokens
 from sandbox.graph.directory import check_query, link, page_size, read_position, selection
 from sandbox.graph.responses import GraphCall, GraphResponse, bad_request, not_found
-from sandbox.world.people import Group
 from sandbox.state import World
+from sandbox.world.people import Group
 
 _BY_NAME = re.compile(r"displayName eq '((?:[^']|'')*)'")
 _DEFAULT = ("id", "displayName", "visibility")

@@ -25,6 +25,8 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    outside: str
+    opted_out: bool
     line: str
     heard_at: datetime | None
     desired: str | None

@@ -108,7 +108,7 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, excluded, or Teams refuses."""
+    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, not to be shown, or Teams refuses."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -119,6 +119,8 @@ class Unmatched(StrEnum):
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     TAKEN = "taken"
     CHOSEN_GONE = "chosen_gone"
 

@@ -22,6 +22,10 @@ class ChangedMeanwhile(CloudLinkPresenceError):
         self.by = by
 
 
+class OptOutForbidden(CloudLinkPresenceError):
+    """An administrator does not let the people of this integration decide for themselves."""
+
+
 class MatchRefused(CloudLinkPresenceError):
     """The account cannot be this person's; ``reason`` is a key, ``other`` the name of who has it."""
 
@@ -45,6 +49,8 @@ class PeopleFilter(StrEnum):
     LEFT_OUT = "left_out"
     NOT_SHOWN = "not_shown"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     MY_CHANGES = "my_changes"
 
 
@@ -52,6 +58,8 @@ class PeopleFilter(StrEnum):
 class PersonLine:
     """A person in a list. ``shown`` is what Teams shows from us as last applied, as is ``desired``: values of
     ``Presence``, None for nothing, ``UNSURE`` while it is not known. ``left_out`` is why they cannot be shown.
+    They are not to be shown if an administrator ``excluded`` them, the scope leaves them ``outside``, or they
+    ``opted_out`` themselves.
 
     ``choices`` counts what administrators changed about this person; ``changed_by`` is the name of the last.
     """
@@ -67,6 +75,8 @@ class PersonLine:
     left_out: Unmatched | None
     is_matched: bool
     excluded: bool = False
+    outside: bool = False
+    opted_out: bool = False
     by_hand: bool = False
     choices: int = 0
     changed_by: str = ""
@@ -182,6 +192,8 @@ class Reason(StrEnum):
     NOT_READ = "not_read"
     LEFT_OUT = "left_out"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     CREDENTIALS = "credentials"
     REFUSED = "refused"
     NOT_HEARD = "not_heard"

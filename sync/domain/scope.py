@@ -7,6 +7,7 @@ A rule selects people by extension, site, address or membership in a group of En
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
@@ -67,6 +68,61 @@ class Scope:
         """As it is stored; ``scope_of`` reads it."""
         rules = [{"kind": rule.kind.value, "value": rule.value, "name": rule.name} for rule in self.rules]
         return {"mode": self.mode.value, "rules": rules, "may_opt_out": self.may_opt_out}
+
+
+class Side(StrEnum):
+    """Of a change of the scope: who is shown from then on, and who no longer."""
+
+    COME = "come"
+    GO = "go"
+
+
+@dataclass(frozen=True, slots=True)
+class Someone:
+    """A person in a dry run."""
+
+    id: str
+    name: str
+    extension: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What another scope would change: how many come and go, how many are shown then, and the first by name."""
+
+    come: int
+    go: int
+    shown: int
+    first_come: tuple[Someone, ...] = ()
+    first_go: tuple[Someone, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A site of the CloudLink account, which gives it no name: how many people it has, and one of them."""
+
+    id: str
+    people: int
+    someone: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadGroup:
+    """A group whose members could not be read since ``read_at``."""
+
+    name: str
+    read_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeView:
+    """The scope of an integration, how many are ``shown``, and what there is to choose from."""
+
+    scope: Scope
+    revision: int
+    shown: int
+    sites: tuple[Site, ...] = ()
+    unread: tuple[UnreadGroup, ...] = ()
 
 
 class RuleFault(StrEnum):

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
@@ -23,6 +24,7 @@ from sync.domain.model import Actor, Unmatched
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, UnknownPerson
 from sync.domain.presence import LineState
 from sync.domain.services import Account
+from sync.people.scope.judge import judge
 from sync.presence.plan import forget_refusal
 from sync.tenancy import owned
 
@@ -107,6 +109,7 @@ class PersonEditor:
                 person = await _current(session, integration_id, person_id, choices, lock=True)
                 await _check_free(session, integration_id, account, person)
                 await self._store_match(session, person, account.id)
+                await judge(session, integration, self._clock, col(Person.id) == person.id)
                 self._note(person, by)
                 named = {"person": person.name, **facts}
                 await self._audit.record(session, Act.PERSON_MATCH, by, integration, named)

@@ -185,6 +185,8 @@ def person_line(person: Person) -> PersonLine:
         left_out=_left_out(person),
         is_matched=bool(person.teams_user_id),
         excluded=person.excluded,
+        outside=bool(person.outside),
+        opted_out=person.opted_out,
         by_hand=bool(person.chosen_user_id),
         choices=person.choices,
         changed_by=person.changed_by_name,

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from storage.flow.rows import AnyIntegration, AnyPerson
+from storage.queries.people.hidden import hidden_by
 from storage.tables.columns import UNSURE
 from sync.domain.changes import Change, ClearPresence, SetPresence
 from sync.domain.presence import Presence
@@ -29,7 +30,7 @@ RECHECK = timedelta(seconds=30)
 
 def wanted_presence(person: AnyPerson, integration: AnyIntegration) -> Presence | None:
     """What Teams should show from us, None for nothing."""
-    if not integration.enabled or integration.removing_since or person.excluded or not person.teams_user_id:
+    if not integration.enabled or integration.removing_since or hidden_by(person) or not person.teams_user_id:
         return None
     return Presence(person.desired) if person.desired else None
 

@@ -36,7 +36,9 @@ async def remove(session: AsyncSession, integration_id: str, group_id: str, user
         await session.exec(delete(GroupMember).where(*here, col(GroupMember.user_id).in_(part)))
 
 
-async def delete_unused(session: AsyncSession, integration_id: str, used: Collection[str], before: datetime) -> None:
+async def delete_unused(
+    session: AsyncSession, integration_id: str, used: Collection[str], before: datetime
+) -> None:
     """Delete the groups but the ``used`` ones, unless they were read since ``before``."""
     groups = [
         group_id

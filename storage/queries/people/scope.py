@@ -146,10 +146,10 @@ async def judge(session: AsyncSession, rules: Rules, now: datetime, *who: Column
     await session.exec(edit.values(values).execution_options(synchronize_session=False))
 
 
-async def judge_slice(session: AsyncSession, rules: Rules, after: str, limit: int, now: datetime) -> str:
+async def judge_slice(session: AsyncSession, rules: Rules, after: str, limit: int, now: datetime) -> Sequence[str]:
     """``judge`` for the next people after the id ``after`` of whom the rules say something else than is stored.
 
-    Returns the id of the last, empty when there is none after them.
+    Returns their ids, in order: fewer than ``limit`` are the last.
     """
     query = (
         select(Person.id)
@@ -160,7 +160,7 @@ async def judge_slice(session: AsyncSession, rules: Rules, after: str, limit: in
     ids = (await session.exec(query)).all()
     if ids:
         await judge(session, rules, now, col(Person.id).in_(ids))
-    return ids[-1] if len(ids) == limit else ""
+    return ids
 
 
 def _is_concerned() -> ColumnElement[bool]:

@@ -14,6 +14,7 @@ SLICE = 500
 
 async def judge(session: AsyncSession, integration: Integration, clock: Clock, *who: ColumnElement[bool]) -> None:
     """Judge these people, in the transaction that changed them."""
+    await session.flush()
     await scope.judge(session, scope.rules_of(integration), clock(), *who)
 
 
@@ -30,5 +31,11 @@ async def judge_everyone(database: Database, integration_id: str, clock: Clock) 
                 return False
             if integration.revision != revision:
                 after, revision = "", integration.revision
-            last = await scope.judge_slice(session, scope.rules_of(integration), after, SLICE, clock())
-            ...
+            found = await scope.judge_slice(session, scope.rules_of(integration), after, SLICE, clock())
+            is_last = len(found) < SLICE
+            if is_last and integration.scope_pending:
+                integration.scope_pending = False
+        is_changed = is_changed or bool(found)
+        if is_last:
+            return is_changed
+        after = found[-1]

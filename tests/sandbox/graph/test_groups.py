@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
 from core.metrics import Metrics
-from sandbox.world.people import Group, stable_id
 from sandbox.state import World
+from sandbox.world.people import Group, stable_id
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.teams.directory import GraphDirectory, open_directory
 from tests.sandbox.callers import Graph, signed_in
