@@ -27,7 +27,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_people import FakeMappings, FakeOptOut, FakePeople, FakeScopes
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -35,9 +35,10 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people, mappings = FakePeople(), FakeMappings()
+    people = FakePeople()
     return Operations(
-        integrations, integrations, integrations, integrations, credentials, updates, people, people, mappings
+        *(integrations, integrations, integrations, integrations),
+        *(credentials, updates, people, people, FakeMappings(), FakeScopes(), FakeOptOut()),
     )
 
 
