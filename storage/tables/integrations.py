@@ -16,9 +16,10 @@ class Integration(SQLModel, table=True):
     expiry comes from (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, for optimistic locking.
     ``status_text`` is the status message shown during a call (from feature version 3). ``mapping`` is what Teams
     shows for a line state where that is not the default (``sync.presence.mapping``). ``scope`` says who is shown
-    (``sync.domain.scope``); while it is ``scope_pending``, not everyone was judged by it. ``previous_secret_sealed``
-    holds the former credentials (``sync.credentials.store``) until the new ones are proven;
-    ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
+    (``sync.domain.scope``); while it is ``scope_pending``, not everyone was judged by it.
+
+    ``previous_secret_sealed`` holds the former credentials (``sync.credentials.store``) until the new ones are
+    proven; ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
 
     ``enabled_at`` is when it was enabled last; None while it is not enabled, and when that was before the history.
     ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a

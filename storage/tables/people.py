@@ -31,9 +31,9 @@ class Person(SQLModel, table=True):
     ``chosen_user_id`` is the Teams user whom an administrator chose. ``choices`` counts what administrators changed
     about this person, the last of them ``changed_by``, named ``changed_by_name``.
 
-    ``excluded`` is what an administrator chose, ``opted_out`` what the person did; ``outside`` is the rule that puts
-    them outside the integration's scope, empty for who is inside. What these say together is decided in one place
-    (``storage.queries.people.hidden``).
+    ``excluded`` is what an administrator chose, ``opted_out`` what the person did; ``outside`` is the rule that
+    puts them outside the integration's scope, empty for who is inside. What these say together is decided in one
+    place (``storage.queries.people.hidden``).
 
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``

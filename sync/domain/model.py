@@ -108,7 +108,7 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, not to be shown, or Teams refuses."""
+    """Why the calls of a CloudLink person are not shown in Teams: not matched, not wanted, or refused by Teams."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"

@@ -14,7 +14,7 @@ from typing import Any
 from core.errors import CloudLinkPresenceError
 from core.text import visible
 
-MAX_RULES = 25
+MAX_RULES = 20
 MAX_PATTERN = 100
 _EXTENSIONS = re.compile(r"(\d{1,20})(?:\s*[-–]\s*(\d{1,20}))?", re.ASCII)
 _SEPARATORS = re.compile(r"[,;\n]")
@@ -35,8 +35,10 @@ class RuleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Selects people. ``value`` is a range of extensions such as ``200-299`` or a single one, a pattern of addresses
-    such as ``*@sales.example``, the id of a site, or the object id of a group, whose ``name`` people know.
+    """Selects people.
+
+    ``value`` is a range of extensions such as ``200-299`` or a single one, a pattern of addresses such as
+    ``*@sales.example``, the id of a site, or the object id of a group, whose ``name`` people know.
     """
 
     kind: RuleKind
@@ -55,7 +57,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Who is to be shown; ``rules`` are empty for everyone. With ``may_opt_out`` people may end it for themselves."""
+    """Who is to be shown; for everyone without ``rules``. ``may_opt_out``: people may end it for themselves."""
 
     mode: ScopeMode = ScopeMode.EVERYONE
     rules: tuple[Rule, ...] = ()

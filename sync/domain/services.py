@@ -113,7 +113,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class MembersPage:
-    """Ids of the Teams users in a group; ``link`` leads to the next page, empty on the last. ``size`` is in bytes."""
+    """Ids of Teams users in a group; ``link`` leads to the next page, empty on the last. ``size`` is in bytes."""
 
     user_ids: tuple[str, ...]
     link: str = ""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from bot.cards.health.proof import state_of
-from bot.cards.people.words import from_us
+from bot.cards.people.words import from_us, hidden_word
 from bot.languages import Texts
 from sync.domain.people import ExportedPerson, PersonLine
 
@@ -43,8 +43,8 @@ def line(texts: Texts, person: ExportedPerson) -> list[str]:
 
 
 def _left_out(texts: Texts, one: PersonLine) -> str:
-    if one.left_out:
-        return texts(f"unmatched.{one.left_out}")
+    if reason := hidden_word(one) or one.left_out:
+        return texts(f"unmatched.{reason}")
     return "" if one.is_matched else texts("people.not_read")
 
 

@@ -1,6 +1,14 @@
 """The commands about people: the list, one person, why Teams shows what it shows, and a person's own presence."""
 
 from bot.chat.context import Command
-from bot.commands.people import export, listing, own, person, why
+from bot.commands.people import export, listing, opt_out, own, person, scope, why
 
-COMMANDS: tuple[Command, ...] = (listing.COMMAND, export.COMMAND, why.COMMAND, person.COMMAND, own.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    listing.COMMAND,
+    export.COMMAND,
+    why.COMMAND,
+    person.COMMAND,
+    scope.COMMAND,
+    own.COMMAND,
+    opt_out.COMMAND,
+)

@@ -114,9 +114,9 @@ def _pattern(value: str) -> str:
 
 async def figures(session: AsyncSession, rules: Rules) -> tuple[int, int, int]:
     """How many would come, would go, and would be shown in all; who cannot be shown anyway does not count."""
-    counted = [func.count(case((what, 1))) for what in (rules.comes(), rules.goes(), rules.is_shown())]
-    come, go, shown = (await session.exec(select(*counted).where(*rules.of_matched()))).one()
-    return come, go, shown
+    come, go, shown = (func.count(case((what, 1))) for what in (rules.comes(), rules.goes(), rules.is_shown()))
+    found = (await session.exec(select(come, go, shown).where(*rules.of_matched()))).one()
+    return found[0], found[1], found[2]
 
 
 async def changed(session: AsyncSession, rules: Rules, side: str, after: str, limit: int) -> Sequence[Named]:

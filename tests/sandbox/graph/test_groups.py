@@ -12,7 +12,7 @@ from sandbox.world.people import Group, stable_id
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.teams.directory import GraphDirectory, open_directory
 from tests.sandbox.callers import Graph, signed_in
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 SALES, HEADQUARTERS = stable_id("group/Sales"), stable_id("group/Headquarters")
 
@@ -84,11 +84,11 @@ async def test_the_products_client_finds_a_group_and_reads_its_members(reading: 
         assert [each.name for each in await directory.groups("O'Neill & Filhos")] == ["O'Neill & Filhos"]
         assert [each.hidden for each in await directory.groups("Management")] == [True]
         assert [await directory.groups(each) for each in ("Nobody", stable_id("nothing"))] == [[], []]
-        users, link = [], ""
-        while page := await directory.members(HEADQUARTERS, link):
-            users, link = [*users, *page.user_ids], page.link
-            if not link:
-                break
+        page = await directory.members(HEADQUARTERS, "")
+        users = [*page.user_ids]
+        while page.link:
+            page = await directory.members(HEADQUARTERS, page.link)
+            users += page.user_ids
         assert len(users) == len(set(users)) == 5
         with pytest.raises(ServiceUnavailable) as gone:
             await directory.members(stable_id("nothing"), "")

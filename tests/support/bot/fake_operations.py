@@ -35,10 +35,18 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people = FakePeople()
     return Operations(
-        *(integrations, integrations, integrations, integrations),
-        *(credentials, updates, people, people, FakeMappings(), FakeScopes(), FakeOptOut()),
+        integrations=integrations,
+        editor=integrations,
+        overview=integrations,
+        connection_test=integrations,
+        credentials=credentials,
+        updates=updates,
+        roster=FakePeople(),
+        people=FakePeople(),
+        mappings=FakeMappings(),
+        scopes=FakeScopes(),
+        opt_out=FakeOptOut(),
     )
 
 

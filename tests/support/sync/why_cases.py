@@ -59,6 +59,11 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "paused": (Reason.PAUSED, facts(APPLIED, enabled=False)),
     "paused wins over excluded": (Reason.PAUSED, facts({**TALKING, "excluded": True}, enabled=False)),
     "excluded": (Reason.EXCLUDED, facts({**TALKING, "excluded": True, "changed_by_name": "Rui"}, shown=AVAILABLE)),
+    "outside the scope": (
+        Reason.OUTSIDE,
+        facts({**TALKING, "outside": "extensions:2000-2099", "opted_out": True}, shown=AVAILABLE),
+    ),
+    "opted out": (Reason.OPTED_OUT, facts({**TALKING, "opted_out": True}, shown=AVAILABLE)),
     "left out": (Reason.LEFT_OUT, facts({**TALKING, "teams_user_id": None, "unmatched": "guest"})),
     "never compared": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
     "no extension": (Reason.LEFT_OUT, facts({"extension": None, "unmatched": "no_extension"})),

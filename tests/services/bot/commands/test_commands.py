@@ -250,7 +250,7 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
 
 
 async def test_help_is_five_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
-    assert len(GROUPS) == 5
+    assert len(GROUPS) == 6
     assert max(len(keys) for keys in GROUPS.values()) <= 6
     grouped = {*UNLISTED, *(key for keys in GROUPS.values() for key in keys)}
     assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()
