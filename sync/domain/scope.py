@@ -16,6 +16,9 @@ from core.text import visible
 
 MAX_RULES = 20
 MAX_PATTERN = 100
+MAX_BYTES = 800
+"""Of the values of all rules: the buttons of a card carry them."""
+
 _EXTENSIONS = re.compile(r"(\d{1,20})(?:\s*[-–]\s*(\d{1,20}))?", re.ASCII)
 _SEPARATORS = re.compile(r"[,;\n]")
 
@@ -165,7 +168,7 @@ def scope_from(mode: ScopeMode, rules: Iterable[Rule], *, may_opt_out: bool) -> 
     unique = tuple(dict.fromkeys(rules))
     if not unique:
         raise RuleRefused(RuleFault.NO_RULES)
-    if len(unique) > MAX_RULES:
+    if len(unique) > MAX_RULES or sum(len(rule.value.encode()) for rule in unique) > MAX_BYTES:
         raise RuleRefused(RuleFault.TOO_MANY)
     return Scope(mode, unique, may_opt_out)
 

@@ -12,7 +12,7 @@ from bot.cards.parts import button, capped, card, header, note, plain, row, text
 from bot.languages import Texts
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import IntegrationView
-from sync.domain.scope import Changes, RuleKind, RuleRefused, Scope, ScopeMode, ScopeView, Side, Site, Someone
+from sync.domain.scope import Changes, Rule, RuleKind, RuleRefused, Scope, ScopeMode, ScopeView, Side, Site, Someone
 
 MAX_TYPED = 1500
 FIELD_OF = {
@@ -44,12 +44,20 @@ class Typed:
             ", ".join(rule.value for rule in scope.of_kind(RuleKind.EXTENSIONS)),
             ", ".join(rule.value for rule in scope.of_kind(RuleKind.ADDRESS)),
             ",".join(rule.value for rule in scope.of_kind(RuleKind.SITE)),
-            "\n".join(f"{rule.said} ({rule.value})" for rule in scope.of_kind(RuleKind.GROUP)),
+            "\n".join(_group(rule) for rule in scope.of_kind(RuleKind.GROUP)),
             "true" if scope.may_opt_out else "false",
         )
 
 
+MAX_SAID = 8
+"""Rules that a dry run names."""
+
 FIELDS = tuple(field.name for field in fields(Typed))
+
+
+def _group(rule: Rule) -> str:
+    """The name is for people; the id decides."""
+    return f"{capped(rule.name, 40)} ({rule.value})" if rule.name else rule.value
 
 
 def group_lines(typed: str) -> list[str]:
@@ -153,6 +161,7 @@ def _sites(texts: Texts, sites: Sequence[Site], chosen: str) -> ChoiceSetInput:
 def _may_opt_out(texts: Texts, typed: Typed) -> ToggleInput:
     return ToggleInput(
         id="may_opt_out",
+        label=texts("scope.own_choice"),
         title=texts("scope.may_opt_out"),
         value="false" if typed.may_opt_out == "false" else "true",
         wrap=True,
@@ -226,7 +235,9 @@ def _someone(side: Side, someone: Someone) -> CardElement:
 def _said(texts: Texts, scope: Scope) -> list[CardElement]:
     """The scope in words."""
     said: list[CardElement] = [text(texts(f"scope.mode.{scope.mode}"), weight="Bolder")]
-    said += [row("•", rule_words(texts, rule.kind, rule.said)) for rule in scope.rules]
+    said += [row("•", rule_words(texts, rule.kind, rule.said)) for rule in scope.rules[:MAX_SAID]]
+    if len(scope.rules) > MAX_SAID:
+        said.append(plain(texts.plural("preview.more", len(scope.rules) - MAX_SAID), subtle=True))
     return said if scope.may_opt_out else [*said, row("•", texts("scope.no_opt_out"))]
 
 
@@ -236,4 +247,5 @@ def rule_words(texts: Texts, kind: str, value: str) -> str:
 
 
 def _carried(view: IntegrationView, wanted: Scope) -> Mapping[str, str]:
-    return {**asdict(Typed.of(wanted)), "integration": view.id, "revision": str(view.revision)}
+    bare = replace(wanted, rules=tuple(replace(rule, name="") for rule in wanted.rules))
+    return {**asdict(Typed.of(bare)), "integration": view.id, "revision": str(view.revision)}

@@ -46,9 +46,12 @@ async def show(context: TurnContext) -> None:
 
 async def change(context: TurnContext) -> None:
     """Back from the dry run to what was entered."""
-    view = await context.integration()
-    found = await context.operations.scopes.view(context.tenant, view.id)
-    await context.show(cards.form(context.texts, view, found, _typed(context)))
+    view, typed = await context.integration(), _typed(context)
+    scopes = context.operations.scopes
+    found = await scopes.view(context.tenant, view.id)
+    wanted = await _entered(context, view, typed, found, scopes.known_group)
+    entered = Typed.of(wanted) if isinstance(wanted, Scope) else typed
+    await context.show(cards.form(context.texts, view, found, entered))
 
 
 async def preview(context: TurnContext) -> None:

@@ -67,6 +67,9 @@ class Groups:
     async def refresh(self, integration: Integration) -> None:
         """Read the members of the groups that the scope names; a group that cannot be read keeps those it had."""
         rules = scope_of(integration.scope).of_kind(RuleKind.GROUP)
+        async with self._database.session() as session:
+            if not await groups.known(session, integration.id):
+                return
         for rule in rules:
             try:
                 async with self._clients.directory(self._credentials.app(integration)) as directory:
