@@ -6,7 +6,7 @@ from bot.commands.access import admins, claim, history
 from bot.commands.credentials import auto_rotate, certificate, monitors, rotate
 from bot.commands.health import alerts, connection_test, diagnostics, status
 from bot.commands.integrations import edit, listing, remove, update
-from bot.commands.presence import disable, enable, mapping
+from bot.commands.presence import disable, enable, mapping, schedule
 from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
@@ -16,6 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     status.COMMAND,
     *people.COMMANDS,
     mapping.COMMAND,
+    schedule.COMMAND,
     update.COMMAND,
     connection_test.COMMAND,
     diagnostics.COMMAND,

@@ -10,8 +10,8 @@ from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
     "watch": ("status", "integrations", "test", "history"),
-    "people": ("people", "why", "person", "scope", "mapping", "export_people"),
-    "own": ("me", "opt_out"),
+    "people": ("people", "why", "person", "me", "opt_out", "export_people"),
+    "rules": ("mapping", "schedule", "scope"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
     "chat": ("alerts", "admins", "export", "language"),
@@ -34,7 +34,7 @@ async def open_help(context: TurnContext) -> None:
 
 
 def _is_shown(context: TurnContext, command: Command) -> bool:
-    return context.role.covers(command.least) and (command.least in GRANTABLE or command.key in GROUPS["own"])
+    return context.role.covers(command.least) and (command.least in GRANTABLE or command.key in GROUPS["people"])
 
 
 def _wanted(views: Sequence[IntegrationView]) -> str:

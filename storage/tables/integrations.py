@@ -27,6 +27,9 @@ class Integration(SQLModel, table=True):
     none ever did, from ``missed_since`` to ``missed_at``. Everybody is to be polled who was not since
     ``catch_up_since``.
 
+    ``schedule`` says when calls are shown (``sync.domain.schedule``); when it is empty, always. ``closed``: nothing
+    is shown now, by what it said when it was acted on last, at ``turned_at``; ``turns_at`` is when that changes.
+
     ``tenant_id`` and ``client_id`` are in lower case: equal ones share sessions and quota.
 
     ``host_proven_for`` is the tenant and application of which control was proved, by credentials of its own, when
@@ -66,6 +69,10 @@ class Integration(SQLModel, table=True):
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     scope: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     scope_pending: bool = False
+    schedule: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    closed: bool = False
+    turned_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    turns_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     webhook_token_sealed: str = Field(repr=False)
     webhook_token_hash: str = Field(unique=True, repr=False)

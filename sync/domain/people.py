@@ -194,6 +194,7 @@ class Reason(StrEnum):
     EXCLUDED = "excluded"
     OUTSIDE = "outside"
     OPTED_OUT = "opted_out"
+    CLOSED = "closed"
     CREDENTIALS = "credentials"
     REFUSED = "refused"
     NOT_HEARD = "not_heard"

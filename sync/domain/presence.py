@@ -1,7 +1,11 @@
 """The states of a person's line and of a person's presence."""
 
+from datetime import timedelta
 from enum import StrEnum
 from typing import NamedTuple
+
+STALE_AFTER = timedelta(hours=1)
+"""A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
 
 
 class LineState(StrEnum):

@@ -40,7 +40,7 @@ class Work:
     """What a tick is to do for an integration. ``sending`` are the people whose outcome is not known yet.
 
     Who is due is sent if ``may_send``, at most as many as there is ``room`` for; they are looked for when that
-    ``is_asked``, and when someone has become due.
+    ``is_asked``, and when someone has become due. ``is_lost``: another process sends for it by now.
     """
 
     events: list[tuple[Subscribed, Event]] = field(default_factory=list)
@@ -50,6 +50,11 @@ class Work:
     may_send: bool = True
     sending: frozenset[str] = frozenset()
     room: int = LARGEST_ROUND
+    is_lost: bool = False
+
+    def leave_to_others(self) -> None:
+        """Send nothing, and store no outcome: who was being sent is due, and is sent again elsewhere."""
+        self.is_lost, self.may_send, self.returned = self.may_send, False, []
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,10 @@ from sync.domain.model import (
 )
 from sync.domain.roles import Role
 
-EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping", "scope")
+EDITS = (
+    *("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential"),
+    *("mapping", "schedule", "scope"),
+)
 """The acts that make an open form outdated."""
 
 

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from storage.encryption import Encryption
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -11,6 +12,7 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
@@ -26,8 +28,8 @@ from sync.presence.reader import PresenceReader
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
-from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_people import FakeMappings, FakeOptOut, FakePeople, FakeScopes
+from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
+from tests.support.bot.fake_people import FakeMappings, FakeOptOut, FakePeople, FakeSchedules, FakeScopes
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -35,16 +37,19 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
+    people = FakePeople()
     return Operations(
         integrations=integrations,
         editor=integrations,
         overview=integrations,
         connection_test=integrations,
         credentials=credentials,
+        monitor_secrets=FakeMonitorSecrets(integrations),
         updates=updates,
-        roster=FakePeople(),
-        people=FakePeople(),
+        roster=people,
+        people=people,
         mappings=FakeMappings(),
+        schedules=FakeSchedules(),
         scopes=FakeScopes(),
         opt_out=FakeOptOut(),
     )
@@ -63,10 +68,12 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
         connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
+        monitor_secrets=MonitorSecrets(context, store),
         updates=UpdateService(context, {}),
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
         scopes=ScopeEditor(context, store),
         opt_out=OptOut(context),
+        schedules=ScheduleEditor(context),
     )

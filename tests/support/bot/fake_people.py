@@ -8,6 +8,7 @@ from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegrat
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.domain.scope import Changes, Scope, ScopeView, Someone
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -44,6 +45,20 @@ class FakeScopes(ScopeEditor):
         return (), False
 
     async def save(self, *_: Any) -> None:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
+
+
+@dataclass
+class FakeSchedules(ScheduleEditor):
+    """``calls`` are the names of the calls that would have changed something."""
+
+    calls: list[str] = field(default_factory=list)
+
+    async def preview(self, *_: Any) -> int:
+        return 0
+
+    async def save(self, *_: Any) -> IntegrationView:
         self.calls.append("save")
         raise UnknownIntegration("i1")
 

@@ -194,10 +194,10 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         self._called("remove", by)
         del self.stored[self._find(owner_tenant, integration_id).id]
 
-    async def is_removed(self, owner_tenant: str, integration_id: str) -> bool:
+    async def left_by_removal(self, owner_tenant: str, integration_id: str) -> int | None:
         if integration_id in self.stored:
             raise UnknownIntegration
-        return True
+        return 0
 
     def _edited(self, owner_tenant: str, integration_id: str, revision: int, **changed: Any) -> IntegrationView:
         view = self._find(owner_tenant, integration_id)

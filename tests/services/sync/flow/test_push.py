@@ -23,6 +23,7 @@ from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, R
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.delays import Delays
+from tests.support.captured_log import captured_log
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.statements import recorded_statements
@@ -304,7 +305,9 @@ async def test_an_integration_deleted_while_sending_causes_no_error(tmp_path: Pa
                 await session.delete(await session.get(Integration, "i1"))
 
         at.clients.graph.during_push = delete
-        assert len(await at.push()) == 1
+        with captured_log() as log:
+            assert len(await at.push()) == 1
+        assert [line for line in log.lines() if line["level"] == "error"] == []
 
 
 async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ DECIDED = {
     },
     Role.ADMINISTRATOR: {
         *("setup", "enable", "disable", "update", "test", "edit", "rotate", "auto_rotate", "certificate"),
-        *("monitors", "alerts", "person", "mapping", "diagnostics"),
+        *("monitors", "alerts", "person", "mapping", "schedule", "diagnostics"),
     },
     Role.OWNER: {"remove", "admins"},
 }
