@@ -8,6 +8,7 @@ remove.progress rotate.cancel auto_rotate.show certificate.show certificate.canc
 monitors.checklist monitors.secret alerts.told history.show history.page history.filter export.link export.text
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 mapping.show mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
+scope.show scope.change scope.preview scope.page
 export_people.link help.cancel admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
@@ -21,7 +22,7 @@ certificate.use certificate.host certificate.federated monitors.add monitors.rem
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch mapping.save
-schedule.save
+schedule.save scope.save opt_out.stop opt_out.show
 """
 CHANGES = frozenset(_CHANGES.split())
 """Verbs that change something, outside or in the store."""

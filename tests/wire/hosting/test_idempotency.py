@@ -60,9 +60,11 @@ REPEATABLE = frozenset(
         "setup.later",
         "language.set",
         "claim.now",
+        "opt_out.stop",
+        "opt_out.show",
     }
 )
-"""A person's own draft and language, which stay the same when repeated; and a code, which works once."""
+"""A person's own draft, language and choice, which stay the same when repeated; and a code, which works once."""
 
 COUNTED = frozenset(
     {
@@ -71,6 +73,7 @@ COUNTED = frozenset(
         "status_text",
         "mapping",
         "schedule",
+        "scope",
         "enable",
         "disable",
         "remove",
@@ -391,6 +394,7 @@ CARDS: Mapping[str, Prepare] = {
     ),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
+    "scope.save": lambda scene: scene.offered("scope", "scope.save", via=("scope.preview",)),
     "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office"}),
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,

@@ -21,10 +21,10 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.jobs import APPLY_SCOPE, PUSH
-from sync.domain.model import Actor, EditedMeanwhile
+from sync.domain.model import Actor, EditedMeanwhile, UnknownIntegration
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
-from sync.domain.scope import Rule, RuleKind, Scope, ScopeMode, scope_of
+from sync.domain.scope import Rule, RuleKind, Scope, ScopeMode, Side, scope_of
 from sync.domain.services import Group
 from sync.people.directory_sync import DirectorySync
 from sync.people.scope.editor import ScopeEditor
@@ -191,3 +191,19 @@ async def test_the_members_of_a_group_that_no_scope_names_are_deleted(tmp_path: 
         async with at.database.session() as session:
             assert await groups.known(session, "i1") == {}
             assert await groups.members(session, "i1", SALES.id) == set()
+
+
+async def test_another_tenants_scope_does_not_exist(tmp_path: Path) -> None:
+    async with bench(tmp_path, talking("ana", "300")) as at:
+        for attempt in (
+            at.editor.view("t2", "i1"),
+            at.editor.group("t2", "i1", "Sales"),
+            at.editor.known_group("t2", "i1", SALES.id),
+            at.editor.preview("t2", "i1", ONLY_2XX),
+            at.editor.page("t2", "i1", ONLY_2XX, Side.GO, ""),
+            at.editor.save("t2", "i1", 1, ONLY_2XX, RUI),
+        ):
+            with pytest.raises(UnknownIntegration):
+                await attempt
+        assert at.jobs.deferred == []
+        assert (await at.integration()).scope == {}
