@@ -38,8 +38,10 @@ CloudLinkPresenceError
 ├── UnknownIntegration (LookupError)   sync.domain.model
 ├── ChangedMeanwhile                   sync.domain.people
 ├── MatchRefused                       sync.domain.people
+├── OptOutForbidden                    sync.domain.people
 ├── UnknownPerson (LookupError)        sync.domain.people
 ├── RotationUnderWay                   sync.domain.rotation
+├── RuleRefused                        sync.domain.scope
 ├── NoCertificate (ValueError)         sync.teams.certificates
 └── EntraUnavailable                   sync.teams.msal_http
 """

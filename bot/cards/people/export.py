@@ -43,8 +43,11 @@ def line(texts: Texts, person: ExportedPerson) -> list[str]:
 
 
 def _left_out(texts: Texts, one: PersonLine) -> str:
-    if reason := hidden_word(one) or one.left_out:
-        return texts(f"unmatched.{reason}")
+    hidden = hidden_word(one)
+    if hidden and not one.excluded:
+        return texts(f"unmatched.{hidden}")
+    if one.left_out:
+        return texts(f"unmatched.{one.left_out}")
     return "" if one.is_matched else texts("people.not_read")
 
 
