@@ -32,6 +32,7 @@ from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
 from bot.chat.exports.links import ExportLinks
 from bot.chat.exports.monitor_secret import MonitorSecretPage
+from bot.chat.imports.download import FileDownload
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
@@ -260,10 +261,10 @@ async def open_applications(
                 engine_config, database, encryption, http, utc_now, random.SystemRandom(), metrics, jobs, skew
             )
         )
-        services = _services(settings, database, encryption, engine)
+        services = _services(settings, database, encryption, engine, http)
         pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
         tokens = token_source(hosting_config, steady_now)
-        engine.readiness.add(BOT, tokens.is_accepted)
+        engine.readiness.watch(BOT, tokens.is_accepted)
         host = await stack.enter_async_context(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline, tokens=tokens)
         )
@@ -291,7 +292,9 @@ def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
     )
 
 
-def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
+def _services(
+    settings: Settings, database: Database, encryption: Encryption, engine: Engine, http: aiohttp.ClientSession
+) -> Services:
     """What the bot's commands use."""
     return Services(
         database=database,
@@ -303,6 +306,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         links=links_of(cloud_of(settings.graph_url)),
         previews=PreviewCache(steady_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
+        files=FileDownload(http, allows_loopback=settings.dangerously_allow_unauthenticated),
         commands=BOT_COMMANDS,
     )
 

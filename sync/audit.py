@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.queries import history, integrations
 from storage.tables.integrations import Integration
 from sync.domain.errors import Fault, SyncError
+from sync.domain.imports import NoImport
 from sync.domain.model import (
     BOT,
     Actor,
@@ -88,6 +89,7 @@ class Act(StrEnum):
     PERSON_CLEAR = "person_clear"
     PERSON_MATCH = "person_match"
     PERSON_UNMATCH = "person_unmatch"
+    PEOPLE_IMPORT = "people_import"
     CLAIM = "claim"
     ADMINS_INVITE = "admins_invite"
     ADMINS_JOIN = "admins_join"
@@ -169,12 +171,12 @@ class AuditLog:
     ) -> AsyncIterator[None]:
         """Record ``act`` if the block raises, with the key of the error as its result, and raise the error again.
 
-        ``UnknownIntegration`` and ``UnknownPerson`` are not recorded: they are about nothing. The block itself
-        records a success.
+        ``UnknownIntegration``, ``UnknownPerson`` and ``NoImport`` are not recorded: they are about nothing. The
+        block itself records a success.
         """
         try:
             yield
-        except (UnknownIntegration, UnknownPerson):
+        except (UnknownIntegration, UnknownPerson, NoImport):
             raise
         except Exception as error:
             await self.record_outcome(act, actor, subject, error, facts)

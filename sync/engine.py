@@ -60,6 +60,7 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -73,6 +74,7 @@ from sync.presence.reader import PresenceReader
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.reports.reports import Reports
 from sync.scheduling.cleanup import Cleanup
 from sync.scheduling.hours import HoursJob
 from sync.scheduling.scheduler import Intervals, Scheduler
@@ -175,7 +177,7 @@ class _Parts:
         self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
     ) -> None:
         every = config.intervals
-        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics, context.steady)
         self.config, self.context, self.store = config, context, store
         self.delays = Delays(context.database, context.clock)
         self.flow = Flow(context, store, self.quota, self.delays)
@@ -187,7 +189,7 @@ class _Parts:
         self.directory_sync = DirectorySync(context, store)
         self.scopes = ScopeEditor(context, store)
         self.reader = PresenceReader(context, store, self.quota)
-        self.read_back = ReadBackJob(context, self.reader)
+        self.read_back = ReadBackJob(context, self.reader, self.delays)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -254,6 +256,8 @@ class _Parts:
             mappings=MappingEditor(context),
             scopes=self.scopes,
             opt_out=OptOut(context),
+            reports=Reports(context),
+            imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,

@@ -4,7 +4,7 @@ from bot.chat.context import Command
 from bot.commands import help, language, people  # noqa: A004
 from bot.commands.access import admins, claim, history
 from bot.commands.credentials import auto_rotate, certificate, monitors, rotate
-from bot.commands.health import alerts, connection_test, diagnostics, status
+from bot.commands.health import alerts, connection_test, diagnostics, report, status
 from bot.commands.integrations import edit, listing, remove, update
 from bot.commands.presence import disable, enable, mapping, schedule
 from bot.commands.setup import command as setup
@@ -14,6 +14,7 @@ COMMANDS: tuple[Command, ...] = (
     enable.COMMAND,
     disable.COMMAND,
     status.COMMAND,
+    report.COMMAND,
     *people.COMMANDS,
     mapping.COMMAND,
     schedule.COMMAND,

@@ -9,7 +9,7 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "integrations", "test", "history"),
+    "watch": ("status", "report", "integrations", "test", "history"),
     "people": ("people", "why", "person", "me", "opt_out", "export_people"),
     "rules": ("mapping", "schedule", "scope"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),

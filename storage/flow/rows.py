@@ -3,6 +3,7 @@
 The columns are described with the tables (``storage.tables``).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -109,7 +110,7 @@ class IntegrationRow:
     missed_since: datetime | None
     missed_at: datetime | None
     last_change_at: datetime | None
-    quota_spent: list[list[int]]
+    quota_spent: list[list[float]]
     quota_limit: int
     quota_changed_at: datetime | None
     quota_blocked_until: datetime | None
@@ -151,9 +152,13 @@ class Tracked(Generic[Row]):
         return kept
 
     def save(self, transaction: Transaction) -> None:
-        changed = {}
+        """One statement for all rows in which the same columns changed: what did not change keeps its index."""
+        columns, changed = self._table.written, defaultdict(list)
         for name, row in self.rows.items():
-            state = self._table.state(row)
-            if state != self._stored[name]:
-                changed[name] = self._stored[name] = state
-        transaction.write(self._table.update, [(*state, name) for name, state in changed.items()])
+            before, state = self._stored[name], self._table.state(row)
+            if state != before:
+                self._stored[name] = state
+                places = tuple(place for place, value in enumerate(state) if value != before[place])
+                changed[places].append((*(state[place] for place in places), name))
+        for places, values in changed.items():
+            transaction.write(self._table.update(columns[place] for place in places), values)

@@ -92,7 +92,7 @@ class Integration(SQLModel, table=True):
     catch_up_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_change_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
-    quota_spent: list[list[int]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    quota_spent: list[list[float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     quota_limit: int = 1500
     quota_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     quota_blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

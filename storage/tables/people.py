@@ -29,7 +29,8 @@ class Person(SQLModel, table=True):
 
     ``search`` is the name, address and extension as they are sorted and searched (``core.text.searchable``).
     ``chosen_user_id`` is the Teams user whom an administrator chose. ``choices`` counts what administrators changed
-    about this person, the last of them ``changed_by``, named ``changed_by_name``.
+    about this person, the last of them ``changed_by``, named ``changed_by_name``. ``reach_changed_at`` is since
+    when they can be shown in Teams, or cannot (``sync.people.reach``); None since before that was noted.
 
     ``excluded`` is what an administrator chose, ``opted_out`` what the person did; ``outside`` is the rule that
     puts them outside the integration's scope, empty for who is inside. What these say together is decided in one
@@ -44,6 +45,7 @@ class Person(SQLModel, table=True):
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
         Index("ix_person_due", "integration_id", "due_at"),
+        Index("ix_person_reach", "integration_id", "reach_changed_at"),
         Index(
             "ix_person_search",
             *("integration_id", "search", "id"),
@@ -83,6 +85,7 @@ class Person(SQLModel, table=True):
     changed_by: str = ""
     changed_by_name: str = ""
     changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    reach_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     line: str = "unknown"
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

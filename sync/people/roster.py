@@ -48,8 +48,6 @@ SHORTEST = 2
 AROUND = "?!.,;:¿¡()\"'“”«»"
 """What may be typed around a name and is none of it."""
 
-IN_A_CALL = (LineState.ON_CALL.value, LineState.IN_CONFERENCE.value)
-
 
 class Roster:
     """Reads only, but for what Teams shows now, which ``explain`` asks Graph. Another tenant's people are unknown:

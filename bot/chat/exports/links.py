@@ -1,4 +1,4 @@
-"""Links to files (history, people, diagnostics), certificates and monitors' secrets: each is valid for ten minutes.
+"""Links to files (history, people, diagnostics, report), certificates and monitors' secrets, valid for ten minutes.
 
 A link contains the request, encrypted with a key for this purpose: it cannot be guessed or altered, and nothing has
 to be stored for it.
@@ -24,7 +24,7 @@ PURPOSE = "export links"
 FILE = b"history.csv"
 MAX_TOKEN_LENGTH = 2000
 
-HISTORY, PEOPLE, DIAGNOSTICS = "history", "people", "diagnostics"
+HISTORY, PEOPLE, DIAGNOSTICS, REPORT = "history", "people", "diagnostics", "report"
 """The files."""
 
 

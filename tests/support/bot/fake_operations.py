@@ -18,6 +18,7 @@ from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -25,11 +26,20 @@ from sync.people.scope.editor import ScopeEditor
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeMappings, FakeOptOut, FakePeople, FakeSchedules, FakeScopes
+from tests.support.bot.fake_people import (
+    FakeImports,
+    FakeMappings,
+    FakeOptOut,
+    FakePeople,
+    FakeSchedules,
+    FakeScopes,
+)
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -49,9 +59,11 @@ def fake_operations(
         roster=people,
         people=people,
         mappings=FakeMappings(),
+        imports=FakeImports(),
         schedules=FakeSchedules(),
         scopes=FakeScopes(),
         opt_out=FakeOptOut(),
+        reports=FakeReports(),
     )
 
 
@@ -75,5 +87,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         mappings=MappingEditor(context),
         scopes=ScopeEditor(context, store),
         opt_out=OptOut(context),
+        reports=Reports(context),
+        imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
     )

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.people.directory_people import PeopleQuery
+from sync.domain.imports import ImportView
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.domain.scope import Changes, Scope, ScopeView, Someone
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.schedule_editor import ScheduleEditor
+from sync.people.imports.importer import PeopleImporter
 from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
@@ -27,6 +29,19 @@ class FakeMappings(MappingEditor):
     async def save(self, *_: Any) -> tuple[IntegrationView, int]:
         self.calls.append("save")
         raise UnknownIntegration("i1")
+
+
+class FakeImports(PeopleImporter):
+    """Nothing is ever imported."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def newest(self, owner_tenant: str, by: Actor) -> ImportView | None:
+        return None
+
+    async def expect(self, owner_tenant: str, integration_id: str, by: Actor) -> None:
+        raise UnknownIntegration(integration_id)
 
 
 @dataclass

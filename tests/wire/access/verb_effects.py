@@ -9,7 +9,8 @@ monitors.checklist monitors.secret alerts.told history.show history.page history
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
 mapping.show mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
 scope.show scope.change scope.preview scope.page
-export_people.link help.cancel admins.list admins.invite admins.open admins.ask_remove
+export_people.link report.show report.export import_people.page help.cancel
+admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
 """Read-only verbs, which may be repeated."""
@@ -22,7 +23,9 @@ certificate.use certificate.host certificate.federated monitors.add monitors.rem
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch mapping.save
-schedule.save scope.save opt_out.stop opt_out.show
+scope.save opt_out.stop opt_out.show
+import_people.show import_people.paste import_people.apply import_people.cancel
+schedule.save
 """
 CHANGES = frozenset(_CHANGES.split())
 """Verbs that change something, outside or in the store."""
