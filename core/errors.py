@@ -43,7 +43,7 @@ CloudLinkPresenceError
 ├── OptOutForbidden                    sync.domain.people
 ├── UnknownPerson (LookupError)        sync.domain.people
 ├── RotationUnderWay                   sync.domain.rotation
-├── RuleRefused                        sync.domain.scope
+├── RuleRefused                        sync.people.scope.rules
 ├── NoCertificate (ValueError)         sync.teams.certificates
 └── EntraUnavailable                   sync.teams.msal_http
 """

@@ -42,6 +42,7 @@ class PersonRow:
     refused_since: datetime | None
     refused_until: datetime | None
     status_message: str
+    status_before: str | None
     status_user_id: str | None
     status_until: datetime | None
     status_due_at: datetime | None
@@ -89,6 +90,7 @@ class IntegrationRow:
     removing_since: datetime | None
     feature_version: int
     status_text: str
+    status_texts: dict[str, str]
     mapping: dict[str, str | None]
     closed: bool
     cloudlink_account_id: str

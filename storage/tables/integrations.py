@@ -14,12 +14,14 @@ class Integration(SQLModel, table=True):
 
     ``credential`` is a value of ``sync.domain.model.CredentialKind``; ``expiry_source`` says where the
     expiry comes from (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, for optimistic locking.
-    ``status_text`` is the status message shown during a call (from feature version 3). ``mapping`` is what Teams
-    shows for a line state where that is not the default (``sync.presence.mapping``). ``scope`` says who is shown
-    (``sync.domain.scope``); while it is ``scope_pending``, not everyone was judged by it.
+    ``status_text`` is the status message shown during a call (from feature version 3), where ``status_texts`` has
+    none for the line state (empty: none is shown). ``mapping`` is what Teams shows for a line state where that is
+    not the default (``sync.presence.mapping``). ``previous_secret_sealed`` holds the former credentials
+    (``sync.credentials.store``) until the new ones are proven; ``pending_certificate_sealed`` a certificate whose
+    public part was given out and is not used yet.
 
-    ``previous_secret_sealed`` holds the former credentials (``sync.credentials.store``) until the new ones are
-    proven; ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
+    ``scope`` says who is shown (``sync.people.scope.rules``); while it is ``scope_pending``, not everyone was
+    judged by it.
 
     ``enabled_at`` is when it was enabled last; None while it is not enabled, and when that was before the history.
     ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a
@@ -66,6 +68,7 @@ class Integration(SQLModel, table=True):
     expiry_checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revision: int = 1
     status_text: str = ""
+    status_texts: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     scope: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     scope_pending: bool = False

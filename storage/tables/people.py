@@ -37,8 +37,9 @@ class Person(SQLModel, table=True):
     place (``storage.queries.people.hidden``).
 
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
-    stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
-    when it is processed next.
+    stored before it is sent. Until its outcome is known Teams may still show ``status_before`` instead, empty for
+    nothing; None once it is known. ``status_until`` is when Graph removes it by itself, at the latest;
+    ``status_due_at`` when it is processed next.
     """
 
     __table_args__ = (
@@ -102,6 +103,7 @@ class Person(SQLModel, table=True):
     refused_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     refused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_message: str = ""
+    status_before: str | None = None
     status_user_id: str | None = None
     status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)

@@ -207,6 +207,7 @@ class IntegrationView:
     auto_rotate: bool = False
     feature_version: int = 1
     status_text: str = ""
+    status_texts: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str | None] = field(default_factory=dict)
     schedule: Schedule | None = None
     closed: bool = False

@@ -39,6 +39,7 @@ def integration_view(integration: Integration) -> IntegrationView:
         created_at=integration.created_at,
         feature_version=integration.feature_version,
         status_text=integration.status_text,
+        status_texts=integration.status_texts,
         mapping=integration.mapping,
         schedule=of_stored(integration.schedule),
         closed=integration.closed,

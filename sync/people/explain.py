@@ -12,7 +12,7 @@ from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import Service, ServiceHealth
 from sync.domain.people import Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
 from sync.domain.presence import Effect, LineState, Presence, Shown
-from sync.domain.scope import scope_of
+from sync.people.scope.rules import scope_of
 from sync.presence import plan
 from sync.presence.effect import effect_of
 

@@ -6,7 +6,7 @@ from sync.domain.context import Context
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, UnknownIntegration
 from sync.domain.people import OptOutForbidden, UnknownPerson
-from sync.domain.scope import scope_of
+from sync.people.scope.rules import scope_of
 from sync.tenancy import owned
 
 

@@ -12,7 +12,18 @@ from bot.cards.parts import button, capped, card, header, note, plain, row, text
 from bot.languages import Texts
 from sync.domain.errors import Fault, SyncError
 from sync.domain.model import IntegrationView
-from sync.domain.scope import Changes, Rule, RuleKind, RuleRefused, Scope, ScopeMode, ScopeView, Side, Site, Someone
+from sync.people.scope.rules import (
+    Changes,
+    Rule,
+    RuleKind,
+    RuleRefused,
+    Scope,
+    ScopeMode,
+    ScopeView,
+    Side,
+    Site,
+    Someone,
+)
 
 MAX_TYPED = 1500
 FIELD_OF = {

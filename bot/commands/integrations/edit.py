@@ -26,8 +26,15 @@ from sync.domain.model import (
 from sync.domain.roles import Role
 
 EDITS = (
-    *("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential"),
-    *("mapping", "schedule", "scope"),
+    "rename",
+    "edit_cloudlink",
+    "edit_teams",
+    "rotate",
+    "switch_credential",
+    "mapping",
+    "schedule",
+    "status_text",
+    "scope",
 )
 """The acts that make an open form outdated."""
 

@@ -11,7 +11,7 @@ from bot.commands.integrations.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError
 from sync.domain.model import EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
-from sync.domain.scope import (
+from sync.people.scope.rules import (
     Rule,
     RuleFault,
     RuleKind,

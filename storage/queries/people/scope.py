@@ -15,7 +15,7 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
 EVERYONE, ONLY, EXCEPT = "everyone", "only", "except"
-"""The values of ``sync.domain.scope.ScopeMode``."""
+"""The values of ``sync.people.scope.rules.ScopeMode``."""
 
 NO_RULE = "only"
 """The name of the rule for who is in none of the rules of ``ONLY``."""
@@ -23,7 +23,7 @@ NO_RULE = "only"
 DIGITS = "0123456789"
 
 Rule = tuple[str, str]
-"""A value of ``sync.domain.scope.RuleKind``, and the rule's value."""
+"""A value of ``sync.people.scope.rules.RuleKind``, and the rule's value."""
 
 Named = tuple[str, str, str | None]
 """A person's id, name and extension."""

@@ -10,9 +10,9 @@ from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.jobs import APPLY_SCOPE, PUSH, PUSH_STATUS_MESSAGE
 from sync.domain.model import Actor, EditedMeanwhile
-from sync.domain.scope import Changes, Rule, Scope, ScopeView, Side, Site, Someone, UnreadGroup, scope_of
 from sync.people.scope.groups import Groups
 from sync.people.scope.judge import judge_everyone
+from sync.people.scope.rules import Changes, Rule, Scope, ScopeView, Side, Site, Someone, UnreadGroup, scope_of
 from sync.tenancy import owned
 
 SITES = 10

@@ -13,9 +13,8 @@ from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
-from sync.domain.listing import ListLimits, reading_list
-from sync.domain.scope import Rule, RuleFault, RuleKind, RuleRefused, scope_of
-from sync.domain.services import Directory
+from sync.domain.services import Directory, ListLimits, reading_list
+from sync.people.scope.rules import Rule, RuleFault, RuleKind, RuleRefused, scope_of
 
 LIMITS = ListLimits(pages=500, size=100_000_000, seconds=120)
 SLICE = 1000

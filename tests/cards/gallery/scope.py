@@ -11,7 +11,7 @@ from bot.cards.people.scope import Typed
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import IntegrationView
-from sync.domain.scope import (
+from sync.people.scope.rules import (
     MAX_RULES,
     Changes,
     Rule,

@@ -7,14 +7,12 @@ from storage.queries.people.directory_people import PeopleQuery
 from sync.domain.imports import ImportView
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
-from sync.domain.scope import Changes, Scope, ScopeView, Someone
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
-from sync.people.opt_out import OptOut
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
-from sync.people.scope.editor import ScopeEditor
 
 
 @dataclass
@@ -45,26 +43,6 @@ class FakeImports(PeopleImporter):
 
 
 @dataclass
-class FakeScopes(ScopeEditor):
-    """``calls`` are the names of the calls that would have changed something; nobody is concerned."""
-
-    calls: list[str] = field(default_factory=list)
-
-    async def view(self, owner_tenant: str, integration_id: str) -> ScopeView:
-        return ScopeView(Scope(), 1, 0)
-
-    async def preview(self, *_: Any) -> Changes:
-        return Changes(0, 0, 0)
-
-    async def page(self, *_: Any) -> tuple[tuple[Someone, ...], bool]:
-        return (), False
-
-    async def save(self, *_: Any) -> None:
-        self.calls.append("save")
-        raise UnknownIntegration("i1")
-
-
-@dataclass
 class FakeSchedules(ScheduleEditor):
     """``calls`` are the names of the calls that would have changed something."""
 
@@ -79,14 +57,14 @@ class FakeSchedules(ScheduleEditor):
 
 
 @dataclass
-class FakeOptOut(OptOut):
-    """``calls`` are the choices that nobody's people made."""
+class FakeMessages(MessageEditor):
+    """``calls`` are the names of the calls that would have changed something."""
 
-    calls: list[bool] = field(default_factory=list)
+    calls: list[str] = field(default_factory=list)
 
-    async def choose(self, tenant: str, user_id: str, by: Actor, *, opted_out: bool) -> bool:
-        self.calls.append(opted_out)
-        return False
+    async def save(self, *_: Any) -> IntegrationView:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
 
 
 @dataclass

@@ -117,7 +117,6 @@ RECIPES: Mapping[str, tuple[str, ...]] = {
     "opt_out.stop": (),
     "opt_out.show": (),
     "person.unmatch": ("integration", "person", "choices"),
-    "update.save_text": ("integration", "version", "status_text"),
     "update.undo": ("integration", "version"),
     "update.done": ("integration", "version"),
 }

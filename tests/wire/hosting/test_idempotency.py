@@ -337,12 +337,12 @@ async def update_undo(scene: Scene) -> dict[str, Any]:
     return await scene.offered("install update", "update.undo")
 
 
-async def update_save_text(scene: Scene) -> dict[str, Any]:
+async def messages_save(scene: Scene) -> dict[str, Any]:
     async with scene.bot.database.writing() as session:
         row = await session.get(Integration, scene.view.id)
         assert row is not None
         row.feature_version = 3
-    return await scene.offered("install update", "update.save_text", {"status_text": "In a meeting"})
+    return await scene.offered("status messages", "messages.save", {"text_ringing": "Ringing"})
 
 
 async def with_member(scene: Scene, role: Role) -> None:
@@ -407,7 +407,7 @@ CARDS: Mapping[str, Prepare] = {
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
     "scope.save": lambda scene: scene.offered("scope", "scope.save", via=("scope.preview",)),
-    "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office"}),
+    "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office", "holidays": ""}),
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),
@@ -423,7 +423,7 @@ CARDS: Mapping[str, Prepare] = {
     "alerts.save": lambda scene: scene.offered("alerts", "alerts.save", QUIET),
     "alerts.remind": remind,
     "update.install": lambda scene: scene.offered("install update", "update.install"),
-    "update.save_text": update_save_text,
+    "messages.save": messages_save,
     "update.undo": update_undo,
     "admins.add": lambda scene: scene.offered("admins", "admins.add", INVITED, ("admins.invite",)),
     "admins.change": admins_change,

@@ -24,10 +24,10 @@ from sync.domain.jobs import APPLY_SCOPE, PUSH
 from sync.domain.model import Actor, EditedMeanwhile, UnknownIntegration
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.presence import Presence
-from sync.domain.scope import Rule, RuleKind, Scope, ScopeMode, Side, scope_of
 from sync.domain.services import Group
 from sync.people.directory_sync import DirectorySync
 from sync.people.scope.editor import ScopeEditor
+from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, Side, scope_of
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.teams.directory import TeamsUser
 from tests.support.clocks import NOON

@@ -18,9 +18,11 @@ from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, 
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
+from sync.people.scope.rules import RuleKind, ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
@@ -39,6 +41,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "act.{}": Act,
     "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
     "credential.{}": CredentialKind,
+    "digest.{}": [one or "never" for one in Cadence],
     "expiry.source.{}": set(ExpirySource) - {ExpirySource.UNKNOWN},
     "fault.{}": Fault,
     "fault.{}.remedy": Fault,
@@ -59,6 +62,10 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "rotate.old_left.{}.remedy": OldSecretLeft,
     "rotate.step.{}": SHOWN_STEPS,
     "schedule.preset.{}": Preset,
+    "scope.mode.{}": ScopeMode,
+    "scope.rule.{}": (*RuleKind, "only"),
+    "scope.{}.who": Side,
+    "button.all_{}": Side,
     "service.{}": Service,
     "status.polling.{}": set(Freshness) - {Freshness.LIVE},
     "unmatched.{}": Unmatched,
@@ -75,6 +82,7 @@ NO_ENUM = frozenset(
         *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
         *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
         *("check.{}", "check.{}.remedy", "{}.remedy", "{}.more", "export.report.{}", "import.{}", "report.{}"),
+        *("people.{}", "scope.{}"),
     }
 )
 

@@ -10,8 +10,8 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.presence import Presence
-from sync.domain.scope import Rule, RuleKind, Scope, ScopeMode, scope_of
 from sync.domain.services import Group
+from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode, scope_of
 from tests.support.bot.chat import KEY, Chat
 from tests.support.bot.fake_operations import real_operations
 from tests.support.bot.fakes import STRANGER, TENANT, buttons, error_below, inputs, link_urls, words

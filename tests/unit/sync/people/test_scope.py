@@ -2,7 +2,7 @@
 
 import pytest
 
-from sync.domain.scope import (
+from sync.people.scope.rules import (
     MAX_RULES,
     Rule,
     RuleFault,
