@@ -25,6 +25,7 @@ CloudLinkPresenceError
 ├── LastOwner                          storage.queries.chat.roles
 ├── NotAnOwner                         storage.queries.chat.roles
 ├── RoleChanged                        storage.queries.chat.roles
+├── TooManyMembers                     storage.queries.chat.roles
 ├── NewerDatabase                      storage.schema
 ├── CannotCopy                         storage.sqlite_to_postgres
 ├── Malformed (ValueError)             sync.cloudlink.wire
