@@ -28,6 +28,7 @@ class PersonRow:
     excluded: bool
     outside: str
     opted_out: bool
+    mapping: str
     line: str
     heard_at: datetime | None
     desired: str | None
@@ -92,6 +93,7 @@ class IntegrationRow:
     status_text: str
     status_texts: dict[str, str]
     mapping: dict[str, str | None]
+    further: list[dict[str, Any]]
     closed: bool
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)

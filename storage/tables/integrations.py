@@ -16,7 +16,8 @@ class Integration(SQLModel, table=True):
     expiry comes from (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, for optimistic locking.
     ``status_text`` is the status message shown during a call (from feature version 3), where ``status_texts`` has
     none for the line state (empty: none is shown). ``mapping`` is what Teams shows for a line state where that is
-    not the default (``sync.presence.mapping``). ``previous_secret_sealed`` holds the former credentials
+    not the default (``sync.presence.mapping``), ``further`` for some people (``sync.presence.further_mappings``).
+    ``previous_secret_sealed`` holds the former credentials
     (``sync.credentials.store``) until the new ones are proven; ``pending_certificate_sealed`` a certificate whose
     public part was given out and is not used yet.
 
@@ -72,6 +73,7 @@ class Integration(SQLModel, table=True):
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     scope: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     scope_pending: bool = False
+    further: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     schedule: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     closed: bool = False
     turned_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

@@ -32,6 +32,9 @@ class Person(SQLModel, table=True):
     about this person, the last of them ``changed_by``, named ``changed_by_name``. ``reach_changed_at`` is since
     when they can be shown in Teams, or cannot (``sync.people.reach``); None since before that was noted.
 
+    ``chosen_mapping`` is the further mapping that an administrator chose for this person, ``mapping`` the one that
+    applies: ids in ``Integration.further``, empty for the integration's own.
+
     ``excluded`` is what an administrator chose, ``opted_out`` what the person did; ``outside`` is the rule that
     puts them outside the integration's scope, empty for who is inside. What these say together is decided in one
     place (``storage.queries.people.hidden``).
@@ -82,6 +85,8 @@ class Person(SQLModel, table=True):
     gone: bool = False
     search: str = ""
     chosen_user_id: str | None = None
+    chosen_mapping: str = ""
+    mapping: str = ""
     choices: int = 0
     changed_by: str = ""
     changed_by_name: str = ""

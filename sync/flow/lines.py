@@ -21,7 +21,7 @@ from sync.flow.line_state import (
     state_of,
 )
 from sync.flow.ownership import Nobody, Place, Resident, is_disagreement, owner_of, shares
-from sync.presence.mapping import presence_of
+from sync.presence.mapping import overrides_for, presence_of
 from sync.presence.status_message_plan import needs_check
 
 NOTED_EVERY = timedelta(minutes=5)
@@ -223,7 +223,7 @@ def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now:
     """Store what Teams should show for ``line``; returns whether it changed. Who has no phone has no calls."""
     state, was_heard_at = state_of(line), heard_at(line)
     person.line = state.value
-    presence = presence_of(state, integration.mapping)
+    presence = presence_of(state, overrides_for(integration, person.mapping))
     is_changed = presence != person.desired
     if is_changed or _is_worth_noting(person.heard_at, was_heard_at):
         person.heard_at = was_heard_at

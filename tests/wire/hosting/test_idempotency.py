@@ -76,6 +76,7 @@ COUNTED = frozenset(
         "setup",
         "status_text",
         "mapping",
+        "person_mapping",
         "schedule",
         "scope",
         "enable",
@@ -390,6 +391,19 @@ async def import_people(scene: Scene) -> dict[str, Any]:
     return sent_by(reply, "import_people.apply")
 
 
+async def mapping_remove(scene: Scene) -> dict[str, Any]:
+    added = await scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",))
+    await scene.bot.press(scene.who, "mapping.add", added)
+    return await scene.offered("mapping", "mapping.remove", via=("mapping.some", "mapping.show"))
+
+
+async def mapping_choose(scene: Scene) -> dict[str, Any]:
+    await mapping_remove(scene)
+    sofia = stored_person(uuid4().hex, integration_id=scene.view.id, teams_user_id=str(uuid4()))
+    await scene.store(sofia)
+    return await scene.offered(f"people {sofia.name}", "mapping.choose", via=("mapping.person",))
+
+
 PERSON_VERBS = ("exclude", "include", "resend", "clear", "save_match", "unmatch")
 INVITED = {"address": "eva.reis@vale-verde.example", "person": "nobody", "role": "viewer"}
 Prepare = Callable[[Scene], Awaitable[dict[str, Any]]]
@@ -408,6 +422,9 @@ CARDS: Mapping[str, Prepare] = {
     "edit.save_teams": edit_teams,
     "scope.save": lambda scene: scene.offered("scope", "scope.save", via=("scope.preview",)),
     "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office", "holidays": ""}),
+    "mapping.add": lambda scene: scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",)),
+    "mapping.remove": mapping_remove,
+    "mapping.choose": mapping_choose,
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),

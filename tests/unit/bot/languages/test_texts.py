@@ -10,10 +10,10 @@ import pytest
 
 from bot.cards.credentials.rotation import SHOWN_STEPS
 from bot.cards.field_errors import fault_link
+from bot.cards.health.picture import PARTS
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.errors import Fault
-from sync.domain.imports import LineFault
 from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
 from sync.domain.people import PeopleFilter, Reason, Step
 from sync.domain.phone_events import CallState
@@ -22,6 +22,7 @@ from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
+from sync.people.imports.values import LineFault
 from sync.people.scope.rules import RuleKind, ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
@@ -51,6 +52,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "mapping.state.{}": MAPPABLE,
     "notice.problem.{}": (CLOCK, LISTS, PEOPLE),
     "notice.problem.{}.remedy": (LISTS, PEOPLE),
+    "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
     "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},
     "presence.{}": [each.activity for each in Presence],
@@ -81,7 +83,17 @@ NO_ENUM = frozenset(
         *("field.{}", "field.{}.hint", "help.group.{}", "monitors.secret.{}", "notice.closed.{}"),
         *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
         *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
-        *("check.{}", "check.{}.remedy", "{}.remedy", "{}.more", "export.report.{}", "import.{}", "report.{}"),
+        *(
+            "check.{}",
+            "check.{}.remedy",
+            "{}.remedy",
+            "{}.more",
+            "export.report.{}",
+            "import.{}",
+            "report.{}",
+            "further.{}",
+            "further.{}.remedy",
+        ),
         *("people.{}", "scope.{}"),
     }
 )
