@@ -5,8 +5,8 @@ from alembic import op
 
 from storage.tables.columns import UtcDateTime
 
-revision = '0030'
-down_revision = '0029'
+revision = '0031'
+down_revision = '0030'
 
 KEY = ['integration_id', 'search', 'id']
 FILTERED = ['gone', 'excluded', 'outside', 'opted_out', 'changed_by', 'unmatched', 'teams_user_id', 'refusal']
