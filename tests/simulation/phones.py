@@ -141,7 +141,7 @@ class PhoneSystem:
             "timestamp": at + wrong,
             "eventId": f"event-{number}",
         }
-        self.world.note(f"phone {common} {content}")
+        self.world.note("phone", common, content)
         event = {
             "publicationId": f"publication-{number}",
             "topic": "platform-api-media",

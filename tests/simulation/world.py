@@ -107,6 +107,7 @@ class World:
     faults: list[str] = field(default_factory=list)
     graves: "list[Process]" = field(default_factory=list)
     is_over: bool = False
+    is_traced: bool = False
     trace: deque[str] = field(default_factory=lambda: deque(maxlen=TRACE))
     _dice: dict[str, Random] = field(default_factory=dict)
 
@@ -135,9 +136,9 @@ class World:
         """Nothing that happens from now on counts: what killed processes left is collected."""
         self.is_over = True
 
-    def note(self, text: str) -> None:
-        if not self.is_over:
-            self.trace.append(f"{self.time.seconds:9.3f} {text}")
+    def note(self, *values: object) -> None:
+        if self.is_traced and not self.is_over:
+            self.trace.append(f"{self.time.seconds:9.3f} {' '.join(map(str, values))}")
 
     def fail(self, text: str) -> None:
         """A promise is broken."""
