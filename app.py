@@ -24,9 +24,9 @@ from pydantic import ValidationError
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from bot.cards.field_errors import links_of
-from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Services
 from bot.chat.crowd_limit import CrowdLimit
+from bot.chat.exports.certificate_file import CertificateFile
 from bot.chat.exports.diagnostics import settings_facts
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
@@ -43,13 +43,13 @@ from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import steady_now, utc_now
 from core.clouds import cloud_of
-from core.connections import ConnectionGate, ConnectionLimits
 from core.errors import CloudLinkPresenceError
-from core.http_metrics import tracing
-from core.http_server import CannotListen, listening
+from core.http.connections import ConnectionGate, ConnectionLimits
+from core.http.metrics import tracing
+from core.http.proxies import WrongProxy, settle_proxies
+from core.http.server import CannotListen, listening
 from core.logging import configure_logging
 from core.metrics import Metrics
-from core.proxies import WrongProxy, settle_proxies
 from core.shutdown import ShutdownDeadline
 from settings import Settings
 from storage.database import Database, database_url, make_private_folder, open_database

@@ -16,7 +16,7 @@ from pydantic_settings import (
 )
 
 from core.clouds import is_one_cloud
-from core.http import is_loopback
+from core.http.client import is_loopback
 from storage.database import database_url as parse_database_url
 from storage.keys import check_keys
 from sync.domain.features import INITIAL, NEWEST

@@ -12,7 +12,7 @@ from bot.chat.failures import ServiceErrorHandler, UnexpectedErrorHandler
 from bot.chat.router import Router
 from bot.chat.turn_metrics import TurnMetrics
 from bot.chat.turn_queue import TurnQueue
-from bot.commands import channel_alerts
+from bot.commands.health import channel_alerts
 from bot.languages import language_of
 from core.metrics import Metrics
 

@@ -14,17 +14,17 @@ CloudLinkPresenceError
 ├── UnreadableResponse (ValueError)    bot.hosting.delivery
 ├── Refused                            bot.hosting.refusals
 ├── TurnFailed                         bot.hosting.turn_runner
-├── TooLarge (ValueError)              core.http
-├── CannotListen                       core.http_server
-├── WrongProxy                         core.proxies
+├── TooLarge (ValueError)              core.http.client
+├── WrongProxy                         core.http.proxies
+├── CannotListen                       core.http.server
 ├── Refused (ValueError)               manifest.packer
 ├── SecretUnreadable                   storage.encryption
 ├── KeyVaultUnavailable                storage.key_vault
 ├── KeysUnavailable                    storage.keys
-├── AlreadyListed                      storage.queries.roles
-├── LastOwner                          storage.queries.roles
-├── NotAnOwner                         storage.queries.roles
-├── RoleChanged                        storage.queries.roles
+├── AlreadyListed                      storage.queries.chat.roles
+├── LastOwner                          storage.queries.chat.roles
+├── NotAnOwner                         storage.queries.chat.roles
+├── RoleChanged                        storage.queries.chat.roles
 ├── NewerDatabase                      storage.schema
 ├── CannotCopy                         storage.sqlite_to_postgres
 ├── Malformed (ValueError)             sync.cloudlink.wire

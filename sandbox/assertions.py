@@ -12,7 +12,7 @@ import jwt
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from sandbox.registration import Certificate, FederatedCredential, Registration
+from sandbox.entra.registration import Certificate, FederatedCredential, Registration
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

@@ -8,17 +8,17 @@ from pathlib import Path
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from sandbox import entra
 from sandbox.cloudlink import service as cloudlink
 from sandbox.cloudlink.webhooks import running_webhooks
 from sandbox.control import page, phones, registration, switches, teams
 from sandbox.control.guard import guard
 from sandbox.control.view import iso
+from sandbox.entra import service as entra
 from sandbox.graph import service as graph
 from sandbox.http import BATCH, LARGEST_BODY, WORLD, json_response
 from sandbox.journal import Entry
 from sandbox.state import World, write_saved
-from sandbox.traffic import running_generator
+from sandbox.world.traffic import running_generator
 
 _SAVE_GAP = 0.5
 

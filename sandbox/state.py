@@ -12,12 +12,12 @@ from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
 
+from sandbox.entra.registration import Registration
 from sandbox.faults import Faults
 from sandbox.journal import Journal
-from sandbox.people import ACCOUNT_NAME, Device, Person, TeamsUser, sample_people, stable_id
-from sandbox.phones import PhoneCall, UsedPhone
 from sandbox.quota import Quota
-from sandbox.registration import Registration
+from sandbox.world.people import ACCOUNT_NAME, Device, Person, TeamsUser, sample_people, stable_id
+from sandbox.world.phones import PhoneCall, UsedPhone
 
 DEFAULT_PAGE_SIZE = 10
 REFUSING = ("graph", "entra", "cloudlink")

@@ -36,7 +36,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_sessionfinish() -> None:
-    if postgres := sys.modules.get("tests.support.postgres"):
+    if postgres := sys.modules.get("tests.support.storage.postgres"):
         postgres.stop()
 
 

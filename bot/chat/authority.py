@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from bot.chat.context import TurnContext
 from core.errors import CloudLinkPresenceError
 from storage.database import guarded
-from storage.queries import roles
+from storage.queries.chat import roles
 from sync.domain.roles import Role
 
 log = structlog.get_logger()

@@ -9,7 +9,7 @@ from bot.chat.context import Proceed, TurnContext
 from bot.chat.dispatcher import Dispatcher
 from bot.chat.router import Router
 from bot.chat.turn_metrics import Outcome
-from storage.queries import conversations, roles
+from storage.queries.chat import conversations, roles
 from storage.tables.roles import Member
 from sync.audit import Act
 from sync.domain.roles import Role

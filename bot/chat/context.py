@@ -18,7 +18,9 @@ from bot.chat.turn_metrics import MeasuredTurn
 from bot.languages import Texts
 from bot.languages.quiet_hours import zone_of
 from storage.encryption import Encryption
-from storage.queries import alerts, history, presses
+from storage.queries import history
+from storage.queries.chat import presses
+from storage.queries.health import alerts
 from storage.tables.conversations import Press
 from sync.audit import Act
 from sync.domain.errors import SyncError

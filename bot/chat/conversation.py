@@ -12,7 +12,7 @@ from bot.chat.context import CommandHandler, Proceed, TurnContext
 from bot.chat.router import Router, is_portuguese
 from bot.chat.welcome import welcome_card
 from bot.languages import Language
-from storage.queries import conversations
+from storage.queries.chat import conversations
 from sync.domain.roles import Role
 
 

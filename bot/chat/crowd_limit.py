@@ -18,7 +18,7 @@ from bot.roles.admins_setting import AdminsSetting
 from core.coalescing import BatchLoader
 from core.rates import MAX_KEYS, Buckets, Rate
 from storage.database import Database
-from storage.queries import roles
+from storage.queries.chat import roles
 from sync.domain.roles import Role
 
 log = structlog.get_logger()

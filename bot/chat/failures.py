@@ -6,8 +6,8 @@ from collections.abc import Callable
 import structlog
 
 from bot.activity import Undelivered, Unreachable
-from bot.cards import integrations as integration_cards
 from bot.cards import welcome as welcome_cards
+from bot.cards.integrations import listing as integration_cards
 from bot.cards.people import listing as people_cards
 from bot.chat.context import Proceed, TurnContext
 from bot.chat.router import Router

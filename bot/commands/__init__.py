@@ -1,29 +1,12 @@
 """Every command, in the order of help and docs/en/commands.md, each with its whole conversation in one file."""
 
 from bot.chat.context import Command
-from bot.commands import (
-    admins,
-    alerts,
-    auto_rotate,
-    certificate,
-    claim,
-    connection_test,
-    diagnostics,
-    disable,
-    edit,
-    enable,
-    help,  # noqa: A004
-    history,
-    integrations,
-    language,
-    mapping,
-    monitors,
-    people,
-    remove,
-    rotate,
-    status,
-    update,
-)
+from bot.commands import help, language, people  # noqa: A004
+from bot.commands.access import admins, claim, history
+from bot.commands.credentials import auto_rotate, certificate, monitors, rotate
+from bot.commands.health import alerts, connection_test, diagnostics, status
+from bot.commands.integrations import edit, listing, remove, update
+from bot.commands.presence import disable, enable, mapping
 from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
@@ -37,7 +20,7 @@ COMMANDS: tuple[Command, ...] = (
     connection_test.COMMAND,
     diagnostics.COMMAND,
     remove.COMMAND,
-    integrations.COMMAND,
+    listing.COMMAND,
     edit.COMMAND,
     rotate.COMMAND,
     auto_rotate.COMMAND,

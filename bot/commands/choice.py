@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 
-from bot.cards import integrations as cards
+from bot.cards.integrations import listing as cards
 from bot.chat.context import TurnContext
 from sync.domain.model import IntegrationView
 

@@ -4,7 +4,7 @@ from bot.cards.welcome import languages
 from bot.chat.context import Command, TurnContext
 from bot.chat.welcome import welcome_card
 from bot.languages import Language
-from storage.queries import conversations
+from storage.queries.chat import conversations
 from sync.domain.roles import Role
 
 

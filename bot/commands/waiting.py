@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from bot.cards import setup as cards
+from bot.cards.setup import steps as cards
 from bot.chat.context import TurnContext
 from sync.credentials.new_secrets import Waiting
 

@@ -10,7 +10,7 @@ from bot.hosting.activity_parser import ParsedActivity, parse_activity
 from bot.hosting.auth.verifier import Verifier
 from bot.hosting.config import HostingConfig
 from bot.hosting.refusals import Refused
-from core.http import TooLarge, is_loopback_host, read_capped
+from core.http.client import TooLarge, is_loopback_host, read_capped
 
 TEAMS = "msteams"
 """The only channel that authenticates people and tenants; in others a client can claim to be anyone."""

@@ -5,7 +5,7 @@ from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
 from core.errors import CloudLinkPresenceError
-from core.http import is_loopback_host
+from core.http.client import is_loopback_host
 
 OPENID_METADATA_URL = "https://login.botframework.com/v1/.well-known/openidconfiguration"
 TOKEN_ISSUER = "https://api.botframework.com"  # noqa: S105

@@ -9,7 +9,7 @@ from yarl import URL
 
 from bot.hosting.auth.bot_token import TokenSource
 from bot.hosting.delivery import ChannelFailure
-from core.http import read_capped
+from core.http.client import read_capped
 
 TIMEOUT = aiohttp.ClientTimeout(total=15, connect=5)
 MAX_ANSWER_BYTES = 1024 * 1024

@@ -12,7 +12,7 @@ from bot.activity import Undelivered, Unreachable
 from bot.hosting.rate_limit import RateLimit
 from core.clock import Clock
 from core.errors import CloudLinkPresenceError
-from core.http import TooLarge, retry_after
+from core.http.client import TooLarge, retry_after
 
 log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ import structlog
 from aiohttp import web
 
 from core.errors import CloudLinkPresenceError
-from core.http import cleaned
+from core.http.client import cleaned
 
 log = structlog.get_logger()
 

@@ -15,15 +15,17 @@ from random import Random
 import structlog
 
 from bot.activity import Messenger, Undelivered, Unreachable
-from bot.cards.notices import Done, NoticeView, closed_card, notice_card
+from bot.cards.health.notices import Done, NoticeView, closed_card, notice_card
 from bot.cards.parts import summary
 from bot.chat.bot_context import BotContext
 from bot.chat.idempotency import with_press_id
 from bot.languages.quiet_hours import quiet_until
 from bot.proactive.recipients import Recipient, Recipients
-from storage.queries import alerts, conversations, integrations, notices
-from storage.queries.alerts import CHANNEL_PREFIX
-from storage.queries.notices import State
+from storage.queries import integrations
+from storage.queries.chat import conversations
+from storage.queries.health import alerts, notices
+from storage.queries.health.alerts import CHANNEL_PREFIX
+from storage.queries.health.notices import State
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from sync.integrations.views import integration_view

@@ -10,8 +10,9 @@ from bot.cards.field_errors import Link
 from bot.chat.bot_context import BotContext
 from bot.languages import Language, Texts, language_of
 from bot.languages.quiet_hours import zone_of
-from storage.queries import alerts, conversations
-from storage.queries.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
+from storage.queries.chat import conversations
+from storage.queries.health import alerts
+from storage.queries.health.alerts import ANY_INTEGRATION, CHANNEL_PREFIX
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference

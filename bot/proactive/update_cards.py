@@ -7,13 +7,13 @@ import structlog
 
 from bot.activity import Messenger, Undelivered, Unreachable
 from bot.cards.field_errors import FormError, Links, form_error
+from bot.cards.integrations.update import installation_card
 from bot.cards.parts import summary
-from bot.cards.update import installation_card
 from bot.chat.bot_context import BotContext
 from bot.chat.idempotency import with_press_id
 from bot.languages import Texts
 from bot.proactive.recipients import address_of, language_for
-from storage.queries import conversations
+from storage.queries.chat import conversations
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.roles import Role
 from sync.updates.model import CardAddress, Installation

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.activity import Turn
-from storage.queries import conversations, roles
+from storage.queries.chat import conversations, roles
 from sync.domain.roles import Role
 
 

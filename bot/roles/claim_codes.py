@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from storage.database import Database
-from storage.queries import claims, roles
+from storage.queries.chat import claims, roles
 from storage.tables.roles import ClaimCode
 
 LIFETIME = timedelta(hours=24)

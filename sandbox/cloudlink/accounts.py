@@ -15,8 +15,8 @@ from sandbox.cloudlink.responses import (
     respond,
 )
 from sandbox.http import WORLD
-from sandbox.people import DOMAIN, Person, stable_id
 from sandbox.state import World
+from sandbox.world.people import DOMAIN, Person, stable_id
 
 
 def _check_access(request: web.Request) -> World:

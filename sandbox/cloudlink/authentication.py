@@ -4,8 +4,8 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox import tokens
 from sandbox.cloudlink.responses import CloudLinkError, bad_request, refused, respond
+from sandbox.entra import tokens
 from sandbox.http import WORLD, BadJson, json_body
 from sandbox.state import World
 

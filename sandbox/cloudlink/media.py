@@ -7,8 +7,8 @@ from aiohttp import web
 from sandbox.cloudlink.authentication import check_bearer
 from sandbox.cloudlink.responses import collection, not_found, respond
 from sandbox.http import WORLD
-from sandbox.people import Device, Person
-from sandbox.phones import PhoneCall
+from sandbox.world.people import Device, Person
+from sandbox.world.phones import PhoneCall
 
 DIRECTIONS = {"incoming": "inbound", "outgoing": "outbound"}
 """As Mitel's sample spells them."""

@@ -10,9 +10,9 @@ import aiohttp
 from sandbox.cloudlink.media import DIRECTIONS
 from sandbox.cloudlink.notifications import TOPIC
 from sandbox.cloudlink.responses import VERSION
-from sandbox.people import Device, Person
-from sandbox.phones import Phone, PhoneCall
 from sandbox.state import Subscription, World
+from sandbox.world.people import Device, Person
+from sandbox.world.phones import Phone, PhoneCall
 
 RETRY_AFTER = (0.2, 0.5, 1.0, 2.0)
 _TIMEOUT = aiohttp.ClientTimeout(total=5)

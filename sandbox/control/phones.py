@@ -7,8 +7,8 @@ from aiohttp import web
 
 from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, text
 from sandbox.http import WORLD, json_response
-from sandbox.phones import PhoneError, UsedPhone
 from sandbox.state import World
+from sandbox.world.phones import PhoneError, UsedPhone
 
 _CALLER, _CALLEE = "+351210000199", "+351210000299"
 

@@ -7,8 +7,8 @@ from aiohttp import web
 from sandbox.assertions import read_certificate
 from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, number, text
 from sandbox.control.view import secret_json
+from sandbox.entra.registration import PERMISSIONS, FederatedCredential, Secret
 from sandbox.http import WORLD, json_response
-from sandbox.registration import PERMISSIONS, FederatedCredential, Secret
 from sandbox.state import World
 
 

@@ -7,7 +7,7 @@ from sandbox.control.view import iso, world_json
 from sandbox.faults import BadFault
 from sandbox.http import WORLD, json_response
 from sandbox.state import REFUSING
-from sandbox.traffic import MOST_CALLS_PER_MINUTE
+from sandbox.world.traffic import MOST_CALLS_PER_MINUTE
 
 _LONGEST_LEAP = 400 * 86400
 _MOST_REFUSALS = 100

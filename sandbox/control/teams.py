@@ -6,9 +6,9 @@ from aiohttp import web
 
 from sandbox.control.guard import PREFIX, ControlError, fields_sent, flag, text, value_sent
 from sandbox.http import WORLD, json_response
-from sandbox.people import TeamsUser
-from sandbox.presence import CHOSEN_PAIRS, Chosen, TeamsClient
 from sandbox.state import World
+from sandbox.world.people import TeamsUser
+from sandbox.world.presence import CHOSEN_PAIRS, Chosen, TeamsClient
 
 
 def _user(request: web.Request) -> TeamsUser:

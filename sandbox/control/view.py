@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox.people import Device, Person, TeamsUser
-from sandbox.phones import Phone, PhoneCall
-from sandbox.presence import live_chosen, live_message, live_session, shown
-from sandbox.registration import Secret
+from sandbox.entra.registration import Secret
 from sandbox.state import REFUSING, World
+from sandbox.world.people import Device, Person, TeamsUser
+from sandbox.world.phones import Phone, PhoneCall
+from sandbox.world.presence import live_chosen, live_message, live_session, shown
 
 _NO_PHONE = Phone(registered=False)
 

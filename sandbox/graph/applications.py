@@ -4,9 +4,9 @@ from datetime import datetime
 from re import Match
 from typing import Any
 
+from sandbox.entra.registration import Registration, Secret
 from sandbox.graph.directory import check_query
 from sandbox.graph.responses import GraphCall, GraphResponse, bad_request, body_object, iso, not_found
-from sandbox.registration import Registration, Secret
 from sandbox.state import World
 
 _DEFAULT_DAYS = 730

@@ -7,10 +7,10 @@ from re import Match
 from typing import Any
 from urllib.parse import quote
 
-from sandbox import tokens
+from sandbox.entra import tokens
 from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request, not_found
-from sandbox.people import TeamsUser
 from sandbox.state import World
+from sandbox.world.people import TeamsUser
 
 LARGEST_PAGE = 999
 DELTA_LIFETIME = timedelta(days=7)

@@ -5,8 +5,9 @@ from re import Match
 from typing import Any
 
 from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, bad_request, body_object, not_found
-from sandbox.people import TeamsUser
-from sandbox.presence import (
+from sandbox.state import World
+from sandbox.world.people import TeamsUser
+from sandbox.world.presence import (
     CHOSEN_PAIRS,
     LONGEST_SESSION,
     SESSION_PAIRS,
@@ -19,7 +20,6 @@ from sandbox.presence import (
     parse_duration,
     shown,
 )
-from sandbox.state import World
 
 MOST_IDS = 650
 _LONGEST_MESSAGE = 280

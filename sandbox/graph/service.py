@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from sandbox import tokens
-from sandbox.entra import GRAPH
+from sandbox.entra import tokens
+from sandbox.entra.service import GRAPH
 from sandbox.graph import batch, router
 from sandbox.graph.responses import GraphCall, GraphError, GraphResponse, unreadable
 from sandbox.http import BATCH, WORLD, json_response, origin

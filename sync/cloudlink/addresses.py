@@ -9,7 +9,7 @@ from enum import StrEnum
 from urllib.parse import quote, urlsplit
 
 from core.claims import unverified_claims
-from core.http import is_loopback
+from core.http.client import is_loopback
 from sync.domain.errors import CredentialsWrong, Fault
 
 VERSION = "2017-09-01"

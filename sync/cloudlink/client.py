@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from core.clock import Clock
-from core.http import same_origin
+from core.http.client import same_origin
 from sync.cloudlink import addresses
 from sync.cloudlink.addresses import CloudLinkService
 from sync.cloudlink.tables import WireTables, plain

@@ -3,7 +3,7 @@
 import aiohttp
 from yarl import URL
 
-from core.http import TooLarge, read_capped
+from core.http.client import TooLarge, read_capped
 from sync.domain.errors import Fault, ServiceUnavailable
 
 HEADER = "X-CloudLink-Presence-Test"

@@ -19,7 +19,7 @@ import structlog
 from yarl import URL
 
 from core.clock import Clock, Sleep
-from core.http import TooLarge, cleaned, read_capped, retry_after
+from core.http.client import TooLarge, cleaned, read_capped, retry_after
 from core.version import VERSION
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Service

@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import structlog
 
-from storage.queries import monitors, people
+from storage.queries import monitors
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act

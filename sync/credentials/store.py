@@ -13,7 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.encryption import Encryption, SecretUnreadable, place_of
 from storage.flow.rows import AnyIntegration, IntegrationRow
-from storage.queries import people
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import CloudLinkAccount, CredentialKind, ExpirySource, Service, TeamsApp

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import StrEnum
 
-from storage.queries.roles import INVITATION_LIFETIME
+from storage.queries.chat.roles import INVITATION_LIFETIME
 from storage.tables import roles
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from storage.queries import integrations, people
+from storage.queries import integrations
+from storage.queries.people import people
 from sync.domain.changes import Done, Failed, Outcome, Refused, SetPresence
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong

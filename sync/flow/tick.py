@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from core.http import cleaned
+from core.http.client import cleaned
 from core.metrics import Metrics
 from storage.flow import queries
 from storage.flow.rows import INTEGRATIONS, PEOPLE, IntegrationRow, PersonRow, Tracked

@@ -10,7 +10,9 @@ from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 
-from storage.queries import integrations, people, problems
+from storage.queries import integrations
+from storage.queries.health import problems
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.new_secrets import Waiting, once_known

@@ -15,7 +15,8 @@ from typing import Any
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import integrations, people, rotations
+from storage.queries import integrations, rotations
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.new_secrets import Waiting, once_known

@@ -2,8 +2,8 @@
 
 from core.correlation import current_cause
 from storage.queries import integrations
-from storage.queries import mapping as queries
-from storage.queries.mapping import Presences
+from storage.queries.people import mapping as queries
+from storage.queries.people.mapping import Presences
 from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH

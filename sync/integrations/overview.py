@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from storage.queries import directory, integrations, monitors, people, problems
 from storage.queries import events as event_store
+from storage.queries import integrations, monitors
+from storage.queries.health import problems
+from storage.queries.people import directory, people
 from sync.domain.context import Context
 from sync.domain.model import Freshness, Preview, Status, Unmatched
 from sync.domain.presence import LineState

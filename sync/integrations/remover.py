@@ -8,7 +8,8 @@ from datetime import timedelta
 
 import structlog
 
-from storage.queries import integrations, people
+from storage.queries import integrations
+from storage.queries.people import people
 from sync.audit import Act, AuditLog
 from sync.domain.context import Context
 from sync.domain.errors import SyncError

@@ -9,7 +9,8 @@ from datetime import date
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries import history, integrations, people, polls
+from storage.queries import history, integrations, polls
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore

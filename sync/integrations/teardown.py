@@ -10,7 +10,8 @@ from datetime import timedelta
 
 import structlog
 
-from storage.queries import integrations, people
+from storage.queries import integrations
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Change, ClearPresence, Done, SetPresence

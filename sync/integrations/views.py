@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from storage.queries.directory import PresentPerson
+from storage.queries.people.directory import PresentPerson
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.domain.model import (

@@ -6,8 +6,8 @@ from math import nan
 from core.clock import Clock
 from core.metrics import STATES, Metrics
 from storage.database import Database
-from storage.queries import gauges, notices
-from storage.queries.notices import State
+from storage.queries.health import gauges, notices
+from storage.queries.health.notices import State
 from sync.problems import health
 
 MIN_INTERVAL = timedelta(seconds=5)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from core.grouping import grouped
 from storage.database import Database
-from storage.queries.directory import Directory, slices
+from storage.queries.people.directory import Directory, slices
 from sync.domain.model import Service, Unmatched
 from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import Account

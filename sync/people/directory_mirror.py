@@ -14,7 +14,8 @@ from typing import Any
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import directory, integrations
+from storage.queries import integrations
+from storage.queries.people import directory
 from storage.tables.directory import DirectoryState
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore

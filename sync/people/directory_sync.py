@@ -7,7 +7,9 @@ from datetime import datetime
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import directory_people, integrations, people, problems
+from storage.queries import integrations
+from storage.queries.health import problems
+from storage.queries.people import directory_people, people
 from storage.tables.integrations import Integration
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context

@@ -7,8 +7,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
 from core.text import searchable
-from storage.queries import endpoints, people
-from storage.queries.directory import Directory
+from storage.queries.people import endpoints, people
+from storage.queries.people.directory import Directory
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
 from sync.domain.presence import LineState

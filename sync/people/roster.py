@@ -6,8 +6,10 @@ from difflib import SequenceMatcher
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.text import searchable
-from storage.queries import directory_people, integrations, problems, sent_changes
-from storage.queries.directory_people import PeopleQuery
+from storage.queries import integrations
+from storage.queries.health import problems
+from storage.queries.people import directory_people, sent_changes
+from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.effects import ReadBack
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import problems
+from storage.queries.health import problems
 from sync.domain.model import Service
 from sync.problems.incidents import LISTS, LISTS_SHRUNK
 

@@ -6,7 +6,8 @@ from datetime import datetime
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import people, problems
+from storage.queries.health import problems
+from storage.queries.people import people
 from storage.tables.problems import Problem
 from sync.problems.incidents import PEOPLE, UNMATCHED_RISING
 

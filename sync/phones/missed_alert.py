@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import problems
+from storage.queries.health import problems
 from storage.tables.integrations import Integration
 from sync.domain.model import Freshness
 from sync.problems.incidents import EVENTS, EVENTS_MISSED

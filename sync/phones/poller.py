@@ -14,7 +14,8 @@ from zlib import crc32
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import endpoints, integrations, people, polls
+from storage.queries import integrations, polls
+from storage.queries.people import endpoints, people
 from storage.tables.integrations import Integration
 from storage.tables.polls import PollChunk
 from sync.credentials.store import CredentialStore

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core.coalescing import BatchLoader
 from core.correlation import caused, current_cause
-from core.http import TooLarge, read_capped
+from core.http.client import TooLarge, read_capped
 from core.logging import describe_error
 from core.rates import Buckets, Rate
 from storage.queries import integrations

@@ -17,7 +17,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import Clock, Sleep
 from core.logging import describe_error
 from storage.database import Database
-from storage.queries import effects
+from storage.queries.people import effects
 from sync.domain.model import Delay
 
 FIRST, GROWTH, BUCKETS = 0.01, 1.2, 80

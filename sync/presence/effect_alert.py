@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import effects, problems
+from storage.queries.health import problems
+from storage.queries.people import effects
 from storage.tables.effects import ReadBackRun
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect

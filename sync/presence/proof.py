@@ -4,7 +4,7 @@ from collections import Counter
 
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import effects
+from storage.queries.people import effects
 from sync.domain.errors import Fault
 from sync.domain.model import Proof
 from sync.domain.presence import Effect, Presence, Shown

@@ -11,8 +11,9 @@ from typing import Any
 import structlog
 
 from core.grouping import grouped
-from storage.queries import effects, integrations
-from storage.queries.effects import Showing
+from storage.queries import integrations
+from storage.queries.people import effects
+from storage.queries.people.effects import Showing
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from sync.domain.context import Context

@@ -6,7 +6,8 @@ Whose credentials are refused spends none of it: it may be another customer's by
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from storage.queries import integrations, problems
+from storage.queries import integrations
+from storage.queries.health import problems
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Failed
 from sync.domain.context import Context

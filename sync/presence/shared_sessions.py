@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.flow.rows import AnyIntegration, AnyPerson
-from storage.queries import people
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from sync.domain.changes import Change, SetPresence
 from sync.domain.presence import Presence

@@ -11,7 +11,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from storage.queries import integrations, people, problems
+from storage.queries import integrations
+from storage.queries.health import problems
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore

@@ -10,7 +10,8 @@ import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
-from storage.queries import integrations, problems
+from storage.queries import integrations
+from storage.queries.health import problems
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError

@@ -6,9 +6,11 @@ from datetime import datetime, timedelta
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from storage.queries import alerts, conversations, history, integrations, notices, problems, rotations
-from storage.queries.alerts import CHANNEL_PREFIX
-from storage.queries.notices import State
+from storage.queries import history, integrations, rotations
+from storage.queries.chat import conversations
+from storage.queries.health import alerts, notices, problems
+from storage.queries.health.alerts import CHANNEL_PREFIX
+from storage.queries.health.notices import State
 from storage.tables.integrations import Integration
 from sync.domain.context import Context
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN

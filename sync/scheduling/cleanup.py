@@ -2,8 +2,10 @@
 
 from datetime import timedelta
 
-from storage.queries import drafts, effects, history, presses, sent_changes
 from storage.queries import events as event_store
+from storage.queries import history
+from storage.queries.chat import drafts, presses
+from storage.queries.people import effects, sent_changes
 from sync.domain.context import Context
 from sync.domain.jobs import CLEANUP, EVERYTHING
 from sync.domain.phone_events import CallState

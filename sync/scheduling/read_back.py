@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from storage.queries.effects import LastRead
+from storage.queries.people.effects import LastRead
 from storage.tables.problems import Problem
 from sync.domain.errors import Fault
 from sync.problems import health

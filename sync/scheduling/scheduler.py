@@ -4,7 +4,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from storage.queries import effects, integrations, people, problems, rotations, updates
+from storage.queries import integrations, rotations, updates
+from storage.queries.health import problems
+from storage.queries.people import effects, people
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
 from sync.credentials.rotation_store import needs_automatic_rotation

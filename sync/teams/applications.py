@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Any
 from urllib.parse import quote
 
-from core.http import cleaned
+from core.http.client import cleaned
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.services import NewPassword, Password
 from sync.teams.graph_client import TRANSIENT, GraphClient

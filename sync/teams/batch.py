@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-from core.http import cleaned, retry_after
+from core.http.client import cleaned, retry_after
 from sync.domain.changes import (
     ClearMessage,
     ClearPresence,

@@ -11,7 +11,7 @@ import httpx
 import orjson
 
 from core.clock import Clock
-from core.http import is_loopback, same_origin, ssl_context
+from core.http.client import is_loopback, same_origin, ssl_context
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable, SyncError
 from sync.domain.services import DirectoryPage, UserChange

@@ -6,7 +6,7 @@ fault, and an unknown one is still a refusal.
 
 import re
 
-from core.http import cleaned
+from core.http.client import cleaned
 from sync.domain.errors import OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
 
 _GUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)

@@ -17,7 +17,7 @@ import structlog
 
 from core.clock import Clock
 from core.correlation import new_cause
-from core.http import TooLarge, cleaned, read_capped, retry_after
+from core.http.client import TooLarge, cleaned, read_capped, retry_after
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import Service
 from sync.teams.tokens import Tokens
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 
 class GraphClient:
-    """Graph as one application; ``http`` belongs to the caller and counts requests (``core.http_metrics``)."""
+    """Graph as one application; ``http`` belongs to the caller and counts requests (``core.http.metrics``)."""
 
     def __init__(self, http: aiohttp.ClientSession, graph_url: str, tokens: Tokens, clock: Clock) -> None:
         self._http = http

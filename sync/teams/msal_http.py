@@ -13,7 +13,7 @@ import httpx
 import orjson
 
 from core.errors import CloudLinkPresenceError
-from core.http import TooLarge, is_loopback, read_capped_blocking, retry_after, ssl_context
+from core.http.client import TooLarge, is_loopback, read_capped_blocking, retry_after, ssl_context
 from sync.teams.entra_errors import code_in
 
 MICROSOFT_HOSTS = frozenset(

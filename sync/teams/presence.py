@@ -7,7 +7,7 @@ Every request in a batch counts against the quota, whose owner retries: nothing 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from core.http import cleaned
+from core.http.client import cleaned
 from sync.domain.changes import Done, Failed, Outcome, Refused, Request
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence, Shown

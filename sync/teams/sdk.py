@@ -25,8 +25,8 @@ from msgraph.graph_service_client import GraphServiceClient
 
 from core.clock import Clock
 from core.correlation import new_cause
-from core.http import TooLarge, is_loopback, read_capped, same_origin
-from core.http_metrics import FAILED, RequestMetrics, outcome_of
+from core.http.client import TooLarge, is_loopback, read_capped, same_origin
+from core.http.metrics import FAILED, RequestMetrics, outcome_of
 from core.metrics import Metrics
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import Service

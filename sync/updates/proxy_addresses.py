@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlmodel import col, func, select
 
 from storage.database import Database
-from storage.queries import people
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import PROXY_ADDRESSES

@@ -8,7 +8,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import Database
-from storage.queries import people
+from storage.queries.people import people
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.features import STATUS_MESSAGES

@@ -28,7 +28,7 @@ from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
-from core.http_metrics import tracing
+from core.http.metrics import tracing
 from core.logging import configure_logging
 from core.metrics import Metrics
 from sandbox.demo import free_port
@@ -44,8 +44,8 @@ from sync.problems.clock_skew import ClockSkewMonitor
 from tests.bench.change_load import Load
 from tests.bench.test_bench_start import processor_seconds
 from tests.support.eventually import eventually
-from tests.support.postgres import fresh_database, with_tables
-from tests.support.stores import SQLITE, integration, person, sqlite_with_tables, with_secrets
+from tests.support.storage.postgres import fresh_database, with_tables
+from tests.support.storage.stores import SQLITE, integration, person, sqlite_with_tables, with_secrets
 
 Insert = Callable[[Sequence[tuple[str, str]]], None]
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from tests.bench.change import Plan, measure
-from tests.support.postgres import fresh_database, with_tables
-from tests.support.stores import sqlite_with_tables
+from tests.support.storage.postgres import fresh_database, with_tables
+from tests.support.storage.stores import sqlite_with_tables
 
 FEW = Plan(turns=3)
 

@@ -16,8 +16,8 @@ from sync.domain.phone_events import CloudLinkUser
 from sync.domain.services import DirectoryPage
 from sync.people.directory_mirror import KnownUser
 from sync.people.directory_sync import DirectorySync
-from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, stored, with_secrets
+from tests.support.services.fake_services import FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, stored, with_secrets
 
 PEOPLE = 100_000
 

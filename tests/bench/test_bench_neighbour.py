@@ -24,7 +24,7 @@ from tests.load.run import free_port, settings, started
 from tests.load.seed import seed
 from tests.load.services import Services, serving
 from tests.load.traffic import Traffic
-from tests.support.postgres import fresh_database
+from tests.support.storage.postgres import fresh_database
 from tests.support.sync.recording_job import owner_in_key
 
 CHANGES = 100

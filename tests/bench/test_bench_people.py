@@ -11,7 +11,7 @@ from sqlalchemy import insert
 from core.text import searchable
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries.directory_people import PeopleQuery
+from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.model import Actor
@@ -20,9 +20,9 @@ from sync.people.person_editor import PersonEditor
 from sync.people.roster import IN_A_CALL, Roster
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
-from tests.support.fake_services import context_of
-from tests.support.stores import each_database as each_database
-from tests.support.stores import empty_store, integration, stored, with_secrets
+from tests.support.services.fake_services import context_of
+from tests.support.storage.stores import each_database as each_database
+from tests.support.storage.stores import empty_store, integration, stored, with_secrets
 
 PEOPLE, SECONDS = 100_000, 0.3
 GIVEN = ("Ana", "Bruno", "Catarina", "Diogo", "Inês", "João", "Luís", "Margarida", "Sofia", "Zé")

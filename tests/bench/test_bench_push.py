@@ -13,7 +13,7 @@ from sync.domain.presence import Presence
 from sync.teams.graph_client import GraphClient
 from sync.teams.presence import PresenceWriter
 from tests.support.engines import app_of, running_engine
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 CHANGES = 1000
 CALLS = 40

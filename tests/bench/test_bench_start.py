@@ -12,7 +12,7 @@ import aiohttp
 
 from sandbox.demo import bot_service, free_port
 from sandbox.processes import start
-from tests.support.sandboxes import running_sandbox
+from tests.support.services.sandboxes import running_sandbox
 
 STARTS = 3
 LIBRARIES = "import aiohttp, sqlmodel, botbuilder.core, microsoft_teams.cards, structlog, pydantic_settings"

@@ -22,16 +22,17 @@ from core.clock import utc_now
 from sandbox.demo import free_port
 from sandbox.processes import RunningService, Service, start
 from storage.database import open_database
-from storage.queries import conversations, integrations
-from storage.queries.notices import State
+from storage.queries import integrations
+from storage.queries.chat import conversations
+from storage.queries.health.notices import State
 from storage.tables.notices import Notice
 from tests.chaos.gate import Gate, running_gate
 from tests.chaos.workers import presence_matches_phones
-from tests.support.connectors import Connector, open_connector
 from tests.support.engines import KEY, TENANT, running_engine
 from tests.support.eventually import eventually
-from tests.support.postgres import fresh_database
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.connectors import Connector, open_connector
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.postgres import fresh_database
 from tests.support.tools import ROOT
 
 ADMIN = "7f3b2a10-0000-4000-8000-000000000001"

@@ -15,7 +15,7 @@ from tests.chaos.workers import is_held, kill, presence_matches_phones, store_in
 from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 
 async def is_shown(sandbox: SandboxHandle, who: str, what: tuple[str, str]) -> bool:

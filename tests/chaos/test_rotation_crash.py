@@ -24,8 +24,8 @@ from tests.chaos.workers import kill, worker
 from tests.support.engines import KEY, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL
-from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.stores import read_integration, stored
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.stores import read_integration, stored
 
 
 @dataclass

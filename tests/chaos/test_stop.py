@@ -27,9 +27,9 @@ from tests.chaos.gate import Gate, running_gate
 from tests.chaos.workers import store_integration
 from tests.support.engines import KEY, running_engine
 from tests.support.eventually import eventually
-from tests.support.postgres import fresh_database
 from tests.support.presence import IN_A_CALL
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.postgres import fresh_database
 
 Row = TypeVar("Row", bound=SQLModel)
 PRESENCE = "/".join(IN_A_CALL)

@@ -13,7 +13,7 @@ from tests.chaos.workers import is_held, kill, store_integration, worker
 from tests.support.engines import TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 WORDS = "On the phone"
 

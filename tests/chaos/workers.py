@@ -10,7 +10,7 @@ from pathlib import Path
 from tests.chaos.gate import Gate
 from tests.support.engines import KEY, running_engine
 from tests.support.presence import IN_A_CALL
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 from tests.support.tools import ROOT
 
 

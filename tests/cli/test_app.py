@@ -15,12 +15,12 @@ from aiohttp import web
 from structlog.testing import capture_logs
 
 from app import bring_up_to_date, offer_claim
-from core.http_server import CannotListen, listening
+from core.http.server import CannotListen, listening
 from settings import Settings
 from tests.support.application import both_ports, running_app
-from tests.support.postgres import fresh_database
 from tests.support.processes import run_app, run_command
-from tests.support.stores import sqlite_with_tables
+from tests.support.storage.postgres import fresh_database
+from tests.support.storage.stores import sqlite_with_tables
 from tests.support.tools import ROOT
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.support.postgres import fresh_database
 from tests.support.processes import app_process, run_app
+from tests.support.storage.postgres import fresh_database
 
 ACTS = 30_000
 

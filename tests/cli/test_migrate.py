@@ -11,8 +11,8 @@ from sqlmodel import SQLModel
 
 from storage.database import sync_url
 from tests.support.processes import app_process, run_app
-from tests.support.stores import each_database as each_database
-from tests.support.stores import empty_database
+from tests.support.storage.stores import each_database as each_database
+from tests.support.storage.stores import empty_database
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from storage.database import sync_url
 from storage.encryption import Encryption, place_of
 from storage.tables.integrations import Integration
 from tests.support.processes import app_process, run_app, run_command
-from tests.support.stores import each_database as each_database
-from tests.support.stores import empty_database, integration
-from tests.support.vaults import Vault, open_vault
+from tests.support.services.vaults import Vault, open_vault
+from tests.support.storage.stores import each_database as each_database
+from tests.support.storage.stores import empty_database, integration
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 SEALED = ("cloudlink_secret_sealed", "client_secret_sealed", "webhook_token_sealed")

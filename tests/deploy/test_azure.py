@@ -18,7 +18,7 @@ from bot.hosting import AppType
 from settings import CONTAINER_SECRETS, Settings
 from tests.deploy.settings_files import SECRETS, SETTINGS
 from tests.deploy.test_guide import PAGES
-from tests.support.postgres import fresh_database
+from tests.support.storage.postgres import fresh_database
 from tests.support.tools import ROOT
 
 FOLDER = ROOT / "deploy/azure"

@@ -17,9 +17,16 @@ from storage.database import Database, open_database
 from storage.encryption import Encryption
 from storage.keys import key_from_file
 from tests.deploy.test_guide import block_with
-from tests.support import postgres
 from tests.support.processes import run_app
-from tests.support.stores import decrypted, integration, read_integration, sqlite_with_tables, stored, with_secrets
+from tests.support.storage import postgres
+from tests.support.storage.stores import (
+    decrypted,
+    integration,
+    read_integration,
+    sqlite_with_tables,
+    stored,
+    with_secrets,
+)
 
 SCRIPTS = {
     "sudo": 'exec "$@"',

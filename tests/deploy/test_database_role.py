@@ -14,9 +14,9 @@ from sqlalchemy.pool import NullPool
 
 from storage.database import database_url, open_database
 from storage.schema import migrate, upgrade
-from tests.support import postgres
 from tests.support.processes import run_app
-from tests.support.stores import integration, read_integration, stored
+from tests.support.storage import postgres
+from tests.support.storage.stores import integration, read_integration, stored
 from tests.support.tools import ROOT
 
 ROLE = ROOT / "deploy/database-role.sql"

@@ -15,7 +15,7 @@ import pytest
 from babel.messages.pofile import read_po
 
 from bot.commands import COMMANDS
-from bot.commands.channel_alerts import WORDS
+from bot.commands.health.channel_alerts import WORDS
 from settings import Settings
 from sync.credentials.rotator import LIFETIMES
 from sync.problems.notice_plan import THRESHOLDS

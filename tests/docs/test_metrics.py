@@ -12,11 +12,11 @@ from prometheus_client.metrics import MetricWrapperBase
 from bot.activity import Action, Installed, Message, Removed
 from bot.chat.turn_metrics import Outcome as Turned
 from core import metrics as measured
-from core.connections import Closed
-from core.http_metrics import OTHER, outcome_of
+from core.http.connections import Closed
+from core.http.metrics import OTHER, outcome_of
 from core.metrics import PREFIX
 from core.version import VERSION
-from storage.queries.notices import State
+from storage.queries.health.notices import State
 from sync.domain.changes import Done, Failed, Refused, Throttled
 from sync.domain.model import Service
 from sync.flow.line_state import Verdict

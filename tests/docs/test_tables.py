@@ -11,8 +11,8 @@ import storage.tables
 from app import COMMANDS as PROGRAM
 from bot.commands import COMMANDS
 from settings import Settings
-from storage.queries.claims import ATTEMPT_WINDOW
-from storage.queries.roles import INVITATION_LIFETIME
+from storage.queries.chat.claims import ATTEMPT_WINDOW
+from storage.queries.chat.roles import INVITATION_LIFETIME
 from sync.domain.roles import Role
 from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DELAYS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_PRESSES
 from tests.support.documents import READMES, table_rows

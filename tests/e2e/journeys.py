@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.languages import Language, Texts, load_texts
 from tests.e2e.playground import Playground
-from tests.support.sandboxes import Switchboard
+from tests.support.services.sandboxes import Switchboard
 
 NAME = "Escritório do Porto"
 STEPS = 3

@@ -9,7 +9,7 @@ import aiohttp
 
 from sandbox.demo import bot_service, free_port, running_services, sandbox_service
 from sandbox.processes import RunningService, start
-from tests.support.sandboxes import Switchboard
+from tests.support.services.sandboxes import Switchboard
 
 START_SECONDS = 60.0
 

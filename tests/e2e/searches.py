@@ -10,7 +10,7 @@ import orjson
 
 from tests.e2e.playground import Playground
 from tests.e2e.product import Bot
-from tests.support.sandboxes import Switchboard
+from tests.support.services.sandboxes import Switchboard
 
 
 def forms(secret: str) -> set[bytes]:

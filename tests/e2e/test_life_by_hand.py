@@ -10,7 +10,7 @@ from tests.e2e.person import Person, open_person
 from tests.e2e.playground import running_playground
 from tests.e2e.product import becomes, running_product
 from tests.support.browsers import chromium
-from tests.support.sandboxes import Switchboard
+from tests.support.services.sandboxes import Switchboard
 from tests.support.tools import require
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(400)]

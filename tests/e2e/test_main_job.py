@@ -20,7 +20,7 @@ from tests.e2e.journeys import (
 )
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import Bot, becomes, running_product
-from tests.support.sandboxes import Switchboard
+from tests.support.services.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 

@@ -17,7 +17,7 @@ from tests.e2e.journeys import (
 from tests.e2e.playground import Playground, running_playground
 from tests.e2e.product import becomes, running_product
 from tests.e2e.searches import contents, leaks, stored_output
-from tests.support.sandboxes import Switchboard
+from tests.support.services.sandboxes import Switchboard
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.timeout(180)]
 

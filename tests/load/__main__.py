@@ -13,7 +13,7 @@ import psycopg
 
 from tests.load.report import table
 from tests.load.run import Plan, run
-from tests.support.postgres import fresh_database, server_url
+from tests.support.storage.postgres import fresh_database, server_url
 
 
 def plan_from(arguments: list[str] | None = None) -> Plan:

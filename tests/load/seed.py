@@ -17,7 +17,7 @@ from storage.tables.people import Person
 from sync.domain.features import NEWEST
 from sync.phones.subscriptions import PATH, hashed
 from tests.load.fleet import Phone, Tenant
-from tests.support.stores import with_secrets
+from tests.support.storage.stores import with_secrets
 
 OWNER = "owner"
 """The owner of every tenant, by the setting ADMINS."""

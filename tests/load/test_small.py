@@ -9,7 +9,7 @@ import pytest
 
 from tests.load.report import table
 from tests.load.run import Plan, run
-from tests.support.postgres import fresh_database
+from tests.support.storage.postgres import fresh_database
 
 SMALL = Plan(
     tenants=6,

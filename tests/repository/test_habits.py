@@ -3,6 +3,7 @@
 import ast
 import importlib
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 
@@ -21,6 +22,8 @@ RUNS_WHAT_IT_READS = {"pickle", "marshal", "shelve", "jsonpickle", "dill", "subp
 
 UNCHECKED = {"CERT_NONE", "_create_unverified_context", "check_hostname"}
 
+MODULES = 15
+"""In one folder at most: what a person finds without searching."""
 LONG = 4_000
 """The maximum length of a message or an input."""
 TEMPTING = [
@@ -135,3 +138,13 @@ def test_only_the_quota_ledger_writes_what_was_spent() -> None:
     assert written == {"core/metrics.py", "sync/teams/quota.py"}
     counted = {place.partition(":")[0] for place, _, called in calls() if called.endswith(".quota_spent.inc")}
     assert counted == {"sync/teams/quota.py"}
+
+
+def test_no_folder_has_too_many_modules() -> None:
+    modules = Counter(
+        path.parent.relative_to(ROOT).as_posix()
+        for name in (*PACKAGES, "sandbox", "tests")
+        for path in (ROOT / name).rglob("*.py")
+        if path.name != "__init__.py" and path.parent.name != "versions"
+    )
+    assert {folder: count for folder, count in modules.items() if count > MODULES} == {}

@@ -72,7 +72,7 @@ def test_every_class_named_exists() -> None:
 
 
 def test_a_reference_to_what_does_not_exist_is_found() -> None:
-    assert resolves("core.http_metrics")
+    assert resolves("core.http.metrics")
     assert resolves("storage.tables.notices.Notice")
     assert not resolves("core.missing")
     assert not resolves("storage.tables.notices.Missing")

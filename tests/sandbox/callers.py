@@ -7,7 +7,7 @@ from typing import Any
 
 from multidict import CIMultiDictProxy
 
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"
 MORNING = datetime(2026, 3, 2, 9, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from sandbox.state import World
 from tests.sandbox.callers import MORNING, CloudLink, Graph, connected, signed_in
 from tests.support.clocks import FakeClock
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from sandbox.assertions import BadAssertion, check, read_certificate
-from sandbox.registration import FederatedCredential, Registration, SecretVerdict
+from sandbox.entra.registration import FederatedCredential, Registration, SecretVerdict
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -20,7 +20,7 @@ from sandbox.demo import (
     services,
     summary,
 )
-from sandbox.registration import Registration
+from sandbox.entra.registration import Registration
 from tests.support.tools import ROOT, require
 
 FAKES = """

@@ -6,7 +6,7 @@ from sandbox.state import World, read_saved
 from tests.sandbox.callers import ask_entra, call, connected, signed_in
 from tests.support.clocks import FakeClock
 from tests.support.eventually import eventually
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 
 async def test_a_restart_keeps_what_was(clock: FakeClock, tmp_path: Path) -> None:

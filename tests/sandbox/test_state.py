@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from sandbox.presence import Session
 from sandbox.state import Subscription, UnreadableState, World, read_saved, write_saved
+from sandbox.world.presence import Session
 from tests.support.clocks import FakeClock
 
 

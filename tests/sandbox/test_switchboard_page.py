@@ -13,10 +13,10 @@ import pytest_asyncio
 from playwright.async_api import Browser, ConsoleMessage, Locator, Page, Route, expect
 
 import sandbox
-from sandbox.presence import Session
+from sandbox.world.presence import Session
 from tests.sandbox.callers import signed_in
 from tests.support.browsers import chromium
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = [pytest.mark.long, pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 

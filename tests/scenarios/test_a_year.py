@@ -14,8 +14,9 @@ from sqlmodel import select
 
 from bot.languages import Texts
 from storage.encryption import Encryption
-from storage.queries import alerts, integrations
-from storage.queries.notices import State
+from storage.queries import integrations
+from storage.queries.health import alerts
+from storage.queries.health.notices import State
 from storage.tables.conversations import Conversation
 from storage.tables.history import HistoryEntry
 from storage.tables.notices import Notice
@@ -30,7 +31,7 @@ from tests.support.bot.fakes import words
 from tests.support.bot.texts import EN, PT, problem_title
 from tests.support.engines import KEY, TENANT, account_of, app_of
 from tests.support.eventually import eventually
-from tests.support.stores import read_integration, stored
+from tests.support.storage.stores import read_integration, stored
 
 ADA = Actor("ada", "Ada Example")
 STEPS = (RotationStep.WAIT, RotationStep.SWAP, RotationStep.PROVE, RotationStep.REMOVE, RotationStep.DONE)

@@ -16,8 +16,8 @@ from sync.domain.rotation import RotationStep
 from tests.support.engines import KEY, QUICK, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
-from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.stores import read_integration
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.storage.stores import read_integration
 
 RACING = replace(QUICK, schedule=0.05, rotation_lease=10)
 

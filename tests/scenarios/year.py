@@ -24,19 +24,19 @@ from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from sandbox.state import World
 from storage.database import Database
-from storage.queries import notices
-from storage.queries.notices import State
+from storage.queries.health import notices
+from storage.queries.health.notices import State
 from storage.tables.notices import Notice
 from storage.tables.rotations import Rotation
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
 from sync.domain.rotation import RotationStep
 from sync.scheduling.scheduler import Intervals
 from tests.support.bot.hosting import Bot, SleepingClock, open_bot
-from tests.support.connectors import Call
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import IN_A_CALL
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.connectors import Call
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 ADMINS = ("ada", "ben", "cleo", "dan")
 CALLERS = ("2001", "2002", "2003", "2004")

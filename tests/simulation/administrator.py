@@ -6,7 +6,7 @@ from itertools import count
 
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp
 from sync.engine import Engine
-from tests.simulation.graph import GraphModel
+from tests.simulation.models.graph import GraphModel
 from tests.simulation.world import World
 
 TENANT = "tenant-of-the-admin"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from tests.simulation.graph import GraphModel
-from tests.simulation.graph import TeamsUser as User
-from tests.simulation.phones import Colleague, PhoneSystem
+from tests.simulation.models.graph import GraphModel
+from tests.simulation.models.graph import TeamsUser as User
+from tests.simulation.models.phones import Colleague, PhoneSystem
 from tests.simulation.world import Kind, World
 
 ACCOUNTS = ("account-1", "account-2")

@@ -5,8 +5,8 @@ Nothing of it is read from what the product stores, but which integrations its a
 
 from collections.abc import Iterable, Mapping
 
-from tests.simulation.graph import GraphModel, TeamsUser
-from tests.simulation.phones import TALKING, PhoneSystem
+from tests.simulation.models.graph import GraphModel, TeamsUser
+from tests.simulation.models.phones import TALKING, PhoneSystem
 
 IN_A_CALL = "Busy/InACall"
 IN_A_CONFERENCE = "Busy/InAConferenceCall"

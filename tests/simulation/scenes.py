@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from random import Random
 
-from tests.simulation.phones import Call, Device, PhoneSystem
+from tests.simulation.models.phones import Call, Device, PhoneSystem
 from tests.simulation.world import Kind, World
 
 Scene = Iterator[float]

@@ -13,7 +13,7 @@ from sync.domain.presence import LineState, Presence
 from sync.flow import line_state
 from sync.people import matching
 from sync.presence import mapping
-from tests.simulation.graph import TeamsUser
+from tests.simulation.models.graph import TeamsUser
 
 APPLY_CALL_EVENT = line_state._apply_call_event
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.stores import both_databases as each_database
-from tests.support.stores import empty_database
+from tests.support.storage.stores import both_databases as each_database
+from tests.support.storage.stores import empty_database
 
 __all__ = ["each_database"]
 

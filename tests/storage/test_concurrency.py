@@ -9,14 +9,16 @@ from sqlmodel import SQLModel, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from storage.database import Database
-from storage.queries import alerts, conversations, drafts, integrations, monitors, problems
+from storage.queries import integrations, monitors
+from storage.queries.chat import conversations, drafts
+from storage.queries.health import alerts, problems
 from storage.tables.conversations import Conversation, Draft
 from storage.tables.integrations import Integration
 from storage.tables.notices import AlertChannel, AlertPreference
 from storage.tables.problems import Problem
 from storage.tables.rotations import Monitor, MonitorTask, Rotation
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, stored
+from tests.support.storage.stores import empty_store, integration, stored
 
 AT_ONCE = 8
 

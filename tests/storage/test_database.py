@@ -8,7 +8,7 @@ import pytest
 from storage.database import Database, database_url, make_private_folder, open_database
 from storage.queries import integrations
 from storage.schema import migrate
-from tests.support.stores import empty_store, integration, read_integration, stored
+from tests.support.storage.stores import empty_store, integration, read_integration, stored
 
 
 async def test_writers_queue_and_none_loses_what_another_wrote(tmp_path: Path) -> None:

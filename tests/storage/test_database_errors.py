@@ -11,7 +11,7 @@ from sqlalchemy.pool import NullPool
 from core.logging import describe_error
 from storage.database import database_url
 from tests.support.captured_log import captured_log
-from tests.support.postgres import fresh_database
+from tests.support.storage.postgres import fresh_database
 
 
 @pytest.fixture(autouse=True)

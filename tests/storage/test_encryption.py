@@ -11,7 +11,7 @@ from storage.key_rotation import encrypted_columns
 from storage.keys import check_keys, key_from_file
 from storage.tables.rotations import Rotation
 from tests.support.clocks import NOON
-from tests.support.stores import integration
+from tests.support.storage.stores import integration
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 ROTATION = Rotation(integration_id="i1", owner_tenant="t1", kind="by_hand", step="wait", started_at=NOON)

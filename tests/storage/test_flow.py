@@ -12,7 +12,7 @@ from storage.flow import queries
 from storage.flow.rows import CALLS, ENDPOINTS, INTEGRATIONS, PEOPLE
 from storage.transaction import Table, Transaction, listed, paired
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, person, stored
+from tests.support.storage.stores import empty_store, integration, person, stored
 
 ONE, PAIR = listed(["i1"]), paired([("i1", "x")])
 TABLES = "person|integration|endpoint|call|problem|unknownstate|seenevent"

@@ -25,7 +25,7 @@ from storage.tables.conversations import Draft
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from tests.support.clocks import NOON
-from tests.support.stores import decrypted, empty_store, integration, read_integration, stored, with_secrets
+from tests.support.storage.stores import decrypted, empty_store, integration, read_integration, stored, with_secrets
 
 OLD, NEW, FOREIGN = (Fernet.generate_key().decode() for _ in range(3))
 BOTH = Encryption([NEW, OLD])

@@ -7,7 +7,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from storage.key_vault import KeyVaultUnavailable, keys_from_vault
-from tests.support.vaults import TOKEN, Vault, open_vault
+from tests.support.services.vaults import TOKEN, Vault, open_vault
 
 KEYS = [Fernet.generate_key().decode() for _ in range(2)]
 

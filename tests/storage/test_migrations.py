@@ -9,11 +9,11 @@ from sqlalchemy import column, create_engine, table
 from sqlalchemy.pool import NullPool
 
 from storage.database import open_database, sync_url
-from storage.queries import endpoints
+from storage.queries.people import endpoints
 from storage.schema import MIGRATIONS, migrate
 from storage.tables.integrations import Integration
 from storage.tables.people import Call, Person
-from tests.support.people_rows import calls_by_person
+from tests.support.storage.people_rows import calls_by_person
 
 EARLIER = "2026-11-29 10:00:00"
 LATER = "2026-11-29 11:00:00"

@@ -29,8 +29,8 @@ from storage.database import open_database, sync_url
 from storage.schema import NewerDatabase, migrate, upgrade
 from storage.sqlite_to_postgres import BATCH, CannotCopy, copy_to_postgres
 from storage.tables.columns import UtcDateTime
-from tests.support.postgres import fresh_database, with_tables
-from tests.support.stores import integration, stored
+from tests.support.storage.postgres import fresh_database, with_tables
+from tests.support.storage.stores import integration, stored
 
 TABLES = SQLModel.metadata.sorted_tables
 NAMES = [table.name for table in TABLES]

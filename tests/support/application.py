@@ -9,9 +9,9 @@ from typing import Any
 import aiohttp
 
 from app import open_applications
-from core.http_server import listening
+from core.http.server import listening
 from settings import Settings
-from tests.support.sandboxes import running_sandbox
+from tests.support.services.sandboxes import running_sandbox
 
 LOOPBACK = "127.0.0.1"
 

@@ -13,7 +13,7 @@ from cryptography.fernet import Fernet
 from prometheus_client import CollectorRegistry
 
 from core.clock import Clock, utc_now
-from core.http_metrics import tracing
+from core.http.metrics import tracing
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
@@ -29,8 +29,8 @@ from sync.problems.clock_skew import ClockSkewMonitor
 from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.eventually import eventually
-from tests.support.sandboxes import SandboxHandle
-from tests.support.stores import database_in
+from tests.support.services.sandboxes import SandboxHandle
+from tests.support.storage.stores import database_in
 
 TENANT = "8f3c1b52-0a4e-4b6e-9d67-2f1f3c5d7e90"
 ADMIN = Actor("admin-1", "Ada Admin")

@@ -11,7 +11,7 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from tests.support.engines import RunningEngine, running_engine
 from tests.support.eventually import eventually
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 AVAILABLE = ("Available", "Available")
 IN_A_CALL = ("Busy", "InACall")

@@ -20,8 +20,8 @@ from sqlmodel import SQLModel
 from app import public_application
 from bot.activity import Card
 from bot.cards.field_errors import Links
-from bot.chat.certificate_file import CertificateFile
 from bot.chat.context import Command, Services
+from bot.chat.exports.certificate_file import CertificateFile
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
 from bot.chat.exports.links import ExportLinks
@@ -33,7 +33,7 @@ from bot.pipeline import Pipeline
 from bot.proactive.notifier import Notifier
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
-from core.http_server import listening
+from core.http.server import listening
 from core.metrics import Metrics
 from storage.database import Database, open_database
 from storage.encryption import Encryption
@@ -47,10 +47,10 @@ from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.chat import unlimited
 from tests.support.bot.fakes import parts
-from tests.support.connectors import BotEntra, Connector, open_bot_entra, open_connector
 from tests.support.engines import KEY
-from tests.support.issuers import Issuer, open_issuer
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.connectors import BotEntra, Connector, open_bot_entra, open_connector
+from tests.support.services.issuers import Issuer, open_issuer
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
 AT_REST = Intervals(**{interval.name: 1e9 for interval in fields(Intervals)} | {"tick": 0.02})

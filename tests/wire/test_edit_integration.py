@@ -14,7 +14,8 @@ from sqlmodel import select
 
 from core.clock import utc_now
 from storage.encryption import Encryption
-from storage.queries import history, people
+from storage.queries import history
+from storage.queries.people import people
 from storage.tables.columns import UNSURE
 from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
@@ -24,10 +25,10 @@ from sync.domain.model import Actor, EditedMeanwhile, IntegrationView, NameTaken
 from tests.support.clocks import NOON
 from tests.support.engines import KEY, TENANT, RunningEngine, account_of, app_of, running_engine
 from tests.support.eventually import eventually
-from tests.support.people_rows import people_of
-from tests.support.sandboxes import SandboxHandle, running_sandbox
-from tests.support.stores import decrypted, stored
-from tests.support.tenant_router import TenantRouter, give_own_ids, running_tenant_router
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.tenant_router import TenantRouter, give_own_ids, running_tenant_router
+from tests.support.storage.people_rows import people_of
+from tests.support.storage.stores import decrypted, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

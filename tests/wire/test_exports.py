@@ -20,7 +20,7 @@ from bot.chat.exports.links import HISTORY, ExportLinks, ExportRequest
 from bot.languages import Language, load_texts
 from bot.roles.admins_setting import AdminsSetting
 from core.clock import utc_now
-from core.http_server import listening
+from core.http.server import listening
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
@@ -34,7 +34,7 @@ from sync.monitoring.store_gauges import StoreGauges
 from tests.support.captured_log import captured_log
 from tests.support.eventually import eventually
 from tests.support.slow_readers import SlowReader, ask_slowly
-from tests.support.stores import empty_store
+from tests.support.storage.stores import empty_store
 
 BUSY, QUIET = "busy-tenant", "quiet-tenant"
 ACTS = 1000

@@ -26,7 +26,7 @@ from tests.support.presence import (
     person_by_extension,
     wait_for_status_message,
 )
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

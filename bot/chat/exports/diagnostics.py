@@ -18,7 +18,7 @@ from bot.chat.exports.links import ExportRequest
 from bot.languages import Texts
 from core.version import VERSION
 from storage import schema
-from storage.queries import sent_changes
+from storage.queries.people import sent_changes
 from sync.domain.model import IntegrationView, ServiceHealth, Status, UnknownIntegration
 from sync.domain.roles import Role
 from sync.presence.sent_changes import read

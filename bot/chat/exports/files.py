@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from bot.cards import history as history_lines
+from bot.cards.access import history as history_lines
 from bot.cards.people import export as people_lines
 from bot.chat.context import Services
 from bot.chat.exports.csv_lines import csv_line

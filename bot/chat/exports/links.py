@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bot.languages import Language
 from core.clock import Clock
-from core.http import is_loopback_host
+from core.http.client import is_loopback_host
 from storage.encryption import Encryption, SecretUnreadable
 
 PATH = "/exports/"

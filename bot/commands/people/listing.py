@@ -9,7 +9,7 @@ from bot.chat.router import normalised
 from bot.commands.choice import choose
 from bot.commands.people.finding import find, typed_after
 from core.text import searchable
-from storage.queries.directory_people import PeopleQuery
+from storage.queries.people.directory_people import PeopleQuery
 from sync.domain.model import IntegrationView
 from sync.domain.people import PeopleFilter, PersonLine
 from sync.domain.roles import Role

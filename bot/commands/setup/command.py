@@ -5,9 +5,9 @@ Typed values are stored in a draft, see ``bot.commands.setup.draft``.
 
 from collections.abc import Awaitable, Callable
 
-from bot.cards import setup as cards
+from bot.cards.setup import steps as cards
 from bot.chat.context import Command, CommandHandler, TurnContext
-from bot.commands import enable
+from bot.commands.presence import enable
 from bot.commands.setup import draft as drafts
 from bot.commands.setup import steps
 from storage.tables.conversations import Draft

@@ -8,7 +8,7 @@ from bot.cards import validation
 from bot.cards.fields import MAX_ID, MAX_NAME, MAX_SECRET
 from bot.chat.context import TurnContext
 from storage.encryption import SecretUnreadable, place_of
-from storage.queries import drafts as rows
+from storage.queries.chat import drafts as rows
 from storage.tables.conversations import Draft
 
 CLOUDLINK, MICROSOFT, ENABLE = "cloudlink", "microsoft", "enable"

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 
-from bot.cards import setup as cards
-from bot.cards import setup_forms as forms
 from bot.cards import validation
 from bot.cards.field_errors import FIELD_OF, FormError
 from bot.cards.fields import MAX_NAME, OTHER
 from bot.cards.parts import capped
+from bot.cards.setup import forms
+from bot.cards.setup import steps as cards
 from bot.chat.context import TurnContext
-from bot.commands import enable
+from bot.commands.presence import enable
 from bot.commands.setup import draft as drafts
 from bot.commands.setup.draft import CLIENT_SECRET, CLOUDLINK_SECRET
 from bot.commands.waiting import waiting_line

@@ -14,7 +14,7 @@ import structlog
 from bot.activity import Undelivered
 from bot.hosting.config import AppType, HostingConfig
 from core.clock import Clock
-from core.http import cleaned
+from core.http.client import cleaned
 from sync.teams.entra_errors import code_in
 from sync.teams.managed_identity import acquire_token
 from sync.teams.msal_http import EntraUnavailable, MsalHttp, authority

@@ -15,7 +15,7 @@ from jwt.algorithms import RSAAlgorithm
 
 from bot.hosting.config import is_safe_url
 from core.clock import Clock
-from core.http import read_capped
+from core.http.client import read_capped
 
 log = structlog.get_logger()
 

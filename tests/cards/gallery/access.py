@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.activity import Card
-from bot.cards import admins, claim, welcome
+from bot.cards import welcome
+from bot.cards.access import admins, claim
 from bot.cards.field_errors import FormError
 from bot.languages import Texts
 from storage.tables.conversations import Conversation

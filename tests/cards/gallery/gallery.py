@@ -6,12 +6,16 @@ from datetime import UTC, date, datetime, timedelta
 
 from bot.activity import Card
 from bot.cards import help as help_cards
-from bot.cards import integrations, preview, setup, setup_forms, welcome
+from bot.cards import welcome
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health import connection_test
 from bot.cards.health.status import StatusView, status_card
 from bot.cards.help import HelpLine
+from bot.cards.integrations import listing as integrations
 from bot.cards.parts import with_banner
+from bot.cards.presence import preview
+from bot.cards.setup import forms as setup_forms
+from bot.cards.setup import steps as setup
 from bot.cards.welcome import Existing
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS

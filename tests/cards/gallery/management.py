@@ -5,10 +5,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from bot.activity import Card
-from bot.cards import edit, history, mapping, monitors
+from bot.cards.access import history
+from bot.cards.credentials import monitors
+from bot.cards.credentials.monitors import MonitorList
+from bot.cards.credentials.rotation import secrets_page
 from bot.cards.field_errors import FormError, Link, Links, form_error
-from bot.cards.monitors import MonitorList
-from bot.cards.rotation import secrets_page
+from bot.cards.integrations import edit
+from bot.cards.presence import mapping
 from bot.cards.validation import failed_check
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask

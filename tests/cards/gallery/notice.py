@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from bot.activity import Card
-from bot.cards import notices
 from bot.cards.field_errors import Link, Links
-from bot.cards.notices import AlertsView, Done, Listener, NoticeView
+from bot.cards.health import notices
+from bot.cards.health.notices import AlertsView, Done, Listener, NoticeView
 from bot.languages import Texts
 from bot.languages.quiet_hours import ZONES
 from sync.domain.errors import OUTAGES, Fault

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from bot.activity import Card
-from bot.cards import certificate, rotation
+from bot.cards.credentials import certificate, rotation
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.languages import Texts
 from sync.domain.errors import CredentialsWrong, Fault

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from bot.activity import Card
-from bot.cards import update
 from bot.cards.field_errors import Links, form_error
+from bot.cards.integrations import update
 from bot.languages import Texts
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.model import IntegrationView

@@ -2,7 +2,7 @@ import pytest
 
 from sandbox.state import World
 from tests.sandbox.callers import CloudLink, call
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 
 @pytest.fixture

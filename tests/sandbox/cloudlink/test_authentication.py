@@ -5,7 +5,7 @@ import pytest
 
 from tests.sandbox.callers import CloudLink, ask_cloudlink, ask_entra, call
 from tests.support.clocks import FakeClock
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 TOKEN = "/authentication/2017-09-01/token"
 

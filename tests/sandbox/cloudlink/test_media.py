@@ -6,7 +6,7 @@ import pytest
 from sandbox.state import World
 from tests.sandbox.callers import CloudLink, call
 from tests.support.clocks import FakeClock
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 ENDPOINT = "/media/2017-09-01/endpoints/2001"
 

@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.cloudlink.notifications import is_loopback
 from tests.sandbox.callers import CloudLink, call
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 SUBSCRIPTIONS = "/notifications/2017-09-01/subscriptions"
 HERE = "http://127.0.0.1:9/webhooks/cloudlink/token"

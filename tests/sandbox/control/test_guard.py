@@ -2,7 +2,7 @@ from io import BytesIO
 
 import pytest
 
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 JSON = {"Content-Type": "application/json"}
 

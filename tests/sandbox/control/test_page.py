@@ -13,7 +13,7 @@ import pytest
 from sandbox.control import page
 from tests.sandbox.callers import signed_in
 from tests.support.clocks import FakeClock
-from tests.support.sandboxes import SandboxHandle, running_sandbox
+from tests.support.services.sandboxes import SandboxHandle, running_sandbox
 
 
 class Stream:

@@ -4,7 +4,7 @@ import aiohttp
 import pytest
 
 from tests.sandbox.callers import ask_entra
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 
 async def test_a_secret_is_made_expired_and_removed(sandbox: SandboxHandle) -> None:

@@ -5,7 +5,7 @@ import aiohttp
 import pytest
 
 from tests.sandbox.callers import ask_cloudlink, ask_entra, call, connected, signed_in
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 
 async def test_one_fault_is_switched_without_the_others(sandbox: SandboxHandle) -> None:

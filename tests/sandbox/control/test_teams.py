@@ -3,7 +3,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 
 async def test_signing_in_and_out(sandbox: SandboxHandle) -> None:

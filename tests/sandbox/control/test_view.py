@@ -1,6 +1,6 @@
 from sandbox.control.view import world_json
-from sandbox.presence import Chosen, Session
 from sandbox.state import World
+from sandbox.world.presence import Chosen, Session
 from tests.support.clocks import FakeClock
 
 

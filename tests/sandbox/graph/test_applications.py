@@ -4,7 +4,7 @@ import pytest
 
 from sandbox.state import World
 from tests.sandbox.callers import Graph, ask_entra, call, signed_in
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 
 @pytest.fixture

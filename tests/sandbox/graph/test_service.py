@@ -2,7 +2,7 @@ import pytest
 
 from tests.sandbox.callers import Graph, ask_cloudlink, call, signed_in
 from tests.support.clocks import FakeClock
-from tests.support.sandboxes import SandboxHandle
+from tests.support.services.sandboxes import SandboxHandle
 
 
 @pytest.mark.parametrize("token", [None, "rubbish", "a.b.c"])

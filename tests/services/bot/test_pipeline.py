@@ -11,7 +11,7 @@ from bot.activity import Action, Card, Installed, Message, Removed, Undelivered,
 from bot.chat import turn_queue
 from bot.commands import COMMANDS
 from bot.languages import Texts
-from storage.queries import conversations
+from storage.queries.chat import conversations
 from storage.tables.conversations import Conversation as KnownConversation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Service, ServiceHealth

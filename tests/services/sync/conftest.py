@@ -1,1 +1,1 @@
-from tests.support.stores import each_database as each_database
+from tests.support.storage.stores import each_database as each_database

@@ -27,7 +27,7 @@ from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
-from tests.support.stores import sqlite_with_tables
+from tests.support.storage.stores import sqlite_with_tables
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 KEY = Fernet.generate_key().decode()

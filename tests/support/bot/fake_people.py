@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from storage.queries.directory_people import PeopleQuery
+from storage.queries.people.directory_people import PeopleQuery
 from sync.domain.model import Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor

@@ -18,8 +18,8 @@ from bot.hosting.host import MakeFramework
 from bot.hosting.sdk import botbuilder
 from core.metrics import Metrics
 from tests.support.clocks import FakeClock
-from tests.support.connectors import BotEntra, Connector, open_bot_entra, open_connector
-from tests.support.issuers import Issuer, open_issuer
+from tests.support.services.connectors import BotEntra, Connector, open_bot_entra, open_connector
+from tests.support.services.issuers import Issuer, open_issuer
 
 APP_ID = "11111111-2222-3333-4444-555555555555"
 PASSWORD = "the-bots-own-password"

@@ -22,7 +22,7 @@ from bot.roles.admins_setting import AdminsSetting
 from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database, open_database
-from storage.queries.notices import State
+from storage.queries.health.notices import State
 from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -33,9 +33,9 @@ from sync.monitoring.store_gauges import StoreGauges
 from sync.problems.notice_scheduler import NoticeScheduler
 from tests.support.bot.fakes import words
 from tests.support.bot.hosting import TENANT, Bot, open_bot
-from tests.support.connectors import Call
-from tests.support.fake_services import context_of
-from tests.support.stores import database_with_tables, integration, stored
+from tests.support.services.connectors import Call
+from tests.support.services.fake_services import context_of
+from tests.support.storage.stores import database_with_tables, integration, stored
 
 ADMINS = ("ada", "ben")
 

@@ -9,7 +9,7 @@ from sync.domain.context import Context
 from sync.flow.flow import Flow
 from sync.presence.delays import Delays
 from sync.teams.quota import Quota, QuotaLedger
-from tests.support.stores import integration
+from tests.support.storage.stores import integration
 
 
 def flow_of(
@@ -21,7 +21,7 @@ def flow_of(
 
 
 def webhook_of(name: str = "i1") -> Subscribed:
-    """The webhook of ``tests.support.stores.integration``."""
+    """The webhook of ``tests.support.storage.stores.integration``."""
     row = integration(id=name)
     return Subscribed(
         row.webhook_token_hash, row.id, row.owner_tenant, row.cloudlink_account_id, row.subscription_id

@@ -11,7 +11,7 @@ from sync.domain.presence import Presence, Shown
 from sync.people.explain import AMBIGUOUS, Facts
 from sync.people.roster import person_line
 from tests.support.clocks import NOON
-from tests.support.stores import integration, person
+from tests.support.storage.stores import integration, person
 
 CALL = Presence.IN_A_CALL
 IDLE: dict[str, Any] = {"line": "idle", "heard_at": NOON}

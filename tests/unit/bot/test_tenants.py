@@ -14,22 +14,28 @@ ROWS = {"Draft", "Member", "Notice", "Press", "Rotation", "ClaimCode"}
 """What was read by tenant before, or made with one: its own fields carry it."""
 
 WITHOUT = {
-    ("chat/crowd_limit.py", "storage.queries.roles.known_among"),  # each person is named with the tenant
+    ("chat/crowd_limit.py", "storage.queries.chat.roles.known_among"),  # each person is named with the tenant
     (
         "roles/claim_codes.py",
-        "storage.queries.roles.has_owner_anywhere",
+        "storage.queries.chat.roles.has_owner_anywhere",
     ),  # at the start of a process, for its operator
-    ("chat/exports/diagnostics.py", "storage.queries.sent_changes.newest"),  # of an integration found by tenant
-    ("commands/alerts.py", "storage.queries.notices.add_new"),  # of a notice read by tenant
-    ("commands/monitors.py", "storage.queries.monitors.count_open_tasks"),  # of an integration found by tenant
+    (
+        "chat/exports/diagnostics.py",
+        "storage.queries.people.sent_changes.newest",
+    ),  # of an integration found by tenant
+    ("commands/health/alerts.py", "storage.queries.health.notices.add_new"),  # of a notice read by tenant
+    (
+        "commands/credentials/monitors.py",
+        "storage.queries.monitors.count_open_tasks",
+    ),  # of an integration found by tenant
     (
         "proactive/notifier.py",
-        "storage.queries.conversations.revoke_administrators",
+        "storage.queries.chat.conversations.revoke_administrators",
     ),  # a job, for no user; as all below
     ("proactive/notifier.py", "storage.queries.integrations.get"),
-    ("proactive/notifier.py", "storage.queries.notices.claim"),
-    ("proactive/notifier.py", "storage.queries.notices.list_due"),
-    ("proactive/notifier.py", "storage.queries.notices.transition"),
+    ("proactive/notifier.py", "storage.queries.health.notices.claim"),
+    ("proactive/notifier.py", "storage.queries.health.notices.list_due"),
+    ("proactive/notifier.py", "storage.queries.health.notices.transition"),
 }
 """The calls that name no tenant, each with the reason."""
 
@@ -50,9 +56,11 @@ def calls() -> Iterator[tuple[str, str, Callable[..., Any]]]:
 
 def _modules(tree: ast.Module) -> Iterator[tuple[str, Any]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.module == "storage.queries":
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("storage.queries"):
+            package = importlib.import_module(str(node.module))
             for alias in node.names:
-                yield alias.asname or alias.name, importlib.import_module(f"storage.queries.{alias.name}")
+                if inspect.ismodule(found := getattr(package, alias.name, None)):
+                    yield alias.asname or alias.name, found
 
 
 def names_a_tenant(function: Callable[..., Any]) -> bool:

@@ -24,7 +24,7 @@ from sync.domain.errors import Fault, ServiceUnavailable
 from sync.domain.listing import ListLimits
 from sync.people import delta_pages
 from sync.teams.directory import open_directory
-from tests.support.delta_query import changes_of
+from tests.support.services.delta_query import changes_of
 from tests.support.sync.cloudlink import ACCOUNT, page, token_reply
 from tests.support.sync.teams import CountedTokens
 

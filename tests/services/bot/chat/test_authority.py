@@ -12,18 +12,19 @@ from bot.activity import Message
 from bot.chat.authority import RoleWithdrawn, acting
 from bot.chat.context import Proceed, TurnContext
 from bot.chat.conversation import PersonalChatOnly
-from bot.commands import channel_alerts
+from bot.commands.health import channel_alerts
 from storage.database import Database
-from storage.queries import alerts, conversations, roles
+from storage.queries.chat import conversations, roles
+from storage.queries.health import alerts
 from storage.tables.roles import Member
 from sync.domain.roles import Role
 from sync.jobs.runs import job_run
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, TENANT, RecordingTurn, incoming
 from tests.support.clocks import NOON
-from tests.support.shared_store import two_processes
-from tests.support.stores import both_databases as both_databases
-from tests.support.stores import stored
+from tests.support.storage.shared_store import two_processes
+from tests.support.storage.stores import both_databases as both_databases
+from tests.support.storage.stores import stored
 
 OTHER = "the other owner"
 

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography.fernet import Fernet
 
-from bot.chat.certificate_file import CertificateFile
+from bot.chat.exports.certificate_file import CertificateFile
 from bot.chat.exports.links import CERTIFICATES, PATH, ExportLinks, ExportRequest
 from bot.languages import Language
 from storage.encryption import Encryption

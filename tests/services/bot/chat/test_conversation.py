@@ -7,7 +7,7 @@ from bot.chat.conversation import PersonalChatOnly, Welcome, store_conversation
 from bot.chat.router import Router
 from bot.commands import COMMANDS
 from bot.languages import Language
-from storage.queries import conversations
+from storage.queries.chat import conversations
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import STRANGER, RecordingTurn
 

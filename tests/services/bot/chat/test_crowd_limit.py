@@ -9,16 +9,16 @@ from bot.activity import Installed, Message
 from bot.chat.crowd_limit import CrowdLimit, CrowdRates
 from bot.roles.admins_setting import AdminsSetting
 from core.rates import Rate
-from storage.queries import roles
+from storage.queries.chat import roles
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from sync.domain.roles import Role
 from tests.support.bot.chat import Chat
 from tests.support.bot.fakes import ADMIN, TENANT, words
 from tests.support.clocks import NOON
-from tests.support.statements import recorded_statements
-from tests.support.stores import both_databases as both_databases
-from tests.support.stores import empty_store, stored
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import both_databases as both_databases
+from tests.support.storage.stores import empty_store, stored
 
 OTHER_TENANT = "99999999-0000-4000-8000-000000000009"
 RATES = CrowdRates(person=Rate(10, 1.0), strangers=Rate(5, 0.5))

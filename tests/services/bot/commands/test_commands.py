@@ -8,7 +8,7 @@ import pytest
 from bot.activity import Card
 from bot.commands import COMMANDS
 from bot.commands.help import GROUPS
-from storage.queries import drafts
+from storage.queries.chat import drafts
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.model import Actor, Probe, Service, ServiceHealth
 from sync.domain.roles import Role
@@ -116,7 +116,7 @@ async def test_a_removal_that_takes_long_says_so_and_then_that_it_is_done(
         return answers.pop(0)
 
     monkeypatch.setattr(chat.integrations, "is_removed", is_removed)
-    monkeypatch.setattr("bot.commands.remove.FOLLOW_TIMES", 1)
+    monkeypatch.setattr("bot.commands.integrations.remove.FOLLOW_TIMES", 1)
     card = await chat.press(await chat.say("remove integration"), "remove.now", {"typed_name": "Head office"})
     assert EN("removing.what") in words(card)
     assert EN("removed.what") in words(await chat.press(card, "remove.progress"))

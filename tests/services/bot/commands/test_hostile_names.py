@@ -15,7 +15,7 @@ from sync.domain.roles import Role
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fakes import TENANT, buttons, parts, press
 from tests.support.bot.history import fill_history
-from tests.support.stores import stored
+from tests.support.storage.stores import stored
 
 LINK, REVERSED = "https://evil.example", "\u202e"
 NAME = f"[Sign in]({LINK}) **now** {REVERSED}\n# <at>all</at>"

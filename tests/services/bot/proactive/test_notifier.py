@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from storage.queries import alerts, conversations, notices, problems, roles
-from storage.queries.notices import State
+from storage.queries.chat import conversations, roles
+from storage.queries.health import alerts, notices, problems
+from storage.queries.health.notices import State
 from storage.tables.notices import AlertPreference
 from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
@@ -18,7 +19,7 @@ from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
 from tests.support.bot.texts import EN, problem_title
-from tests.support.stores import each_database as each_database
+from tests.support.storage.stores import each_database as each_database
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

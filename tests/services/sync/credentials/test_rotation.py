@@ -22,7 +22,7 @@ from sync.domain.services import Password
 from sync.teams import certificates
 from sync.teams.host_credentials import HostCredentials
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.storage.stores import empty_store, integration, person, read_integration, read_person, stored
 
 TODAY = NOON.date()
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])

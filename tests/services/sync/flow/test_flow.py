@@ -21,9 +21,9 @@ from sync.domain.presence import Presence
 from sync.flow.lanes import MOST_EVENTS
 from tests.support.clocks import NOON, FakeClock
 from tests.support.eventually import eventually
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.statements import recorded_statements
-from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored, with_secrets
 from tests.support.sync.flows import flow_of, webhook_of
 
 pytestmark = pytest.mark.usefixtures("each_database")

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import integrations, problems
+from storage.queries import integrations
+from storage.queries.health import problems
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
@@ -23,9 +24,9 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.delays import Delays
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.statements import recorded_statements
-from tests.support.stores import (
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import (
     empty_store,
     integration,
     person,

@@ -10,16 +10,25 @@ from prometheus_client import CollectorRegistry
 
 from core.metrics import Metrics
 from storage.database import Database
-from storage.queries import endpoints, integrations, people
 from storage.queries import events as event_store
+from storage.queries import integrations
+from storage.queries.people import endpoints, people
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, LineSnapshot
 from sync.flow.aftermath import MATCH_AGAIN
 from sync.flow.line_state import SETTLING, unknown_phone
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, context_of
-from tests.support.people_rows import calls_by_person
-from tests.support.statements import recorded_statements
-from tests.support.stores import POSTGRESQL, empty_store, integration, person, read_integration, read_person, stored
+from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.storage.people_rows import calls_by_person
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import (
+    POSTGRESQL,
+    empty_store,
+    integration,
+    person,
+    read_integration,
+    read_person,
+    stored,
+)
 from tests.support.sync.flows import flow_of, webhook_of
 
 pytestmark = pytest.mark.usefixtures("each_database")

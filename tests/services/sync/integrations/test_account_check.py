@@ -7,7 +7,7 @@ import pytest
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import CloudLinkAccount
 from sync.integrations.account_check import check_account
-from tests.support.fake_services import FakeCloudLink, FakeServiceClients
+from tests.support.services.fake_services import FakeCloudLink, FakeServiceClients
 
 ACCOUNT = CloudLinkAccount("", "1000", "reader", "secret")
 NO_HOST = ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE, error="ClientConnectorDNSError")

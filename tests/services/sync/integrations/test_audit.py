@@ -30,8 +30,8 @@ from sync.integrations.service import IntegrationService
 from sync.operations import Operations
 from tests.support.bot.fake_operations import real_operations
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, read_integration, stored, with_secrets
+from tests.support.services.fake_services import FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import problems
+from storage.queries.health import problems
 from storage.tables.problems import Problem
 from sync.cloudlink.own_webhook import HEADER
 from sync.credentials.store import CredentialStore
@@ -25,8 +25,8 @@ from sync.integrations.way_in import HOLDS, WayIn
 from sync.phones.subscriptions import hashed
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import (
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.stores import (
     empty_store,
     integration,
     person,

@@ -23,8 +23,8 @@ from sync.domain.presence import LineState, Presence
 from sync.integrations.mapping_editor import MappingEditor
 from sync.presence.mapping import QUIET, chosen_by
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored, with_secrets
 from tests.support.sync.flows import flow_of, webhook_of
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])

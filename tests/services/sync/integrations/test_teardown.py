@@ -14,8 +14,8 @@ from sync.domain.presence import Presence
 from sync.integrations.teardown import TenantTeardown
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_integration, stored, with_secrets
+from tests.support.services.fake_services import FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

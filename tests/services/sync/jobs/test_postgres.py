@@ -17,9 +17,9 @@ from sync.domain.jobs import PUSH
 from sync.jobs.postgres import SLOTS, PostgresJobs
 from sync.jobs.postgres_queue import ORDINARY, create_tables
 from sync.jobs.runs import SHARE, QueueConfig
-from tests.support.db_proxy import proxy_to
 from tests.support.eventually import eventually
-from tests.support.postgres import fresh_database
+from tests.support.storage.db_proxy import proxy_to
+from tests.support.storage.postgres import fresh_database
 from tests.support.sync.recording_job import RecordingJob, owner_in_key
 from tests.support.tools import ROOT
 

@@ -18,9 +18,9 @@ from sync.jobs.runs import QueueConfig
 from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from tests.support.captured_log import captured_log
-from tests.support.db_proxy import DatabaseProxy, proxy_to
 from tests.support.eventually import eventually
-from tests.support.postgres import fresh_database
+from tests.support.storage.db_proxy import DatabaseProxy, proxy_to
+from tests.support.storage.postgres import fresh_database
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from storage.tables.roles import Member
 from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
 from tests.support.clocks import NOON, FakeClock
-from tests.support.postgres import fresh_database
-from tests.support.stores import EACH, integration, person, stored
+from tests.support.storage.postgres import fresh_database
+from tests.support.storage.stores import EACH, integration, person, stored
 
 
 @dataclass

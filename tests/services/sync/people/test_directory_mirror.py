@@ -11,7 +11,8 @@ from cryptography.fernet import Fernet
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import people, problems
+from storage.queries.health import problems
+from storage.queries.people import people
 from storage.tables.directory import DirectoryState
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import Fault, ServiceUnavailable
@@ -21,9 +22,9 @@ from sync.people.directory_mirror import KnownUser
 from sync.people.directory_sync import DirectorySync
 from sync.people.sudden_loss import CONFIRM_AFTER
 from tests.support.clocks import FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.people_rows import people_of
-from tests.support.stores import empty_store, integration, read_integration, stored, with_secrets
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.people_rows import people_of
+from tests.support.storage.stores import empty_store, integration, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -11,7 +11,8 @@ from sqlmodel import SQLModel
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import endpoints, problems
+from storage.queries.health import problems
+from storage.queries.people import endpoints
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
@@ -19,10 +20,10 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.people_rows import people_of
-from tests.support.statements import recorded_statements
-from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.people_rows import people_of
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

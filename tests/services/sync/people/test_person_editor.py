@@ -13,7 +13,8 @@ from sqlmodel import SQLModel, select
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import endpoints, history
+from storage.queries import history
+from storage.queries.people import endpoints
 from storage.tables.columns import UNSURE
 from storage.tables.people import Call, Endpoint
 from sync.credentials.store import CredentialStore
@@ -27,8 +28,8 @@ from sync.people.directory_sync import DirectorySync
 from sync.people.person_editor import PersonEditor
 from sync.teams.directory import TeamsUser
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored, with_secrets
 from tests.support.sync.flows import flow_of
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])

@@ -13,7 +13,7 @@ from sqlmodel import SQLModel
 from core.text import searchable
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries.directory_people import PeopleQuery
+from storage.queries.people.directory_people import PeopleQuery
 from storage.tables.people import Call, Endpoint, Person
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Failed, Outcome, Refused, Request, SetPresence, Throttled
@@ -25,8 +25,8 @@ from sync.people.roster import PAGE, Roster
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_integration, stored, with_secrets
+from tests.support.services.fake_services import FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_integration, stored, with_secrets
 from tests.support.sync.flows import flow_of
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from storage.queries import problems
+from storage.queries.health import problems
 from storage.tables.people import Person
 from storage.tables.problems import Problem
 from sync.people import unmatched_alert
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, person, stored
+from tests.support.storage.stores import empty_store, integration, person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

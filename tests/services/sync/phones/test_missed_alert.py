@@ -3,12 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from storage.queries import integrations, problems
+from storage.queries import integrations
+from storage.queries.health import problems
 from sync.phones import missed_alert
 from sync.phones.missed_alert import LASTING, MIN_MISSED
 from sync.problems.incidents import EVENTS_MISSED
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, stored
+from tests.support.storage.stores import empty_store, integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -8,7 +8,7 @@ from cryptography.fernet import Fernet
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import problems
+from storage.queries.health import problems
 from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
@@ -18,8 +18,8 @@ from sync.domain.phone_events import CallSnapshot, CallState, LineSnapshot
 from sync.integrations.service import IntegrationService
 from sync.phones.poller import CHUNK, PAUSE, SAMPLES, UNDELAYED, Poller
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import (
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.stores import (
     empty_store,
     integration,
     person,

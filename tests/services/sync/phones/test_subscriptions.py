@@ -8,13 +8,13 @@ from cryptography.fernet import Fernet
 
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import problems
+from storage.queries.health import problems
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import Fault, ServiceUnavailable
 from sync.phones.subscriptions import Subscriptions, hashed
 from tests.support.clocks import FakeClock
-from tests.support.fake_services import FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import decrypted, empty_store, integration, read_integration, stored, with_secrets
+from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.stores import decrypted, empty_store, integration, read_integration, stored, with_secrets
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

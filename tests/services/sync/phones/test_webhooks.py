@@ -22,8 +22,8 @@ from sync.phones.webhooks import MAX_NOTIFICATIONS, WebhookLimits, Webhooks
 from tests.support.captured_log import captured_log
 from tests.support.clocks import NOON
 from tests.support.eventually import eventually
-from tests.support.fake_services import FakeJobs, context_of
-from tests.support.stores import empty_store, integration, person, read_integration, read_person, stored
+from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_integration, read_person, stored
 from tests.support.sync.flows import flow_of
 
 pytestmark = pytest.mark.usefixtures("each_database")

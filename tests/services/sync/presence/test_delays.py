@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from storage.queries import effects
+from storage.queries.people import effects
 from sync.domain.model import Delay
 from sync.presence.delays import BUCKETS, MAX_PENDING, Delays, bucket_of, delay_of
 from tests.support.clocks import FakeClock
-from tests.support.stores import empty_store, integration, stored
+from tests.support.storage.stores import empty_store, integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import effects, problems
+from storage.queries.health import problems
+from storage.queries.people import effects
 from storage.tables.columns import UNSURE
 from storage.tables.effects import ReadBack
 from storage.tables.people import Person
@@ -29,8 +30,8 @@ from sync.presence.reader import PresenceReader
 from sync.problems.incidents import EFFECT_MISSING
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import AVAILABLE, FakeJobs, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored, with_secrets
+from tests.support.services.fake_services import AVAILABLE, FakeJobs, FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored, with_secrets
 from tests.support.sync.flows import flow_of
 
 pytestmark = pytest.mark.usefixtures("each_database")

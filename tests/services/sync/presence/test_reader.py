@@ -9,15 +9,15 @@ from prometheus_client import CollectorRegistry
 from core.metrics import Metrics
 from storage.database import Database
 from storage.encryption import Encryption
-from storage.queries import problems
+from storage.queries.health import problems
 from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Shown
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import AVAILABLE, FakeServiceClients, context_of
-from tests.support.stores import empty_store, integration, read_integration, stored, with_secrets
+from tests.support.services.fake_services import AVAILABLE, FakeServiceClients, context_of
+from tests.support.storage.stores import empty_store, integration, read_integration, stored, with_secrets
 
 ENCRYPTION = Encryption([Fernet.generate_key().decode()])
 IN_A_CALL = Shown("Busy", "InACall")

@@ -4,12 +4,13 @@ from pathlib import Path
 import pytest
 
 from storage.database import Database
-from storage.queries import integrations, problems
+from storage.queries import integrations
+from storage.queries.health import problems
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import Service, ServiceHealth
 from sync.problems import health
 from tests.support.clocks import NOON
-from tests.support.stores import empty_store, integration, read_integration, stored
+from tests.support.storage.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

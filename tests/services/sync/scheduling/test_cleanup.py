@@ -9,8 +9,8 @@ from storage.tables.history import HistoryEntry
 from storage.tables.people import Call, SeenEvent
 from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_HISTORY, Cleanup
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, context_of
-from tests.support.stores import empty_store, integration, person, stored
+from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.storage.stores import empty_store, integration, person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

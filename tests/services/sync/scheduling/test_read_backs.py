@@ -7,8 +7,8 @@ import pytest
 from sync.domain.jobs import READ_BACK
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, context_of
-from tests.support.stores import empty_store, integration, person, stored
+from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.storage.stores import empty_store, integration, person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -10,8 +10,8 @@ from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON, FakeClock
-from tests.support.fake_services import FakeJobs, context_of
-from tests.support.stores import empty_store, integration, person, read_person, stored
+from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

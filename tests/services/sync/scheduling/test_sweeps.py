@@ -20,9 +20,9 @@ from sync.problems.clock_skew import MAX_SKEW
 from sync.problems.notice_scheduler import BATCH, NoticeScheduler
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON
-from tests.support.fake_services import FakeJobs, context_of
-from tests.support.statements import recorded_statements
-from tests.support.stores import empty_store, integration, person
+from tests.support.services.fake_services import FakeJobs, context_of
+from tests.support.storage.statements import recorded_statements
+from tests.support.storage.stores import empty_store, integration, person
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

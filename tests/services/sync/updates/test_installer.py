@@ -19,8 +19,8 @@ from sync.updates.model import CardAddress, InstallationState, PlannedChange
 from sync.updates.service import UpdateService
 from sync.updates.update import Batch, Facts, RaiseVersion, StepTransaction, UpdateStep
 from tests.support.clocks import FakeClock
-from tests.support.fake_services import context_of
-from tests.support.stores import empty_store, integration, read_integration, stored
+from tests.support.services.fake_services import context_of
+from tests.support.storage.stores import empty_store, integration, read_integration, stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from bot.cards.history import history_card
+from bot.cards.access.history import history_card
 from bot.languages import Language, load_texts
 from sync.audit import Act
 from tests.cards.gallery.management import NOW, ZONE, act

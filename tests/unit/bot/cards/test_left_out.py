@@ -3,7 +3,7 @@
 import pytest
 
 from bot.cards.people.why import why_card
-from bot.cards.preview import preview_card
+from bot.cards.presence.preview import preview_card
 from bot.languages import Texts
 from sync.domain.model import Preview, Unmatched, UnmatchedPerson
 from sync.domain.people import Explanation, Reason

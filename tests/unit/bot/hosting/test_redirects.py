@@ -4,8 +4,8 @@ import pytest
 
 from bot.activity import Undelivered
 from tests.support.bot.hosting import CARD, open_bot
-from tests.support.connectors import open_bot_entra
-from tests.support.issuers import open_issuer
+from tests.support.services.connectors import open_bot_entra
+from tests.support.services.issuers import open_issuer
 
 
 async def test_the_bots_password_is_not_sent_to_a_redirect() -> None:

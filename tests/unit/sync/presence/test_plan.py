@@ -8,7 +8,7 @@ from sync.domain.changes import ClearPresence, SetPresence
 from sync.domain.presence import Presence
 from sync.presence import plan
 from tests.support.clocks import NOON
-from tests.support.stores import integration, person
+from tests.support.storage.stores import integration, person
 
 CALL = Presence.IN_A_CALL
 SESSION = timedelta(seconds=plan.SESSION_SECONDS)

@@ -9,7 +9,7 @@ from sync.domain.changes import ClearMessage, SetMessage
 from sync.domain.presence import Presence
 from sync.presence import status_message_plan as plan
 from tests.support.clocks import NOON
-from tests.support.stores import integration, person
+from tests.support.storage.stores import integration, person
 
 MESSAGE = "On the phone"
 OWN = "Back at three"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from storage.queries.notices import State
+from storage.queries.health.notices import State
 from storage.tables.history import HistoryEntry
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
@@ -24,7 +24,7 @@ from sync.problems.notice_plan import (
     threshold,
 )
 from tests.support.clocks import NOON
-from tests.support.stores import integration
+from tests.support.storage.stores import integration
 
 TODAY = NOON.date()
 ADA, BEN = Recipient("ada"), Recipient("ben")

@@ -7,7 +7,7 @@ from sync.domain.model import Freshness
 from sync.scheduling.freshness import GRACE, MAX_UNREPORTED, MISTRUST, event_arrived, freshness_of, poll_found
 from sync.scheduling.freshness import mark_subscribed as subscribe
 from tests.support.clocks import NOON, FakeClock
-from tests.support.stores import integration
+from tests.support.storage.stores import integration
 
 IDLE, CALL = {"p1": "idle", "p2": "idle"}, {"p1": "on_call", "p2": "idle"}
 

@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from storage.queries.effects import LastRead
+from storage.queries.people.effects import LastRead
 from storage.tables.problems import Problem
 from sync.domain.errors import Fault
 from sync.scheduling.read_back import due_read_backs

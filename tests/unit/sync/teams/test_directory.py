@@ -22,7 +22,7 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, Sync
 from sync.domain.services import UserChange
 from sync.teams.directory import GraphDirectory, open_directory
 from sync.teams.tokens import Tokens
-from tests.support.delta_query import changes_of
+from tests.support.services.delta_query import changes_of
 from tests.support.sync.error_output import error_output
 from tests.support.sync.stub_server import Reply, StubServer, stub_server
 from tests.support.sync.teams import CountedTokens

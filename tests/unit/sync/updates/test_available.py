@@ -8,7 +8,7 @@ from storage.tables.problems import Problem
 from sync.integrations.views import shown_since
 from sync.updates import SETTLED, available
 from tests.support.clocks import NOON
-from tests.support.stores import integration
+from tests.support.storage.stores import integration
 
 HOUR = timedelta(hours=1)
 YEAR_AGO = NOON - timedelta(days=365)

@@ -1,0 +1,19 @@
+"""The last day of a client secret, entered on the card that says that it is unknown."""
+
+from bot.cards import validation
+from bot.chat.context import TurnContext
+from bot.commands.health.status import show, show_for
+
+
+async def save(context: TurnContext) -> None:
+    """Store the date and show the status, with the errors of the date if there are any."""
+    view = await context.integration()
+    typed = validation.entered(context.data, "expires_on")
+    form_errors = validation.check_filled(context.texts, typed, "expires_on")
+    form_errors = form_errors or validation.check_expiry(context.texts, typed["expires_on"], context.now.date())
+    day = validation.day_of(typed["expires_on"])
+    if form_errors or day is None:
+        return await show_for(context, view, form_errors)
+    editor = context.operations.editor
+    await editor.correct_expiry(context.tenant, view.id, view.revision, day, context.actor)
+    return await show(context)

@@ -1,0 +1,173 @@
+"""``rotate secret``: a new client secret, typed or created by the bot, and proven before the old one is removed.
+
+A typed secret is stored only in the database, encrypted, and only once it is proven. A form that is shown again
+has the description and the date, never the secret.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.activity import Card
+from bot.cards import validation
+from bot.cards.credentials import rotation as cards
+from bot.cards.field_errors import FormError
+from bot.cards.integrations import listing as integration_cards
+from bot.chat.context import Command, TurnContext
+from bot.commands.choice import choose
+from bot.commands.credentials import monitors
+from bot.commands.integrations.edit import revision_of, show_outdated
+from sync.domain.errors import Fault, SyncError
+from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.roles import Role
+from sync.domain.rotation import BY_THE_BOT, NewSecret, RotationUnderWay, RotationView
+
+
+async def open_rotate(context: TurnContext) -> None:
+    """Opened by a notice's button, which names the integration, or typed."""
+    if context.data.get("integration"):
+        await ask(context)
+    else:
+        await choose(context, "rotate.ask", ask_for)
+
+
+async def ask_for(context: TurnContext, view: IntegrationView) -> None:
+    going = await context.operations.credentials.rotation(context.tenant, view.id)
+    if going and not going.finished and going.kind in BY_THE_BOT:
+        return await context.show(_progress(context, view, going))
+    return await show_form(context, view, {})
+
+
+async def ask(context: TurnContext) -> None:
+    await ask_for(context, await context.integration())
+
+
+async def show_form(
+    context: TurnContext, view: IntegrationView, values: dict[str, str], form_errors: Sequence[FormError] = ()
+) -> None:
+    may = await context.operations.credentials.may_rotate(context.tenant, view.id)
+    links = context.services.links
+    await context.show(cards.form(context.texts, view, values, links, form_errors, offer_for_me=may))
+
+
+async def save(context: TurnContext) -> None:
+    """Validate the fields, prove the secret for this tenant and application, and only then use it."""
+    view = await context.integration()
+    if revision_of(context) != view.revision:
+        return await show_outdated(context, view)
+    typed = validation.entered(context.data, "description", "expires_on")
+    secret = validation.cleaned(context.data.get("client_secret", ""))
+    form_errors = _check_fields(context, typed, secret)
+    if form_errors:
+        return await show_form(context, view, _without(typed, secret), form_errors)
+    await context.show(cards.checking(context.texts, view))
+    try:
+        rotation = await context.operations.credentials.replace_secret(
+            context.tenant,
+            view.id,
+            NewSecret(secret, validation.day_of(typed["expires_on"]), typed["description"]),
+            context.actor,
+            view.revision,
+        )
+    except SyncError as error:
+        return await show_form(context, view, typed, [_form_error(context, view, error)])
+    except EditedMeanwhile:
+        return await show_outdated(context, view)
+    except RotationUnderWay:
+        return await context.show(cards.under_way(context.texts, view))
+    return await _follow(context, view, rotation)
+
+
+def _check_fields(context: TurnContext, typed: dict[str, str], secret: str) -> list[FormError]:
+    described = {"description": typed["description"]}
+    return [
+        *validation.check_filled(context.texts, {"client_secret": secret}, "client_secret"),
+        *validation.check_lengths(context.texts, described),
+        *validation.check_no_secret(context.texts, described, secret),
+        *validation.check_expiry(context.texts, typed["expires_on"], context.now.date()),
+    ]
+
+
+def _without(typed: dict[str, str], secret: str) -> dict[str, str]:
+    """What is shown again: no field that the secret was pasted into too."""
+    return {name: "" if secret and secret in value else value for name, value in typed.items()}
+
+
+def _form_error(context: TurnContext, view: IntegrationView, error: SyncError) -> FormError:
+    """The error next to its field, if the form has it; a wrong secret is explained for this application."""
+    said = context.form_error(error, view.client_id)
+    if error.fault is Fault.ENTRA_SECRET_WRONG:
+        texts = context.texts
+        said = replace(said, sentence=texts("rotate.other_app"), remedy=texts("rotate.other_app.remedy"))
+    return said if said.field in cards.FIELDS else replace(said, field="")
+
+
+# By the bot
+
+
+async def for_me(context: TurnContext) -> None:
+    view = await context.integration()
+    await context.show(cards.for_me_asked(context.texts, view, await monitors.listed_names(context, view)))
+
+
+async def start(context: TurnContext) -> None:
+    """Start a rotation by the bot; pressed twice, it is the same rotation."""
+    view = await context.integration()
+    try:
+        rotation = await context.operations.credentials.start_rotation(context.tenant, view.id, context.actor)
+    except RotationUnderWay:
+        return await context.show(cards.under_way(context.texts, view))
+    return await _follow(context, view, rotation)
+
+
+async def progress(context: TurnContext) -> None:
+    view = await context.integration()
+    rotation = await context.operations.credentials.rotation(context.tenant, view.id)
+    if rotation is None:
+        return await ask_for(context, view)
+    return await _follow(context, view, rotation)
+
+
+async def _follow(context: TurnContext, view: IntegrationView, rotation: RotationView) -> None:
+    """Show each step as it happens, for some seconds; after the last, ask about the monitors."""
+    async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
+        rotation = seen
+        await context.show(_progress(context, view, seen))
+    if rotation.finished and rotation.error is None:
+        await monitors.offer(context, view)
+
+
+def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
+    form_error = _form_error(context, view, rotation.error) if rotation.error else None
+    if rotation.kind not in BY_THE_BOT:
+        return cards.replaced(context.texts, view, rotation, form_error)
+    return cards.progress(context.texts, view, rotation, form_error)
+
+
+async def cancel(context: TurnContext) -> None:
+    await context.show(integration_cards.kept(context.texts, await context.integration()))
+
+
+COMMAND = Command(
+    key="rotate",
+    titles={"en": "rotate secret", "pt": "substituir segredo"},
+    descriptions={"en": "Replace the client secret", "pt": "Substituir o segredo do cliente"},
+    aliases=(
+        "renew secret",
+        "replace secret",
+        "new secret",
+        "renovar segredo",
+        "segredo expirado",
+        "client secret expired",
+    ),
+    listed=False,
+    open=open_rotate,
+    least=Role.ADMINISTRATOR,
+    actions={
+        "rotate.ask": ask,
+        "rotate.save": save,
+        "rotate.for_me": for_me,
+        "rotate.start": start,
+        "rotate.progress": progress,
+        "rotate.cancel": cancel,
+    },
+)

@@ -1,0 +1,202 @@
+"""``edit integration``: name, CloudLink side and Teams side; changes are proven before they are stored."""
+
+from collections.abc import Awaitable
+
+from bot.activity import Card
+from bot.cards import validation
+from bot.cards.access import history as history_cards
+from bot.cards.field_errors import FormError
+from bot.cards.integrations import edit as cards
+from bot.cards.setup.steps import already_set_up, checking
+from bot.chat.context import Command, TurnContext
+from bot.commands.choice import choose
+from bot.commands.credentials import expiry
+from bot.commands.waiting import waiting_line
+from storage.queries import history
+from sync.domain.errors import SyncError
+from sync.domain.model import (
+    AlreadySetUp,
+    CloudLinkAccount,
+    CredentialKind,
+    EditedMeanwhile,
+    IntegrationView,
+    NameTaken,
+    TeamsApp,
+)
+from sync.domain.roles import Role
+
+EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping")
+"""The acts that make an open form outdated."""
+
+
+async def open_edit(context: TurnContext) -> None:
+    await choose(context, "edit.open", menu_of)
+
+
+async def menu_of(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.menu(context.texts, view))
+
+
+async def menu(context: TurnContext) -> None:
+    await menu_of(context, await context.integration())
+
+
+# The name
+
+
+async def rename(context: TurnContext) -> None:
+    await context.show(cards.rename_form(context.texts, await context.integration()))
+
+
+async def save_name(context: TurnContext) -> None:
+    view = await context.integration()
+    typed = validation.entered(context.data, "name")
+    form_errors = [
+        *validation.check_filled(context.texts, typed, "name"),
+        *validation.check_no_secret(context.texts, typed),
+    ]
+    if form_errors:
+        return await show_again(context, view, cards.rename_form(context.texts, view, typed, form_errors))
+    editor = context.operations.editor
+    renaming = editor.rename(context.tenant, view.id, revision_of(context), typed["name"], context.actor)
+    try:
+        await _save(context, view, renaming, "edit.renamed")
+    except NameTaken:
+        taken = validation.failed_check(context.texts, "name_taken", "name")
+        await context.show(cards.rename_form(context.texts, view, typed, [taken]))
+
+
+# The CloudLink side
+
+
+async def cloudlink(context: TurnContext) -> None:
+    await context.show(cards.cloudlink_form(context.texts, await context.integration()))
+
+
+async def save_cloudlink(context: TurnContext) -> None:
+    view = await context.integration()
+    typed = validation.entered(context.data, "region", "account_id", "cloudlink_client_id")
+    secret = validation.cleaned(context.data.get("cloudlink_secret", ""))
+    form_errors = [
+        *validation.check_filled(context.texts, typed, "account_id", "cloudlink_client_id"),
+        *validation.check_lengths(context.texts, {"region": typed["region"], "cloudlink_secret": secret}),
+        *validation.check_no_secret(context.texts, typed, secret),
+    ]
+    if form_errors:
+        return await show_again(context, view, cards.cloudlink_form(context.texts, view, typed, form_errors))
+    await context.show(checking(context.texts, 0, "cloudlink"))
+    account = CloudLinkAccount(typed["region"], typed["account_id"], typed["cloudlink_client_id"], secret)
+    editor = context.operations.editor
+    editing = editor.edit_cloudlink(context.tenant, view.id, revision_of(context), account, context.actor)
+    try:
+        await _save(context, view, editing, "edit.saved.cloudlink")
+    except SyncError as error:
+        form_error = context.form_error(error)
+        await context.show(cards.cloudlink_form(context.texts, view, typed, [form_error]))
+
+
+# The Teams side
+
+
+async def teams(context: TurnContext) -> None:
+    await context.show(cards.teams_form(context.texts, await context.integration()))
+
+
+async def save_teams(context: TurnContext) -> None:
+    view = await context.integration()
+    typed = validation.entered(context.data, "tenant_id", "client_id", "expires_on")
+    secret = validation.cleaned(context.data.get("client_secret", ""))
+    form_errors = _check_fields(context, view, typed, secret)
+    if form_errors:
+        return await show_again(context, view, cards.teams_form(context.texts, view, typed, form_errors))
+    await context.show(checking(context.texts, 0, "teams"))
+    app = TeamsApp(typed["tenant_id"], typed["client_id"], secret)
+    expires_on = validation.day_of(typed["expires_on"])
+    editor = context.operations.editor
+    waiting = waiting_line(context)
+    editing = editor.edit_teams(
+        context.tenant, view.id, revision_of(context), app, expires_on, context.actor, waiting
+    )
+    try:
+        await _save(context, view, editing, "edit.saved.teams")
+    except SyncError as error:
+        form_error = context.form_error(error, typed["client_id"])
+        await context.show(cards.teams_form(context.texts, view, typed, [form_error]))
+
+
+def _check_fields(
+    context: TurnContext, view: IntegrationView, typed: dict[str, str], secret: str
+) -> list[FormError]:
+    texts, known = context.texts, cards.teams_values(view)
+    found = [
+        *validation.check_filled(texts, typed, "tenant_id", "client_id"),
+        *validation.check_guids(texts, typed, "tenant_id", "client_id"),
+        *validation.check_lengths(texts, {"client_secret": secret}),
+    ]
+    if secret or typed["expires_on"] != known["expires_on"]:
+        found += validation.check_expiry(texts, typed["expires_on"], context.now.date())
+    has_moved = any(typed[name].lower() != known[name].lower() for name in ("tenant_id", "client_id"))
+    if has_moved and not secret and view.credential is CredentialKind.SECRET:
+        needed = validation.failed_check(texts, "secret_moves", "client_secret")
+        found.append(needed)
+    return found
+
+
+# Storing
+
+
+async def _save(context: TurnContext, view: IntegrationView, saving: Awaitable[IntegrationView], said: str) -> None:
+    try:
+        saved = await saving
+    except EditedMeanwhile:
+        await show_outdated(context, view)
+    except AlreadySetUp as error:
+        existing = {each.id: each for each in await context.operations.integrations.list(context.tenant)}
+        await context.show(already_set_up(context.texts, existing.get(error.id), error.name))
+    else:
+        context.services.previews.drop(context.tenant, view.id)
+        await context.show(cards.menu(context.texts, saved, said))
+
+
+async def show_again(context: TurnContext, view: IntegrationView, form: Card) -> None:
+    """Show the form with its errors, unless the integration changed since the form was opened."""
+    if revision_of(context) != view.revision:
+        return await show_outdated(context, view)
+    return await context.show(form)
+
+
+async def show_outdated(context: TurnContext, view: IntegrationView, again: str = "edit.open") -> None:
+    async with context.services.database.session() as session:
+        last = await history.latest(session, context.tenant, view.id, EDITS)
+    by = history_cards.who(context.texts, last) if last else ""
+    ago = context.texts.relative(last.at, context.now) if last else ""
+    await context.show(cards.outdated(context.texts, view, last, by, ago, again))
+
+
+def revision_of(context: TurnContext) -> int:
+    """The revision the form was opened with; 0, which no integration has, if it is missing."""
+    return context.number("revision")
+
+
+COMMAND = Command(
+    key="edit",
+    titles={"en": "edit integration", "pt": "editar integração"},
+    descriptions={
+        "en": "Change the name or the credentials",
+        "pt": "Mudar o nome ou as credenciais",
+    },
+    aliases=("edit", "rename integration", "reconfigure", "editar", "mudar o nome", "reconfigurar"),
+    open=open_edit,
+    least=Role.ADMINISTRATOR,
+    listed=False,
+    actions={
+        "edit.open": menu,
+        "edit.rename": rename,
+        "edit.save_name": save_name,
+        "edit.cloudlink": cloudlink,
+        "edit.save_cloudlink": save_cloudlink,
+        "edit.teams": teams,
+        "edit.save_teams": save_teams,
+        "edit.save_expiry": expiry.save,
+    },
+)

@@ -1,0 +1,93 @@
+"""``mapping``: what Teams shows for each state of a phone, tried on those concerned before it is saved."""
+
+from bot.cards.presence import mapping as cards
+from bot.cards.presence.mapping import Preview
+from bot.chat.context import Command, TurnContext
+from bot.commands.choice import choose
+from bot.commands.integrations.edit import revision_of, show_outdated
+from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.roles import Role
+from sync.presence.mapping import CHOICES, MAPPABLE, QUIET, Chosen, chosen_by
+
+
+async def open_mapping(context: TurnContext) -> None:
+    await choose(context, "mapping.show", show_of)
+
+
+async def show_of(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.form(context.texts, view, chosen_by(view.mapping)))
+
+
+async def show(context: TurnContext) -> None:
+    await show_of(context, await context.integration())
+
+
+async def quiet(context: TurnContext) -> None:
+    view = await context.integration()
+    await _show_preview(context, view, {**chosen_by(view.mapping), **QUIET})
+
+
+async def reset(context: TurnContext) -> None:
+    await _show_preview(context, await context.integration(), chosen_by({}))
+
+
+async def preview(context: TurnContext) -> None:
+    view = await context.integration()
+    if revision_of(context) != view.revision:
+        return await show_outdated(context, view, "mapping.show")
+    chosen = _entered(context, view)
+    return await (_refuse(context, view) if chosen is None else _show_preview(context, view, chosen))
+
+
+async def save(context: TurnContext) -> None:
+    view = await context.integration()
+    chosen = _entered(context, view)
+    if chosen is None:
+        return await _refuse(context, view)
+    mappings = context.operations.mappings
+    try:
+        saved, changed = await mappings.save(context.tenant, view.id, revision_of(context), chosen, context.actor)
+    except EditedMeanwhile:
+        return await show_outdated(context, view, "mapping.show")
+    said = context.texts.plural("mapping.saved", changed)
+    return await context.show(cards.form(context.texts, saved, chosen, said=said))
+
+
+def _entered(context: TurnContext, view: IntegrationView) -> Chosen | None:
+    """What was chosen, as it is now for a state that was not sent; None if it cannot be chosen."""
+    allowed = {cards.value_of(one): one for one in (*CHOICES, None)}
+    now = chosen_by(view.mapping)
+    typed = {state: context.data.get(cards.field_of(state), cards.value_of(now[state])) for state in MAPPABLE}
+    if not allowed.keys() >= set(typed.values()):
+        return None
+    return {state: allowed[value] for state, value in typed.items()}
+
+
+async def _refuse(context: TurnContext, view: IntegrationView) -> None:
+    await context.show(cards.form(context.texts, view, chosen_by(view.mapping), is_refused=True))
+
+
+async def _show_preview(context: TurnContext, view: IntegrationView, chosen: Chosen) -> None:
+    found = await context.operations.mappings.preview(context.tenant, view.id, chosen)
+    await context.show(cards.form(context.texts, view, chosen, Preview(*found)))
+
+
+COMMAND = Command(
+    key="mapping",
+    titles={"en": "mapping", "pt": "correspondência de estados"},
+    descriptions={
+        "en": "What Teams shows for each state of a phone",
+        "pt": "O que o Teams mostra para cada estado do telefone",
+    },
+    aliases=("state mapping", "presence mapping", "quiet second call", "estados", "segunda chamada silenciosa"),
+    open=open_mapping,
+    least=Role.ADMINISTRATOR,
+    listed=False,
+    actions={
+        "mapping.show": show,
+        "mapping.preview": preview,
+        "mapping.quiet": quiet,
+        "mapping.reset": reset,
+        "mapping.save": save,
+    },
+)

@@ -1,0 +1,188 @@
+"""What Teams was read to show of people, compared by ``sync.presence``; and how long changes took."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, exists, func
+from sqlalchemy import select as columns
+from sqlmodel import col, delete, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.database import insert_or_add, upsert
+from storage.queries.people.people import batches
+from storage.tables.columns import UNSURE
+from storage.tables.effects import DelayCount, ReadBack, ReadBackRun
+from storage.tables.integrations import Integration
+from storage.tables.people import Person
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """A person for whom Teams shows, or may show, something from us; ``read`` is what was read before."""
+
+    person_id: str
+    integration_id: str
+    user_id: str
+    applied: str
+    applied_at: datetime | None
+    desired: str | None
+    desired_at: datetime | None
+    read: tuple[str, str]
+    read_at: datetime | None
+    sent_again_at: datetime | None
+
+
+async def showing(
+    session: AsyncSession, integration_ids: Collection[str], now: datetime, after: str, limit: int
+) -> list[Showing]:
+    """At most ``limit`` people with something applied, ordered by Teams user, those after ``after``."""
+    query = (
+        columns(
+            col(Person.id),
+            col(Person.integration_id),
+            col(Person.applied_user_id),
+            col(Person.applied),
+            col(Person.applied_at),
+            col(Person.desired),
+            col(Person.desired_at),
+            col(ReadBack.availability),
+            col(ReadBack.activity),
+            col(ReadBack.at),
+            col(ReadBack.sent_again_at),
+        )
+        .outerjoin(ReadBack, col(ReadBack.person_id) == col(Person.id))
+        .where(
+            col(Person.integration_id).in_(integration_ids),
+            col(Person.applied).is_not(None),
+            col(Person.applied_user_id) > after,
+            col(Person.applied_until) > now,
+        )
+        .order_by(col(Person.applied_user_id))
+        .limit(limit)
+    )
+    rows = await (await session.connection()).execute(query)
+    return [
+        Showing(*row[:7], (row.availability or "", row.activity or ""), *row[9:])  # type: ignore[arg-type]
+        for row in rows
+    ]
+
+
+async def store_read(session: AsyncSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert or replace rows of ``ReadBack``; those of people who are gone are left out."""
+    kept = await _existing(session, [row["person_id"] for row in rows])
+    found = [row for row in rows if row["person_id"] in kept]
+    if found:
+        values = ("availability", "activity", "at", "sent_again_at")
+        await (await session.connection()).execute(upsert(session, ReadBack, values), found)
+
+
+async def _existing(session: AsyncSession, person_ids: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    for part in batches(person_ids):
+        found.update((await session.exec(select(Person.id).where(col(Person.id).in_(part)))).all())
+    return found
+
+
+async def send_again(session: AsyncSession, people: Sequence[Showing], now: datetime) -> int:
+    """Make those due whose presence is still the one that was compared; returns how many."""
+    count = 0
+    for each in people:
+        unchanged = (
+            col(Person.id) == each.person_id,
+            col(Person.applied) == each.applied,
+            col(Person.applied_at) == each.applied_at,
+            col(Person.desired) == each.applied,
+        )
+        result = await session.exec(update(Person).where(*unchanged).values(applied=UNSURE, due_at=now))
+        count += result.rowcount
+    return count
+
+
+async def summary(session: AsyncSession, integration_id: str) -> list[tuple[str, tuple[str, str], bool, int]]:
+    """Presence, what Teams was read to show, whether it was sent again, and of how many people.
+
+    Of those whose presence is applied and still desired, and was read since.
+    """
+    sent_again = col(ReadBack.sent_again_at).is_not(None)
+    words = (col(Person.applied), col(ReadBack.availability), col(ReadBack.activity), sent_again)
+    query = (
+        columns(*words, func.count())
+        .join(ReadBack, col(ReadBack.person_id) == col(Person.id))
+        .where(
+            col(Person.integration_id) == integration_id,
+            col(Person.applied).is_not(None),
+            col(Person.applied) == col(Person.desired),
+            col(ReadBack.at) >= col(Person.desired_at),
+        )
+        .group_by(*words)
+    )
+    rows = await (await session.connection()).execute(query)
+    return [(applied or "", (one, other), bool(again), count) for applied, one, other, again, count in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class LastRead:
+    """An integration for which Teams shows something: its application, and its latest reading."""
+
+    integration_id: str
+    app: tuple[str, str]
+    read_at: datetime | None
+    fault: str
+
+
+async def last_reads(session: AsyncSession, since: datetime) -> list[LastRead]:
+    """Of every integration for which Teams shows something, at least since then, in the order of their ids."""
+    ours = and_(
+        col(Person.integration_id) == col(Integration.id),
+        col(Person.applied).is_not(None),
+        col(Person.applied_at) <= since,
+    )
+    query = (
+        columns(
+            col(Integration.id),
+            col(Integration.tenant_id),
+            col(Integration.client_id),
+            col(ReadBackRun.read_at),
+            col(ReadBackRun.fault),
+        )
+        .outerjoin(ReadBackRun, col(ReadBackRun.integration_id) == col(Integration.id))
+        .where(exists().where(ours))
+        .order_by(col(Integration.id))
+    )
+    rows = await (await session.connection()).execute(query)
+    return [LastRead(key, (tenant, client), at, fault or "") for key, tenant, client, at, fault in rows]
+
+
+async def get_run(session: AsyncSession, integration_id: str) -> ReadBackRun | None:
+    return await session.get(ReadBackRun, integration_id)
+
+
+async def add_delays(session: AsyncSession, counts: Mapping[tuple[str, int, int], int]) -> None:
+    """Add changes by integration, slot and bucket; those of integrations that are gone are left out."""
+    names = {integration_id for integration_id, _, _ in counts}
+    query = select(Integration.id).where(col(Integration.id).in_(names))
+    kept = set((await session.exec(query)).all())
+    rows = [
+        {"integration_id": key, "slot": slot, "bucket": bucket, "changes": changes}
+        for (key, slot, bucket), changes in sorted(counts.items())
+        if key in kept
+    ]
+    if rows:
+        await (await session.connection()).execute(insert_or_add(session, DelayCount, "changes"), rows)
+
+
+async def delays(session: AsyncSession, integration_id: str, since: int) -> Counter[int]:
+    """How many changes of the slots from ``since`` on took how long, by bucket."""
+    query = (
+        select(DelayCount.bucket, func.sum(DelayCount.changes))
+        .where(DelayCount.integration_id == integration_id, DelayCount.slot >= since)
+        .group_by(col(DelayCount.bucket))
+    )
+    return Counter({bucket: int(changes) for bucket, changes in (await session.exec(query)).all()})
+
+
+async def delete_delays(session: AsyncSession, before: int) -> None:
+    await session.exec(delete(DelayCount).where(col(DelayCount.slot) < before))

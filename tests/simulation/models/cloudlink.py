@@ -1,0 +1,163 @@
+"""CloudLink in front of the phone system: answers requests, and posts events to the webhooks."""
+
+import asyncio
+import copy
+from collections.abc import Sequence
+from itertools import count
+from typing import Any
+
+from sync.cloudlink.tables import WireTables
+from sync.cloudlink.wire import parse_snapshot
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
+from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from tests.simulation.models.phones import PhoneSystem
+from tests.simulation.world import Kind, World
+
+LATEST = 60.0
+"""Seconds by which an event may be late."""
+
+TRIES = 15
+ACCEPTED = 202
+
+
+class CloudLinkModel:
+    """Implements ``sync.domain.services.Phones`` for one account.
+
+    ``missed`` are the people of whom an event was lost and nobody knows; ``known`` the pairs of person and
+    extension of which an event was accepted.
+    """
+
+    def __init__(self, world: World, phones: PhoneSystem) -> None:
+        self.world = world
+        self.phones = phones
+        self.subscribed: dict[str, str] = {}
+        self.missed: set[str] = set()
+        self.known: set[tuple[str, str]] = set()
+        self.down_until = 0.0
+        self.refuses_until = 0.0
+        self._numbers = count(1)
+        self._tables = WireTables()
+        phones.reports.append(self._publish)
+
+    # Requests
+
+    async def region(self) -> str:
+        await self._request()
+        return ""
+
+    async def account_name(self) -> str:
+        await self._request()
+        return "Vale Verde"
+
+    async def users(self) -> list[CloudLinkUser]:
+        await self._request()
+        found = [
+            CloudLinkUser(each.user_id, each.name, each.address, each.extension)
+            for each in self.phones.colleagues.values()
+        ]
+        if self.world.strikes(Kind.LISTS_SHRINK, 0.15):
+            self.world.note("the list of users shrinks")
+            found = found[: self.world.dice(Kind.LISTS_SHRINK).choice((0, 0, len(found) // 2))]
+        return found
+
+    async def lines(self, extensions: Sequence[str]) -> list[LineSnapshot]:
+        await self._request()
+        if self.world.has(Kind.NO_POLLS):
+            raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+        found = [self.phones.read(extension) for extension in extensions]
+        self.world.note("polled", found)
+        await self._travel()
+        if self.world.strikes(Kind.SLOW_POLLS, 0.3):
+            await asyncio.sleep(self.world.dice(Kind.SLOW_POLLS).uniform(0.5, 10))
+        return [parse_snapshot(*each, self._tables) for each in found if each]
+
+    async def subscribe(self, webhook_url: str) -> str:
+        await self._request()
+        name = f"subscription-{next(self._numbers)}"
+        self.subscribed[name] = webhook_url
+        await self._travel()
+        return name
+
+    async def subscriptions(self) -> frozenset[str]:
+        await self._request()
+        return frozenset(self.subscribed)
+
+    async def unsubscribe(self, subscription_id: str) -> None:
+        await self._request()
+        self.subscribed.pop(subscription_id, None)
+
+    async def _request(self) -> None:
+        await self._travel()
+        if self.world.time.seconds < self.refuses_until:
+            raise CredentialsWrong(Fault.CLOUDLINK_REFUSED)
+        if self.world.time.seconds < self.down_until:
+            raise ServiceUnavailable(Fault.CLOUDLINK_UNREACHABLE)
+
+    async def _travel(self) -> None:
+        await asyncio.sleep(self.world.dice("cloudlink").uniform(0.01, 0.3))
+
+    # Faults
+
+    def go_down(self) -> None:
+        self.down_until = self.world.time.seconds + self.world.dice(Kind.CLOUDLINK_DOWN).uniform(1, 60)
+
+    def refuse(self) -> None:
+        self.refuses_until = self.world.time.seconds + self.world.dice(Kind.CLOUDLINK_REFUSES).uniform(1, 20)
+
+    def forget_subscriptions(self) -> None:
+        self.world.note("the subscriptions vanish")
+        self.subscribed.clear()
+
+    # Events
+
+    def _publish(self, event: dict[str, Any]) -> None:
+        user_id = event["content"]["userId"]
+        for subscription_id, url in self.subscribed.items():
+            if self.world.has(Kind.NO_EVENTS):
+                return
+            if self.world.strikes(Kind.EVENTS_LOST, 0.1):
+                self.world.note(f"lost {event['content']['eventId']}")
+                self.missed.add(user_id)
+                continue
+            body = {**copy.deepcopy(event), "subscription": {"subscriptionId": subscription_id}}
+            for _ in range(2 if self.world.strikes(Kind.EVENTS_DOUBLED, 0.2) else 1):
+                self.world.time.after(self._delay(), Delivery(self, url, body).attempt)
+
+    def _delay(self) -> float:
+        if self.world.strikes(Kind.EVENTS_LATE, 0.2):
+            return self.world.dice(Kind.EVENTS_LATE).uniform(0, LATEST)
+        return self.world.dice("delay").uniform(0.02, 0.4)
+
+
+class Delivery:
+    """An event that is posted again, some times, until it is accepted."""
+
+    def __init__(self, cloudlink: CloudLinkModel, url: str, body: dict[str, Any]) -> None:
+        self._cloudlink = cloudlink
+        self._world = cloudlink.world
+        self._url = url
+        self._body = body
+        self._tries = 0
+
+    def attempt(self) -> None:
+        self._tries += 1
+        if self._world.process is None:
+            self._refused("nobody listens")
+        else:
+            self._world.process.receive(self._url.rpartition("/")[2], self._body, self._answered)
+
+    def _answered(self, status: int) -> None:
+        content = self._body["content"]
+        if status != ACCEPTED:
+            self._refused(str(status))
+        else:
+            self._world.note(f"accepted {content['eventId']}")
+            self._cloudlink.known.add((content["userId"], content["endpointId"]))
+
+    def _refused(self, why: str) -> None:
+        content = self._body["content"]
+        self._world.note(f"refused {content['eventId']}: {why}")
+        if self._tries < TRIES:
+            self._world.time.after(self._world.dice("retries").uniform(1, 5), self.attempt)
+        elif self._world.has(Kind.NO_POLLS):
+            self._cloudlink.missed.add(content["userId"])

@@ -1,0 +1,186 @@
+"""Entra ID and Graph: sessions with an end, a quota, and answers that may not arrive."""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sync.domain.changes import ClearPresence, Done, Outcome, Refused, Request, SetPresence, Throttled
+from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.model import TeamsApp
+from sync.domain.presence import Shown
+from sync.domain.services import DirectoryPage
+from tests.simulation.world import Kind, World
+from tests.support.services.delta_query import DeltaQuery
+
+WINDOW = 30.0
+"""Seconds in which requests are counted (Microsoft Graph service-specific throttling limits, presence)."""
+
+Result = list[Outcome] | SyncError
+
+
+@dataclass
+class TeamsUser:
+    """``sync.domain.services.Account``."""
+
+    id: str
+    principal_name: str
+    mail: str = ""
+    proxy_addresses: Sequence[str] = ()
+    enabled: bool = True
+    guest: bool = False
+
+
+@dataclass
+class Session:
+    shown: str
+    until: float
+
+
+@dataclass
+class GraphModel:
+    """``sessions`` are of (application, user). ``quota`` is what the product promises not to exceed.
+
+    ``secrets`` are valid, by application; ``refused`` are users for whom presence cannot be set, and until when.
+    Until ``unchecked_until`` the product may have forgotten what it spent, for its clock was set forward.
+    """
+
+    world: World
+    quota: int
+    users: dict[str, TeamsUser] = field(default_factory=dict)
+    directory: DeltaQuery = field(default_factory=DeltaQuery)
+    secrets: dict[str, set[str]] = field(default_factory=dict)
+    sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
+    refused: dict[str, float] = field(default_factory=dict)
+    down_until: float = 0.0
+    refuses_until: float = 0.0
+    throttles_until: float = 0.0
+    unchecked_until: float = 0.0
+    _arrivals: deque[float] = field(default_factory=deque)
+
+    def shown(self, client_id: str, user_id: str) -> str | None:
+        session = self.sessions.get((client_id, user_id))
+        return session.shown if session and session.until > self.world.time.seconds else None
+
+    def is_refused(self, user_id: str) -> bool:
+        return self.refused.get(user_id, 0.0) > self.world.time.seconds
+
+    def check(self, app: TeamsApp) -> None:
+        """Entra's part: raises ``CredentialsWrong`` for another secret than the application's."""
+        if app.client_secret not in self.secrets.get(app.client_id, ()):
+            raise CredentialsWrong(Fault.ENTRA_SECRET_WRONG)
+
+    async def request(self, app: TeamsApp, changes: Sequence[Request]) -> list[Outcome]:
+        """Send changes: they arrive and are done even if the process that sent them is killed meanwhile."""
+        self.check(app)
+        answer: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+        there = self.world.dice("graph").uniform(0.02, 0.5)
+        self.world.time.after(there, lambda: self._arrive(app, changes, answer))
+        return await answer
+
+    def _arrive(self, app: TeamsApp, changes: Sequence[Request], answer: "asyncio.Future[list[Outcome]]") -> None:
+        back = self.world.dice("graph").uniform(0.02, 0.5)
+        if self.world.strikes(Kind.LATE_ANSWERS, 0.2):
+            back = self.world.dice(Kind.LATE_ANSWERS).uniform(0.5, 20)
+        result = self._result(app, changes)
+        self.world.note("graph", changes, result)
+        self.world.time.after(back, lambda: _settle(answer, result))
+
+    def _result(self, app: TeamsApp, changes: Sequence[Request]) -> Result:
+        now = self.world.time.seconds
+        if now < self.down_until:
+            return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
+        self.count(len(changes))
+        if now < self.refuses_until:
+            return CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=401)
+        wait = round(self.throttles_until - now, 3)
+        if wait > 0 and self.world.strikes(Kind.GRAPH_THROTTLES, 0.3):
+            return ServiceUnavailable(Fault.GRAPH_THROTTLED, wait)
+        if wait > 0:
+            return [Throttled(wait) for _ in changes]
+        outcomes = [self._do(app, change) for change in changes]
+        if self.world.strikes(Kind.ANSWERS_LOST, 0.15):
+            return ServiceUnavailable(Fault.GRAPH_UNREACHABLE, error="TimeoutError")
+        return outcomes
+
+    def count(self, requests: int) -> None:
+        now = self.world.time.seconds
+        self._arrivals.extend([now] * requests)
+        while self._arrivals and self._arrivals[0] <= now - WINDOW:
+            self._arrivals.popleft()
+        if len(self._arrivals) > self.quota and now >= self.unchecked_until:
+            self.world.fail(f"{len(self._arrivals)} requests within 30 s, allowed are {self.quota}")
+
+    def _do(self, app: TeamsApp, change: Request) -> Outcome:
+        match change:
+            case SetPresence(user_id) if self.is_refused(user_id):
+                return Refused(403, "Forbidden")
+            case SetPresence(user_id, presence, seconds):
+                self.sessions[app.client_id, user_id] = Session(presence.value, self.world.time.seconds + seconds)
+            case ClearPresence(user_id):
+                self.sessions.pop((app.client_id, user_id), None)
+        return Done()
+
+    # Faults
+
+    def go_down(self) -> None:
+        self.down_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_DOWN).uniform(1, 60)
+
+    def refuse(self) -> None:
+        self.refuses_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_REFUSES).uniform(1, 20)
+
+    def throttle(self) -> None:
+        self.throttles_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_THROTTLES).uniform(1, 40)
+
+
+def _settle(answer: "asyncio.Future[list[Outcome]]", result: Result) -> None:
+    """The answer arrives, if the process that waits for it still exists."""
+    if answer.done() or answer.get_loop().is_closed():
+        return
+    if isinstance(result, SyncError):
+        answer.set_exception(result)
+    else:
+        answer.set_result(result)
+
+
+@dataclass(frozen=True)
+class GraphClientModel:
+    """``PresenceService`` and ``Directory`` of one application."""
+
+    graph: GraphModel
+    app: TeamsApp
+
+    async def push(self, changes: Sequence[Request]) -> list[Outcome]:
+        return await self.graph.request(self.app, changes)
+
+    async def read(self, user_ids: Sequence[str]) -> dict[str, Shown]:
+        await self._answer()
+        self.graph.count(1)
+        shown = {user_id: self.graph.shown(self.app.client_id, user_id) for user_id in user_ids}
+        return {user_id: Shown(*(value or "Available/Available").split("/", 1)) for user_id, value in shown.items()}
+
+    async def messages(self, user_ids: Sequence[str]) -> dict[str, str]:
+        await self._answer()
+        return dict.fromkeys(user_ids, "")
+
+    async def organisation(self) -> str:
+        await self._answer()
+        return "Vale Verde"
+
+    async def changes(self, link: str) -> DirectoryPage:
+        await self._answer()
+        return self.graph.directory.changes(self.graph.users.values(), link)
+
+    async def find(self, principal_name: str) -> TeamsUser | None:
+        await self._answer()
+        users = self.graph.users.values()
+        return next((user for user in users if user.principal_name == principal_name), None)
+
+    async def _answer(self) -> None:
+        graph = self.graph
+        graph.check(self.app)
+        await asyncio.sleep(graph.world.dice("directory").uniform(0.02, 0.5))
+        if graph.world.time.seconds < graph.down_until:
+            raise ServiceUnavailable(Fault.GRAPH_UNREACHABLE, status=503)
+        if graph.world.time.seconds < graph.refuses_until:
+            raise CredentialsWrong(Fault.GRAPH_FORBIDDEN, status=401)

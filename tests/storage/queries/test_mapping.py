@@ -1,0 +1,73 @@
+"""Another mapping of line states: whom it concerns, and what is stored of them."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from storage.queries.people import mapping
+from tests.support.clocks import NOON
+from tests.support.storage.stores import empty_store, integration, person, read_person, stored
+
+CALL, BUSY = "Busy/InACall", "DoNotDisturb/Presenting"
+TALKING: dict[str, Any] = {"line": "on_call", "desired": CALL, "desired_at": NOON}
+LATER = NOON + timedelta(minutes=30)
+CHOSEN = {"on_call": BUSY, "in_conference": None, "ringing": CALL}
+
+
+async def test_who_is_in_a_changed_state_is_concerned_and_shown_differently(tmp_path: Path) -> None:
+    one = integration()
+    async with empty_store(tmp_path) as database:
+        await stored(
+            database,
+            one,
+            integration(id="i2"),
+            person("b", **TALKING),
+            person("a", line="ringing"),
+            person("c", line="in_conference", desired="Busy/InAConferenceCall", applied="Busy/InAConferenceCall"),
+            person("same", line="do_not_disturb", desired=BUSY),
+            person("idle", line="idle"),
+            person("out", **TALKING, excluded=True),
+            person("nobody", **TALKING, teams_user_id=None),
+            person("foreign", **TALKING, integration_id="i2"),
+        )
+        async with database.session() as session:
+            count, first = await mapping.concerned(session, one, CHOSEN, 2)
+        assert count == 3
+        assert first == [("a", "ringing", None, CALL), ("b", "on_call", CALL, BUSY)]
+        async with database.writing() as session:
+            await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON)
+        due = {}
+        for name in ("a", "b", "c", "same", "idle", "out", "nobody", "foreign"):
+            row = await read_person(database, name)
+            due[name] = (row.desired, row.due_at)
+        assert due == {
+            "a": (CALL, LATER),
+            "b": (BUSY, LATER),
+            "c": (None, LATER),
+            "same": (BUSY, None),
+            "idle": (None, None),
+            "out": (BUSY, LATER),
+            "nobody": (BUSY, None),
+            "foreign": (CALL, None),
+        }
+
+
+async def test_a_state_not_heard_of_for_long_does_not_become_newer(tmp_path: Path) -> None:
+    one = integration()
+    async with empty_store(tmp_path) as database:
+        await stored(database, one, person("old", **TALKING), person("new", **{**TALKING, "heard_at": LATER}))
+        async with database.writing() as session:
+            await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON + timedelta(minutes=1))
+        old, new = await read_person(database, "old"), await read_person(database, "new")
+        assert (old.desired, old.desired_at, new.desired_at) == (BUSY, NOON, LATER)
+
+
+async def test_a_disabled_integration_changes_nobody_now(tmp_path: Path) -> None:
+    one = integration(enabled=False)
+    async with empty_store(tmp_path) as database:
+        await stored(database, one, person(**TALKING))
+        async with database.writing() as session:
+            assert await mapping.concerned(session, one, CHOSEN, 2) == (0, [])
+            await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON)
+        row = await read_person(database)
+        assert (row.desired, row.due_at) == (BUSY, None)

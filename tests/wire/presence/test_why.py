@@ -1,0 +1,160 @@
+"""``why`` over the wire: each cause is made in the sandbox, and the reason that is named is that cause."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from sync.domain.people import Explanation, Light, Reason
+from tests.support.engines import ADMIN, TENANT, RunningEngine
+from tests.support.eventually import eventually
+from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension
+from tests.support.services.sandboxes import SandboxHandle
+
+pytestmark = pytest.mark.usefixtures("each_database")
+
+ANA, NAME = "2001", "Ana Martins"
+
+
+@dataclass
+class Scene:
+    """Ana's phone and account, and the engine between them."""
+
+    sandbox: SandboxHandle
+    running: RunningEngine
+
+    async def why(self, extension: str = ANA) -> Explanation:
+        person = await person_by_extension(self.running, extension)
+        return await self.running.engine.roster.explain(TENANT, person.integration_id, person.id)
+
+    async def is_why(self, reason: Reason, extension: str = ANA) -> Explanation:
+        """The explanation, once it names this reason."""
+
+        async def is_named() -> bool:
+            return (await self.why(extension)).reason is reason
+
+        await eventually(is_named)
+        return await self.why(extension)
+
+    async def talks(self, extension: str = ANA) -> str:
+        call = await answer_call(self.sandbox, extension)
+        await self.running.wait_until_shown(extension, *IN_A_CALL)
+        return call
+
+    async def person(self) -> tuple[str, str, str]:
+        row = await person_by_extension(self.running, ANA)
+        return TENANT, row.integration_id, row.id
+
+
+async def a_call(scene: Scene) -> None:
+    await scene.talks()
+
+
+async def no_call(scene: Scene) -> None:
+    """Her phone is heard of, and idle."""
+    call = await scene.talks()
+    await scene.sandbox.hangup(ANA, call)
+
+
+async def chosen_by_hand(scene: Scene) -> None:
+    await scene.talks()
+    await scene.sandbox.chosen(NAME, "DoNotDisturb")
+
+
+async def excluded(scene: Scene) -> None:
+    await scene.talks()
+    await scene.running.engine.people.exclude(*await scene.person(), 0, ADMIN)
+    await scene.running.wait_until_shown(ANA, *AVAILABLE)
+
+
+async def paused(scene: Scene) -> None:
+    await scene.talks()
+    await scene.running.engine.integrations.disable(TENANT, await scene.running.integration_id(), ADMIN)
+
+
+async def refused(scene: Scene) -> None:
+    await scene.sandbox.refuse(NAME)
+    await answer_call(scene.sandbox, ANA)
+
+
+async def an_outage(scene: Scene) -> None:
+    await scene.sandbox.set_faults(graph_outage=True)
+    await answer_call(scene.sandbox, ANA)
+
+
+async def a_session_removed(scene: Scene) -> None:
+    await scene.talks()
+    ana = next(user for user in scene.sandbox.world.saved.teams if user.name == NAME)
+    ana.session, ana.client = None, None
+
+
+async def cloudlink_away(scene: Scene) -> None:
+    """What was known of the phone is forgotten, and it cannot be read again."""
+    await scene.talks()
+    await scene.sandbox.set_faults(cloudlink_outage=True)
+    await scene.running.engine.people.clear(*await scene.person(), ADMIN)
+    await scene.running.engine.people.resend(*await scene.person(), ADMIN)
+
+
+async def consent_taken(scene: Scene) -> None:
+    await scene.talks()
+    await scene.sandbox.permissions(Presence_ReadWrite_All=False)
+    await scene.sandbox.hangup(ANA)
+
+
+async def throttled(scene: Scene) -> None:
+    await scene.sandbox.set_faults(graph_throttle=True, retry_after=30)
+    await answer_call(scene.sandbox, ANA)
+
+
+CAUSES: Mapping[Reason, Callable[[Scene], Awaitable[None]]] = {
+    Reason.SHOWN: a_call,
+    Reason.NOTHING: no_call,
+    Reason.CHOSEN: chosen_by_hand,
+    Reason.EXCLUDED: excluded,
+    Reason.PAUSED: paused,
+    Reason.REFUSED: refused,
+    Reason.SERVICE_DOWN: an_outage,
+    Reason.CREDENTIALS: consent_taken,
+    Reason.QUOTA: throttled,
+    Reason.LOST: a_session_removed,
+    Reason.PHONES_DOWN: cloudlink_away,
+}
+
+
+@pytest.mark.parametrize(
+    "reason", [each if each is Reason.CHOSEN else pytest.param(each, marks=pytest.mark.long) for each in CAUSES]
+)
+async def test_why_names_the_cause(tmp_path: Path, reason: Reason) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        scene = Scene(sandbox, running)
+        await CAUSES[reason](scene)
+        lights = {rung.light for rung in (await scene.is_why(reason)).rungs}
+        assert (lights == {Light.GOOD}) == (reason in (Reason.SHOWN, Reason.NOTHING))
+
+
+@pytest.mark.long
+async def test_who_is_left_out_is_matched_by_hand_and_shown(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        scene = Scene(sandbox, running)
+        await answer_call(sandbox, "2019")
+        found = await scene.is_why(Reason.LEFT_OUT, "2019")
+        assert found.facts == {"reason": "not_found"}
+        ids = TENANT, found.person.integration_id, found.person.id
+        await running.engine.people.match(*ids, 0, "sofia.marques@valeverde.example", ADMIN)
+        await running.wait_until_shown("2019", *IN_A_CALL)
+        await scene.is_why(Reason.SHOWN, "2019")
+
+
+@pytest.mark.long
+async def test_what_was_lost_is_shown_again_by_its_button(tmp_path: Path) -> None:
+    async with connected_engine(tmp_path) as (sandbox, running):
+        scene = Scene(sandbox, running)
+        await a_session_removed(scene)
+        await scene.is_why(Reason.LOST)
+        await running.engine.people.resend(*await scene.person(), ADMIN)
+        await running.wait_until_shown(ANA, *IN_A_CALL)
+        sent = (await scene.is_why(Reason.SHOWN)).sent
+        assert sent[0].result == "done"
+        assert sent[0].cause
