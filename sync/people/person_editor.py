@@ -11,7 +11,7 @@ from datetime import datetime
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries.people import directory_people, endpoints
+from storage.queries.people import directory, directory_people, endpoints
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Endpoint, Person
@@ -118,8 +118,9 @@ class PersonEditor:
     ) -> None:
         """Let the address decide again, at the next match, which is queued."""
         subject = Subject(owner_tenant, integration_id)
-        async with self._changing(Act.PERSON_UNMATCH, subject, person_id, by, choices) as (_, _, person):
+        async with self._changing(Act.PERSON_UNMATCH, subject, person_id, by, choices) as (session, _, person):
             person.chosen_user_id = None
+            await directory.count_change(session, integration_id)
         await self._jobs.defer(MATCH, integration_id)
 
     @asynccontextmanager
@@ -140,8 +141,8 @@ class PersonEditor:
         person.changed_by, person.changed_by_name, person.changed_at = by.id, by.name, self._clock()
 
     async def _account(self, integration: Integration, principal_name: str) -> Account:
-        async with self._clients.directory(self._credentials.app(integration)) as directory:
-            account = await directory.find(principal_name)
+        async with self._clients.directory(self._credentials.app(integration)) as service:
+            account = await service.find(principal_name)
         if account is None:
             raise MatchRefused(MatchRefusal.NOT_FOUND)
         if account.guest:
@@ -153,6 +154,7 @@ class PersonEditor:
     async def _store_match(self, session: AsyncSession, person: Person, user_id: str) -> None:
         now = self._clock()
         person.chosen_user_id = person.teams_user_id = user_id
+        await directory.count_change(session, person.integration_id)
         if not person.extension:
             person.unmatched = Unmatched.NO_EXTENSION
         elif person.unmatched != Unmatched.SHARED_EXTENSION:

@@ -20,13 +20,15 @@ from sync.engine import Engine, EngineConfig
 from sync.scheduling.scheduler import Intervals
 from tests.simulation import scenes
 from tests.simulation.administrator import CLIENT_ID, TENANT, Administrator
+from tests.simulation.choices import Choices
 from tests.simulation.company import edit_directory, hire, people_of
 from tests.simulation.disk import Disk
 from tests.simulation.models.clients import SimulatedClients
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import WINDOW, GraphModel
 from tests.simulation.notices import add_recipient, repeated
-from tests.simulation.oracle import right, wish
+from tests.simulation.oracle import right, state
+from tests.simulation.people_acts import PeopleActs
 from tests.simulation.process import Installation, Process
 from tests.simulation.world import QUIET, Kind, World, kinds_of
 from tests.support.storage.stores import sqlite_with_tables
@@ -43,7 +45,7 @@ CALM = 240.0
 """Seconds after the last fault: late events have come, a sample was polled, both directories were read."""
 
 LOOKS, WHOLE_CALM = (90.0, 120.0), 0.25
-"""Seconds after the last fault: who is shown rightly at both is so; only some days then go on to the end of the calm."""
+"""Seconds after the last fault: when everybody is right at both, only some days go on to the end of the calm."""
 
 WITHIN = 5.0
 """Seconds within which a change is shown on a day without faults."""
@@ -111,7 +113,9 @@ class Day:
         self.graph = GraphModel(world, quota)
         self.systems = hire(world, self.graph)
         self.cloudlinks = {name: CloudLinkModel(world, phones) for name, phones in self.systems.items()}
-        self.administrator = Administrator(world, self.graph, list(self.systems))
+        self.choices = Choices()
+        self.administrator = Administrator(world, self.graph, list(self.systems), self.choices)
+        self.acts = PeopleActs(world, self.graph, self.cloudlinks, self.choices)
         config = EngineConfig("", "", "", PUBLIC_URL, quota, intervals=INTERVALS)
         DISK.insert(path, world.dice("disk"))
         self._installation = Installation(world, config, SimulatedClients(self.cloudlinks, self.graph), DISK)
@@ -152,15 +156,23 @@ class Day:
         if world.kinds <= QUIET:
             time.after(20, self._watch)
         self._plan(Kind.ADMINISTRATOR, 70, lambda: self._do(self.administrator.act))
+        for kind, every, act in (
+            (Kind.EXCLUSIONS, 40, self.acts.exclude),
+            (Kind.MATCHES_BY_HAND, 40, self.acts.match),
+            (Kind.SHOWN_AGAIN, 40, self.acts.show_again),
+            (Kind.MAPPINGS, 60, self.acts.map),
+        ):
+            self._plan(kind, every, partial(self._do, act))
         self._plan(Kind.PEOPLE_MOVE, 100, lambda: edit_directory(world, self.graph))
 
     def _watch(self) -> None:
         """On a quiet day, nobody is shown wrongly for longer than ``WITHIN`` seconds."""
-        expected, now = right(self.systems.values(), self.graph), self.world.time.seconds
+        expected, now = right(self.systems.values(), self.graph, self.choices), self.world.time.seconds
         for teams_id, presence in expected.items():
             shown = self.graph.shown(CLIENT_ID, teams_id)
             has_changed = presence != self._expected.get(teams_id)
-            if shown == presence or has_changed or teams_id in self.graph.refused:
+            is_unknown = teams_id in self.graph.refused or self._was_missed(teams_id)
+            if shown == presence or has_changed or is_unknown:
                 self._right_at[teams_id] = now
             elif now - self._right_at.get(teams_id, now) > WITHIN:
                 self.world.fail(f"{teams_id} is shown as {shown} for {WITHIN:.0f} s, right is {presence}")
@@ -275,26 +287,34 @@ class Day:
 
     async def _wrong(self, engine: Engine) -> dict[str, str]:
         views = await engine.integrations.list(TENANT)
-        expected = right([self.systems[view.cloudlink_account_id] for view in views if view.enabled], self.graph)
+        seen = await self.acts.seen(engine, views)
+        for text in self.choices.learn(seen, may_be_lost=self.world.has(Kind.POWER_CUTS)):
+            self.world.fail(text)
+        enabled = [self.systems[view.cloudlink_account_id] for view in views if view.enabled]
+        expected = right(enabled, self.graph, self.choices)
         return {
-            teams_id: f"{teams_id} is shown as {shown}, right is {expected[teams_id]}"
+            teams_id: f"{teams_id} is shown as {shown}, right is {expected[teams_id]}: {self._doing(teams_id)}"
             for teams_id in self.graph.users
             if (shown := self.graph.shown(CLIENT_ID, teams_id)) != expected[teams_id]
             and not self._is_out_of_sight(teams_id)
         }
 
+    def _doing(self, teams_id: str) -> str:
+        people = people_of(self.systems.values(), self.graph, self.choices, teams_id)
+        return ", ".join(f"{user_id} {state(phones, user_id)}" for phones, user_id in people)
+
     def _was_missed(self, teams_id: str) -> bool:
-        people = people_of(self.systems.values(), self.graph, teams_id)
+        people = people_of(self.systems.values(), self.graph, self.choices, teams_id)
         return any(user_id in self.cloudlinks[phones.account_id].missed for phones, user_id in people)
 
     def _is_out_of_sight(self, teams_id: str) -> bool:
         """Whether this person is on the phone at a device that the product cannot know of: no event named it."""
         forgets = self.world.kinds & {Kind.LISTS_SHRINK, Kind.PEOPLE_MOVE, Kind.ADMINISTRATOR, Kind.POWER_CUTS}
-        for phones, user_id in people_of(self.systems.values(), self.graph, teams_id):
+        for phones, user_id in people_of(self.systems.values(), self.graph, self.choices, teams_id):
             known = self.cloudlinks[phones.account_id].known
             for device in phones.devices_of(user_id):
                 is_own = device.extension == phones.colleagues[user_id].extension
                 is_known = is_own or ((user_id, device.extension) in known and not forgets)
-                if not is_known and not device.is_quiet() and wish(phones, user_id):
+                if not is_known and not device.is_quiet() and state(phones, user_id) != "idle":
                     return True
         return False

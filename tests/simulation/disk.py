@@ -58,7 +58,7 @@ class Disk:
 
     def database(self) -> Database:
         """The database of a new process."""
-        self._transactions = DurableTransactions(self._path, self._random)
+        self._transactions = DurableTransactions(self._path, self._random, self._sync)
         return Database(self._engine, self._transactions)
 
     def kill(self) -> None:
@@ -73,6 +73,11 @@ class Disk:
     def remember(self) -> None:
         """What a power cut will leave, unless each commit waits for the disk."""
         self._synced = {} if self._waits_for_disk() else {path.name: path.read_bytes() for path in self._files()}
+
+    def _sync(self) -> None:
+        """A commit waited for the disk: with it, all before it are there."""
+        if self._synced:
+            self.remember()
 
     def cut_power(self) -> None:
         """As ``kill``; of SQLite's commits without a sync, those since ``remember`` are lost."""
@@ -94,7 +99,7 @@ class Disk:
 
 
 class Connection(SqliteConnection):
-    """Runs each statement in the caller's thread; some take virtual time, in which others run and a kill may come."""
+    """Runs each statement in the caller's thread; some take virtual time: others run, and a kill may come."""
 
     def __init__(self, path: Path, random: Random, is_full: Callable[[], bool]) -> None:
         super().__init__(lambda: sqlite3.connect(path, timeout=0), iter_chunk_size=64)
@@ -114,11 +119,11 @@ class Connection(SqliteConnection):
         raw = self._connection
         return raw is None or raw.execute("PRAGMA synchronous").fetchone()[0] >= 2
 
-    async def _execute(self, function: Callable[..., Any], *values: Any, **options: Any) -> Any:
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What aiosqlite hands to its thread."""
-        if self._is_full() and function.__name__ in ("_read_whole", "commit"):
+        if self._is_full() and fn.__name__ in ("_read_whole", "commit"):
             raise sqlite3.OperationalError("database or disk is full")
-        result = function(*values, **options)
+        result = fn(*args, **kwargs)
         await pass_time(self._random)
         return result
 
@@ -134,8 +139,9 @@ class Connection(SqliteConnection):
 class DurableTransactions:
     """Runs each transaction in the caller's thread: it begins and ends after some virtual time."""
 
-    def __init__(self, path: Path, random: Random) -> None:
+    def __init__(self, path: Path, random: Random, sync: Callable[[], None]) -> None:
         self._random = random
+        self._sync = sync
         self._connection = sqlite3.connect(path, timeout=0)
         self._connection.execute("PRAGMA synchronous=FULL")
 
@@ -143,6 +149,7 @@ class DurableTransactions:
         await pass_time(self._random)
         try:
             result = run(self._connection, function, is_sqlite=True)
+            self._sync()
         except sqlite3.Error as error:
             raise OperationalError(None, None, error) from error
         await pass_time(self._random)

@@ -53,6 +53,10 @@ class Kind(StrEnum):
     SLEEPS = "sleeps"
     STORE_AWAY = "store_away"
     ADMINISTRATOR = "administrator"
+    EXCLUSIONS = "exclusions"
+    MATCHES_BY_HAND = "matches_by_hand"
+    SHOWN_AGAIN = "shown_again"
+    MAPPINGS = "mappings"
 
 
 RARE = frozenset({Kind.NO_EVENTS, Kind.NO_POLLS, Kind.CLOCK_STEPS, Kind.SLEEPS, Kind.STORE_AWAY, Kind.POWER_CUTS})
@@ -64,6 +68,7 @@ QUIET = frozenset(
         *(Kind.SECOND_DEVICES, Kind.HOT_DESKS, Kind.OTHER_WORDS, Kind.EVENTS_DOUBLED, Kind.CLOUDLINK_CLOCK),
         *(Kind.POLLS_WITHOUT_TIMES, Kind.POLLS_WITHOUT_USERS, Kind.SLOW_POLLS, Kind.SHARED_APPLICATION),
         *(Kind.PERSON_REFUSED, Kind.SHORT_SESSIONS),
+        *(Kind.EXCLUSIONS, Kind.MATCHES_BY_HAND, Kind.SHOWN_AGAIN, Kind.MAPPINGS),
     }
 )
 """On a day with no other kinds everybody is shown rightly within seconds, all day."""
