@@ -31,6 +31,8 @@ from bot.chat.exports.diagnostics import settings_facts
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
 from bot.chat.exports.links import ExportLinks
+from bot.chat.exports.monitor_secret import MonitorSecretPage
+from bot.chat.imports.download import FileDownload
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS as BOT_COMMANDS
 from bot.hosting import SERVICE_HOSTS, AppType, Host, HostingConfig, InsecureHosting, open_host
@@ -38,6 +40,7 @@ from bot.hosting.auth.bot_token import token_source
 from bot.languages import load_texts
 from bot.pipeline import Pipeline
 from bot.proactive.notifier import Notifier
+from bot.proactive.removal_message import RemovalMessage
 from bot.proactive.update_cards import UpdateCards
 from bot.roles import claim_codes
 from bot.roles.admins_setting import AdminsSetting
@@ -60,7 +63,7 @@ from storage.queries import integrations
 from storage.schema import NewerDatabase, migrate
 from storage.sqlite_to_postgres import CannotCopy
 from sync.cloudlink.tables import WireTables, load_tables
-from sync.domain.jobs import NOTIFY, SHOW_UPDATE, JobQueue
+from sync.domain.jobs import NOTIFY, SHOW_REMOVED, SHOW_UPDATE, JobQueue
 from sync.engine import Engine, EngineConfig, open_engine
 from sync.jobs.local import LocalJobs
 from sync.jobs.runs import QueueConfig
@@ -258,7 +261,7 @@ async def open_applications(
                 engine_config, database, encryption, http, utc_now, random.SystemRandom(), metrics, jobs, skew
             )
         )
-        services = _services(settings, database, encryption, engine)
+        services = _services(settings, database, encryption, engine, http)
         pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
         tokens = token_source(hosting_config, steady_now)
         engine.readiness.add(BOT, tokens.is_accepted)
@@ -271,7 +274,8 @@ async def open_applications(
         files = export_files(services, settings_facts(settings.model_dump()))
         exports = Exports(services, services.export_links, files)
         certificate = CertificateFile(services)
-        public = None if role is Role.WORKER else public_application(host, engine, exports, certificate)
+        pages = certificate, MonitorSecretPage(services)
+        public = None if role is Role.WORKER else public_application(host, engine, exports, *pages)
         yield Applications(public, operations, _gate(settings, metrics), engine)
 
 
@@ -288,7 +292,9 @@ def open_http(traces: list[aiohttp.TraceConfig]) -> aiohttp.ClientSession:
     )
 
 
-def _services(settings: Settings, database: Database, encryption: Encryption, engine: Engine) -> Services:
+def _services(
+    settings: Settings, database: Database, encryption: Encryption, engine: Engine, http: aiohttp.ClientSession
+) -> Services:
     """What the bot's commands use."""
     return Services(
         database=database,
@@ -300,6 +306,7 @@ def _services(settings: Settings, database: Database, encryption: Encryption, en
         links=links_of(cloud_of(settings.graph_url)),
         previews=PreviewCache(steady_now),
         export_links=ExportLinks(encryption, utc_now, settings.public_url, settings.local_url),
+        files=FileDownload(http, allows_loopback=settings.dangerously_allow_unauthenticated),
         commands=BOT_COMMANDS,
     )
 
@@ -311,10 +318,11 @@ async def _start_notifications(services: Services, engine: Engine, host: Host) -
     engine.jobs.replace(NOTIFY, notifier.notify)
     cards = UpdateCards(services, engine.updates, host.messenger)
     engine.jobs.replace(SHOW_UPDATE, cards.show)
+    engine.jobs.replace(SHOW_REMOVED, RemovalMessage(services, host.messenger, engine.jobs).show)
 
 
 def public_application(
-    host: Host, engine: Engine, exports: Exports, certificate: CertificateFile
+    host: Host, engine: Engine, exports: Exports, certificate: CertificateFile, monitor_secret: MonitorSecretPage
 ) -> web.Application:
     """The routes that Teams, CloudLink and browsers call, and liveness for the platform."""
     application = web.Application(client_max_size=256 * 1024)
@@ -323,7 +331,9 @@ def public_application(
     for method, path in product(("POST", "PUT"), ("/webhooks/cloudlink/{token}", "/webhooks/cloudlink/{token}/")):
         application.router.add_route(method, path, engine.way_in.answering(engine.webhooks.receive))
     application.router.add_get("/exports/{token}", exports.serve)
-    application.router.add_get("/certificates/{token}", certificate.serve)
+    application.router.add_get("/exports/certificates/{token}", certificate.serve)
+    application.router.add_get("/exports/monitors/{token}", monitor_secret.ask)
+    application.router.add_post("/exports/monitors/{token}", monitor_secret.hand_over)
     return application
 
 

@@ -1,7 +1,7 @@
 """The interface between the bot and its channel: events, turns and messages. It uses no Bot Framework type."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from core.errors import CloudLinkPresenceError
@@ -32,10 +32,19 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedFile:
+    """A file sent with a message. Who has the ``url`` may read it, for some minutes: it is never logged."""
+
+    name: str
+    url: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """A typed text, without the mention of the bot and without surrounding blanks."""
+    """A typed text, without the mention of the bot and without surrounding blanks, and a file sent with it."""
 
     text: str
+    file: AttachedFile | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,8 @@ CloudLinkPresenceError
 ├── SyncError                          sync.domain.errors
 │   ├── CredentialsWrong               sync.domain.errors
 │   └── ServiceUnavailable             sync.domain.errors
+├── FileRefused                        sync.domain.imports
+├── NoImport (LookupError)             sync.domain.imports
 ├── AlreadySetUp                       sync.domain.model
 ├── EditedMeanwhile                    sync.domain.model
 ├── NameTaken                          sync.domain.model

@@ -18,6 +18,7 @@ from storage.database import Database
 from storage.queries import history, integrations
 from storage.tables.integrations import Integration
 from sync.domain.errors import Fault, SyncError
+from sync.domain.imports import NoImport
 from sync.domain.model import (
     BOT,
     Actor,
@@ -68,11 +69,13 @@ class Act(StrEnum):
     UPDATE_UNDONE = "update_undone"
     STATUS_TEXT = "status_text"
     MAPPING = "mapping"
+    SCHEDULE = "schedule"
     MONITORS_ADD = "monitors_add"
     MONITORS_REMOVE = "monitors_remove"
     MONITORS_SAME = "monitors_same"
     MONITORS_OTHER = "monitors_other"
     MONITORS_TICK = "monitors_tick"
+    MONITORS_OWN = "monitors_own"
     ALERTS_ON = "alerts_on"
     ALERTS_OFF = "alerts_off"
     ALERTS_QUIET = "alerts_quiet"
@@ -82,6 +85,7 @@ class Act(StrEnum):
     PERSON_CLEAR = "person_clear"
     PERSON_MATCH = "person_match"
     PERSON_UNMATCH = "person_unmatch"
+    PEOPLE_IMPORT = "people_import"
     CLAIM = "claim"
     ADMINS_INVITE = "admins_invite"
     ADMINS_JOIN = "admins_join"
@@ -163,12 +167,12 @@ class AuditLog:
     ) -> AsyncIterator[None]:
         """Record ``act`` if the block raises, with the key of the error as its result, and raise the error again.
 
-        ``UnknownIntegration`` and ``UnknownPerson`` are not recorded: they are about nothing. The block itself
-        records a success.
+        ``UnknownIntegration``, ``UnknownPerson`` and ``NoImport`` are not recorded: they are about nothing. The
+        block itself records a success.
         """
         try:
             yield
-        except (UnknownIntegration, UnknownPerson):
+        except (UnknownIntegration, UnknownPerson, NoImport):
             raise
         except Exception as error:
             await self.record_outcome(act, actor, subject, error, facts)

@@ -14,6 +14,7 @@ from storage.database import Database
 from storage.encryption import Encryption
 from sync.cloudlink.tables import WireTables
 from sync.credentials.expiry import SecretExpiry
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.rotator import Rotator
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
@@ -22,6 +23,7 @@ from sync.domain.features import INITIAL
 from sync.domain.jobs import (
     CLEANUP,
     EXPIRY,
+    HOURS,
     INSTALL,
     MATCH,
     NOTIFY,
@@ -36,6 +38,7 @@ from sync.domain.jobs import (
     REMOVE,
     ROTATE,
     SCHEDULE,
+    SHOW_REMOVED,
     SHOW_UPDATE,
     SUBSCRIBE,
     WARN,
@@ -48,6 +51,7 @@ from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
@@ -55,6 +59,7 @@ from sync.monitoring.readiness import ReadinessProbe
 from sync.monitoring.store_gauges import StoreGauges
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
@@ -66,7 +71,9 @@ from sync.presence.reader import PresenceReader
 from sync.presence.status_messages import StatusMessageWriter
 from sync.problems.clock_skew import ClockSkewMonitor
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.reports.reports import Reports
 from sync.scheduling.cleanup import Cleanup
+from sync.scheduling.hours import HoursJob
 from sync.scheduling.scheduler import Intervals, Scheduler
 from sync.service_clients import HttpServiceClients, ServiceConfig
 from sync.teams.host_credentials import HostCredentials
@@ -103,7 +110,7 @@ class Engine(Operations):
     """The running sync: the operations of administrators, the webhooks and the jobs.
 
     ``webhooks`` receives CloudLink's notifications, ``way_in`` our own that try the address. The bot replaces the
-    jobs ``NOTIFY`` and ``SHOW_UPDATE`` in ``jobs`` with its own functions.
+    jobs ``NOTIFY``, ``SHOW_UPDATE`` and ``SHOW_REMOVED`` in ``jobs`` with its own functions.
     """
 
     webhooks: Webhooks
@@ -118,7 +125,7 @@ class Engine(Operations):
 
 
 async def do_nothing(_key: str) -> None:
-    """The jobs ``NOTIFY`` and ``SHOW_UPDATE`` until the bot replaces them: what is due stays due."""
+    """The jobs of ``Engine.jobs`` until the bot replaces them: what is due stays due."""
 
 
 @asynccontextmanager
@@ -178,7 +185,7 @@ class _Parts:
         self.subscriptions = Subscriptions(context, store, config.public_url, renew_after)
         self.directory_sync = DirectorySync(context, store)
         self.reader = PresenceReader(context, store, self.quota)
-        self.read_back = ReadBackJob(context, self.reader)
+        self.read_back = ReadBackJob(context, self.reader, self.delays)
         self.status_messages = StatusMessageWriter(context, store, self.quota)
         self.catalogue = catalogue(context.database, self.directory_sync, self.status_messages)
         recheck = timedelta(seconds=every.recheck_credentials)
@@ -188,6 +195,7 @@ class _Parts:
         self.rotator = Rotator(context, store, timedelta(seconds=every.rotation_lease))
         self.expiry = SecretExpiry(context, store, config.host)
         self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_timeout))
+        self.hours = HoursJob(context)
         self.cleanup = Cleanup(context, timedelta(seconds=every.cleanup))
         self.notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, skew.seconds)
 
@@ -195,6 +203,7 @@ class _Parts:
         """Every job but ``SCHEDULE``, which queues the others."""
         return (
             Job(PUSH, self.flow.push, urgent=True),
+            Job(HOURS, self.hours.run, urgent=True),
             Job(PUSH_STATUS_MESSAGE, self.status_messages.push),
             Job(POLL, self.poller.poll, paced=True),
             Job(POLL_SAMPLE, self.poller.poll_sample, paced=True),
@@ -212,6 +221,7 @@ class _Parts:
             Job(WARN, self.notices.run, urgent=True),
             Job(NOTIFY, do_nothing, urgent=True),
             Job(SHOW_UPDATE, do_nothing),
+            Job(SHOW_REMOVED, do_nothing),
         )
 
     def register_jobs(self, jobs: JobQueue) -> Scheduler:
@@ -234,10 +244,14 @@ class _Parts:
             overview=Overview(context, self.directory_sync, self.poller, reach),
             connection_test=self.connection_test,
             credentials=CredentialService(context, store, config.host),
+            monitor_secrets=MonitorSecrets(context, store),
             updates=UpdateService(context, self.catalogue),
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
+            reports=Reports(context),
+            imports=PeopleImporter(context),
+            schedules=ScheduleEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,
             jobs=jobs,

@@ -2,14 +2,18 @@
 
 from dataclasses import dataclass
 
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.service import CredentialService
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
 
@@ -25,7 +29,11 @@ class Operations:
     overview: Overview
     connection_test: ConnectionTest
     credentials: CredentialService
+    monitor_secrets: MonitorSecrets
     updates: UpdateService
     roster: Roster
     people: PersonEditor
     mappings: MappingEditor
+    reports: Reports
+    imports: PeopleImporter
+    schedules: ScheduleEditor

@@ -16,6 +16,13 @@ def people_card(texts: Texts, integration: IntegrationView, link: Link | None) -
     return _card(texts, texts("export.people.title"), subtitle, texts("export.link"), link, back)
 
 
+def report_card(texts: Texts, integration: IntegrationView, link: Link | None) -> Card:
+    """The link to the figures and faults of the last week as CSV."""
+    back = button(texts("button.report"), "report.show", {"integration": integration.id})
+    subtitle = capped(integration.name, 40)
+    return _card(texts, texts("export.report.title"), subtitle, texts("export.report.what"), link, back)
+
+
 def diagnostics_card(texts: Texts, link: Link | None) -> Card:
     """The link to the file for support."""
     back = button(texts("button.status"), "command.status")

@@ -13,6 +13,7 @@ from bot.cards.parts import capped, summary, verbs, with_banner, without_buttons
 from bot.chat.bot_context import BotContext
 from bot.chat.exports.links import ExportLinks
 from bot.chat.idempotency import MAX_LENGTH, PRESS_ID, with_press_id
+from bot.chat.imports.download import Files
 from bot.chat.preview_cache import PreviewCache
 from bot.chat.turn_metrics import MeasuredTurn
 from bot.languages import Texts
@@ -64,6 +65,7 @@ class Services(BotContext):
     operations: Operations
     previews: PreviewCache
     export_links: ExportLinks
+    files: Files
     commands: Sequence[Command]
     new_press_id: Callable[[], str] = lambda: secrets.token_hex(8)
 

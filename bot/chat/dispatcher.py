@@ -18,16 +18,15 @@ class Dispatcher:
 
     async def dispatch(self, context: TurnContext) -> None:
         match context.turn.incoming.event:
-            case Message(text):
-                await self._typed(context, text)
+            case Message(text) as message:
+                await self._typed(context, text, self._router.command_of(message))
             case Action(verb, data):
                 context.data = data
                 await self._pressed(context, verb)
             case _:
                 pass
 
-    async def _typed(self, context: TurnContext, text: str) -> None:
-        command = self._router.command(text)
+    async def _typed(self, context: TurnContext, text: str, command: Command | None) -> None:
         if command:
             with acting(context, command.least):
                 return await command.open(context)

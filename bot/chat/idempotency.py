@@ -33,6 +33,7 @@ ACTS: Mapping[str, str] = {
     "edit.save_name": "edit.open",
     "edit.save_teams": "edit.open",
     "enable.now": "enable.preview",
+    "import_people.apply": "import_people.page",
     "mapping.save": "mapping.show",
     "monitors.add": "monitors.show",
     "monitors.other": "monitors.show",

@@ -29,6 +29,9 @@ SHORTEST = 4
 
 MAX_COMPARED = 60
 
+FOR_FILES = "import_people"
+"""The command that a file is for, whatever is typed with it."""
+
 
 WORD = re.compile(r"[a-z0-9]+")
 
@@ -90,8 +93,10 @@ class Router:
         return REMARKS.get(_bare(typed), label)
 
     def command_of(self, event: Event) -> Command | None:
-        """The command of a typed message; None for any other event."""
-        return self.command(event.text) if isinstance(event, Message) else None
+        """The command of a typed message, or of a sent file; None for any other event."""
+        if not isinstance(event, Message):
+            return None
+        return self._commands.get(FOR_FILES) if event.file else self.command(event.text)
 
     def verb_of(self, event: Event) -> str:
         """The verb of a button that would repeat this event; empty when there is none."""

@@ -4,9 +4,9 @@ from bot.chat.context import Command
 from bot.commands import help, language, people  # noqa: A004
 from bot.commands.access import admins, claim, history
 from bot.commands.credentials import auto_rotate, certificate, monitors, rotate
-from bot.commands.health import alerts, connection_test, diagnostics, status
+from bot.commands.health import alerts, connection_test, diagnostics, report, status
 from bot.commands.integrations import edit, listing, remove, update
-from bot.commands.presence import disable, enable, mapping
+from bot.commands.presence import disable, enable, mapping, schedule
 from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
@@ -14,8 +14,10 @@ COMMANDS: tuple[Command, ...] = (
     enable.COMMAND,
     disable.COMMAND,
     status.COMMAND,
+    report.COMMAND,
     *people.COMMANDS,
     mapping.COMMAND,
+    schedule.COMMAND,
     update.COMMAND,
     connection_test.COMMAND,
     diagnostics.COMMAND,

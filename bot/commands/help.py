@@ -9,8 +9,9 @@ from sync.domain.model import IntegrationView
 from sync.domain.roles import GRANTABLE, Role
 
 GROUPS = {
-    "watch": ("status", "integrations", "test", "history"),
-    "people": ("people", "why", "person", "me", "mapping", "export_people"),
+    "watch": ("status", "report", "integrations", "test", "history"),
+    "people": ("people", "why", "person", "me", "export_people"),
+    "rules": ("mapping", "schedule"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
     "chat": ("alerts", "admins", "export", "language"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from zoneinfo import available_timezones
 
-from bot.activity import Action, Address, Event, Incoming, Installed, Message, Removed, Sender
+from bot.activity import Action, Address, AttachedFile, Event, Incoming, Installed, Message, Removed, Sender
 from bot.hosting.json_fields import Json, flag, identifier, obj, objects, required, text
 from bot.hosting.refusals import Refused
 
@@ -19,6 +19,10 @@ MAX_NAME = 200
 MAX_INPUTS = 50
 MAX_INPUT_NAME = 64
 MAX_INPUT_VALUE = 4_000
+MAX_URL = 4_000
+FILE = "application/vnd.microsoft.teams.file.download.info"
+"""The type of an attachment that is a file (Teams: "Send and receive files using bot")."""
+
 _LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 _UNUSED = frozenset(
     {"typing", "messageReaction", "event", "endOfConversation", "messageUpdate", "messageDelete"},
@@ -131,11 +135,22 @@ def _event(kind: str, activity: Json, bot_id: str) -> Event | None:
 def _message(activity: Json, bot_id: str) -> Message | Action:
     words = _text_without_mention(activity, bot_id)
     if not obj(activity, "value"):
-        return Message(words)
+        return Message(words, _file(activity))
     submitted = _submit(obj(activity, "value"), identifier(activity, "replyToId"))
     if submitted is None and not words:
         raise Refused(400, "field_verb")
     return submitted or Message(words)
+
+
+def _file(activity: Json) -> AttachedFile | None:
+    """The first file sent with a message."""
+    for attachment in objects(activity, "attachments"):
+        if text(attachment, "contentType") == FILE:
+            url = text(obj(attachment, "content"), "downloadUrl")
+            if not url or len(url) > MAX_URL:
+                raise Refused(400, "field_downloadUrl")
+            return AttachedFile(" ".join(text(attachment, "name").split())[:MAX_NAME], url)
+    return None
 
 
 def _invoke(activity: Json) -> Action:

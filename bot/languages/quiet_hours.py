@@ -40,10 +40,15 @@ def is_time(typed: str) -> bool:
     return _HOURS.fullmatch(typed) is not None
 
 
+def is_zone(name: str) -> bool:
+    """Whether it is the name of a known time zone."""
+    return bool(name) and _zone(name) is not None
+
+
 def zone_of(chosen: str, client_zone: str, language: Language) -> str:
     """A person's time zone: the chosen one, their client's, or the default of their language."""
     for name in (chosen, client_zone):
-        if name and _zone(name):
+        if is_zone(name):
             return name
     return "Europe/Lisbon" if language is Language.PORTUGUESE else "UTC"
 

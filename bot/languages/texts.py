@@ -10,11 +10,12 @@ from string import Formatter
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_timedelta, get_day_names
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 
+WEEK = timedelta(days=7)
 RECENT = timedelta(hours=12)
 """How long a moment is said as seen from now."""
 
@@ -83,6 +84,17 @@ class Texts:
         if here.date() != now.astimezone(ZoneInfo(zone)).date():
             return self.moment(moment, zone)
         return self("time.today", time=f"{here:%H:%M}")
+
+    def until(self, moment: datetime, now: datetime, zone: str) -> str:
+        """A coming moment in ``zone``: of today "10:42", of the next days "Monday 09:00", later with its date."""
+        here, today = moment.astimezone(ZoneInfo(zone)), now.astimezone(ZoneInfo(zone)).date()
+        if not timedelta(0) < here.date() - today < WEEK:
+            return self.since(moment, now, zone)
+        return self("time.weekday", day=self.weekday(here.weekday()), time=f"{here:%H:%M}")
+
+    def weekday(self, number: int) -> str:
+        """The name of a weekday; Monday is 0."""
+        return str(get_day_names("wide", locale=self._locale)[number])
 
     def relative(self, when: datetime, now: datetime) -> str:
         """``when`` as seen from ``now``: "2 minutes ago"."""

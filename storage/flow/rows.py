@@ -87,6 +87,7 @@ class IntegrationRow:
     feature_version: int
     status_text: str
     mapping: dict[str, str | None]
+    closed: bool
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)
     subscription_id: str

@@ -71,6 +71,14 @@ async def latest(
     return (await session.exec(query)).first()
 
 
+async def last_act(session: AsyncSession, integration_id: str, act: str) -> HistoryEntry | None:
+    """The newest ``act`` on an integration, which may be gone by now, that did not fail."""
+    query = select(HistoryEntry).where(
+        HistoryEntry.integration_id == integration_id, HistoryEntry.act == act, HistoryEntry.result == DONE
+    )
+    return (await session.exec(query.order_by(*_NEWEST_FIRST).limit(1))).first()
+
+
 async def has_since(session: AsyncSession, owner_tenant: str, act: str, result: str, since: datetime) -> bool:
     """Whether an act with this result was recorded for the tenant after ``since``."""
     query = _acts(owner_tenant, "").where(

@@ -1,4 +1,4 @@
-"""What Teams was read to show, and how long changes took to be accepted."""
+"""What Teams was read to show, how long changes took to be accepted, and what was counted by the hour."""
 
 from datetime import datetime
 
@@ -44,3 +44,15 @@ class DelayCount(SQLModel, table=True):
     slot: int = Field(primary_key=True, sa_type=BigInteger)
     bucket: int = Field(primary_key=True)
     changes: int = 0
+
+
+class HourFigure(SQLModel, table=True):
+    """What was counted for an integration in the hour from ``hour`` on, in seconds since the epoch.
+
+    ``name`` is a ``sync.domain.reports.Figure``, or that of a delay's bucket (``sync.presence.delays``).
+    """
+
+    integration_id: str = Field(primary_key=True, foreign_key="integration.id", ondelete="CASCADE")
+    hour: int = Field(primary_key=True, sa_type=BigInteger)
+    name: str = Field(primary_key=True)
+    count: int = 0

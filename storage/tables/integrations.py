@@ -1,6 +1,7 @@
 """Integrations."""
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import JSON, Index
 from sqlmodel import Column, Field, SQLModel
@@ -23,6 +24,9 @@ class Integration(SQLModel, table=True):
     poll found a call that no event has reported, and when (seconds since the epoch); ``missed`` counts those that
     none ever did, from ``missed_since`` to ``missed_at``. Everybody is to be polled who was not since
     ``catch_up_since``.
+
+    ``schedule`` says when calls are shown (``sync.domain.schedule``); when it is empty, always. ``closed``: nothing
+    is shown now, by what it said when it was acted on last, at ``turned_at``; ``turns_at`` is when that changes.
 
     ``tenant_id`` and ``client_id`` are in lower case: equal ones share sessions and quota.
 
@@ -61,6 +65,10 @@ class Integration(SQLModel, table=True):
     revision: int = 1
     status_text: str = ""
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    schedule: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    closed: bool = False
+    turned_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    turns_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     webhook_token_sealed: str = Field(repr=False)
     webhook_token_hash: str = Field(unique=True, repr=False)

@@ -29,7 +29,8 @@ class Person(SQLModel, table=True):
 
     ``search`` is the name, address and extension as they are sorted and searched (``core.text.searchable``).
     ``chosen_user_id`` is the Teams user whom an administrator chose. ``choices`` counts what administrators changed
-    about this person, the last of them ``changed_by``, named ``changed_by_name``.
+    about this person, the last of them ``changed_by``, named ``changed_by_name``. ``reach_changed_at`` is since
+    when they can be shown in Teams, or cannot (``sync.people.reach``); None since before that was noted.
 
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
@@ -40,6 +41,7 @@ class Person(SQLModel, table=True):
         UniqueConstraint("integration_id", "cloudlink_user_id"),
         Index("ix_person_extension", "integration_id", "extension"),
         Index("ix_person_due", "integration_id", "due_at"),
+        Index("ix_person_reach", "integration_id", "reach_changed_at"),
         Index(
             "ix_person_search",
             *("integration_id", "search", "id"),
@@ -77,6 +79,7 @@ class Person(SQLModel, table=True):
     changed_by: str = ""
     changed_by_name: str = ""
     changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    reach_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     line: str = "unknown"
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)

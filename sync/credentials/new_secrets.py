@@ -7,10 +7,17 @@ AD client secret entity definition"). Until a new one has reached all of Entra's
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import TypeVar
+
+import structlog
 
 from core.clock import Sleep
 from sync.domain.errors import CredentialsWrong, Fault
+from sync.domain.services import NewPassword, Registration
+
+LIFETIMES = (180, 90, 60, 30)
+"""Days that a secret which the bot adds lasts: the longest that the tenant's policy allows."""
 
 PAUSES = (1.0, 2.0, 3.0, 4.0, 5.0, 5.0)
 """Seconds between the attempts: 20 in all."""
@@ -19,6 +26,8 @@ NOT_YET_KNOWN = frozenset({Fault.ENTRA_SECRET_WRONG, Fault.ENTRA_CLIENT_UNKNOWN}
 """How Entra refuses what it does not know, or does not know yet: a new secret, a new registration."""
 
 _SHAPE = re.compile(r"[A-Za-z0-9_.~-]{3}\dQ~[A-Za-z0-9_.~-]{31,34}")
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 Waiting = Callable[[], Awaitable[None]]
@@ -56,3 +65,22 @@ async def once_known(
             await waiting()
         await sleep(pause)
     return await check()
+
+
+async def add_password(registration: Registration, name: str, now: datetime) -> NewPassword:
+    """Add the secret that lasts longest of those that the tenant's policy allows. Raises ``SyncError``."""
+    for days in LIFETIMES:
+        try:
+            return await registration.add_password(name, now + timedelta(days=days))
+        except CredentialsWrong as error:
+            if error.fault is not Fault.GRAPH_SECRET_TOO_LONG:
+                raise
+    raise CredentialsWrong(Fault.GRAPH_SECRET_TOO_LONG)
+
+
+async def remove_named(registration: Registration, mark: str, keep: str = "") -> None:
+    """Remove the application's secrets whose name holds ``mark``, but not the one with the key id ``keep``."""
+    for password in await registration.passwords():
+        if mark in password.name and password.key_id != keep:
+            log.info("orphan_secret_removed", mark=mark, key=password.key_id)
+            await registration.remove_password(password.key_id)

@@ -16,7 +16,7 @@ from storage.tables.integrations import Integration
 from storage.tables.rotations import Rotation
 from sync.audit import Act
 from sync.credentials.expiry import matched
-from sync.credentials.new_secrets import public_name
+from sync.credentials.new_secrets import add_password, public_name, remove_named
 from sync.credentials.rotation_store import MAX_PAUSE, Claim, RotationStore
 from sync.credentials.shared_secrets import SharedSecrets
 from sync.credentials.store import Credentials, CredentialStore
@@ -25,11 +25,8 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import PUSH, ROTATE
 from sync.domain.model import CredentialKind, ExpirySource, Service
 from sync.domain.rotation import BY_THE_BOT, OldSecretLeft, RotationKind, RotationStep
-from sync.domain.services import NewPassword, Registration
+from sync.domain.services import Registration
 from sync.problems import health
-
-LIFETIMES = (180, 90, 60, 30)
-"""Days that a secret which the bot adds lasts: the longest that the tenant's policy allows."""
 
 UNAVAILABLE_PAUSE = timedelta(seconds=10)
 PUSH_PAUSE = timedelta(seconds=2)
@@ -101,7 +98,7 @@ class Rotator:
         registration = self._clients.registration(app)
         if not await registration.may_rotate():
             raise CredentialsWrong(Fault.GRAPH_ROTATION_FORBIDDEN)
-        await _remove_orphans(registration, rotation)
+        await remove_named(registration, rotation.id, keep=rotation.new_key_id)
         old = matched(
             await registration.passwords(),
             app.client_secret,
@@ -109,7 +106,7 @@ class Rotator:
             integration.secret_expires_on,
             self._clock().date(),
         )
-        added = await self._add_password(registration, secret_name(integration, rotation))
+        added = await add_password(registration, secret_name(integration, rotation), self._clock())
         await self._rotations.advance(
             claim,
             RotationStep.WAIT,
@@ -118,16 +115,6 @@ class Rotator:
             old_key_id=old.key_id if old else "",
             expires_on=added.expires_on,
         )
-
-    async def _add_password(self, registration: Registration, name: str) -> NewPassword:
-        """The secret that lasts longest of those that the tenant's policy allows."""
-        for days in LIFETIMES:
-            try:
-                return await registration.add_password(name, self._clock() + timedelta(days=days))
-            except CredentialsWrong as error:
-                if error.fault is not Fault.GRAPH_SECRET_TOO_LONG:
-                    raise
-        raise CredentialsWrong(Fault.GRAPH_SECRET_TOO_LONG)
 
     async def _wait(self, claim: Claim) -> None:
         """Wait until Entra accepts the new secret: it must first reach all of its servers."""
@@ -209,7 +196,7 @@ class Rotator:
         if await self._shared.are_rotating(claim.integration):
             return await self._rotations.postpone(claim, SHARED_PAUSE)
         registration = self._clients.registration(self._credentials.app(claim.integration))
-        await _remove_orphans(registration, rotation)
+        await remove_named(registration, rotation.id, keep=rotation.new_key_id)
         left = await self._why_left(claim, registration)
         if left is None:
             await registration.remove_password(rotation.old_key_id)
@@ -256,14 +243,6 @@ class Rotator:
             expiry_source=source if rotation.expires_on else ExpirySource.UNKNOWN,
             key_id=rotation.new_key_id,
         )
-
-
-async def _remove_orphans(registration: Registration, rotation: Rotation) -> None:
-    """Remove the secrets that this rotation added and whose value was lost."""
-    for password in await registration.passwords():
-        if rotation.id in password.name and password.key_id != rotation.new_key_id:
-            log.info("orphan_secret_removed", rotation=rotation.id, key=password.key_id)
-            await registration.remove_password(password.key_id)
 
 
 def secret_name(integration: Integration, rotation: Rotation) -> str:

@@ -8,6 +8,7 @@ An error carries a ``Fault`` (a key, for which each language has a sentence and 
 short, harmless values such as a permission's name or an AADSTS number. Never a secret, never a body.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 from core.errors import CloudLinkPresenceError
@@ -127,3 +128,10 @@ class ServiceUnavailable(SyncError):
     def __init__(self, fault: Fault, retry_after: float | None = None, **context: str | int) -> None:
         super().__init__(fault, **context)
         self.retry_after = retry_after
+
+
+def error_from(fault: str, lasting: bool, facts: Mapping[str, str | int]) -> SyncError:
+    """The error that was stored as these values."""
+    error = (CredentialsWrong if lasting else ServiceUnavailable)(Fault(fault))
+    error.context = dict(facts)
+    return error

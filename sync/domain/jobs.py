@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 
+from storage.transaction import Transaction
+
 PUSH: Final = "push"
 POLL: Final = "poll"
 POLL_SAMPLE: Final = "poll_sample"
@@ -24,8 +26,10 @@ EXPIRY: Final = "expiry"
 SCHEDULE: Final = "schedule"
 CLEANUP: Final = "cleanup"
 INSTALL: Final = "install"
+HOURS: Final = "hours"
 PUSH_STATUS_MESSAGE: Final = "push_status_message"
 SHOW_UPDATE: Final = "show_update"
+SHOW_REMOVED: Final = "show_removed"
 WARN: Final = "warn"
 NOTIFY: Final = "notify"
 EVERYTHING: Final = "all"
@@ -67,6 +71,13 @@ class Jobs(Protocol):
 
     async def defer_all(self, names: Iterable[JobName]) -> None:
         """Queue all of these now: cheaper than one by one."""
+        ...
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        """Those of ``keys`` whose ``job`` runs here and cannot begin elsewhere before ``transaction`` ends.
+
+        A worker that was taken for dead finds out by it that its work is another's. Blocking.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +184,10 @@ class Concerned:
 
 @dataclass(frozen=True, slots=True)
 class IntegrationView:
-    """An integration as an administrator may see it: with its ids, without its secrets."""
+    """An integration as an administrator may see it: with its ids, without its secrets.
+
+    Outside the hours of its ``schedule`` it is ``closed``; ``turns_at`` is when that changes, None for never.
+    """
 
     id: str
     name: str
@@ -202,6 +206,9 @@ class IntegrationView:
     feature_version: int = 1
     status_text: str = ""
     mapping: Mapping[str, str | None] = field(default_factory=dict)
+    schedule: Schedule | None = None
+    closed: bool = False
+    turns_at: datetime | None = None
 
 
 class Freshness(StrEnum):

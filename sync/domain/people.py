@@ -182,6 +182,7 @@ class Reason(StrEnum):
     NOT_READ = "not_read"
     LEFT_OUT = "left_out"
     EXCLUDED = "excluded"
+    CLOSED = "closed"
     CREDENTIALS = "credentials"
     REFUSED = "refused"
     NOT_HEARD = "not_heard"

@@ -1,7 +1,11 @@
 """The states of a person's line and of a person's presence."""
 
+from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+STALE_AFTER = timedelta(hours=1)
+"""A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
 
 
 class LineState(StrEnum):
@@ -14,6 +18,10 @@ class LineState(StrEnum):
     DO_NOT_DISTURB = "do_not_disturb"
     OFFLINE = "offline"
     UNKNOWN = "unknown"
+
+
+TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
+"""The states that count as a call."""
 
 
 class Presence(StrEnum):

@@ -81,6 +81,15 @@ class NewSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSecret:
+    """A client secret that the bot made for presence monitors. ``name`` is its description in Azure."""
+
+    value: str = field(repr=False)
+    name: str
+    expires_on: date
+
+
+@dataclass(frozen=True, slots=True)
 class NewCertificate:
     """The public part of a certificate that the bot made. ``thumbprint`` is as Azure shows it."""
 

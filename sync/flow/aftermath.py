@@ -11,6 +11,7 @@ from sync.domain.changes import Done, Failed, Outcome, Refused, SetPresence
 from sync.domain.context import Context
 from sync.domain.errors import CredentialsWrong
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH, PUSH_STATUS_MESSAGE, ROTATE
+from sync.domain.reports import Figure
 from sync.flow.rounds import Round
 from sync.flow.tick import Sent, Ticked
 from sync.presence.delays import Delays
@@ -101,6 +102,10 @@ class Aftermath:
         if sent.latency is not None:
             self._metrics.latency.observe(sent.latency)
             self._delays.observe(sent.integration_id, sent.latency)
+            if sent.begins_call:
+                self._delays.count(sent.integration_id, Figure.SHOWN)
+        if isinstance(sent.outcome, Refused):
+            self._delays.count(sent.integration_id, Figure.REFUSED)
         is_visible = isinstance(sent.outcome, Done | Refused) and pending.previous.applied != pending.shown
         log.log(
             logging.INFO if is_visible else logging.DEBUG,

@@ -1,17 +1,18 @@
 """From the phones to Graph: events, polls and outcomes are stored together, tick by tick, and what follows is sent.
 
-What arrived within ``PACE`` seconds, or while the last tick was stored, is one tick (``sync.flow.tick``). Then its
-events are answered, and its changes sent; their outcomes are part of a later tick. A crash loses nothing: people
-who were being sent are marked so in the store and are due, so they are sent again. State is read when it is sent,
-so the newest is; what changes meanwhile is sent next.
+What arrived at a tenant's ``Pace``, or while the last tick was stored, is one tick (``sync.flow.tick``). Then its
+events are answered, and its changes sent; their outcomes are part of a later tick. A crash loses nothing: who was
+being sent is marked so in the store and is due, so it is sent again. State is read when it is sent, so the newest
+is; what changes meanwhile is sent next.
 
-Where other processes run jobs too, only the one that runs an integration's job ``PUSH`` sends for it.
+Where other processes run jobs too, only the one that runs an integration's job ``PUSH`` sends for it, and stores
+what came of it: that is checked in the same transaction, for another may have taken it for dead.
 """
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context as Variables
 from datetime import datetime
 from functools import partial
@@ -25,18 +26,20 @@ from storage.queries.integrations import Subscribed
 from storage.transaction import Transaction
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
+from sync.domain.jobs import PUSH
 from sync.domain.phone_events import Event, LineSnapshot
 from sync.flow.aftermath import Aftermath
 from sync.flow.lanes import Batch, Events, Lane, Polled
 from sync.flow.lines import Poll
+from sync.flow.pace import Pace
 from sync.flow.rounds import LARGEST_ROUND, Round
 from sync.flow.sending import Sender
 from sync.flow.tick import Rules, Tick, Ticked, Work
 from sync.presence.delays import Delays
 from sync.teams.quota import QuotaLedger
 
-PACE = 0.02
-"""Seconds from the start of one tick to the next, at least: the busier it is, the more a tick does together."""
+MAX_TENANTS = 100_000
+"""Integrations whose tenants are remembered."""
 
 ROUNDS_OF_A_TENANT = 4
 """Rounds of a tenant that are under way at the same time: a slow one delays no other tenant."""
@@ -59,6 +62,9 @@ class Flow:
         self._aftermath = Aftermath(context, delays)
         self._lanes: defaultdict[str, Lane] = defaultdict(Lane)
         self._under_way: Counter[str] = Counter()
+        self._tenants: dict[str, str] = {}
+        self._pace = Pace()
+        self._arrived = asyncio.Event()
         self._ticking: asyncio.Task[None] | None = None
         self._is_closing = False
 
@@ -68,7 +74,7 @@ class Flow:
         Duplicates, late events and those of unknown people change nothing. Raises what the database raises.
         """
         arrived = Events(subscribed, events, asyncio.get_running_loop().create_future())
-        self._lanes[subscribed.integration_id].events.append(arrived)
+        self._lane(subscribed.integration_id).events.append(arrived)
         self._wake()
         return await arrived.result
 
@@ -79,14 +85,14 @@ class Flow:
         await self._context.database.check()
         poll = Poll(snapshots, asked_at, current_cause())
         polled = Polled(poll, asyncio.get_running_loop().create_future())
-        self._lanes[integration_id].polls.append(polled)
+        self._lane(integration_id).polls.append(polled)
         self._wake()
         if changed := await polled.result:
             log.info("changes_polled", integration=integration_id, people=changed)
 
     async def push(self, integration_id: str) -> None:
         """The job: send until no one is due, or until it must wait and is queued for later."""
-        lane = self._lanes[integration_id]
+        lane = self._lane(integration_id)
         idle: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lane.pushes.append(idle)
         lane.is_asked = True
@@ -107,6 +113,7 @@ class Flow:
 
     async def _close(self) -> None:
         self._is_closing = True
+        self._arrived.set()
         loop = asyncio.get_running_loop()
         until = loop.time() + CLOSING_SECONDS
         while (tasks := self._tasks()) and (left := until - loop.time()) > 0:
@@ -120,27 +127,43 @@ class Flow:
         tasks = {task for lane in self._lanes.values() for task in lane.tasks}
         return tasks if self._ticking is None or self._ticking.done() else tasks | {self._ticking}
 
+    def _lane(self, key: str) -> Lane:
+        """The integration's; until its tenant is known it is a tenant of its own."""
+        lane = self._lanes[key]
+        lane.tenant = lane.tenant or self._tenants.get(key, key)
+        return lane
+
     def _wake(self) -> None:
         """Have ticks run while there is work. They belong to none of the requests that cause them."""
+        self._arrived.set()
         if self._ticking is None or self._ticking.done():
             self._ticking = asyncio.create_task(self._run_ticks(), context=Variables())
 
     async def _run_ticks(self) -> None:
         loop = asyncio.get_running_loop()
-        while batches := self._take():
-            began = loop.time()
+        while waiting := {lane.tenant for lane in self._lanes.values() if self._has_work(lane)}:
+            self._arrived.clear()
+            ready = waiting if self._is_closing else self._pace.take(waiting, loop.time())
+            if not ready:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(self._pace.next_of(waiting)):
+                        await self._arrived.wait()
+                continue
+            batches = self._take(ready)
             try:
                 await self._tick(batches)
             except Exception as error:
                 self._fail(batches, error)
-            await asyncio.sleep(max(0.0, began + PACE - loop.time()))
 
-    def _take(self) -> dict[str, Batch]:
+    def _take(self, tenants: Collection[str]) -> dict[str, Batch]:
         return {
             key: Batch.take(lane, is_asked=lane.is_asked and self._has_room(lane))
             for key, lane in self._lanes.items()
-            if lane.has_work or (lane.is_asked and self._has_room(lane))
+            if lane.tenant in tenants and self._has_work(lane)
         }
+
+    def _has_work(self, lane: Lane) -> bool:
+        return lane.has_work or (lane.is_asked and self._has_room(lane))
 
     def _has_room(self, lane: Lane) -> bool:
         return len(lane.sending) < LARGEST_ROUND and self._is_free(lane)
@@ -168,6 +191,9 @@ class Flow:
         return batch.work(lane, may_send=may_send, is_free=self._is_free(lane))
 
     def _store(self, work: Mapping[str, Work], transaction: Transaction) -> Ticked:
+        held = self._context.jobs.held(transaction, PUSH, [key for key, each in work.items() if each.may_send])
+        for key in work.keys() - held:
+            work[key].leave_to_others()
         return Tick(transaction, work, self._rules, self._context.clock()).run()
 
     def _fail(self, batches: Mapping[str, Batch], error: Exception) -> None:
@@ -190,16 +216,24 @@ class Flow:
                 batch.put_back(lane)
                 continue
             lane.sending -= batch.answered
+            if work[key].is_lost:
+                log.warning("sent_by_another_process", integration=key)
+                lane.end_pushes()
             row = done.integrations.get(key)
             if row:
-                lane.tenant = row.owner_tenant
+                self._remember(key, row.owner_tenant)
                 self._begin(key, done.rounds.get(key, Round()))
                 hands_over = not work[key].may_send
                 if self._aftermath.is_needed(key, done, hands_over=hands_over):
                     self._run(key, self._aftermath.follow(key, done, hands_over=hands_over))
-            batch.resolve(done.refused, done.polled[key], is_gone=row is None)
+            batch.resolve(done.refused, done.polled.get(key, ()), is_gone=row is None)
             self._settle(key)
         self._aftermath.record(done)
+
+    def _remember(self, key: str, tenant: str) -> None:
+        if len(self._tenants) >= MAX_TENANTS:
+            self._tenants.clear()
+        self._lanes[key].tenant = self._tenants[key] = tenant
 
     def _begin(self, key: str, this: Round) -> None:
         lane = self._lanes[key]

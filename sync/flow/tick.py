@@ -20,7 +20,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.changes import Done, Outcome, Refused
 from sync.domain.errors import CredentialsWrong
 from sync.domain.phone_events import CallState, Event, LineSnapshot
-from sync.domain.presence import Presence
+from sync.domain.presence import TALKING, Presence
 from sync.flow.line_state import Verdict
 from sync.flow.lines import Lines, Poll, Report, Written, call_ids, rows_of
 from sync.flow.rounds import LARGEST_ROUND, Choice, Returned, Round
@@ -40,7 +40,7 @@ class Work:
     """What a tick is to do for an integration. ``sending`` are the people whose outcome is not known yet.
 
     Who is due is sent if ``may_send``, at most as many as there is ``room`` for; they are looked for when that
-    ``is_asked``, and when someone has become due.
+    ``is_asked``, and when someone has become due. ``is_lost``: another process sends for it by now.
     """
 
     events: list[tuple[Subscribed, Event]] = field(default_factory=list)
@@ -50,16 +50,25 @@ class Work:
     may_send: bool = True
     sending: frozenset[str] = frozenset()
     room: int = LARGEST_ROUND
+    is_lost: bool = False
+
+    def leave_to_others(self) -> None:
+        """Send nothing, and store no outcome: who was being sent is due, and is sent again elsewhere."""
+        self.is_lost, self.may_send, self.returned = self.may_send, False, []
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A change that Graph answered. ``latency`` is in seconds, None where nothing became visible by it."""
+    """A change that Graph answered. ``latency`` is in seconds, None where nothing became visible by it.
+
+    ``begins_call``: nothing was shown of the person before, who is in a call.
+    """
 
     integration_id: str
     pending: PendingChange
     outcome: Outcome
     latency: float | None
+    begins_call: bool = False
 
 
 @dataclass(slots=True)
@@ -191,13 +200,14 @@ class Tick:
         others = self._wishes(row, {each.change.user_id for each in sent.changes})
         for pending, outcome in zip(sent.changes, returned.outcomes, strict=True):
             person = self._people.rows.get(pending.person_id)
-            latency = None
+            latency, begins_call = None, False
             if person:
                 latency = pending.latency(person, outcome, now)
+                begins_call = pending.previous.applied is None and person.line in TALKING
                 applying.apply(person, pending, outcome, others.get(pending.change.user_id))
                 if person.due_at and person.due_at <= now:
                     self._done.due.add(key)
-            self._done.sent.append(Sent(key, pending, outcome, latency))
+            self._done.sent.append(Sent(key, pending, outcome, latency, begins_call))
 
     def _keep_sent(self) -> None:
         """Keep what was sent for each person, and its outcome."""

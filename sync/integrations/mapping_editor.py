@@ -8,10 +8,9 @@ from sync.audit import Act, AuditLog, Subject
 from sync.domain.context import Context
 from sync.domain.jobs import PUSH
 from sync.domain.model import Actor, Concerned, EditedMeanwhile, IntegrationView
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import STALE_AFTER, LineState, Presence
 from sync.integrations.views import integration_view
 from sync.presence.mapping import Chosen, overrides_of
-from sync.presence.plan import STALE_AFTER
 from sync.tenancy import owned
 
 SHOWN = 10

@@ -10,7 +10,7 @@ from storage.queries.health import problems
 from storage.queries.people import directory, people
 from sync.domain.context import Context
 from sync.domain.model import Freshness, Preview, Status, Unmatched
-from sync.domain.presence import LineState
+from sync.domain.presence import TALKING
 from sync.integrations.views import SHOWING, integration_view, preview_of, shown_since
 from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import CHUNK, Poller, pause_between_chunks
@@ -24,7 +24,6 @@ from sync.updates import available
 MAX_PREVIEWED = 250
 """Phones polled for a preview; with more people the rest are polled once the integration is enabled."""
 
-IN_A_CALL = (LineState.ON_CALL.value, LineState.IN_CONFERENCE.value)
 WEBHOOK_AGE = 1
 """Seconds within which a change reported by a webhook is known here."""
 
@@ -64,7 +63,7 @@ class Overview:
         async with self._database.session() as session:
             integration = await owned(session, owner_tenant, integration_id)
             opened = await problems.list_open(session, integration_id)
-            counts = await people.counts(session, integration_id, IN_A_CALL)
+            counts = await people.counts(session, integration_id, TALKING)
             unknown = await event_store.list_unknown_states(session, integration_id)
             monitors_open = await monitors.count_open_tasks(session, integration_id)
             enabled = await integrations.count_enabled(session, owner_tenant)

@@ -13,13 +13,16 @@ from storage.queries.people import people
 from sync.audit import Act, AuditLog
 from sync.domain.context import Context
 from sync.domain.errors import SyncError
-from sync.domain.jobs import PUSH, REMOVE
+from sync.domain.jobs import PUSH, REMOVE, SHOW_REMOVED
 from sync.domain.model import BOT
 from sync.phones.subscriptions import Subscriptions
 
 log = structlog.get_logger()
 
 CHECK_INTERVAL = timedelta(seconds=2)
+
+LONG = timedelta(seconds=8)
+"""The chat shows the end of a shorter removal itself."""
 
 
 class Remover:
@@ -49,6 +52,8 @@ class Remover:
             await self._subscriptions.end(integration)
         except SyncError as error:
             log.warning("subscription_not_ended", integration=integration_id, fault=error.fault.value)
+        if now >= integration.removing_since + LONG:
+            await self._jobs.defer(SHOW_REMOVED, integration_id, at=now)
         async with self._database.writing() as session:
             await self._audit.record(session, Act.REMOVED, BOT, integration, {"left": left} if left else {})
             await integrations.delete_one(session, integration_id)

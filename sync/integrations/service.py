@@ -142,14 +142,17 @@ class IntegrationService:
             await self._audit.record(session, Act.REMOVE, by, integration)
         await self._jobs.defer(REMOVE, integration_id)
 
-    async def is_removed(self, owner_tenant: str, integration_id: str) -> bool:
-        """Whether a removal has ended. Raises ``UnknownIntegration`` if the tenant began none."""
+    async def left_by_removal(self, owner_tenant: str, integration_id: str) -> int | None:
+        """How many statuses a removal that has ended left to expire; None while it goes on.
+
+        Raises ``UnknownIntegration`` if the tenant began none.
+        """
         async with self._database.session() as session:
             row = await integrations.get(session, integration_id)
-            begun = await history.latest(session, owner_tenant, integration_id, (Act.REMOVE,))
+            begun = await history.latest(session, owner_tenant, integration_id, (Act.REMOVE, Act.REMOVED))
         if begun is None or (row and row.removing_since is None):
             raise UnknownIntegration
-        return row is None
+        return int(begun.facts.get("left", 0)) if row is None else None
 
     def _new(
         self, subject: Subject, account: CloudLinkAccount, app: TeamsApp, expires_on: date | None

@@ -17,6 +17,7 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import LineState, Presence
+from sync.domain.schedule import of_stored
 from sync.problems.incidents import EFFECT
 
 SHOWING = frozenset({*Service, EFFECT})
@@ -38,6 +39,9 @@ def integration_view(integration: Integration) -> IntegrationView:
         feature_version=integration.feature_version,
         status_text=integration.status_text,
         mapping=integration.mapping,
+        schedule=of_stored(integration.schedule),
+        closed=integration.closed,
+        turns_at=integration.turns_at,
         credential=CredentialKind(integration.credential),
         expiry_source=ExpirySource(integration.expiry_source),
         auto_rotate=integration.auto_rotate,

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from core.shutdown import ShutdownDeadline
+from storage.transaction import Transaction
 from sync.domain.jobs import JobFunction, JobName
 from sync.jobs.runs import DRAIN_SECONDS, SHARE, Owners, QueueConfig, job_run, record_failure, retry_delay
 
@@ -70,6 +71,10 @@ class LocalJobs:
         await self._owners.load(key for _, key in wanted)
         for job, key in wanted:
             await self.defer(job, key)
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        """All: nobody else runs jobs."""
+        return set(keys)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -1,32 +1,43 @@
 """A job queue in PostgreSQL, by procrastinate: any number of processes on any number of machines share it.
 
-A queued job outlives the process that deferred it. A worker that dies leaves started jobs behind: once its
-heartbeat is old, another worker runs them. Procrastinate's own retries are not used, for they would block the same
-job queued in the meantime: a job that is to run again is queued again.
+A queued job outlives the process that deferred it. A worker that dies leaves started jobs behind: others run them
+once its lock is free (``sync.jobs.worker_locks``). Procrastinate's own retries are not used: they would block the
+same job queued in the meantime. A job that is to run again is queued again.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from datetime import datetime
 
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import ConnectorException
-from procrastinate.jobs import DeleteJobCondition, Job
+from procrastinate.jobs import DeleteJobCondition
+from psycopg import Error as PostgresError
 
 from core.logging import describe_error
 from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
+from storage.transaction import Transaction
 from sync.domain.jobs import JobFunction, JobName
-from sync.jobs.postgres_queue import ORDINARY, URGENT, FairJobManager, PostgresQueue, create_tables
+from sync.jobs.postgres_queue import (
+    ORDINARY,
+    URGENT,
+    FairJobManager,
+    PostgresQueue,
+    StartedJob,
+    create_tables,
+    still_started,
+)
 from sync.jobs.runs import DRAIN_SECONDS, Owners, QueueConfig, job_run, record_failure, retry_delay
+from sync.jobs.worker_locks import WorkerLocks
 
 HEARTBEAT = 2.0
 """Seconds between two heartbeats of a worker."""
 STALLED_AFTER = 7.0
-"""Seconds without a heartbeat after which a worker counts as dead."""
-RESCUE_INTERVAL = 2.0
-"""Seconds between two searches for abandoned jobs. With the two above, they are taken over within 15 seconds."""
+"""Seconds without a heartbeat after which a worker counts as dead although it holds its lock: its process hangs."""
+RESCUE_INTERVAL = 0.75
+"""Seconds between two searches for abandoned jobs: those that both find are taken over."""
 RESTART_DELAY = 1.0
 """Seconds until a worker that lost its database starts again."""
 
@@ -60,12 +71,14 @@ class PostgresJobs:
         self._app = App(
             connector=PsycopgConnector(conninfo=conninfo, min_size=1, max_size=CONNECTIONS, timeout=CONNECT_TIMEOUT)
         )
-        self._app.job_manager = FairJobManager(self._app.connector)
+        self._locks = WorkerLocks(conninfo)
+        self._manager = FairJobManager(self._app.connector, self._locks)
+        self._app.job_manager = self._manager
         self._queue = PostgresQueue(self._app, config.clock, Owners(config.find_owners))
         self._functions: dict[str, JobFunction] = {}
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._ids: dict[JobName, int] = {}
         self._suspects: set[int] = set()
-        self._worker_ids: dict[tuple[str, ...], int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._closing = False
         self._metrics.jobs_running.set_function(lambda: len(self._running))
@@ -96,7 +109,7 @@ class PostgresJobs:
     async def running(self) -> AsyncIterator[None]:
         """Queue jobs, and run them if this is a worker, for the length of the block."""
         await create_tables(self._conninfo)
-        async with self._app.open_async():
+        async with self._app.open_async(), aclosing(self._locks):
             if self.works:
                 workers = [self._work(lane, slots) for lane, slots in SLOTS.items()]
                 self._tasks = [asyncio.create_task(each) for each in (*workers, self._rescue())]
@@ -113,6 +126,10 @@ class PostgresJobs:
 
     async def waiting(self) -> int | None:
         return await self._queue.count_due()
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        ids = {self._ids[job, key]: key for key in keys if (job, key) in self._ids}
+        return {ids[job_id] for job_id in still_started(transaction, ids)} if ids else set()
 
     async def _drain(self) -> None:
         """Start no more jobs; let running ones finish until the deadline, then queue them again."""
@@ -151,9 +168,7 @@ class PostgresJobs:
 
     async def _run(self, context: JobContext, name: JobName, failures: int) -> None:
         job, key = name
-        job_id = context.job.id or 0
-        if context.job.worker_id is not None:
-            self._worker_ids[tuple(context.worker_queues or ())] = context.job.worker_id
+        self._ids[name] = job_id = context.job.id or 0
         if task := asyncio.current_task():
             self._running[job_id] = task
         try:
@@ -168,22 +183,30 @@ class PostgresJobs:
             await self._queue.enqueue(name, again, failures + 1)
         finally:
             self._running.pop(job_id, None)
+            if self._ids.get(name) == job_id:
+                del self._ids[name]
 
     async def _rescue(self) -> None:
         """Take over, until the end, jobs whose worker died or that ended here without the database knowing."""
         while not self._closing:
             await asyncio.sleep(RESCUE_INTERVAL)
             try:
+                await self._locks.keep()
                 for job in await self._abandoned():
                     await self._queue.requeue(job)
-            except ConnectorException as error:
+                    await self._manager.search_again()
+            except (ConnectorException, PostgresError) as error:
                 log.warning("rescue_postponed", error=describe_error(error))
 
-    async def _abandoned(self) -> list[Job]:
-        """Stalled jobs, and this worker's jobs that two consecutive searches found started but not running."""
-        stalled = await self._queue.stalled(STALLED_AFTER)
-        started = await self._queue.started_by(self._worker_ids.values())
-        lost = {job.id for job in started if job.id} - self._running.keys()
-        confirmed = lost & self._suspects
-        self._suspects = lost
-        return stalled + [job for job in started if job.id in confirmed]
+    async def _abandoned(self) -> list[StartedJob]:
+        """What two consecutive searches found abandoned, or started by this process but not running in it.
+
+        One search is not enough: a worker that lost its connection, and one that has just begun a job, are alive.
+        """
+        lost = {job.id: job for job in await self._queue.started(STALLED_AFTER) if self._is_lost(job)}
+        confirmed = lost.keys() & self._suspects
+        self._suspects = set(lost)
+        return [lost[job_id] for job_id in confirmed]
+
+    def _is_lost(self, job: StartedJob) -> bool:
+        return job.is_abandoned or (job.worker_id in self._locks.worker_ids and job.id not in self._running)

@@ -1,10 +1,10 @@
 """The table of queued jobs in PostgreSQL: of each job and key at most one is waiting and one set for later."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from procrastinate import App, PsycopgConnector, sql
@@ -15,8 +15,10 @@ from procrastinate.manager import JobManager, NotificationCallback
 from psycopg import AsyncConnection
 
 from core.clock import Clock
+from storage.transaction import Transaction, listed
 from sync.domain.jobs import JobName
 from sync.jobs.runs import SHARE, Owners
+from sync.jobs.worker_locks import FIRST_LOCK, WorkerLocks
 
 URGENT: Final = "urgent"
 ORDINARY: Final = "default"
@@ -37,16 +39,57 @@ _OPEN_QUEUES = """ARRAY(
 """The queues of the worker's lanes that have due jobs, without those of tenants that have their share."""
 
 
+_STARTED = """
+SELECT job.id, job.task_name, job.args ->> 'key' AS key, job.worker_id,
+    worker.id IS NULL OR worker.last_heartbeat < now() - make_interval(secs => %(seconds)s)
+        OR pg_try_advisory_xact_lock_shared(%(first_lock)s + worker.id) AS is_abandoned
+FROM procrastinate_jobs AS job LEFT JOIN procrastinate_workers AS worker ON worker.id = job.worker_id
+WHERE job.status = 'doing'
+"""
+
+_STILL_STARTED = """
+SELECT id FROM procrastinate_jobs
+WHERE id IN (SELECT CAST(each.0 AS bigint) FROM each(?)) AND status = 'doing' FOR KEY SHARE
+"""
+
+
+class StartedJob(NamedTuple):
+    """A job that is being run. ``is_abandoned``: its worker does not hold its lock, or has no recent heartbeat."""
+
+    id: int
+    name: JobName
+    worker_id: int | None
+    is_abandoned: bool
+
+
+def still_started(transaction: Transaction, job_ids: Iterable[int]) -> set[int]:
+    """Those of these jobs that no other worker has taken over, nor does before the transaction ends."""
+    return {job_id for (job_id,) in transaction.rows(_STILL_STARTED, listed(map(str, job_ids)))}
+
+
 class FairJobManager(JobManager):
-    """Gives a worker, which names its lanes, jobs of tenants that have less than ``SHARE`` of its slots."""
+    """Gives a worker, which names its lanes, jobs of tenants that have less than ``SHARE`` of its slots.
+
+    It has a worker's lock as long as the worker is registered.
+    """
 
     fetch_query = sql.queries["fetch_job"].replace("%(queues)s::varchar[]", _OPEN_QUEUES)
 
-    def __init__(self, connector: BaseConnector) -> None:
+    def __init__(self, connector: BaseConnector, locks: WorkerLocks) -> None:
         super().__init__(connector)
+        self._locks = locks
         self._in_use: Counter[tuple[int | None, str]] = Counter()
         self._listeners: list[NotificationCallback] = []
         self._notifications = 0
+
+    async def register_worker(self) -> int:
+        worker_id = await super().register_worker()
+        await self._locks.hold(worker_id)
+        return worker_id
+
+    async def unregister_worker(self, worker_id: int) -> None:
+        self._locks.release(worker_id)
+        await super().unregister_worker(worker_id)
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """Search again after a notification that came during the search: the worker forgets it afterwards."""
@@ -77,7 +120,11 @@ class FairJobManager(JobManager):
             self._in_use[name] -= 1
             if self._in_use[name] <= 0:
                 del self._in_use[name]
-        await self._notify(channel=job.queue, notification={"type": "job_inserted", "job_id": job.id or 0})
+        await self.search_again(job.queue)
+
+    async def search_again(self, queue: str = "") -> None:
+        """A job may have become free without being queued."""
+        await self._notify(channel=queue, notification={"type": "job_inserted", "job_id": 0})
 
     async def _notify(self, *, channel: str, notification: Notification) -> None:
         self._notifications += 1
@@ -140,24 +187,25 @@ class PostgresQueue:
         except ConnectorException:
             return None
 
-    async def started_by(self, worker_ids: Collection[int]) -> list[Job]:
-        """The jobs that the database says these workers are running."""
-        started = await self._app.job_manager.list_jobs_async(status="doing")
-        return [job for job in started if job.worker_id in worker_ids]
+    async def started(self, stalled_after: float) -> list[StartedJob]:
+        """The jobs that are being run. ``stalled_after`` is in seconds since a worker's heartbeat."""
+        rows = await self._app.connector.execute_query_all_async(
+            _STARTED, seconds=stalled_after, first_lock=FIRST_LOCK
+        )
+        return [
+            StartedJob(row["id"], (row["task_name"], row["key"]), row["worker_id"], row["is_abandoned"])
+            for row in rows
+        ]
 
-    async def stalled(self, seconds: float) -> list[Job]:
-        """The started jobs of workers without a heartbeat for ``seconds``."""
-        return list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=seconds))
-
-    async def requeue(self, job: Job) -> None:
+    async def requeue(self, job: StartedJob) -> None:
         """Queue an abandoned job again, then delete its former run: a crash in between only queues it once more."""
-        key = str(job.task_kwargs["key"])
-        await self.enqueue((job.task_name, key))
+        await self.enqueue(job.name)
         try:
-            await self._app.job_manager.finish_job_by_id_async(job.id or 0, Status.FAILED, delete_job=True)
+            await self._app.job_manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
         except ConnectorException:
             return
-        log.warning("job_taken_over", job=job.task_name, key=key)
+        name, key = job.name
+        log.warning("job_taken_over", job=name, key=key)
 
     async def _waiting_locks(self, locks: Iterable[str]) -> set[str]:
         query = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo' AND queueing_lock = ANY(%s)"

@@ -84,7 +84,8 @@ Answer = tuple[Reason, Mapping[str, str], Service | None]
 
 
 def _reason(facts: Facts) -> Answer:
-    return _by_rule(facts) or _by_phone(facts) or _by_sending(facts) or _by_teams(facts)
+    of_phone = _outside_hours(facts) if facts.integration.closed else _by_phone(facts)
+    return _by_rule(facts) or of_phone or _by_sending(facts) or _by_teams(facts)
 
 
 def _by_rule(facts: Facts) -> Answer | None:
@@ -98,6 +99,23 @@ def _by_rule(facts: Facts) -> Answer | None:
         known = {"reason": person.unmatched} if person.unmatched else {}
         return (Reason.LEFT_OUT if known else Reason.NOT_READ), known, None
     return None
+
+
+def _outside_hours(facts: Facts) -> Answer | None:
+    """Nothing is shown; unless something is not cleared yet, or Teams shows a call that is not ours."""
+    if not facts.is_applied or facts.others_wish or _is_talking(facts):
+        return None
+    return Reason.CLOSED, _until(facts), None
+
+
+def _until(facts: Facts) -> Mapping[str, str]:
+    """When the hours begin."""
+    turns_at = facts.integration.turns_at
+    return {"until": turns_at.isoformat() if turns_at else ""}
+
+
+def _is_talking(facts: Facts) -> bool:
+    return bool(TALKING & set(facts.shown or ()))
 
 
 def _by_phone(facts: Facts) -> Answer | None:
@@ -144,8 +162,7 @@ def _by_teams(facts: Facts) -> Answer:
     if facts.others_wish and facts.others_wish != wanted and _is_shown(facts.others_wish, facts.shown):
         return Reason.SHARED, {"presence": facts.others_wish.activity}, None
     if wanted is None:
-        talks = bool(TALKING & set(facts.shown))
-        return (Reason.NOT_OURS if talks else Reason.NOTHING), words, None
+        return (Reason.NOT_OURS if _is_talking(facts) else Reason.NOTHING), words, None
     match effect_of(wanted, facts.shown, sent_again=_is_there(facts)):
         case Effect.AS_WISHED:
             return Reason.SHOWN, words, None
@@ -196,6 +213,8 @@ def _rule(facts: Facts) -> Rung:
         if not person.unmatched:
             return Rung(Step.RULE, Light.WAITING, "not_read")
         return Rung(Step.RULE, Light.WRONG, "left_out", facts.integration.matched_at, {"reason": person.unmatched})
+    if facts.integration.closed:
+        return Rung(Step.RULE, Light.OFF, "closed", facts.integration.turned_at, _until(facts))
     own = ".own" if person.line in facts.integration.mapping else ""
     if not facts.wanted:
         return Rung(Step.RULE, Light.GOOD, f"nothing{own}", person.desired_at, {"line": person.line})
@@ -224,5 +243,5 @@ def _teams(facts: Facts) -> Rung:
         fault = facts.read_error.fault.value if facts.read_error else ""
         return Rung(Step.TEAMS, Light.WAITING, "unread", facts.now, {"fault": fault})
     wanted = facts.wanted
-    is_right = _is_shown(wanted, facts.shown) if wanted else not TALKING & set(facts.shown)
+    is_right = _is_shown(wanted, facts.shown) if wanted else not _is_talking(facts)
     return Rung(Step.TEAMS, Light.GOOD if is_right else Light.WRONG, "shows", facts.now, _words(facts.shown))

@@ -12,6 +12,8 @@ from storage.queries.people.directory import Directory
 from storage.tables.columns import UNSURE
 from storage.tables.people import Person
 from sync.domain.presence import LineState
+from sync.people.difference import GONE_FROM_CLOUDLINK
+from sync.people.reach import noting_reach
 from sync.presence.plan import forget_refusal, mark_nothing_shown
 from sync.presence.status_message_plan import transfer_message
 
@@ -35,7 +37,8 @@ async def store_people(
             await _retire(session, person, now)
     after = [
         _updated(
-            known.get(user_id) or Person(integration_id=integration_id, cloudlink_user_id=user_id),
+            known.get(user_id)
+            or Person(integration_id=integration_id, cloudlink_user_id=user_id, reach_changed_at=now),
             row,
             chosen.get(user_id),
             now,
@@ -95,9 +98,10 @@ def _updated(person: Person, wanted: Directory, chosen: str | None, now: datetim
     person.search = searchable(person.name, person.address, person.extension)
     if person.chosen_user_id != chosen:
         return person
-    person.unmatched = unmatched
-    if person.teams_user_id != teams_user_id:
+    with noting_reach(person, now):
+        person.unmatched, before = unmatched, person.teams_user_id
         person.teams_user_id = teams_user_id
+    if before != teams_user_id:
         person.due_at = now if person.applied or person.status_message else person.due_at
         forget_refusal(person)
     return person

@@ -23,6 +23,7 @@ from sync.domain.model import Actor, Unmatched
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, UnknownPerson
 from sync.domain.presence import LineState
 from sync.domain.services import Account
+from sync.people.reach import noting_reach
 from sync.presence.plan import forget_refusal
 from sync.tenancy import owned
 
@@ -153,12 +154,13 @@ class PersonEditor:
 
     async def _store_match(self, session: AsyncSession, person: Person, user_id: str) -> None:
         now = self._clock()
-        person.chosen_user_id = person.teams_user_id = user_id
+        with noting_reach(person, now):
+            person.chosen_user_id = person.teams_user_id = user_id
+            if not person.extension:
+                person.unmatched = Unmatched.NO_EXTENSION
+            elif person.unmatched != Unmatched.SHARED_EXTENSION:
+                person.unmatched = None
         await directory.count_change(session, person.integration_id)
-        if not person.extension:
-            person.unmatched = Unmatched.NO_EXTENSION
-        elif person.unmatched != Unmatched.SHARED_EXTENSION:
-            person.unmatched = None
         forget_refusal(person)
         person.due_at = now
         if person.status_message:

@@ -38,8 +38,8 @@ from sync.teams.quota import QuotaLedger
 from sync.tenancy import owned
 
 PAGE = 10
-SLICE = 500
-"""People of a file who are read together."""
+SLICE = 100
+"""People of a file who are read together: for so long nobody else is served."""
 
 NEAREST = 5
 SHORTEST = 2
@@ -47,8 +47,6 @@ SHORTEST = 2
 
 AROUND = "?!.,;:¿¡()\"'“”«»"
 """What may be typed around a name and is none of it."""
-
-IN_A_CALL = (LineState.ON_CALL.value, LineState.IN_CONFERENCE.value)
 
 
 class Roster:

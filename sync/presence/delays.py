@@ -1,7 +1,7 @@
-"""How long changes take from their arrival here to their acceptance by Graph, of the last hour, per integration.
+"""How long changes take from their arrival here to their acceptance by Graph, and what else is counted by the hour.
 
-Counted in memory, in buckets each a fifth longer than the one before, and added to the store now and then, where
-all processes find them. What a crash loses are the counts of some seconds.
+Counted in memory, delays in buckets each a fifth longer than the one before, and added to the store now and then,
+where all processes find them. What a crash loses are the counts of some seconds.
 """
 
 import asyncio
@@ -17,8 +17,10 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.clock import Clock, Sleep
 from core.logging import describe_error
 from storage.database import Database
+from storage.queries.health import figures
 from storage.queries.people import effects
 from sync.domain.model import Delay
+from sync.domain.reports import Figure
 
 FIRST, GROWTH, BUCKETS = 0.01, 1.2, 80
 """The first bucket ends at 10 ms, the last at some six hours."""
@@ -28,6 +30,9 @@ HOUR = 3600
 FLUSH_SECONDS = 15.0
 MAX_PENDING = 50_000
 """Counts kept in memory while the store is away."""
+
+BUCKET = "delay "
+"""Begins the name of the figure that counts the delays of a bucket."""
 
 log = structlog.get_logger()
 
@@ -40,22 +45,33 @@ class Delays:
         self._clock = clock
         self._sleep = sleep
         self._pending: Counter[tuple[str, int, int]] = Counter()
+        self._figures: Counter[tuple[str, int, str]] = Counter()
 
     def observe(self, integration_id: str, seconds: float) -> None:
         """A change was accepted now, ``seconds`` after it arrived."""
         if len(self._pending) < MAX_PENDING:
-            self._pending[integration_id, slot_of(self._clock()), bucket_of(seconds)] += 1
+            now, bucket = self._clock(), bucket_of(seconds)
+            self._pending[integration_id, slot_of(now), bucket] += 1
+            self._figures[integration_id, hour_of(now), f"{BUCKET}{bucket}"] += 1
+
+    def count(self, integration_id: str, figure: Figure, number: int = 1) -> None:
+        """Something to be counted happened now, ``number`` times."""
+        if len(self._figures) < MAX_PENDING:
+            self._figures[integration_id, hour_of(self._clock()), figure.value] += number
 
     async def flush(self) -> None:
         """Store what was counted. Raises the database's errors; the counts are kept then."""
-        if not self._pending:
+        if not self._figures:
             return
         pending, self._pending = self._pending, Counter()
+        counted, self._figures = self._figures, Counter()
         try:
             async with self._database.writing() as session:
                 await effects.add_delays(session, pending)
+                await figures.add(session, counted)
         except BaseException:
             self._pending += pending
+            self._figures += counted
             raise
 
     @asynccontextmanager
@@ -86,6 +102,10 @@ def slot_of(now: datetime) -> int:
     return int(now.timestamp()) // SLOT * SLOT
 
 
+def hour_of(now: datetime) -> int:
+    return int(now.timestamp()) // HOUR * HOUR
+
+
 def bucket_of(seconds: float) -> int:
     if seconds <= FIRST:
         return 0
@@ -95,10 +115,15 @@ def bucket_of(seconds: float) -> int:
 async def delay_of(session: AsyncSession, integration_id: str, now: datetime) -> Delay | None:
     """The delays of the last hour; None without a change."""
     counts = await effects.delays(session, integration_id, slot_of(now) - HOUR + SLOT)
-    return Delay(_quantile(counts, 0.5), _quantile(counts, 0.95), counts.total()) if counts else None
+    return Delay(quantile(counts, 0.5), quantile(counts, 0.95), counts.total()) if counts else None
 
 
-def _quantile(counts: Mapping[int, int], share: float) -> float:
+def bucket_in(name: str) -> int | None:
+    """The bucket that a figure's name means, None for another figure."""
+    return int(name.removeprefix(BUCKET)) if name.startswith(BUCKET) else None
+
+
+def quantile(counts: Mapping[int, int], share: float) -> float:
     """The end of the bucket that holds it, in seconds."""
     wanted = share * sum(counts.values())
     for bucket in sorted(counts):

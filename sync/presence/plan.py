@@ -6,7 +6,7 @@ from random import Random
 from storage.flow.rows import AnyIntegration, AnyPerson
 from storage.tables.columns import UNSURE
 from sync.domain.changes import Change, ClearPresence, SetPresence
-from sync.domain.presence import Presence
+from sync.domain.presence import STALE_AFTER, Presence
 
 SESSION_SECONDS = 4 * 3600
 """The longest session (Graph reference, presence: setPresence): cleared when the call ends, and rarely renewed."""
@@ -17,9 +17,6 @@ LEEWAY = timedelta(seconds=60)
 RENEW_FROM, RENEW_UNTIL = 0.7, 0.8
 """A presence is renewed at a random time between these fractions of its duration, to spread the requests."""
 
-STALE_AFTER = timedelta(hours=1)
-"""A state not reported or polled for this long is not sent any more: what Teams shows of it expires."""
-
 SHORTEST_REFUSAL, LONGEST_REFUSAL = timedelta(seconds=5), timedelta(hours=1)
 """What Graph refuses for one person is sent again after as long as it is refused already, within these bounds."""
 
@@ -27,11 +24,15 @@ RECHECK = timedelta(seconds=30)
 """When a person for whom nothing can be sent, because the state is stale, is checked again."""
 
 
+def may_show(person: AnyPerson, integration: AnyIntegration) -> bool:
+    """Whether anything from us may be shown of this person now: whatever forbids it is decided here."""
+    is_running = integration.enabled and not integration.closed and not integration.removing_since
+    return is_running and not person.excluded and bool(person.teams_user_id)
+
+
 def wanted_presence(person: AnyPerson, integration: AnyIntegration) -> Presence | None:
     """What Teams should show from us, None for nothing."""
-    if not integration.enabled or integration.removing_since or person.excluded or not person.teams_user_id:
-        return None
-    return Presence(person.desired) if person.desired else None
+    return Presence(person.desired) if person.desired and may_show(person, integration) else None
 
 
 def change_for(person: AnyPerson, integration: AnyIntegration, now: datetime) -> Change | None:

@@ -20,8 +20,10 @@ from sync.domain.context import Context
 from sync.domain.errors import SyncError
 from sync.domain.jobs import PUSH
 from sync.domain.presence import Effect, Presence, Shown
+from sync.domain.reports import Figure
 from sync.domain.services import MAX_READ, READABLE_AFTER
 from sync.presence import effect_alert
+from sync.presence.delays import Delays
 from sync.presence.effect import effect_of
 from sync.presence.reader import PresenceReader
 from sync.presence.shared_sessions import strongest
@@ -29,18 +31,22 @@ from sync.problems import health
 
 Compared = tuple[Showing, Shown | None, Effect]
 
+OVERRULED = (Effect.CHOSEN, Effect.OUTRANKED, Effect.PERHAPS_CHOSEN)
+"""What Teams shows counts for more than the call."""
+
 log = structlog.get_logger()
 
 
 class ReadBackJob:
     """Compares what Teams shows with what was accepted."""
 
-    def __init__(self, context: Context, reader: PresenceReader) -> None:
+    def __init__(self, context: Context, reader: PresenceReader, delays: Delays) -> None:
         self._database = context.database
         self._jobs = context.jobs
         self._clock = context.clock
         self._metrics = context.metrics
         self._reader = reader
+        self._delays = delays
 
     async def run(self, integration_id: str) -> None:
         """The job: read everyone of the application, ``MAX_READ`` at a time, and store what differs from before."""
@@ -89,12 +95,16 @@ class ReadBackJob:
             for row in people
         ]
         again = [row for row, _, effect in compared if effect is Effect.NOT_SHOWN and not _was_sent_again(row)]
-        changed = [values for one in compared if (values := _changed(*one, now))]
+        news = [(one, values) for one in compared if (values := _changed(*one, now))]
+        changed = [values for _, values in news]
         if changed:
             async with self._database.writing() as session:
                 await integrations.list_for_update(session, sharing)
                 await effects.store_read(session, changed)
                 await effects.send_again(session, again, now)
+        for (row, _, effect), _ in news:
+            if effect in OVERRULED:
+                self._delays.count(row.integration_id, Figure.OVERRULED)
         for row in again:
             log.info("presence_not_shown", integration=row.integration_id, person=row.person_id)
         for integration_id in sorted({row.integration_id for row in again}):

@@ -14,7 +14,7 @@ from storage.queries import integrations
 from storage.queries.health import problems
 from storage.tables.integrations import Integration
 from storage.tables.problems import Problem
-from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import CERTAIN, OUTAGES, CredentialsWrong, SyncError, error_from
 from sync.domain.model import Service, ServiceHealth
 
 log = structlog.get_logger()
@@ -138,7 +138,4 @@ def service_of(error: SyncError) -> Service:
 
 def error_of(problem: Problem) -> SyncError:
     """The error that opened the problem."""
-    kind = CredentialsWrong if problem.lasting else ServiceUnavailable
-    error = kind(Fault(problem.fault))
-    error.context = dict(problem.facts)
-    return error
+    return error_from(problem.fault, problem.lasting, problem.facts)

@@ -5,7 +5,8 @@ from datetime import timedelta
 from storage.queries import events as event_store
 from storage.queries import history
 from storage.queries.chat import drafts, presses
-from storage.queries.people import effects, sent_changes
+from storage.queries.health import figures
+from storage.queries.people import effects, imports, sent_changes
 from sync.domain.context import Context
 from sync.domain.jobs import CLEANUP, EVERYTHING
 from sync.domain.phone_events import CallState
@@ -15,7 +16,11 @@ KEEP_EVENTS = timedelta(hours=2)
 
 KEEP_CALLS = timedelta(hours=24)
 KEEP_DELAYS = timedelta(hours=2)
+KEEP_FIGURES = timedelta(days=15)
+"""Two weeks, for the digest of a week that waits for a morning."""
+
 KEEP_DRAFTS = timedelta(days=7)
+KEEP_IMPORTS = timedelta(days=1)
 KEEP_PRESSES = timedelta(days=400)
 KEEP_SENT_CHANGES = timedelta(days=7)
 KEEP_HISTORY = timedelta(days=1100)
@@ -23,7 +28,7 @@ KEEP_HISTORY = timedelta(days=1100)
 
 
 class Cleanup:
-    """Deletes old events, ended calls, delays, drafts, presses, sent changes and history, ``every`` so often."""
+    """Deletes old events, calls, counts, drafts, imports, presses, sent changes and history, ``every`` so often."""
 
     def __init__(self, context: Context, every: timedelta) -> None:
         self._database = context.database
@@ -39,7 +44,9 @@ class Cleanup:
             await event_store.delete_seen(session, now - KEEP_EVENTS)
             await event_store.delete_ended_calls(session, now - KEEP_CALLS, CallState.ENDED.value)
             await effects.delete_delays(session, int((now - KEEP_DELAYS).timestamp()))
+            await figures.delete_before(session, int((now - KEEP_FIGURES).timestamp()))
             await drafts.delete_older_than(session, now - KEEP_DRAFTS)
+            await imports.delete_older_than(session, now - KEEP_IMPORTS)
             await presses.delete_older_than(session, now - KEEP_PRESSES)
             await sent_changes.delete_older_than(session, now - KEEP_SENT_CHANGES)
             await history.delete_older_than(session, now - KEEP_HISTORY)

@@ -15,6 +15,7 @@ from sync.domain.jobs import (
     CLEANUP,
     EVERYTHING,
     EXPIRY,
+    HOURS,
     INSTALL,
     MATCH,
     POLL,
@@ -34,6 +35,7 @@ from sync.domain.jobs import (
 from sync.domain.model import Freshness, Service
 from sync.domain.services import READABLE_AFTER
 from sync.problems import health
+from sync.scheduling import hours
 from sync.scheduling.freshness import freshness_of
 from sync.scheduling.load_smoothing import smooth
 from sync.scheduling.read_back import due_read_backs
@@ -83,14 +85,17 @@ class Scheduler:
     async def start(self, *, works: bool = True) -> None:
         """When the process has started to listen: everybody is polled, for events may have been lost before.
 
-        Phones are polled first, so that no outdated state is sent; if CloudLink does not respond, the schedule
-        sends it anyway. With many integrations, most are polled later. If this process does not work, others poll.
+        A missed edge of a schedule is acted on, then phones are polled, so that no outdated state is sent; if
+        CloudLink does not respond, the schedule sends it anyway. With many integrations, most are polled later. If
+        this process does not work, others poll.
         """
         now = self._clock()
         async with self._database.writing() as session:
             await integrations.mark_gap(session, now)
             await people.plan_again(session, now)
             rows = await integrations.list_all(session)
+            for row in rows:
+                await hours.turn_if_needed(session, row, now)
         if not works:
             return
         names = [(job, row.id) for row in rows for job in ((POLL, SUBSCRIBE) if row.enabled else (PUSH,))]
@@ -160,6 +165,8 @@ class Scheduler:
     ) -> list[str]:
         """The jobs that this integration needs now."""
         jobs = []
+        if hours.needs_turn(integration, now):
+            jobs.append(HOURS)
         if next_push and next_push <= now:
             jobs.append(PUSH)
         if any(self._needs_probe(problem, now) for problem in opened):

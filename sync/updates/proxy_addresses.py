@@ -16,6 +16,7 @@ from sync.domain.jobs import MATCH, POLL, PUSH
 from sync.domain.model import Unmatched
 from sync.people.directory_sync import DirectorySync
 from sync.people.matching import Matching, match
+from sync.people.reach import noting_reach
 from sync.updates.model import PlannedChange
 from sync.updates.update import (
     MAX_NAMES,
@@ -117,7 +118,8 @@ class StoreMatches:
         before: dict[str, str] = transaction.facts.get("before", {})
         for person in (await people.by_ids(transaction.session, list(before))).values():
             if person.teams_user_id == transaction.facts["found"].get(person.cloudlink_user_id):
-                person.teams_user_id, person.unmatched = None, before[person.id]
+                with noting_reach(person, transaction.now):
+                    person.teams_user_id, person.unmatched = None, before[person.id]
                 person.due_at = transaction.now
 
 
@@ -125,5 +127,7 @@ def _store_match(person: Person, transaction: StepTransaction) -> None:
     """Match ``person``, and keep in the facts why there was no match before."""
     before = transaction.facts.setdefault("before", {})
     before[person.id] = person.unmatched or Unmatched.NOT_FOUND.value
-    person.teams_user_id = transaction.facts["found"][person.cloudlink_user_id]
-    person.unmatched, person.due_at = None, transaction.now
+    with noting_reach(person, transaction.now):
+        person.teams_user_id = transaction.facts["found"][person.cloudlink_user_id]
+        person.unmatched = None
+    person.due_at = transaction.now

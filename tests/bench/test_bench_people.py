@@ -16,8 +16,9 @@ from storage.tables.people import Person
 from sync.credentials.store import CredentialStore
 from sync.domain.model import Actor
 from sync.domain.people import PeopleFilter
+from sync.domain.presence import TALKING
 from sync.people.person_editor import PersonEditor
-from sync.people.roster import IN_A_CALL, Roster
+from sync.people.roster import Roster
 from sync.presence.reader import PresenceReader
 from sync.teams.quota import Quota, QuotaLedger
 from tests.support.services.fake_services import context_of
@@ -74,7 +75,7 @@ async def test_every_command_answers_in_time(database: Database) -> None:
     by = Actor("rui", "Rui")
 
     def listed(**query: object) -> Callable[[], Awaitable[object]]:
-        return lambda: roster.page("t1", "i1", PeopleQuery(**query, talking=IN_A_CALL))  # type: ignore[arg-type]
+        return lambda: roster.page("t1", "i1", PeopleQuery(**query, talking=TALKING))  # type: ignore[arg-type]
 
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "people": listed(),

@@ -17,7 +17,7 @@ from babel.messages.pofile import read_po
 from bot.commands import COMMANDS
 from bot.commands.health.channel_alerts import WORDS
 from settings import Settings
-from sync.credentials.rotator import LIFETIMES
+from sync.credentials.new_secrets import LIFETIMES
 from sync.problems.notice_plan import THRESHOLDS
 from tests.support.documents import METRICS, READMES, table_rows
 from tests.support.tools import ROOT

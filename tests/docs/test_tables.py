@@ -14,7 +14,7 @@ from settings import Settings
 from storage.queries.chat.claims import ATTEMPT_WINDOW
 from storage.queries.chat.roles import INVITATION_LIFETIME
 from sync.domain.roles import Role
-from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DELAYS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_PRESSES
+from sync.scheduling.cleanup import KEEP_CALLS, KEEP_DELAYS, KEEP_DRAFTS, KEEP_EVENTS, KEEP_FIGURES, KEEP_PRESSES
 from tests.support.documents import READMES, table_rows
 from tests.support.tools import ROOT
 
@@ -25,6 +25,7 @@ ROLES = {
 KEPT: dict[str, timedelta] = {
     "seenevent": KEEP_EVENTS,
     "delaycount": KEEP_DELAYS,
+    "hourfigure": KEEP_FIGURES,
     "call": KEEP_CALLS,
     "draft": KEEP_DRAFTS,
     "press": KEEP_PRESSES,

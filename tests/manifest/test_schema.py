@@ -164,7 +164,7 @@ def test_the_bot_is_met_in_personal_chats_and_added_to_a_team_only_for_its_alert
     (bot,) = manifest["bots"]
     assert bot["scopes"] == ["personal", "team"]
     assert [commands["scopes"] for commands in bot["commandLists"]] == [["personal"]]
-    assert (bot["supportsFiles"], bot["isNotificationOnly"]) == (False, False)
+    assert (bot["supportsFiles"], bot["isNotificationOnly"]) == (True, False)
 
 
 def test_the_app_and_the_project_have_the_same_version(manifest: Json) -> None:

@@ -25,6 +25,8 @@ from bot.chat.exports.certificate_file import CertificateFile
 from bot.chat.exports.download import Exports
 from bot.chat.exports.files import export_files
 from bot.chat.exports.links import ExportLinks
+from bot.chat.exports.monitor_secret import MonitorSecretPage
+from bot.chat.imports.download import FileDownload
 from bot.chat.preview_cache import PreviewCache
 from bot.commands import COMMANDS
 from bot.hosting import AppType, HostingConfig, open_host
@@ -216,6 +218,7 @@ async def open_bot_process(
             links=Links(),
             previews=PreviewCache(utc_now),
             export_links=ExportLinks(encryption, utc_now, own_url="http://127.0.0.1"),
+            files=FileDownload(surroundings.http, allows_loopback=True),
             commands=commands,
         )
         pipeline = Pipeline(services, metrics, unlimited)
@@ -231,7 +234,9 @@ async def open_bot_process(
             open_host(hosting, pipeline, surroundings.http, utc_now, metrics)
         )
         exports = Exports(services, services.export_links, export_files(services, {}))
-        public = public_application(chat_host, engine, exports, CertificateFile(services))
+        public = public_application(
+            chat_host, engine, exports, CertificateFile(services), MonitorSecretPage(services)
+        )
         operations = web.Application()
         operations.add_routes(operations_routes(engine.readiness, registry))
         url, operations_url = [

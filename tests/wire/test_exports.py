@@ -1,5 +1,7 @@
 """Downloads by people who do not read: on real sockets, beside others who want something of the same process."""
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,12 +16,12 @@ from prometheus_client import CollectorRegistry
 
 from bot.cards.field_errors import Links
 from bot.chat.bot_context import BotContext
-from bot.chat.exports.download import DownloadLimits, Exports
-from bot.chat.exports.files import HistoryFile
+from bot.chat.exports.download import LONGEST_PAUSE, DownloadLimits, Exports
+from bot.chat.exports.files import CsvFile, ExportFile, HistoryFile
 from bot.chat.exports.links import HISTORY, ExportLinks, ExportRequest
-from bot.languages import Language, load_texts
+from bot.languages import Language, Texts, load_texts
 from bot.roles.admins_setting import AdminsSetting
-from core.clock import utc_now
+from core.clock import Sleep, utc_now
 from core.http.server import listening
 from core.metrics import Metrics
 from storage.database import Database
@@ -64,12 +66,15 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(folder: Path, limits: DownloadLimits) -> AsyncIterator[Served]:
+async def serving(
+    folder: Path, limits: DownloadLimits, sleep: Sleep = asyncio.sleep, file: ExportFile | None = None
+) -> AsyncIterator[Served]:
     async with empty_store(folder) as database:
         await _fill(database)
         encryption, application = Encryption([Fernet.generate_key().decode()]), web.Application()
         context = BotContext(database, AdminsSetting(()), utc_now, load_texts(), Links())
-        exports = Exports(context, ExportLinks(encryption, utc_now), {HISTORY: HistoryFile(database)}, limits)
+        files = {HISTORY: file or HistoryFile(database)}
+        exports = Exports(context, ExportLinks(encryption, utc_now), files, limits, sleep)
         application.router.add_get("/exports/{token}", exports.serve)
         async with listening(application, "127.0.0.1", 0) as port:
             with ExitStack() as readers:
@@ -134,6 +139,45 @@ async def test_a_tenant_has_a_few_downloads_at_the_same_time(tmp_path: Path) -> 
         assert await status(QUIET) == 200
         readers[0].close()
         await eventually(is_free)
+
+
+class ThreeSlices(CsvFile):
+    """A file that records when it is read; others can run meanwhile."""
+
+    name = "three"
+
+    def __init__(self, happened: list[str]) -> None:
+        self._happened = happened
+
+    async def parts(self, texts: Texts, request: ExportRequest) -> AsyncIterator[str]:
+        for number in range(3):
+            self._happened.append("begins")
+            await asyncio.sleep(0)
+            self._happened.append("ends")
+            yield str(number)
+
+
+async def test_of_all_downloads_one_slice_is_read_at_a_time_and_a_pause_follows_it(tmp_path: Path) -> None:
+    happened, pauses = list[str](), list[float]()
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(0)
+        happened.append("paused")
+
+    async with (
+        serving(tmp_path, DownloadLimits(), sleep, ThreeSlices(happened)) as served,
+        aiohttp.ClientSession() as http,
+    ):
+
+        async def download(tenant: str) -> str:
+            async with http.get(served.link_of(tenant)) as response:
+                return await response.text()
+
+        assert await asyncio.gather(*map(download, (BUSY, QUIET, BUSY))) == ["012"] * 3
+    assert happened.count("begins") == 9
+    assert re.fullmatch("((begins ends )?paused ?)*", " ".join(happened))
+    assert all(0 < seconds <= LONGEST_PAUSE for seconds in pauses)
 
 
 async def test_a_download_has_a_time_limit_and_its_part_is_not_taken_for_the_whole(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def _list_actions(texts: Texts, view: IntegrationView, listed: MonitorList) -> l
         actions.append(button(texts("button.monitors_add"), "monitors.add", data, inputs=True))
     if listed.monitors:
         actions.append(button(texts("button.monitors_remove"), "monitors.remove", data, inputs=True))
+        actions.append(button(texts("button.monitor_secret"), "monitors.secret", data))
     return actions
 
 
@@ -131,11 +132,12 @@ def checklist(
     tasks: Sequence[MonitorTask],
     now: datetime,
     zone: str,
-    own: Link | None = None,
+    *,
+    own: bool = False,
 ) -> Card:
     """Which monitors still use the replaced secret, and who updated the others, and when.
 
-    The bot shows nobody a secret that it made: then the monitors get one of their own, from the page ``own``.
+    The bot shows nobody a secret that it rotated: then the monitors need one of their ``own``.
     """
     still_open = [task for task in tasks if task.done_at is None]
     done = sorted((task for task in tasks if task.done_at), key=lambda task: task.done_at or now, reverse=True)
@@ -151,9 +153,34 @@ def checklist(
     data = {"integration": view.id}
     actions: list[Action] = []
     if still_open:
-        actions.append(button(texts("button.tick"), "monitors.tick", data, style="positive", inputs=True))
-        actions += [open_link(own)] if own else []
+        if own:
+            actions.append(button(texts("button.monitor_secret"), "monitors.secret", data, style="positive"))
+        actions.append(
+            button(texts("button.tick"), "monitors.tick", data, style=None if own else "positive", inputs=True)
+        )
     actions.append(button(texts("button.monitors"), "monitors.show", data))
+    return card(texts, title, body, actions)
+
+
+def secret_offered(texts: Texts, view: IntegrationView, page: Link, link: Link | None, *, may: bool) -> Card:
+    """Where a secret of the monitors' own is made and shown once: ``link``; by hand in Azure, on ``page``.
+
+    ``may`` if the application permits it to the bot.
+    """
+    title = texts("monitor_secret.title")
+    body: list[CardElement] = [header("🔑", title, capped(view.name))]
+    if may and link:
+        steps = ("open", "paste", "mark")
+        body += [row(f"{n}.", texts(f"monitors.secret.{step}")) for n, step in enumerate(steps, start=1)]
+        body.append(row("🔒", "", texts("monitors.secret.safe")))
+    else:
+        why = "export.unreachable" if may else "fault.graph.rotation_forbidden"
+        body.append(note("warning", "🔒", texts(why), texts("monitors.secret.by_hand")))
+    data = {"integration": view.id}
+    actions: list[Action] = [
+        open_link(link if may and link else page),
+        button(texts("button.checklist"), "monitors.checklist", data),
+    ]
     return card(texts, title, body, actions)
 
 

@@ -22,7 +22,7 @@ from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
-from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
+from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
 from sync.domain.rotation import OldSecretLeft
 from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, OWN, PEOPLE
@@ -231,9 +231,7 @@ def _update(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
 
 def _error(notice: NoticeView) -> SyncError:
     facts = notice.facts
-    error = (CredentialsWrong if facts.get("lasting") else ServiceUnavailable)(Fault(facts["fault"]))
-    error.context = dict(facts.get("context", {}))
-    return error
+    return error_from(facts["fault"], bool(facts.get("lasting")), facts.get("context", {}))
 
 
 def _in_words(texts: Texts, notice: NoticeView, error: SyncError) -> FormError:

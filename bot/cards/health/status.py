@@ -73,7 +73,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
-        *([] if faults or not view.integration.enabled else [_freshness(texts, view), *proof(texts, status)]),
+        *_shown(texts, view, faults),
         *_services(texts, status, faults),
         _figures(texts, status, faults),
         *_not_shown(texts, status),
@@ -100,12 +100,24 @@ def _state(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> tuple[
     """The symbol and the sentence that say what Teams shows now."""
     if not view.integration.enabled:
         return "⏸️", texts("status.disabled")
+    if _is_closed(view) and not (faults and _stops(faults[0], view.status)):
+        return "🌙", _closed(texts, view)
     if not faults:
         return "✅", texts("status.enabled")
     since = texts.since(faults[0].since, view.now, view.zone)
     if _stops(faults[0], view.status):
         return "❌", texts("status.no_calls", since=since)
     return "⚠️", texts("status.out_of_date", since=since)
+
+
+def _is_closed(view: StatusView) -> bool:
+    """Whether nothing is shown now because of the schedule."""
+    return view.integration.enabled and view.integration.closed
+
+
+def _closed(texts: Texts, view: StatusView) -> str:
+    begins = view.integration.turns_at or view.now
+    return texts("status.closed", until=texts.until(begins, view.now, view.zone))
 
 
 def _stops(fault: _Problem, status: Status) -> bool:
@@ -123,6 +135,16 @@ def _problems(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> lis
         link = said.link if place else None
         found.append(note(style, symbol, said.sentence, said.remedy, link=link))  # type: ignore[arg-type]
     return found
+
+
+def _shown(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
+    """How soon Teams shows a change, and what proves it; outside the hours, until when it shows nothing."""
+    if _is_closed(view):
+        said = [_closed(texts, view)] if faults else []
+        return [note("default", "🌙", *said, texts("status.closed.how"))]
+    if faults or not view.integration.enabled:
+        return []
+    return [_freshness(texts, view), *proof(texts, view.status)]
 
 
 def _services(texts: Texts, status: Status, faults: Sequence[_Problem]) -> list[CardElement]:
@@ -220,6 +242,7 @@ def _actions(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list
     wanted += [("button.install_update", "update.show")] if status.update else []
     wanted += [("button.refresh", "status.show"), ("button.test", "test.run")]
     wanted += [("button.left_out", "people.left_out")] if status.not_shown else [("button.people", "people.show")]
+    wanted += [("button.schedule", "schedule.show")] if _is_closed(view) else []
     wanted += [("button.disable", "disable.ask")] if view.integration.enabled else []
     found = _remedies(texts, view, faults)
     has_test = any(getattr(action, "verb", "") == "test.run" for action in found)

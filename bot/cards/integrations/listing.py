@@ -188,10 +188,11 @@ def remove_asked(texts: Texts, integration: IntegrationView, form_error: FormErr
     return card(texts, title, body, actions)
 
 
-def removed(texts: Texts, integration_id: str, name: str, *, is_done: bool) -> Card:
-    """It is removed, or it will be as soon as presence is cleared."""
+def removed(texts: Texts, integration_id: str, name: str, left: int | None) -> Card:
+    """It is removed, with ``left`` statuses still shown, or with None it will be as soon as they are cleared."""
+    is_done = left is not None
     title = texts("removed.title" if is_done else "removing.title")
-    what = texts("removed.what" if is_done else "removing.what")
+    what = texts.plural("removed.left", left) if left else texts("removed.what" if is_done else "removing.what")
     body = [
         header("🗑️", title, capped(name)),
         note("good" if is_done else "accent", "✅" if is_done else "⏳", what),

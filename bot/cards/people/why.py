@@ -15,7 +15,9 @@ from sync.domain.people import Explanation, Light, PersonCard, PersonLine, Reaso
 
 LIGHTS = {Light.GOOD: "🟢", Light.WAITING: "🟡", Light.WRONG: "🔴", Light.OFF: "➖"}
 GOOD = frozenset({Reason.SHOWN, Reason.NOTHING})
-WAITING = frozenset({Reason.PENDING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.STRONGER, Reason.UNREAD})
+WAITING = frozenset(
+    {Reason.CLOSED, Reason.PENDING, Reason.QUOTA, Reason.SERVICE_DOWN, Reason.STRONGER, Reason.UNREAD}
+)
 MATCHABLE = frozenset({"no_address", "not_found", "ambiguous", "disabled", "taken", "chosen_gone"})
 """Why someone is left out, where choosing another account by hand helps: the values of ``Unmatched``."""
 
@@ -32,6 +34,7 @@ FIXES: Mapping[Reason, tuple[str, str]] = {
     Reason.NOT_READ: TEST,
     Reason.LEFT_OUT: ("button.match", "person.match"),
     Reason.EXCLUDED: ("button.include", "person.include"),
+    Reason.CLOSED: ("button.schedule", "schedule.show"),
     Reason.CREDENTIALS: ("button.status", "status.show"),
     Reason.REFUSED: RESEND,
     Reason.NOT_HEARD: RESEND,
@@ -51,7 +54,7 @@ FIXES: Mapping[Reason, tuple[str, str]] = {
 
 def why_card(texts: Texts, found: Explanation, now: datetime, zone: str) -> Card:
     title = texts("why.title")
-    body: list[CardElement] = [header("🔎", title, who(found.person)), _verdict(texts, found)]
+    body: list[CardElement] = [header("🔎", title, who(found.person)), _verdict(texts, found, now, zone)]
     body += [_rung(texts, rung, now, zone) for rung in found.rungs]
     return card(texts, title, body, _actions(texts, found), wide=True)
 
@@ -61,7 +64,7 @@ def own_card(texts: Texts, found: list[Explanation], now: datetime, zone: str) -
     title = texts("why.title.me")
     body: list[CardElement] = [header("🔎", title)]
     for each in found:
-        body.append(_verdict(texts, each, remedy=False))
+        body.append(_verdict(texts, each, now, zone, remedy=False))
         body += [_rung(texts, rung, now, zone) for rung in each.rungs]
     if not found:
         body.append(note("default", "☎️", texts("why.me.none"), texts("why.me.none.remedy")))
@@ -96,11 +99,11 @@ def support_lines(person: PersonCard, found: Explanation) -> list[str]:
     return [capped(line, 300) for line in lines]
 
 
-def _verdict(texts: Texts, found: Explanation, *, remedy: bool = True) -> CardElement:
+def _verdict(texts: Texts, found: Explanation, now: datetime, zone: str, *, remedy: bool = True) -> CardElement:
     style: Style = "good" if found.reason in GOOD else "accent" if found.reason in WAITING else "warning"
     symbol = "✅" if found.reason in GOOD else "⏳" if found.reason in WAITING else "⚠️"
     key = f"why.reason.{found.reason}"
-    sentence = texts(key, **_in_words(texts, found.facts))
+    sentence = texts(key, **_in_words(texts, found.facts, now, zone))
     return note(style, symbol, sentence, *(_remedies(texts, found) if remedy else [""]))
 
 
@@ -117,7 +120,7 @@ def _is_matchable(found: Explanation) -> bool:
 
 
 def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
-    sentence = texts(f"why.{rung.step}.{rung.key}", **_in_words(texts, rung.facts))
+    sentence = texts(f"why.{rung.step}.{rung.key}", **_in_words(texts, rung.facts, now, zone))
     when = texts.when(rung.at, now, zone) if rung.at else ""
     if rung.at and now - rung.at < JUST_NOW:
         when = texts("why.just_now")
@@ -125,8 +128,11 @@ def _rung(texts: Texts, rung: Rung, now: datetime, zone: str) -> CardElement:
     return row(LIGHTS[rung.light], f"{step}: {sentence}", when, spacing="Default")
 
 
-def _in_words(texts: Texts, facts: Mapping[str, str]) -> dict[str, str]:
-    return {name: _in_word(texts, name, value) for name, value in facts.items()}
+def _in_words(texts: Texts, facts: Mapping[str, str], now: datetime, zone: str) -> dict[str, str]:
+    said = {name: _in_word(texts, name, value) for name, value in facts.items()}
+    if facts.get("until"):
+        said["until"] = texts.until(datetime.fromisoformat(facts["until"]), now, zone)
+    return said
 
 
 def _in_word(texts: Texts, name: str, value: str) -> str:

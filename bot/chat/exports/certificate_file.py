@@ -23,7 +23,7 @@ class CertificateFile:
         self._services = services
 
     async def serve(self, http_request: web.Request) -> web.Response:
-        """The handler for ``GET /certificates/{token}``."""
+        """The handler for ``GET /exports/certificates/{token}``."""
         request = self._services.export_links.read(http_request.match_info["token"], CERTIFICATES)
         if request is None:
             return _gone()

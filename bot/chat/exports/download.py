@@ -1,7 +1,8 @@
 """Files, served to the person with a valid link.
 
 A reader decides how fast a file is read, so no session is open while it is sent: each slice is read in a session
-of its own. A download has a time limit, and a tenant has a few downloads at the same time.
+of its own. A download has a time limit, and a tenant has a few downloads at the same time. Of all downloads in a
+process one slice is read at a time, with a pause after it: however many files are read, others are served.
 """
 
 import asyncio
@@ -9,6 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from time import monotonic
 
 import structlog
 from aiohttp import web
@@ -16,6 +18,7 @@ from aiohttp import web
 from bot.chat.bot_context import BotContext
 from bot.chat.exports.files import ExportFile
 from bot.chat.exports.links import ExportLinks, ExportRequest
+from core.clock import Sleep
 from sync.domain.model import UnknownIntegration
 from sync.domain.roles import Role
 
@@ -24,6 +27,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
+
+PAUSE, LONGEST_PAUSE = 3.0, 0.1
+"""After a slice, in multiples of the time it took, and in seconds at most: files take a quarter of a process."""
 
 log = structlog.get_logger()
 
@@ -45,12 +51,15 @@ class Exports:
         links: ExportLinks,
         files: Mapping[str, ExportFile],
         limits: DownloadLimits | None = None,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._context = context
         self._links = links
         self._files = files
         self._limits = limits or DownloadLimits()
         self._running: Counter[str] = Counter()
+        self._reading = asyncio.Lock()
+        self._sleep = sleep
 
     async def serve(self, http_request: web.Request) -> web.StreamResponse:
         """The handler for ``GET /exports/{token}``."""
@@ -85,7 +94,7 @@ class Exports:
         self, http_request: web.Request, request: ExportRequest, file: ExportFile
     ) -> web.StreamResponse:
         """Send the file; a part of one that is too slow, or ends early, is aborted and not taken for the whole."""
-        parts = file.parts(self._context.languages[request.language], request)
+        parts = self._in_turn(file.parts(self._context.languages[request.language], request))
         response = web.StreamResponse(headers=self._headers(file))
         try:
             async with asyncio.timeout(self._limits.seconds):
@@ -104,6 +113,17 @@ class Exports:
         except ConnectionError:
             log.info("export_not_read", tenant=request.tenant)
         return response
+
+    async def _in_turn(self, parts: AsyncIterator[str]) -> AsyncIterator[str]:
+        """The parts, each read when no other download reads, and followed by a pause before the next of any."""
+        while True:
+            async with self._reading:
+                began = monotonic()
+                part = await anext(parts, None)
+                await self._sleep(min(LONGEST_PAUSE, PAUSE * (monotonic() - began)))
+            if part is None:
+                return
+            yield part
 
     def _headers(self, file: ExportFile) -> dict[str, str]:
         name = f"{file.name}-{self._context.clock():%Y-%m-%d}.{file.extension}"

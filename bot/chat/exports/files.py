@@ -4,11 +4,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from typing import Any, Protocol, TypeVar
 
 from bot.cards.access import history as history_lines
+from bot.cards.health import report_file as report_lines
 from bot.cards.people import export as people_lines
 from bot.chat.context import Services
 from bot.chat.exports.csv_lines import csv_line
 from bot.chat.exports.diagnostics import DiagnosticsFile
-from bot.chat.exports.links import DIAGNOSTICS, HISTORY, PEOPLE, ExportRequest
+from bot.chat.exports.links import DIAGNOSTICS, HISTORY, PEOPLE, REPORT, ExportRequest
 from bot.languages import Texts
 from storage.database import Database
 from storage.queries import history
@@ -16,6 +17,7 @@ from storage.tables.history import HistoryEntry
 from sync.domain.people import ExportedPerson
 from sync.domain.roles import Role
 from sync.people.roster import Roster
+from sync.reports.reports import Reports
 
 BYTE_ORDER_MARK = "\ufeff"
 """Excel reads a file as UTF-8 only if it begins with this."""
@@ -77,6 +79,20 @@ class PeopleFile(CsvFile):
         return csv_parts(texts, people_lines.columns(texts), after, people_lines.line)
 
 
+class ReportFile(CsvFile):
+    """The last week of an integration: a line an hour, then a line a fault."""
+
+    name = "cloudlink-presence-report"
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+
+    async def parts(self, texts: Texts, request: ExportRequest) -> AsyncIterator[str]:
+        week = await self._reports.week(request.tenant, request.integration_id)
+        lines = [report_lines.columns(texts), *report_lines.lines(texts, week)]
+        yield BYTE_ORDER_MARK + "".join(csv_line(line, texts.language) for line in lines)
+
+
 async def csv_parts(
     texts: Texts,
     columns: Sequence[str],
@@ -97,4 +113,5 @@ def export_files(services: Services, settings: Mapping[str, Any]) -> Mapping[str
         HISTORY: HistoryFile(services.database),
         PEOPLE: PeopleFile(services.operations.roster),
         DIAGNOSTICS: DiagnosticsFile(services, settings),
+        REPORT: ReportFile(services.operations.reports),
     }

@@ -1,4 +1,4 @@
-"""Links to files (history, people, diagnostics) and certificates: each is valid for ten minutes.
+"""Links to files (history, people, diagnostics, report), certificates and monitors' secrets, valid for ten minutes.
 
 A link contains the request, encrypted with a key for this purpose: it cannot be guessed or altered, and nothing has
 to be stored for it.
@@ -15,13 +15,16 @@ from core.http.client import is_loopback_host
 from storage.encryption import Encryption, SecretUnreadable
 
 PATH = "/exports/"
-CERTIFICATES = "/certificates/"
+CERTIFICATES = "/exports/certificates/"
+MONITOR_SECRETS = "/exports/monitors/"
+"""Below ``PATH``, so that one rule of a reverse proxy lets them all through."""
+
 LIFETIME = timedelta(minutes=10)
 PURPOSE = "export links"
 FILE = b"history.csv"
 MAX_TOKEN_LENGTH = 2000
 
-HISTORY, PEOPLE, DIAGNOSTICS = "history", "people", "diagnostics"
+HISTORY, PEOPLE, DIAGNOSTICS, REPORT = "history", "people", "diagnostics", "report"
 """The files."""
 
 
@@ -34,6 +37,7 @@ class ExportRequest:
     language: Language
     integration_id: str
     file: str = HISTORY
+    person_name: str = ""
 
 
 class ExportLinks:
@@ -59,6 +63,7 @@ class ExportLinks:
             "language": request.language.value,
             "integration": request.integration_id,
             "file": request.file,
+            "name": request.person_name,
         }
         return base + path + self._encryption.encrypt(json.dumps(payload), FILE)
 
@@ -69,7 +74,7 @@ class ExportLinks:
             if payload["path"] != path or datetime.fromisoformat(payload["until"]) <= self._clock():
                 return None
             language = Language(payload["language"])
-            about = payload["integration"], payload["file"]
+            about = payload["integration"], payload["file"], payload["name"]
             return ExportRequest(payload["tenant"], payload["person"], language, *about)
         except (SecretUnreadable, ValueError, KeyError, TypeError):
             return None

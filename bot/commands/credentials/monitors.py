@@ -10,10 +10,11 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from bot.cards.credentials import monitors as cards
 from bot.cards.credentials.rotation import secrets_page
-from bot.cards.field_errors import FormError
+from bot.cards.field_errors import FormError, Link
 from bot.cards.fields import MAX_NAME
 from bot.cards.validation import check_no_secret, cleaned, failed_check
 from bot.chat.context import Command, TurnContext
+from bot.chat.exports.links import MONITOR_SECRETS, ExportRequest
 from bot.commands.choice import choose
 from storage.queries import monitors
 from sync.audit import Act
@@ -134,9 +135,21 @@ async def checklist(context: TurnContext) -> None:
     if not tasks:
         return await show_for(context, view)
     is_unseen = rotation is not None and rotation.kind in BY_THE_BOT
-    own = secrets_page(context.texts, view, context.services.links) if is_unseen else None
     zone = await context.zone()
-    return await context.show(cards.checklist(context.texts, view, tasks, context.now, zone, own))
+    return await context.show(cards.checklist(context.texts, view, tasks, context.now, zone, own=is_unseen))
+
+
+async def secret(context: TurnContext) -> None:
+    """A link to a secret of the monitors' own, which is made when its page is used."""
+    view = await context.integration()
+    may = await context.operations.monitor_secrets.may_make(context.tenant, view.id)
+    who = context.actor
+    request = ExportRequest(context.tenant, who.id, context.texts.language, view.id, person_name=who.name)
+    service_url = context.turn.incoming.address.service_url
+    url = context.services.export_links.create(request, service_url, MONITOR_SECRETS)
+    link = Link(context.texts("link.monitor_secret"), url) if url else None
+    page = secrets_page(context.texts, view, context.services.links)
+    await context.show(cards.secret_offered(context.texts, view, page, link, may=may))
 
 
 async def listed_names(context: TurnContext, view: IntegrationView) -> list[str]:
@@ -188,5 +201,6 @@ COMMAND = Command(
         "monitors.other": other,
         "monitors.checklist": checklist,
         "monitors.tick": tick,
+        "monitors.secret": secret,
     },
 )

@@ -25,7 +25,7 @@ from sync.domain.model import (
 )
 from sync.domain.roles import Role
 
-EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping")
+EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping", "schedule")
 """The acts that make an open form outdated."""
 
 

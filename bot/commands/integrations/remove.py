@@ -46,12 +46,13 @@ async def progress(context: TurnContext) -> None:
 async def _follow(context: TurnContext, integration_id: str, name: str) -> None:
     """Show that it is being removed, and after some seconds at most whether it is."""
     operations = context.operations.integrations
-    is_done = await operations.is_removed(context.tenant, integration_id)
-    await context.show(cards.removed(context.texts, integration_id, name, is_done=is_done))
-    for _ in range(0 if is_done else FOLLOW_TIMES):
+    left = await operations.left_by_removal(context.tenant, integration_id)
+    await context.show(cards.removed(context.texts, integration_id, name, left))
+    for _ in range(FOLLOW_TIMES if left is None else 0):
         await asyncio.sleep(FOLLOW_INTERVAL)
-        if await operations.is_removed(context.tenant, integration_id):
-            return await context.show(cards.removed(context.texts, integration_id, name, is_done=True))
+        left = await operations.left_by_removal(context.tenant, integration_id)
+        if left is not None:
+            return await context.show(cards.removed(context.texts, integration_id, name, left))
     return None
 
 

@@ -1,6 +1,13 @@
 """The commands about people: the list, one person, why Teams shows what it shows, and a person's own presence."""
 
 from bot.chat.context import Command
-from bot.commands.people import export, listing, own, person, why
+from bot.commands.people import export, importing, listing, own, person, why
 
-COMMANDS: tuple[Command, ...] = (listing.COMMAND, export.COMMAND, why.COMMAND, person.COMMAND, own.COMMAND)
+COMMANDS: tuple[Command, ...] = (
+    listing.COMMAND,
+    export.COMMAND,
+    importing.COMMAND,
+    why.COMMAND,
+    person.COMMAND,
+    own.COMMAND,
+)

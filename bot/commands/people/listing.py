@@ -12,8 +12,8 @@ from core.text import searchable
 from storage.queries.people.directory_people import PeopleQuery
 from sync.domain.model import IntegrationView
 from sync.domain.people import PeopleFilter, PersonLine
+from sync.domain.presence import TALKING
 from sync.domain.roles import Role
-from sync.people.roster import IN_A_CALL
 
 WHO_IS_LEFT_OUT = (
     *("unmatched", "left out", "who is left out", "who is not synced", "who is not synchronized", "not synced"),
@@ -55,7 +55,7 @@ async def show_list(context: TurnContext, search: Search) -> None:
         by=context.person,
         after=context.data.get("after", ""),
         before=context.data.get("before", ""),
-        talking=IN_A_CALL,
+        talking=TALKING,
     )
     page = await context.operations.roster.page(context.tenant, search.integration.id, query)
     await context.show(cards.listed(context.texts, search, page))

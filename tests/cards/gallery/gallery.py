@@ -36,7 +36,7 @@ from sync.domain.model import (
     WouldSend,
 )
 from sync.domain.presence import Effect, LineState, Presence
-from tests.cards.gallery import access, management, notice, people, rotation, update
+from tests.cards.gallery import access, management, notice, people, report, rotation, update
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LINKS = Links()
@@ -80,6 +80,7 @@ def gallery(texts: Texts) -> dict[str, Card]:
             *_health(texts),
             *_things(texts),
             *people.samples(texts, integration(), _typed("why", texts)),
+            *report.samples(texts, integration()),
             *management.samples(texts, integration(), _every_field(texts)),
             *notice.samples(texts),
             *update.samples(texts, integration()),
@@ -218,6 +219,9 @@ def _health(texts: Texts) -> Iterator[tuple[str, Card]]:
     refused = replace(MANY, proof=Proof(NOW, refused=True))
     yield "status_read_back_refused", _status(texts, [None, None, None], many=refused)
     wrong, unavailable = example(Fault.ENTRA_SECRET_EXPIRED), example(Fault.CLOUDLINK_UNREACHABLE)
+    yield "status_closed", _status(texts, [None, None, None], closed=True)
+    yield "status_closed_delayed", _status(texts, [unavailable, None, None], closed=True)
+    yield "status_closed_expired", _status(texts, [None, wrong, None], closed=True)
     yesterday, polled = NOW.date() - timedelta(days=1), Freshness.NOT_SUBSCRIBED
     yield "status_in_trouble", _status(texts, [unavailable, wrong, None], expires=yesterday, freshness=polled)
     consent = example(Fault.GRAPH_CONSENT_MISSING)
@@ -279,6 +283,7 @@ def _status(
     freshness: Freshness = Freshness.LIVE,
     many: Figures = FEW,
     name: str = "Head office",
+    closed: bool = False,
 ) -> Card:
     """A fault began 12 minutes ago, after the last change."""
     since, is_faulty = NOW - timedelta(minutes=12), any(errors)
@@ -287,8 +292,9 @@ def _status(
         for service, error in zip(Service, errors, strict=True)
     )
     changed = NOW - timedelta(minutes=14 if is_faulty else 3) if enabled else None
+    one = integration(enabled=enabled, expires=expires, name=name)
     sample = Status(
-        integration(enabled=enabled, expires=expires, name=name),
+        replace(one, closed=closed, turns_at=NOW + timedelta(hours=21) if closed else None),
         service_health,
         many.people,
         many.matched,
@@ -327,8 +333,9 @@ def _things(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "remove_asked", integrations.remove_asked(texts, one)
     wrong = FormError(texts("remove.other_name"), texts("remove.other_name.remedy"), field="typed_name")
     yield "remove_wrong_name", integrations.remove_asked(texts, integration(name=LONG), wrong)
-    yield "removing", integrations.removed(texts, "1" * 32, "Head office", is_done=False)
-    yield "removed", integrations.removed(texts, "1" * 32, "Head office", is_done=True)
+    yield "removing", integrations.removed(texts, "1" * 32, "Head office", None)
+    yield "removed", integrations.removed(texts, "1" * 32, "Head office", 0)
+    yield "removed_left", integrations.removed(texts, "1" * 32, "Head office", 3)
 
 
 def integration(

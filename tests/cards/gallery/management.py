@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from bot.activity import Card
 from bot.cards.access import history
@@ -11,7 +12,9 @@ from bot.cards.credentials.monitors import MonitorList
 from bot.cards.credentials.rotation import secrets_page
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.integrations import edit
-from bot.cards.presence import mapping
+from bot.cards.presence import mapping, schedule
+from bot.cards.presence.typed_hours import DAYS, HOLIDAYS, MAX_TYPED_DAY, PRESET, schedule_of, typed_of
+from bot.cards.presence.typed_hours import ZONE as ZONE_FIELD
 from bot.cards.validation import failed_check
 from bot.languages import Texts
 from storage.queries.monitors import MAX_MONITORS, OpenTask
@@ -20,6 +23,7 @@ from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
 from sync.domain.model import BOT, Concerned, IntegrationView
 from sync.domain.presence import LineState, Presence
+from sync.domain.schedule import WEEKS, Period, Preset, Schedule
 from sync.integrations.mapping_editor import SHOWN
 from sync.presence.mapping import QUIET, chosen_by
 
@@ -41,6 +45,7 @@ def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Itera
     """``wrong`` are errors of every field, and one of the whole card."""
     yield from _editing(texts, one, wrong)
     yield from _mapping(texts, one)
+    yield from _schedule(texts, replace(one, enabled=True))
     yield from _history(texts, one)
     yield from _monitors(texts, one)
 
@@ -80,6 +85,29 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
 
 
+def _schedule(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    today = NOW.date()
+
+    def shown(given: Schedule | None, **about: Any) -> Card:
+        return schedule.form(texts, one, schedule.Form(typed_of(given, ZONE, today), given, **about), NOW)
+
+    christmas = frozenset({date(2026, 12, 25), date(2027, 1, 1)})
+    office = Schedule(ZONE, WEEKS[Preset.OFFICE], christmas)
+    split = (Period(time(9), time(12, 30)), Period(time(13, 30), time(18)))
+    yield "schedule", shown(None)
+    yield "schedule_preview", shown(office, cleared=12)
+    yield "schedule_saved", shown(Schedule(ZONE, (split,) * 7, christmas), is_saved=True)
+    typed = {PRESET: Preset.OWN, ZONE_FIELD: "Lisbn", **dict.fromkeys(DAYS, "nine to five"), HOLIDAYS: "x\n" * 9}
+    _, errors = schedule_of(texts, typed, today)
+    wrong = schedule.Form(typed, None, errors)
+    yield "schedule_wrong", schedule.form(texts, replace(one, name=LONG), wrong, NOW)
+    most = {**dict.fromkeys(DAYS, "Ş" * MAX_TYPED_DAY), HOLIDAYS: "2026-12-25\n" * 400, PRESET: Preset.OWN}
+    yield (
+        "schedule_most",
+        schedule.form(texts, one, schedule.Form(most, None, schedule_of(texts, most, today)[1]), NOW),
+    )
+
+
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     other = replace(one, name="Branch", id="f" * 32)
     few = [
@@ -117,8 +145,14 @@ def _monitors(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "monitors_asked_most", monitors.asked(texts, one, most, "r1")
     yield "monitors_other", monitors.other_secret(texts, one)
     yield "monitors_checklist", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE)
-    own = secrets_page(texts, one, Links())
-    yield "monitors_checklist_own", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE, own)
+    yield "monitors_checklist_own", monitors.checklist(texts, one, monitor_tasks(few, 1), NOW, ZONE, own=True)
+    page, link = (
+        secrets_page(texts, one, Links()),
+        Link(texts("link.monitor_secret"), "https://bot.example/exports/x"),
+    )
+    yield "monitors_secret", monitors.secret_offered(texts, one, page, link, may=True)
+    yield "monitors_secret_forbidden", monitors.secret_offered(texts, one, page, link, may=False)
+    yield "monitors_secret_unreachable", monitors.secret_offered(texts, one, page, None, may=True)
     yield "monitors_checklist_most", monitors.checklist(texts, one, monitor_tasks(most, 25), NOW, ZONE)
     yield (
         "monitors_all_done",

@@ -7,10 +7,20 @@ from datetime import UTC, datetime, timedelta
 from bot.activity import Card
 from bot.cards import exports
 from bot.cards.field_errors import Link
-from bot.cards.people import listing, person, why
+from bot.cards.people import importing, listing, person, why
 from bot.cards.people.listing import Search
 from bot.languages import Texts
 from storage.tables.columns import UNSURE
+from sync.domain.imports import (
+    Changed,
+    Figures,
+    FileFault,
+    FileRefused,
+    ImportLine,
+    ImportView,
+    LineFault,
+    Matched,
+)
 from sync.domain.model import IntegrationView, Unmatched
 from sync.domain.people import (
     Device,
@@ -60,6 +70,7 @@ def line(name: str = "Sofia Exemplo", **values: object) -> PersonLine:
 def samples(texts: Texts, one: IntegrationView, why_typed: str) -> Iterator[tuple[str, Card]]:
     yield from _lists(texts, one, why_typed)
     yield from _cards(texts)
+    yield from _imports(texts, one)
     yield from _reasons(texts)
 
 
@@ -110,6 +121,37 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     for refusal in MatchRefusal:
         refused = MatchRefused(refusal, "Rui Exemplo")
         yield f"person_match_{refusal}", person.match_form(texts, by_hand, "rui@contoso.example", refused)
+
+
+def _imports(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    yield "import", importing.form(texts, one)
+    for fault in FileFault:
+        yield f"import_file_{fault}", importing.form(texts, one, "x" * 4000, FileRefused(fault, "48"))
+    yield "import_reading", importing.reading(texts, one, "people.csv")
+    changes = (
+        ImportLine(2, "p", "Sofia Exemplo", 0, excluded=True),
+        ImportLine(3, "p", "Rui Exemplo", 0, excluded=False),
+        ImportLine(7, "p", "Ana Exemplo", 0, match=Matched.MATCH, account="ana@contoso.example"),
+        ImportLine(9, "p", "Bea Exemplo", 0, match=Matched.UNMATCH),
+    )
+    view = ImportView("i", "i", "people.csv", NOW, Figures(1, 1, 1, 1, 84), lines=changes, has_after=True)
+    yield "import_preview", importing.preview(texts, view)
+    changed = (Changed("Gil Exemplo", "Ana Lima"), Changed("Eva Exemplo", ""))
+    yield "import_changed", importing.preview(texts, replace(view, changed=changed))
+    yield "import_nothing", importing.preview(texts, replace(view, figures=Figures(unchanged=3), lines=()))
+    yield "import_done", importing.preview(texts, replace(view, is_done=True, lines=()))
+    faults = [ImportLine(at, "p", "Sofia Exemplo", fault=one, detail="7") for at, one in enumerate(LineFault, 2)]
+    yield "import_faulty", importing.preview(texts, replace(view, figures=Figures(faulty=14), lines=faults[:10]))
+    yield (
+        "import_faulty_more",
+        importing.preview(texts, replace(view, figures=Figures(faulty=14), lines=faults[10:])),
+    )
+    worst = [ImportLine(10**5, "p", LONG, 0, excluded=True, match=Matched.MATCH, account=LONG)] * 10
+    names = [Changed(LONG, LONG)] * 200
+    long = replace(view, file=LONG, lines=worst, changed=names, has_before=True)
+    yield "import_worst", importing.preview(texts, long)
+    yield "import_gone", importing.gone(texts)
+    yield "import_cancelled", importing.cancelled(texts)
 
 
 def _reasons(texts: Texts) -> Iterator[tuple[str, Card]]:

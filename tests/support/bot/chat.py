@@ -26,7 +26,7 @@ from sync.operations import Operations
 from tests.support.bot.fake_credentials import FakeCredentials
 from tests.support.bot.fake_operations import fake_operations
 from tests.support.bot.fake_updates import FakeUpdates
-from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, incoming, press
+from tests.support.bot.fakes import ADMIN, TENANT, FakeIntegrations, RecordingTurn, SentFiles, incoming, press
 from tests.support.storage.stores import sqlite_with_tables
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -47,6 +47,7 @@ def services_for(
         links=Links(),
         previews=PreviewCache(clock),
         export_links=ExportLinks(encryption, clock),
+        files=SentFiles(),
         commands=COMMANDS,
     )
 

@@ -4,10 +4,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.service import CredentialService
 from sync.domain.model import Actor, CredentialKind, UnknownIntegration
 from sync.domain.rotation import (
     CredentialChoices,
+    MonitorSecret,
     NewCertificate,
     NewSecret,
     RotationKind,
@@ -17,6 +19,7 @@ from sync.domain.rotation import (
 from tests.support.bot.fakes import FakeIntegrations
 
 WHEN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+MONITORS_VALUE = "Mon8Q~itors.own_secret<&>Zt-9aB3cD5eF7gH"
 PEM = "-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n"
 
 
@@ -111,6 +114,27 @@ class FakeCredentials(CredentialService):
         owner, view = self.integrations.stored[integration_id]
         self.integrations.stored[integration_id] = (owner, replace(view, credential=kind))
         return self._began(integration_id, RotationKind.MANUAL, RotationStep.DONE)
+
+
+@dataclass
+class FakeMonitorSecrets(MonitorSecrets):
+    """``error`` is raised by ``make``; ``made`` keeps who asked, with which mark."""
+
+    integrations: FakeIntegrations
+    may: bool = True
+    error: Exception | None = None
+    made: list[tuple[str, str, Actor]] = field(default_factory=list)
+
+    async def may_make(self, owner_tenant: str, integration_id: str) -> bool:
+        return self.may
+
+    async def make(self, owner_tenant: str, integration_id: str, mark: str, by: Actor) -> MonitorSecret:
+        if self.integrations.stored.get(integration_id, ("", None))[0] != owner_tenant:
+            raise UnknownIntegration
+        self.made.append((integration_id, mark, by))
+        if self.error:
+            raise self.error
+        return MonitorSecret(MONITORS_VALUE, f"Head office monitors {mark}", date(2027, 5, 21))
 
 
 def rotation(integration_id: str, kind: RotationKind, step: RotationStep, **values: object) -> RotationView:

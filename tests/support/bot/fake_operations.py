@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from storage.encryption import Encryption
+from sync.credentials.monitor_secrets import MonitorSecrets
 from sync.credentials.service import CredentialService
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
@@ -11,21 +12,25 @@ from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
 from sync.integrations.overview import Overview, Reach
+from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
 from sync.integrations.teardown import TenantTeardown
 from sync.integrations.way_in import WayIn
 from sync.operations import Operations
 from sync.people.directory_sync import DirectorySync
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.reports import Reports
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
-from tests.support.bot.fake_credentials import FakeCredentials
-from tests.support.bot.fake_people import FakeMappings, FakePeople
+from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -33,9 +38,21 @@ from tests.support.bot.fakes import FakeIntegrations
 def fake_operations(
     integrations: FakeIntegrations, credentials: FakeCredentials, updates: FakeUpdates
 ) -> Operations:
-    people, mappings = FakePeople(), FakeMappings()
+    people = FakePeople()
     return Operations(
-        integrations, integrations, integrations, integrations, credentials, updates, people, people, mappings
+        integrations=integrations,
+        editor=integrations,
+        overview=integrations,
+        connection_test=integrations,
+        credentials=credentials,
+        monitor_secrets=FakeMonitorSecrets(integrations),
+        updates=updates,
+        roster=people,
+        people=people,
+        mappings=FakeMappings(),
+        imports=FakeImports(),
+        schedules=FakeSchedules(),
+        reports=FakeReports(),
     )
 
 
@@ -52,8 +69,12 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
         connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
+        monitor_secrets=MonitorSecrets(context, store),
         updates=UpdateService(context, {}),
         roster=Roster(context, PresenceReader(context, store, quota), quota),
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
+        reports=Reports(context),
+        imports=PeopleImporter(context),
+        schedules=ScheduleEditor(context),
     )

@@ -4,9 +4,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.people.directory_people import PeopleQuery
-from sync.domain.model import Concerned, IntegrationView, UnknownIntegration
+from sync.domain.imports import ImportView
+from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
 from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.schedule_editor import ScheduleEditor
+from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 
@@ -21,6 +24,33 @@ class FakeMappings(MappingEditor):
         return 0, []
 
     async def save(self, *_: Any) -> tuple[IntegrationView, int]:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
+
+
+class FakeImports(PeopleImporter):
+    """Nothing is ever imported."""
+
+    def __init__(self) -> None:
+        pass
+
+    async def newest(self, owner_tenant: str, by: Actor) -> ImportView | None:
+        return None
+
+    async def expect(self, owner_tenant: str, integration_id: str, by: Actor) -> None:
+        raise UnknownIntegration(integration_id)
+
+
+@dataclass
+class FakeSchedules(ScheduleEditor):
+    """``calls`` are the names of the calls that would have changed something."""
+
+    calls: list[str] = field(default_factory=list)
+
+    async def preview(self, *_: Any) -> int:
+        return 0
+
+    async def save(self, *_: Any) -> IntegrationView:
         self.calls.append("save")
         raise UnknownIntegration("i1")
 

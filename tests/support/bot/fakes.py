@@ -2,7 +2,7 @@
 
 import json
 from builtins import list as list_of
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -72,6 +72,16 @@ class RecordingTurn:
     def answer(self) -> Card:
         """The card shown in the end."""
         return (self.replaced or self.sent)[-1]
+
+
+@dataclass
+class SentFiles:
+    """Files that Teams keeps, by their addresses."""
+
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    async def read(self, url: str, parse: Callable[[bytes], Any]) -> Any:
+        return parse(self.files[url])
 
 
 def incoming(
@@ -194,10 +204,10 @@ class FakeIntegrations(IntegrationService, Editor, Overview, ConnectionTest):
         self._called("remove", by)
         del self.stored[self._find(owner_tenant, integration_id).id]
 
-    async def is_removed(self, owner_tenant: str, integration_id: str) -> bool:
+    async def left_by_removal(self, owner_tenant: str, integration_id: str) -> int | None:
         if integration_id in self.stored:
             raise UnknownIntegration
-        return True
+        return 0
 
     def _edited(self, owner_tenant: str, integration_id: str, revision: int, **changed: Any) -> IntegrationView:
         view = self._find(owner_tenant, integration_id)

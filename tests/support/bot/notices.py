@@ -27,6 +27,7 @@ from storage.tables.conversations import Conversation
 from storage.tables.integrations import Integration
 from storage.tables.notices import Notice
 from storage.tables.roles import Member
+from storage.transaction import Transaction
 from sync.domain.jobs import NOTIFY
 from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
@@ -54,6 +55,9 @@ class RecordedJobs:
     async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
         for job, key in names:
             await self.defer(job, key)
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        return set(keys)
 
 
 @dataclass

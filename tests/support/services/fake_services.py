@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from core.clock import Clock
 from core.metrics import Metrics
 from storage.database import Database
+from storage.transaction import Transaction
 from sync.cloudlink.own_webhook import post_sealed
 from sync.domain.changes import Done, Outcome, Request
 from sync.domain.context import Context
@@ -188,6 +189,7 @@ class FakeJobs:
 
     def __init__(self) -> None:
         self.deferred: list[tuple[str, str, datetime | None]] = []
+        self.taken_over: set[str] = set()
 
     async def defer(self, job: str, key: str, at: datetime | None = None) -> None:
         self.deferred.append((job, key, at))
@@ -195,6 +197,9 @@ class FakeJobs:
     async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
         for job, key in names:
             await self.defer(job, key)
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        return set(keys) - self.taken_over
 
     def now(self) -> list[str]:
         """The jobs deferred with no start time."""

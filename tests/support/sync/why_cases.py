@@ -33,10 +33,13 @@ def healthy(**errors: Any) -> tuple[ServiceHealth, ...]:
     return tuple(ServiceHealth(service, errors.get(service.value), NOON) for service in Service)
 
 
-def facts(row: dict[str, Any], *, enabled: bool = True, **known: Any) -> Facts:
+CLOSED: dict[str, Any] = {"closed": True, "turned_at": NOON, "turns_at": NOON + timedelta(hours=20)}
+
+
+def facts(row: dict[str, Any], *, enabled: bool = True, hours: dict[str, Any] | None = None, **known: Any) -> Facts:
     found = person(**row)
     given: dict[str, Any] = {"health": healthy(), "now": NOON + timedelta(minutes=1), "device": "2001"}
-    return Facts(found, person_line(found), integration(enabled=enabled), **{**given, **known})
+    return Facts(found, person_line(found), integration(enabled=enabled, **(hours or {})), **{**given, **known})
 
 
 CHOSEN = (
@@ -59,6 +62,19 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "paused": (Reason.PAUSED, facts(APPLIED, enabled=False)),
     "paused wins over excluded": (Reason.PAUSED, facts({**TALKING, "excluded": True}, enabled=False)),
     "excluded": (Reason.EXCLUDED, facts({**TALKING, "excluded": True, "changed_by_name": "Rui"}, shown=AVAILABLE)),
+    "outside the hours": (Reason.CLOSED, facts({**TALKING, "heard_at": None}, hours=CLOSED, shown=AVAILABLE)),
+    "outside the hours, unread": (Reason.CLOSED, facts(TALKING, hours=CLOSED, read_error=AWAY)),
+    "excluded wins over the hours": (Reason.EXCLUDED, facts({**TALKING, "excluded": True}, hours=CLOSED)),
+    "outside the hours, to be cleared": (Reason.PENDING, facts(APPLIED, hours=CLOSED, shown=IN_A_CALL)),
+    "outside the hours, not cleared": (
+        Reason.CREDENTIALS,
+        facts(APPLIED, hours=CLOSED, health=healthy(entra=DOWN), read_error=DOWN),
+    ),
+    "outside the hours, in a call of Teams": (Reason.NOT_OURS, facts(TALKING, hours=CLOSED, shown=IN_A_CALL)),
+    "outside the hours, another integration": (
+        Reason.SHARED,
+        facts(TALKING, hours=CLOSED, others_wish=Presence.PRESENTING, shown=Shown("DoNotDisturb", "Presenting")),
+    ),
     "left out": (Reason.LEFT_OUT, facts({**TALKING, "teams_user_id": None, "unmatched": "guest"})),
     "never compared": (Reason.NOT_READ, facts({**TALKING, "teams_user_id": None})),
     "no extension": (Reason.LEFT_OUT, facts({"extension": None, "unmatched": "no_extension"})),

@@ -127,6 +127,10 @@ async def setup_step(scene: Scene, verb: str) -> dict[str, Any]:
     return {"draft": sent_by(reply, "setup.register")["draft"]}
 
 
+async def of_integration(scene: Scene) -> dict[str, Any]:
+    return {"integration": scene.view.id, "lines": "Name,Excluded\nNobody,yes"}
+
+
 async def setup_later(scene: Scene) -> dict[str, Any]:
     return {"integration": (await CARDS["setup.now"](scene))["integration"]}
 
@@ -137,6 +141,9 @@ STEPS: Mapping[str, Callable[[Scene], Awaitable[dict[str, Any]]]] = {
         for verb in ("setup.restart", "setup.back", "setup.cancel", "setup.cloudlink", "setup.register")
     },
     "setup.later": setup_later,
+    "import_people.show": of_integration,
+    "import_people.paste": of_integration,
+    "import_people.cancel": of_integration,
     "language.set": lambda scene: scene.offered("language", "language.set", {"language": "pt"}),
     "certificate.host": lambda scene: scene.offered("certificate", "certificate.host"),
     "certificate.federated": lambda scene: scene.offered("certificate", "certificate.federated"),

@@ -5,10 +5,11 @@ setup.resume setup.preview setup.page enable.preview enable.page enable.later di
 status.show update.show update.later update.done test.run remove.ask remove.keep integrations.page
 integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rotate.for_me rotate.progress
 remove.progress rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
-monitors.checklist alerts.told history.show history.page history.filter export.link export.text
+monitors.checklist monitors.secret alerts.told history.show history.page history.filter export.link export.text
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
-mapping.show mapping.preview mapping.quiet mapping.reset
-export_people.link help.cancel admins.list admins.invite admins.open admins.ask_remove
+mapping.show mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
+export_people.link report.show report.export import_people.page help.cancel
+admins.list admins.invite admins.open admins.ask_remove
 """
 READS = frozenset(_READS.split())
 """Read-only verbs, which may be repeated."""
@@ -21,6 +22,8 @@ certificate.use certificate.host certificate.federated monitors.add monitors.rem
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch mapping.save
+import_people.show import_people.paste import_people.apply import_people.cancel
+schedule.save
 """
 CHANGES = frozenset(_CHANGES.split())
 """Verbs that change something, outside or in the store."""

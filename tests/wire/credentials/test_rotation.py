@@ -334,6 +334,30 @@ async def test_a_secret_that_monitors_may_share_is_left_alone(
     assert len(live_secrets(sandbox)) == 2
 
 
+@pytest.mark.long
+async def test_monitors_get_a_secret_of_their_own_that_nothing_here_keeps(
+    sandbox: SandboxHandle, running: RunningEngine
+) -> None:
+    """What an attempt of the same link added, and lost before it was shown, is removed."""
+    view = await running.connect()
+    make, mark = running.engine.monitor_secrets.make, "f" * 32
+    with pytest.raises(CredentialsWrong) as refused:
+        await make(TENANT, view.id, mark, ADMIN)
+    assert refused.value.fault is Fault.GRAPH_ROTATION_FORBIDDEN
+    await owned(sandbox)
+    in_use = live_secrets(sandbox)
+    lost = await make(TENANT, view.id, mark, ADMIN)
+    made = await make(TENANT, view.id, mark, ADMIN)
+    assert live_secrets(sandbox) == [*in_use, made.value]
+    assert lost.value != made.value
+    await running.engine.credentials.replace_secret(TENANT, view.id, NewSecret(made.value), ADMIN)
+    assert made.name.endswith(mark)
+    assert ("monitors_own", "graph.rotation_forbidden", "Ada Admin") in await acts(running)
+    assert ("monitors_own", "done", "Ada Admin") in await acts(running)
+    with pytest.raises(UnknownIntegration):
+        await make("another-tenant", view.id, mark, ADMIN)
+
+
 @pytest.mark.parametrize(("longest", "days"), [(45, 30), pytest.param(100, 90, marks=pytest.mark.long)])
 async def test_a_policy_that_caps_lifetimes_gets_a_shorter_secret(
     sandbox: SandboxHandle, running: RunningEngine, longest: int, days: int

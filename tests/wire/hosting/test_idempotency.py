@@ -60,16 +60,21 @@ REPEATABLE = frozenset(
         "setup.later",
         "language.set",
         "claim.now",
+        "import_people.show",
+        "import_people.paste",
+        "import_people.cancel",
     }
 )
-"""A person's own draft and language, which stay the same when repeated; and a code, which works once."""
+"""A person's own drafts and language, which stay the same when repeated; and a code, which works once."""
 
 COUNTED = frozenset(
     {
         *(f"person_{name}" for name in ("exclude", "include", "resend", "clear", "match", "unmatch")),
+        "people_import",
         "setup",
         "status_text",
         "mapping",
+        "schedule",
         "enable",
         "disable",
         "remove",
@@ -374,6 +379,14 @@ async def of_sofia(scene: Scene, verb: str) -> dict[str, Any]:
     return await scene.offered(f"people {sofia.name}", verb, typed, via)
 
 
+async def import_people(scene: Scene) -> dict[str, Any]:
+    sofia = stored_person(uuid4().hex, integration_id=scene.view.id, teams_user_id=str(uuid4()))
+    await scene.store(sofia)
+    lines = f"Person ID,Excluded\n{sofia.id},yes"
+    reply = await scene.bot.press(scene.who, "import_people.paste", {"integration": scene.view.id, "lines": lines})
+    return sent_by(reply, "import_people.apply")
+
+
 PERSON_VERBS = ("exclude", "include", "resend", "clear", "save_match", "unmatch")
 INVITED = {"address": "eva.reis@vale-verde.example", "person": "nobody", "role": "viewer"}
 Prepare = Callable[[Scene], Awaitable[dict[str, Any]]]
@@ -390,6 +403,7 @@ CARDS: Mapping[str, Prepare] = {
     ),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
+    "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office"}),
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),
@@ -411,6 +425,7 @@ CARDS: Mapping[str, Prepare] = {
     "admins.change": admins_change,
     "admins.demote": admins_demote,
     "admins.remove": admins_remove,
+    "import_people.apply": import_people,
     **{
         f"person.{name}": lambda scene, name=name: of_sofia(scene, f"person.{name}")  # type: ignore[misc]
         for name in PERSON_VERBS

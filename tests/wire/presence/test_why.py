@@ -2,11 +2,13 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from pathlib import Path
 
 import pytest
 
 from sync.domain.people import Explanation, Light, Reason
+from sync.domain.schedule import ALL_DAY, Schedule
 from tests.support.engines import ADMIN, TENANT, RunningEngine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension
@@ -73,6 +75,16 @@ async def paused(scene: Scene) -> None:
     await scene.running.engine.integrations.disable(TENANT, await scene.running.integration_id(), ADMIN)
 
 
+async def closed(scene: Scene) -> None:
+    """The hours have just ended: there are none today."""
+    await scene.talks()
+    today = scene.sandbox.world.now().astimezone(UTC)
+    week = tuple(() if day == today.weekday() else (ALL_DAY,) for day in range(7))
+    name = await scene.running.integration_id()
+    await scene.running.engine.schedules.save(TENANT, name, 1, Schedule("UTC", week), ADMIN)
+    await scene.running.wait_until_shown(ANA, *AVAILABLE)
+
+
 async def refused(scene: Scene) -> None:
     await scene.sandbox.refuse(NAME)
     await answer_call(scene.sandbox, ANA)
@@ -114,6 +126,7 @@ CAUSES: Mapping[Reason, Callable[[Scene], Awaitable[None]]] = {
     Reason.CHOSEN: chosen_by_hand,
     Reason.EXCLUDED: excluded,
     Reason.PAUSED: paused,
+    Reason.CLOSED: closed,
     Reason.REFUSED: refused,
     Reason.SERVICE_DOWN: an_outage,
     Reason.CREDENTIALS: consent_taken,

@@ -106,22 +106,6 @@ async def test_remove_needs_the_name(chat: Chat) -> None:
     assert chat.integrations.stored == {}
 
 
-async def test_a_removal_that_takes_long_says_so_and_then_that_it_is_done(
-    chat: Chat, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await add_integration(chat)
-    answers = [False, False, True]
-
-    async def is_removed(*_: str) -> bool:
-        return answers.pop(0)
-
-    monkeypatch.setattr(chat.integrations, "is_removed", is_removed)
-    monkeypatch.setattr("bot.commands.integrations.remove.FOLLOW_TIMES", 1)
-    card = await chat.press(await chat.say("remove integration"), "remove.now", {"typed_name": "Head office"})
-    assert EN("removing.what") in words(card)
-    assert EN("removed.what") in words(await chat.press(card, "remove.progress"))
-
-
 async def test_removing_twice_is_harmless(chat: Chat) -> None:
     await add_integration(chat)
     card = await chat.say("remove integration")
@@ -249,8 +233,8 @@ async def test_help_names_every_command_in_its_language(chat: Chat, locale: str,
         assert command.descriptions[language] in said
 
 
-async def test_help_is_five_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
-    assert len(GROUPS) == 5
+async def test_help_is_six_groups_of_at_most_six_lines_and_each_line_is_a_button(chat: Chat) -> None:
+    assert len(GROUPS) == 6
     assert max(len(keys) for keys in GROUPS.values()) <= 6
     grouped = {*UNLISTED, *(key for keys in GROUPS.values() for key in keys)}
     assert {one.key for one in COMMANDS if one.least is not Role.EVERYONE} - grouped == set()

@@ -13,11 +13,14 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from core.errors import CloudLinkPresenceError
 from storage.database import Database, guarded
 from storage.encryption import Encryption
+from storage.tables.columns import UNSURE
+from storage.tables.integrations import Integration
 from storage.tables.people import Call
 from sync.credentials.store import CredentialStore
 from sync.domain.changes import ClearPresence, Request, SetPresence
 from sync.domain.phone_events import CallEvent, CallState, LineSnapshot
 from sync.domain.presence import Presence
+from sync.flow import pace
 from sync.flow.lanes import MOST_EVENTS
 from tests.support.clocks import NOON, FakeClock
 from tests.support.eventually import eventually
@@ -168,6 +171,26 @@ async def test_what_was_being_sent_when_the_process_died_is_sent_by_the_next(tmp
         at.clients.graph.during_push = None
 
 
+async def test_a_process_that_was_taken_for_dead_stores_no_outcome_and_sends_no_more(tmp_path: Path) -> None:
+    """Another runs its job by now, and has sent the same people again: only that one knows what came of it."""
+    answer, jobs = asyncio.Event(), FakeJobs()
+    async with bench(tmp_path, jobs=jobs) as at:
+        at.clients.graph.during_push = answer.wait
+        await at.report(CallState.CONNECTED, 1)
+        pushing = asyncio.create_task(at.flow.push("i1"))
+        await at.wait_until_sent(SET)
+        jobs.taken_over = {"i1"}
+        answer.set()
+        await pushing
+        assert await applied(at.database) == UNSURE
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == [SET]
+        jobs.taken_over = set()
+        await at.flow.push("i1")
+        assert at.clients.graph.sent == [SET, SET]
+        assert await applied(at.database) == Presence.IN_A_CALL
+
+
 class Withdrawn(CloudLinkPresenceError):
     """The person may not write any more."""
 
@@ -218,3 +241,19 @@ async def test_of_a_former_webhook_nothing_is_stored_beside_the_newest(tmp_path:
         arriving = (at.flow.store_events(former, [ended]), at.flow.store_events(webhook_of(), [event]))
         assert list(await asyncio.gather(*arriving)) == [False, True]
         assert (await read_person(at.database)).line == "on_call"
+
+
+async def test_a_tenant_waits_for_its_own_pace_and_not_for_anothers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "PACE", 3600.0)
+    async with bench(tmp_path) as at:
+        async with at.database.writing() as session:
+            (await session.get_one(Integration, "i2")).owner_tenant = "quiet"
+        theirs = replace(webhook_of("i2"), owner_tenant="quiet")
+        event = CallEvent("e3", "ext p2", "cloudlink p2", "c", CallState.CONNECTED, "", False, 3)
+        assert await at.report(CallState.RINGING, 1)
+        waiting = asyncio.create_task(at.report(CallState.CONNECTED, 2))
+        assert await at.flow.store_events(theirs, [event])
+        assert not waiting.done()
+    assert await waiting

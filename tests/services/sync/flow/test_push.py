@@ -23,6 +23,8 @@ from sync.domain.changes import ClearPresence, Done, Failed, Outcome, Refused, R
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.presence import Presence
 from sync.presence.delays import Delays
+from sync.presence.hours import counted
+from tests.support.captured_log import captured_log
 from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.statements import recorded_statements
@@ -110,6 +112,19 @@ async def test_a_difference_is_sent_once_and_stored_as_applied(tmp_path: Path) -
         assert timedelta(minutes=168) <= row.due_at - at.clock() <= timedelta(minutes=192)
         assert await at.push() == []
         assert at.registry.get_sample_value("cloudlink_presence_latency_seconds_sum") == 2
+
+
+async def test_calls_shown_and_refusals_are_counted_by_the_hour(tmp_path: Path) -> None:
+    talking, dnd = calling("talking", line="on_call"), calling("dnd", line="do_not_disturb")
+    longer = shown("longer", line="on_call", desired=Presence.IN_A_CONFERENCE_CALL)
+    async with bench(tmp_path, talking, dnd, longer, calling("out", line="on_call")) as at:
+        at.clients.graph.answer = only("teams out", Refused(403, "Forbidden"))
+        await at.push()
+        await at.delays.flush()
+        async with at.database.session() as session:
+            (hour,) = (await counted(session, "i1", NOON, at.clock() + timedelta(hours=1))).hours()
+        assert (hour.shown, hour.refused, hour.overruled) == (1, 1, 0)
+        assert hour.p95 is not None
 
 
 async def test_state_changes_go_in_batches_of_twenty_before_renewals(tmp_path: Path) -> None:
@@ -304,7 +319,9 @@ async def test_an_integration_deleted_while_sending_causes_no_error(tmp_path: Pa
                 await session.delete(await session.get(Integration, "i1"))
 
         at.clients.graph.during_push = delete
-        assert len(await at.push()) == 1
+        with captured_log() as log:
+            assert len(await at.push()) == 1
+        assert [line for line in log.lines() if line["level"] == "error"] == []
 
 
 async def test_an_excluded_person_is_cleared(tmp_path: Path) -> None:

@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 
 from core.clock import utc_now
 from core.metrics import Metrics
+from storage.database import open_database
 from sync.domain.jobs import PUSH
 from sync.jobs.postgres import SLOTS, PostgresJobs
 from sync.jobs.postgres_queue import ORDINARY, create_tables
 from sync.jobs.runs import SHARE, QueueConfig
+from sync.jobs.worker_locks import FIRST_LOCK
 from tests.support.eventually import eventually
 from tests.support.storage.db_proxy import proxy_to
 from tests.support.storage.postgres import fresh_database
@@ -299,7 +301,11 @@ async def doomed(conninfo: str) -> AsyncIterator[asyncio.subprocess.Process]:
         await process.wait()
 
 
-async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_again(conninfo: str) -> None:
+async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_again(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the lock that ended with it: here its heartbeat is recent for an hour."""
+    monkeypatch.setattr("sync.jobs.postgres.STALLED_AFTER", 3600.0)
     await create_tables(conninfo)
     work = RecordingJob()
     work.released.set()
@@ -316,6 +322,31 @@ async def test_the_job_of_a_killed_worker_is_taken_over_although_it_was_queued_a
         await eventually(lambda: is_empty(conninfo))
 
 
+async def test_a_worker_that_hangs_is_taken_for_dead_and_does_not_hold_its_job_any_more(
+    conninfo: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It keeps its connection, so its lock: its heartbeat stops."""
+    hangs, work = RecordingJob(), RecordingJob()
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(conninfo))
+        one = await stack.enter_async_context(process(conninfo, hangs))
+
+        async def held() -> set[str]:
+            return await database.transact(lambda transaction: one.held(transaction, "work", ["a", "b"]))
+
+        await one.defer("work", "a")
+        await eventually(lambda: hangs.has_started(1))
+        assert await held() == {"a"}
+        async with await psycopg.AsyncConnection.connect(conninfo, autocommit=True) as connection:
+            await connection.execute("UPDATE procrastinate_workers SET last_heartbeat = now() - interval '1 hour'")
+        another = await stack.enter_async_context(process(conninfo, work))
+        await eventually(lambda: work.has_started(1))
+        assert await held() == set()
+        assert await another.alive()
+        hangs.released.set()
+        work.released.set()
+
+
 async def test_a_worker_continues_after_the_database_closed_its_connections(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
@@ -330,6 +361,18 @@ async def test_a_worker_continues_after_the_database_closed_its_connections(conn
         await jobs.defer("work", "b")
         await eventually(lambda: done(work, conninfo))
         assert await jobs.alive()
+        await eventually(lambda: holds_its_locks(conninfo))
+
+
+async def holds_its_locks(conninfo: str) -> bool:
+    """Whether there is a lock for each worker that is registered."""
+    query = """
+        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+            AND (classid::bigint << 32 | objid::bigint) - %s IN (SELECT id FROM procrastinate_workers)
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    """
+    async with await psycopg.AsyncConnection.connect(conninfo) as connection:
+        return await (await connection.execute(query, [FIRST_LOCK])).fetchone() == (len(SLOTS),)
 
 
 async def done(work: RecordingJob, conninfo: str) -> bool:

@@ -19,7 +19,7 @@ from sync.credentials.store import CredentialStore
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.phone_events import CloudLinkUser
 from sync.people.directory_sync import DirectorySync
-from tests.support.clocks import NOON
+from tests.support.clocks import NOON, FakeClock
 from tests.support.services.fake_services import FakeJobs, FakeServiceClients, context_of
 from tests.support.storage.people_rows import people_of
 from tests.support.storage.statements import recorded_statements
@@ -47,7 +47,8 @@ class Bench:
         self.database = database
         self.clients = FakeServiceClients()
         self.jobs = FakeJobs()
-        context = context_of(database, self.clients, self.jobs)
+        self.clock = FakeClock()
+        context = context_of(database, self.clients, self.jobs, self.clock)
         self.directory_sync = DirectorySync(context, CredentialStore(ENCRYPTION))
 
     def set_people(self, *names: str, **extensions: str) -> None:
@@ -83,9 +84,26 @@ async def test_people_are_stored_and_matched_and_then_polled(tmp_path: Path) -> 
         assert (rows["ana"].teams_user_id, rows["ana"].unmatched) == ("teams ana", None)
         assert (rows["bob"].teams_user_id, rows["bob"].unmatched) == (None, "not_found")
         assert at.jobs.now() == ["push", "poll"]
+        assert {row.reach_changed_at for row in rows.values()} == {NOON}
         at.jobs.deferred.clear()
         await at.directory_sync.match("i1")
         assert at.jobs.now() == ["push", "poll_now"]
+
+
+async def test_since_when_a_person_can_be_shown_or_cannot(tmp_path: Path) -> None:
+    async with bench(tmp_path) as at:
+        at.set_people("ana", "bob")
+        at.set_users(ana="teams ana")
+        await at.directory_sync.match("i1")
+        at.clock.advance(hours=1)
+        at.set_users(ana="other ana", bob="teams bob")
+        await at.directory_sync.match("i1")
+        rows = await at.rows()
+        assert (rows["ana"].reach_changed_at, rows["bob"].reach_changed_at) == (NOON, at.clock())
+        at.clock.advance(hours=1)
+        at.set_users(bob="teams bob")
+        await at.directory_sync.match("i1")
+        assert (await at.rows())["ana"].reach_changed_at == at.clock()
 
 
 async def test_two_people_can_exchange_their_extensions(tmp_path: Path) -> None:
@@ -136,6 +154,7 @@ async def test_a_call_that_nothing_was_wished_for_is_forgotten_with_the_extensio
     async with bench(tmp_path, person("ana", line="on_call"), *on_the_phone("ext ana")) as at:
         at.set_people("ana")
         at.clients.cloudlink.people[0] = replace(at.clients.cloudlink.people[0], extension=None)
+        at.set_users(ana="teams ana")
         await at.directory_sync.match("i1")
         assert (await read_person(at.database, "ana")).line == "unknown"
 
@@ -196,7 +215,7 @@ async def test_who_stops_matching_during_a_call_is_due_to_be_cleared_now(tmp_pat
 async def test_what_was_chosen_for_someone_who_is_gone_applies_when_they_are_back(tmp_path: Path) -> None:
     """Of whom nothing but that is kept; and what is kept makes no match slower."""
     async with bench(tmp_path, person("ana", excluded=True), person("bob", chosen_user_id="teams eve")) as at:
-        at.set_users(ana="teams ana", eve="teams eve")
+        at.set_users(ana="teams ana", eve="teams eve", tom="teams tom")
         at.set_people("tom")
         await at.directory_sync.match("i1")
         gone = (await at.rows())[""]

@@ -8,6 +8,7 @@ from storage.database import Database
 from storage.queries.people import effects
 from sync.domain.model import Delay
 from sync.presence.delays import BUCKETS, MAX_PENDING, Delays, bucket_of, delay_of
+from sync.presence.hours import counted
 from tests.support.clocks import FakeClock
 from tests.support.storage.stores import empty_store, integration, stored
 
@@ -36,6 +37,12 @@ async def test_half_and_95_percent_of_the_last_hour_of_all_processes(tmp_path: P
         assert (0.2 <= delay.p50 <= 0.24, 30 <= delay.p95 <= 36, delay.changes) == (True, True, 100)
         clock.advance(minutes=61)
         assert await read(database, clock) is None
+        async with database.session() as session:
+            day = await counted(session, "i1", clock() - timedelta(days=1), clock())
+        assert (day.total(clock()).p50, day.total(clock()).p95) == (delay.p50, delay.p95)
+        parts = day.parts(clock(), 8, 3)
+        assert [part.p95 for part in parts] == [*[None] * 7, delay.p95]
+        assert parts[-1].at == clock() - timedelta(hours=3, minutes=1) + timedelta(hours=1)
         async with database.writing() as session:
             await effects.delete_delays(session, int(clock().timestamp()))
 

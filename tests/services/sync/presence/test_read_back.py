@@ -24,6 +24,8 @@ from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import PUSH
 from sync.domain.model import Proof
 from sync.domain.presence import Effect, Presence, Shown
+from sync.presence.delays import Delays
+from sync.presence.hours import counted
 from sync.presence.proof import proof_of
 from sync.presence.read_back import ReadBackJob
 from sync.presence.reader import PresenceReader
@@ -67,7 +69,8 @@ class Bench:
         metrics = Metrics(self.registry)
         context = context_of(database, self.clients, self.jobs, self.clock, metrics)
         store, quota = CredentialStore(ENCRYPTION), QuotaLedger(Quota(1500), metrics)
-        self.job = ReadBackJob(context, PresenceReader(context, store, quota))
+        self.delays = Delays(database, self.clock)
+        self.job = ReadBackJob(context, PresenceReader(context, store, quota), self.delays)
         self.flow = flow_of(context, store)
 
     async def read(self, integration_id: str = "i1", **later: float) -> None:
@@ -115,6 +118,11 @@ async def test_status_says_how_many_teams_shows_as_wished_and_what_it_shows_of_t
         assert await at.proof() == Proof(at.clock(), checked=5, shown=3, others=others)
         assert (at.counted(Effect.AS_WISHED), at.counted(Effect.CHOSEN)) == (3, 1)
         assert at.jobs.deferred == []
+        await at.read(minutes=1)
+        await at.delays.flush()
+        async with at.database.session() as session:
+            (hour,) = (await counted(session, "i1", NOON, at.clock() + timedelta(hours=1))).hours()
+        assert hour.overruled == 2
 
 
 async def test_what_did_not_change_is_not_written_again_and_a_new_call_is_judged_for_itself(tmp_path: Path) -> None:

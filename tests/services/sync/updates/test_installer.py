@@ -11,6 +11,7 @@ from storage.database import Database
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
+from storage.transaction import Transaction
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
 from sync.domain.jobs import INSTALL, SHOW_UPDATE
 from sync.domain.model import Actor
@@ -83,6 +84,9 @@ class Deferred:
     async def defer_all(self, names: Iterable[tuple[str, str]]) -> None:
         for job, key in names:
             await self.defer(job, key)
+
+    def held(self, transaction: Transaction, job: str, keys: Iterable[str]) -> set[str]:
+        return set(keys)
 
     def names(self) -> list[str]:
         return [job for job, _ in self.asked]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.activity import Action, Address, Installed, Message, Removed, Sender
+from bot.activity import Action, Address, AttachedFile, Installed, Message, Removed, Sender
 from bot.hosting.activity_parser import ParsedActivity, parse_activity
 from bot.hosting.refusals import Refused
 
@@ -157,6 +157,27 @@ def test_a_card_that_refreshes_itself_is_no_press(trigger: str, automatic: bool)
     event = _read(type="invoke", name="adaptiveCard/action", value=value, replyToId="card-1").event
     assert isinstance(event, Action)
     assert event.automatic is automatic
+
+
+FILE: dict[str, Any] = {
+    "contentType": "application/vnd.microsoft.teams.file.download.info",
+    "content": {"downloadUrl": "https://contoso-my.sharepoint.com/x?tempauth=hush"},
+    "name": "people.csv",
+}
+
+
+def test_a_sent_file_is_read_beside_the_text() -> None:
+    event = _read(attachments=[{"contentType": "text/html", "content": "<p>"}, FILE]).event
+    assert event == Message("olá", AttachedFile("people.csv", FILE["content"]["downloadUrl"]))
+
+
+def test_the_address_of_a_file_is_in_no_repr() -> None:
+    assert "hush" not in repr(_read(attachments=[FILE]))
+
+
+@pytest.mark.parametrize("content", [None, {}, "x", {"downloadUrl": 1}, {"downloadUrl": "x" * 4001}])
+def test_a_file_without_a_usable_address_is_refused(content: Any) -> None:
+    assert _refusal(attachments=[FILE | {"content": content}]).status == 400
 
 
 def test_an_action_shows_no_value_in_its_repr() -> None:

@@ -5,13 +5,14 @@ from typing import Any
 from procrastinate.connector import BaseAsyncConnector
 
 from sync.jobs.postgres_queue import FairJobManager
+from sync.jobs.worker_locks import WorkerLocks
 
 
 class EmptyTable(BaseAsyncConnector):
     """A database without due jobs, of which the first search is overtaken by a notification."""
 
     def __init__(self) -> None:
-        self.manager = FairJobManager(self)
+        self.manager = FairJobManager(self, WorkerLocks(""))
         self.searches = 0
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:

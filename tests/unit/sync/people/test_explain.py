@@ -8,7 +8,18 @@ from sync.domain.people import Light, Reason, SentChange, Step
 from sync.domain.presence import Presence
 from sync.people.explain import Facts, explain
 from tests.support.clocks import NOON
-from tests.support.sync.why_cases import APPLIED, AVAILABLE, CALL, CASES, IDLE, IN_A_CALL, SENT, TALKING, facts
+from tests.support.sync.why_cases import (
+    APPLIED,
+    AVAILABLE,
+    CALL,
+    CASES,
+    CLOSED,
+    IDLE,
+    IN_A_CALL,
+    SENT,
+    TALKING,
+    facts,
+)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -62,3 +73,10 @@ def test_the_rule_is_the_integrations_own_where_it_chose_one() -> None:
     other = facts(APPLIED, shown=IN_A_CALL)
     other.integration.mapping = {"ringing": Presence.IN_A_CALL.value}
     assert explain(other).rungs[1].key == "show"
+
+
+def test_outside_the_hours_it_says_when_they_begin() -> None:
+    found = explain(facts(TALKING, hours=CLOSED, shown=AVAILABLE))
+    until = {"until": (NOON + timedelta(hours=20)).isoformat()}
+    assert (found.facts, found.rungs[1].key, found.rungs[1].facts) == (until, "closed", until)
+    assert found.rungs[1].light is Light.OFF

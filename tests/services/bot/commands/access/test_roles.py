@@ -23,11 +23,12 @@ PERSON = "44444444-0000-4000-8000-000000000004"
 DECIDED = {
     Role.EVERYONE: {"claim", "me"},
     Role.VIEWER: {
-        *("status", "people", "why", "integrations", "history", "export", "export_people", "language", "help"),
+        *("status", "report", "people", "why", "integrations", "history", "export", "export_people"),
+        *("language", "help"),
     },
     Role.ADMINISTRATOR: {
         *("setup", "enable", "disable", "update", "test", "edit", "rotate", "auto_rotate", "certificate"),
-        *("monitors", "alerts", "person", "mapping", "diagnostics"),
+        *("monitors", "alerts", "person", "mapping", "schedule", "diagnostics", "import_people"),
     },
     Role.OWNER: {"remove", "admins"},
 }

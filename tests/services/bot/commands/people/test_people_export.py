@@ -107,9 +107,9 @@ async def test_what_was_read_of_an_earlier_wish_is_not_in_it(served: Chat, chang
 
 
 async def test_everyone_is_in_it_once_though_names_are_equal(served: Chat) -> None:
-    await stored(served.database, *(named(f"p{number:04}", f"Person {number % 3}") for number in range(1203)))
+    await stored(served.database, *(named(f"p{number:04}", f"Person {number % 3}") for number in range(203)))
     found = [row["Person ID"] for row in await exported(served)]
-    assert (len(found), len(set(found))) == (1203, 1203)
+    assert (len(found), len(set(found))) == (203, 203)
 
 
 async def test_it_is_in_portuguese_and_no_cell_is_a_formula(served: Chat) -> None:

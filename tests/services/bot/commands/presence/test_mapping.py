@@ -2,31 +2,15 @@
 
 import pytest
 
-from storage.encryption import Encryption
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.presence import Presence
-from tests.support.bot.chat import KEY, Chat
-from tests.support.bot.fake_operations import real_operations
-from tests.support.bot.fakes import TENANT, buttons, inputs, words
+from tests.support.bot.chat import Chat
+from tests.support.bot.fakes import buttons, inputs, words
 from tests.support.bot.texts import EN
-from tests.support.services.fake_services import FakeServiceClients, context_of
-from tests.support.storage.stores import integration, person, read_person, stored, with_secrets
+from tests.support.storage.stores import read_person
 
 QUIET = {"on_call": "DoNotDisturb/Presenting", "in_conference": "DoNotDisturb/Presenting"}
-
-
-@pytest.fixture
-async def talking(chat: Chat) -> Chat:
-    """A chat whose tenant has one integration, in which Sofia is on a call."""
-    encryption = Encryption([KEY])
-    chat.operations = real_operations(context_of(chat.database, FakeServiceClients(), clock=chat.clock), encryption)
-    chat.restart()
-    secrets = dict.fromkeys(("client_secret_sealed", "cloudlink_secret_sealed"), "secret")
-    row = with_secrets(integration(owner_tenant=TENANT, tenant_id=TENANT), encryption, **secrets)
-    said = {"line": "on_call", "desired": Presence.IN_A_CALL, "desired_at": chat.now, "heard_at": chat.now}
-    await stored(chat.database, row, person("Sofia", **said))
-    return chat
 
 
 async def mapping_of(chat: Chat) -> dict[str, str | None]:

@@ -1,0 +1,1 @@
+"""Files that people send: fetched, and read as wishes by line."""

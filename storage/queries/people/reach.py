@@ -1,0 +1,60 @@
+"""Who could newly be shown in Teams, or not any more, within a time."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, not_
+from sqlalchemy import select as columns
+from sqlmodel import col, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from storage.tables.people import Person
+
+Some = tuple[int, tuple[str, ...]]
+"""How many people, and the names of the first few."""
+
+
+class Changed(NamedTuple):
+    left_out: Some
+    shown: Some
+
+
+async def changed_since(
+    session: AsyncSession, integration_id: str, since: datetime, until: datetime, names: int
+) -> Changed:
+    """Who can be shown, and who cannot, since a moment in this time; at most ``names`` names of each."""
+    within = and_(
+        col(Person.integration_id) == integration_id,
+        col(Person.gone).is_(False),
+        col(Person.reach_changed_at) >= since,
+        col(Person.reach_changed_at) < until,
+    )
+    can_be_shown = and_(col(Person.teams_user_id).is_not(None), col(Person.unmatched).is_(None))
+    return Changed(
+        await _some(session, and_(within, not_(can_be_shown)), names),
+        await _some(session, and_(within, can_be_shown), names),
+    )
+
+
+async def refused_since(
+    session: AsyncSession, integration_id: str, since: datetime, until: datetime, names: int
+) -> Some:
+    """Whom Graph has refused since a moment in this time."""
+    within = and_(
+        col(Person.integration_id) == integration_id,
+        col(Person.gone).is_(False),
+        col(Person.refusal) != "",
+        col(Person.refused_since) >= since,
+        col(Person.refused_since) < until,
+    )
+    return await _some(session, within, names)
+
+
+async def _some(session: AsyncSession, where: ColumnElement[bool], names: int) -> Some:
+    count = (await session.exec(select(func.count()).select_from(Person).where(where))).one()
+    if not count:
+        return 0, ()
+    query = columns(col(Person.name)).where(where).order_by(col(Person.search), col(Person.id)).limit(names)
+    rows: Sequence[str] = (await (await session.connection()).execute(query)).scalars().all()
+    return count, tuple(rows)

@@ -1,0 +1,55 @@
+"""The cards of the report in every distinct state."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.activity import Card
+from bot.cards import exports
+from bot.cards.field_errors import Link, Links
+from bot.cards.health.report import ReportView, report_card
+from bot.languages import Texts
+from sync.domain.model import CredentialKind, IntegrationView
+from sync.domain.reports import FaultSeen, Hour, Named, Report
+from sync.problems.incidents import EVENTS, EVENTS_MISSED
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+LONG = "Ş" * 400
+
+
+def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    yield "report", report_card(texts, view(one, full()))
+    yield "report_nothing", report_card(texts, view(one, quiet(7)))
+    yield "report_day", report_card(texts, view(one, replace(quiet(1), left_out=Named(1, ("Ana Lima",)))))
+    most = replace(full(), faults=full().faults * 12, left_out=Named(90_000, (LONG,) * 3), secret_days=-4)
+    certificate = replace(one, name=LONG, credential=CredentialKind.CERTIFICATE)
+    yield "report_most", report_card(texts, view(certificate, most))
+    link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
+    yield "export_report", exports.report_card(texts, one, link)
+
+
+def view(one: IntegrationView, report: Report) -> ReportView:
+    return ReportView(report, replace(one, auto_rotate=True), Links(), NOW, "Europe/Lisbon")
+
+
+def quiet(days: int) -> Report:
+    since = NOW - timedelta(days=days)
+    return Report(since, NOW, Hour(since, 1_204, 3, 0, 0.4, 1.2))
+
+
+def full() -> Report:
+    """Everything that a report can say."""
+    expired = FaultSeen(
+        "entra", "entra.secret_expired", True, NOW - timedelta(days=2), NOW - timedelta(days=2, hours=-3), {}
+    )
+    missed = FaultSeen(EVENTS, EVENTS_MISSED, False, NOW - timedelta(hours=5), None, {"calls": 7})
+    return replace(
+        quiet(7),
+        total=Hour(NOW - timedelta(days=7), 1_204, 180, 4, 0.4, 6.2),
+        slowest=Hour(NOW - timedelta(hours=29), 31, p50=2, p95=12.4),
+        faults=(expired, missed),
+        left_out=Named(5, ("Ana Lima", "Rui Melo", "Sofia Reis")),
+        newly_shown=Named(1, ("Gil Costa",)),
+        refused=Named(2, ("Eva Reis", "Ivo Dias")),
+        secret_days=12,
+    )

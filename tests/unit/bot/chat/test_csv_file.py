@@ -1,0 +1,103 @@
+"""CSV as spreadsheets and people write it."""
+
+import codecs
+
+import pytest
+
+from bot.chat.imports import csv_file
+from bot.chat.imports.csv_file import column_names, read_csv
+from bot.languages import load_texts
+from sync.domain.imports import FileFault, FileRefused, LineFault, Wish
+
+NAMES = column_names(load_texts())
+WISH = Wish(2, address="zé@example.com", excluded=True, account="zé@contoso.example")
+LINES = (
+    "{0}Address{0},{0}Excluded{0},{0}Teams user{0}\r\n{0}zé@example.com{0},{0}yes{0},{0}zé@contoso.example{0}\r\n"
+)
+
+
+def read(content: str) -> list[Wish]:
+    return read_csv(content.encode(), NAMES)
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("quote", ["", '"'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_it_is_read_in_every_form(separator: str, quote: str, encoding: str) -> None:
+    assert read_csv(LINES.format(quote).replace(",", separator).encode(encoding), NAMES) == [WISH]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "endereço;EXCLUÍDA;Utilizador do Teams",
+        "address;excluded;teams_user",
+        "sep=;\r\nAddress;Excluded;Teams User",
+    ],
+)
+def test_the_header_is_in_either_language(header: str) -> None:
+    (wish,) = read(f"{header}\n zé@example.com ;SIM;zé@contoso.example\n")
+    assert (wish.address, wish.excluded, wish.account) == (WISH.address, True, WISH.account)
+
+
+def test_lines_have_the_numbers_that_an_editor_shows() -> None:
+    wishes = read('Name,Excluded\n\n"Ana\nLima",yes\n,,\nGil,no\n')
+    assert [(wish.number, wish.name, wish.excluded) for wish in wishes] == [
+        (3, "Ana Lima", True),
+        (6, "Gil", False),
+    ]
+
+
+def test_a_column_that_is_missing_wishes_nothing() -> None:
+    (wish,) = read("Extension,Comment,Matched by hand\n2001,=1,\n")
+    assert (wish.extension, wish.excluded, wish.account, wish.by_hand) == ("2001", None, "", False)
+
+
+@pytest.mark.parametrize(
+    ("cell", "fault"),
+    [
+        ("=1+1", LineFault.FORMULA),
+        ("+cmd|' /C calc'!A0", LineFault.FORMULA),
+        ("-a", LineFault.FORMULA),
+        ("@SUM(A1)", LineFault.FORMULA),
+        ("＝1", LineFault.FORMULA),
+        ("\u200b=1", LineFault.FORMULA),
+        ("#NAME?", LineFault.FORMULA),
+        ("#DIV/0!", LineFault.FORMULA),
+        ("#N/A", LineFault.FORMULA),
+        ("+351 210 000", None),
+        ("'=1", None),
+        ("#12", None),
+        ("-", None),
+    ],
+)
+def test_a_formula_is_no_value(cell: str, fault: LineFault | None) -> None:
+    (wish,) = read(f'Extension;Excluded\n"{cell}";yes\n')
+    assert wish.fault is fault
+
+
+@pytest.mark.parametrize(
+    ("content", "fault", "detail"),
+    [
+        (b"", FileFault.EMPTY, ""),
+        (b"\xef\xbb\xbf\r\n\r\n", FileFault.EMPTY, ""),
+        (b"PK\x03\x04more", FileFault.WORKBOOK, ""),
+        (b"a\0b\n", FileFault.NOT_TEXT, ""),
+        (b"\x81\x8d", FileFault.NOT_TEXT, ""),
+        (codecs.BOM_UTF16_LE + b"a", FileFault.NOT_TEXT, ""),
+        (b"ana@example.com\n", FileFault.NO_PERSON, ""),
+        (b"Excluded\nyes\n", FileFault.NO_PERSON, ""),
+        (b"Address\nana@example.com\n", FileFault.NO_WISH, ""),
+        (b'Name,Excluded\nAna,yes\n"Gil,no\n', FileFault.QUOTES, "3"),
+        (b'Name,Excluded\nAna,yes\n"Gil"x,no\n', FileFault.QUOTES, "3"),
+        (b'Name,Excluded\n"' + b"x" * 200_000, FileFault.QUOTES, "2"),
+        (b"Name,Excluded\n" + b"Ana,yes\n" * 7, FileFault.TOO_MANY_LINES, "6"),
+    ],
+)
+def test_what_is_no_such_file_is_refused(
+    content: bytes, fault: FileFault, detail: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(csv_file, "MAX_LINES", 6)
+    with pytest.raises(FileRefused) as refused:
+        read_csv(content, NAMES)
+    assert (refused.value.fault, refused.value.detail) == (fault, detail)
