@@ -6,8 +6,8 @@ from itertools import count
 
 from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp
 from sync.engine import Engine
-from tests.simulation.choices import Choices
 from tests.simulation.models.graph import GraphModel
+from tests.simulation.rules.choices import Choices
 from tests.simulation.world import World
 
 TENANT = "tenant-of-the-admin"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from tests.simulation.choices import Choices
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.models.graph import TeamsUser as User
 from tests.simulation.models.phones import Colleague, PhoneSystem
+from tests.simulation.rules.choices import Choices
 from tests.simulation.world import Kind, World
 
 ACCOUNTS = ("account-1", "account-2")

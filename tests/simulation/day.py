@@ -20,16 +20,16 @@ from sync.engine import Engine, EngineConfig
 from sync.scheduling.scheduler import Intervals
 from tests.simulation import scenes
 from tests.simulation.administrator import CLIENT_ID, TENANT, Administrator
-from tests.simulation.choices import Choices
 from tests.simulation.company import edit_directory, hire, people_of
 from tests.simulation.disk import Disk
 from tests.simulation.models.clients import SimulatedClients
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import WINDOW, GraphModel
 from tests.simulation.notices import add_recipient, repeated
-from tests.simulation.oracle import right, state
 from tests.simulation.people_acts import PeopleActs
 from tests.simulation.process import Installation, Process
+from tests.simulation.rules.choices import Choices
+from tests.simulation.rules.oracle import right, state
 from tests.simulation.world import QUIET, Kind, World, kinds_of
 from tests.support.storage.stores import sqlite_with_tables
 

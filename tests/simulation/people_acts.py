@@ -9,9 +9,9 @@ from sync.domain.presence import LineState, Presence
 from sync.engine import Engine
 from sync.presence.mapping import CHOICES, DEFAULTS, MAPPABLE, QUIET
 from tests.simulation.administrator import ADMIN, TENANT
-from tests.simulation.choices import ACCOUNT, EXCLUDED, MAPPING, Choice, Choices, Value
 from tests.simulation.models.cloudlink import CloudLinkModel
 from tests.simulation.models.graph import GraphModel
+from tests.simulation.rules.choices import ACCOUNT, EXCLUDED, MAPPING, Choice, Choices, Value
 from tests.simulation.world import World
 
 
@@ -26,7 +26,7 @@ class PeopleActs:
 
     async def exclude(self, engine: Engine) -> None:
         """Or include who is excluded."""
-        if found := await self._somebody(engine):
+        if found := await self._person(engine):
             view, person, user_id = found
             line, excluded = person.line, not person.line.excluded
             choice = (EXCLUDED, view.cloudlink_account_id, user_id)
@@ -37,7 +37,7 @@ class PeopleActs:
 
     async def match(self, engine: Engine) -> None:
         """Or leave it to the address again."""
-        if found := await self._somebody(engine):
+        if found := await self._person(engine):
             view, person, user_id = found
             line, dice = person.line, self.world.dice("matches")
             account = None if line.by_hand else dice.choice(list(self.graph.users))
@@ -52,7 +52,7 @@ class PeopleActs:
 
     async def show_again(self, engine: Engine) -> None:
         """Or clear now: then nothing is known of the phone until it is heard of."""
-        if found := await self._somebody(engine):
+        if found := await self._person(engine):
             view, person, user_id = found
             if self.world.dice("shown again").random() < 0.5:
                 await engine.people.resend(TENANT, view.id, person.line.id, ADMIN)
@@ -82,7 +82,7 @@ class PeopleActs:
         self.world.note("administrator", choice, value)
         self.choices.doubted.add(choice)
 
-    async def _somebody(self, engine: Engine) -> tuple[IntegrationView, ExportedPerson, str] | None:
+    async def _person(self, engine: Engine) -> tuple[IntegrationView, ExportedPerson, str] | None:
         dice = self.world.dice("people acts")
         views = await engine.integrations.list(TENANT)
         if not views:

@@ -5,9 +5,9 @@ Nothing of it is read from what the product stores, but which integrations its a
 
 from collections.abc import Iterable, Mapping
 
-from tests.simulation.choices import Choices
 from tests.simulation.models.graph import GraphModel
 from tests.simulation.models.phones import CALLING, TALKING, PhoneSystem
+from tests.simulation.rules.choices import Choices
 
 IN_A_CALL = "Busy/InACall"
 IN_A_CONFERENCE = "Busy/InAConferenceCall"

@@ -16,7 +16,7 @@ Value = bool | str | None | Mapping[str, str | None]
 
 @dataclass
 class Choices:
-    """``doubted`` are those of which nobody was told whether they were stored: the process was killed meanwhile."""
+    """``doubted`` are those of which it is not known whether they were stored: the process was killed meanwhile."""
 
     values: dict[Choice, Value] = field(default_factory=dict)
     doubted: set[Choice] = field(default_factory=set)
@@ -47,7 +47,7 @@ class Choices:
         return bool(self.values.get((EXCLUDED, phones.account_id, user_id)))
 
     def teams_user(self, phones: PhoneSystem, colleague: Colleague, users: Mapping[str, TeamsUser]) -> str | None:
-        """The active member chosen by hand; or the one who has this address, unless chosen for somebody else."""
+        """The active member chosen by hand; or the one who has this address, unless chosen for another."""
         chosen = self._account(phones, colleague.user_id)
         if chosen:
             return chosen if users[chosen].enabled and not users[chosen].guest else None
