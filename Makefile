@@ -18,7 +18,7 @@ help:
 	@echo "make demo-reset   forget what was set up in the demo"
 	@echo "make test         the checks of every day, in less than five minutes"
 	@echo "make test-all     every check: also both databases everywhere, Chromium, crashes, load"
-	@echo "make bench        what a change costs, against the least it could, on both databases"
+	@echo "make bench        what a change costs and how long it takes, into docs/performance.md"
 	@echo "make lint         the checks that run nothing: style, types, walls"
 	@echo "make screenshots  renew the pictures of the README and of the pages"
 	@echo "make package      the Teams app package (ARGS=\"--bot-id ... --domain ...\")"
@@ -51,8 +51,7 @@ test-all: $(VENV)/.dev-installed node-tools
 
 # Nothing else should run on the machine meanwhile: docs/performance.md.
 bench: $(VENV)/.dev-installed
-	@$(BIN)/python -m tests.bench.change sqlite
-	@$(BIN)/python -m tests.bench.change postgresql
+	@$(BIN)/python -m tests.bench
 
 lint: ruff-check ruff-format mypy lint-imports
 

@@ -264,7 +264,7 @@ async def open_applications(
         services = _services(settings, database, encryption, engine, http)
         pipeline = Pipeline(services, metrics, CrowdLimit(database, services.access, monotonic))
         tokens = token_source(hosting_config, steady_now)
-        engine.readiness.add(BOT, tokens.is_accepted)
+        engine.readiness.watch(BOT, tokens.is_accepted)
         host = await stack.enter_async_context(
             open_host(hosting_config, pipeline, http, utc_now, metrics, deadline=deadline, tokens=tokens)
         )

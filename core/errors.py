@@ -31,8 +31,6 @@ CloudLinkPresenceError
 ├── SyncError                          sync.domain.errors
 │   ├── CredentialsWrong               sync.domain.errors
 │   └── ServiceUnavailable             sync.domain.errors
-├── FileRefused                        sync.domain.imports
-├── NoImport (LookupError)             sync.domain.imports
 ├── AlreadySetUp                       sync.domain.model
 ├── EditedMeanwhile                    sync.domain.model
 ├── NameTaken                          sync.domain.model
@@ -40,8 +38,10 @@ CloudLinkPresenceError
 ├── UnknownIntegration (LookupError)   sync.domain.model
 ├── ChangedMeanwhile                   sync.domain.people
 ├── MatchRefused                       sync.domain.people
+├── NoImport (LookupError)             sync.domain.people
 ├── UnknownPerson (LookupError)        sync.domain.people
 ├── RotationUnderWay                   sync.domain.rotation
+├── FileRefused                        sync.people.imports.values
 ├── NoCertificate (ValueError)         sync.teams.certificates
 └── EntraUnavailable                   sync.teams.msal_http
 """

@@ -55,6 +55,9 @@ _MAY_HOLD_SECRET = re.compile(
 )
 """Every text in which one of ``_SECRET_TEXTS`` finds something holds one of these: one search instead of six."""
 _OPAQUE = re.compile(r"(?<![\w~-])[\w~-]{3,}[\w~.-]{32,}=*")
+SHORTEST_OPAQUE = 35
+"""Characters of the shortest word that ``_OPAQUE`` finds."""
+
 _KINDS = (re.compile(r"[a-z]"), re.compile(r"[A-Z]"), re.compile(r"[0-9]"))
 
 _ERROR_CODE = re.compile(r"[0-9A-Z]{5}|SQLITE_[A-Z_]{2,40}")
@@ -238,7 +241,7 @@ def _without_secrets(text: str) -> str:
     if _MAY_HOLD_SECRET.search(text):
         for pattern in _SECRET_TEXTS:
             text = pattern.sub(rf"\g<1>{HIDDEN}", text)
-    return _OPAQUE.sub(_hidden_if_random, text)
+    return text if len(text) < SHORTEST_OPAQUE else _OPAQUE.sub(_hidden_if_random, text)
 
 
 def _hidden_if_random(found: re.Match[str]) -> str:

@@ -66,10 +66,9 @@ class Table(Generic[Row]):
                 values[index] = orjson.loads(values[index])
         return self._kind(*values)
 
-    @property
-    def update(self) -> str:
-        """The statement that stores ``state`` in the row with the key behind it."""
-        assigned = ", ".join(f"{name} = ?" for name in self.written)
+    def update(self, columns: Iterable[str]) -> str:
+        """The statement that stores values of these columns in the row with the key behind them."""
+        assigned = ", ".join(f"{name} = ?" for name in columns)
         key = " AND ".join(f"{name} = ?" for name in self.key)
         return f"UPDATE {self.name} SET {assigned} WHERE {key}"  # noqa: S608 names of our own
 
@@ -160,12 +159,19 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 
 def _encode(value: Any, is_sqlite: bool) -> Any:
     if isinstance(value, datetime):
-        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds") if is_sqlite else value
+        return _time_text(value) if is_sqlite else value
     if isinstance(value, Enum):
         return value.value
     return orjson.dumps(value).decode() if isinstance(value, list | dict) else value
 
 
+@lru_cache(maxsize=2000)
+def _time_text(time: datetime) -> str:
+    """As SQLAlchemy writes it on SQLite. What is stored together has few different times."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
+@lru_cache(maxsize=2000)
 def _time(value: Any) -> datetime:
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)

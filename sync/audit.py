@@ -18,7 +18,6 @@ from storage.database import Database
 from storage.queries import history, integrations
 from storage.tables.integrations import Integration
 from sync.domain.errors import Fault, SyncError
-from sync.domain.imports import NoImport
 from sync.domain.model import (
     BOT,
     Actor,
@@ -29,7 +28,7 @@ from sync.domain.model import (
     TooManyIntegrations,
     UnknownIntegration,
 )
-from sync.domain.people import ChangedMeanwhile, MatchRefused, UnknownPerson
+from sync.domain.people import ChangedMeanwhile, MatchRefused, NoImport, UnknownPerson
 
 EDITED_MEANWHILE = "edited_meanwhile"
 NAME_TAKEN = "name_taken"
@@ -79,12 +78,14 @@ class Act(StrEnum):
     ALERTS_ON = "alerts_on"
     ALERTS_OFF = "alerts_off"
     ALERTS_QUIET = "alerts_quiet"
+    ALERTS_DIGEST = "alerts_digest"
     PERSON_EXCLUDE = "person_exclude"
     PERSON_INCLUDE = "person_include"
     PERSON_RESEND = "person_resend"
     PERSON_CLEAR = "person_clear"
     PERSON_MATCH = "person_match"
     PERSON_UNMATCH = "person_unmatch"
+    PERSON_MAPPING = "person_mapping"
     PEOPLE_IMPORT = "people_import"
     CLAIM = "claim"
     ADMINS_INVITE = "admins_invite"

@@ -49,6 +49,7 @@ from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.remover import Remover
 from sync.integrations.schedule_editor import ScheduleEditor
@@ -174,7 +175,7 @@ class _Parts:
         self, config: EngineConfig, context: Context, store: CredentialStore, skew: ClockSkewMonitor
     ) -> None:
         every = config.intervals
-        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics)
+        self.quota = QuotaLedger(Quota(config.presence_quota), context.metrics, context.steady)
         self.config, self.context, self.store = config, context, store
         self.delays = Delays(context.database, context.clock)
         self.flow = Flow(context, store, self.quota, self.delays)
@@ -197,7 +198,9 @@ class _Parts:
         self.installer = Installer(context, self.catalogue, timedelta(seconds=every.update_timeout))
         self.hours = HoursJob(context)
         self.cleanup = Cleanup(context, timedelta(seconds=every.cleanup))
-        self.notices = NoticeScheduler(context, timedelta(seconds=every.warn), available, skew.seconds)
+        self.reports = Reports(context)
+        warn = timedelta(seconds=every.warn)
+        self.notices = NoticeScheduler(context, warn, available, skew.seconds, self.reports.digest)
 
     def job_table(self) -> tuple[Job, ...]:
         """Every job but ``SCHEDULE``, which queues the others."""
@@ -249,9 +252,10 @@ class _Parts:
             roster=Roster(context, PresenceReader(context, store, self.quota), self.quota),
             people=PersonEditor(context, store),
             mappings=MappingEditor(context),
-            reports=Reports(context),
+            reports=self.reports,
             imports=PeopleImporter(context),
             schedules=ScheduleEditor(context),
+            messages=MessageEditor(context),
             webhooks=Webhooks(context, self.flow, config.tables),
             way_in=self.way_in,
             jobs=jobs,

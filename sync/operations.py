@@ -7,6 +7,7 @@ from sync.credentials.service import CredentialService
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
@@ -37,3 +38,4 @@ class Operations:
     reports: Reports
     imports: PeopleImporter
     schedules: ScheduleEditor
+    messages: MessageEditor

@@ -34,7 +34,11 @@ ACTS: Mapping[str, str] = {
     "edit.save_teams": "edit.open",
     "enable.now": "enable.preview",
     "import_people.apply": "import_people.page",
+    "mapping.add": "mapping.some",
+    "mapping.choose": "people.open",
+    "mapping.remove": "mapping.some",
     "mapping.save": "mapping.show",
+    "messages.save": "messages.show",
     "monitors.add": "monitors.show",
     "monitors.other": "monitors.show",
     "monitors.remove": "monitors.show",
@@ -49,10 +53,10 @@ ACTS: Mapping[str, str] = {
     "remove.now": "remove.ask",
     "rotate.save": "rotate.progress",
     "rotate.start": "rotate.progress",
+    "schedule.save": "schedule.show",
     "setup.now": "enable.preview",
     "setup.save": "setup.resume",
     "update.install": "update.show",
-    "update.save_text": "update.show",
     "update.undo": "update.show",
 }
 """The verbs that change something, each with the verb that shows the current state instead.

@@ -6,7 +6,7 @@ from bot.commands.access import admins, claim, history
 from bot.commands.credentials import auto_rotate, certificate, monitors, rotate
 from bot.commands.health import alerts, connection_test, diagnostics, report, status
 from bot.commands.integrations import edit, listing, remove, update
-from bot.commands.presence import disable, enable, mapping, schedule
+from bot.commands.presence import disable, enable, mapping, messages, schedule
 from bot.commands.setup import command as setup
 
 COMMANDS: tuple[Command, ...] = (
@@ -18,6 +18,7 @@ COMMANDS: tuple[Command, ...] = (
     *people.COMMANDS,
     mapping.COMMAND,
     schedule.COMMAND,
+    messages.COMMAND,
     update.COMMAND,
     connection_test.COMMAND,
     diagnostics.COMMAND,

@@ -11,7 +11,7 @@ from sync.domain.roles import GRANTABLE, Role
 GROUPS = {
     "watch": ("status", "report", "integrations", "test", "history"),
     "people": ("people", "why", "person", "me", "export_people"),
-    "rules": ("mapping", "schedule"),
+    "rules": ("mapping", "schedule", "messages"),
     "change": ("setup", "enable", "disable", "edit", "update", "remove"),
     "secrets": ("rotate", "auto_rotate", "certificate", "monitors"),
     "chat": ("alerts", "admins", "export", "language"),

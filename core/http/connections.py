@@ -1,10 +1,15 @@
-"""Limits a server's connections, in all and of one peer; logs those that were closed, one line a minute."""
+"""Limits a server's connections, in all and of one peer; logs those that were closed, one line a minute.
+
+When there are as many as there may be, a peer with fewer takes the place of one that has the most.
+"""
 
 import asyncio
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import ip_address
+from typing import Protocol
 
 import structlog
 
@@ -35,6 +40,13 @@ class ConnectionLimits:
     log_seconds: float = 60
 
 
+class Connection(Protocol):
+    is_waiting: bool
+    """No request of it is being handled."""
+
+    def abort(self) -> None: ...
+
+
 def _count_nothing(_reason: str) -> None:
     """For a server without metrics."""
 
@@ -47,28 +59,48 @@ class ConnectionGate:
     ) -> None:
         self.limits = limits or ConnectionLimits()
         self._count = count
-        self._open: Counter[str] = Counter()
+        self._open: defaultdict[str, dict[Connection, None]] = defaultdict(dict)
         self._closed: Counter[str] = Counter()
         self._last_peer = ""
         self._timer: asyncio.TimerHandle | None = None
 
-    def admit(self, peer: str) -> bool:
-        """Whether there is room for a connection from this address; each admitted one must ``leave``."""
+    def admit(self, peer: str, connection: Connection) -> bool:
+        """Whether there is room for the connection from this address; each admitted one must ``leave``."""
+        network = _network(peer)
         reason = None
-        if self._open.total() >= self.limits.total:
-            reason = Closed.TOO_MANY
-        elif self._open[peer] >= self.limits.per_peer:
+        if len(self._open[network]) >= self.limits.per_peer:
             reason = Closed.TOO_MANY_OF_PEER
+        elif self._total() >= self.limits.total and not self._make_room(len(self._open[network])):
+            reason = Closed.TOO_MANY
         if reason:
             self.note(reason, peer)
+            self._forget_if_empty(network)
             return False
-        self._open[peer] += 1
+        self._open[network][connection] = None
         return True
 
-    def leave(self, peer: str) -> None:
-        self._open[peer] -= 1
-        if not self._open[peer]:
-            del self._open[peer]
+    def leave(self, peer: str, connection: Connection) -> None:
+        network = _network(peer)
+        self._open[network].pop(connection, None)
+        self._forget_if_empty(network)
+
+    def _make_room(self, has: int) -> bool:
+        """Close the oldest waiting connection of the peer with the most, for another that ``has`` fewer."""
+        peer, most = max(self._open.items(), key=lambda each: len(each[1]))
+        oldest = next((each for each in most if each.is_waiting), None)
+        if oldest is None or len(most) <= has + 1:
+            return False
+        self.leave(peer, oldest)
+        oldest.abort()
+        self.note(Closed.TOO_MANY_OF_PEER, peer)
+        return True
+
+    def _total(self) -> int:
+        return sum(map(len, self._open.values()))
+
+    def _forget_if_empty(self, network: str) -> None:
+        if not self._open[network]:
+            del self._open[network]
 
     def note(self, reason: Closed, peer: str) -> None:
         """Count a connection that was closed, and log it with those of the next minute."""
@@ -86,5 +118,16 @@ class ConnectionGate:
 
     def _log(self) -> None:
         self._timer = None
-        log.warning("connections_closed", last_peer=self._last_peer, open=self._open.total(), **self._closed)
+        log.warning("connections_closed", last_peer=self._last_peer, open=self._total(), **self._closed)
         self._closed.clear()
+
+
+def _network(peer: str) -> str:
+    """What one subscriber has: an IPv4 address, or all of a /64 network of IPv6 (RFC 6177)."""
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return peer
+    if address.version == 4:
+        return peer
+    return str(address.ipv4_mapped or address.exploded[:19])

@@ -45,11 +45,12 @@ class GuardedConnection(web.RequestHandler):
         self._socket: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_idle = False
+        self.is_waiting = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         transport = cast(asyncio.Transport, transport)
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        if not self._gate.admit(self._peer):
+        if not self._gate.admit(self._peer, self):
             transport.abort()
             return
         self._socket = transport
@@ -67,19 +68,19 @@ class GuardedConnection(web.RequestHandler):
             return
         self._socket = None
         self.begin()
-        self._gate.leave(self._peer)
+        self._gate.leave(self._peer, self)
         super().connection_lost(exc)
 
     def begin(self) -> None:
         """A request has arrived: its handler decides how long it may take."""
-        self._is_idle = False
+        self._is_idle = self.is_waiting = False
         if self._timer:
             self._timer.cancel()
 
     def end(self) -> None:
         """The request is answered, and the next may be awaited."""
         if self._socket:
-            self._is_idle = True
+            self._is_idle = self.is_waiting = True
             self._close_after(self._gate.limits.idle_seconds)
 
     def handle_error(
@@ -99,6 +100,10 @@ class GuardedConnection(web.RequestHandler):
         response.headers["Server"] = ""
         return response
 
+    def abort(self) -> None:
+        if self._socket:
+            self._socket.abort()
+
     def _close_after(self, seconds: float) -> None:
         if self._timer:
             self._timer.cancel()
@@ -108,7 +113,7 @@ class GuardedConnection(web.RequestHandler):
         if self._socket:
             if not self._is_idle:
                 self._gate.note(Closed.SILENT, self._peer)
-            self._socket.abort()
+            self.abort()
 
 
 class _GuardedServer(web.Server):

@@ -3,6 +3,7 @@
 The columns are described with the tables (``storage.tables``).
 """
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,7 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    mapping: str
     line: str
     heard_at: datetime | None
     desired: str | None
@@ -39,6 +41,7 @@ class PersonRow:
     refused_since: datetime | None
     refused_until: datetime | None
     status_message: str
+    status_before: str | None
     status_user_id: str | None
     status_until: datetime | None
     status_due_at: datetime | None
@@ -86,7 +89,9 @@ class IntegrationRow:
     removing_since: datetime | None
     feature_version: int
     status_text: str
+    status_texts: dict[str, str]
     mapping: dict[str, str | None]
+    further: list[dict[str, Any]]
     closed: bool
     cloudlink_account_id: str
     webhook_token_hash: str = field(repr=False)
@@ -107,7 +112,7 @@ class IntegrationRow:
     missed_since: datetime | None
     missed_at: datetime | None
     last_change_at: datetime | None
-    quota_spent: list[list[int]]
+    quota_spent: list[list[float]]
     quota_limit: int
     quota_changed_at: datetime | None
     quota_blocked_until: datetime | None
@@ -149,9 +154,13 @@ class Tracked(Generic[Row]):
         return kept
 
     def save(self, transaction: Transaction) -> None:
-        changed = {}
+        """One statement for all rows in which the same columns changed: what did not change keeps its index."""
+        columns, changed = self._table.written, defaultdict(list)
         for name, row in self.rows.items():
-            state = self._table.state(row)
-            if state != self._stored[name]:
-                changed[name] = self._stored[name] = state
-        transaction.write(self._table.update, [(*state, name) for name, state in changed.items()])
+            before, state = self._stored[name], self._table.state(row)
+            if state != before:
+                self._stored[name] = state
+                places = tuple(place for place, value in enumerate(state) if value != before[place])
+                changed[places].append((*(state[place] for place in places), name))
+        for places, values in changed.items():
+            transaction.write(self._table.update(columns[place] for place in places), values)

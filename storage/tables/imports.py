@@ -13,7 +13,7 @@ class PeopleImport(SQLModel, table=True):
     """The newest import of an administrator, in an integration. Deleted a day after ``at``.
 
     ``state`` is ``waiting`` for a file, ``reading`` one, ``ready`` to be applied or ``done``. ``figures`` counts
-    what it changes, or changed (``sync.domain.imports.Figures``).
+    what it changes, or changed (``sync.people.imports.values.Figures``).
     """
 
     __table_args__ = (UniqueConstraint("owner_tenant", "user_object_id"),)
@@ -29,7 +29,7 @@ class PeopleImport(SQLModel, table=True):
 
 
 class PeopleImportLine(SQLModel, table=True):
-    """What a line would change for a person, or why it cannot (``sync.domain.imports.ImportLine``)."""
+    """What a line would change for a person, or why it cannot (``sync.people.imports.values.ImportLine``)."""
 
     import_id: str = Field(primary_key=True, foreign_key="peopleimport.id", ondelete="CASCADE")
     number: int = Field(primary_key=True)

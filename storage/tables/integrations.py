@@ -14,10 +14,12 @@ class Integration(SQLModel, table=True):
 
     ``credential`` is a value of ``sync.domain.model.CredentialKind``; ``expiry_source`` says where the
     expiry comes from (``admin``, ``graph``, ``certificate``). ``revision`` counts edits, for optimistic locking.
-    ``status_text`` is the status message shown during a call (from feature version 3). ``mapping`` is what Teams
-    shows for a line state where that is not the default (``sync.presence.mapping``). ``previous_secret_sealed``
-    holds the former credentials (``sync.credentials.store``) until the new ones are proven;
-    ``pending_certificate_sealed`` a certificate whose public part was given out and is not used yet.
+    ``status_text`` is the status message shown during a call (from feature version 3), where ``status_texts`` has
+    none for the line state (empty: none is shown). ``mapping`` is what Teams shows for a line state where that is
+    not the default (``sync.presence.mapping``), ``further`` for some people (``sync.presence.further_mappings``).
+    ``previous_secret_sealed`` holds the former credentials
+    (``sync.credentials.store``) until the new ones are proven; ``pending_certificate_sealed`` a certificate whose
+    public part was given out and is not used yet.
 
     ``enabled_at`` is when it was enabled last; None while it is not enabled, and when that was before the history.
     ``live_since`` is when the current subscription's first event came. ``unreported`` are people, by id, of whom a
@@ -64,7 +66,9 @@ class Integration(SQLModel, table=True):
     expiry_checked_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     revision: int = 1
     status_text: str = ""
+    status_texts: dict[str, str] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     mapping: dict[str, str | None] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    further: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     schedule: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     closed: bool = False
     turned_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
@@ -88,7 +92,7 @@ class Integration(SQLModel, table=True):
     catch_up_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     last_change_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
-    quota_spent: list[list[int]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    quota_spent: list[list[float]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
     quota_limit: int = 1500
     quota_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     quota_blocked_until: datetime | None = Field(default=None, sa_type=UtcDateTime)

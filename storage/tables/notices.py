@@ -39,7 +39,10 @@ class Notice(SQLModel, table=True):
 
 
 class AlertPreference(SQLModel, table=True):
-    """How an administrator wants to be warned about an integration (empty id: any). Times as ``HH:MM``."""
+    """How an administrator wants to be warned about an integration (empty id: any). Times as ``HH:MM``.
+
+    ``digest`` is a ``sync.domain.reports.Cadence``, chosen at ``digest_at``.
+    """
 
     owner_tenant: str = Field(primary_key=True)
     user_object_id: str = Field(primary_key=True)
@@ -48,6 +51,8 @@ class AlertPreference(SQLModel, table=True):
     quiet_from: str = ""
     quiet_until: str = ""
     time_zone: str = "UTC"
+    digest: str = ""
+    digest_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class AlertChannel(SQLModel, table=True):

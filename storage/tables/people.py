@@ -32,9 +32,13 @@ class Person(SQLModel, table=True):
     about this person, the last of them ``changed_by``, named ``changed_by_name``. ``reach_changed_at`` is since
     when they can be shown in Teams, or cannot (``sync.people.reach``); None since before that was noted.
 
+    ``chosen_mapping`` is the further mapping that an administrator chose for this person, ``mapping`` the one that
+    applies: ids in ``Integration.further``, empty for the integration's own.
+
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
-    stored before it is sent. ``status_until`` is when Graph removes it by itself, at the latest; ``status_due_at``
-    when it is processed next.
+    stored before it is sent. Until its outcome is known Teams may still show ``status_before`` instead, empty for
+    nothing; None once it is known. ``status_until`` is when Graph removes it by itself, at the latest;
+    ``status_due_at`` when it is processed next.
     """
 
     __table_args__ = (
@@ -75,6 +79,8 @@ class Person(SQLModel, table=True):
     gone: bool = False
     search: str = ""
     chosen_user_id: str | None = None
+    chosen_mapping: str = ""
+    mapping: str = ""
     choices: int = 0
     changed_by: str = ""
     changed_by_name: str = ""
@@ -96,6 +102,7 @@ class Person(SQLModel, table=True):
     refused_since: datetime | None = Field(default=None, sa_type=UtcDateTime)
     refused_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_message: str = ""
+    status_before: str | None = None
     status_user_id: str | None = None
     status_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
     status_due_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)

@@ -10,7 +10,8 @@ from storage.tables.columns import UtcDateTime, new_id
 class Rotation(SQLModel, table=True):
     """A change of credentials, open or finished; each step is stored before the next begins.
 
-    ``kind`` is a ``sync.domain.rotation.RotationKind``, ``step`` a ``RotationStep``. ``fault`` is that of an error
+    ``kind`` is a ``sync.domain.rotation.RotationKind``, ``credential`` the ``CredentialKind`` that it
+    brings, ``step`` a ``RotationStep``. ``fault`` is that of an error
     or, when it is done, why the old secret was left (``OldSecretLeft``).
     ``secret_sealed`` is the new secret while the rotation may have to be resumed; ``due_at`` is when to continue
     or, while a process works on it, when its lease ends; ``attempts`` counts refusals.
@@ -20,6 +21,7 @@ class Rotation(SQLModel, table=True):
     integration_id: str = Field(foreign_key="integration.id", index=True, ondelete="CASCADE")
     owner_tenant: str
     kind: str
+    credential: str = "secret"
     step: str
     secret_sealed: str | None = Field(default=None, repr=False)
     new_key_id: str = ""

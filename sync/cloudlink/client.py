@@ -15,9 +15,9 @@ from sync.cloudlink.token import SharedToken
 from sync.cloudlink.transport import CloudLinkResponse, Transport
 from sync.cloudlink.wire import Malformed, next_link, page_items, parse_snapshot, parse_user, text_of
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable
-from sync.domain.listing import ListLimits, reading_list
 from sync.domain.model import CloudLinkAccount
 from sync.domain.phone_events import CloudLinkUser, LineSnapshot
+from sync.domain.services import ListLimits, reading_list
 
 CONCURRENT_LINES = 4
 LIMITS = ListLimits()

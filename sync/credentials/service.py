@@ -264,7 +264,7 @@ class CredentialService:
                 integration.host_proven_for = application_of(integration)
                 await self._audit.record_use(session, owner_tenant, app)
             rotation = self._rotations.begin(session, integration, RotationKind.MANUAL, RotationStep.PROVE, by)
-            rotation.expires_on = new.expires_on
+            rotation.expires_on, rotation.credential = new.expires_on, new.kind
             if new.secret:
                 rotation.secret_sealed = self._credentials.encrypt(new.secret, rotation, "secret_sealed")
             facts = {"description": description} if description else {}

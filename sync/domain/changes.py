@@ -34,12 +34,13 @@ Change = SetPresence | ClearPresence
 
 @dataclass(frozen=True, slots=True)
 class SetMessage:
-    """Show ``text`` beside the presence until ``until`` (UTC)."""
+    """Show ``text`` beside the presence until ``until`` (UTC), in place of ``replaces``, which was read before."""
 
     user_id: str
     text: str
     until: datetime
     cause: str = field(default="", compare=False)
+    replaces: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

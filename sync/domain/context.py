@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from random import Random
 
-from core.clock import Clock
+from core.clock import Clock, steady_now
 from core.metrics import Metrics
 from storage.database import Database
 from sync.domain.jobs import Jobs
@@ -12,7 +12,7 @@ from sync.domain.services import ServiceClients
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Shared by all parts. Clock and randomness are passed in so that tests control them."""
+    """Shared by all parts. Clocks and randomness are passed in so that tests control them."""
 
     database: Database
     clients: ServiceClients
@@ -20,3 +20,4 @@ class Context:
     clock: Clock
     random: Random
     metrics: Metrics
+    steady: Clock = steady_now

@@ -23,4 +23,5 @@ def matches_proxies(integration: Integration) -> bool:
 
 def shows_messages(integration: AnyIntegration) -> bool:
     """A status message is shown beside the presence while a person is on the phone."""
-    return integration.feature_version >= STATUS_MESSAGES and bool(integration.status_text)
+    has_text = bool(integration.status_text) or any(integration.status_texts.values())
+    return integration.feature_version >= STATUS_MESSAGES and has_text

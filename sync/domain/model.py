@@ -8,6 +8,7 @@ from enum import StrEnum
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Hour
 from sync.domain.schedule import Schedule
 
 
@@ -183,6 +184,15 @@ class Concerned:
 
 
 @dataclass(frozen=True, slots=True)
+class FurtherMapping:
+    """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``."""
+
+    id: str
+    name: str
+    overrides: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class IntegrationView:
     """An integration as an administrator may see it: with its ids, without its secrets.
 
@@ -205,7 +215,9 @@ class IntegrationView:
     auto_rotate: bool = False
     feature_version: int = 1
     status_text: str = ""
+    status_texts: Mapping[str, str] = field(default_factory=dict)
     mapping: Mapping[str, str | None] = field(default_factory=dict)
+    further: tuple[FurtherMapping, ...] = ()
     schedule: Schedule | None = None
     closed: bool = False
     turns_at: datetime | None = None
@@ -257,6 +269,7 @@ class Status:
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
+    ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
     integration: IntegrationView
@@ -275,6 +288,9 @@ class Status:
     proof: Proof = Proof()
     delay: Delay | None = None
     shown_since: datetime | None = None
+    shown_now: int = 0
+    missing: int = 0
+    day: tuple[Hour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

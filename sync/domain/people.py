@@ -6,12 +6,16 @@ from datetime import datetime
 from enum import StrEnum
 
 from core.errors import CloudLinkPresenceError
-from sync.domain.model import Service, Unmatched
+from sync.domain.model import FurtherMapping, Service, Unmatched
 from sync.domain.presence import LineState, Shown
 
 
 class UnknownPerson(CloudLinkPresenceError, LookupError):
     """The integration has no such person (any more)."""
+
+
+class NoImport(CloudLinkPresenceError, LookupError):
+    """The administrator has no such import: it was replaced by a newer one, cancelled, or kept for its time."""
 
 
 class ChangedMeanwhile(CloudLinkPresenceError):
@@ -53,7 +57,9 @@ class PersonLine:
     """A person in a list. ``shown`` is what Teams shows from us as last applied, as is ``desired``: values of
     ``Presence``, None for nothing, ``UNSURE`` while it is not known. ``left_out`` is why they cannot be shown.
 
-    ``choices`` counts what administrators changed about this person; ``changed_by`` is the name of the last.
+    ``mapping`` is the id of the further mapping that applies, empty for the integration's own; ``chosen_mapping``
+    the one that an administrator chose by name. ``choices`` counts what administrators changed about this person;
+    ``changed_by`` is the name of the last.
     """
 
     id: str
@@ -68,6 +74,8 @@ class PersonLine:
     is_matched: bool
     excluded: bool = False
     by_hand: bool = False
+    mapping: str = ""
+    chosen_mapping: str = ""
     choices: int = 0
     changed_by: str = ""
     changed_at: datetime | None = None
@@ -125,7 +133,8 @@ class SentChange:
 class PersonCard:
     """Everything known of a person; ``sent`` newest first. ``read`` is what Teams shows now, None if not known.
 
-    ``because`` is the correlation id of what made the presence desired.
+    ``because`` is the correlation id of what made the presence desired. ``further`` are the mappings for some
+    people that the integration has.
     """
 
     line: PersonLine
@@ -138,6 +147,7 @@ class PersonCard:
     cloudlink_user_id: str = ""
     teams_user_id: str | None = None
     because: str = ""
+    further: tuple[FurtherMapping, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

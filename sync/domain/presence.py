@@ -20,6 +20,9 @@ class LineState(StrEnum):
     UNKNOWN = "unknown"
 
 
+BUSY_LINES: Final = (LineState.ON_CALL, LineState.IN_CONFERENCE, LineState.RINGING, LineState.DO_NOT_DISTURB)
+"""The states of a phone for which Teams may show something."""
+
 TALKING: Final = frozenset({LineState.ON_CALL.value, LineState.IN_CONFERENCE.value})
 """The states that count as a call."""
 

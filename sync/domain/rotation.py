@@ -7,6 +7,7 @@ from enum import StrEnum
 from core.errors import CloudLinkPresenceError
 from storage.tables.rotations import Rotation
 from sync.domain.errors import CredentialsWrong, Fault, SyncError
+from sync.domain.model import CredentialKind
 
 
 class RotationKind(StrEnum):
@@ -54,7 +55,10 @@ class RotationUnderWay(CloudLinkPresenceError):
 
 @dataclass(frozen=True, slots=True)
 class RotationView:
-    """``error`` delayed it last, or made it fail; ``old_left`` says why the old secret is still in Azure."""
+    """``error`` delayed it last, or made it fail; ``old_left`` says why the old secret is still in Azure.
+
+    ``credential`` is the kind that it brings.
+    """
 
     id: str
     integration_id: str
@@ -64,6 +68,7 @@ class RotationView:
     old_left: OldSecretLeft | None
     started_at: datetime
     finished_at: datetime | None
+    credential: CredentialKind = CredentialKind.SECRET
     error: SyncError | None = None
 
     @property
@@ -116,6 +121,7 @@ def rotation_view(rotation: Rotation) -> RotationView:
         old_left=_why_left(rotation),
         started_at=rotation.started_at,
         finished_at=rotation.finished_at,
+        credential=CredentialKind(rotation.credential),
         error=CredentialsWrong(Fault(rotation.fault)) if rotation.fault in set(Fault) else None,
     )
 

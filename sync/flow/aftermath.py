@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -91,10 +92,11 @@ class Aftermath:
             row = done.integrations[key]
             if row.enabled and row.subscription_id:
                 self._metrics.missed.inc(sum(counts))
+        bound = log.bind() if done.sent else log
         for sent in done.sent:
-            self._record(sent, done.now)
+            self._record(bound, sent, done.now)
 
-    def _record(self, sent: Sent, now: datetime) -> None:
+    def _record(self, bound: Any, sent: Sent, now: datetime) -> None:
         """Count and log the change, with the id of its cause; at level debug when it changes nothing visible."""
         pending, result = sent.pending, type(sent.outcome).__name__.lower()
         kind = "set" if isinstance(pending.change, SetPresence) else "clear"
@@ -107,7 +109,7 @@ class Aftermath:
         if isinstance(sent.outcome, Refused):
             self._delays.count(sent.integration_id, Figure.REFUSED)
         is_visible = isinstance(sent.outcome, Done | Refused) and pending.previous.applied != pending.shown
-        log.log(
+        bound.log(
             logging.INFO if is_visible else logging.DEBUG,
             "presence_sent",
             integration=sent.integration_id,

@@ -21,7 +21,8 @@ from sync.flow.line_state import (
     state_of,
 )
 from sync.flow.ownership import Nobody, Place, Resident, is_disagreement, owner_of, shares
-from sync.presence.mapping import presence_of
+from sync.presence.mapping import overrides_for, presence_of
+from sync.presence.status_message_plan import needs_check
 
 NOTED_EVERY = timedelta(minutes=5)
 """That an unchanged endpoint was heard of is written so rarely: whether a state is stale is a matter of an hour."""
@@ -59,9 +60,9 @@ class Written:
 class Lines:
     """The lines of an integration's people: changed in memory, written back to the rows by ``settle``.
 
-    ``needs_match``: a report contradicts the directory as it was last read. ``reported`` holds the ids of people of
-    whom an event arrived; ``polls`` is when endpoints, by person and extension, are to be read out of turn: what
-    was reported of them is in doubt.
+    ``needs_match``: a report contradicts the directory as it was last read. ``is_due``: something may have to be
+    sent for one of them. ``reported`` holds the ids of people of whom an event arrived; ``polls`` is when
+    endpoints, by person and extension, are to be read out of turn: what was reported of them is in doubt.
     """
 
     def __init__(self, rows: Iterable[Rows], written: Written) -> None:
@@ -74,7 +75,7 @@ class Lines:
             self._index(name)
         self._causes: dict[str, str] = {}
         self.polls: dict[tuple[str, str], datetime] = {}
-        self.needs_match = False
+        self.needs_match = self.is_due = False
         self.reported: set[str] = set()
 
     def apply_event(self, event: Event, now: datetime) -> str:
@@ -170,6 +171,7 @@ class Lines:
             if set_desired(rows.person, integration, line, now):
                 rows.person.desired_because = cause
                 changed += 1
+            self.is_due |= make_due(rows.person, integration, now)
         for (name, extension), at in self.polls.items():
             row = self._endpoint(self._rows[name], extension)
             row.poll_at = at
@@ -221,7 +223,7 @@ def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now:
     """Store what Teams should show for ``line``; returns whether it changed. Who has no phone has no calls."""
     state, was_heard_at = state_of(line), heard_at(line)
     person.line = state.value
-    presence = presence_of(state, integration.mapping)
+    presence = presence_of(state, overrides_for(integration, person.mapping))
     is_changed = presence != person.desired
     if is_changed or _is_worth_noting(person.heard_at, was_heard_at):
         person.heard_at = was_heard_at
@@ -229,8 +231,15 @@ def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now:
         return False
     person.desired = presence
     person.desired_at = now
-    if integration.enabled and (person.teams_user_id or person.applied):
-        person.due_at = now
+    return True
+
+
+def make_due(person: PersonRow, integration: IntegrationRow, now: datetime) -> bool:
+    """Have the person looked at now, if their presence has just changed or their status message may have to."""
+    is_changed = person.desired_at == now and bool(person.teams_user_id or person.applied)
+    if not integration.enabled or not (is_changed or needs_check(person, integration, now)):
+        return False
+    person.due_at = now
     return True
 
 

@@ -16,7 +16,7 @@ from sync.presence.outcomes import AppliedState, PendingChange
 from sync.presence.shared_sessions import shared_change
 from sync.presence.status_message_plan import needs_check
 
-LARGEST_ROUND = 4 * MAX_CHANGES
+LARGEST_ROUND = 10 * MAX_CHANGES
 """Changes of an integration that are under way at the same time."""
 
 

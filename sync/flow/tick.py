@@ -243,14 +243,14 @@ class Tick:
         for key, lines in self._done.lines.items():
             row, now = self._done.integrations[key], self._done.now
             unknown = self._apply_events(key, lines)
-            changed = lines.settle(row, now)
+            lines.settle(row, now)
             for poll in self._work[key].polls:
                 before = lines.apply_poll(poll, now)
                 found = lines.settle(row, now)
                 freshness.poll_found(row, before, lines.states(), now)
                 self._done.polled[key].append(found)
-                changed, unknown = changed + found, unknown + _unknown_in(poll)
-            if changed and row.enabled:
+                unknown += _unknown_in(poll)
+            if lines.is_due:
                 self._done.due.add(key)
             if unknown:
                 queries.add_unknown_states(self._transaction, key, unknown, now)
@@ -302,7 +302,7 @@ class Tick:
         users = {user for person in due for user in (person.applied_user_id, person.teams_user_id) if user}
         chosen = Choice(row, self._wishes(row, users), now, self._rules.random).prepare(due)
         self._rules.quota.reserve(row, len(chosen), now)
-        has_messages = any(person.status_due_at for person in due)
+        has_messages = any(person.status_due_at and person.status_due_at <= now for person in due)
         self._done.rounds[key] = Round(app, chosen, len(due) == limit, None, has_messages, now)
 
     def _is_blocked(self, key: str) -> bool:

@@ -124,7 +124,7 @@ class ConnectionTest:
         refused = {Service(each.service) for each in refusals}
         young = {each.service for each in refusals if each.since + self._recheck_after > self._clock()}
         probes = await self._test_cloudlink(integration) if Service.CLOUDLINK in refused else []
-        if refused & set(health.TEAMS):
+        if refused & set(health.TEAMS) and not await self._must_wait(integration_id):
             probes += await self._test_teams(integration)
         await self._store(integration, probes, healing={each for each in Service if each not in young})
 
@@ -155,6 +155,12 @@ class ConnectionTest:
                 (Service.GRAPH, "directory", directory.organisation),
                 (Service.GRAPH, "presence", lambda: presence.read(sample)),
             )
+
+    async def _must_wait(self, integration_id: str) -> bool:
+        """Whether the quota is used up: what the test reads of Graph counts against it."""
+        async with self._database.writing() as session:
+            sharing = await integrations.lock_sharing_quota(session, integration_id)
+            return self._quota.allowance(sharing.values(), self._clock())[0] is not None
 
     async def _reserve_sample(self, integration: Integration) -> list[str]:
         """One matched user to read the presence of, if there is one; the read counts against the quota."""

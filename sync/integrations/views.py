@@ -18,6 +18,7 @@ from sync.domain.model import (
 )
 from sync.domain.presence import LineState, Presence
 from sync.domain.schedule import of_stored
+from sync.presence.further_mappings import further_of
 from sync.problems.incidents import EFFECT
 
 SHOWING = frozenset({*Service, EFFECT})
@@ -38,7 +39,9 @@ def integration_view(integration: Integration) -> IntegrationView:
         created_at=integration.created_at,
         feature_version=integration.feature_version,
         status_text=integration.status_text,
+        status_texts=integration.status_texts,
         mapping=integration.mapping,
+        further=further_of(integration.further),
         schedule=of_stored(integration.schedule),
         closed=integration.closed,
         turns_at=integration.turns_at,

@@ -21,8 +21,7 @@ from core.shutdown import SHUTDOWN_SECONDS, ShutdownDeadline
 from storage.transaction import Transaction
 from sync.domain.jobs import JobFunction, JobName
 from sync.jobs.postgres_queue import (
-    ORDINARY,
-    URGENT,
+    SLOTS,
     FairJobManager,
     PostgresQueue,
     StartedJob,
@@ -44,8 +43,6 @@ RESTART_DELAY = 1.0
 CANCEL_AGAIN = 5.0
 """Seconds until what does not end is cancelled again: Python 3.11's ``wait_for`` may lose a cancellation."""
 
-SLOTS = {URGENT: 16, ORDINARY: 16}
-"""Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
 CONNECTIONS = 8
 CONNECT_TIMEOUT = 3.0
 

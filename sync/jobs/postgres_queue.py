@@ -24,6 +24,11 @@ URGENT: Final = "urgent"
 ORDINARY: Final = "default"
 """The lanes: each has slots of its own. A job's queue is its lane and the tenant whose job it is."""
 
+SLOTS: Final = {URGENT: 16, ORDINARY: 16}
+"""Jobs that one process runs at the same time in each lane: no other job holds up a change for Teams."""
+RESERVED: Final = 4
+"""The last slots of a lane are for tenants that have none: a few that take their share leave room for others."""
+
 SCHEMA_LOCK: Final = 0xC10E
 """The advisory lock held while the tables are created."""
 
@@ -105,7 +110,10 @@ class FairJobManager(JobManager):
         return job
 
     async def _fetch_row(self, queues: Iterable[str] | None, worker_id: int) -> dict[str, Any] | None:
-        full = [queue for (worker, queue), count in self._in_use.items() if worker == worker_id and count >= SHARE]
+        in_use = {queue: count for (worker, queue), count in self._in_use.items() if worker == worker_id}
+        slots = sum(SLOTS[lane] for lane in queues or SLOTS)
+        share = SHARE if sum(in_use.values()) < slots - RESERVED else 1
+        full = [queue for queue, count in in_use.items() if count >= share]
         row = await self.connector.execute_query_one_async(
             query=self.fetch_query, queues=queues, full=full, worker_id=worker_id
         )

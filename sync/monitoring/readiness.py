@@ -42,13 +42,16 @@ class ReadinessProbe:
         self._metrics = metrics
         self._timeout = timeout
         self._is_unavailable = False
-        self._more: dict[str, Check] = {}
+        self._watched: dict[str, Check] = {}
         self._pending: set[asyncio.Task[bool]] = set()
         metrics.set_build(database.engine.dialect.name)
 
-    def add(self, part: str, check: Check) -> None:
-        """Have ``check``, which raises nothing, say whether ``part`` is ready."""
-        self._more[part] = check
+    def watch(self, part: str, check: Check) -> None:
+        """Have ``check``, which raises nothing, say whether ``part`` is ready, for the metrics alone.
+
+        The rest of the process works without it, such as webhooks while the bot's own secret is refused.
+        """
+        self._watched[part] = check
 
     async def close(self) -> None:
         """Wait a while for checks that timed out and are still being cancelled."""
@@ -56,11 +59,10 @@ class ReadinessProbe:
             await asyncio.wait(self._pending, timeout=TIMEOUT)
 
     async def ready(self) -> bool:
-        """Whether the database can be written, jobs are run, and each part that was added is ready."""
+        """Whether the database can be written and jobs are run."""
         parts = {DATABASE: await self._check_database(), JOBS: await self._check_jobs()}
-        for part, check in self._more.items():
-            parts[part] = await self._in_time(check()) is not False
-        for part, is_ready in parts.items():
+        watched = {part: await self._in_time(check()) is not False for part, check in self._watched.items()}
+        for part, is_ready in (parts | watched).items():
             self._metrics.ready.labels(part=part).set(is_ready)
         return all(parts.values())
 

@@ -3,8 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from sync.domain.errors import Fault, ServiceUnavailable
-from sync.domain.listing import ListLimits, reading_list
-from sync.domain.services import Directory, DirectoryPage
+from sync.domain.services import Directory, DirectoryPage, ListLimits, reading_list
 
 LIMITS = ListLimits(pages=10_000, seconds=1800)
 """For all users of a tenant: Graph decides how many are on a page."""

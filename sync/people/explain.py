@@ -13,6 +13,7 @@ from sync.domain.people import Explanation, Light, PersonLine, Reason, Rung, Sen
 from sync.domain.presence import Effect, LineState, Presence, Shown
 from sync.presence import plan
 from sync.presence.effect import effect_of
+from sync.presence.further_mappings import further_of
 
 AMBIGUOUS = frozenset({"Available", "Away"})
 """What a person can choose by hand, and what their own client shows too once our session is gone."""
@@ -215,11 +216,20 @@ def _rule(facts: Facts) -> Rung:
         return Rung(Step.RULE, Light.WRONG, "left_out", facts.integration.matched_at, {"reason": person.unmatched})
     if facts.integration.closed:
         return Rung(Step.RULE, Light.OFF, "closed", facts.integration.turned_at, _until(facts))
-    own = ".own" if person.line in facts.integration.mapping else ""
+    own, said = _mapping(facts)
     if not facts.wanted:
-        return Rung(Step.RULE, Light.GOOD, f"nothing{own}", person.desired_at, {"line": person.line})
-    said = {"line": person.line, "presence": facts.wanted.activity}
+        return Rung(Step.RULE, Light.GOOD, f"nothing{own}", person.desired_at, said)
+    said["presence"] = facts.wanted.activity
     return Rung(Step.RULE, Light.GOOD, f"show{own}", person.desired_at, said)
+
+
+def _mapping(facts: Facts) -> tuple[str, dict[str, str]]:
+    """Which mapping decides: a further one, which is named, the integration's own choice, or the default."""
+    person, said = facts.person, {"line": facts.person.line}
+    for each in further_of(facts.integration.further):
+        if each.id == person.mapping:
+            return ".named", {**said, "mapping": each.name}
+    return ".own" if person.line in facts.integration.mapping else "", said
 
 
 def _sent(facts: Facts) -> Rung:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 
+from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries.people import directory, directory_people, endpoints
+from storage.queries.people import directory, directory_people, endpoints, mapping
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Endpoint, Person
@@ -19,11 +20,12 @@ from sync.audit import Act, AuditLog, Subject
 from sync.credentials.store import CredentialStore
 from sync.domain.context import Context
 from sync.domain.jobs import MATCH, POLL_NOW, PUSH
-from sync.domain.model import Actor, Unmatched
+from sync.domain.model import Actor, EditedMeanwhile, Unmatched
 from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, UnknownPerson
-from sync.domain.presence import LineState
+from sync.domain.presence import STALE_AFTER, LineState
 from sync.domain.services import Account
 from sync.people.reach import noting_reach
+from sync.presence.further_mappings import further_of, mappings_of
 from sync.presence.plan import forget_refusal
 from sync.tenancy import owned
 
@@ -123,6 +125,24 @@ class PersonEditor:
             person.chosen_user_id = None
             await directory.count_change(session, integration_id)
         await self._jobs.defer(MATCH, integration_id)
+
+    async def choose_mapping(
+        self, owner_tenant: str, integration_id: str, person_id: str, choices: int, mapping_id: str, by: Actor
+    ) -> None:
+        """Have this further mapping apply to the person, or with an empty id the one that does without a choice.
+
+        Raises ``EditedMeanwhile`` when there is no such mapping any more.
+        """
+        subject = Subject(owner_tenant, integration_id)
+        async with self._changing(Act.PERSON_MAPPING, subject, person_id, by, choices) as (session, row, person):
+            further = further_of(row.further)
+            if mapping_id and mapping_id not in {each.id for each in further}:
+                raise EditedMeanwhile(integration_id)
+            person.chosen_mapping, now = mapping_id, self._clock()
+            await session.flush()
+            mappings, this = mappings_of(row.mapping, further), col(Person.id) == person.id
+            await mapping.apply(session, row, mappings, current_cause(), now, now - STALE_AFTER, this)
+        await self._jobs.defer(PUSH, integration_id)
 
     @asynccontextmanager
     async def _changing(

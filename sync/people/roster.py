@@ -31,6 +31,7 @@ from sync.domain.phone_events import CallState
 from sync.domain.presence import LineState, Shown
 from sync.people.explain import Facts, explain
 from sync.presence import sent_changes as sent
+from sync.presence.further_mappings import further_of
 from sync.presence.reader import PresenceReader
 from sync.presence.shared_sessions import wishes_of_others
 from sync.problems import health
@@ -96,7 +97,7 @@ class Roster:
     async def card(self, owner_tenant: str, integration_id: str, person_id: str) -> PersonCard:
         """Everything known of a person, and what Teams shows now."""
         async with self._database.session() as session:
-            await owned(session, owner_tenant, integration_id)
+            integration = await owned(session, owner_tenant, integration_id)
             user_id = (await _person(session, integration_id, person_id)).teams_user_id
         shown, _ = await self._read_back(integration_id, user_id)
         async with self._database.session() as session:
@@ -112,6 +113,7 @@ class Roster:
                 cloudlink_user_id=person.cloudlink_user_id,
                 teams_user_id=person.teams_user_id,
                 because=person.desired_because,
+                further=further_of(integration.further),
             )
 
     async def explain(self, owner_tenant: str, integration_id: str, person_id: str) -> Explanation:
@@ -184,6 +186,8 @@ def person_line(person: Person) -> PersonLine:
         is_matched=bool(person.teams_user_id),
         excluded=person.excluded,
         by_hand=bool(person.chosen_user_id),
+        mapping=person.mapping,
+        chosen_mapping=person.chosen_mapping,
         choices=person.choices,
         changed_by=person.changed_by_name,
         changed_at=person.changed_at,

@@ -1,6 +1,7 @@
 """Events that could not be stored: everybody whom they may concern is polled as soon as the store is back."""
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 
 import structlog
@@ -14,6 +15,9 @@ from sync.domain.jobs import POLL
 RETRY_SECONDS = 1.0
 MAX_REMEMBERED = 10_000
 """Webhooks of which a lost event is remembered: their tokens come from outside, and cannot be checked yet."""
+
+OF_ANY = ""
+"""Remembered instead of further ones, for every webhook: made-up tokens push no real one out."""
 
 log = structlog.get_logger()
 
@@ -31,8 +35,7 @@ class LostEvents:
 
     def add(self, token_hash: str) -> None:
         """An event of this webhook was lost; a job polls its people once that can be stored."""
-        if len(self._token_hashes) < MAX_REMEMBERED:
-            self._token_hashes.add(token_hash)
+        self._token_hashes.add(token_hash if len(self._token_hashes) < MAX_REMEMBERED else OF_ANY)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._catch_up())
 
@@ -50,12 +53,19 @@ class LostEvents:
         while self._token_hashes:
             token_hashes = frozenset(self._token_hashes)
             try:
-                async with self._database.writing() as session:
-                    ids = await integrations.mark_gap(session, self._clock(), token_hashes)
-                await self._jobs.defer_all((POLL, integration_id) for integration_id in ids)
+                ids = await self._mark_gap(token_hashes)
             except Exception as error:
                 log.warning("lost_events_wait", error=describe_error(error))
                 await self._sleep(RETRY_SECONDS)
                 continue
             self._token_hashes -= token_hashes
             log.info("lost_events_polled", integrations=len(ids))
+
+    async def _mark_gap(self, token_hashes: Collection[str]) -> Collection[str]:
+        """All people of these webhooks' integrations are polled: now, or in turns by the schedule, if it is all."""
+        concerns_all = OF_ANY in token_hashes
+        async with self._database.writing() as session:
+            ids = await integrations.mark_gap(session, self._clock(), None if concerns_all else token_hashes)
+        if not concerns_all:
+            await self._jobs.defer_all((POLL, integration_id) for integration_id in ids)
+        return ids

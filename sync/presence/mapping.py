@@ -1,7 +1,7 @@
 """Maps a line state to a presence: Mitel's defaults, or what an administrator chose instead. Pure."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, Protocol
 
 from sync.domain.presence import LineState, Presence
 
@@ -55,3 +55,18 @@ def overrides_of(chosen: Chosen) -> dict[str, str | None]:
         for state, presence in chosen.items()
         if presence is not DEFAULTS.get(state)
     }
+
+
+class Mapped(Protocol):
+    """What an integration shows; ``further`` is as ``sync.presence.further_mappings`` stores it."""
+
+    @property
+    def mapping(self) -> dict[str, str | None]: ...
+    @property
+    def further(self) -> list[dict[str, Any]]: ...
+
+
+def overrides_for(integration: Mapped, mapping_id: str) -> Overrides:
+    """Those of the mapping that applies to a person; the integration's own for an empty or unknown id."""
+    some = (each["overrides"] for each in integration.further if mapping_id and each["id"] == mapping_id)
+    return next(some, integration.mapping)

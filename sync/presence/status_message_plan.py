@@ -1,30 +1,47 @@
 """Which status messages to set or clear, given the current ones. Pure: rows in, a change out.
 
 A user's own message is never replaced: the current one is read from Teams first, and only an empty message or our
-own is overwritten. So it does not matter that after a crash it is unknown whether a message was sent.
+own is overwritten. While a request's outcome is unknown, two texts count as ours: the one that was shown, and the
+one that was sent; so it does not matter whether a message was sent before a crash.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from storage.flow.rows import AnyIntegration, AnyPerson
 from sync.domain.changes import ClearMessage, MessageChange, SetMessage
 from sync.domain.features import shows_messages
-from sync.domain.presence import LineState, Presence
+from sync.domain.presence import BUSY_LINES, LineState, Presence
 from sync.presence import plan
 
 DURATION = timedelta(seconds=plan.SESSION_SECONDS)
-"""The duration of a call's presence, so that both are renewed together."""
+"""The duration of a call's presence: a message ends by itself no later."""
 
-RENEW_AFTER = DURATION * 0.65
+RINGING = timedelta(minutes=10)
+"""No phone rings for longer: so long a message about it lasts at most."""
+
+RENEW_AFTER = 0.65
+"""The part of its duration after which a message is renewed."""
+
 ON_THE_PHONE = frozenset({Presence.IN_A_CALL, Presence.IN_A_CONFERENCE_CALL})
 CALLING = frozenset({LineState.ON_CALL, LineState.IN_CONFERENCE})
 
 
+def texts_of(status_text: str, chosen: Mapping[str, str]) -> dict[LineState, str]:
+    """The text for each line state: the one that was chosen, else the one for calls."""
+    return {state: chosen.get(state, status_text if state in CALLING else "") for state in BUSY_LINES}
+
+
 def wanted_message(person: AnyPerson, integration: AnyIntegration) -> str:
     """The message that should be shown from us, empty for none."""
+    if not shows_messages(integration) or not plan.may_show(person, integration):
+        return ""
+    chosen = integration.status_texts.get(person.line)
+    if chosen is not None:
+        return chosen
     wanted = plan.wanted_presence(person, integration)
     is_on_the_phone = wanted in ON_THE_PHONE or (wanted is not None and person.line in CALLING)
-    return integration.status_text if shows_messages(integration) and is_on_the_phone else ""
+    return integration.status_text if is_on_the_phone else ""
 
 
 def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -> bool:
@@ -34,8 +51,15 @@ def needs_check(person: AnyPerson, integration: AnyIntegration, now: datetime) -
         return True
     if not wanted or plan.is_stale(person, now):
         return False
-    until = person.status_until
-    return not person.status_message or until is None or until - DURATION + RENEW_AFTER <= now
+    renewal = renewal_of(person)
+    return not person.status_message or renewal is None or renewal <= now
+
+
+def renewal_of(person: AnyPerson) -> datetime | None:
+    """When the message is renewed if it is still wanted then; None while it is unknown whether it is shown."""
+    if person.status_until is None or person.status_before is not None:
+        return None
+    return person.status_until - _duration(person) * (1 - RENEW_AFTER)
 
 
 def user_to_read(person: AnyPerson, integration: AnyIntegration) -> str:
@@ -49,13 +73,14 @@ def change_for(
     person: AnyPerson, integration: AnyIntegration, found: str | None, now: datetime
 ) -> MessageChange | None:
     """What to send, given the current message; None when it is not ours. ``found`` is None for an unknown user."""
-    ours = {"", person.status_message}
+    ours = {person.status_message, person.status_before or ""}
     wanted = wanted_message(person, integration)
     if person.status_message and (not wanted or _is_of_former_user(person)):
         clearing = ClearMessage(person.status_user_id or "", person.desired_because)
-        return clearing if found == person.status_message else None
-    if wanted and found is not None and found in ours | {wanted}:
-        return SetMessage(person.teams_user_id or "", wanted, now + DURATION, person.desired_because)
+        return clearing if found and found in ours else None
+    if wanted and found is not None and found in ours | {"", wanted}:
+        until = now + _duration(person)
+        return SetMessage(person.teams_user_id or "", wanted, until, person.desired_because, replaces=found)
     return None
 
 
@@ -63,6 +88,7 @@ def mark_message(person: AnyPerson, change: MessageChange | None) -> None:
     """Before the request: record what may be shown from now on. Without a change, no message of ours is shown."""
     if isinstance(change, SetMessage):
         person.status_message, person.status_user_id = change.text, change.user_id
+        person.status_before = change.replaces
         person.status_until = max(change.until + plan.LEEWAY, person.status_until or change.until)
     elif change is None:
         forget_message(person)
@@ -70,21 +96,34 @@ def mark_message(person: AnyPerson, change: MessageChange | None) -> None:
 
 def mark_message_accepted(person: AnyPerson, change: MessageChange) -> None:
     if isinstance(change, SetMessage):
-        person.status_until = change.until
+        person.status_until, person.status_before = change.until, None
+    else:
+        forget_message(person)
+
+
+def mark_message_refused(person: AnyPerson) -> None:
+    """What was shown before is still shown."""
+    if person.status_before:
+        person.status_message, person.status_before = person.status_before, None
     else:
         forget_message(person)
 
 
 def forget_message(person: AnyPerson) -> None:
-    person.status_message, person.status_user_id, person.status_until = "", None, None
+    person.status_message, person.status_before = "", None
+    person.status_user_id, person.status_until = None, None
 
 
 def transfer_message(person: AnyPerson, owner: AnyPerson) -> None:
     """Our message of a Teams user is recorded with the person who is matched to that user now."""
     if person.status_message and person.status_user_id == owner.teams_user_id and not owner.status_message:
         owner.status_message, owner.status_user_id = person.status_message, person.status_user_id
-        owner.status_until = person.status_until
+        owner.status_until, owner.status_before = person.status_until, person.status_before
         forget_message(person)
+
+
+def _duration(person: AnyPerson) -> timedelta:
+    return RINGING if person.line == LineState.RINGING else DURATION
 
 
 def _is_of_former_user(person: AnyPerson) -> bool:

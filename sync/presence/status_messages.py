@@ -1,4 +1,4 @@
-"""Pushes status messages: "On the phone" for users who are on the phone and have no message of their own.
+"""Pushes status messages: the text for the state of the phone, for users who have no message of their own.
 
 As with presence, in rounds: select who is due, read their current messages, store what is about to be sent, send,
 store the outcomes. Presence matters more: of the shared quota, half of each window is left to it. Failures open no
@@ -165,13 +165,14 @@ class StatusMessageWriter:
         match outcome:
             case Done():
                 plan.mark_message_accepted(person, change)
-                person.status_due_at = now if plan.needs_check(person, integration, now) else None
+                is_due = plan.needs_check(person, integration, now)
+                person.status_due_at = now if is_due else plan.renewal_of(person)
             case Throttled(retry_after):
                 person.status_due_at = now + timedelta(seconds=retry_after)
             case Failed():
                 person.status_due_at = now + RETRY_DELAY * self._random.uniform(0.75, 1.5)
             case Refused():
-                plan.forget_message(person)
+                plan.mark_message_refused(person)
                 person.status_due_at = None
 
     async def _postpone(self, integration_id: str, check: MessageCheck, error: SyncError) -> None:

@@ -20,6 +20,7 @@ from storage.tables.problems import Problem
 from storage.tables.rotations import Rotation
 from sync.domain.model import BOT, CredentialKind, Service
 from sync.domain.rotation import RotationKind, RotationStep
+from sync.problems.digests import Period, Wish, period_due
 from sync.problems.incidents import Incident, incidents_of, is_all_clear, is_resolved, notify_at
 
 EXPIRY: Final = "expiry"
@@ -27,6 +28,7 @@ PROBLEM: Final = "problem"
 CLEAR: Final = "clear"
 ROTATION: Final = "rotation"
 UPDATE: Final = "update"
+DIGEST: Final = "digest"
 
 CLOSABLE = (EXPIRY, PROBLEM, UPDATE)
 """Notices of these topics stay open until they are resolved, and are closed then; the others are only sent."""
@@ -63,19 +65,22 @@ class Recipient:
     audience: str
     is_reachable: bool = True
     is_muted: bool = False
+    digest: Wish | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class DueNotice:
     """A notice that is due, for all recipients or for ``audiences`` only.
 
-    With the fact ``urgent`` it does not wait for the end of quiet hours.
+    With the fact ``urgent`` it does not wait for the end of quiet hours. One that is ``silent`` is stored as
+    dropped: there is nothing to say.
     """
 
     topic: str
     stage: str
     facts: Mapping[str, Any]
     audiences: frozenset[str] | None = None
+    silent: bool = False
 
     @property
     def name(self) -> tuple[str, str]:
@@ -116,7 +121,8 @@ class PlanInput:
     """Everything a plan depends on. ``problems`` are the open ones and those closed recently.
 
     ``last_act`` is the newest successful one among ``CHANGES``; ``update`` the feature version that can be
-    installed, None for none.
+    installed, None for none. ``digests`` are the facts of those that ``digests_due`` names, None for
+    nothing to say.
     """
 
     integration: Integration
@@ -127,6 +133,7 @@ class PlanInput:
     last_act: HistoryEntry | None
     update: int | None
     now: datetime
+    digests: Mapping[Period, Mapping[str, Any] | None] = field(default_factory=dict)
 
     @property
     def active_recipients(self) -> list[Recipient]:
@@ -159,6 +166,19 @@ def plan(given: PlanInput) -> Plan:
     return made
 
 
+def digests_due(given: PlanInput) -> set[Period]:
+    """The digests that are to be made now: someone is due one, and it was not made for them before."""
+    known = {(notice.stage, notice.audience) for notice in given.notices if notice.topic == DIGEST}
+    return {period for recipient, period in _digests(given) if (period.stage, recipient.audience) not in known}
+
+
+def _digests(given: PlanInput) -> Iterator[tuple[Recipient, Period]]:
+    for recipient in given.active_recipients:
+        period = period_due(recipient.digest, given.now) if recipient.digest else None
+        if period:
+            yield recipient, period
+
+
 def original_stage(stage: str) -> str:
     """The stage without the name of the repetition."""
     return stage.partition(REPETITION)[0]
@@ -175,6 +195,9 @@ def _due_notices(given: PlanInput, incidents: Sequence[Incident]) -> Iterator[Du
             yield DueNotice(ROTATION, rotation.id, facts)
     if given.update is not None:
         yield DueNotice(UPDATE, str(given.update), {"version": given.update})
+    for recipient, period in _digests(given):
+        said = given.digests.get(period)
+        yield DueNotice(DIGEST, period.stage, said or {}, frozenset({recipient.audience}), silent=not said)
 
 
 def _is_recent(rotation: Rotation, now: datetime) -> bool:
@@ -246,6 +269,7 @@ def _notice(given: PlanInput, due: DueNotice, stage: str, audience: str) -> Noti
         stage=stage,
         audience=audience,
         facts=dict(due.facts),
+        state=State.DROPPED if due.silent else State.WAITING,
         created_at=given.now,
         due_at=given.now,
     )

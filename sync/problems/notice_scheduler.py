@@ -1,7 +1,9 @@
 """Plans the notices of every integration, stores them, and queues their delivery (the job ``NOTIFY``)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -12,11 +14,14 @@ from storage.queries.health import alerts, notices, problems
 from storage.queries.health.alerts import CHANNEL_PREFIX
 from storage.queries.health.notices import State
 from storage.tables.integrations import Integration
+from storage.tables.notices import AlertPreference
 from sync.domain.context import Context
 from sync.domain.jobs import EVERYTHING, NOTIFY, WARN
+from sync.domain.reports import Cadence
 from sync.problems.clock_skew import MAX_SKEW
+from sync.problems.digests import Wish
 from sync.problems.incidents import CLOCK, CLOCK_SKEWED
-from sync.problems.notice_plan import CHANGES, CLOSABLE, Plan, PlanInput, Recipient, Resolution, plan
+from sync.problems.notice_plan import CHANGES, CLOSABLE, Plan, PlanInput, Recipient, Resolution, digests_due, plan
 
 log = structlog.get_logger()
 
@@ -28,16 +33,19 @@ RECENT = timedelta(days=7)
 
 Available = Callable[[Integration, datetime], int | None]
 Skew = Callable[[], float | None]
+Digest = Callable[[Integration, datetime, datetime], Awaitable[Mapping[str, Any] | None]]
 
 
 class NoticeScheduler:
     """Plans each integration's notices and stores the plan. Several processes may do so at the same time.
 
     ``available`` returns the feature version that an integration could install, ``skew`` the clock's skew in
-    seconds; both may return None.
+    seconds; both may return None. So may ``digest``: what there is to say of an integration in a time.
     """
 
-    def __init__(self, context: Context, every: timedelta, available: Available, skew: Skew) -> None:
+    def __init__(
+        self, context: Context, every: timedelta, available: Available, skew: Skew, digest: Digest
+    ) -> None:
         self._database = context.database
         self._jobs = context.jobs
         self._clock = context.clock
@@ -45,6 +53,7 @@ class NoticeScheduler:
         self._every = every
         self._available = available
         self._skew = skew
+        self._digest = digest
         self._without_recipient: set[str] = set()
 
     async def run(self, _key: str) -> None:
@@ -67,9 +76,16 @@ class NoticeScheduler:
             inputs = await self._read_inputs(session, rows, now)
         for given in inputs:
             self._log_unreachable(given.integration, given.recipients)
-            made = plan(given)
+            made = plan(await self._with_digests(given))
             if made:
                 await self._store(made, now)
+
+    async def _with_digests(self, given: PlanInput) -> PlanInput:
+        due = digests_due(given)
+        if not due:
+            return given
+        made = {each: await self._digest(given.integration, each.since, each.until) for each in due}
+        return replace(given, digests=made)
 
     async def _read_inputs(
         self, session: AsyncSession, rows: Sequence[Integration], now: datetime
@@ -147,12 +163,18 @@ async def _recipients(session: AsyncSession, rows: Sequence[Integration]) -> dic
     muted = await alerts.muted_by_integration(session, tenants, [row.id for row in rows])
     people = await conversations.administrators_by_tenant(session, tenants)
     channels = await alerts.channels_by_tenant(session, tenants)
+    wishes = await alerts.digests(session, tenants)
     found: dict[str, list[Recipient]] = {}
     for row in rows:
         muted_by = muted.get((row.owner_tenant, row.id), set())
         found[row.id] = [
             *(
-                Recipient(one.user_object_id, not one.unreachable, one.user_object_id in muted_by)
+                Recipient(
+                    one.user_object_id,
+                    not one.unreachable,
+                    one.user_object_id in muted_by,
+                    _wish(wishes.get((row.owner_tenant, one.user_object_id))),
+                )
                 for one in people.get(row.owner_tenant, [])
             ),
             *(
@@ -161,6 +183,12 @@ async def _recipients(session: AsyncSession, rows: Sequence[Integration]) -> dic
             ),
         ]
     return found
+
+
+def _wish(row: AlertPreference | None) -> Wish | None:
+    if row is None or row.digest_at is None or row.digest not in set(Cadence):
+        return None
+    return Wish(Cadence(row.digest), row.digest_at, row.time_zone)
 
 
 async def _close(session: AsyncSession, resolution: Resolution, now: datetime) -> None:

@@ -1,9 +1,9 @@
-"""Deletes what is kept for a limited time only."""
+"""Deletes what is kept for a limited time only, and what is too much."""
 
 from datetime import timedelta
 
+from storage.queries import bounds, history
 from storage.queries import events as event_store
-from storage.queries import history
 from storage.queries.chat import drafts, presses
 from storage.queries.health import figures
 from storage.queries.people import effects, imports, sent_changes
@@ -50,3 +50,4 @@ class Cleanup:
             await presses.delete_older_than(session, now - KEEP_PRESSES)
             await sent_changes.delete_older_than(session, now - KEEP_SENT_CHANGES)
             await history.delete_older_than(session, now - KEEP_HISTORY)
+            await bounds.delete_beyond(session)

@@ -5,21 +5,26 @@ throttling limits, presence); each request in a ``$batch`` counts. So the limit 
 starts at ``FIRST_LIMIT``, grows by a tenth for each window in which it was the bottleneck and nothing was
 throttled, and is halved at a 429.
 
-Spending is stored with the integration as pairs ``[second, requests]``, so that another process continues where
-this one stopped. While requests are in flight their pair has a third number: it counts until the response is here,
-and from that second on for a window, because Graph counts a request when it arrives.
+Spending is stored with the integration as pairs ``[second, requests]``, in half seconds since the epoch, so that
+another process continues where this one stopped. While requests are in flight their pair has a third number: it
+counts until the response is here, and from then on for a window, because Graph counts a request when it arrives.
+
+A clock that is set does not change what was sent: set back, nothing counts as of the future; set forward, what
+still counted then counts as sent at that moment.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from math import floor
 from typing import Protocol
 
+from core.clock import Clock
 from core.metrics import Metrics
 from sync.domain.changes import Failed, Outcome, Throttled
 from sync.domain.errors import Fault
 
-Spent = list[list[int]]
+Spent = list[list[float]]
 
 WINDOW = 30
 FIRST_LIMIT, SMALLEST_LIMIT = 1500, 20
@@ -32,8 +37,14 @@ SEND_WITHIN = 25
 LONGEST_BLOCK = timedelta(minutes=2)
 """What Graph asks to wait beyond that, or a clock that was ahead had stored, is asked again then."""
 
-MARGIN = 2
-"""Seconds added to the window: a request may be in transit for a moment before Graph counts it."""
+MARGIN = 0.1
+"""Seconds added to the window, which begins with the response: Graph's clock may run a little slower than ours."""
+
+SLOT = 0.5
+"""Seconds whose requests are stored as one pair: they count until the last of them has left the window."""
+
+SMALLEST_STEP = 1.0
+"""Seconds: a clock that differs by less from the steady one was not set."""
 
 
 class Spender(Protocol):
@@ -51,10 +62,10 @@ class Quota:
 
     limit: int
 
-    def left(self, spent: Sequence[Sequence[int]], now: datetime) -> int:
-        return max(0, self.limit - sum(pair[1] for pair in recent(spent, now)))
+    def left(self, spent: Sequence[Sequence[float]], now: datetime) -> int:
+        return max(0, self.limit - int(sum(pair[1] for pair in recent(spent, now))))
 
-    def free_at(self, spent: Sequence[Sequence[int]], now: datetime) -> datetime:
+    def free_at(self, spent: Sequence[Sequence[float]], now: datetime) -> datetime:
         """When something may be sent again: ``now`` if anything is left."""
         kept = recent(spent, now)
         if not kept or self.left(kept, now):
@@ -74,11 +85,15 @@ class QuotaLedger:
 
     The caller holds the integration's row locked and commits it; a reservation is stored before the requests
     are sent, so that a crash loses quota and never exceeds it. The limit passed in is the most that is learned.
+    By the ``steady`` clock it finds out that the other one was set forward.
     """
 
-    def __init__(self, quota: Quota, metrics: Metrics) -> None:
+    def __init__(self, quota: Quota, metrics: Metrics, steady: Clock | None = None) -> None:
         self._quota = quota
         self._metrics = metrics
+        self._steady = steady
+        self._ahead: float | None = None
+        self._steps: list[_Step] = []
 
     def limit(self, sharing: Collection[Spender]) -> int:
         """Requests that all who share the quota may send in ``WINDOW`` seconds."""
@@ -86,8 +101,9 @@ class QuotaLedger:
 
     def allowance(self, sharing: Collection[Spender], now: datetime) -> tuple[datetime | None, int]:
         """As ``Quota.allowance``, with the limit learned so far."""
+        self._watch(now)
         for each in sharing:
-            _correct(each, now)
+            self._correct(each, now)
         return Quota(self.limit(sharing)).allowance(sharing, now)
 
     def reserve(self, spender: Spender, requests: int, now: datetime) -> None:
@@ -99,7 +115,10 @@ class QuotaLedger:
     def settle(self, spender: Spender, requests: int, reserved_at: datetime, now: datetime) -> None:
         """The responses to ``requests`` are here: they count from ``now`` on."""
         if requests:
-            spent = spend(spender.quota_spent, reserved_at, -requests, IN_FLIGHT)
+            self._watch(now)
+            self._correct(spender, now)
+            reserved = datetime.fromtimestamp(self._moved([_slot(reserved_at), requests, IN_FLIGHT])[0], UTC)
+            spent = spend(spender.quota_spent, reserved, -requests, IN_FLIGHT)
             spender.quota_spent = spend(recent(spent, now), now, requests)
 
     def is_too_late(self, reserved_at: datetime | None, now: datetime) -> bool:
@@ -135,14 +154,44 @@ class QuotaLedger:
         spender.quota_changed_at = now
         self.block(spender, now + timedelta(seconds=max(waits)))
 
+    def _watch(self, now: datetime) -> None:
+        """Remember that the clock was set forward, as long as anything stored before may count."""
+        if self._steady is None:
+            return
+        steady = self._steady().timestamp()
+        ahead = now.timestamp() - steady
+        step = 0.0 if self._ahead is None else ahead - self._ahead
+        if self._ahead is None or abs(step) > SMALLEST_STEP:
+            self._ahead = ahead
+        if step > SMALLEST_STEP:
+            self._steps.append(_Step(now.timestamp() - step, _slot(now), steady))
+        self._steps = [each for each in self._steps if each.at > steady - WINDOW - IN_FLIGHT]
 
-def _correct(spender: Spender, now: datetime) -> None:
-    """After the clock was set back, what it had stored would count until it has caught up."""
-    latest, longest = int(now.timestamp()), now + LONGEST_BLOCK
-    if any(pair[0] > latest for pair in spender.quota_spent):
-        spender.quota_spent = [[min(pair[0], latest), *pair[1:]] for pair in spender.quota_spent]
-    if spender.quota_blocked_until and spender.quota_blocked_until > longest:
-        spender.quota_blocked_until = longest
+    def _moved(self, pair: Sequence[float]) -> list[float]:
+        """The pair, as of a step of the clock if it still counted then."""
+        for step in self._steps:
+            if pair[0] <= step.before < _counts_until(*pair):
+                pair = [step.after, *pair[1:]]
+        return list(pair)
+
+    def _correct(self, spender: Spender, now: datetime) -> None:
+        """After the clock was set: nothing that was stored before is in the future, or forgotten."""
+        latest, longest = _slot(now), now + LONGEST_BLOCK
+        moved = [self._moved(pair) for pair in spender.quota_spent]
+        spent = [[min(pair[0], latest), *pair[1:]] for pair in moved]
+        if spent != spender.quota_spent:
+            spender.quota_spent = spent
+        if spender.quota_blocked_until and spender.quota_blocked_until > longest:
+            spender.quota_blocked_until = longest
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """The clock was set forward, in its own seconds from ``before`` to ``after``; ``at`` is by the steady clock."""
+
+    before: float
+    after: float
+    at: float
 
 
 def _wait_of(outcome: Outcome) -> float | None:
@@ -154,18 +203,22 @@ def _wait_of(outcome: Outcome) -> float | None:
     return None
 
 
-def recent(spent: Sequence[Sequence[int]], now: datetime) -> Spent:
-    """The spending that still counts at ``now``; a whole second counts until its end has left the window."""
+def recent(spent: Sequence[Sequence[float]], now: datetime) -> Spent:
+    """The spending that still counts at ``now``; a whole slot counts until its end has left the window."""
     return [list(pair) for pair in spent if _counts_until(*pair) > now.timestamp()]
 
 
-def _counts_until(second: int, _count: int, in_flight: int = 0) -> int:
-    return second + 1 + max(WINDOW + MARGIN, in_flight)
+def _counts_until(second: float, _count: float, in_flight: float = 0) -> float:
+    return second + SLOT + max(WINDOW + MARGIN, in_flight)
 
 
-def spend(spent: Sequence[Sequence[int]], now: datetime, requests: int, in_flight: int = 0) -> Spent:
+def _slot(now: datetime) -> float:
+    return floor(now.timestamp() / SLOT) * SLOT
+
+
+def spend(spent: Sequence[Sequence[float]], now: datetime, requests: int, in_flight: int = 0) -> Spent:
     """The spending with ``requests`` more at ``now``, and without what no longer counts."""
-    key = [int(now.timestamp()), in_flight] if in_flight else [int(now.timestamp())]
+    key = [_slot(now), in_flight] if in_flight else [_slot(now)]
     kept = recent(spent, now)
     already = sum(pair[1] for pair in kept if [pair[0], *pair[2:]] == key)
     others = [pair for pair in kept if [pair[0], *pair[2:]] != key]

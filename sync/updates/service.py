@@ -8,9 +8,9 @@ from storage.queries import integrations
 from storage.queries import updates as store
 from storage.tables.integrations import Integration
 from storage.tables.updates import FeatureUpdate
-from sync.audit import Act, AuditLog, Subject
+from sync.audit import AuditLog
 from sync.domain.context import Context
-from sync.domain.jobs import INSTALL, PUSH_STATUS_MESSAGE
+from sync.domain.jobs import INSTALL
 from sync.domain.model import Actor
 from sync.tenancy import owned
 from sync.updates.catalogue import Catalogue
@@ -23,7 +23,6 @@ from sync.updates.model import (
     UpdateOffer,
     UpdateProgress,
 )
-from sync.updates.status_messages import make_messages_due
 
 MAX_CARDS = 20
 """Cards kept up to date for one installation: the newest."""
@@ -92,20 +91,6 @@ class UpdateService:
             shown = await self._show_on(session, integration, card)
         await self._jobs.defer(INSTALL, integration_id)
         return shown
-
-    async def set_status_text(self, owner_tenant: str, integration_id: str, status_text: str, by: Actor) -> None:
-        """Show another status message during calls, also during those that are on; empty for none."""
-        subject, facts = Subject(owner_tenant, integration_id), {"status_text": status_text}
-        async with (
-            self._audit.attempt(Act.STATUS_TEXT, by, subject, facts),
-            self._database.writing() as session,
-        ):
-            integration = await owned(session, owner_tenant, integration_id, lock=True)
-            integration.status_text = status_text
-            await make_messages_due(session, integration, self._clock())
-            subject = Subject(owner_tenant, integration_id, integration.name)
-            await self._audit.record(session, Act.STATUS_TEXT, by, subject, facts)
-        await self._jobs.defer(PUSH_STATUS_MESSAGE, integration_id)
 
     async def running(
         self, owner_tenant: str, integration_id: str, card: CardAddress | None = None

@@ -1,10 +1,8 @@
 """Version 3: a status message says that a person is on the phone, unless the person has set one."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
-from sqlmodel import col, func, or_, select, update
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel import col, func, select, update
 from sqlmodel.sql.expression import SelectOfScalar
 
 from storage.database import Database
@@ -92,13 +90,6 @@ def _add_result(transaction: StepTransaction, key: str, count: int) -> None:
     results[key] = results.get(key, 0) + count
 
 
-async def make_messages_due(session: AsyncSession, integration: Integration, now: datetime) -> None:
-    """Have the status message of everyone checked who shows one of ours, or is on the phone."""
-    calling = col(Person.desired).in_([presence.value for presence in ON_THE_PHONE])
-    of_it = update(Person).where(col(Person.integration_id) == integration.id)
-    await session.exec(of_it.where(or_(col(Person.status_message) != "", calling)).values(status_due_at=now))
-
-
 class ReadMessages:
     """Read the status messages of all matched people: tests the permission, and counts who has a message."""
 
@@ -133,6 +124,7 @@ class SetStatusText(RaiseVersion):
     async def _raise(self, transaction: StepTransaction) -> None:
         transaction.integration.feature_version = self.version
         transaction.integration.status_text = str(transaction.facts.get("status_text", ""))
+        transaction.integration.status_texts = {}
 
     async def undo(self, transaction: StepTransaction) -> None:
         """Clear the text; the job that set the status messages removes them."""

@@ -2,68 +2,40 @@
 
 The least is a bare endpoint that parses the same bodies, stores them durably in groups, and sends a raw ``$batch``
 of 20. Both are measured in turns, so that other work on the machine meets both alike: only the ratio counts.
-
-``python -m tests.bench.change [sqlite|postgresql]`` prints it.
 """
 
 import asyncio
 import sqlite3
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
-from random import Random
 from statistics import median
-from tempfile import TemporaryDirectory
-from time import process_time, time
 from typing import Any
 
 import aiohttp
 import orjson
 import psycopg
 from aiohttp import web
-from cryptography.fernet import Fernet
-from prometheus_client import CollectorRegistry
 
-from core.clock import utc_now
-from core.http.metrics import tracing
-from core.logging import configure_logging
-from core.metrics import Metrics
-from sandbox.demo import free_port
-from storage.database import Database, open_database
-from storage.encryption import Encryption
-from sync.domain.jobs import JobQueue
-from sync.engine import Engine, EngineConfig, open_engine
-from sync.jobs.local import LocalJobs
-from sync.jobs.postgres import PostgresJobs
-from sync.jobs.runs import QueueConfig
-from sync.phones.subscriptions import hashed
-from sync.problems.clock_skew import ClockSkewMonitor
 from tests.bench.change_load import Load
-from tests.bench.test_bench_start import processor_seconds
-from tests.support.eventually import eventually
-from tests.support.storage.postgres import fresh_database, with_tables
-from tests.support.storage.stores import SQLITE, integration, person, sqlite_with_tables, with_secrets
+from tests.bench.product import Product, Setup, running_peer, running_product, serving
+from tests.support.storage.stores import sqlite_with_tables
 
 Insert = Callable[[Sequence[tuple[str, str]]], None]
 
-PEOPLE = 1000
 INSERT = "INSERT INTO floor_event VALUES (?, ?)"
-WEBHOOK = "a-webhook"
 PACE = 0.02
 BATCH = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """``turns`` times ``changes`` for each of both, ``per_second``."""
+    """``turns`` times ``changes`` for each side, ``per_second``."""
 
     changes: int = 200
     per_second: float = 50
     turns: int = 5
-    people: int = PEOPLE
 
 
 class Floor:
@@ -119,114 +91,6 @@ class Floor:
             orjson.loads(await response.read())
 
 
-@asynccontextmanager
-async def serving(handler: Any) -> AsyncIterator[str]:
-    application = web.Application()
-    application.router.add_post("/{token}", handler)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/{WEBHOOK}"
-    finally:
-        await runner.cleanup()
-
-
-@asynccontextmanager
-async def running_peer(http: aiohttp.ClientSession) -> AsyncIterator[str]:
-    url = f"http://127.0.0.1:{(port := free_port(0))}"
-    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "tests.bench.peer", str(port))
-    try:
-        await eventually(lambda: _answers(http, url))
-        yield url
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _answers(http: aiohttp.ClientSession, url: str) -> bool:
-    try:
-        async with http.post(f"{url}/tenant/oauth2/v2.0/token"):
-            return True
-    except aiohttp.ClientError:
-        return False
-
-
-async def fill(database: Database, encryption: Encryption, people: int) -> None:
-    row = integration(
-        tenant_id="11111111-1111-4111-8111-111111111111",
-        client_id="22222222-2222-4222-8222-222222222222",
-        webhook_token_hash=hashed(WEBHOOK),
-        subscription_id="subscription",
-        live_since=utc_now(),
-        quota_limit=1_000_000,
-    )
-    with_secrets(row, encryption, client_secret_sealed="secret", cloudlink_secret_sealed="secret")
-    async with database.writing() as session:
-        session.add(row)
-    async with database.writing() as session:
-        for number in range(people):
-            session.add(person(str(number), cloudlink_user_id=f"user {number}", extension=str(number)))
-
-
-def job_queue(database: Database, metrics: Metrics, works: bool) -> JobQueue:
-    config = QueueConfig(utc_now, Random(1), metrics)
-    if database.is_sqlite:
-        return LocalJobs(config)
-    return PostgresJobs(database.conninfo, config, works=works)
-
-
-@asynccontextmanager
-async def running_engine(url: str, services: str, key: str, *, works: bool) -> AsyncIterator[Engine]:
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(url))
-        metrics = Metrics(CollectorRegistry())
-        http = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[tracing(metrics)]))
-        config = EngineConfig(services, services, services, presence_quota=1_000_000)
-        jobs, skew = job_queue(database, metrics, works), ClockSkewMonitor(utc_now)
-        encryption = Encryption([key])
-        yield await stack.enter_async_context(
-            open_engine(config, database, encryption, http, utc_now, Random(1), metrics, jobs, skew)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """The address of its webhook, and its processes but this one."""
-
-    url: str
-    workers: tuple[int, ...] = ()
-
-    def processor_time(self) -> float:
-        """Seconds, of all its processes."""
-        return process_time() + sum(map(processor_seconds, self.workers))
-
-
-@asynccontextmanager
-async def running_product(url: str, services: str, people: int) -> AsyncIterator[Product]:
-    """On SQLite one process; on PostgreSQL this one receives, and a worker of its own sends."""
-    key = Fernet.generate_key().decode()
-    async with open_database(url) as database:
-        await fill(database, Encryption([key]), people)
-    async with AsyncExitStack() as stack:
-        workers: list[int] = []
-        if not url.startswith(SQLITE):
-            command = [sys.executable, "-m", "tests.bench.change", "worker", url, services, key]
-            worker = await asyncio.create_subprocess_exec(*command)
-            stack.callback(worker.terminate)
-            workers.append(worker.pid)
-        engine = await stack.enter_async_context(running_engine(url, services, key, works=not workers))
-        webhook = await stack.enter_async_context(serving(engine.webhooks.receive))
-        yield Product(webhook, tuple(workers))
-
-
-async def work(url: str, services: str, key: str) -> None:
-    """A worker's process, until it is ended."""
-    configure_logging("info", "json", StringIO())
-    async with running_engine(url, services, key, works=True):
-        await asyncio.Event().wait()
-
-
 @contextmanager
 def floor_store(url: str, folder: Path) -> Iterator[Insert]:
     """A durable insert of rows on the same kind of database."""
@@ -250,56 +114,59 @@ def floor_store(url: str, folder: Path) -> Iterator[Insert]:
 
 @dataclass(slots=True)
 class Measured:
-    """Milliseconds of processor for a change, in each turn."""
+    """Milliseconds of processor for a change, in each turn, of one side and of what it is compared with."""
 
-    product: list[float]
-    floor: list[float]
+    one: list[float]
+    other: list[float]
+
+    @property
+    def ratio(self) -> float:
+        return median(self.ratios)
+
+    @property
+    def ratios(self) -> list[float]:
+        return sorted(a / b for a, b in zip(self.one, self.other, strict=True))
 
     def __str__(self) -> str:
-        ratios = sorted(p / f for p, f in zip(self.product, self.floor, strict=True))
         return (
-            f"a change costs {median(self.product):.2f} ms of processor, the least is {median(self.floor):.2f} ms: "
-            f"{median(ratios):.1f} x ({ratios[0]:.1f} to {ratios[-1]:.1f})"
+            f"{median(self.one):.2f} ms against {median(self.other):.2f} ms"
+            f" ({self.ratios[0]:.2f} to {self.ratios[-1]:.2f})"
         )
 
 
-async def measure(url: str, folder: Path, plan: Plan) -> Measured:
-    configure_logging("info", "json", StringIO())
-    measured = Measured([], [])
+async def against_the_least(url: str, folder: Path, plan: Plan) -> Measured:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
         peer = await stack.enter_async_context(running_peer(http))
-        product = await stack.enter_async_context(running_product(url, peer, plan.people))
+        product = await stack.enter_async_context(running_product(url, peer, Setup()))
         insert = stack.enter_context(floor_store(url, folder))
         floor = Floor(insert, http, f"{peer}/v1.0/$batch")
         least = await stack.enter_async_context(serving(floor.receive))
-        for turn in range(-1, plan.turns):
-            for each, took in ((product, measured.product), (Product(least), measured.floor)):
-                # turns of a person alternate: each load is a whole number of calls begun or ended
-                load = Load(each.url, plan.changes, plan.per_second, plan.changes, turn + 1)
-                began = each.processor_time()
-                await http.post(f"{peer}/load", json=asdict(load), raise_for_status=True)
-                if turn >= 0:
-                    took.append(1000 * (each.processor_time() - began) / plan.changes)
+        return await _in_turns(http, peer, (product, Product(least)), plan)
+
+
+async def of_many_people(folder: Path, plan: Plan, few: int = 1000, many: int = 100_000) -> Measured:
+    """With ``many`` people against ``few``: two products on SQLite, each idle while the other is measured."""
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        peer = await stack.enter_async_context(running_peer(http))
+        products = []
+        for people in (many, few):
+            (own := folder / str(people)).mkdir()
+            url = sqlite_with_tables(own)
+            products.append(await stack.enter_async_context(running_product(url, peer, Setup(people))))
+        return await _in_turns(http, peer, (products[0], products[1]), plan)
+
+
+async def _in_turns(http: aiohttp.ClientSession, peer: str, sides: tuple[Product, Product], plan: Plan) -> Measured:
+    """One turn before those that count."""
+    measured = Measured([], [])
+    for turn in range(-1, plan.turns):
+        for each, took in zip(sides, (measured.one, measured.other), strict=True):
+            # turns of a person alternate: each load is a whole number of calls begun or ended
+            load = Load(each.url, plan.changes, plan.per_second, plan.changes, turn + 1)
+            began = each.processor_time()
+            await http.post(f"{peer}/load", json=asdict(load), raise_for_status=True)
+            if turn >= 0:
+                took.append(1000 * (each.processor_time() - began) / plan.changes)
     return measured
-
-
-def main() -> None:
-    kind, *rest = sys.argv[1:] or [SQLITE]
-    if kind == "worker":
-        asyncio.run(work(*rest))
-        return
-    plan = Plan()
-    with TemporaryDirectory() as name:
-        folder = Path(name)
-        if kind == SQLITE:
-            print(kind, asyncio.run(measure(sqlite_with_tables(folder), folder, plan)))
-            return
-        with fresh_database(with_tables()) as url:
-            print(kind, asyncio.run(measure(url, folder, plan)))
-
-
-if __name__ == "__main__":
-    began = time()
-    main()
-    print(f"{time() - began:.0f} s")

@@ -1,5 +1,6 @@
-"""What is asked of a process whose cost for one change is measured, and the body of a webhook."""
+"""What is asked of a process that is measured, what was seen of it, and the body of a webhook."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Any
@@ -10,13 +11,37 @@ BEGIN, END = ("originated", "ringing", "connected"), ("held", "ended")
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """``changes`` of ``people`` in turns, the first being ``first``, posted to ``url``."""
+    """``changes`` of ``people`` in turns, the first being ``first``, posted to ``url``.
+
+    It is over when Graph was asked for ``enough`` of them, by default for all. Graph refuses what is beyond
+    ``quota`` requests in 30 seconds; 0 is no limit.
+    """
 
     url: str
     changes: int
     per_second: float
     people: int
     first: int
+    enough: int = 0
+    quota: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """In seconds: until webhooks were answered, and from the one that changes something until Graph was asked.
+
+    ``refused`` requests were beyond the quota. ``share`` is the part of the quota that was used: had it been all,
+    each request would have come 30 seconds after the one that is a quota before it.
+    """
+
+    answered: Sequence[float]
+    shown: Sequence[float]
+    refused: int
+    share: float
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    return sorted(values)[min(len(values) - 1, int(part * len(values)))] if values else 0.0
 
 
 def event_body(person: int, call: str, state: str, event_id: str) -> dict[str, Any]:

@@ -1,26 +1,38 @@
 """The other side of a measurement, in a process of its own: Entra and Graph that accept everything, and phones.
 
-``POST /load`` posts the webhooks of so many changes and responds when Graph has been asked for all of them.
+``POST /load`` posts the webhooks of so many changes and responds when Graph has been asked for enough of them.
 """
 
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
+from urllib.parse import unquote
 from uuid import uuid4
 
 import aiohttp
 import orjson
 from aiohttp import web
 
-from tests.bench.change_load import BEGIN, END, Load, event_body
+from tests.bench.change_load import BEGIN, END, Load, Seen, event_body
 
 TOKEN = {"token_type": "Bearer", "expires_in": 3600, "access_token": "a-token"}
+WINDOW = 30.0
+NO_LOAD = Load("", 0, 1, 1, 0)
 
 
 class Peer:
     def __init__(self) -> None:
-        self._accepted = 0
+        self._begin(NO_LOAD)
+
+    def _begin(self, load: Load) -> None:
+        self._load = load
+        self._accepted: list[float] = []
+        self._answered: list[float] = []
+        self._shown: list[float] = []
+        self._wanted: dict[str, float] = {}
+        self._refused = 0
         self._progress = asyncio.Event()
 
     async def discovery(self, request: web.Request) -> web.Response:
@@ -31,37 +43,72 @@ class Peer:
     async def token(self, _request: web.Request) -> web.Response:
         return web.json_response(TOKEN)
 
+    async def typed(self, _request: web.Request) -> web.Response:
+        return web.Response()
+
     async def batch(self, request: web.Request) -> web.Response:
         requests = orjson.loads(await request.read())["requests"]
-        self._accepted += len(requests)
-        self._progress.set()
-        body = {"responses": [{"id": each["id"], "status": 200, "headers": {}} for each in requests]}
+        if self._is_over(len(requests)):
+            self._refused += len(requests)
+            answer: dict[str, Any] = {"status": 429, "headers": {"Retry-After": "10"}}
+        else:
+            self._accept(requests)
+            answer = {"status": 200, "headers": {}}
+        body = {"responses": [{"id": each["id"], **answer} for each in requests]}
         return web.Response(body=orjson.dumps(body), content_type="application/json")
+
+    def _is_over(self, requests: int) -> bool:
+        quota, since = self._load.quota, asyncio.get_running_loop().time() - WINDOW
+        if not quota:
+            return False
+        return sum(at > since for at in self._accepted[-quota:]) + requests > quota
+
+    def _accept(self, requests: Sequence[dict[str, Any]]) -> None:
+        now = asyncio.get_running_loop().time()
+        self._accepted += [now] * len(requests)
+        for each in requests:
+            if began := self._wanted.pop(unquote(each["url"].split("/")[2]), None):
+                self._shown.append(now - began)
+        self._progress.set()
 
     async def load(self, request: web.Request) -> web.Response:
         load = Load(**await request.json())
-        self._accepted = 0
+        self._begin(load)
         loop = asyncio.get_running_loop()
         began = loop.time()
-        async with aiohttp.ClientSession() as http, asyncio.TaskGroup() as calls:
+        connector = aiohttp.TCPConnector(limit=0)
+        async with aiohttp.ClientSession(connector=connector) as http, asyncio.TaskGroup() as calls:
             for number in range(load.changes):
                 await asyncio.sleep(max(0.0, began + number / load.per_second - loop.time()))
                 person, turn = number % load.people, load.first + number // load.people
                 calls.create_task(self._change(http, load, person, turn))
-        async with asyncio.timeout(60):
-            while self._accepted < load.changes:
+        async with asyncio.timeout(120):
+            while len(self._accepted) < (load.enough or load.changes):
                 self._progress.clear()
                 await self._progress.wait()
-        return web.json_response({"seconds": loop.time() - began})
+        seen = Seen(self._answered, self._shown, self._refused, self._share())
+        return web.Response(body=orjson.dumps(asdict(seen)), content_type="application/json")
+
+    def _share(self) -> float:
+        quota = self._load.quota
+        if not quota or len(self._accepted) <= quota:
+            return 0.0
+        later = [at - before for before, at in zip(self._accepted, self._accepted[quota:], strict=False)]
+        return WINDOW * len(later) / sum(later)
 
     async def _change(self, http: aiohttp.ClientSession, load: Load, person: int, turn: int) -> None:
         """A call begins, or ends: its events one after the other."""
         states: Sequence[str] = END if turn % 2 else BEGIN
+        loop = asyncio.get_running_loop()
         for state in states:
             body = event_body(person, f"call {turn // 2}", state, uuid4().hex)
+            began = loop.time()
+            if state == states[-1]:
+                self._wanted[f"teams {person}"] = began
             async with http.post(load.url, data=orjson.dumps(body)) as response:
                 if response.status != 202:
                     raise RuntimeError(response.status)
+            self._answered.append(loop.time() - began)
 
 
 def main() -> None:
@@ -69,6 +116,7 @@ def main() -> None:
     routes: list[tuple[str, Any]] = [
         ("/load", peer.load),
         ("/v1.0/$batch", peer.batch),
+        ("/v1.0/users/{user}/presence/setPresence", peer.typed),
         ("/{tenant}/oauth2/v2.0/token", peer.token),
     ]
     for path, handler in routes:

@@ -24,7 +24,7 @@ from tests.simulation.company import edit_directory, hire, people_of
 from tests.simulation.disk import Disk
 from tests.simulation.models.clients import SimulatedClients
 from tests.simulation.models.cloudlink import CloudLinkModel
-from tests.simulation.models.graph import WINDOW, GraphModel
+from tests.simulation.models.graph import GraphModel
 from tests.simulation.notices import add_recipient, repeated
 from tests.simulation.people_acts import PeopleActs
 from tests.simulation.process import Installation, Process
@@ -238,8 +238,6 @@ class Day:
     def _set_clock(self, seconds: float) -> None:
         self.world.note(f"CLOCK SET by {seconds:.1f} s")
         self.world.clock_error += timedelta(seconds=seconds)
-        if seconds > 0:
-            self.graph.unchecked_until = self.world.time.seconds + WINDOW + 5
 
     def _sleep(self, seconds: float) -> None:
         if self.world.time.seconds + seconds < self.world.busy:

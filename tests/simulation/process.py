@@ -79,7 +79,7 @@ class Process:
         metrics, random = Metrics(CollectorRegistry()), Random(f"{world.seed} {world.time.seconds}")
         jobs = LocalJobs(QueueConfig(world.clock, random, metrics, given.config.intervals.tick))
         database = given.disk.database()
-        context = Context(database, given.clients, jobs, world.clock, random, metrics)
+        context = Context(database, given.clients, jobs, world.clock, random, metrics, world.time.now)
         skew = ClockSkewMonitor(world.clock)
         async with run_engine(given.config, context, Encryption([KEY]), jobs, skew) as engine:
             self._engine = engine

@@ -88,6 +88,15 @@ def _code(pem: str) -> CodeBlock:
     return CodeBlock(code_snippet=pem.strip(), language="PlainText", fallback=plain)
 
 
+def progress(
+    texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
+) -> Card:
+    """After a refusal the credentials from before are in use again: nothing is then said to be in use."""
+    if rotation.step in (RotationStep.FAILED, RotationStep.UNDO, RotationStep.WAIT):
+        return not_switched(texts, view, rotation, form_error)
+    return switched(texts, view, rotation)
+
+
 def not_switched(
     texts: Texts, view: IntegrationView, rotation: RotationView, form_error: FormError | None = None
 ) -> Card:
@@ -99,13 +108,14 @@ def not_switched(
         body.append(error_note(form_error))
     body.append(text(texts("certificate.failed.as_before")))
     data = {"integration": view.id}
-    again = [button(texts("button.try_again"), "certificate.show", data, style="positive")] if is_over else []
-    actions: list[Action] = [*again, button(texts("button.status"), "status.show", data)]
+    label, verb = ("button.try_again", "certificate.show") if is_over else ("button.refresh", "rotate.progress")
+    again = button(texts(label), verb, data, style="positive")
+    actions: list[Action] = [again, button(texts("button.status"), "status.show", data)]
     return card(texts, title, body, actions)
 
 
 def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Card:
-    """The integration no longer uses a secret."""
+    """The integration uses ``rotation.credential`` now, no secret."""
     title = texts("certificate.switched")
     is_done = rotation.step is RotationStep.DONE
     body: list[CardElement] = [
@@ -113,11 +123,13 @@ def switched(texts: Texts, view: IntegrationView, rotation: RotationView) -> Car
         note(
             "good" if is_done else "accent",
             "✅" if is_done else "⏳",
-            texts(f"certificate.now.{view.credential}"),
+            texts(f"certificate.now.{rotation.credential}"),
             texts("certificate.secret_left") if is_done else texts("rotate.old_kept"),
         ),
     ]
-    if view.secret_expires_on:
-        body.append(fact(texts("field.certificate_expires"), texts.date(view.secret_expires_on)))
-    actions = [button(texts("button.status"), "status.show", {"integration": view.id}, style="positive")]
+    if rotation.expires_on:
+        body.append(fact(texts("field.certificate_expires"), texts.date(rotation.expires_on)))
+    data = {"integration": view.id}
+    again = [] if is_done else [button(texts("button.refresh"), "rotate.progress", data)]
+    actions = [button(texts("button.status"), "status.show", data, style="positive"), *again]
     return card(texts, title, body, actions)

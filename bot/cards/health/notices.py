@@ -19,14 +19,16 @@ from bot.cards.credentials.rotation import old_secret_left
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.health.expiry import expiry_form
 from bot.cards.health.remedies import CHANGES_CREDENTIAL, remedies
+from bot.cards.health.report import ReportView, digest_parts
 from bot.cards.parts import Style, button, capped, card, header, note, open_link, plain, row, text
 from bot.languages import Texts
 from bot.languages.quiet_hours import local
 from sync.domain.errors import CredentialsWrong, Fault, SyncError, error_from
 from sync.domain.model import BOT, CredentialKind, IntegrationView, Service
+from sync.domain.reports import Cadence, report_in
 from sync.domain.rotation import OldSecretLeft
 from sync.problems.incidents import CLOCK, EFFECT, EVENTS, LISTS, OWN, PEOPLE
-from sync.problems.notice_plan import CLEAR, EXPIRY, PROBLEM, ROTATION, UPDATE
+from sync.problems.notice_plan import CLEAR, DIGEST, EXPIRY, PROBLEM, ROTATION, UPDATE
 
 INTEGRATIONS_SHOWN = 20
 LISTENERS_SHOWN = 20
@@ -68,7 +70,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class AlertsView:
-    """A person's alert preferences: which integrations (id, name, on), and the quiet hours."""
+    """A person's alert preferences: which integrations (id, name, on), quiet hours, and how often the digest."""
 
     integrations: Sequence[tuple[str, str, bool]]
     quiet_from: str
@@ -76,11 +78,12 @@ class AlertsView:
     zone: str
     zones: Sequence[str]
     listeners: Sequence[Listener]
+    digest: str = ""
 
 
 def notice_card(texts: Texts, notice: NoticeView, now: datetime) -> Card:
     """The notice with its remedy; in a channel with a link to the personal chat instead."""
-    say = {EXPIRY: _expiry, PROBLEM: _problem, CLEAR: _clear, ROTATION: _rotation, UPDATE: _update}
+    say = {EXPIRY: _expiry, PROBLEM: _problem, CLEAR: _clear, ROTATION: _rotation, UPDATE: _update, DIGEST: _digest}
     title, symbol, body, actions = say[notice.topic](texts, notice, now)
     top = header(symbol, title, capped(notice.integration.name))
     if notice.chat_link:
@@ -229,6 +232,11 @@ def _update(texts: Texts, notice: NoticeView, _now: datetime) -> NoticeParts:
     return texts("notice.update"), "🎁", [box], [*actions, *_later(texts, notice)]
 
 
+def _digest(texts: Texts, notice: NoticeView, now: datetime) -> NoticeParts:
+    view = ReportView(report_in(notice.facts), notice.integration, notice.links, now, notice.zone)
+    return digest_parts(texts, view)
+
+
 def _error(notice: NoticeView) -> SyncError:
     facts = notice.facts
     return error_from(facts["fault"], bool(facts.get("lasting")), facts.get("context", {}))
@@ -284,6 +292,7 @@ def alerts(texts: Texts, view: AlertsView, message: str = "") -> Card:
     if not view.integrations:
         body.append(text(texts("none.title"), subtle=True))
     body.extend(_quiet_hours(texts, view))
+    body.extend(_digest_choice(texts, view.digest))
     body.append(text(texts("alerts.listeners"), weight="Bolder"))
     body.extend(_listeners(texts, view.listeners))
     body.append(text(texts("alerts.channel"), subtle=True))
@@ -318,6 +327,17 @@ def _quiet_hours(texts: Texts, view: AlertsView) -> list[CardElement]:
             style="compact",
         ),
         text(texts("alerts.urgent"), subtle=True),
+    ]
+
+
+def _digest_choice(texts: Texts, chosen: str) -> list[CardElement]:
+    choices = [Choice(title=texts(f"digest.{one or 'never'}"), value=one or "never") for one in Cadence]
+    return [
+        text(texts("digest.choice"), weight="Bolder"),
+        ChoiceSetInput(
+            id="digest", label=texts("digest.how_often"), choices=choices, value=chosen or "never", style="compact"
+        ),
+        text(texts("digest.what"), subtle=True),
     ]
 
 

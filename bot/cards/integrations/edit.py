@@ -32,7 +32,7 @@ def menu(texts: Texts, view: IntegrationView, saved: str = "") -> Card:
         button(texts("button.rename"), "edit.rename", data),
         button(texts("button.edit_cloudlink"), "edit.cloudlink", data),
         button(texts("button.edit_teams"), "edit.teams", data),
-        button(texts("button.status_text"), "update.show", data),
+        button(texts("button.status_text"), "messages.show", data),
         button(texts("button.back"), "integrations.open", data),
     ]
     return card(texts, title, body, actions)

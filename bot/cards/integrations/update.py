@@ -8,6 +8,7 @@ from microsoft_teams.cards.core import Action, CardElement, Container, RichTextB
 from bot.activity import Card
 from bot.cards.field_errors import FormError
 from bot.cards.parts import button, capped, card, error_note, header, note, plain, row, text
+from bot.cards.presence.messages import MAX_STATUS_TEXT
 from bot.languages import Texts
 from sync.domain.model import IntegrationView
 from sync.updates.model import (
@@ -22,7 +23,6 @@ from sync.updates.model import (
 STATUS_MESSAGES = 3
 """The version that asks for the status message."""
 
-MAX_STATUS_TEXT = 80
 SEGMENTS = 20
 """The blocks of the bar: as many as fit one line of a narrow chat."""
 
@@ -75,27 +75,17 @@ def nothing_to_install(texts: Texts, integration: IntegrationView, offer: Update
     has_text = offer.installed >= STATUS_MESSAGES
     actions = _next_actions(texts, integration.id, offer.undoable, is_first=not has_text)
     if has_text:
-        body.append(_status_text(texts, integration.status_text))
         data = {"integration": integration.id}
-        actions.insert(0, button(texts("button.save"), "update.save_text", data, style="positive", inputs=True))
+        actions.insert(0, button(texts("button.status_text"), "messages.show", data, style="positive"))
     return card(texts, title, body, actions)
 
 
-def text_saved(texts: Texts, integration: IntegrationView, status_text: str) -> Card:
-    """The status message was changed; ``status_text`` is empty for none."""
-    title = texts("update.text_saved")
-    shown = texts("update.text_saved.what", text=status_text) if status_text else texts("update.text_saved.none")
-    body = [header("✅", title, capped(integration.name)), plain(shown)]
-    again = button(texts("button.edit_again"), "update.show", {"integration": integration.id})
-    return card(texts, title, body, [*_next_actions(texts, integration.id, None), again])
-
-
-def _status_text(texts: Texts, known: str) -> TextInput:
+def _status_text(texts: Texts, words: str) -> TextInput:
     return TextInput(
         id="status_text",
         label=texts("field.status_text"),
         placeholder=texts("field.status_text.hint"),
-        value=known or None,
+        value=words,
         max_length=MAX_STATUS_TEXT,
     )
 

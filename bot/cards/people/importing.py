@@ -6,8 +6,8 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError
 from bot.cards.parts import button, capped, card, error_note, header, note, row, text
 from bot.languages import Texts
-from sync.domain.imports import Changed, Figures, FileRefused, ImportLine, ImportView, Matched
 from sync.domain.model import IntegrationView
+from sync.people.imports.values import Changed, Figures, FileRefused, ImportLine, ImportView, Matched
 
 MAX_PASTED = 4_000
 NAMED = 5

@@ -8,7 +8,7 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError
 from bot.cards.fields import MAX_ID
 from bot.cards.health.proof import state_of
-from bot.cards.parts import button, capped, card, error_note, header, note, row, text
+from bot.cards.parts import button, capped, card, error_note, header, note, pressable, row, text
 from bot.cards.people.words import device, from_us, sentence, state, who
 from bot.languages import Texts
 from sync.domain.people import MatchRefused, PersonCard, PersonLine, SentChange
@@ -76,6 +76,10 @@ def _teams(texts: Texts, person: PersonCard, now: datetime, zone: str) -> list[C
         rows.append(row("🔗", texts("person.matched.hand")))
     elif line.is_matched:
         rows.append(row("🔗", texts("person.matched.address", address=capped(line.address))))
+    if person.further:
+        applying = next((each.name for each in person.further if each.id == line.mapping), texts("further.own"))
+        shows = pressable("mapping.person", {"integration": line.integration_id, "person": line.id})
+        rows.append(row("🔀", texts("person.mapping", mapping=capped(applying, 60)), select=shows))
     if line.changed_at:
         ago = texts.when(line.changed_at, now, zone)
         rows.append(row("✏️", texts("person.changed", who=capped(line.changed_by, 40) or "–", ago=ago)))

@@ -1,6 +1,6 @@
 """What Teams shows for each state of a phone: the choices, and whom they would change now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, ChoiceSetInput
@@ -8,7 +8,7 @@ from microsoft_teams.cards.core import Action, ActionSet, CardElement, Choice, C
 from bot.activity import Card
 from bot.cards.parts import button, capped, card, header, note, plain, row, text
 from bot.languages import Texts
-from sync.domain.model import Concerned, IntegrationView
+from sync.domain.model import Concerned, FurtherMapping, IntegrationView
 from sync.domain.presence import LineState, Presence
 from sync.presence.mapping import CHOICES, MAPPABLE, Chosen
 
@@ -37,12 +37,17 @@ def form(
     chosen: Chosen,
     preview: Preview | None = None,
     *,
+    further: FurtherMapping | None = None,
     said: str = "",
     is_refused: bool = False,
 ) -> Card:
-    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved."""
+    """``preview`` is of ``chosen``, which is not saved then; ``said`` is what was saved.
+
+    The mapping is the integration's own, or a ``further`` one for some people.
+    """
     title = texts("mapping.title")
-    body: list[CardElement] = [header("🔀", title, capped(view.name))]
+    about = f"{capped(view.name, 40)} · {capped(further.name, 40)}" if further else capped(view.name)
+    body: list[CardElement] = [header("🔀", title, about)]
     if said:
         body.append(note("good", "✅", said))
     if is_refused:
@@ -51,8 +56,13 @@ def form(
         body += _preview(texts, preview, is_enabled=view.enabled)
     body.append(text(texts("mapping.how")))
     body += [_choice(texts, state, chosen[state]) for state in MAPPABLE]
-    body += _quiet(texts, view)
-    return card(texts, title, body, _actions(texts, view))
+    body += _quiet(texts, data_of(view, further))
+    return card(texts, title, body, _actions(texts, view, further))
+
+
+def data_of(view: IntegrationView, further: FurtherMapping | None) -> dict[str, str]:
+    """What the buttons of a mapping carry."""
+    return {"integration": view.id, **({"mapping": further.id} if further else {})}
 
 
 def _choice(texts: Texts, state: LineState, chosen: Presence | None) -> CardElement:
@@ -66,9 +76,9 @@ def _choice(texts: Texts, state: LineState, chosen: Presence | None) -> CardElem
     )
 
 
-def _quiet(texts: Texts, view: IntegrationView) -> list[CardElement]:
+def _quiet(texts: Texts, data: Mapping[str, str]) -> list[CardElement]:
     """One choice that keeps Teams from ringing during a call, and why the default does not."""
-    press = button(texts("button.quiet"), "mapping.quiet", {"integration": view.id})
+    press = button(texts("button.quiet"), "mapping.quiet", data)
     return [
         note("default", "🔕", texts("mapping.quiet"), texts("mapping.quiet.why")),
         ActionSet(actions=[press], spacing="Small"),
@@ -95,11 +105,13 @@ def _shown(texts: Texts, presence: Presence | None) -> str:
     return texts(f"mapping.show.{presence.activity}") if presence else texts("mapping.show.clear")
 
 
-def _actions(texts: Texts, view: IntegrationView) -> list[Action]:
-    data = {"integration": view.id}
+def _actions(texts: Texts, view: IntegrationView, further: FurtherMapping | None) -> list[Action]:
+    data = data_of(view, further)
     revised = {**data, "revision": str(view.revision)}
     return [
         button(texts("button.save"), "mapping.save", revised, style="positive", inputs=True),
         button(texts("button.preview"), "mapping.preview", revised, inputs=True),
         button(texts("button.reset_mapping"), "mapping.reset", data),
+        *([button(texts("button.remove_mapping"), "mapping.remove", revised)] if further else []),
+        button(texts("button.some_people"), "mapping.some", {"integration": view.id}),
     ]

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from bot.languages import Language, Texts
 from core.text import visible
-from sync.domain.imports import FileFault, FileRefused, LineFault, Wish
+from sync.people.imports.values import FileFault, FileRefused, LineFault, Wish
 
 MAX_LINES = 150_000
 SEPARATORS = ",;\t"

@@ -15,7 +15,7 @@ from yarl import URL
 
 from bot.hosting.config import is_safe_url
 from core.http.client import TooLarge, is_loopback_host, read_capped
-from sync.domain.imports import FileFault, FileRefused
+from sync.people.imports.values import FileFault, FileRefused
 
 HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint-mil.us")
 """OneDrive for Business and SharePoint in the clouds of ``core.clouds``."""

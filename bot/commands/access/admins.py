@@ -11,7 +11,7 @@ from bot.cards.validation import cleaned, failed_check
 from bot.cards.welcome import stale
 from bot.chat.context import Command, TurnContext
 from storage.queries.chat import conversations, drafts, roles
-from storage.queries.chat.roles import AlreadyListed, LastOwner, NotAnOwner, RoleChanged
+from storage.queries.chat.roles import AlreadyListed, LastOwner, NotAnOwner, RoleChanged, TooManyMembers
 from storage.tables.conversations import Conversation
 from storage.tables.roles import Member
 from sync.audit import Act
@@ -81,6 +81,8 @@ async def add(context: TurnContext) -> None:
         member = await _add(context, address, person, role)
     except AlreadyListed:
         return await context.show(await _form(context, "listed_already"))
+    except TooManyMembers:
+        return await context.show(await _form(context, "members"))
     if member is None:
         return await context.show(stale(context.texts))
     return await context.show(await _list(context, "admins.invited" if address else "admins.given"))

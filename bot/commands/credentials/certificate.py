@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable
 
-from bot.activity import Card
 from bot.cards.credentials import certificate as cards
 from bot.cards.credentials.rotation import checking, under_way
 from bot.cards.integrations import listing as integration_cards
@@ -11,9 +10,9 @@ from bot.chat.exports.links import CERTIFICATES, ExportRequest
 from bot.commands.choice import choose
 from bot.commands.integrations.edit import revision_of, show_outdated
 from sync.domain.errors import SyncError
-from sync.domain.model import CredentialKind, EditedMeanwhile, IntegrationView
+from sync.domain.model import EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
-from sync.domain.rotation import RotationStep, RotationUnderWay, RotationView
+from sync.domain.rotation import RotationUnderWay, RotationView
 
 
 async def open_certificate(context: TurnContext) -> None:
@@ -80,17 +79,10 @@ async def _switch(
         return await context.show(under_way(context.texts, view))
     context.data = {"integration": view.id}
     async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
-        await context.show(_progress(context, await context.integration(), seen))
+        now = await context.integration()
+        form_error = context.form_error(seen.error, now.client_id) if seen.error else None
+        await context.show(cards.progress(context.texts, now, seen, form_error))
     return None
-
-
-def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
-    """After a refusal the credentials from before are in use again: nothing is then said to be in use."""
-    is_refused = rotation.step in (RotationStep.FAILED, RotationStep.UNDO, RotationStep.WAIT)
-    if not is_refused and view.credential is not CredentialKind.SECRET:
-        return cards.switched(context.texts, view, rotation)
-    form_error = context.form_error(rotation.error, view.client_id) if rotation.error else None
-    return cards.not_switched(context.texts, view, rotation, form_error)
 
 
 async def cancel(context: TurnContext) -> None:

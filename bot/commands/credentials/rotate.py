@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from bot.activity import Card
 from bot.cards import validation
+from bot.cards.credentials import certificate as certificate_cards
 from bot.cards.credentials import rotation as cards
 from bot.cards.field_errors import FormError
 from bot.cards.integrations import listing as integration_cards
@@ -17,7 +18,7 @@ from bot.commands.choice import choose
 from bot.commands.credentials import monitors
 from bot.commands.integrations.edit import revision_of, show_outdated
 from sync.domain.errors import Fault, SyncError
-from sync.domain.model import EditedMeanwhile, IntegrationView
+from sync.domain.model import CredentialKind, EditedMeanwhile, IntegrationView
 from sync.domain.roles import Role
 from sync.domain.rotation import BY_THE_BOT, NewSecret, RotationUnderWay, RotationView
 
@@ -132,12 +133,15 @@ async def _follow(context: TurnContext, view: IntegrationView, rotation: Rotatio
     async for seen in context.operations.credentials.follow(context.tenant, rotation.id):
         rotation = seen
         await context.show(_progress(context, view, seen))
-    if rotation.finished and rotation.error is None:
+    is_secret = rotation.credential is CredentialKind.SECRET
+    if is_secret and rotation.finished and rotation.error is None:
         await monitors.offer(context, view)
 
 
 def _progress(context: TurnContext, view: IntegrationView, rotation: RotationView) -> Card:
     form_error = _form_error(context, view, rotation.error) if rotation.error else None
+    if rotation.credential is not CredentialKind.SECRET:
+        return certificate_cards.progress(context.texts, view, rotation, form_error)
     if rotation.kind not in BY_THE_BOT:
         return cards.replaced(context.texts, view, rotation, form_error)
     return cards.progress(context.texts, view, rotation, form_error)

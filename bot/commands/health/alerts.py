@@ -17,6 +17,7 @@ from storage.queries.health.notices import State
 from storage.tables.conversations import Conversation
 from storage.tables.notices import Notice
 from sync.audit import Act
+from sync.domain.reports import Cadence
 from sync.domain.roles import Role
 from sync.problems.notice_plan import REPETITION, original_stage
 
@@ -51,6 +52,10 @@ async def save(context: TurnContext) -> None:
         await alerts.set_quiet_hours(session, context.tenant, context.person, begin, end, zone)
         if (begin, end, zone) != (view.quiet_from, view.quiet_until, view.zone):
             await context.record(session, None, Act.ALERTS_QUIET, hours=f"{begin}-{end}", time_zone=zone)
+        digest = data.get("digest", view.digest).replace("never", "")
+        if digest != view.digest and digest in set(Cadence):
+            await alerts.set_digest(session, context.tenant, context.person, digest, context.now)
+            await context.record(session, None, Act.ALERTS_DIGEST, digest=digest or "never")
         for key, _, was_on in view.integrations[:INTEGRATIONS_SHOWN]:
             is_on = data.get(f"on_{key}", str(was_on).lower()) == "true"
             if is_on != was_on:
@@ -123,6 +128,7 @@ async def _view(context: TurnContext) -> AlertsView:
         integrations=[(one.id, one.name, not (one.id in mine and mine[one.id].muted)) for one in views],
         quiet_from=general.quiet_from if general else "",
         quiet_until=general.quiet_until if general else "",
+        digest=general.digest if general else "",
         zone=zone,
         zones=ZONES if not client_zone or client_zone in ZONES else (client_zone, *ZONES),
         listeners=recipients,

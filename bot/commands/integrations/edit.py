@@ -25,7 +25,16 @@ from sync.domain.model import (
 )
 from sync.domain.roles import Role
 
-EDITS = ("rename", "edit_cloudlink", "edit_teams", "rotate", "switch_credential", "mapping", "schedule")
+EDITS = (
+    "rename",
+    "edit_cloudlink",
+    "edit_teams",
+    "rotate",
+    "switch_credential",
+    "mapping",
+    "schedule",
+    "status_text",
+)
 """The acts that make an open form outdated."""
 
 

@@ -4,6 +4,7 @@ from bot.activity import Action, Card
 from bot.cards import validation
 from bot.cards.field_errors import FormError
 from bot.cards.integrations import update as cards
+from bot.cards.presence.messages import MAX_STATUS_TEXT
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.proactive.update_cards import form_error_of
@@ -45,13 +46,6 @@ async def install(context: TurnContext) -> None:
         context.tenant, view.id, _version(context), _status_text(context), context.actor, _place(context)
     )
     await _show(context, view, begun)
-
-
-async def save_text(context: TurnContext) -> None:
-    """Change the status message that is shown during calls."""
-    view, status_text = await context.integration(), _status_text(context)
-    await context.operations.updates.set_status_text(context.tenant, view.id, status_text, context.actor)
-    await context.show(cards.text_saved(context.texts, view, status_text))
 
 
 async def undo(context: TurnContext) -> None:
@@ -100,7 +94,7 @@ def _place(context: TurnContext, card_id: str = "") -> CardAddress:
 
 def _status_text(context: TurnContext) -> str:
     """The status message that was entered: on one line, and cut where the field ends."""
-    return validation.cleaned(context.data.get("status_text", ""))[: cards.MAX_STATUS_TEXT]
+    return validation.cleaned(context.data.get("status_text", ""))[:MAX_STATUS_TEXT]
 
 
 def _version(context: TurnContext) -> int:
@@ -125,6 +119,5 @@ COMMAND = Command(
         "update.later": later,
         "update.done": done,
         "update.undo": undo,
-        "update.save_text": save_text,
     },
 )

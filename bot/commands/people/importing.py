@@ -9,9 +9,10 @@ from bot.chat.context import Command, TurnContext
 from bot.chat.imports.csv_file import column_names, read_csv
 from bot.commands.choice import choose
 from bot.languages import load_texts
-from sync.domain.imports import FileRefused, ImportView, NoImport, Wish
 from sync.domain.model import IntegrationView
+from sync.domain.people import NoImport
 from sync.domain.roles import Role
+from sync.people.imports.values import FileRefused, ImportView, Wish
 
 
 async def open_import(context: TurnContext) -> None:

@@ -1,11 +1,14 @@
 """``mapping``: what Teams shows for each state of a phone, tried on those concerned before it is saved."""
 
+from collections.abc import Mapping
+
 from bot.cards.presence import mapping as cards
 from bot.cards.presence.mapping import Preview
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.integrations.edit import revision_of, show_outdated
-from sync.domain.model import EditedMeanwhile, IntegrationView
+from bot.commands.presence import further
+from sync.domain.model import EditedMeanwhile, FurtherMapping, IntegrationView
 from sync.domain.roles import Role
 from sync.presence.mapping import CHOICES, MAPPABLE, QUIET, Chosen, chosen_by
 
@@ -15,7 +18,7 @@ async def open_mapping(context: TurnContext) -> None:
 
 
 async def show_of(context: TurnContext, view: IntegrationView) -> None:
-    await context.show(cards.form(context.texts, view, chosen_by(view.mapping)))
+    await _show_form(context, view, chosen_by(_now(context, view)))
 
 
 async def show(context: TurnContext) -> None:
@@ -24,7 +27,7 @@ async def show(context: TurnContext) -> None:
 
 async def quiet(context: TurnContext) -> None:
     view = await context.integration()
-    await _show_preview(context, view, {**chosen_by(view.mapping), **QUIET})
+    await _show_preview(context, view, {**chosen_by(_now(context, view)), **QUIET})
 
 
 async def reset(context: TurnContext) -> None:
@@ -46,17 +49,48 @@ async def save(context: TurnContext) -> None:
         return await _refuse(context, view)
     mappings = context.operations.mappings
     try:
-        saved, changed = await mappings.save(context.tenant, view.id, revision_of(context), chosen, context.actor)
+        saved, changed = await mappings.save(
+            context.tenant, view.id, revision_of(context), chosen, context.actor, mapping_id_of(context)
+        )
     except EditedMeanwhile:
         return await show_outdated(context, view, "mapping.show")
     said = context.texts.plural("mapping.saved", changed)
-    return await context.show(cards.form(context.texts, saved, chosen, said=said))
+    return await _show_form(context, saved, chosen, said=said)
+
+
+def mapping_id_of(context: TurnContext) -> str:
+    """The further mapping that a button is about; empty for the integration's own."""
+    return context.data.get("mapping", "")
+
+
+def _further(context: TurnContext, view: IntegrationView) -> FurtherMapping | None:
+    return next((each for each in view.further if each.id == mapping_id_of(context)), None)
+
+
+async def _show_form(
+    context: TurnContext,
+    view: IntegrationView,
+    chosen: Chosen,
+    preview: Preview | None = None,
+    *,
+    said: str = "",
+    is_refused: bool = False,
+) -> None:
+    further = _further(context, view)
+    card = cards.form(context.texts, view, chosen, preview, further=further, said=said, is_refused=is_refused)
+    await context.show(card)
+
+
+def _now(context: TurnContext, view: IntegrationView) -> Mapping[str, str | None]:
+    """What is chosen in the mapping that a button is about; in the integration's own if it is gone."""
+    further = _further(context, view)
+    return further.overrides if further else view.mapping
 
 
 def _entered(context: TurnContext, view: IntegrationView) -> Chosen | None:
     """What was chosen, as it is now for a state that was not sent; None if it cannot be chosen."""
     allowed = {cards.value_of(one): one for one in (*CHOICES, None)}
-    now = chosen_by(view.mapping)
+    now = chosen_by(_now(context, view))
     typed = {state: context.data.get(cards.field_of(state), cards.value_of(now[state])) for state in MAPPABLE}
     if not allowed.keys() >= set(typed.values()):
         return None
@@ -64,12 +98,16 @@ def _entered(context: TurnContext, view: IntegrationView) -> Chosen | None:
 
 
 async def _refuse(context: TurnContext, view: IntegrationView) -> None:
-    await context.show(cards.form(context.texts, view, chosen_by(view.mapping), is_refused=True))
+    await _show_form(context, view, chosen_by(_now(context, view)), is_refused=True)
 
 
 async def _show_preview(context: TurnContext, view: IntegrationView, chosen: Chosen) -> None:
-    found = await context.operations.mappings.preview(context.tenant, view.id, chosen)
-    await context.show(cards.form(context.texts, view, chosen, Preview(*found)))
+    mapping_id = mapping_id_of(context)
+    try:
+        found = await context.operations.mappings.preview(context.tenant, view.id, chosen, mapping_id)
+    except EditedMeanwhile:
+        return await show_outdated(context, view, "mapping.show")
+    return await _show_form(context, view, chosen, Preview(*found))
 
 
 COMMAND = Command(
@@ -89,5 +127,6 @@ COMMAND = Command(
         "mapping.quiet": quiet,
         "mapping.reset": reset,
         "mapping.save": save,
+        **further.ACTIONS,
     },
 )

@@ -6,7 +6,7 @@ from bot.activity import Card
 from bot.cards.field_errors import FormError
 from bot.cards.presence import schedule as cards
 from bot.cards.presence.schedule import Form
-from bot.cards.presence.typed_hours import DAYS, HOLIDAYS, PRESET, ZONE, schedule_of, typed_of
+from bot.cards.presence.typed_hours import DAYS, HOLIDAYS, schedule_of, typed_of
 from bot.chat.context import Command, TurnContext
 from bot.commands.choice import choose
 from bot.commands.integrations.edit import revision_of, show_outdated
@@ -32,7 +32,7 @@ async def preview(context: TurnContext) -> None:
     view = await context.integration()
     if revision_of(context) != view.revision:
         return await show_outdated(context, view, "schedule.show")
-    typed = _entered(context)
+    typed = await _entered(context, view)
     schedule, errors = _read(context, typed)
     cleared = None
     if not errors:
@@ -43,7 +43,7 @@ async def preview(context: TurnContext) -> None:
 
 async def save(context: TurnContext) -> None:
     view = await context.integration()
-    typed = _entered(context)
+    typed = await _entered(context, view)
     schedule, errors = _read(context, typed)
     if errors:
         return await context.show(cards.form(context.texts, view, Form(typed, schedule, errors), context.now))
@@ -55,8 +55,16 @@ async def save(context: TurnContext) -> None:
     return await context.show(await _stored(context, saved, is_saved=True))
 
 
-def _entered(context: TurnContext) -> dict[str, str]:
-    return {name: context.data.get(name, "") for name in (PRESET, ZONE, HOLIDAYS, *DAYS)}
+async def _entered(context: TurnContext, view: IntegrationView) -> dict[str, str]:
+    """The inputs; of those that cannot be empty, what was not sent is as it is now."""
+    now = await _typed(context, view)
+    empty = dict.fromkeys((HOLIDAYS, *DAYS), "")
+    return {name: context.data.get(name, known) for name, known in {**now, **empty}.items()}
+
+
+async def _typed(context: TurnContext, view: IntegrationView) -> dict[str, str]:
+    zone = await context.zone()
+    return typed_of(view.schedule, zone, local(context.now, zone).date())
 
 
 def _read(context: TurnContext, typed: Mapping[str, str]) -> tuple[Schedule | None, list[FormError]]:
@@ -64,8 +72,7 @@ def _read(context: TurnContext, typed: Mapping[str, str]) -> tuple[Schedule | No
 
 
 async def _stored(context: TurnContext, view: IntegrationView, *, is_saved: bool = False) -> Card:
-    zone = await context.zone()
-    typed = typed_of(view.schedule, zone, local(context.now, zone).date())
+    typed = await _typed(context, view)
     return cards.form(context.texts, view, Form(typed, view.schedule, is_saved=is_saved), context.now)
 
 

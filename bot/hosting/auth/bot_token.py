@@ -22,6 +22,10 @@ from sync.teams.msal_http import EntraUnavailable, MsalHttp, authority
 log = structlog.get_logger()
 
 EARLY = timedelta(minutes=5)
+HELP = (
+    "Entra ID refuses the bot's own credentials: it cannot answer or warn anyone in Teams; calls are still shown. "
+    "Add a client secret to the bot's registration, set BOT_APP_PASSWORD to its Value and restart."
+)
 CHECK_EVERY = timedelta(minutes=1)
 _BOT_FRAMEWORK_TENANT = "botframework.com"
 
@@ -87,7 +91,7 @@ class BotToken:
         self._is_refused = not isinstance(token, str) or not isinstance(lifetime, int)
         if not isinstance(token, str) or not isinstance(lifetime, int):
             code = code_in(str(answer.get("error_description") or ""))
-            log.error("bot_token_refused", error=cleaned(answer.get("error"), 100), aadsts=code)
+            log.error("bot_token_refused", error=cleaned(answer.get("error"), 100), aadsts=code, help=HELP)
             raise Undelivered(401)
         self._token = token
         self._good_until = requested_at + max(timedelta(seconds=lifetime) - EARLY, timedelta(seconds=lifetime / 2))

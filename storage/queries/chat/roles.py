@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, tuple_
-from sqlmodel import col, delete, or_, select, update
+from sqlmodel import col, delete, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -14,6 +14,7 @@ from storage.tables.conversations import Conversation
 from storage.tables.roles import OWNER, ROLES, Member
 
 INVITATION_LIFETIME = timedelta(days=30)
+MAX_MEMBERS = 200
 """An invitation that is not accepted expires after this: the name may belong to another person by then."""
 
 
@@ -31,6 +32,10 @@ class NotAnOwner(CloudLinkPresenceError):
 
 class AlreadyListed(CloudLinkPresenceError):
     """A person with this name or object id has a role, or is invited."""
+
+
+class TooManyMembers(CloudLinkPresenceError):
+    """The tenant has ``MAX_MEMBERS``."""
 
 
 async def lock(session: AsyncSession, owner_tenant: str) -> None:
@@ -79,7 +84,10 @@ async def has_owner_anywhere(session: AsyncSession) -> bool:
 
 
 async def add(session: AsyncSession, row: Member) -> None:
-    """Add a member or an invitation. Raises ``AlreadyListed``; an expired invitation is replaced."""
+    """Add a member or an invitation; expired invitations are deleted.
+
+    Raises ``AlreadyListed`` and ``TooManyMembers``.
+    """
     await lock(session, row.owner_tenant)
     await session.exec(
         delete(Member).where(
@@ -92,6 +100,10 @@ async def add(session: AsyncSession, row: Member) -> None:
     same += [Member.address == row.address] if row.address else []
     if (await session.exec(_all(row.owner_tenant).where(or_(*same)))).first():
         raise AlreadyListed
+    if (
+        await session.exec(select(func.count()).where(Member.owner_tenant == row.owner_tenant))
+    ).one() >= MAX_MEMBERS:
+        raise TooManyMembers
     session.add(row)
 
 

@@ -66,6 +66,24 @@ async def set_quiet_hours(
     row.quiet_from, row.quiet_until, row.time_zone = begin, end, time_zone
 
 
+async def set_digest(session: AsyncSession, owner_tenant: str, person: str, digest: str, now: datetime) -> None:
+    """How often the person gets the digest from ``now`` on; empty for never."""
+    row = await _get_or_add_preference(session, owner_tenant, person, ANY_INTEGRATION)
+    row.digest, row.digest_at = digest, now
+
+
+async def digests(
+    session: AsyncSession, owner_tenants: Collection[str]
+) -> Mapping[tuple[str, str], AlertPreference]:
+    """The preferences of those who get the digest, by tenant and person."""
+    query = select(AlertPreference).where(
+        col(AlertPreference.owner_tenant).in_(owner_tenants),
+        AlertPreference.integration_id == ANY_INTEGRATION,
+        AlertPreference.digest != "",
+    )
+    return {(row.owner_tenant, row.user_object_id): row for row in (await session.exec(query)).all()}
+
+
 async def _get_or_add_preference(
     session: AsyncSession, owner_tenant: str, person: str, integration_id: str
 ) -> AlertPreference:

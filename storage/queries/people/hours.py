@@ -10,11 +10,9 @@ from storage.tables.people import Person
 
 
 async def clear_shown(session: AsyncSession, integration_id: str, because: str, now: datetime) -> None:
-    """Have everything cleared that Teams shows, or may show, from us: who shows nothing is not touched."""
-    everyone = update(Person).where(col(Person.integration_id) == integration_id)
-    shown = everyone.where(col(Person.applied).is_not(None))
+    """Have every presence cleared that Teams shows, or may show, from us."""
+    shown = update(Person).where(col(Person.integration_id) == integration_id, col(Person.applied).is_not(None))
     await session.exec(shown.values(due_at=now, desired_because=because))
-    await session.exec(everyone.where(col(Person.status_message) != "").values(status_due_at=now))
 
 
 async def show_again(

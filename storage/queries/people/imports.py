@@ -201,7 +201,7 @@ def _matching(row: PeopleImport) -> list[Any]:
 
 
 async def figures(session: AsyncSession, import_id: str) -> dict[str, int]:
-    """The fields of ``sync.domain.imports.Figures`` that lines tell."""
+    """The fields of ``sync.people.imports.values.Figures`` that lines tell."""
     counts = {
         "excluded": col(Line.excluded).is_(True),
         "included": col(Line.excluded).is_(False),
@@ -236,7 +236,11 @@ async def apply(
         (col(Person.unmatched) == shared, shared),
         else_=null(),
     )
+    could = and_(col(Person.teams_user_id).is_not(None), col(Person.unmatched).is_(None))
+    can = and_(col(Person.extension).is_not(None), col(Person.unmatched).is_distinct_from(shared))
+    is_reached = and_(is_match, could != can)
     values: dict[str, Any] = {
+        "reach_changed_at": case((is_reached, now), else_=col(Person.reach_changed_at)),
         "excluded": func.coalesce(col(Line.excluded), col(Person.excluded)),
         "chosen_user_id": case(
             (is_match, col(Line.user_id)), (col(Line.match) == "unmatch", null()), else_=col(Person.chosen_user_id)

@@ -1,10 +1,11 @@
-"""People whose presence follows from another mapping of line states: counted, listed and changed in sets."""
+"""People whose presence follows from other mappings of line states: counted, listed and changed in sets."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, String, case, func, literal, or_, update
+from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, update
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -14,38 +15,55 @@ from storage.tables.people import Person
 Presences = Mapping[str, str | None]
 """What Teams should show for each line state that is mapped; None for nothing."""
 
-
 Concerned = tuple[str, str, str | None, str | None]
 """A person's name and line state, what Teams should show before, and what after."""
 
 
-def _desired(presences: Presences) -> ColumnElement[str | None]:
+@dataclass(frozen=True, slots=True)
+class Mappings:
+    """What an integration shows: ``own``, or for some people one of ``further``, by id and in their order."""
+
+    own: Presences
+    further: Mapping[str, Presences] = field(default_factory=dict)
+
+    def applying(self) -> ColumnElement[str]:
+        """The id of the mapping that applies to a person, empty for ``own``."""
+        chosen = col(Person.chosen_mapping)
+        return case((chosen.in_(list(self.further)), chosen), else_=literal(""))
+
+    def desired(self) -> ColumnElement[str | None]:
+        """What Teams should show of a person in one of the line states that are mapped."""
+        if not self.further:
+            return _shown(self.own)
+        applying = self.applying()
+        some = ((applying == name, _shown(presences)) for name, presences in self.further.items())
+        return case(*some, else_=_shown(self.own))
+
+    def changes(self) -> ColumnElement[bool]:
+        """Whether Teams should show something else of a person than is stored."""
+        return and_(col(Person.line).in_(list(self.own)), col(Person.desired).is_distinct_from(self.desired()))
+
+
+def _shown(presences: Presences) -> ColumnElement[str | None]:
     shows = {line: literal(presence, String) for line, presence in presences.items()}
     return case(shows, value=col(Person.line))
 
 
-def _differs(integration_id: str, presences: Presences) -> list[ColumnElement[bool]]:
-    return [
-        col(Person.integration_id) == integration_id,
-        col(Person.line).in_(presences),
-        col(Person.desired).is_distinct_from(_desired(presences)),
-    ]
-
-
 async def concerned(
-    session: AsyncSession, integration: Integration, presences: Presences, limit: int
+    session: AsyncSession, integration: Integration, mappings: Mappings, limit: int
 ) -> tuple[int, list[Concerned]]:
     """How many people would be shown differently now, and the first of them by name; none while it is disabled."""
     if not integration.enabled:
         return 0, []
     shown = [
-        *_differs(integration.id, presences),
+        col(Person.integration_id) == integration.id,
+        mappings.changes(),
         col(Person.teams_user_id).is_not(None),
         col(Person.excluded).is_(False),
         col(Person.gone).is_(False),
     ]
     count = (await session.exec(select(func.count()).select_from(Person).where(*shown))).one()
-    columns = (col(Person.name), col(Person.line), col(Person.desired), _desired(presences))
+    columns = (col(Person.name), col(Person.line), col(Person.desired), mappings.desired())
     query = select(*columns).where(*shown).order_by(col(Person.name), col(Person.id)).limit(limit)
     return count, [(name, line, before, after) for name, line, before, after in await session.exec(query)]
 
@@ -53,24 +71,38 @@ async def concerned(
 async def apply(
     session: AsyncSession,
     integration: Integration,
-    presences: Presences,
+    mappings: Mappings,
     because: str,
     now: datetime,
     stale: datetime,
+    *who: ColumnElement[bool],
 ) -> None:
-    """Store what Teams should show of everyone in these line states.
+    """Store which mapping applies to everyone, or to ``who``, and what Teams should show of them.
 
-    One statement, in the transaction that stores the mapping: neither is stored without the other. Who changed is
+    One statement, in the transaction that stores the mappings: neither is stored without the other. Who changed is
     due if the integration is enabled. A state that was last heard of before ``stale`` does not become newer.
     """
+    changes, applying = mappings.changes(), mappings.applying()
     is_recent = or_(col(Person.heard_at) >= stale, col(Person.desired_at) >= stale)
     values: dict[str, Any] = {
-        "desired": _desired(presences),
-        "desired_at": case((is_recent, now), else_=col(Person.desired_at)),
-        "desired_because": because,
+        "mapping": applying,
+        "desired": case((changes, mappings.desired()), else_=col(Person.desired)),
+        "desired_at": case((and_(changes, is_recent), now), else_=col(Person.desired_at)),
+        "desired_because": case((changes, because), else_=col(Person.desired_because)),
     }
     if integration.enabled:
         is_sent = or_(col(Person.teams_user_id).is_not(None), col(Person.applied).is_not(None))
-        values["due_at"] = case((is_sent, now), else_=col(Person.due_at))
-    edit = update(Person).where(*_differs(integration.id, presences)).values(values)
+        values["due_at"] = case((and_(changes, is_sent), now), else_=col(Person.due_at))
+    differs = or_(col(Person.mapping) != applying, changes)
+    edit = update(Person).where(col(Person.integration_id) == integration.id, differs, *who).values(values)
     await session.exec(edit.execution_options(synchronize_session=False))
+
+
+async def counts(session: AsyncSession, integration_id: str) -> dict[str, int]:
+    """How many people each further mapping applies to."""
+    query = (
+        select(Person.mapping, func.count())
+        .where(Person.integration_id == integration_id, Person.mapping != "", col(Person.gone).is_(False))
+        .group_by(col(Person.mapping))
+    )
+    return dict((await session.exec(query)).all())

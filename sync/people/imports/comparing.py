@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from core.text import visible
 from storage.queries.people.imports import ImportAccount, ImportPerson
-from sync.domain.imports import ImportLine, LineFault, Matched, Wish
+from sync.people.imports.values import ImportLine, LineFault, Matched, Wish
 
 KEYS = ("person_id", "address", "extension", "name")
 """What names a person: the first that a line has decides, the others where it means several."""

@@ -16,19 +16,19 @@ from storage.tables.imports import PeopleImport, PeopleImportLine
 from storage.tables.people import Person
 from sync.audit import EDITED_MEANWHILE, Act, AuditLog, Subject
 from sync.domain.context import Context
-from sync.domain.imports import (
+from sync.domain.jobs import MATCH, POLL_NOW, PUSH
+from sync.domain.model import Actor, Unmatched
+from sync.domain.people import NoImport
+from sync.people.imports.comparing import Known, Lines, is_match_wished, key_of
+from sync.people.imports.values import (
     Changed,
     Figures,
     ImportLine,
     ImportView,
     LineFault,
     Matched,
-    NoImport,
     Wish,
 )
-from sync.domain.jobs import MATCH, POLL_NOW, PUSH
-from sync.domain.model import Actor, Unmatched
-from sync.people.imports.comparing import Known, Lines, is_match_wished, key_of
 from sync.tenancy import owned
 
 SLICE = 500

@@ -12,7 +12,7 @@ from bot.cards.credentials.monitors import MonitorList
 from bot.cards.credentials.rotation import secrets_page
 from bot.cards.field_errors import FormError, Link, Links, form_error
 from bot.cards.integrations import edit
-from bot.cards.presence import mapping, schedule
+from bot.cards.presence import further, mapping, messages, schedule
 from bot.cards.presence.typed_hours import DAYS, HOLIDAYS, MAX_TYPED_DAY, PRESET, schedule_of, typed_of
 from bot.cards.presence.typed_hours import ZONE as ZONE_FIELD
 from bot.cards.validation import failed_check
@@ -21,11 +21,12 @@ from storage.queries.monitors import MAX_MONITORS, OpenTask
 from storage.tables.history import HistoryEntry
 from storage.tables.rotations import Monitor
 from sync.domain.errors import CredentialsWrong, Fault
-from sync.domain.model import BOT, Concerned, IntegrationView
-from sync.domain.presence import LineState, Presence
+from sync.domain.model import BOT, Concerned, FurtherMapping, IntegrationView
+from sync.domain.presence import BUSY_LINES, LineState, Presence
 from sync.domain.schedule import WEEKS, Period, Preset, Schedule
 from sync.integrations.mapping_editor import SHOWN
 from sync.presence.mapping import QUIET, chosen_by
+from sync.presence.status_message_plan import texts_of
 
 ZONE = "Europe/Lisbon"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -46,6 +47,7 @@ def samples(texts: Texts, one: IntegrationView, wrong: list[FormError]) -> Itera
     yield from _editing(texts, one, wrong)
     yield from _mapping(texts, one)
     yield from _schedule(texts, replace(one, enabled=True))
+    yield from _messages(texts, one)
     yield from _history(texts, one)
     yield from _monitors(texts, one)
 
@@ -82,6 +84,13 @@ def _mapping(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "mapping_nobody", mapping.form(texts, on, quiet, mapping.Preview(0, []))
     yield "mapping_off", mapping.form(texts, replace(one, enabled=False), quiet, mapping.Preview(0, []))
     yield "mapping_saved", mapping.form(texts, on, quiet, said=texts.plural("mapping.saved", 2))
+    some = tuple(FurtherMapping(name, name) for name in ("Reception", "Board", LONG))
+    several = replace(on, further=some)
+    yield "mapping_some", further.listed(texts, several, {"Reception": 3, "Board": 1})
+    full = replace(on, further=some * 3 + some[:1])
+    yield "mapping_full", further.listed(texts, full, {}, refused="too_many")
+    yield "mapping_added", further.listed(texts, several, {}, said=texts("further.added", name="Board"))
+    yield "mapping_further", mapping.form(texts, on, quiet, further=some[0])
     yield "mapping_refused", mapping.form(texts, on, defaults, is_refused=True)
 
 
@@ -106,6 +115,13 @@ def _schedule(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
         "schedule_most",
         schedule.form(texts, one, schedule.Form(most, None, schedule_of(texts, most, today)[1]), NOW),
     )
+
+
+def _messages(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
+    yield "messages", messages.form(texts, one, texts_of("On the phone", {"ringing": "Phone is ringing"}))
+    most = dict.fromkeys(BUSY_LINES, "Ş" * messages.MAX_STATUS_TEXT)
+    yield "messages_saved", messages.form(texts, replace(one, name=LONG), most, is_saved=True)
+    yield "messages_not_installed", messages.not_installed(texts, one)
 
 
 def _history(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:

@@ -9,19 +9,10 @@ from bot.cards import exports
 from bot.cards.field_errors import Link
 from bot.cards.people import importing, listing, person, why
 from bot.cards.people.listing import Search
+from bot.cards.presence import further
 from bot.languages import Texts
 from storage.tables.columns import UNSURE
-from sync.domain.imports import (
-    Changed,
-    Figures,
-    FileFault,
-    FileRefused,
-    ImportLine,
-    ImportView,
-    LineFault,
-    Matched,
-)
-from sync.domain.model import IntegrationView, Unmatched
+from sync.domain.model import FurtherMapping, IntegrationView, Unmatched
 from sync.domain.people import (
     Device,
     Explanation,
@@ -37,6 +28,16 @@ from sync.domain.people import (
 )
 from sync.domain.presence import LineState, Presence, Shown
 from sync.people.explain import Facts, explain
+from sync.people.imports.values import (
+    Changed,
+    Figures,
+    FileFault,
+    FileRefused,
+    ImportLine,
+    ImportView,
+    LineFault,
+    Matched,
+)
 from tests.support.sync.why_cases import CASES
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -117,6 +118,11 @@ def _cards(texts: Texts) -> Iterator[tuple[str, Card]]:
     yield "person_meanwhile", person.person_card(texts, done, NOW, "UTC", meanwhile="Ana Lima")
     worst = line(LONG, address=LONG, left_out=Unmatched.AMBIGUOUS, is_matched=False, extension=LONG[:20])
     yield "person_worst", person.person_card(texts, replace(full, line=worst, devices=devices * 8), NOW, "UTC")
+    some = tuple(FurtherMapping(name, name) for name in ("Reception", "Board"))
+    mapped = replace(full, line=line(mapping="Board", chosen_mapping="Board"), further=some)
+    yield "person_mapped", person.person_card(texts, mapped, NOW, "UTC", "mapping")
+    yield "person_mapping", further.of_person(texts, mapped)
+    yield "person_mapping_none", further.of_person(texts, full)
     yield "person_match", person.match_form(texts, line())
     for refusal in MatchRefusal:
         refused = MatchRefused(refusal, "Rui Exemplo")

@@ -7,11 +7,14 @@ from datetime import UTC, datetime, timedelta
 from bot.activity import Card
 from bot.cards import exports
 from bot.cards.field_errors import Link, Links
+from bot.cards.health import notices
 from bot.cards.health.report import ReportView, report_card
 from bot.languages import Texts
 from sync.domain.model import CredentialKind, IntegrationView
-from sync.domain.reports import FaultSeen, Hour, Named, Report
+from sync.domain.reports import FaultSeen, Hour, Named, Report, facts_of
 from sync.problems.incidents import EVENTS, EVENTS_MISSED
+from sync.problems.notice_plan import DIGEST
+from tests.cards.gallery.notice import notice
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 LONG = "Ş" * 400
@@ -24,8 +27,22 @@ def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     most = replace(full(), faults=full().faults * 12, left_out=Named(90_000, (LONG,) * 3), secret_days=-4)
     certificate = replace(one, name=LONG, credential=CredentialKind.CERTIFICATE)
     yield "report_most", report_card(texts, view(certificate, most))
+    digest = notice(DIGEST, facts_of(full()))
+    yield "notice_digest", notices.notice_card(texts, digest, NOW)
     link = Link(texts("export.download"), f"https://bot.example/exports/{'x' * 400}")
     yield "export_report", exports.report_card(texts, one, link)
+
+
+def day() -> tuple[Hour, ...]:
+    """The last day in eight parts; at night nothing happened."""
+    calls = (0, 2, 48, 71, 39, 64, 22, 5)
+    first = NOW - timedelta(hours=23)
+    return tuple(
+        Hour(first + timedelta(hours=3 * number), count, p50=0.2, p95=0.4 + number % 4 * 0.9)
+        if count
+        else Hour(first + timedelta(hours=3 * number))
+        for number, count in enumerate(calls)
+    )
 
 
 def view(one: IntegrationView, report: Report) -> ReportView:

@@ -74,21 +74,21 @@ def _certificates(
         certificate.handed_out(texts, replace(view, name=LONG), made, LINKS, "", wrong),
     )
     for kind in (CredentialKind.CERTIFICATE, CredentialKind.FEDERATED):
-        using = replace(
-            view, credential=kind, secret_expires_on=None if kind is CredentialKind.FEDERATED else NOW.date()
-        )
-        yield (
-            f"certificate_now_{kind}",
-            certificate.switched(texts, using, _rotation(RotationKind.MANUAL, RotationStep.DONE)),
-        )
+        done = replace(_rotation(RotationKind.MANUAL, RotationStep.DONE), credential=kind)
+        done = replace(done, expires_on=None) if kind is CredentialKind.FEDERATED else done
+        yield f"certificate_now_{kind}", certificate.progress(texts, view, done)
     unknown = form_error(CredentialsWrong(Fault.ENTRA_CERTIFICATE_UNKNOWN), texts, LINKS)
     over = _rotation(RotationKind.MANUAL, RotationStep.FAILED)
-    yield "certificate_failed", certificate.not_switched(texts, view, over, unknown)
+    yield "certificate_failed", certificate.progress(texts, view, over, unknown)
     waits = _rotation(RotationKind.MANUAL, RotationStep.WAIT)
-    yield "certificate_waits", certificate.not_switched(texts, view, waits, unknown)
+    yield "certificate_waits", certificate.progress(texts, view, waits, unknown)
     yield (
         "certificate_proving",
-        certificate.switched(texts, certified, _rotation(RotationKind.MANUAL, RotationStep.PROVE)),
+        certificate.progress(
+            texts,
+            certified,
+            replace(_rotation(RotationKind.MANUAL, RotationStep.PROVE), credential=CredentialKind.CERTIFICATE),
+        ),
     )
 
 

@@ -32,8 +32,6 @@ def samples(texts: Texts, integration: IntegrationView) -> Iterator[tuple[str, C
     for largest in _largest():
         name = f"update_offered_largest_{largest.version}"
         yield name, update.offered(texts, integration, UpdateOffer(largest.version - 1, (largest,)))
-    yield "update_text_saved", update.text_saved(texts, integration, "On the phone")
-    yield "update_text_none", update.text_saved(texts, integration, "")
     unavailable = form_error(ServiceUnavailable(Fault.GRAPH_UNREACHABLE, None, status=503), texts, Links())
     yield "update_not_readable", update.not_readable(texts, integration, unavailable)
     yield "update_nothing", update.nothing_to_install(texts, integration, UpdateOffer(3, (), 3))

@@ -166,6 +166,7 @@ async def test_another_tenants_integration_does_not_exist(chat: Chat) -> None:
         "help.cancel",
         "alerts.save",
         "history.",
+        "import_people.",
         "export.",
         "integrations.page",
         "claim.now",

@@ -42,7 +42,6 @@ class GraphModel:
     """``sessions`` are of (application, user). ``quota`` is what the product promises not to exceed.
 
     ``secrets`` are valid, by application; ``refused`` are users for whom presence cannot be set, and until when.
-    Until ``unchecked_until`` the product may have forgotten what it spent, for its clock was set forward.
     """
 
     world: World
@@ -55,7 +54,6 @@ class GraphModel:
     down_until: float = 0.0
     refuses_until: float = 0.0
     throttles_until: float = 0.0
-    unchecked_until: float = 0.0
     _arrivals: deque[float] = field(default_factory=deque)
 
     def shown(self, client_id: str, user_id: str) -> str | None:
@@ -108,7 +106,7 @@ class GraphModel:
         self._arrivals.extend([now] * requests)
         while self._arrivals and self._arrivals[0] <= now - WINDOW:
             self._arrivals.popleft()
-        if len(self._arrivals) > self.quota and now >= self.unchecked_until:
+        if len(self._arrivals) > self.quota:
             self.world.fail(f"{len(self._arrivals)} requests within 30 s, allowed are {self.quota}")
 
     def _do(self, app: TeamsApp, change: Request) -> Outcome:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.queries.people import mapping
+from storage.queries.people.mapping import Mappings
 from tests.support.clocks import NOON
 from tests.support.storage.stores import empty_store, integration, person, read_person, stored
 
@@ -31,11 +32,11 @@ async def test_who_is_in_a_changed_state_is_concerned_and_shown_differently(tmp_
             person("foreign", **TALKING, integration_id="i2"),
         )
         async with database.session() as session:
-            count, first = await mapping.concerned(session, one, CHOSEN, 2)
+            count, first = await mapping.concerned(session, one, Mappings(CHOSEN), 2)
         assert count == 3
         assert first == [("a", "ringing", None, CALL), ("b", "on_call", CALL, BUSY)]
         async with database.writing() as session:
-            await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON)
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
         due = {}
         for name in ("a", "b", "c", "same", "idle", "out", "nobody", "foreign"):
             row = await read_person(database, name)
@@ -57,7 +58,7 @@ async def test_a_state_not_heard_of_for_long_does_not_become_newer(tmp_path: Pat
     async with empty_store(tmp_path) as database:
         await stored(database, one, person("old", **TALKING), person("new", **{**TALKING, "heard_at": LATER}))
         async with database.writing() as session:
-            await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON + timedelta(minutes=1))
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON + timedelta(minutes=1))
         old, new = await read_person(database, "old"), await read_person(database, "new")
         assert (old.desired, old.desired_at, new.desired_at) == (BUSY, NOON, LATER)
 
@@ -67,7 +68,25 @@ async def test_a_disabled_integration_changes_nobody_now(tmp_path: Path) -> None
     async with empty_store(tmp_path) as database:
         await stored(database, one, person(**TALKING))
         async with database.writing() as session:
-            assert await mapping.concerned(session, one, CHOSEN, 2) == (0, [])
-            await mapping.apply(session, one, CHOSEN, "cause", LATER, NOON)
+            assert await mapping.concerned(session, one, Mappings(CHOSEN), 2) == (0, [])
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
         row = await read_person(database)
         assert (row.desired, row.due_at) == (BUSY, None)
+
+
+async def test_the_mapping_chosen_for_a_person_takes_the_place_of_the_integrations_own(tmp_path: Path) -> None:
+    one, some = integration(), Mappings(CHOSEN, {"m1": {**CHOSEN, "on_call": None}, "m2": CHOSEN})
+    async with empty_store(tmp_path) as database:
+        chosen = {"own": "", "first": "m1", "second": "m2", "gone": "m3"}
+        rows = [person(name, **TALKING, chosen_mapping=chosen[name]) for name in chosen]
+        await stored(database, one, *rows, person("idle", line="idle", chosen_mapping="m1"))
+        async with database.writing() as session:
+            assert (await mapping.concerned(session, one, some, 0))[0] == 4
+            await mapping.apply(session, one, some, "cause", LATER, NOON)
+            assert (await mapping.concerned(session, one, some, 0))[0] == 0
+            assert await mapping.counts(session, "i1") == {"m1": 2, "m2": 1}
+        shown = {name: (await read_person(database, name)).desired for name in chosen}
+        assert shown == {"own": BUSY, "first": None, "second": BUSY, "gone": BUSY}
+        async with database.writing() as session:
+            await mapping.apply(session, one, Mappings(CHOSEN), "cause", LATER, NOON)
+        assert (await read_person(database, "first")).desired == BUSY

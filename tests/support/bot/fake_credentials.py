@@ -113,7 +113,8 @@ class FakeCredentials(CredentialService):
         self._called(call, owner_tenant, integration_id, by)
         owner, view = self.integrations.stored[integration_id]
         self.integrations.stored[integration_id] = (owner, replace(view, credential=kind))
-        return self._began(integration_id, RotationKind.MANUAL, RotationStep.DONE)
+        self.going = rotation(integration_id, RotationKind.MANUAL, RotationStep.DONE, credential=kind)
+        return self.going
 
 
 @dataclass

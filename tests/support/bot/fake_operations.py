@@ -11,6 +11,7 @@ from sync.flow.flow import Flow
 from sync.integrations.connection_test import ConnectionTest
 from sync.integrations.editor import Editor
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.overview import Overview, Reach
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.integrations.service import IntegrationService
@@ -29,7 +30,7 @@ from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
-from tests.support.bot.fake_people import FakeImports, FakeMappings, FakePeople, FakeSchedules
+from tests.support.bot.fake_people import FakeImports, FakeMappings, FakeMessages, FakePeople, FakeSchedules
 from tests.support.bot.fake_reports import FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
@@ -52,6 +53,7 @@ def fake_operations(
         mappings=FakeMappings(),
         imports=FakeImports(),
         schedules=FakeSchedules(),
+        messages=FakeMessages(),
         reports=FakeReports(),
     )
 
@@ -77,4 +79,5 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         reports=Reports(context),
         imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
+        messages=MessageEditor(context),
     )

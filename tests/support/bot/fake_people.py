@@ -4,12 +4,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from storage.queries.people.directory_people import PeopleQuery
-from sync.domain.imports import ImportView
 from sync.domain.model import Actor, Concerned, IntegrationView, UnknownIntegration
-from sync.domain.people import Explanation, ExportedPerson, Found, PeoplePage, PersonCard, PersonLine
+from sync.domain.people import Explanation, ExportedPerson, Found, NoImport, PeoplePage, PersonCard, PersonLine
 from sync.integrations.mapping_editor import MappingEditor
+from sync.integrations.message_editor import MessageEditor
 from sync.integrations.schedule_editor import ScheduleEditor
 from sync.people.imports.importer import PeopleImporter
+from sync.people.imports.values import ImportView
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
 
@@ -23,8 +24,19 @@ class FakeMappings(MappingEditor):
     async def preview(self, *_: Any) -> tuple[int, list[Concerned]]:
         return 0, []
 
+    async def counts(self, *_: Any) -> dict[str, int]:
+        return {}
+
     async def save(self, *_: Any) -> tuple[IntegrationView, int]:
         self.calls.append("save")
+        raise UnknownIntegration("i1")
+
+    async def add(self, *_: Any) -> IntegrationView:
+        self.calls.append("add")
+        raise UnknownIntegration("i1")
+
+    async def remove(self, *_: Any) -> tuple[IntegrationView, int]:
+        self.calls.append("remove")
         raise UnknownIntegration("i1")
 
 
@@ -40,6 +52,18 @@ class FakeImports(PeopleImporter):
     async def expect(self, owner_tenant: str, integration_id: str, by: Actor) -> None:
         raise UnknownIntegration(integration_id)
 
+    async def compare(self, *_: Any) -> ImportView:
+        raise UnknownIntegration
+
+    async def show(self, *_: Any, **__: Any) -> ImportView:
+        raise NoImport
+
+    async def apply(self, *_: Any) -> ImportView:
+        raise NoImport
+
+    async def cancel(self, owner_tenant: str, by: Actor) -> None:
+        pass
+
 
 @dataclass
 class FakeSchedules(ScheduleEditor):
@@ -49,6 +73,17 @@ class FakeSchedules(ScheduleEditor):
 
     async def preview(self, *_: Any) -> int:
         return 0
+
+    async def save(self, *_: Any) -> IntegrationView:
+        self.calls.append("save")
+        raise UnknownIntegration("i1")
+
+
+@dataclass
+class FakeMessages(MessageEditor):
+    """``calls`` are the names of the calls that would have changed something."""
+
+    calls: list[str] = field(default_factory=list)
 
     async def save(self, *_: Any) -> IntegrationView:
         self.calls.append("save")
@@ -98,6 +133,9 @@ class FakePeople(Roster, PersonEditor):
 
     async def unmatch(self, *_: Any) -> None:
         self._change("unmatch")
+
+    async def choose_mapping(self, *_: Any) -> None:
+        self._change("choose_mapping")
 
     def _change(self, name: str) -> None:
         self.calls.append(name)

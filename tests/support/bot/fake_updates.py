@@ -40,7 +40,6 @@ class FakeUpdates(UpdateService):
     undone: list[tuple[str, str, int, Actor]] = field(default_factory=list)
     followers: list[CardAddress] = field(default_factory=list)
     released: int = 0
-    saved_texts: list[tuple[str, str, str, Actor]] = field(default_factory=list)
 
     async def offer(self, owner_tenant: str, integration_id: str) -> UpdateOffer:
         if self.error:
@@ -59,9 +58,6 @@ class FakeUpdates(UpdateService):
             self.current = Installation(integration_id, "Head office", updates, by.name, STARTED)
         self.followers.append(card)
         return self.current
-
-    async def set_status_text(self, owner_tenant: str, integration_id: str, status_text: str, by: Actor) -> None:
-        self.saved_texts.append((owner_tenant, integration_id, status_text, by))
 
     async def roll_back(
         self, owner_tenant: str, integration_id: str, version: int, by: Actor, card: CardAddress

@@ -32,6 +32,7 @@ from sync.domain.jobs import NOTIFY
 from sync.domain.roles import Role
 from sync.monitoring.store_gauges import StoreGauges
 from sync.problems.notice_scheduler import NoticeScheduler
+from sync.reports.reports import Reports
 from tests.support.bot.fakes import words
 from tests.support.bot.hosting import TENANT, Bot, open_bot
 from tests.support.services.connectors import Call
@@ -187,7 +188,11 @@ def make_process(bot: Bot, database: Database) -> Process:
     notifier = Notifier(bot_context, bot.host.messenger, Random(3))
     context = context_of(database, jobs=jobs, clock=bot.clock, metrics=metrics)
     notice_scheduler = NoticeScheduler(
-        context, timedelta(seconds=10), lambda _, now: process.update, lambda: process.skew
+        context,
+        timedelta(seconds=10),
+        lambda _, now: process.update,
+        lambda: process.skew,
+        Reports(context).digest,
     )
     process = Process(notice_scheduler, notifier, jobs, registry, database, metrics, bot.clock)
     return process

@@ -21,7 +21,7 @@ from sync.cloudlink.client import CloudLink
 from sync.cloudlink.tables import WireTables
 from sync.cloudlink.transport import Transport
 from sync.domain.errors import Fault, ServiceUnavailable
-from sync.domain.listing import ListLimits
+from sync.domain.services import ListLimits
 from sync.people import delta_pages
 from sync.teams.directory import open_directory
 from tests.support.services.delta_query import changes_of

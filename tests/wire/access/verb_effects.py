@@ -7,7 +7,8 @@ integrations.open edit.open edit.rename edit.cloudlink edit.teams rotate.ask rot
 remove.progress rotate.cancel auto_rotate.show certificate.show certificate.cancel monitors.show monitors.ask
 monitors.checklist monitors.secret alerts.told history.show history.page history.filter export.link export.text
 people.show people.left_out people.page people.search people.open why.show why.copy person.match me.show
-mapping.show mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
+mapping.show mapping.some mapping.person mapping.preview mapping.quiet mapping.reset schedule.show schedule.preview
+messages.show
 export_people.link report.show report.export import_people.page help.cancel
 admins.list admins.invite admins.open admins.ask_remove
 """
@@ -16,14 +17,15 @@ READS = frozenset(_READS.split())
 
 _CHANGES = """
 setup.restart setup.back setup.cancel setup.cloudlink setup.register setup.save setup.now setup.later
-enable.now disable.now update.install update.undo update.save_text remove.now edit.save_name edit.save_cloudlink
+enable.now disable.now update.install update.undo remove.now edit.save_name edit.save_cloudlink
 edit.save_teams edit.save_expiry rotate.save rotate.start auto_rotate.on auto_rotate.off certificate.make
 certificate.use certificate.host certificate.federated monitors.add monitors.remove monitors.same monitors.other
 monitors.tick alerts.save alerts.remind language.set
 admins.add admins.change admins.demote admins.remove claim.now
 person.exclude person.include person.resend person.clear person.save_match person.unmatch mapping.save
+mapping.add mapping.remove mapping.choose
 import_people.show import_people.paste import_people.apply import_people.cancel
-schedule.save
+schedule.save messages.save
 """
 CHANGES = frozenset(_CHANGES.split())
 """Verbs that change something, outside or in the store."""

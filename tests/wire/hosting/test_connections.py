@@ -24,12 +24,14 @@ class Server:
         self.port = 0
         self.closed: list[str] = []
         self.release = asyncio.Event()
+        self.is_busy = False
         self._opened: list[asyncio.StreamWriter] = []
 
     async def hello(self, _: web.Request) -> web.Response:
         return web.Response(text="hello")
 
     async def slow(self, _: web.Request) -> web.Response:
+        self.is_busy = True
         await self.release.wait()
         return web.Response(text="at last")
 
@@ -137,6 +139,44 @@ async def test_there_are_so_many_connections_in_all() -> None:
         await eventually(server.is_served)
 
 
+async def test_who_has_few_takes_the_place_of_a_silent_one_of_who_has_the_most() -> None:
+    """Whose request is being handled keeps its connection."""
+    async with serving(ConnectionLimits(total=4, per_peer=2, header_seconds=60)) as server:
+        busy, writer = await server.connect("127.0.0.2")
+        writer.write(REQUEST.replace(b"GET /", b"GET /slow"))
+        silent, _ = await server.connect("127.0.0.2")
+        others = [await server.connect("127.0.0.3") for _ in range(2)]
+        await eventually(lambda: server.is_busy)
+        for peer, left in (("127.0.0.4", silent), ("127.0.0.5", others[0][0])):
+            reader, writer = await server.connect(peer)
+            writer.write(REQUEST)
+            assert (await reader.readuntil(b"hello")).startswith(b"HTTP/1.1 200")
+            assert await rest_of(left) == b""
+        assert not await server.is_served("127.0.0.6")
+        assert server.closed == ["too_many_of_peer", "too_many_of_peer", "too_many"]
+        server.release.set()
+        assert (await busy.readuntil(b"at last")).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize(
+    ("peer", "same", "other"),
+    [
+        ("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", "2001:db8:0:2::1"),
+        ("::ffff:192.0.2.1", "192.0.2.1", "::ffff:192.0.2.2"),
+        ("fe80::1%eth0", "fe80::2", "fe81::1"),
+    ],
+)
+async def test_a_network_of_ipv6_is_one_peer(peer: str, same: str, other: str) -> None:
+    class Silent:
+        is_waiting = True
+
+        def abort(self) -> None: ...
+
+    gate = ConnectionGate(ConnectionLimits(per_peer=1))
+    assert [gate.admit(each, Silent()) for each in (peer, same, other)] == [True, False, True]
+    gate.close()
+
+
 async def test_the_log_has_one_line_about_all_of_them() -> None:
     with captured_log() as log:
         async with serving(ConnectionLimits(total=3, per_peer=2, header_seconds=60)) as server:
@@ -145,7 +185,7 @@ async def test_the_log_has_one_line_about_all_of_them() -> None:
             for _ in range(5):
                 assert not await server.is_served("127.0.0.2")
         (line,) = log.lines("connections_closed")
-    assert (line["last_peer"], line["too_many"]) == ("127.0.0.2", 5)
+    assert (line["last_peer"], line["too_many_of_peer"]) == ("127.0.0.2", 5)
 
 
 @pytest.mark.parametrize(

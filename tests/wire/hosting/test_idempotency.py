@@ -74,6 +74,7 @@ COUNTED = frozenset(
         "setup",
         "status_text",
         "mapping",
+        "person_mapping",
         "schedule",
         "enable",
         "disable",
@@ -334,12 +335,12 @@ async def update_undo(scene: Scene) -> dict[str, Any]:
     return await scene.offered("install update", "update.undo")
 
 
-async def update_save_text(scene: Scene) -> dict[str, Any]:
+async def messages_save(scene: Scene) -> dict[str, Any]:
     async with scene.bot.database.writing() as session:
         row = await session.get(Integration, scene.view.id)
         assert row is not None
         row.feature_version = 3
-    return await scene.offered("install update", "update.save_text", {"status_text": "In a meeting"})
+    return await scene.offered("status messages", "messages.save", {"text_ringing": "Ringing"})
 
 
 async def with_member(scene: Scene, role: Role) -> None:
@@ -387,6 +388,19 @@ async def import_people(scene: Scene) -> dict[str, Any]:
     return sent_by(reply, "import_people.apply")
 
 
+async def mapping_remove(scene: Scene) -> dict[str, Any]:
+    added = await scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",))
+    await scene.bot.press(scene.who, "mapping.add", added)
+    return await scene.offered("mapping", "mapping.remove", via=("mapping.some", "mapping.show"))
+
+
+async def mapping_choose(scene: Scene) -> dict[str, Any]:
+    await mapping_remove(scene)
+    sofia = stored_person(uuid4().hex, integration_id=scene.view.id, teams_user_id=str(uuid4()))
+    await scene.store(sofia)
+    return await scene.offered(f"people {sofia.name}", "mapping.choose", via=("mapping.person",))
+
+
 PERSON_VERBS = ("exclude", "include", "resend", "clear", "save_match", "unmatch")
 INVITED = {"address": "eva.reis@vale-verde.example", "person": "nobody", "role": "viewer"}
 Prepare = Callable[[Scene], Awaitable[dict[str, Any]]]
@@ -403,7 +417,10 @@ CARDS: Mapping[str, Prepare] = {
     ),
     "edit.save_cloudlink": edit_cloudlink,
     "edit.save_teams": edit_teams,
-    "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office"}),
+    "schedule.save": lambda scene: scene.offered("schedule", "schedule.save", {"preset": "office", "holidays": ""}),
+    "mapping.add": lambda scene: scene.offered("mapping", "mapping.add", {"name": "Reception"}, ("mapping.some",)),
+    "mapping.remove": mapping_remove,
+    "mapping.choose": mapping_choose,
     "mapping.save": lambda scene: scene.offered("mapping", "mapping.save", {"show_ringing": "Busy/InACall"}),
     "rotate.save": rotate_save,
     "rotate.start": lambda scene: scene.offered("rotate secret", "rotate.start", via=("rotate.for_me",)),
@@ -419,7 +436,7 @@ CARDS: Mapping[str, Prepare] = {
     "alerts.save": lambda scene: scene.offered("alerts", "alerts.save", QUIET),
     "alerts.remind": remind,
     "update.install": lambda scene: scene.offered("install update", "update.install"),
-    "update.save_text": update_save_text,
+    "messages.save": messages_save,
     "update.undo": update_undo,
     "admins.add": lambda scene: scene.offered("admins", "admins.add", INVITED, ("admins.invite",)),
     "admins.change": admins_change,

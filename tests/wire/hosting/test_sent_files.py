@@ -12,7 +12,7 @@ from aiohttp import web
 from bot.chat.imports import download
 from bot.chat.imports.download import FileDownload
 from core.http.server import listening
-from sync.domain.imports import FileFault, FileRefused
+from sync.people.imports.values import FileFault, FileRefused
 from tests.support.bot.fakes import buttons, words
 from tests.support.bot.texts import EN
 from tests.support.storage.stores import integration, person, read_person, stored

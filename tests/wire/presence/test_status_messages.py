@@ -13,6 +13,7 @@ from sandbox.world.presence import StatusMessage
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.jobs import PUSH
+from sync.domain.presence import LineState
 from tests.support.engines import ADMIN, TENANT, RunningEngine, running_engine
 from tests.support.eventually import eventually
 from tests.support.presence import (
@@ -71,7 +72,9 @@ async def looked_at(running: RunningEngine) -> None:
     async def none_is_waiting() -> bool:
         async with running.database.session() as session:
             due = await session.exec(
-                update(Person).where(col(Person.status_due_at).is_not(None)).values(refusal=Person.refusal)
+                update(Person)
+                .where(col(Person.status_due_at) <= running_now(running))
+                .values(refusal=Person.refusal)
             )
             return int(due.rowcount) == 0
 
@@ -125,6 +128,28 @@ async def test_do_not_disturb_sets_no_message(tmp_path: Path) -> None:
         await running.wait_until_shown("2001", "DoNotDisturb", "Presenting")
         await looked_at(running)
         assert await message_of(sandbox, "2001") is None
+
+
+TEXTS = {LineState.ON_CALL: "On a call", LineState.RINGING: "Ringing", LineState.DO_NOT_DISTURB: "Focus"}
+
+
+async def test_each_state_shows_its_own_text_and_never_over_a_persons_own(tmp_path: Path) -> None:
+    async with with_messages(tmp_path) as (sandbox, running):
+        (view,) = await running.engine.integrations.list(TENANT)
+        await running.engine.messages.save(TENANT, view.id, view.revision, TEXTS, ADMIN)
+        write(sandbox, "2002", OWN)
+        for extension in ("2001", "2002"):
+            await sandbox.ring(extension)
+        await wait_for_status_message(sandbox, "2001", "Ringing")
+        for extension in ("2001", "2002"):
+            await sandbox.answer(extension)
+        await wait_for_status_message(sandbox, "2001", "On a call")
+        await sandbox.hangup("2001")
+        await wait_for_status_message(sandbox, "2001", None)
+        await sandbox.dnd("2001")
+        await wait_for_status_message(sandbox, "2001", "Focus")
+        await looked_at(running)
+        assert await message_of(sandbox, "2002") == OWN
 
 
 async def test_disabling_and_removing_clear_the_messages(tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from sync.domain.roles import Role
 from tests.support.bot.fakes import buttons, link_urls, words
 from tests.support.bot.hosting import TENANT
 from tests.support.bot.notices import NoticeHarness, chat_of, open_notice_harness, title
-from tests.support.bot.texts import EN, problem_title
+from tests.support.bot.texts import EN, PT, problem_title
 from tests.support.storage.stores import each_database as each_database
+from tests.support.storage.stores import stored
 
 pytestmark = pytest.mark.usefixtures("each_database")
 
@@ -469,3 +470,86 @@ async def test_old_problems_are_not_notified(world: NoticeHarness) -> None:
     )
     await world.schedule_and_send()
     assert world.arrived() == []
+
+
+async def wants(world: NoticeHarness, who: str, digest: str = "daily") -> None:
+    async with world.database.writing() as session:
+        await alerts.set_digest(session, TENANT, who, digest, world.now - timedelta(days=9))
+
+
+async def healed(world: NoticeHarness) -> None:
+    """A fault of an hour, yesterday at noon."""
+    since = world.now - timedelta(days=1)
+    await stored(
+        world.database,
+        Problem(
+            integration_id="i1",
+            service="graph",
+            fault="graph.unreachable",
+            since=since,
+            checked_at=since,
+            healed_at=since + timedelta(hours=1),
+        ),
+    )
+
+
+async def test_the_digest_is_sent_once_by_two_processes_to_who_wants_it(world: NoticeHarness) -> None:
+    for name in ("ada", "ben", "eve"):
+        await world.admin(name, locale="pt-PT" if name == "ben" else "en-US")
+    await world.integration(300)
+    await healed(world)
+    await wants(world, "ada")
+    await wants(world, "ben", "weekly")
+    other = await world.another()
+    for _ in range(2):
+        await asyncio.gather(world.schedule_and_send(), other.schedule_and_send())
+    assert world.said("ada") == [EN.plural("digest.title", 1)]
+    assert (world.said("ben"), world.said("eve")) == ([], [])
+    (card,) = [call.card for call in world.arrived("ada")]
+    assert "Fixed after 60 minutes" in words(card)
+    world.bot.clock.advance(hours=20)
+    for _ in range(2):
+        await asyncio.gather(world.schedule_and_send(), other.schedule_and_send())
+    assert world.said("ben") == [PT.plural("digest.title", 7)]
+    assert len(world.said("ada")) == 1
+
+
+async def test_the_digest_waits_for_the_end_of_quiet_hours(world: NoticeHarness) -> None:
+    await world.admin("ada")
+    await quiet(world)
+    await wants(world, "ada")
+    await world.integration(300)
+    await healed(world)
+    await world.schedule_and_send()
+    assert world.said("ada") == []
+    world.bot.clock.advance(minutes=61)
+    await world.schedule_and_send()
+    assert world.said("ada") == [EN.plural("digest.title", 1)]
+
+
+async def test_with_nothing_to_say_no_digest_is_sent(world: NoticeHarness) -> None:
+    await world.admin("ada")
+    await wants(world, "ada")
+    await world.integration(300)
+    for _ in range(3):
+        await world.schedule_and_send()
+    assert world.arrived() == []
+    assert await world.states() == {"ada": [State.DROPPED]}
+
+
+async def test_a_digest_that_was_being_sent_when_the_process_was_killed_is_not_sent_again(
+    world: NoticeHarness,
+) -> None:
+    await world.admin("ada")
+    await wants(world, "ada")
+    await world.integration(300)
+    await healed(world)
+    await world.process.notice_scheduler.run("all")
+    (row,) = await world.notices()
+    async with world.database.writing() as session:
+        assert await notices.claim(session, row.id, world.now)
+    for _ in range(4):
+        world.bot.clock.advance(hours=4)
+        await world.schedule_and_send()
+    assert world.arrived() == []
+    assert await world.states() == {"ada": [State.SENDING]}

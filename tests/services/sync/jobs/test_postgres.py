@@ -15,8 +15,8 @@ from core.clock import utc_now
 from core.metrics import Metrics
 from storage.database import open_database
 from sync.domain.jobs import PUSH
-from sync.jobs.postgres import SLOTS, PostgresJobs
-from sync.jobs.postgres_queue import ORDINARY, create_tables
+from sync.jobs.postgres import PostgresJobs
+from sync.jobs.postgres_queue import ORDINARY, RESERVED, SLOTS, create_tables
 from sync.jobs.runs import SHARE, QueueConfig
 from sync.jobs.worker_locks import FIRST_LOCK
 from tests.support.eventually import eventually
@@ -242,12 +242,13 @@ async def test_what_loses_its_cancellation_is_cancelled_again(
 async def test_several_noisy_tenants_leave_slots_free_for_a_quiet_one(conninfo: str) -> None:
     work = RecordingJob()
     async with process(conninfo, work) as jobs:
-        noisy = SLOTS[ORDINARY] // SHARE - 1
+        noisy, left = SLOTS[ORDINARY] // SHARE, SLOTS[ORDINARY] - RESERVED
         await jobs.defer_all(("work", f"noisy{number % noisy}/{number}") for number in range(60))
-        await eventually(lambda: work.has_started(noisy * SHARE))
-        await jobs.defer("work", "quiet/1")
-        await eventually(lambda: work.has_started(noisy * SHARE + 1))
-        assert work.started_keys[-1] == "quiet/1"
+        await eventually(lambda: work.has_started(left))
+        for name in ("quiet/1", "another/1"):
+            await jobs.defer("work", name)
+        await eventually(lambda: work.has_started(left + 2))
+        assert work.started_keys[left:] == ["quiet/1", "another/1"]
 
 
 async def test_the_jobs_of_an_earlier_release_are_run(conninfo: str) -> None:

@@ -131,7 +131,8 @@ async def test_it_is_not_ready_while_the_database_can_only_be_read(tmp_path: Pat
             event.remove(Engine, "begin", forbid)
 
 
-async def test_a_part_that_was_added_counts_unless_it_does_not_answer(tmp_path: Path) -> None:
+async def test_a_part_that_is_watched_is_measured_and_takes_no_work_away(tmp_path: Path) -> None:
+    """The bot's own secret has expired: what CloudLink sends must still come in. No answer counts as well."""
     answers = [True, False]
 
     async def check() -> bool:
@@ -141,6 +142,6 @@ async def test_a_part_that_was_added_counts_unless_it_does_not_answer(tmp_path: 
 
     registry = CollectorRegistry()
     async with probe_of(f"sqlite:///{tmp_path / 'presence.db'}", registry, 0.5) as probe:
-        probe.add("bot", check)
-        assert [await probe.ready() for _ in range(3)] == [True, False, True]
-        assert part(registry, "bot") == 1
+        probe.watch("bot", check)
+        found = [(await probe.ready(), part(registry, "bot")) for _ in range(3)]
+        assert found == [(True, 1), (True, 0), (True, 1)]

@@ -32,7 +32,7 @@ class Bench:
         context = context_of(database, self.clients, clock=self.clock, metrics=metrics)
         self.reader = PresenceReader(context, CredentialStore(ENCRYPTION), QuotaLedger(Quota(quota), metrics))
 
-    async def spent(self) -> list[list[int]]:
+    async def spent(self) -> list[list[float]]:
         return (await read_integration(self.database)).quota_spent
 
 

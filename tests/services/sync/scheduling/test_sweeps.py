@@ -18,6 +18,7 @@ from storage.tables.rotations import Rotation
 from sync.domain.jobs import POLL, SUBSCRIBE
 from sync.problems.clock_skew import MAX_SKEW
 from sync.problems.notice_scheduler import BATCH, NoticeScheduler
+from sync.reports.reports import Reports
 from sync.scheduling.scheduler import Intervals, Scheduler
 from tests.support.clocks import NOON
 from tests.support.services.fake_services import FakeJobs, context_of
@@ -101,7 +102,8 @@ def scheduler_of(database: Database, jobs: FakeJobs) -> Scheduler:
 
 def notice_scheduler_of(database: Database, jobs: FakeJobs, skew: float = 0.0) -> NoticeScheduler:
     context = context_of(database, jobs=jobs)
-    return NoticeScheduler(context, timedelta(seconds=10), lambda _, now: None, lambda: skew)
+    digest = Reports(context).digest
+    return NoticeScheduler(context, timedelta(seconds=10), lambda _, now: None, lambda: skew, digest)
 
 
 async def schedule(database: Database, jobs: FakeJobs) -> None:

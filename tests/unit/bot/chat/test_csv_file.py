@@ -7,7 +7,7 @@ import pytest
 from bot.chat.imports import csv_file
 from bot.chat.imports.csv_file import column_names, read_csv
 from bot.languages import load_texts
-from sync.domain.imports import FileFault, FileRefused, LineFault, Wish
+from sync.people.imports.values import FileFault, FileRefused, LineFault, Wish
 
 NAMES = column_names(load_texts())
 WISH = Wish(2, address="zé@example.com", excluded=True, account="zé@contoso.example")

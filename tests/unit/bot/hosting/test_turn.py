@@ -242,6 +242,7 @@ async def test_a_refused_bot_token_is_logged_without_the_password() -> None:
             assert (await bot.post(bot.activity()))[0] == 500
         assert [line["event"] for line in logs] == ["bot_token_refused", "message_undelivered", "turn_failed"]
         assert (logs[0]["error"], logs[0]["aadsts"]) == ("invalid_client", 7000215)
+        assert "BOT_APP_PASSWORD" in logs[0]["help"]
         assert bot.config.app_password not in json.dumps(logs)
         assert bot.connector.calls == []
 

@@ -3,16 +3,28 @@
 import ast
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from bot.cards.credentials.rotation import SHOWN_STEPS
 from bot.cards.field_errors import fault_link
+from bot.cards.health.picture import PARTS
 from bot.languages import Language, Texts, language_of, load_texts
+from sync.audit import Act
 from sync.domain.errors import Fault
-from sync.domain.model import Service, Unmatched
-from sync.domain.presence import LineState, Presence
+from sync.domain.model import CredentialKind, ExpirySource, Freshness, Service, Unmatched
+from sync.domain.people import PeopleFilter, Reason, Step
+from sync.domain.phone_events import CallState
+from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Cadence
+from sync.domain.roles import Role
+from sync.domain.rotation import OldSecretLeft
+from sync.domain.schedule import Preset
+from sync.people.imports.values import LineFault
+from sync.presence.mapping import CHOICES, MAPPABLE
+from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
 from tests.support.tools import ROOT
 
@@ -23,6 +35,61 @@ SOURCES = sorted(source for source in BOT.rglob("*.py") if source.name != "galle
 BRAZILIAN = (
     "você|tela|arquivo|usuário|usuários|gerenciar|senha|salvar|salvo|cadastro|registro|registros|contato|celular|"
     "deletar|equipe|time|conexão|clique|clicar|aplicativo|locatário|habilitado|ativo agora|compartilhar|acessar"
+)
+
+ENUMS: Mapping[str, Iterable[str]] = {
+    "act.{}": Act,
+    "certificate.now.{}": set(CredentialKind) - {CredentialKind.SECRET},
+    "credential.{}": CredentialKind,
+    "digest.{}": [one or "never" for one in Cadence],
+    "expiry.source.{}": set(ExpirySource) - {ExpirySource.UNKNOWN},
+    "fault.{}": Fault,
+    "fault.{}.remedy": Fault,
+    "import.fault.{}": LineFault,
+    "line.{}": LineState,
+    "mapping.show.{}": [each.activity for each in CHOICES],
+    "mapping.state.{}": MAPPABLE,
+    "notice.problem.{}": (CLOCK, LISTS, PEOPLE),
+    "notice.problem.{}.remedy": (LISTS, PEOPLE),
+    "picture.{}": [name for name, *_ in PARTS],
+    "people.filter.{}": PeopleFilter,
+    "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},
+    "presence.{}": [each.activity for each in Presence],
+    "preview.remedy.{}": Unmatched,
+    "proof.{}": set(Effect) - {Effect.AS_WISHED, Effect.UNCLEAR},
+    "role.{}": set(Role) - {Role.EVERYONE},
+    "role.{}.may": set(Role) - {Role.EVERYONE},
+    "rotate.old_left.{}": OldSecretLeft,
+    "rotate.old_left.{}.remedy": OldSecretLeft,
+    "rotate.step.{}": SHOWN_STEPS,
+    "schedule.preset.{}": Preset,
+    "service.{}": Service,
+    "status.polling.{}": set(Freshness) - {Freshness.LIVE},
+    "unmatched.{}": Unmatched,
+    "why.reason.{}": Reason,
+    "why.reason.{}.remedy": Reason,
+    "why.step.{}": Step,
+}
+"""The patterns of keys with an enum's value put in, and the values that occur."""
+
+NO_ENUM = frozenset(
+    {
+        *("alerts.state.{}", "button.{}", "export.column.{}", "export.people.{}", "field.expires_in.{}"),
+        *("field.{}", "field.{}.hint", "help.group.{}", "monitors.secret.{}", "notice.closed.{}"),
+        *("notice.closed.{}_by", "notice.problem.{}.what", "person.done.{}", "remark.{}", "remark.{}.what"),
+        *("schedule.{}", "setup.checking.{}", "setup.{}", "setup.{}.how", "update.{}.name", "update.{}.notes"),
+        *(
+            "check.{}",
+            "check.{}.remedy",
+            "{}.remedy",
+            "{}.more",
+            "export.report.{}",
+            "import.{}",
+            "report.{}",
+            "further.{}",
+            "further.{}.remedy",
+        ),
+    }
 )
 
 
@@ -86,10 +153,25 @@ def test_every_key_of_sync_has_its_words(texts: Texts) -> None:
     for fault in Fault:
         assert {f"fault.{fault}", f"fault.{fault}.remedy"} <= texts.keys
         assert fault_link(example(fault), texts, LINKS).url.startswith("https://")
-    named = [f"unmatched.{reason}" for reason in Unmatched] + [f"line.{line}" for line in LineState]
-    named += [f"presence.{presence.activity}" for presence in Presence] + [f"service.{one}" for one in Service]
-    named += [f"probe.{step}" for step in ("account", "users", "token", "directory", "presence")]
+    named = [f"probe.{step}" for step in ("account", "users", "token", "directory", "presence")]
+    named += [pattern.replace("{}", value) for pattern, values in ENUMS.items() for value in map(str, values)]
     assert set(named) <= texts.keys
+
+
+def composed() -> Iterator[str]:
+    """The keys with one value put in, where a sentence is asked for: ``role.{}``."""
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and node.args and _is_texts(node.func):
+                key = node.args[0]
+                if isinstance(key, ast.JoinedStr):
+                    yield "".join(str(p.value) if isinstance(p, ast.Constant) else "{}" for p in key.values)
+
+
+def test_each_enum_in_a_key_is_known_here() -> None:
+    """A new pattern belongs to ``ENUMS``, with every value it can have, or to ``NO_ENUM``."""
+    found = {pattern for pattern in composed() if pattern.count("{}") == 1}
+    assert found - ENUMS.keys() - NO_ENUM == set()
 
 
 def test_portuguese_is_not_left_in_english() -> None:

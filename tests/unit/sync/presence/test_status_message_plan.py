@@ -51,6 +51,11 @@ def test_a_person_on_the_phone_gets_our_message_for_as_long_as_the_presence() ->
         (talking(teams_user_id=None), with_messages()),
         (talking(desired=Presence.PRESENTING.value), with_messages()),
         (talking(desired=None), with_messages()),
+        (talking(line="on_call"), with_messages(closed=True)),
+        (talking(line="on_call"), with_messages(status_texts={"on_call": ""})),
+        (talking(line="ringing", desired=None), with_messages(status_texts={"on_call": MESSAGE})),
+        (talking(line="ringing", excluded=True), with_messages(status_texts={"ringing": "Ringing"})),
+        (talking(line="idle", desired=None), with_messages(status_texts={"ringing": "Ringing"})),
     ],
 )
 def test_in_every_other_case_no_message_is_set(someone: Person, row: Integration) -> None:
@@ -105,7 +110,7 @@ def test_the_message_of_a_former_user_is_cleared_before_another_is_set() -> None
 
 def test_a_message_counts_as_ours_before_it_is_sent() -> None:
     someone = talking()
-    plan.mark_message(someone, SetMessage("teams p1", MESSAGE, NOON + plan.DURATION))
+    plan.mark_message(someone, plan.change_for(someone, with_messages(), "", NOON))
     someone.desired = None
     assert plan.change_for(someone, with_messages(), MESSAGE, NOON) == ClearMessage("teams p1")
     plan.mark_message(someone, None)
@@ -119,3 +124,65 @@ def test_our_message_is_transferred_to_the_person_matched_to_its_user_now() -> N
     stranger = person("p3")
     plan.transfer_message(after, stranger)
     assert stranger.status_message == ""
+
+
+STATES = {"on_call": "On a call", "ringing": "Ringing", "do_not_disturb": "Focus", "in_conference": ""}
+
+
+@pytest.mark.parametrize(
+    ("line", "desired", "text"),
+    [
+        ("on_call", Presence.IN_A_CALL, "On a call"),
+        ("on_call", None, "On a call"),
+        ("ringing", None, "Ringing"),
+        ("do_not_disturb", Presence.PRESENTING, "Focus"),
+        ("in_conference", Presence.IN_A_CONFERENCE_CALL, ""),
+        ("idle", None, ""),
+    ],
+)
+def test_each_state_has_its_own_text(line: str, desired: Presence | None, text: str) -> None:
+    row = with_messages(status_texts=STATES)
+    assert plan.wanted_message(talking(line=line, desired=desired), row) == text
+
+
+def test_texts_that_were_not_chosen_are_that_of_calls_or_none() -> None:
+    chosen = plan.texts_of(MESSAGE, {"ringing": "Ringing", "in_conference": ""})
+    assert list(chosen.values()) == [MESSAGE, "", "Ringing", ""]
+
+
+def test_a_message_about_ringing_ends_within_minutes() -> None:
+    row, ringing = with_messages(status_texts=STATES), talking(line="ringing", desired=None)
+    change = plan.change_for(ringing, row, "", NOON)
+    assert change == SetMessage("teams p1", "Ringing", NOON + plan.RINGING)
+    plan.mark_message(ringing, change)
+    plan.mark_message_accepted(ringing, change)
+    assert plan.renewal_of(ringing) == NOON + timedelta(minutes=6, seconds=30)
+    ringing.line = "on_call"
+    assert plan.change_for(ringing, row, "Ringing", NOON) == SetMessage(
+        "teams p1", "On a call", NOON + plan.DURATION
+    )
+    assert plan.change_for(ringing, row, OWN, NOON) is None
+
+
+@pytest.mark.parametrize("found", ["Ringing", "On a call", ""])
+def test_until_the_outcome_is_known_both_texts_are_ours_and_it_is_sent_again(found: str) -> None:
+    row, someone = with_messages(status_texts=STATES), showing(status_message="Ringing", line="on_call")
+    change = plan.change_for(someone, row, "Ringing", NOON)
+    plan.mark_message(someone, change)
+    assert plan.needs_check(someone, row, NOON)
+    assert plan.change_for(someone, row, found, NOON) == change
+    assert plan.change_for(someone, row, OWN, NOON) is None
+    someone.line, someone.desired = "idle", None
+    assert plan.needs_check(someone, row, NOON)
+    expected = ClearMessage("teams p1") if found else None
+    assert plan.change_for(someone, row, found, NOON) == expected
+
+
+def test_when_a_message_is_refused_the_one_before_it_is_still_ours() -> None:
+    row, someone = with_messages(status_texts=STATES), showing(status_message="Ringing", line="on_call")
+    plan.mark_message(someone, plan.change_for(someone, row, "Ringing", NOON))
+    plan.mark_message_refused(someone)
+    assert (someone.status_message, someone.status_before) == ("Ringing", None)
+    plan.mark_message(someone, plan.change_for(someone, row, "", NOON))
+    plan.mark_message_refused(someone)
+    assert (someone.status_message, someone.status_user_id) == ("", None)

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from bot.activity import Card, Message
-from storage.queries.chat import drafts
+from storage.queries.chat import drafts, roles
 from storage.queries.chat.roles import INVITATION_LIFETIME
 from storage.tables.history import HistoryEntry
 from storage.tables.roles import Member
@@ -206,6 +206,15 @@ async def test_what_cannot_be_an_invitation_is_refused(chat: Chat, typed: dict[s
     assert form_error in words(await chat.act("admins.add", **data))
     assert await members(chat) == {RUI: "viewer"}
     assert await acts(chat) == []
+
+
+async def test_a_tenant_has_so_many_people_and_invitations(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(roles, "MAX_MEMBERS", 2)
+    await stored(chat.database, member(RUI, Role.VIEWER), member("theirs", Role.VIEWER, owner_tenant=OTHER))
+    data = {"person": "nobody", "role": "viewer"}
+    await chat.act("admins.add", **data, address="one@valeverde.example")
+    assert EN("check.members") in words(await chat.act("admins.add", **data, address="two@valeverde.example"))
+    assert len(await members(chat)) == 2
 
 
 async def test_a_person_who_never_wrote_cannot_be_chosen(chat: Chat) -> None:

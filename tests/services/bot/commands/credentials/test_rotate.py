@@ -9,7 +9,7 @@ from bot.languages import Language, load_texts
 from storage.tables.integrations import Integration
 from storage.tables.rotations import Monitor, Rotation
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
-from sync.domain.model import Actor, CloudLinkAccount, IntegrationView, TeamsApp
+from sync.domain.model import Actor, CloudLinkAccount, CredentialKind, IntegrationView, TeamsApp
 from sync.domain.rotation import CredentialChoices, OldSecretLeft, RotationKind, RotationStep, RotationUnderWay
 from tests.support.bot.chat import NOW, Chat
 from tests.support.bot.fake_credentials import PEM, rotation
@@ -218,16 +218,20 @@ async def test_a_failure_says_why_and_what_to_do(chat: Chat) -> None:
 
 async def test_after_it_the_monitors_are_asked_about(chat: Chat) -> None:
     view = await add_integration(chat)
-    await add(chat, integration(id=view.id, owner_tenant=TENANT))
-    await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
-    done = rotation(view.id, RotationKind.MANUAL, RotationStep.DONE)
-    row = Rotation(integration_id=view.id, owner_tenant=TENANT, kind="by_hand", step="done", started_at=NOW)
-    row.id, row.finished_at = done.id, NOW
-    await add(chat, row)
-    chat.credentials.steps = (done,)
+    await finished_beside_a_monitor(chat, view)
+    chat.credentials.steps = (rotation(view.id, RotationKind.MANUAL, RotationStep.DONE),)
     turn = await chat.turn_of_press(await chat.say("rotate secret"), "rotate.save", TYPED)
     (question,) = turn.sent
     assert "Lobby" in words(question)
+
+
+async def finished_beside_a_monitor(chat: Chat, view: IntegrationView) -> None:
+    """A monitor is listed, and the rotation that the credentials' fake tells of is stored."""
+    await add(chat, integration(id=view.id, owner_tenant=TENANT))
+    await add(chat, Monitor(owner_tenant=TENANT, integration_id=view.id, name="Lobby", created_at=NOW))
+    row = Rotation(integration_id=view.id, owner_tenant=TENANT, kind="by_hand", step="done", started_at=NOW)
+    row.id, row.finished_at = rotation(view.id, RotationKind.MANUAL, RotationStep.DONE).id, NOW
+    await add(chat, row)
 
 
 async def add(chat: Chat, row: Integration | Monitor | Rotation) -> None:
@@ -301,6 +305,23 @@ async def test_a_certificate_that_fails_afterwards_is_not_called_in_use(chat: Ch
     assert EN("certificate.failed") in words(card)
     assert EN("fault.entra.certificate_unknown") in words(card)
     assert set(buttons(card)) == {"certificate.show", "status.show"}
+
+
+async def test_a_certificate_that_is_being_proven_is_followed_as_what_it_is(chat: Chat) -> None:
+    """*Refresh* shows no secret's card, and asks nothing about monitors: the secret still works."""
+    view = await add_integration(chat)
+    await finished_beside_a_monitor(chat, view)
+    proving, done = (
+        rotation(view.id, RotationKind.MANUAL, step, credential=CredentialKind.CERTIFICATE)
+        for step in (RotationStep.PROVE, RotationStep.DONE)
+    )
+    chat.credentials.steps = (proving,)
+    card = await chat.press(await chat.press(await chat.say("certificate"), "certificate.make"), "certificate.use")
+    chat.credentials.steps = (done,)
+    turn = await chat.turn_of_press(card, "rotate.progress")
+    assert EN("certificate.now.certificate") in words(turn.answer)
+    assert EN("certificate.secret_left") in words(turn.answer)
+    assert turn.sent == []
 
 
 async def test_a_proven_secret_without_a_date_asks_for_it(chat: Chat) -> None:

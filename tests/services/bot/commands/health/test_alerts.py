@@ -81,6 +81,25 @@ async def test_the_time_zone_offered_is_the_clients_or_that_of_the_language(chat
     assert zone["value"] in [choice["value"] for choice in zone["choices"]]
 
 
+async def test_who_wants_the_report_gets_it_from_then_on_in_their_time_zone(chat: Chat) -> None:
+    await connected(chat)
+    assert inputs(await chat.say("alerts"))["digest"]["value"] == "never"
+    await saved(chat, digest="weekly", time_zone="Asia/Tokyo")
+    async with chat.database.session() as session:
+        (row,) = (await alerts.digests(session, [TENANT])).values()
+    assert (row.user_object_id, row.time_zone) == (ADMIN, "Asia/Tokyo")
+    assert (row.digest, row.digest_at) == ("weekly", chat.now)
+    chat.now += timedelta(days=1)
+    await saved(chat, digest="weekly", time_zone="Asia/Tokyo", quiet_from="22:00", quiet_until="07:00")
+    await saved(chat, digest="hourly", time_zone="Asia/Tokyo")
+    async with chat.database.session() as session:
+        (row,) = (await alerts.digests(session, [TENANT])).values()
+    assert (row.digest, row.digest_at) == ("weekly", chat.now - timedelta(days=1))
+    assert inputs(await saved(chat, digest="never", time_zone="UTC"))["digest"]["value"] == "never"
+    async with chat.database.session() as session:
+        assert await alerts.digests(session, [TENANT]) == {}
+
+
 async def test_what_is_saved_is_there_the_next_time(chat: Chat) -> None:
     one, two = await connected(chat), await connected(chat, "Porto")
     card = await saved(

@@ -7,7 +7,8 @@ import pytest
 
 from bot.activity import Address, Card, Undelivered, Unreachable
 from bot.cards.field_errors import Links
-from bot.cards.integrations.update import MAX_STATUS_TEXT, SEGMENTS, bar
+from bot.cards.integrations.update import SEGMENTS, bar
+from bot.cards.presence.messages import MAX_STATUS_TEXT
 from bot.chat.bot_context import BotContext
 from bot.languages import Language, load_texts
 from bot.proactive.update_cards import UpdateCards
@@ -108,15 +109,12 @@ async def test_the_status_message_is_asked_for_in_the_companys_language(
     assert chat.updates.begun[0][2:4] == (3, stored)
 
 
-async def test_the_status_message_can_be_changed_later(chat: Chat, integration_id: str) -> None:
+async def test_after_it_the_status_messages_can_be_changed(chat: Chat, integration_id: str) -> None:
     owner, view = chat.integrations.stored[integration_id]
     chat.integrations.stored[integration_id] = (owner, replace(view, feature_version=3, status_text="On the phone"))
-    card = await chat.press(await chat.say("edit integration"), "update.show")
-    assert inputs(card)["status_text"]["value"] == "On the phone"
-    assert card["actions"][0]["verb"] == "update.save_text"
-    saved = await chat.press(card, "update.save_text", {"status_text": "Ao telefone"})
-    assert chat.updates.saved_texts == [(TENANT, integration_id, "Ao telefone", BY)]
-    assert EN("update.text_saved.what", text="Ao telefone") in words(saved)
+    card = await chat.press(await chat.say("edit integration"), "messages.show")
+    shown = [field.get("value") for field in inputs(card).values()]
+    assert shown == ["On the phone", "On the phone", None, None]
 
 
 async def test_not_now_changes_nothing(chat: Chat, integration_id: str) -> None:

@@ -81,6 +81,7 @@ async def test_lines_are_previewed_then_imported_with_one_entry_in_the_history(s
     ana, eva = [await read_person(served.database, key) for key in ("ana", "eva")]
     assert (ana.excluded, ana.due_at, ana.choices, ana.changed_by) == (True, served.now, 1, ADMIN)
     assert (eva.teams_user_id, eva.chosen_user_id, eva.unmatched) == ("teams new", "teams new", None)
+    assert (ana.reach_changed_at, eva.reach_changed_at) == (None, served.now)
     async with served.database.session() as session:
         phone = await session.get(Endpoint, ("eva", "ext eva"))
     assert phone

@@ -2,6 +2,7 @@
 
 import pytest
 
+from bot.activity import Card
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.presence import Presence
@@ -79,3 +80,75 @@ async def test_why_tells_the_rule_that_was_used(talking: Chat) -> None:
     await talking.press(await talking.press(await talking.say("mapping"), "mapping.quiet"), "mapping.save")
     said = EN("why.rule.show.own", line=EN("line.on_call"), presence=EN("shown.presenting"))
     assert said in words(await talking.say("why Sofia"))
+
+
+async def with_reception(chat: Chat) -> tuple[Card, str]:
+    """The list with a mapping named Reception, and its id."""
+    some = await chat.press(await chat.say("mapping"), "mapping.some")
+    card = await chat.press(some, "mapping.add", {"name": "Reception"})
+    async with chat.database.session() as session:
+        row = await session.get(Integration, "i1")
+    assert row
+    return card, row.further[0]["id"]
+
+
+async def choose(chat: Chat, mapping_id: str, choices: str = "0") -> Card:
+    whom = {"integration": "i1", "person": "Sofia", "choices": choices}
+    return await chat.act("mapping.choose", mapping=mapping_id, **whom)
+
+
+async def test_a_mapping_for_some_people_applies_to_those_chosen(talking: Chat) -> None:
+    card, reception = await with_reception(talking)
+    assert EN("further.added", name="Reception") in words(card)
+    form = await talking.act("mapping.quiet", integration="i1", mapping=reception)
+    assert EN("mapping.preview.none") in words(form)
+    await talking.press(form, "mapping.save")
+    assert (await mapping_of(talking), await desired(talking)) == ({}, Presence.IN_A_CALL)
+    chosen = await choose(talking, reception)
+    assert EN("person.mapping", mapping="Reception") in words(chosen)
+    assert await desired(talking) == Presence.PRESENTING
+    said = {"line": EN("line.on_call"), "presence": EN("shown.presenting"), "mapping": "Reception"}
+    assert EN("why.rule.show.named", **said) in words(await talking.say("why Sofia"))
+    await talking.press(await talking.press(await talking.say("mapping"), "mapping.quiet"), "mapping.reset")
+    listed = await talking.act("mapping.some", integration="i1")
+    assert EN.plural("further.people", 1) in words(listed)
+
+
+async def test_when_a_mapping_is_removed_the_integrations_own_applies_again(talking: Chat) -> None:
+    _, reception = await with_reception(talking)
+    await talking.press(await talking.act("mapping.quiet", integration="i1", mapping=reception), "mapping.save")
+    await choose(talking, reception)
+    form = await talking.act("mapping.show", integration="i1", mapping=reception)
+    assert EN.plural("further.removed", 1) in words(await talking.press(form, "mapping.remove"))
+    row = await read_person(talking.database, "Sofia")
+    assert (row.desired, row.mapping) == (Presence.IN_A_CALL, "")
+    again = await talking.act("mapping.remove", integration="i1", mapping=reception, revision="4")
+    assert EN("edit.outdated") in words(again)
+    assert EN("edit.outdated") in words(await choose(talking, reception, "1"))
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [("", "no_name"), (" reception ", "name_taken"), ("abc8Q~" + "a" * 32, "no_name")]
+)
+async def test_a_name_that_cannot_be_used_is_refused(talking: Chat, name: str, fault: str) -> None:
+    await with_reception(talking)
+    card = await talking.act("mapping.add", integration="i1", revision="2", name=name)
+    assert EN(f"further.{fault}") in words(card)
+
+
+async def test_there_are_ten_mappings_at_most(talking: Chat) -> None:
+    for number in range(10):
+        card = await talking.act("mapping.add", integration="i1", revision=str(number + 1), name=f"m{number}")
+    assert "mapping.add" not in buttons(card)
+    card = await talking.act("mapping.add", integration="i1", revision="11", name="one more")
+    assert EN("further.too_many") in words(card)
+
+
+async def test_the_slower_of_two_who_choose_for_a_person_learns_who_was_first(talking: Chat) -> None:
+    _, reception = await with_reception(talking)
+    await choose(talking, reception)
+    assert EN("person.meanwhile", who="Somebody") in words(await choose(talking, "own"))
+    assert (await read_person(talking.database, "Sofia")).chosen_mapping == reception
+    form = await talking.act("mapping.person", integration="i1", person="Sofia")
+    await talking.press(form, "mapping.choose", {"mapping": "own"})
+    assert (await read_person(talking.database, "Sofia")).chosen_mapping == ""

@@ -143,7 +143,3 @@ class ImportView:
     has_before: bool = False
     has_after: bool = False
     changed: Sequence[Changed] = ()
-
-
-class NoImport(CloudLinkPresenceError, LookupError):
-    """The administrator has no such import: it was replaced by a newer one, cancelled, or kept for its time."""

@@ -1,0 +1,109 @@
+"""``python -m tests.bench [NAME ...]``: measure, and write the rows into ``docs/performance.md`` with a chart.
+
+Ratios of processor time hold on a busy machine; milliseconds and the part of the quota need a quiet one.
+"""
+
+import argparse
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic
+
+from core.logging import configure_logging
+from tests.bench import change, delays, match, push_path, takeover
+from tests.bench.change_load import percentile
+from tests.bench.report import Row, update
+from tests.support.storage.postgres import fresh_database, with_tables
+from tests.support.storage.stores import sqlite_with_tables
+from tests.support.tools import ROOT
+
+PAGE, CHART = ROOT / "docs/performance.md", ROOT / "docs/images/performance.svg"
+PLAN = change.Plan(turns=4)
+
+Measure = Callable[[Path], Coroutine[None, None, list[Row]]]
+
+
+async def change_sqlite(folder: Path) -> list[Row]:
+    found = await change.against_the_least(sqlite_with_tables(folder), folder, PLAN)
+    return [Row("A change, against the least, SQLite", found.ratio, 3, more=str(found))]
+
+
+async def change_postgresql(folder: Path) -> list[Row]:
+    with fresh_database(with_tables()) as url:
+        found = await change.against_the_least(url, folder, PLAN)
+    return [Row("A change, against the least, PostgreSQL with web and worker", found.ratio, 5, more=str(found))]
+
+
+async def many_people(folder: Path) -> list[Row]:
+    found = await change.of_many_people(folder, PLAN)
+    return [Row("A change with 100,000 people, against 1,000", found.ratio, 1.15, more=str(found))]
+
+
+async def push(folder: Path) -> list[Row]:
+    found = await push_path.measure(folder)
+    return [
+        Row("Sending alone, full batches, against raw `$batch`", found.to_raw, 5, more=str(found)),
+        Row("The same, cheaper than one typed SDK call a person", found.to_typed, 25, high=True),
+    ]
+
+
+async def quota(folder: Path) -> list[Row]:
+    seen = await delays.beyond_the_quota(folder)
+    more = f"{seen.refused} refused by Graph"
+    p99 = 1000 * percentile(seen.answered, 0.99)
+    return [
+        Row("10,000 changes in a minute at 1,500 in 30 s: part of the quota", seen.share, 0.98, "", True, more),
+        Row("The same: webhook to 202, p99", p99, 250, " ms"),
+    ]
+
+
+async def quiet(folder: Path) -> list[Row]:
+    return [_shown("Webhook to Graph at 50 a second, p99", 60, (await delays.quiet(folder)).shown)]
+
+
+async def busy(folder: Path) -> list[Row]:
+    shown = (await delays.beside_a_busy_loop(folder)).shown
+    return [_shown("The same beside a process that is always busy, p99", 250, shown)]
+
+
+def _shown(name: str, goal: float, seconds: Sequence[float]) -> Row:
+    median = 1000 * percentile(seconds, 0.5)
+    return Row(name, 1000 * percentile(seconds, 0.99), goal, " ms", more=f"p50 {median:.0f} ms")
+
+
+async def again(folder: Path) -> list[Row]:
+    found, name = await match.nothing_changed(folder), "100,000 people matched again, nothing changed"
+    return [
+        Row(f"{name}: processor", found.processor, 1.5, " s"),
+        Row(f"{name}: loop held, processor time", 1000 * found.computing, 50, " ms"),
+        Row(f"{name}: memory", found.megabytes, 60, " MB"),
+    ]
+
+
+async def dead_worker(folder: Path) -> list[Row]:
+    return [Row("A worker killed: everybody shown by another after", await takeover.seconds(folder), 3, " s")]
+
+
+MEASURES: dict[str, Measure] = {
+    each.__name__: each
+    for each in (*(change_sqlite, change_postgresql, many_people, push, quota, quiet, busy, again, dead_worker),)
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(MEASURES)}; all by default")
+    began = monotonic()
+    configure_logging("info", "json", StringIO())
+    for name in parser.parse_args().names or MEASURES:
+        with TemporaryDirectory() as folder:
+            rows = asyncio.run(MEASURES[name](Path(folder)))
+        print(*rows, sep="\n", flush=True)
+        update(PAGE, CHART, rows)
+    print(f"{monotonic() - began:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
