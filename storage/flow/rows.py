@@ -56,6 +56,7 @@ class EndpointRow:
     offline: bool = False
     at: int = 0
     heard_at: datetime | None = None
+    by_poll: bool = False
     poll_at: datetime | None = None
 
 

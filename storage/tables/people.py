@@ -122,7 +122,8 @@ class Endpoint(SQLModel, table=True):
     """A device at which a person was seen; what CloudLink last reported of it.
 
     ``at`` is CloudLink's own clock, in milliseconds, for its flags; ``heard_at``, ours, is when it was last heard
-    of at all, None when its state is not known. ``poll_at`` is when it is to be read again, out of turn.
+    of at all, None when its state is not known, ``by_poll`` or by an event. ``poll_at`` is when it is to
+    be read again, out of turn.
     """
 
     __table_args__ = (Index("ix_endpoint_extension", "integration_id", "extension"),)
@@ -134,6 +135,7 @@ class Endpoint(SQLModel, table=True):
     offline: bool = False
     at: int = Field(default=0, sa_type=BigInteger)
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    by_poll: bool = False
     poll_at: datetime | None = Field(default=None, sa_type=UtcDateTime, index=True)
 
 

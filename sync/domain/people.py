@@ -102,7 +102,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A phone at which a person was seen; the ``own`` one is in the directory. ``calls`` are states of calls."""
+    """A phone at which a person was seen; the ``own`` one is in the directory. ``calls`` are states of calls.
+
+    It was last heard of ``by_poll``, or by an event.
+    """
 
     extension: str
     own: bool
@@ -110,6 +113,7 @@ class Device:
     do_not_disturb: bool = False
     offline: bool = False
     heard_at: datetime | None = None
+    by_poll: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from storage.tables.integrations import Integration
 from storage.tables.people import Person
 from sync.domain.errors import CredentialsWrong, SyncError
 from sync.domain.model import Service, ServiceHealth
-from sync.domain.people import Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
+from sync.domain.people import Device, Explanation, Light, PersonLine, Reason, Rung, SentChange, Step
 from sync.domain.presence import Effect, LineState, Presence, Shown
 from sync.presence import plan
 from sync.presence.effect import effect_of
@@ -31,7 +31,7 @@ class Facts:
 
     ``others_wish`` is what another integration of the customer with the same application wants shown. Of another
     customer's, which is never named, only ``has_foreign_wish`` is known: that it wants something shown.
-    ``quota_until`` is until when nothing may be sent. ``device`` is the number of the phone that says most.
+    ``quota_until`` is until when nothing may be sent. ``device`` is the phone that says most.
     """
 
     person: Person
@@ -39,7 +39,7 @@ class Facts:
     integration: Integration
     health: Sequence[ServiceHealth]
     now: datetime
-    device: str = ""
+    device: Device | None = None
     sent: tuple[SentChange, ...] = ()
     quota_until: datetime | None = None
     others_wish: Presence | None = None
@@ -200,8 +200,10 @@ def _phone(facts: Facts) -> Rung:
     if person.line == LineState.UNKNOWN:
         return Rung(Step.PHONE, Light.WRONG, "unknown" if person.extension else "none", None)
     light = Light.WAITING if facts.problem(Service.CLOUDLINK) else Light.GOOD
-    said = {"line": person.line, "device": facts.device}
-    return Rung(Step.PHONE, light, "said" if facts.device else "said_somewhere", person.heard_at, said)
+    if facts.device is None:
+        return Rung(Step.PHONE, light, "said_somewhere", person.heard_at, {"line": person.line})
+    said = {"line": person.line, "device": facts.device.extension}
+    return Rung(Step.PHONE, light, "read" if facts.device.by_poll else "said", person.heard_at, said)
 
 
 def _rule(facts: Facts) -> Rung:

@@ -33,10 +33,17 @@ class Scene:
     async def is_why(self, reason: Reason, extension: str = ANA) -> Explanation:
         """The explanation, once it names this reason."""
 
-        async def is_named() -> bool:
-            return (await self.why(extension)).reason is reason
+        found = Reason.PENDING
 
-        await eventually(is_named)
+        async def is_named() -> bool:
+            nonlocal found
+            found = (await self.why(extension)).reason
+            return found is reason
+
+        try:
+            await eventually(is_named)
+        except AssertionError:
+            raise AssertionError(f"{found}, not {reason}") from None
         return await self.why(extension)
 
     async def talks(self, extension: str = ANA) -> str:
