@@ -12,7 +12,7 @@ from sqlmodel import col
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from core.correlation import current_cause
-from storage.queries.people import directory_people, endpoints, mapping
+from storage.queries.people import directory, directory_people, endpoints, mapping
 from storage.tables.columns import UNSURE
 from storage.tables.integrations import Integration
 from storage.tables.people import Endpoint, Person
@@ -123,8 +123,9 @@ class PersonEditor:
     ) -> None:
         """Let the address decide again, at the next match, which is queued."""
         subject = Subject(owner_tenant, integration_id)
-        async with self._changing(Act.PERSON_UNMATCH, subject, person_id, by, choices) as (_, _, person):
+        async with self._changing(Act.PERSON_UNMATCH, subject, person_id, by, choices) as (session, _, person):
             person.chosen_user_id = None
+            await directory.count_change(session, integration_id)
         await self._jobs.defer(MATCH, integration_id)
 
     async def choose_mapping(
@@ -163,8 +164,8 @@ class PersonEditor:
         person.changed_by, person.changed_by_name, person.changed_at = by.id, by.name, self._clock()
 
     async def _account(self, integration: Integration, principal_name: str) -> Account:
-        async with self._clients.directory(self._credentials.app(integration)) as directory:
-            account = await directory.find(principal_name)
+        async with self._clients.directory(self._credentials.app(integration)) as service:
+            account = await service.find(principal_name)
         if account is None:
             raise MatchRefused(MatchRefusal.NOT_FOUND)
         if account.guest:
@@ -181,6 +182,7 @@ class PersonEditor:
                 person.unmatched = Unmatched.NO_EXTENSION
             elif person.unmatched != Unmatched.SHARED_EXTENSION:
                 person.unmatched = None
+        await directory.count_change(session, person.integration_id)
         forget_refusal(person)
         person.due_at = now
         if person.status_message:

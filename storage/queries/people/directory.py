@@ -96,6 +96,12 @@ async def get_state(session: AsyncSession, integration_id: str) -> DirectoryStat
     return await session.get(DirectoryState, integration_id)
 
 
+async def count_change(session: AsyncSession, integration_id: str) -> None:
+    """An administrator matched someone otherwise: what was stored by the last match is not what it would store."""
+    if state := await get_state(session, integration_id):
+        state.stamp += 1
+
+
 async def users(database: Database, integration_id: str) -> AsyncIterator[Sequence[Any]]:
     """The Teams users read of an integration: ``user_id`` and ``FIELDS``."""
     after: str | None = ""

@@ -82,7 +82,7 @@ class GraphModel:
         if self.world.strikes(Kind.LATE_ANSWERS, 0.2):
             back = self.world.dice(Kind.LATE_ANSWERS).uniform(0.5, 20)
         result = self._result(app, changes)
-        self.world.note(f"graph {[_short(change) for change in changes]} {result}")
+        self.world.note("graph", changes, result)
         self.world.time.after(back, lambda: _settle(answer, result))
 
     def _result(self, app: TeamsApp, changes: Sequence[Request]) -> Result:
@@ -130,12 +130,6 @@ class GraphModel:
 
     def throttle(self) -> None:
         self.throttles_until = self.world.time.seconds + self.world.dice(Kind.GRAPH_THROTTLES).uniform(1, 40)
-
-
-def _short(change: Request) -> str:
-    return (
-        f"set {change.user_id} {change.presence}" if isinstance(change, SetPresence) else f"clear {change.user_id}"
-    )
 
 
 def _settle(answer: "asyncio.Future[list[Outcome]]", result: Result) -> None:
