@@ -28,6 +28,7 @@ class PersonRow:
     excluded: bool
     mapping: str
     line: str
+    line_since: int
     heard_at: datetime | None
     desired: str | None
     desired_at: datetime | None
