@@ -8,6 +8,7 @@ from enum import StrEnum
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Hour
 from sync.domain.schedule import Schedule
 
 
@@ -109,7 +110,7 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, excluded, or Teams refuses."""
+    """Why the calls of a CloudLink person are not shown in Teams: not matched, not wanted, or refused by Teams."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -120,6 +121,8 @@ class Unmatched(StrEnum):
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     TAKEN = "taken"
     CHOSEN_GONE = "chosen_gone"
 
@@ -292,6 +295,7 @@ class Status:
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
+    ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
     integration: IntegrationView
@@ -310,6 +314,9 @@ class Status:
     proof: Proof = Proof()
     delay: Delay | None = None
     shown_since: datetime | None = None
+    shown_now: int = 0
+    missing: int = 0
+    day: tuple[Hour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 from storage.flow.rows import IntegrationRow, PersonRow
+from storage.queries.people.hidden import hidden_by
 from sync.domain.presence import STALE_AFTER
 from sync.presence.mapping import MAPPABLE
 
@@ -16,8 +17,9 @@ def spent(person: PersonRow, integration: IntegrationRow, now: datetime) -> Iter
 
     A state that was not heard of for long ended when it became stale.
     """
-    is_shown = integration.enabled and not integration.closed and person.teams_user_id and not person.excluded
-    if person.line not in COUNTED or not person.line_since or not is_shown:
+    if person.line not in COUNTED or not person.line_since:
+        return
+    if not integration.enabled or integration.closed or not person.teams_user_id or hidden_by(person):
         return
     since = max(datetime.fromtimestamp(person.line_since, UTC), now - LONGEST)
     end = min(now, person.heard_at + STALE_AFTER) if person.heard_at else now

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, SQLColumnExpression, String, and_, case, f
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.queries.people.hidden import is_shown
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
@@ -50,7 +51,7 @@ class Mappings:
         return [
             col(Person.integration_id) == integration_id,
             col(Person.teams_user_id).is_not(None),
-            col(Person.excluded).is_(False),
+            is_shown(),
             col(Person.gone).is_(False),
         ]
 

@@ -10,6 +10,7 @@ import pytest
 
 from bot.cards.credentials.rotation import SHOWN_STEPS
 from bot.cards.field_errors import fault_link
+from bot.cards.health.picture import PARTS
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.errors import Fault
@@ -22,6 +23,7 @@ from sync.domain.roles import Role
 from sync.domain.rotation import OldSecretLeft
 from sync.domain.schedule import Preset
 from sync.people.imports.values import LineFault
+from sync.people.scope.rules import RuleKind, ScopeMode, Side
 from sync.presence.mapping import CHOICES, MAPPABLE
 from sync.problems.incidents import CLOCK, LISTS, PEOPLE
 from tests.cards.gallery.gallery import LINKS, example
@@ -50,6 +52,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "mapping.state.{}": MAPPABLE,
     "notice.problem.{}": (CLOCK, LISTS, PEOPLE),
     "notice.problem.{}.remedy": (LISTS, PEOPLE),
+    "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
     "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},
     "presence.{}": [each.activity for each in Presence],
@@ -63,6 +66,10 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "rotate.old_left.{}.remedy": OldSecretLeft,
     "rotate.step.{}": SHOWN_STEPS,
     "schedule.preset.{}": Preset,
+    "scope.mode.{}": ScopeMode,
+    "scope.rule.{}": (*RuleKind, "only"),
+    "scope.{}.who": Side,
+    "button.all_{}": Side,
     "service.{}": Service,
     "status.polling.{}": set(Freshness) - {Freshness.LIVE},
     "unmatched.{}": Unmatched,
@@ -89,6 +96,7 @@ NO_ENUM = frozenset(
             "further.{}",
             "further.{}.remedy",
         ),
+        *("people.{}", "scope.{}"),
     }
 )
 
