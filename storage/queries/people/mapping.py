@@ -53,7 +53,7 @@ async def concerned(
     session: AsyncSession, integration: Integration, mappings: Mappings, limit: int
 ) -> tuple[int, list[Concerned]]:
     """How many people would be shown differently now, and the first of them by name; none while it is disabled."""
-    if not integration.enabled:
+    if not integration.enabled or integration.closed:
         return 0, []
     shown = [
         col(Person.integration_id) == integration.id,
