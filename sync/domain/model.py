@@ -8,6 +8,7 @@ from enum import StrEnum
 from core.errors import CloudLinkPresenceError
 from sync.domain.errors import SyncError
 from sync.domain.presence import Effect, LineState, Presence
+from sync.domain.reports import Hour
 from sync.domain.schedule import Schedule
 
 
@@ -268,6 +269,7 @@ class Status:
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
+    ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
     integration: IntegrationView
@@ -286,6 +288,9 @@ class Status:
     proof: Proof = Proof()
     delay: Delay | None = None
     shown_since: datetime | None = None
+    shown_now: int = 0
+    missing: int = 0
+    day: tuple[Hour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

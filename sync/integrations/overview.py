@@ -16,6 +16,7 @@ from sync.people.directory_sync import DirectorySync
 from sync.phones.poller import CHUNK, Poller, pause_between_chunks
 from sync.presence import proof
 from sync.presence.delays import delay_of
+from sync.presence.hours import counted
 from sync.problems import health
 from sync.scheduling.freshness import freshness_of
 from sync.tenancy import owned
@@ -23,6 +24,9 @@ from sync.updates import available
 
 MAX_PREVIEWED = 250
 """Phones polled for a preview; with more people the rest are polled once the integration is enabled."""
+
+DAY, PARTS, PART_HOURS = timedelta(hours=24), 8, 3
+"""The last day is told in so many parts of so many hours."""
 
 WEBHOOK_AGE = 1
 """Seconds within which a change reported by a webhook is known here."""
@@ -70,6 +74,8 @@ class Overview:
             proven = await proof.proof_of(session, integration_id)
             healed_at = await problems.last_healed(session, integration_id, SHOWING)
             delay = await delay_of(session, integration_id, now)
+            shown, missing = await people.wished(session, integration_id)
+            day = await counted(session, integration_id, now - DAY, now)
         freshness = freshness_of(integration, now, public=self._reach.has_public_url)
         return Status(
             integration=integration_view(integration),
@@ -88,6 +94,9 @@ class Overview:
             proof=proven,
             delay=delay,
             shown_since=shown_since(integration, opened, healed_at),
+            shown_now=shown,
+            missing=missing,
+            day=tuple(day.parts(now, PARTS, PART_HOURS)),
         )
 
     def _poll_seconds(self, phones: int, enabled: int) -> int:

@@ -13,6 +13,7 @@ from microsoft_teams.cards.core import Action, CardElement, Container
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.health.expiry import expiry
+from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, remedies
 from bot.cards.parts import (
@@ -76,6 +77,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
         *_shown(texts, view, faults),
         *_services(texts, status, faults),
         _figures(texts, status, faults),
+        *_picture(texts, view, faults),
         *_not_shown(texts, status),
         *_facts(texts, view, faults),
         *_monitors(texts, status),
@@ -187,6 +189,13 @@ def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardEl
         return tiles(matched)
     calls = (texts("status.in_a_call"), texts.number(status.in_a_call))
     return tiles(matched, calls, (texts("status.waiting"), texts.number(status.waiting)))
+
+
+def _picture(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
+    """The last day always; people only while it is known who is on the phone."""
+    is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
+    now = people_now(texts, view.status) if view.integration.enabled and is_known else []
+    return [*now, *last_day(texts, view.status.day, view.zone)]
 
 
 def _not_shown(texts: Texts, status: Status) -> list[CardElement]:

@@ -284,6 +284,22 @@ async def counts(session: AsyncSession, integration_id: str, in_a_call: Collecti
     return Counts(people, shown, calling, (await session.exec(waiting)).one(), dict(left_out))
 
 
+async def wished(session: AsyncSession, integration_id: str) -> tuple[int, int]:
+    """Of those who can be shown and whom Teams should show as something: how many it accepted, and how many not."""
+    is_applied = col(Person.desired) == col(Person.applied)
+    query = select(func.count(), func.count(case((is_applied, 1)))).where(
+        col(Person.integration_id) == integration_id,
+        col(Person.desired).is_not(None),
+        col(Person.teams_user_id).is_not(None),
+        col(Person.unmatched).is_(None),
+        col(Person.excluded).is_(False),
+        col(Person.gone).is_(False),
+        col(Person.refusal) == "",
+    )
+    everyone, shown = (await session.exec(query)).one()
+    return shown, everyone - shown
+
+
 def batches(values: Sequence[Value]) -> list[Sequence[Value]]:
     """``values`` in parts that one ``IN`` can hold."""
     return [values[start : start + BATCH] for start in range(0, len(values), BATCH)]

@@ -308,6 +308,9 @@ def _status(
         proof=many.proof,
         delay=many.delay,
         shown_since=NOW - timedelta(days=8) if enabled and not is_faulty else None,
+        shown_now=many.in_a_call if enabled else 0,
+        missing=many.waiting if enabled else 0,
+        day=report.day() if enabled else (),
     )
     return status_card(texts, StatusView(sample, LINKS, NOW, "Europe/Lisbon", "29:reader", may_edit=True))
 

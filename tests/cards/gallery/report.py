@@ -33,6 +33,18 @@ def samples(texts: Texts, one: IntegrationView) -> Iterator[tuple[str, Card]]:
     yield "export_report", exports.report_card(texts, one, link)
 
 
+def day() -> tuple[Hour, ...]:
+    """The last day in eight parts; at night nothing happened."""
+    calls = (0, 2, 48, 71, 39, 64, 22, 5)
+    first = NOW - timedelta(hours=23)
+    return tuple(
+        Hour(first + timedelta(hours=3 * number), count, p50=0.2, p95=0.4 + number % 4 * 0.9)
+        if count
+        else Hour(first + timedelta(hours=3 * number))
+        for number, count in enumerate(calls)
+    )
+
+
 def view(one: IntegrationView, report: Report) -> ReportView:
     return ReportView(report, replace(one, auto_rotate=True), Links(), NOW, "Europe/Lisbon")
 

@@ -51,6 +51,7 @@ PRIVATE = {
 MOST_PEOPLE = 4
 
 Payload = tuple[str, dict[str, Any]]
+IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person")
 
 
 async def store(bot: BotProcess, owner: Person, colleague: Person, members: Mapping[Role, Person]) -> str:
@@ -253,13 +254,20 @@ def _members(owner: Person, members: Mapping[Role, Person]) -> list[Member]:
 
 
 async def shown_buttons(bot: BotProcess, *owners: Person) -> list[Payload]:
-    """Every button reachable by typing commands and pressing read-only buttons, notices included."""
+    """Every button reachable by typing commands and pressing read-only buttons, notices included.
+
+    Of buttons that differ in neither verb, fields nor ids, one is enough.
+    """
     found: dict[str, Payload] = {}
     for owner in owners:
         replies = [await bot.say(owner, command.titles["en"]) for command in COMMANDS]
         cards = [*_cards(replies), *(call.card for call in bot.surroundings.connector.sent())]
         await _crawl(bot, owner, cards, found)
-    return list(found.values())
+    return list({_kind(*payload): payload for payload in found.values()}.values())
+
+
+def _kind(verb: str, data: Mapping[str, Any]) -> tuple[str, frozenset[str], frozenset[str]]:
+    return verb, frozenset(data), frozenset(repr(data[name]) for name in IDS if name in data)
 
 
 async def _crawl(bot: BotProcess, owner: Person, cards: Iterable[Card], found: dict[str, Payload]) -> None:

@@ -27,9 +27,9 @@ from sync.teams.host_credentials import HostCredentials
 from tests.support.bot.fakes import link_urls, words
 from tests.support.bot.texts import EN, PT
 from tests.support.storage.postgres import fresh_database
-from tests.support.storage.stores import EACH, integration, stored, with_secrets
+from tests.support.storage.stores import EACH, POSTGRESQL, SQLITE, integration, stored, with_secrets
 from tests.wire.access import tenant_data
-from tests.wire.access.tenant_data import Payload
+from tests.wire.access.tenant_data import IDS, Payload
 from tests.wire.access.verb_effects import CHANGES, READS
 from tests.wire.bot_process import (
     BotProcess,
@@ -58,12 +58,14 @@ class Intruder:
     """A person who tries everything.
 
     ``admitted``: may use the bot in their tenant; ``owns`` an integration there: their edited buttons get furthest.
+    Those who try on ``each_database`` reach every query that the others reach.
     """
 
     name: str
     person: Person
     admitted: bool = False
     owns: bool = False
+    each_database: bool = False
 
 
 INTRUDERS = (
@@ -73,13 +75,29 @@ INTRUDERS = (
         replace(ADA, tenant=OTHER_TENANT, name="Ada abroad"),
         admitted=True,
     ),
-    Intruder("stranger", Person(TENANT, "57a00000-0000-4000-8000-000000000005", "Sol the stranger")),
+    Intruder(
+        "stranger", Person(TENANT, "57a00000-0000-4000-8000-000000000005", "Sol the stranger"), each_database=True
+    ),
     Intruder(
         "stranger of another tenant",
         Person(OTHER_TENANT, "57b00000-0000-4000-8000-000000000006", "Tom the stranger"),
     ),
-    Intruder("administrator of another tenant with an integration", BIA, admitted=True, owns=True),
+    Intruder(
+        "administrator of another tenant with an integration", BIA, admitted=True, owns=True, each_database=True
+    ),
 )
+FIRST = (SQLITE, "stranger")
+"""The attack of the first tier."""
+ATTACKS = [
+    pytest.param(
+        database,
+        intruder,
+        id=f"{database}-{intruder.name}",
+        marks=() if (database, intruder.name) == FIRST else pytest.mark.long,
+    )
+    for database, intruder in product((SQLITE, POSTGRESQL), INTRUDERS)
+    if database == SQLITE or intruder.each_database
+]
 
 INSIDERS: Mapping[Role, Person] = {
     Role.VIEWER: Person(TENANT, "71e00000-0000-4000-8000-000000000007", "Vera the viewer"),
@@ -127,7 +145,6 @@ ID_PATTERN = re.compile(r"(?:(?:rotation|monitor)-of-)?[0-9a-f]{32}|monitor-of-[
 HISTORY = ("history.show", "history.page", "history.filter", "export.link", "export.text", "remove.progress")
 """The verbs that know removed integrations, in their own tenant."""
 
-IDS = ("integration", "rotation", "notice", "draft", "monitors", "member", "person")
 HOSTILE = ("", "-1", "9" * 40, "' OR 1=1 --", "🎈" * 999, "a\x00b")
 WRONG_TYPES: tuple[Any, ...] = ([], ["x"], {}, {"$ne": ""}, "x" * 5000)
 OURS = re.compile(r"[0-9a-f]{32}|(?<=\"press\": \")[^\"]*|(?<=/exports/)[^\"]*")
@@ -180,13 +197,7 @@ async def test_every_verb_is_known_and_has_a_payload(target: Target) -> None:
     assert len(target.payloads) > len(verbs)
 
 
-@pytest.mark.parametrize(
-    "intruder",
-    [
-        pytest.param(each, id=each.name, marks=() if each.name == "stranger" else pytest.mark.long)
-        for each in INTRUDERS
-    ],
-)
+@pytest.mark.parametrize(("target", "intruder"), ATTACKS, indirect=["target"], scope="module")
 async def test_an_intruder_reaches_nothing(
     target: Target, intruder: Intruder, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.cards.credentials.rotation import SHOWN_STEPS
 from bot.cards.field_errors import fault_link
+from bot.cards.health.picture import PARTS
 from bot.languages import Language, Texts, language_of, load_texts
 from sync.audit import Act
 from sync.domain.errors import Fault
@@ -50,6 +51,7 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "mapping.state.{}": MAPPABLE,
     "notice.problem.{}": (CLOCK, LISTS, PEOPLE),
     "notice.problem.{}.remedy": (LISTS, PEOPLE),
+    "picture.{}": [name for name, *_ in PARTS],
     "people.filter.{}": PeopleFilter,
     "person.call.{}": set(CallState) - {CallState.ENDED, CallState.UNCHANGED},
     "presence.{}": [each.activity for each in Presence],
