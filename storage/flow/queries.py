@@ -25,6 +25,10 @@ Pairs = Collection[tuple[str, str]]
 SHARING = """
 SELECT this.id, other.id FROM each(?) CROSS JOIN integration AS this CROSS JOIN integration AS other
 WHERE this.id = each.0 AND other.tenant_id = this.tenant_id AND other.client_id = this.client_id
+    AND (other.owner_tenant = this.owner_tenant OR NOT EXISTS (
+        SELECT 1 FROM problem WHERE problem.integration_id IN (this.id, other.id)
+            AND healed_at IS NULL AND lasting AND service IN (SELECT each.0 FROM each(?))
+    ))
 """
 
 LOCKED = "WHERE id IN (SELECT each.0 FROM each(?)) ORDER BY id FOR UPDATE SKIP LOCKED"
@@ -40,12 +44,24 @@ SELECT each.0, each.1, ? FROM each(?) WHERE true
 ON CONFLICT DO NOTHING RETURNING integration_id, event_id
 """
 
+NEAR_ONE = 50
+"""People at one extension who are read for a report of it: more are nobody's phone, and would delay all others."""
+
 CONCERNED = """
 WHERE id IN (
-    SELECT person.id FROM each(?) CROSS JOIN person
-        WHERE person.integration_id = each.0 AND person.extension = each.1
-    UNION ALL SELECT endpoint.person_id FROM each(?) CROSS JOIN endpoint
-        WHERE endpoint.integration_id = each.0 AND endpoint.extension = each.1
+    SELECT id FROM (
+        SELECT person.id, row_number() OVER (
+            PARTITION BY person.integration_id, person.extension ORDER BY person.teams_user_id IS NULL, person.id
+        ) AS place
+        FROM each(?) CROSS JOIN person WHERE person.integration_id = each.0 AND person.extension = each.1
+    ) AS owner WHERE place <= ?
+    UNION ALL SELECT person_id FROM (
+        SELECT endpoint.person_id, row_number() OVER (
+            PARTITION BY endpoint.integration_id, endpoint.extension
+            ORDER BY endpoint.heard_at IS NULL, endpoint.heard_at DESC, endpoint.person_id
+        ) AS place
+        FROM each(?) CROSS JOIN endpoint WHERE endpoint.integration_id = each.0 AND endpoint.extension = each.1
+    ) AS guest WHERE place <= ?
     UNION ALL SELECT person.id FROM each(?) CROSS JOIN person
         WHERE person.integration_id = each.0 AND person.cloudlink_user_id = each.1
     UNION ALL SELECT each.0 FROM each(?)
@@ -83,10 +99,16 @@ DO UPDATE SET count = unknownstate.count + excluded.count, last_at = excluded.la
 """
 
 
-def sharing(transaction: Transaction, integration_ids: Collection[str]) -> dict[str, set[str]]:
-    """For each of these that exists, all that have its tenant and application, itself included."""
+def sharing(
+    transaction: Transaction, integration_ids: Collection[str], services: Iterable[str]
+) -> dict[str, set[str]]:
+    """For each of these that exists, all that have its tenant and application, itself included.
+
+    Of another owner only while these ``services`` refuse neither's credentials: who can use the application no
+    longer must not hold up who can.
+    """
     found: defaultdict[str, set[str]] = defaultdict(set)
-    for this, other in transaction.rows(SHARING, listed(integration_ids)):
+    for this, other in transaction.rows(SHARING, listed(integration_ids), listed(services)):
         found[this].add(other)
     return dict(found)
 
@@ -110,9 +132,12 @@ def mark_seen(transaction: Transaction, names: Pairs, now: datetime) -> set[tupl
 def lock_concerned(
     transaction: Transaction, extensions: Pairs, user_ids: Pairs, ids: Collection[str]
 ) -> list[PersonRow]:
-    """The people who own these extensions or were seen there, have these CloudLink user ids, or these ids."""
+    """The people who own these extensions or were seen there, have these CloudLink user ids, or these ids.
+
+    Of those who own an extension or were seen there, ``NEAR_ONE`` each: the matched, and the last seen.
+    """
     places = paired(extensions)
-    return transaction.read(PEOPLE, CONCERNED, places, places, paired(user_ids), listed(ids))
+    return transaction.read(PEOPLE, CONCERNED, places, NEAR_ONE, places, NEAR_ONE, paired(user_ids), listed(ids))
 
 
 def endpoints_of(transaction: Transaction, person_ids: Iterable[str]) -> list[EndpointRow]:

@@ -138,7 +138,7 @@ class Tick:
 
     def _lock(self) -> None:
         """Lock the integrations, and those with which they share quota and sessions."""
-        self._sharing = queries.sharing(self._transaction, self._work)
+        self._sharing = queries.sharing(self._transaction, self._work, health.TEAMS)
         wanted = set().union(*self._sharing.values())
         rows = {row.id: row for row in self._rows.add(queries.lock_integrations(self._transaction, wanted))}
         self._problems = queries.open_problems(self._transaction, rows)

@@ -39,7 +39,7 @@ def test_each_part_of_the_bar_is_in_words_with_a_symbol_of_its_own() -> None:
         ("not on the phone", 13),
     ]
     words = said(text)
-    assert all(f"{point['value']} {point['legend']}" in words for point in points)
+    assert all(f"{int(point['value'])} {point['legend']}" in words for point in points)
     assert bar["fallback"] == "drop"
     assert as_json(people_now(EN, replace(status(), matched=0))) == []
 

@@ -189,6 +189,18 @@ def test_a_time_from_the_future_counts_as_now(at: int) -> None:
     assert state_of(after(call(CallState.CONNECTED, at), line=held)) is LineState.ON_CALL
 
 
+@pytest.mark.parametrize("ahead", [FUTURE + SECOND, timedelta(hours=7), timedelta(days=3650)])
+def test_events_of_a_clock_that_is_ahead_keep_their_order(ahead: timedelta) -> None:
+    """Until it is set right: then what it dated before holds nothing up."""
+    at = NOW_MS + int(ahead.total_seconds() * 1000)
+    ended = after(call(CallState.CONNECTED, at), call(CallState.ENDED, at + 2000), now=NOON + SECOND)
+    assert apply_event(ended, call(CallState.RINGING, at + 1000), NOON + SECOND)[1] is Verdict.LATE
+    shown = after(phone(at + 2000, dnd=False), phone(at + 1000, dnd=True))
+    assert state_of(shown) is LineState.IDLE
+    assert state_of(after(call(CallState.CONNECTED, NOW_MS + 3000), line=ended)) is LineState.ON_CALL
+    assert state_of(after(phone(NOW_MS + 3000, dnd=True), line=shown)) is LineState.DO_NOT_DISTURB
+
+
 def test_a_time_from_the_future_in_a_snapshot_counts_as_now() -> None:
     line = read(Line(), snapshot(TEN_YEARS, seen(CallState.CONNECTED, TEN_YEARS)))
     assert state_of(line) is LineState.ON_CALL
