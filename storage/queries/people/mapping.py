@@ -69,7 +69,7 @@ async def concerned(
     session: AsyncSession, integration: Integration, mappings: Mappings, limit: int
 ) -> tuple[int, list[Concerned]]:
     """How many people would be shown differently now, and the first of them by name; none while it is disabled."""
-    if not integration.enabled:
+    if not integration.enabled or integration.closed:
         return 0, []
     shown = [*mappings.of_shown(integration.id), mappings.changes()]
     count = (await session.exec(select(func.count()).select_from(Person).where(*shown))).one()
