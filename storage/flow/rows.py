@@ -26,6 +26,8 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    outside: str
+    opted_out: bool
     mapping: str
     line: str
     heard_at: datetime | None
@@ -56,6 +58,7 @@ class EndpointRow:
     offline: bool = False
     at: int = 0
     heard_at: datetime | None = None
+    by_poll: bool = False
     poll_at: datetime | None = None
 
 

@@ -45,12 +45,16 @@ class LineCall:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A device. ``at`` applies to its flags, not to its calls; ``heard_at`` is when it was last heard of at all."""
+    """A device. ``at`` applies to its flags, not to its calls; ``heard_at`` is when it was last heard of at all.
+
+    ``by_poll`` says that this was CloudLink's answer to a question of ours, not an event.
+    """
 
     do_not_disturb: bool = False
     offline: bool = False
     at: int = 0
     heard_at: datetime | None = None
+    by_poll: bool = False
     calls: Mapping[str, LineCall] = field(default_factory=dict)
 
     @property
@@ -112,7 +116,8 @@ def _apply_call_event(endpoint: Endpoint, event: CallEvent, now: datetime) -> tu
     if known is None and sum(each.state is not CallState.ENDED for each in endpoint.calls.values()) >= MAX_CALLS:
         return endpoint, Verdict.TOO_MANY_CALLS
     call = LineCall(event.state, event.conference, max(at, known_at), now)
-    return replace(endpoint, calls={**endpoint.calls, event.call_id: call}, heard_at=now), Verdict.APPLIED
+    calls = {**endpoint.calls, event.call_id: call}
+    return replace(endpoint, calls=calls, heard_at=now, by_poll=False), Verdict.APPLIED
 
 
 def _apply_endpoint_event(endpoint: Endpoint, event: EndpointEvent, now: datetime) -> tuple[Endpoint, Verdict]:
@@ -128,6 +133,7 @@ def _apply_endpoint_event(endpoint: Endpoint, event: EndpointEvent, now: datetim
         offline=_is_offline(event.state_name),
         at=max(at, known_at),
         heard_at=now,
+        by_poll=False,
     )
     return changed, Verdict.APPLIED
 
@@ -192,7 +198,9 @@ def apply_snapshot(line: Line, reading: Reading) -> Line:
             calls[call.call_id] = after
     flags = _read_flags(endpoint, reading) if reading.outdates(endpoint.at, endpoint.heard_at) else endpoint
     heard_at = max(reading.asked_at, flags.heard_at or reading.asked_at)
-    return line.having(snapshot.extension, replace(flags, calls=calls, heard_at=min(heard_at, reading.now)))
+    by_poll = flags.by_poll or heard_at == reading.asked_at
+    heard = replace(flags, calls=calls, heard_at=min(heard_at, reading.now), by_poll=by_poll)
+    return line.having(snapshot.extension, heard)
 
 
 def _read_flags(endpoint: Endpoint, reading: Reading) -> Endpoint:

@@ -187,10 +187,10 @@ class Lines:
         for extension, endpoint in line.endpoints.items():
             is_new = extension not in rows.endpoints
             row = self._endpoint(rows, extension)
-            flags = (endpoint.do_not_disturb, endpoint.offline, endpoint.at)
-            is_changed = flags != (row.do_not_disturb, row.offline, row.at)
+            flags = (endpoint.do_not_disturb, endpoint.offline, endpoint.at, endpoint.by_poll)
+            is_changed = flags != (row.do_not_disturb, row.offline, row.at, row.by_poll)
             if is_changed or _is_worth_noting(row.heard_at, endpoint.heard_at):
-                row.do_not_disturb, row.offline, row.at = flags
+                row.do_not_disturb, row.offline, row.at, row.by_poll = flags
                 row.heard_at = endpoint.heard_at
                 is_new = True
             if is_new:
@@ -279,7 +279,7 @@ def _line_of(rows: Rows) -> Line:
         calls[extension][call_id] = LineCall(CallState(row.state), row.conference, row.at, row.heard_at)
     return Line(
         {
-            name: Endpoint(row.do_not_disturb, row.offline, row.at, row.heard_at, calls[name])
+            name: Endpoint(row.do_not_disturb, row.offline, row.at, row.heard_at, row.by_poll, calls[name])
             for name, row in rows.endpoints.items()
         }
     )

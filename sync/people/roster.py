@@ -185,6 +185,8 @@ def person_line(person: Person) -> PersonLine:
         left_out=_left_out(person),
         is_matched=bool(person.teams_user_id),
         excluded=person.excluded,
+        outside=bool(person.outside),
+        opted_out=person.opted_out,
         by_hand=bool(person.chosen_user_id),
         mapping=person.mapping,
         chosen_mapping=person.chosen_mapping,
@@ -232,6 +234,7 @@ async def _devices(session: AsyncSession, person: Person) -> tuple[Device, ...]:
             do_not_disturb=row.do_not_disturb,
             offline=row.offline,
             heard_at=row.heard_at,
+            by_poll=row.by_poll,
         )
         for row in await directory_people.endpoints(session, person.id)
     }
@@ -249,10 +252,10 @@ def _states(calls: Sequence[Call], extension: str) -> tuple[str, ...]:
     )
 
 
-def _telling(devices: Sequence[Device]) -> str:
-    """The number of the device that makes the person's state what it is; empty when it is no single one."""
+def _telling(devices: Sequence[Device]) -> Device | None:
+    """The device that makes the person's state what it is; None when it is no single one."""
     telling = [device for device in devices if device.calls or device.do_not_disturb] or list(devices)
-    return telling[0].extension if len(telling) == 1 else ""
+    return telling[0] if len(telling) == 1 else None
 
 
 async def _sent(session: AsyncSession, person: Person) -> tuple[SentChange, ...]:
