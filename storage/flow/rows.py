@@ -26,6 +26,8 @@ class PersonRow:
     site_id: str
     teams_user_id: str | None
     excluded: bool
+    outside: str
+    opted_out: bool
     mapping: str
     line: str
     heard_at: datetime | None

@@ -35,6 +35,10 @@ class Person(SQLModel, table=True):
     ``chosen_mapping`` is the further mapping that an administrator chose for this person, ``mapping`` the one that
     applies: ids in ``Integration.further``, empty for the integration's own.
 
+    ``excluded`` is what an administrator chose, ``opted_out`` what the person did; ``outside`` is the rule that
+    puts them outside the integration's scope, empty for who is inside. What these say together is decided in one
+    place (``storage.queries.people.hidden``).
+
     ``status_message`` is the text that Teams shows, or may show, beside the presence of ``status_user_id``: it is
     stored before it is sent. Until its outcome is known Teams may still show ``status_before`` instead, empty for
     nothing; None once it is known. ``status_until`` is when Graph removes it by itself, at the latest;
@@ -49,7 +53,7 @@ class Person(SQLModel, table=True):
         Index(
             "ix_person_search",
             *("integration_id", "search", "id"),
-            *("gone", "excluded", "changed_by", "unmatched", "teams_user_id", "refusal"),
+            *("gone", "excluded", "outside", "opted_out", "changed_by", "unmatched", "teams_user_id", "refusal"),
         ),
         Index(
             "ix_person_desired",
@@ -76,6 +80,8 @@ class Person(SQLModel, table=True):
     teams_user_id: str | None = Field(default=None, index=True)
     unmatched: str | None = None
     excluded: bool = False
+    outside: str = ""
+    opted_out: bool = False
     gone: bool = False
     search: str = ""
     chosen_user_id: str | None = None

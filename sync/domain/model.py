@@ -110,7 +110,7 @@ class TeamsCheck:
 
 
 class Unmatched(StrEnum):
-    """Why the calls of a CloudLink person are not shown in Teams: no user, no phone, excluded, or Teams refuses."""
+    """Why the calls of a CloudLink person are not shown in Teams: not matched, not wanted, or refused by Teams."""
 
     NO_ADDRESS = "no_address"
     NOT_FOUND = "not_found"
@@ -121,6 +121,8 @@ class Unmatched(StrEnum):
     SHARED_EXTENSION = "shared_extension"
     REFUSED = "refused"
     EXCLUDED = "excluded"
+    OUTSIDE = "outside"
+    OPTED_OUT = "opted_out"
     TAKEN = "taken"
     CHOSEN_GONE = "chosen_gone"
 

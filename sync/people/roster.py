@@ -185,6 +185,8 @@ def person_line(person: Person) -> PersonLine:
         left_out=_left_out(person),
         is_matched=bool(person.teams_user_id),
         excluded=person.excluded,
+        outside=bool(person.outside),
+        opted_out=person.opted_out,
         by_hand=bool(person.chosen_user_id),
         mapping=person.mapping,
         chosen_mapping=person.chosen_mapping,

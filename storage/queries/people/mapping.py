@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, String, and_, case, func, literal, or_, up
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from storage.queries.people.hidden import is_shown
 from storage.tables.integrations import Integration
 from storage.tables.people import Person
 
@@ -59,7 +60,7 @@ async def concerned(
         col(Person.integration_id) == integration.id,
         mappings.changes(),
         col(Person.teams_user_id).is_not(None),
-        col(Person.excluded).is_(False),
+        is_shown(),
         col(Person.gone).is_(False),
     ]
     count = (await session.exec(select(func.count()).select_from(Person).where(*shown))).one()

@@ -126,6 +126,7 @@ class PeopleImporter:
             await rows.apply(
                 session, row, (by.id, by.name), now, (Unmatched.NO_EXTENSION, Unmatched.SHARED_EXTENSION)
             )
+            await directory.count_change(session, row.integration_id)
             await rows.read_phones(session, row, now)
             await rows.delete_lines(session, row.id)
             row.state = DONE
