@@ -186,6 +186,30 @@ class Concerned:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """For how many ``seconds`` other choices would have shown something else; None for nothing from us.
+
+    Of a person by ``name``, or of so many ``people``.
+    """
+
+    before: Presence | None
+    after: Presence | None
+    seconds: int
+    people: int = 1
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A ``day`` (UTC) as other choices would have shown it, so far if it is today. ``first`` are the longest."""
+
+    day: date
+    totals: tuple[Replayed, ...] = ()
+    first: tuple[Replayed, ...] = ()
+    is_today: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FurtherMapping:
     """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``."""
 
