@@ -30,6 +30,7 @@ class PersonRow:
     opted_out: bool
     mapping: str
     line: str
+    line_since: int
     heard_at: datetime | None
     desired: str | None
     desired_at: datetime | None

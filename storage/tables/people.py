@@ -22,7 +22,8 @@ class Person(SQLModel, table=True):
     made it desired.
 
     ``extension`` is the person's own in the directory, at ``site_id``; several people may have the same. ``line``
-    is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of.
+    is the state of all their endpoints together; ``heard_at`` is when those that make it so were last heard of,
+    ``line_since`` when it became so, in seconds since the epoch; 0 if that is not known.
 
     ``refusal`` is the status and code with which Graph last refused this person (no licence, no Teams, a policy):
     nothing is sent again before ``refused_until``.
@@ -94,6 +95,7 @@ class Person(SQLModel, table=True):
     reach_changed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     line: str = "unknown"
+    line_since: int = Field(default=0, sa_type=BigInteger)
     heard_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
 
     desired: str | None = None

@@ -186,6 +186,30 @@ class Concerned:
 
 
 @dataclass(frozen=True, slots=True)
+class Replayed:
+    """For how many ``seconds`` other choices would have shown something else; None for nothing from us.
+
+    Of a person by ``name``, or of so many ``people``.
+    """
+
+    before: Presence | None
+    after: Presence | None
+    seconds: int
+    people: int = 1
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A ``day`` (UTC) as other choices would have shown it, so far if it is today. ``first`` are the longest."""
+
+    day: date
+    totals: tuple[Replayed, ...] = ()
+    first: tuple[Replayed, ...] = ()
+    is_today: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FurtherMapping:
     """What Teams shows for some people; ``overrides`` is as in ``IntegrationView.mapping``."""
 
@@ -271,6 +295,7 @@ class Status:
     shown, they make up ``people``. ``update`` is the feature version that could be installed, None for none.
     ``proof`` is what Teams was read to show; ``delay`` None without a change in the last hour. ``shown_since`` is
     since when Teams shows calls, without a problem that kept it from doing so; None if that is not known.
+    ``lists_shrunk`` are the facts of each list that came back much shorter, which is not believed yet.
     ``shown_now`` are shown as something from us, ``missing`` should be; ``day`` are the last 24 hours in parts.
     """
 
@@ -292,6 +317,7 @@ class Status:
     shown_since: datetime | None = None
     shown_now: int = 0
     missing: int = 0
+    lists_shrunk: tuple[Mapping[str, str | int], ...] = ()
     day: tuple[Hour, ...] = ()
 
 

@@ -252,8 +252,9 @@ def _order(moment: datetime | None) -> float:
 def state_of(line: Line) -> LineState:
     """One state for all endpoints together.
 
-    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A call on hold is a
-    call. Dialling counts as ringing: the call is not connected yet. A person is offline when every endpoint is.
+    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A person is on hold
+    when each of their calls is. Dialling counts as ringing: the call is not connected yet. A person is offline
+    when every endpoint is.
     """
     known = [endpoint for endpoint in line.endpoints.values() if endpoint.heard_at]
     calls = [call for endpoint in known for call in endpoint.calls.values()]
@@ -265,7 +266,8 @@ def state_of(line: Line) -> LineState:
     if any(call.conference or call.state is CallState.CONFERENCED for call in talks):
         return LineState.IN_CONFERENCE
     if talks:
-        return LineState.ON_CALL
+        is_held = all(call.state is CallState.HELD for call in talks)
+        return LineState.ON_HOLD if is_held else LineState.ON_CALL
     if any(call.state in CALLING for call in calls):
         return LineState.RINGING
     return LineState.OFFLINE if all(endpoint.offline for endpoint in known) else LineState.IDLE

@@ -242,7 +242,8 @@ def _mapping(facts: Facts) -> tuple[str, dict[str, str]]:
     for each in further_of(facts.integration.further):
         if each.id == person.mapping:
             return ".named", {**said, "mapping": each.name}
-    return ".own" if person.line in facts.integration.mapping else "", said
+    line = LineState.ON_CALL if person.line == LineState.ON_HOLD else person.line
+    return ".own" if line in facts.integration.mapping else "", said
 
 
 def _sent(facts: Facts) -> Rung:

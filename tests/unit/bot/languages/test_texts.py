@@ -58,6 +58,8 @@ ENUMS: Mapping[str, Iterable[str]] = {
     "presence.{}": [each.activity for each in Presence],
     "preview.remedy.{}": Unmatched,
     "proof.{}": set(Effect) - {Effect.AS_WISHED, Effect.UNCLEAR},
+    "replay.{}": ("less", "more", "instead"),
+    "replay.total.{}": ("less", "more", "instead"),
     "role.{}": set(Role) - {Role.EVERYONE},
     "role.{}.may": set(Role) - {Role.EVERYONE},
     "rotate.old_left.{}": OldSecretLeft,

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sync.domain.phone_events import CallEvent, CallSnapshot, CallState, EndpointEvent, Event, LineSnapshot
@@ -70,7 +70,7 @@ def read(line: Line, found: LineSnapshot, asked_at: datetime = NOON, now: dateti
         (CallState.ORIGINATED, LineState.RINGING),
         (CallState.RINGING, LineState.RINGING),
         (CallState.CONNECTED, LineState.ON_CALL),
-        (CallState.HELD, LineState.ON_CALL),
+        (CallState.HELD, LineState.ON_HOLD),
         (CallState.CONFERENCED, LineState.IN_CONFERENCE),
         (CallState.ENDED, LineState.IDLE),
     ],
@@ -334,6 +334,7 @@ def states(line: Line) -> dict[tuple[str, str], CallState]:
     }
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(events, st.randoms(), st.data())
 def test_neither_order_nor_doubles_matter(arrived: list[CallEvent], random: Random, data: st.DataObject) -> None:
     doubled = data.draw(st.lists(st.sampled_from(arrived), max_size=5)) if arrived else []
@@ -381,3 +382,8 @@ def test_a_line_has_so_many_calls_and_further_ones_change_nothing_until_one_ends
     line, verdict = apply_event(line, call(CallState.ENDED, 2, "call 7"), NOON)
     assert verdict is Verdict.APPLIED
     assert apply_event(line, call(CallState.CONNECTED, 3, "more"), NOON)[1] is Verdict.APPLIED
+
+
+def test_one_call_on_hold_beside_another_is_a_call() -> None:
+    both = after(call(CallState.HELD, 5), replace(call(CallState.CONNECTED, 6), call_id="other"))
+    assert state_of(both) is LineState.ON_CALL
