@@ -22,6 +22,9 @@ SETTLING = timedelta(seconds=5)
 FUTURE = timedelta(minutes=5)
 """A time that is further ahead of our clock is wrong: what CloudLink dates so counts as now."""
 
+OVERTAKING = timedelta(minutes=1)
+"""Two events of less than so long may overtake each other, however far ahead CloudLink's clock is."""
+
 MAX_ENDPOINTS = 16
 """More endpoints of a person are not remembered: CloudLink's guides name three devices and a hot desk."""
 
@@ -109,13 +112,13 @@ def _apply_call_event(endpoint: Endpoint, event: CallEvent, now: datetime) -> tu
         return endpoint, Verdict.UNKNOWN_STATE
     if event.state is CallState.UNCHANGED:
         return endpoint, Verdict.UNCHANGED
-    known, at = endpoint.calls.get(event.call_id), _believed(event.at, now)
-    known_at = _believed(known.at, now) if known else 0
+    known = endpoint.calls.get(event.call_id)
+    at, known_at = _compared(event.at, known.at if known else 0, known.heard_at if known else None, now)
     if known and (0 < at < known_at or (known.state is CallState.ENDED and 0 < at == known_at)):
         return endpoint, Verdict.LATE
     if known is None and sum(each.state is not CallState.ENDED for each in endpoint.calls.values()) >= MAX_CALLS:
         return endpoint, Verdict.TOO_MANY_CALLS
-    call = LineCall(event.state, event.conference, max(at, known_at), now)
+    call = LineCall(event.state, event.conference, max(at, known_at) or event.at, now)
     calls = {**endpoint.calls, event.call_id: call}
     return replace(endpoint, calls=calls, heard_at=now, by_poll=False), Verdict.APPLIED
 
@@ -124,18 +127,29 @@ def _apply_endpoint_event(endpoint: Endpoint, event: EndpointEvent, now: datetim
     flag = event.do_not_disturb
     if flag is None and event.state_name.casefold() not in PHONE_STATES:
         return endpoint, Verdict.UNKNOWN_STATE
-    at, known_at = _believed(event.at, now), _believed(endpoint.at, now)
+    at, known_at = _compared(event.at, endpoint.at, endpoint.heard_at, now)
     if 0 < at < known_at:
         return endpoint, Verdict.LATE
     changed = replace(
         endpoint,
         do_not_disturb=endpoint.do_not_disturb if flag is None else flag,
         offline=_is_offline(event.state_name),
-        at=max(at, known_at),
+        at=max(at, known_at) or event.at,
         heard_at=now,
         by_poll=False,
     )
     return changed, Verdict.APPLIED
+
+
+def _compared(at: int, known_at: int, heard_at: datetime | None, now: datetime) -> tuple[int, int]:
+    """The times of an event and of what is known, heard of at ``heard_at``, as far as they are believed.
+
+    Two that are close together are compared as they are: they come from one clock, which may be ahead.
+    """
+    is_close = abs(at - known_at) < OVERTAKING.total_seconds() * 1000
+    if is_close and heard_at and abs(now - heard_at) < OVERTAKING:
+        return at, known_at
+    return _believed(at, now), _believed(known_at, now)
 
 
 def _believed(at: int, now: datetime) -> int:
@@ -238,8 +252,9 @@ def _order(moment: datetime | None) -> float:
 def state_of(line: Line) -> LineState:
     """One state for all endpoints together.
 
-    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A call on hold is a
-    call. Dialling counts as ringing: the call is not connected yet. A person is offline when every endpoint is.
+    Do-not-disturb takes precedence over calls, as it does in Teams (DoNotDisturb over Busy). A person is on hold
+    when each of their calls is. Dialling counts as ringing: the call is not connected yet. A person is offline
+    when every endpoint is.
     """
     known = [endpoint for endpoint in line.endpoints.values() if endpoint.heard_at]
     calls = [call for endpoint in known for call in endpoint.calls.values()]
@@ -251,7 +266,8 @@ def state_of(line: Line) -> LineState:
     if any(call.conference or call.state is CallState.CONFERENCED for call in talks):
         return LineState.IN_CONFERENCE
     if talks:
-        return LineState.ON_CALL
+        is_held = all(call.state is CallState.HELD for call in talks)
+        return LineState.ON_HOLD if is_held else LineState.ON_CALL
     if any(call.state in CALLING for call in calls):
         return LineState.RINGING
     return LineState.OFFLINE if all(endpoint.offline for endpoint in known) else LineState.IDLE

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from storage.flow.rows import CallRow, EndpointRow, IntegrationRow, PersonRow
 from sync.domain.phone_events import CallEvent, CallState, Event, LineSnapshot
+from sync.domain.presence import LineState
 from sync.flow.line_state import (
     SETTLING,
     Endpoint,
@@ -20,6 +21,7 @@ from sync.flow.line_state import (
     is_in_doubt,
     state_of,
 )
+from sync.flow.line_times import spent
 from sync.flow.ownership import Nobody, Place, Resident, is_disagreement, owner_of, shares
 from sync.presence.mapping import overrides_for, presence_of
 from sync.presence.status_message_plan import needs_check
@@ -50,11 +52,15 @@ class Rows:
 
 @dataclass(slots=True)
 class Written:
-    """Rows of endpoints and calls to be stored; of ``forgotten`` ones, by person and extension, none stays."""
+    """Rows of endpoints and calls to be stored; of ``forgotten`` ones, by person and extension, none stays.
+
+    ``times`` are to be added: integration, day, person, state of the line and seconds.
+    """
 
     endpoints: dict[tuple[str, str], EndpointRow] = field(default_factory=dict)
     calls: dict[tuple[str, str, str], CallRow] = field(default_factory=dict)
     forgotten: set[tuple[str, str]] = field(default_factory=set)
+    times: list[tuple[str, str, str, str, int]] = field(default_factory=list)
 
 
 class Lines:
@@ -168,6 +174,7 @@ class Lines:
         for name, cause in self._causes.items():
             rows, line = self._rows[name], self._lines[name]
             self._store_line(rows, line)
+            self._set_state(rows.person, integration, line, now)
             if set_desired(rows.person, integration, line, now):
                 rows.person.desired_because = cause
                 changed += 1
@@ -180,6 +187,16 @@ class Lines:
         if changed:
             integration.last_change_at = now
         return changed
+
+    def _set_state(self, person: PersonRow, integration: IntegrationRow, line: Line, now: datetime) -> None:
+        """Store the state of the person's line, and for how long it was in the one before."""
+        state = state_of(line)
+        if state != person.line:
+            key, name, before = integration.id, person.id, person.line
+            self._written.times += [
+                (key, day, name, before, seconds) for day, seconds in spent(person, integration, now)
+            ]
+            person.line, person.line_since = state.value, int(now.timestamp())
 
     def _store_line(self, rows: Rows, line: Line) -> None:
         for extension in rows.endpoints.keys() - line.endpoints.keys():
@@ -220,10 +237,12 @@ class Lines:
 
 
 def set_desired(person: PersonRow, integration: IntegrationRow, line: Line, now: datetime) -> bool:
-    """Store what Teams should show for ``line``; returns whether it changed. Who has no phone has no calls."""
-    state, was_heard_at = state_of(line), heard_at(line)
-    person.line = state.value
-    presence = presence_of(state, overrides_for(integration, person.mapping))
+    """Store what Teams should show for ``line``, whose state is stored; returns whether it changed.
+
+    Who has no phone has no calls.
+    """
+    was_heard_at = heard_at(line)
+    presence = presence_of(LineState(person.line), overrides_for(integration, person.mapping))
     is_changed = presence != person.desired
     if is_changed or _is_worth_noting(person.heard_at, was_heard_at):
         person.heard_at = was_heard_at

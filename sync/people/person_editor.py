@@ -25,6 +25,7 @@ from sync.domain.people import ChangedMeanwhile, MatchRefusal, MatchRefused, Unk
 from sync.domain.presence import STALE_AFTER, LineState
 from sync.domain.services import Account
 from sync.people.reach import noting_reach
+from sync.people.scope.judge import judge
 from sync.presence.further_mappings import further_of, mappings_of
 from sync.presence.plan import forget_refusal
 from sync.tenancy import owned
@@ -110,6 +111,7 @@ class PersonEditor:
                 person = await _current(session, integration_id, person_id, choices, lock=True)
                 await _check_free(session, integration_id, account, person)
                 await self._store_match(session, person, account.id)
+                await judge(session, integration, self._clock, col(Person.id) == person.id)
                 self._note(person, by)
                 named = {"person": person.name, **facts}
                 await self._audit.record(session, Act.PERSON_MATCH, by, integration, named)

@@ -8,6 +8,9 @@ from tests.simulation.models.phones import Colleague, PhoneSystem
 from tests.simulation.rules.choices import Choices
 from tests.simulation.world import Kind, World
 
+CLOCK_ERRORS = (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
+"""Seconds by which CloudLink's clock is ahead of the true time."""
+
 ACCOUNTS = ("account-1", "account-2")
 
 
@@ -32,7 +35,9 @@ def hire(world: World, graph: GraphModel) -> dict[str, PhoneSystem]:
             graph.users[f"free-{number}"] = User(f"free-{number}", f"free{number}@example.com")
     if world.has(Kind.CLOUDLINK_CLOCK):
         for phones in systems.values():
-            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice((-600, -290, -30, -2, 2, 30, 240))
+            phones.clock_error = world.dice(Kind.CLOUDLINK_CLOCK).choice(
+                (-600, -290, -30, -2, 2, 30, 240, 900, 5000)
+            )
     if world.has(Kind.PERSON_REFUSED):
         _refuse_some(world, graph)
     return systems

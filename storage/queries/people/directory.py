@@ -63,6 +63,8 @@ class PresentPerson(NamedTuple):
     desired: str | None
     teams_user_id: str | None
     excluded: bool
+    outside: str
+    opted_out: bool
     unmatched: str | None
     refusal: str
 

@@ -9,7 +9,7 @@ from sync.domain.changes import ClearPresence, Done, Outcome, Refused, Request, 
 from sync.domain.errors import CredentialsWrong, Fault, ServiceUnavailable, SyncError
 from sync.domain.model import TeamsApp
 from sync.domain.presence import Shown
-from sync.domain.services import DirectoryPage
+from sync.domain.services import DirectoryPage, Group, MembersPage
 from tests.simulation.world import Kind, World
 from tests.support.services.delta_query import DeltaQuery
 
@@ -48,6 +48,7 @@ class GraphModel:
     quota: int
     users: dict[str, TeamsUser] = field(default_factory=dict)
     directory: DeltaQuery = field(default_factory=DeltaQuery)
+    groups: dict[Group, set[str]] = field(default_factory=dict)
     secrets: dict[str, set[str]] = field(default_factory=dict)
     sessions: dict[tuple[str, str], Session] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
@@ -173,6 +174,14 @@ class GraphClientModel:
         await self._answer()
         users = self.graph.users.values()
         return next((user for user in users if user.principal_name == principal_name), None)
+
+    async def groups(self, typed: str) -> list[Group]:
+        await self._answer()
+        return [group for group in self.graph.groups if typed in (group.id, group.name)]
+
+    async def members(self, group_id: str, link: str) -> MembersPage:
+        await self._answer()
+        return MembersPage(next(tuple(ids) for group, ids in self.graph.groups.items() if group.id == group_id))
 
     async def _answer(self) -> None:
         graph = self.graph

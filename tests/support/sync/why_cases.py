@@ -66,6 +66,11 @@ CASES: dict[str, tuple[Reason, Facts]] = {
     "paused": (Reason.PAUSED, facts(APPLIED, enabled=False)),
     "paused wins over excluded": (Reason.PAUSED, facts({**TALKING, "excluded": True}, enabled=False)),
     "excluded": (Reason.EXCLUDED, facts({**TALKING, "excluded": True, "changed_by_name": "Rui"}, shown=AVAILABLE)),
+    "outside the scope": (
+        Reason.OUTSIDE,
+        facts({**TALKING, "outside": "extensions:2000-2099", "opted_out": True}, shown=AVAILABLE),
+    ),
+    "opted out": (Reason.OPTED_OUT, facts({**TALKING, "opted_out": True}, shown=AVAILABLE)),
     "outside the hours": (Reason.CLOSED, facts({**TALKING, "heard_at": None}, hours=CLOSED, shown=AVAILABLE)),
     "outside the hours, unread": (Reason.CLOSED, facts(TALKING, hours=CLOSED, read_error=AWAY)),
     "excluded wins over the hours": (Reason.EXCLUDED, facts({**TALKING, "excluded": True}, hours=CLOSED)),

@@ -9,6 +9,7 @@ import pytest
 
 from sync.domain.people import Explanation, Light, Reason
 from sync.domain.schedule import ALL_DAY, Schedule
+from sync.people.scope.rules import Rule, RuleKind, Scope, ScopeMode
 from tests.support.engines import ADMIN, TENANT, RunningEngine
 from tests.support.eventually import eventually
 from tests.support.presence import AVAILABLE, IN_A_CALL, answer_call, connected_engine, person_by_extension
@@ -77,6 +78,13 @@ async def excluded(scene: Scene) -> None:
     await scene.running.wait_until_shown(ANA, *AVAILABLE)
 
 
+async def outside_the_scope(scene: Scene) -> None:
+    await scene.talks()
+    scopes, name = scene.running.engine.scopes, await scene.running.integration_id()
+    await scopes.save(TENANT, name, 1, Scope(ScopeMode.EXCEPT, (Rule(RuleKind.EXTENSIONS, ANA),)), ADMIN)
+    await scene.running.wait_until_shown(ANA, *AVAILABLE)
+
+
 async def paused(scene: Scene) -> None:
     await scene.talks()
     await scene.running.engine.integrations.disable(TENANT, await scene.running.integration_id(), ADMIN)
@@ -132,6 +140,7 @@ CAUSES: Mapping[Reason, Callable[[Scene], Awaitable[None]]] = {
     Reason.NOTHING: no_call,
     Reason.CHOSEN: chosen_by_hand,
     Reason.EXCLUDED: excluded,
+    Reason.OUTSIDE: outside_the_scope,
     Reason.PAUSED: paused,
     Reason.CLOSED: closed,
     Reason.REFUSED: refused,

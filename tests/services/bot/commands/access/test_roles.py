@@ -21,14 +21,24 @@ from tests.support.storage.stores import stored
 
 PERSON = "44444444-0000-4000-8000-000000000004"
 DECIDED = {
-    Role.EVERYONE: {"claim", "me"},
+    Role.EVERYONE: {"claim", "me", "opt_out"},
     Role.VIEWER: {
         *("status", "report", "people", "why", "integrations", "history", "export", "export_people"),
         *("language", "help"),
     },
     Role.ADMINISTRATOR: {
         *("setup", "enable", "disable", "update", "test", "edit", "rotate", "auto_rotate", "certificate"),
-        *("monitors", "alerts", "person", "mapping", "schedule", "messages", "diagnostics", "import_people"),
+        *(
+            "monitors",
+            "alerts",
+            "person",
+            "scope",
+            "mapping",
+            "schedule",
+            "messages",
+            "diagnostics",
+            "import_people",
+        ),
     },
     Role.OWNER: {"remove", "admins"},
 }
