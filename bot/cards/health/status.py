@@ -13,6 +13,7 @@ from microsoft_teams.cards.core import Action, CardElement, Container
 from bot.activity import Card
 from bot.cards.field_errors import FormError, Links, form_error
 from bot.cards.health.expiry import expiry
+from bot.cards.health.own_problems import own_problem
 from bot.cards.health.picture import last_day, people_now
 from bot.cards.health.proof import proof
 from bot.cards.health.remedies import is_lasting, remedies
@@ -34,6 +35,7 @@ from bot.languages import Texts
 from sync.domain.errors import SyncError
 from sync.domain.model import CredentialKind, Freshness, IntegrationView, Service, Status
 from sync.domain.presence import Effect
+from sync.problems.incidents import LISTS
 
 UNKNOWN_SHOWN = 5
 FIRST = (Service.ENTRA, Service.GRAPH, Service.CLOUDLINK)
@@ -74,6 +76,7 @@ def status_card(texts: Texts, view: StatusView) -> Card:
     body: list[CardElement] = [
         header(symbol, title, capped(view.integration.name)),
         *_problems(texts, view, faults),
+        *(own_problem(texts, LISTS, facts) for facts in status.lists_shrunk),
         *_shown(texts, view, faults),
         *_services(texts, status, faults),
         _figures(texts, status, faults),
@@ -192,9 +195,10 @@ def _figures(texts: Texts, status: Status, faults: Sequence[_Problem]) -> CardEl
 
 
 def _picture(texts: Texts, view: StatusView, faults: Sequence[_Problem]) -> list[CardElement]:
-    """The last day always; people only while it is known who is on the phone."""
+    """The last day always; people only while they are shown, and it is known who is on the phone."""
     is_known = all(fault.service is not Service.CLOUDLINK for fault in faults)
-    now = people_now(texts, view.status) if view.integration.enabled and is_known else []
+    are_shown = view.integration.enabled and not view.integration.closed
+    now = people_now(texts, view.status) if are_shown and is_known else []
     return [*now, *last_day(texts, view.status.day, view.zone)]
 
 
