@@ -14,6 +14,7 @@ from sync.integrations.service import IntegrationService
 from sync.people.imports.importer import PeopleImporter
 from sync.people.person_editor import PersonEditor
 from sync.people.roster import Roster
+from sync.reports.drills import Drills
 from sync.reports.reports import Reports
 from sync.updates.service import UpdateService
 
@@ -36,6 +37,7 @@ class Operations:
     people: PersonEditor
     mappings: MappingEditor
     reports: Reports
+    drills: Drills
     imports: PeopleImporter
     schedules: ScheduleEditor
     messages: MessageEditor

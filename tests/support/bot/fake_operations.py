@@ -25,13 +25,15 @@ from sync.people.roster import Roster
 from sync.phones.poller import Poller
 from sync.presence.delays import Delays
 from sync.presence.reader import PresenceReader
+from sync.reports.drills import Drills
 from sync.reports.reports import Reports
+from sync.scheduling.scheduler import Intervals
 from sync.teams.host_credentials import HostCredentials
 from sync.teams.quota import Quota, QuotaLedger
 from sync.updates.service import UpdateService
 from tests.support.bot.fake_credentials import FakeCredentials, FakeMonitorSecrets
 from tests.support.bot.fake_people import FakeImports, FakeMappings, FakeMessages, FakePeople, FakeSchedules
-from tests.support.bot.fake_reports import FakeReports
+from tests.support.bot.fake_reports import FakeDrills, FakeReports
 from tests.support.bot.fake_updates import FakeUpdates
 from tests.support.bot.fakes import FakeIntegrations
 
@@ -55,6 +57,7 @@ def fake_operations(
         schedules=FakeSchedules(),
         messages=FakeMessages(),
         reports=FakeReports(),
+        drills=FakeDrills(),
     )
 
 
@@ -65,10 +68,11 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
     directory_sync = DirectorySync(context, store)
     flow = Flow(context, store, quota, Delays(context.database, context.clock))
     poller = Poller(context, store, flow, poll_sample_every=timedelta(seconds=60))
+    overview = Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30)))
     return Operations(
         integrations=IntegrationService(context, store),
         editor=Editor(context, store, directory_sync, TenantTeardown(context, store, quota)),
-        overview=Overview(context, directory_sync, poller, Reach(False, timedelta(seconds=30))),
+        overview=overview,
         connection_test=ConnectionTest(context, store, quota, timedelta(minutes=3), WayIn(context, store, "")),
         credentials=CredentialService(context, store, HostCredentials()),
         monitor_secrets=MonitorSecrets(context, store),
@@ -77,6 +81,7 @@ def real_operations(context: Context, encryption: Encryption) -> Operations:
         people=PersonEditor(context, store),
         mappings=MappingEditor(context),
         reports=Reports(context),
+        drills=Drills(context, overview, Intervals()),
         imports=PeopleImporter(context),
         schedules=ScheduleEditor(context),
         messages=MessageEditor(context),

@@ -28,7 +28,17 @@ DECIDED = {
     },
     Role.ADMINISTRATOR: {
         *("setup", "enable", "disable", "update", "test", "edit", "rotate", "auto_rotate", "certificate"),
-        *("monitors", "alerts", "person", "mapping", "schedule", "messages", "diagnostics", "import_people"),
+        *(
+            "monitors",
+            "alerts",
+            "person",
+            "mapping",
+            "schedule",
+            "messages",
+            "diagnostics",
+            "drill",
+            "import_people",
+        ),
     },
     Role.OWNER: {"remove", "admins"},
 }
